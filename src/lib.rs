@@ -1,0 +1,1 @@
+//! saescript: an embedded scripting host for sparse-autoencoder experiments.

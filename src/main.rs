@@ -1,0 +1,3 @@
+//! The `saescript` program.
+
+fn main() {}
