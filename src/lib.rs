@@ -1,1 +1,33 @@
 //! saescript: an embedded scripting host for sparse-autoencoder experiments.
+//!
+//! The folders follow the data, and a folder imports only from rows below its own:
+//!
+//! ```text
+//! cli                          argv -> one call below
+//! repl                         the interactive session
+//! script                       binds everything below to Rhai; holds no numerics
+//! runner                       settings -> a run
+//! train                        batches -> a trained dictionary
+//! activations | dictionary     tokens -> batches | the SAE itself
+//! model | text                 hooked decoders | data sets and tokenizers
+//! hub | tensor | report        downloads | libtorch | what people see
+//! config | event               one schema for all sources | what long work tells
+//! error
+//! ```
+
+pub mod activations;
+pub mod cli;
+pub mod config;
+pub mod dictionary;
+pub mod error;
+pub mod event;
+pub mod hub;
+pub mod model;
+pub mod repl;
+pub mod report;
+pub mod script;
+pub mod tensor;
+pub mod text;
+pub mod train;
+
+pub use error::{Error, Result};

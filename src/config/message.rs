@@ -1,0 +1,82 @@
+//! Turns serde's messages into sentences about key paths.
+
+use serde_path_to_error::Segment;
+
+use crate::error::Error;
+
+/// An error with the key path, what was given, what is allowed and the nearest valid key.
+pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let text = error.inner().to_string();
+    let mut key: Vec<String> = error
+        .path()
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Map { key } => Some(key.clone()),
+            Segment::Seq { index } => Some(format!("[{index}]")),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect();
+    let plain = translate(&text, &mut key);
+    key.into_iter().rev().fold(plain, Error::under)
+}
+
+/// The sentence alone; an unknown key is kept as the last segment of `key`.
+fn translate(text: &str, key: &mut Vec<String>) -> Error {
+    if let Some(rest) = text.strip_prefix("unknown field ") {
+        let (given, allowed) = split_expected(rest);
+        if key.last().is_none_or(|last| *last != given) {
+            key.push(given.clone());
+        }
+        return Error::unknown("key", &given, &allowed);
+    }
+    if let Some(rest) = text.strip_prefix("unknown variant ") {
+        let (given, allowed) = split_expected(rest);
+        return Error::unknown("value", &given, &allowed);
+    }
+    if let Some(rest) = text.strip_prefix("missing field ") {
+        let name = quoted(rest).next().unwrap_or_default();
+        return Error::input(format!("the key `{name}` is missing, and it has no default"));
+    }
+    for (prefix, noun) in [("invalid type: ", ""), ("invalid value: ", "")] {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            if let Some((given, expected)) = rest.split_once(", expected ") {
+                return Error::input(format!(
+                    "expected {}, but was given {noun}{given}",
+                    name_type(expected)
+                ));
+            }
+        }
+    }
+    // What a value's own parser said: a sentence, then hints after semicolons.
+    let mut parts = text.split("; ");
+    let sentence = Error::input(parts.next().unwrap_or(text));
+    parts.fold(sentence, Error::hint)
+}
+
+/// "`x`, expected one of `a`, `b`" → ("x", ["a", "b"]).
+fn split_expected(text: &str) -> (String, Vec<String>) {
+    let mut names = quoted(text).map(str::to_string);
+    let given = names.next().unwrap_or_default();
+    (given, names.collect())
+}
+
+/// The parts of `text` between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Rust's type names in words.
+fn name_type(expected: &str) -> String {
+    match expected {
+        "f64" | "f32" => "a number".into(),
+        "i64" | "i32" => "an integer".into(),
+        "u64" | "u32" | "usize" | "u8" => "a non-negative integer".into(),
+        "a boolean" => "true or false".into(),
+        "a string" | "string" | "str" => "a string".into(),
+        "a sequence" => "a list".into(),
+        other => match other.strip_prefix("struct ") {
+            Some(name) => format!("a map or `{name}`"),
+            None => other.to_string(),
+        },
+    }
+}

@@ -1,0 +1,1 @@
+//! The dictionary: the sparse autoencoder, its activation functions, initialisation and files.

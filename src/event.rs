@@ -1,0 +1,163 @@
+//! What long work tells the outside: events, observers, and the one stop flag.
+//!
+//! Loading, grid search, generation and training report through an [`Events`] handle and know no terminal. A bar,
+//! plain lines, a JSON-lines file, TensorBoard or a script's callback are all [`Observer`]s.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::error::Result;
+
+/// Metric names and values in the order they are shown, e.g. `losses/mse_loss`.
+pub type Metrics = Vec<(String, f64)>;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A countable task begins, e.g. "training" with 140 steps.
+    TaskStarted {
+        /// What is being done, as a progress bar's title.
+        title: String,
+        /// What is counted, in the plural: "steps", "tokens", "bytes".
+        unit: &'static str,
+        /// How many there will be, if known.
+        total: Option<u64>,
+    },
+    /// The running task got so far.
+    TaskAdvanced {
+        /// Units done since the start.
+        done: u64,
+        /// The few numbers worth seeing beside the bar, e.g. loss, explained variance, L0.
+        shown: Vec<(&'static str, f64)>,
+    },
+    /// The running task ended.
+    TaskFinished,
+    /// Averaged training metrics under the number of the step they belong to.
+    Logged {
+        /// Steps done so far.
+        step: u64,
+        /// Tokens trained on so far.
+        tokens: u64,
+        /// Every metric.
+        metrics: Metrics,
+    },
+    /// Something was saved for good.
+    Saved {
+        /// What it is: "checkpoint", "weights".
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A remark for the reader.
+    Note(String),
+    /// A remark that asks for attention.
+    Warning(String),
+}
+
+/// Whether to go on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Stop at the next safe point, as after Ctrl-C.
+    Stop,
+}
+
+/// Somebody who wants to know.
+pub trait Observer: Send {
+    /// Takes note of one event. An error ends the work that emitted it.
+    fn on(&mut self, event: &Event) -> Result<Control>;
+}
+
+/// A cheap handle through which work reports to all observers.
+#[derive(Clone, Default)]
+pub struct Events {
+    observers: Arc<Mutex<Vec<Box<dyn Observer>>>>,
+}
+
+impl Events {
+    /// No observers yet: events go nowhere.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an observer; it hears everything from now on.
+    pub fn add(&self, observer: Box<dyn Observer>) {
+        self.locked().push(observer);
+    }
+
+    /// Tells every observer; [`Control::Stop`] if one of them wants to stop.
+    pub fn emit(&self, event: Event) -> Result<Control> {
+        let mut control = Control::Continue;
+        for observer in self.locked().iter_mut() {
+            if observer.on(&event)? == Control::Stop {
+                control = Control::Stop;
+            }
+        }
+        Ok(control)
+    }
+
+    /// Emits a [`Event::Note`].
+    pub fn note(&self, text: impl Into<String>) -> Result<()> {
+        self.emit(Event::Note(text.into())).map(drop)
+    }
+
+    /// Emits a [`Event::Warning`].
+    pub fn warn(&self, text: impl Into<String>) -> Result<()> {
+        self.emit(Event::Warning(text.into())).map(drop)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<Box<dyn Observer>>> {
+        self.observers
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The one flag that asks running work to stop: set by Ctrl-C, a script or early stopping, read once per step.
+#[derive(Clone, Default)]
+pub struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    /// A flag of its own, for tests and embedded use.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Takes the request back, so that a session can go on after an interrupted call.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Was a stop asked for?
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What every long-running call gets: where to report and whether to stop.
+#[derive(Clone, Default)]
+pub struct RunContext {
+    /// Where to report.
+    pub events: Events,
+    /// Whether to stop.
+    pub stop: StopFlag,
+}
+
+impl RunContext {
+    /// An error of fault `Interrupted` once a stop was asked for.
+    pub fn check(&self, doing: &str) -> Result<()> {
+        if self.stop.is_set() {
+            return Err(crate::error::Error::interrupted(format!(
+                "{doing} was interrupted"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Fetching models, data sets and SAEs from a Hugging Face hub.

@@ -1,0 +1,1 @@
+//! What people see: progress, plain lines, tables, diagnostics, metrics files.

@@ -1,0 +1,1 @@
+//! The script host: binds everything below to Rhai and holds no numerics.

@@ -1,0 +1,106 @@
+//! Where tensors live.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use tch::Device;
+
+use crate::error::{Error, Result};
+
+/// A device as people write it: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` (CUDA if usable, else the CPU).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceSpec {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// A GPU by number; `"cuda"` is number 0.
+    Cuda(usize),
+    /// CUDA if it can be used, else the CPU.
+    Auto,
+}
+
+impl DeviceSpec {
+    /// The device meant on this machine.
+    ///
+    /// # Errors
+    /// A GPU that this machine does not have or cannot use.
+    pub fn resolve(self) -> Result<Device> {
+        match self {
+            DeviceSpec::Cpu => Ok(Device::Cpu),
+            DeviceSpec::Auto if tch::Cuda::is_available() => Ok(Device::Cuda(0)),
+            DeviceSpec::Auto => Ok(Device::Cpu),
+            DeviceSpec::Cuda(index) => {
+                let count = tch::Cuda::device_count().max(0) as usize;
+                if index < count {
+                    return Ok(Device::Cuda(index));
+                }
+                let error = match count {
+                    0 => Error::input(format!(
+                        "device \"{self}\" was asked for, but CUDA is not usable here"
+                    )),
+                    _ => Error::input(format!(
+                        "device \"{self}\" was asked for, but there are {count} GPUs (0 to {})",
+                        count - 1
+                    )),
+                };
+                Err(error.hint("use \"auto\" or \"cpu\"; `saescript doctor` says what is missing for CUDA"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceSpec::Cpu => formatter.write_str("cpu"),
+            DeviceSpec::Cuda(0) => formatter.write_str("cuda"),
+            DeviceSpec::Cuda(index) => write!(formatter, "cuda:{index}"),
+            DeviceSpec::Auto => formatter.write_str("auto"),
+        }
+    }
+}
+
+impl FromStr for DeviceSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "cpu" => Ok(DeviceSpec::Cpu),
+            "cuda" => Ok(DeviceSpec::Cuda(0)),
+            "auto" => Ok(DeviceSpec::Auto),
+            _ => match text.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
+                Some(index) => Ok(DeviceSpec::Cuda(index)),
+                None => Err(Error::unknown("device", text, &["cpu", "cuda", "cuda:N", "auto"])),
+            },
+        }
+    }
+}
+
+impl Serialize for DeviceSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for DeviceSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "device".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "title": "device"})
+    }
+}

@@ -1,0 +1,8 @@
+//! Tensors of libtorch: dtypes, devices, files.
+
+mod device;
+mod dtype;
+
+pub use device::DeviceSpec;
+pub use dtype::DType;
+pub use tch::{Device, Kind, Tensor};
