@@ -47,3 +47,83 @@ pub fn to_value<C: Serialize>(config: &C) -> Result<Value> {
     serde_json::to_value(config)
         .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Default, Clone, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    struct Inner {
+        lr: f64,
+        warm_up: Option<Steps>,
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        name: String,
+        #[serde(default)]
+        parts: Vec<Inner>,
+    }
+
+    impl Config for Outer {
+        const NAME: &'static str = "Outer";
+
+        fn validate(&self) -> Result<()> {
+            for (index, part) in self.parts.iter().enumerate() {
+                if part.lr < 0.0 {
+                    let error = Error::input("a learning rate is not negative");
+                    return Err(error.under("lr").under(format!("[{index}]")).under("parts"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn refusal(value: Value) -> String {
+        from_value::<Outer>(value)
+            .expect_err("must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn integers_serve_as_numbers_and_null_as_none() {
+        let outer: Outer =
+            from_value(json!({"name": "a", "parts": [{"lr": 1, "warm_up": null}]})).expect("valid");
+        assert_eq!(outer.parts[0].lr, 1.0);
+        assert_eq!(outer.parts[0].warm_up, None);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_path_and_its_neighbour() {
+        assert_eq!(
+            refusal(json!({"name": "a", "parts": [{"lrr": 1}]})),
+            "`parts[0].lrr`: unknown key `lrr`; did you mean `lr`?; allowed: `lr`, `warm_up`"
+        );
+    }
+
+    #[test]
+    fn wrong_types_and_values_are_named() {
+        assert_eq!(
+            refusal(json!({"name": 3})),
+            "`name`: expected a string, but was given integer `3`"
+        );
+        assert_eq!(
+            refusal(json!({})),
+            "the key `name` is missing, and it has no default"
+        );
+        assert_eq!(
+            refusal(json!({"name": "a", "parts": [{"warm_up": 1.5}]})),
+            "`parts[0].warm_up`: expected a number of steps (integer) or a fraction of all steps (float from 0.0 to \
+             1.0), but was given floating point `1.5`"
+        );
+        assert_eq!(
+            refusal(json!({"name": "a", "parts": [{"lr": -1}]})),
+            "`parts[0].lr`: a learning rate is not negative"
+        );
+    }
+}
