@@ -4,9 +4,11 @@
 //! Whatever its source, a configuration first becomes a [`Value`] and then goes through [`from_value`], the one
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
+mod file;
 mod message;
 mod steps;
 
+pub use file::Document;
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
 

@@ -1,0 +1,288 @@
+//! Configuration files: TOML, JSON and YAML read into one kind of value, with the place of every key.
+
+mod toml_format;
+mod yaml_format;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Config, Map, Value, from_value};
+use crate::error::{Error, Place, Result};
+
+/// Where a key and its value stand, as byte ranges.
+#[derive(Clone, Debug)]
+struct Spans {
+    key: Range<usize>,
+    value: Range<usize>,
+    /// Index into the document's texts: the file itself, or a later `--set`.
+    source: usize,
+}
+
+/// What a format's reader returns.
+struct Parsed {
+    value: Value,
+    /// Key path segments (indices as `[0]`), byte range of the key, byte range of the value.
+    spans: Vec<(Vec<String>, Range<usize>, Range<usize>)>,
+}
+
+/// A reader of one format: source text to values, or the byte range and sentence of a syntax error.
+type Reader = fn(&str) -> std::result::Result<Parsed, (Range<usize>, String)>;
+
+/// File name extensions and their readers.
+const FORMATS: &[(&str, Reader)] = &[
+    ("toml", toml_format::read),
+    ("json", yaml_format::read_json),
+    ("yaml", yaml_format::read_yaml),
+    ("yml", yaml_format::read_yaml),
+];
+
+/// A configuration file that was read: its values, and where each of them stands.
+#[derive(Clone, Debug)]
+pub struct Document {
+    sources: Vec<(String, Arc<str>)>,
+    value: Value,
+    spans: HashMap<Vec<String>, Spans>,
+}
+
+impl Document {
+    /// Reads a `.toml`, `.json`, `.yaml` or `.yml` file.
+    ///
+    /// # Errors
+    /// A missing file, another extension, text that is not UTF-8, and syntax errors with their place.
+    pub fn read(path: &Path) -> Result<Self> {
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default();
+        let Some((_, reader)) = FORMATS.iter().find(|(name, _)| *name == extension) else {
+            let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
+            return Err(Error::unknown("configuration file extension", extension, &names)
+                .context(format!("in `{}`", path.display())));
+        };
+        let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
+        Self::parse(&path.display().to_string(), &text, *reader)
+    }
+
+    fn parse(file: &str, text: &str, reader: Reader) -> Result<Self> {
+        let text: Arc<str> = text.into();
+        let parsed = reader(&text).map_err(|(span, sentence)| {
+            Error::input(sentence).at(Place {
+                file: file.into(),
+                text: text.clone(),
+                span,
+            })
+        })?;
+        let mut document = Document {
+            sources: vec![(file.into(), text)],
+            value: parsed.value,
+            spans: HashMap::new(),
+        };
+        if !document.value.is_object() {
+            return Err(Error::input(format!(
+                "`{file}` must be a table of keys and values"
+            )));
+        }
+        for (path, key, value) in parsed.spans {
+            document.spans.insert(
+                path,
+                Spans {
+                    key,
+                    value,
+                    source: 0,
+                },
+            );
+        }
+        Ok(document)
+    }
+
+    /// The values as they stand, overrides included.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Applies an override `trainer.lr=3e-4`: the right side is a TOML value, or else a plain string.
+    ///
+    /// # Errors
+    /// No `=`, an empty key, or a path that leads through something that is not a table or list.
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        let place = Place {
+            file: "--set".into(),
+            text: assignment.into(),
+            span: 0..assignment.len(),
+        };
+        let Some((path, text)) = assignment.split_once('=') else {
+            return Err(Error::input("an override has the form KEY=VALUE, e.g. trainer.lr=3e-4").at(place));
+        };
+        let segments = split_path(path.trim());
+        let text = text.trim();
+        let value = toml_format::read_value(text).unwrap_or_else(|| Value::String(text.into()));
+        *slot(&mut self.value, &segments).map_err(|error| error.at(place))? = value;
+        let source = self.sources.len();
+        self.sources.push(("--set".into(), assignment.into()));
+        let start = assignment.len() - assignment.split_once('=').map_or(0, |(_, right)| right.len());
+        let spans = Spans {
+            key: 0..path.len(),
+            value: start..assignment.len(),
+            source,
+        };
+        self.spans.insert(segments, spans);
+        Ok(())
+    }
+
+    /// Builds the configuration; errors carry the place in this file.
+    pub fn build<C: Config>(&self) -> Result<C> {
+        from_value(self.value.clone()).map_err(|error| self.locate(error))
+    }
+
+    /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
+    pub fn locate(&self, error: Error) -> Error {
+        let path = error.key().to_vec();
+        let found = (1..=path.len()).rev().find_map(|length| {
+            self.spans
+                .get(&path[..length])
+                .map(|spans| (length == path.len(), spans))
+        });
+        let Some((exact, spans)) = found else {
+            let (file, text) = &self.sources[0];
+            return error.at(Place {
+                file: file.clone(),
+                text: text.clone(),
+                span: 0..0,
+            });
+        };
+        let about_key = !exact || error.message().starts_with("unknown key");
+        let span = if about_key {
+            spans.key.clone()
+        } else {
+            spans.value.clone()
+        };
+        let (file, text) = &self.sources[spans.source];
+        error.at(Place {
+            file: file.clone(),
+            text: text.clone(),
+            span,
+        })
+    }
+}
+
+/// `a.b[0].c` and `a."b c".d` as segments, indices like `[0]`.
+fn split_path(path: &str) -> Vec<String> {
+    let mut segments = vec![String::new()];
+    let mut quoted = false;
+    for character in path.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            '.' if !quoted => segments.push(String::new()),
+            '[' if !quoted => segments.push("[".into()),
+            _ => segments.last_mut().expect("never empty").push(character),
+        }
+    }
+    segments.retain(|segment| !segment.is_empty());
+    segments
+}
+
+/// The place for a value at `path`, with tables made on the way.
+fn slot<'a>(value: &'a mut Value, path: &[String]) -> Result<&'a mut Value> {
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(value);
+    };
+    let index = first
+        .strip_prefix('[')
+        .and_then(|index| index.trim_end_matches(']').parse::<usize>().ok());
+    if index.is_none() && value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    let next = match (index, value) {
+        (Some(index), Value::Array(items)) => {
+            let length = items.len();
+            items
+                .get_mut(index)
+                .ok_or_else(|| Error::input(format!("there is no item {index} in a list of {length}")))?
+        }
+        (None, Value::Object(map)) => map.entry(first.clone()).or_insert(Value::Null),
+        _ => {
+            return Err(Error::input(format!(
+                "`{first}` cannot be set: what holds it is not a table or list"
+            )));
+        }
+    };
+    slot(next, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(document: &Document) -> Vec<String> {
+        let mut paths: Vec<String> = document.spans.keys().map(|path| path.join("/")).collect();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn the_three_formats_agree() {
+        let toml = "a = 1\n[t]\nlr = 1e-4\nlist = [1, 2.5, \"x\"]\n[[t.s]]\nname = true\n";
+        let json = r#"{"a": 1, "t": {"lr": 1e-4, "list": [1, 2.5, "x"], "s": [{"name": true}]}}"#;
+        let yaml = "a: 1\nt:\n  lr: 1e-4\n  list: [1, 2.5, x]\n  s:\n    - name: true\n";
+        let toml = Document::parse("c.toml", toml, toml_format::read).expect("toml");
+        let json = Document::parse("c.json", json, yaml_format::read_json).expect("json");
+        let yaml = Document::parse("c.yaml", yaml, yaml_format::read_yaml).expect("yaml");
+        assert_eq!(toml.value, json.value);
+        assert_eq!(yaml.value, json.value);
+        assert_eq!(paths(&toml), paths(&json));
+        assert_eq!(paths(&yaml), paths(&json));
+    }
+
+    #[test]
+    fn errors_are_located_at_key_or_value() {
+        let text = "[trainer]\nlrr = 1\nlr = \"fast\"\n";
+        let document = Document::parse("c.toml", text, toml_format::read).expect("valid");
+        let span = |error: Error| document.locate(error).place().expect("located").span.clone();
+        assert_eq!(
+            &text[span(Error::input("unknown key `lrr`").under("lrr").under("trainer"))],
+            "lrr"
+        );
+        assert_eq!(
+            &text[span(Error::input("expected a number").under("lr").under("trainer"))],
+            "\"fast\""
+        );
+        assert_eq!(
+            &text[span(Error::input("missing").under("p").under("trainer"))],
+            "trainer"
+        );
+    }
+
+    #[test]
+    fn overrides_are_values_with_a_place_of_their_own() {
+        let mut document = Document::parse("c.toml", "[[s]]\nn = 1\n", toml_format::read).expect("valid");
+        document.set("s[0].n = 2").expect("set");
+        document.set("t.act_fn=topk").expect("set");
+        assert_eq!(
+            document.value,
+            serde_json::json!({"s": [{"n": 2}], "t": {"act_fn": "topk"}})
+        );
+        let error = document.locate(Error::input("no").under("act_fn").under("t"));
+        let place = error.place().expect("located");
+        assert_eq!(
+            (place.file.as_str(), &place.text[place.span.clone()]),
+            ("--set", "topk")
+        );
+        assert!(document.set("s.n=1").is_err());
+    }
+
+    #[test]
+    fn syntax_errors_have_a_place() {
+        for (text, reader, line) in [
+            ("a = 1\nb = = 2\n", toml_format::read as Reader, 2),
+            ("{\"a\": 1,\n \"b\" 2}", yaml_format::read_json, 2),
+            ("a: 1\nb: [1,\n", yaml_format::read_yaml, 3),
+        ] {
+            let error = Document::parse("c", text, reader).expect_err("broken");
+            assert_eq!(error.place().expect("located").line_column().0, line, "{error}");
+        }
+    }
+}

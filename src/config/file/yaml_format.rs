@@ -1,0 +1,117 @@
+//! YAML and JSON: values, and the byte range of every key and value. JSON's places are read as YAML's are.
+
+use std::ops::Range;
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+
+use super::super::{Map, Value};
+use super::Parsed;
+
+type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;
+type Refusal = (Range<usize>, String);
+
+/// Reads a YAML document.
+pub(super) fn read_yaml(text: &str) -> Result<Parsed, Refusal> {
+    let offsets = Offsets::new(text);
+    let documents = MarkedYaml::load_from_str(text).map_err(|error| {
+        let at = offsets.byte(error.marker().index());
+        (at..at, format!("invalid YAML: {}", error.info()))
+    })?;
+    let Some(root) = documents.first() else {
+        return Ok(Parsed {
+            value: Value::Object(Map::new()),
+            spans: Vec::new(),
+        });
+    };
+    let mut spans = Vec::new();
+    let value = node_value(root, &offsets, &mut Vec::new(), &mut spans)?;
+    Ok(Parsed { value, spans })
+}
+
+/// Reads a JSON document; its syntax is judged by serde_json.
+pub(super) fn read_json(text: &str) -> Result<Parsed, Refusal> {
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        let line_start: usize = text
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let at = (line_start + error.column().saturating_sub(1)).min(text.len());
+        let full = error.to_string();
+        let sentence = full.split(" at line ").next().unwrap_or(&full);
+        (at..at, format!("invalid JSON: {sentence}"))
+    })?;
+    // JSON that YAML cannot read (tabs, duplicate keys) merely has no places.
+    let spans = read_yaml(text).map(|parsed| parsed.spans).unwrap_or_default();
+    Ok(Parsed { value, spans })
+}
+
+/// Character index → byte index.
+struct Offsets(Vec<usize>);
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        Offsets(
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .collect(),
+        )
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        self.0[index.min(self.0.len() - 1)]
+    }
+
+    fn range(&self, node: &MarkedYaml<'_>) -> Range<usize> {
+        self.byte(node.span.start.index())..self.byte(node.span.end.index())
+    }
+}
+
+fn node_value(
+    node: &MarkedYaml<'_>,
+    offsets: &Offsets,
+    path: &mut Vec<String>,
+    spans: &mut SpanList,
+) -> Result<Value, Refusal> {
+    let refuse = |sentence: &str| (offsets.range(node), sentence.to_string());
+    match &node.data {
+        YamlData::Value(scalar) => scalar_value(scalar).ok_or_else(|| refuse("this is not a finite number")),
+        YamlData::Sequence(items) => {
+            let mut list = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                path.push(format!("[{index}]"));
+                spans.push((path.clone(), offsets.range(item), offsets.range(item)));
+                list.push(node_value(item, offsets, path, spans)?);
+                path.pop();
+            }
+            Ok(Value::Array(list))
+        }
+        YamlData::Mapping(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries {
+                let Some(name) = key.data.as_str() else {
+                    return Err((offsets.range(key), "a key must be a string".into()));
+                };
+                path.push(name.to_string());
+                spans.push((path.clone(), offsets.range(key), offsets.range(value)));
+                map.insert(name.to_string(), node_value(value, offsets, path, spans)?);
+                path.pop();
+            }
+            Ok(Value::Object(map))
+        }
+        YamlData::Tagged(_, inner) => node_value(inner, offsets, path, spans),
+        _ => Err(refuse("this cannot be read as a value")),
+    }
+}
+
+/// `None` for infinities and not-a-number.
+fn scalar_value(scalar: &Scalar<'_>) -> Option<Value> {
+    Some(match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(flag) => Value::Bool(*flag),
+        Scalar::Integer(number) => Value::from(*number),
+        Scalar::FloatingPoint(number) => Value::Number(serde_json::Number::from_f64(number.into_inner())?),
+        Scalar::String(text) => Value::String(text.to_string()),
+    })
+}
