@@ -1,20 +1,61 @@
-//! Tells the linker where libtorch lies and where the finished program is to look for it.
+//! Checks that libtorch is there and of the right version, and tells the linker where it lies and where the finished
+//! program is to look for it.
 
 use std::path::Path;
+use std::{env, fs};
+
+/// What tch is made for.
+const LIBTORCH_VERSION: &str = "2.11.0";
 
 fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
     // Exported by torch-sys, whose `links` key is "tch", to its direct dependents only.
-    let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder");
-    // The shared folder behind the checkout's link, so that a moved checkout still runs.
-    let lib = Path::new(&lib).canonicalize().unwrap_or_else(|_| lib.into());
+    let lib = env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder");
+    let lib = Path::new(&lib);
+    // Also notices a libtorch that went away after the build.
+    println!(
+        "cargo::rerun-if-changed={}",
+        lib.join("libtorch_cpu.so").display()
+    );
+    match checked(lib) {
+        Ok(()) => link(lib),
+        Err(problem) => println!("cargo::error={problem}"),
+    }
+}
+
+fn checked(lib: &Path) -> Result<(), String> {
+    let folder = lib.display();
+    if !lib.join("libtorch_cpu.so").exists() {
+        return Err(format!("there is no libtorch in {folder}: run scripts/setup"));
+    }
+    // Unlike torch-sys, which knows the version only of libtorch's zip archives.
+    let header = lib.join("../include/torch/headeronly/version.h");
+    match fs::read_to_string(header) {
+        Ok(text) if !text.contains(&format!("\"{LIBTORCH_VERSION}\"")) => Err(format!(
+            "libtorch {LIBTORCH_VERSION} is needed and {folder} holds another version: run scripts/setup"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn link(lib: &Path) {
     println!("cargo::rustc-link-lib=torch_cpu");
     println!("cargo::rustc-link-lib=c10");
     // RUNPATH rather than RPATH, so that LD_LIBRARY_PATH wins on another machine.
     println!("cargo::rustc-link-arg=-Wl,--enable-new-dtags");
-    println!(
-        "cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/libtorch/torch/lib:$ORIGIN/../lib:{}",
-        lib.display()
-    );
-    println!("cargo::rustc-env=SAESCRIPT_LIBTORCH={}", lib.display());
-    println!("cargo::rerun-if-changed=build.rs");
+    // Beside the program, then what the checkout links now, then the shared folder behind the link, so that a switch
+    // to the CUDA set needs no rebuild and a moved checkout still runs.
+    let mut places = vec![
+        "$ORIGIN/libtorch/torch/lib".into(),
+        "$ORIGIN/../lib".into(),
+        lib.to_path_buf(),
+    ];
+    if let Ok(shared) = lib.canonicalize()
+        && shared != lib
+    {
+        places.push(shared);
+    }
+    for place in places {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{}", place.display());
+    }
 }
