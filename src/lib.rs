@@ -11,11 +11,12 @@
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model | text                 hooked decoders | data sets and tokenizers
 //! hub | tensor | report        downloads | libtorch | what people see
-//! config | event               one schema for all sources | what long work tells
+//! config | event | atomic      one schema for all sources | what long work tells | files written whole
 //! error
 //! ```
 
 pub mod activations;
+pub mod atomic;
 pub mod cli;
 pub mod config;
 pub mod dictionary;

@@ -2,6 +2,7 @@
 
 mod device;
 mod dtype;
+pub mod safetensors;
 
 pub use device::DeviceSpec;
 pub use dtype::DType;

@@ -1,0 +1,377 @@
+//! Safetensors files: reading through a memory map, writing atomically and with the same bytes every time.
+//!
+//! Format: <https://github.com/huggingface/safetensors#format>. Eight bytes of header length (little endian), a JSON
+//! header with dtype, shape and offsets of each tensor, then the numbers.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
+use serde_json::{Map, Value, json};
+use tch::{Device, Kind, Tensor};
+
+use super::DType;
+use crate::atomic;
+use crate::error::{Error, Result};
+
+/// The dtypes that both sides know.
+const DTYPES: &[(Dtype, &str, Kind)] = &[
+    (Dtype::F32, "F32", Kind::Float),
+    (Dtype::F16, "F16", Kind::Half),
+    (Dtype::BF16, "BF16", Kind::BFloat16),
+    (Dtype::F64, "F64", Kind::Double),
+    (Dtype::I64, "I64", Kind::Int64),
+    (Dtype::I32, "I32", Kind::Int),
+    (Dtype::I16, "I16", Kind::Int16),
+    (Dtype::I8, "I8", Kind::Int8),
+    (Dtype::U8, "U8", Kind::Uint8),
+    (Dtype::BOOL, "BOOL", Kind::Bool),
+];
+
+/// An open safetensors file: its header in memory, its numbers on disk until they are asked for.
+#[derive(Debug)]
+pub struct SafeFile {
+    path: PathBuf,
+    map: Mmap,
+    header: Metadata,
+    /// Where the numbers begin in `map`.
+    data: usize,
+}
+
+/// Opens the file at `path` and checks its header against its size. No tensor is read yet.
+///
+/// # Errors
+/// No such file, something that is not a safetensors file, or one that was cut short.
+pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
+    let path = path.as_ref();
+    if path.is_dir() {
+        return Err(Error::input(format!(
+            "cannot read `{}`: it is a folder, not a safetensors file",
+            path.display()
+        )));
+    }
+    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    // SAFETY: the map is only read, and only by copying out of it. A file that another program cuts short
+    // meanwhile ends this one with a bus error; that is the known price of mapping.
+    let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::io("read", path, error))?;
+    let (length, header) =
+        SafeTensors::read_metadata(&map).map_err(|error| unreadable(path, &map, &error))?;
+    Ok(SafeFile {
+        path: path.to_path_buf(),
+        map,
+        header,
+        data: size_of::<u64>() + length,
+    })
+}
+
+/// Says in words why the file cannot be read.
+fn unreadable(path: &Path, bytes: &[u8], error: &SafeTensorError) -> Error {
+    let name = path.display();
+    let size = bytes.len();
+    let again = "download or save the file again";
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Error::input(format!(
+            "`{name}` is a Git LFS pointer of {size} bytes, not the weights themselves"
+        ))
+        .hint("run `git lfs pull` in that repository, or download the file from the hub");
+    }
+    match error {
+        SafeTensorError::HeaderTooSmall => Error::input(format!(
+            "`{name}` is not a safetensors file: it has only {size} bytes"
+        ))
+        .hint(again),
+        SafeTensorError::InvalidHeaderLength => Error::input(format!(
+            "`{name}` was cut short: it has {size} bytes, which is less than its own header"
+        ))
+        .hint(again),
+        SafeTensorError::MetadataIncompleteBuffer => {
+            let wanted = announced_size(bytes).unwrap_or_default();
+            let what = match wanted > size {
+                true => "was cut short",
+                false => "has bytes after its end",
+            };
+            Error::input(format!(
+                "`{name}` {what}: it has {size} bytes, but its header announces {wanted}"
+            ))
+            .hint(again)
+        }
+        SafeTensorError::HeaderTooLarge
+        | SafeTensorError::InvalidHeader(_)
+        | SafeTensorError::InvalidHeaderDeserialization(_) => Error::input(format!(
+            "`{name}` is not a safetensors file: it does not begin with a header of that format"
+        ))
+        .hint("pickled weights (.bin, .pt) have to be converted to safetensors first"),
+        other => Error::input(format!("the header of `{name}` contradicts itself: {other}")).hint(again),
+    }
+}
+
+/// The file size that the header of `bytes` stands for.
+fn announced_size(bytes: &[u8]) -> Option<usize> {
+    let length = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+    let start = 8 + usize::try_from(length).ok()?;
+    let header: Map<String, Value> = serde_json::from_slice(bytes.get(8..start)?).ok()?;
+    let end = header
+        .values()
+        .filter_map(|tensor| tensor["data_offsets"][1].as_u64())
+        .max()
+        .unwrap_or(0);
+    Some(start + usize::try_from(end).ok()?)
+}
+
+impl SafeFile {
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the tensors, in the order in which they lie in the file.
+    pub fn names(&self) -> Vec<String> {
+        self.header.offset_keys()
+    }
+
+    /// Is there a tensor of this name?
+    pub fn contains(&self, name: &str) -> bool {
+        self.header.info(name).is_some()
+    }
+
+    /// Shape of a tensor, or `None` if there is none of this name.
+    pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
+        let info = self.header.info(name)?;
+        Some(info.shape.iter().map(|size| *size as i64).collect())
+    }
+
+    /// Number format of a tensor as it is stored, or `None` if there is none of this name or its format has no
+    /// name here.
+    pub fn dtype(&self, name: &str) -> Option<DType> {
+        let info = self.header.info(name)?;
+        kind_of(info.dtype).map(DType::from)
+    }
+
+    /// The free-form notes of the header.
+    pub fn metadata(&self) -> BTreeMap<String, String> {
+        let notes = self.header.metadata().as_ref();
+        notes
+            .map(|notes| notes.clone().into_iter().collect())
+            .unwrap_or_default()
+    }
+
+    /// A copy of a tensor on `device`; cast to `dtype` on the way, or as stored with `None`.
+    ///
+    /// The numbers are copied once, straight from the map.
+    ///
+    /// # Errors
+    /// There is no such tensor, its format is not supported, or there is not enough memory.
+    pub fn tensor(&self, name: &str, device: Device, dtype: Option<DType>) -> Result<Tensor> {
+        let info = self.header.info(name).ok_or_else(|| {
+            Error::unknown("tensor", name, &self.names()).context(format!("in `{}`", self.path.display()))
+        })?;
+        let kind = kind_of(info.dtype).ok_or_else(|| {
+            Error::input(format!(
+                "tensor `{name}` in `{}` is stored as {:?}, which is not supported",
+                self.path.display(),
+                info.dtype
+            ))
+        })?;
+        let shape: Vec<i64> = info.shape.iter().map(|size| *size as i64).collect();
+        let (start, end) = info.data_offsets;
+        let bytes = &self.map[self.data + start..self.data + end];
+        let wanted = dtype.map_or(kind, DType::kind);
+        let aligned = bytes.as_ptr().addr().is_multiple_of(kind.elt_size_in_bytes());
+        if bytes.is_empty() {
+            return Ok(Tensor::f_empty(&shape, (wanted, device))?);
+        }
+        if !aligned {
+            let copy = Tensor::f_from_data_size(bytes, &shape, kind)?;
+            return Ok(copy.f_to_device_(device, wanted, false, false)?);
+        }
+        // SAFETY: the view covers exactly `bytes`, which lives as long as `self`; it is copied out of before this
+        // function returns and never written to.
+        let view = unsafe { Tensor::f_from_blob(bytes.as_ptr(), &shape, &[], kind, Device::Cpu) }?;
+        Ok(view.f_to_device_(device, wanted, false, true)?)
+    }
+}
+
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    DTYPES
+        .iter()
+        .find(|(theirs, _, _)| *theirs == dtype)
+        .map(|(_, _, kind)| *kind)
+}
+
+/// Writes `tensors` to `path`, whole or not at all. The same tensors give the same bytes, whatever their order.
+///
+/// Tensors may live on any device; each is brought to the CPU when its turn comes.
+///
+/// # Errors
+/// Two tensors of one name, a dtype the format lacks, a folder that cannot be written, a full disk.
+pub fn write(
+    path: impl AsRef<Path>,
+    tensors: &[(&str, &Tensor)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let mut ordered = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let kind = tensor.f_kind()?;
+        let (dtype, code, _) = DTYPES.iter().find(|(_, _, known)| *known == kind).ok_or_else(|| {
+            Error::input(format!(
+                "cannot write `{}`: tensor `{name}` has dtype {kind:?}, which safetensors files do not have",
+                path.display()
+            ))
+        })?;
+        ordered.push((*dtype, *code, *name, *tensor));
+    }
+    // Widest numbers first keeps every tensor aligned; this is also the order of the Python package.
+    ordered.sort_by(|left, right| right.0.cmp(&left.0).then(left.2.cmp(right.2)));
+    if let Some(pair) = ordered.windows(2).find(|pair| pair[0].2 == pair[1].2) {
+        let name = pair[0].2;
+        return Err(Error::input(format!(
+            "cannot write `{}`: two tensors are called `{name}`",
+            path.display()
+        )));
+    }
+    let header = header(&ordered, metadata);
+    atomic::write_with(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        ordered
+            .iter()
+            .try_for_each(|(_, _, _, tensor)| write_numbers(file, tensor))
+    })
+}
+
+/// The JSON header, padded with blanks to a multiple of eight bytes.
+fn header(tensors: &[(Dtype, &str, &str, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".into(), json!(metadata));
+    }
+    let mut start = 0;
+    for (_, code, name, tensor) in tensors {
+        let end = start + tensor.numel() * tensor.kind().elt_size_in_bytes();
+        let info = json!({"dtype": code, "shape": tensor.size(), "data_offsets": [start, end]});
+        header.insert((*name).to_string(), info);
+        start = end;
+    }
+    let mut bytes = Value::Object(header).to_string().into_bytes();
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    bytes
+}
+
+fn write_numbers(file: &mut impl Write, tensor: &Tensor) -> io::Result<()> {
+    if tensor.numel() == 0 {
+        return Ok(());
+    }
+    let tensor = tensor
+        .f_detach()
+        .and_then(|tensor| tensor.f_to_device(Device::Cpu))
+        .and_then(|tensor| tensor.f_contiguous())
+        .map_err(io::Error::other)?;
+    let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
+    // SAFETY: a contiguous CPU tensor owns `length` bytes from `data_ptr` on, and lives until the end of this call.
+    let bytes = unsafe { std::slice::from_raw_parts(tensor.data_ptr() as *const u8, length) };
+    file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes() -> BTreeMap<String, String> {
+        [("format", "pt"), ("b", "2"), ("a", "1")]
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .into()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_cast() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.safetensors");
+        let a = Tensor::from_slice(&[1.5f32, -2.0, 3.25, 4.0])
+            .view([2, 2])
+            .transpose(0, 1);
+        let b = Tensor::from_slice(&[1i64, 2, 3]);
+        let c = a.to_kind(Kind::BFloat16);
+        write(
+            &path,
+            &[
+                ("b", &b),
+                ("a", &a),
+                ("c", &c),
+                ("none", &Tensor::zeros([0, 3], (Kind::Float, Device::Cpu))),
+            ],
+            &notes(),
+        )
+        .expect("written");
+        let file = read(&path).expect("read");
+        assert_eq!(file.metadata(), notes());
+        assert_eq!(file.shape("a"), Some(vec![2, 2]));
+        assert_eq!(file.dtype("c"), Some(DType::BFLOAT16));
+        assert_eq!(file.shape("none"), Some(vec![0, 3]));
+        let read = |name, dtype| file.tensor(name, Device::Cpu, dtype).expect("a tensor");
+        assert!(read("a", None).equal(&a));
+        assert!(read("b", None).equal(&b));
+        assert!(read("none", None).equal(&Tensor::zeros([0, 3], (Kind::Float, Device::Cpu))));
+        let cast = read("c", Some(DType::FLOAT32));
+        assert_eq!(cast.kind(), Kind::Float);
+        assert!(cast.equal(&a));
+    }
+
+    #[test]
+    fn the_same_tensors_give_the_same_bytes() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (first, second) = (folder.path().join("1"), folder.path().join("2"));
+        let a = Tensor::from_slice(&[1.0f32]);
+        let b = Tensor::from_slice(&[2.0f64]);
+        write(&first, &[("a", &a), ("b", &b)], &notes()).expect("written");
+        write(&second, &[("b", &b), ("a", &a)], &notes()).expect("written");
+        let bytes = |path| std::fs::read(path).expect("a file");
+        assert_eq!(bytes(first), bytes(second));
+    }
+
+    #[test]
+    fn broken_files_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("whole");
+        let a = Tensor::from_slice(&[1.0f32; 64]);
+        write(&path, &[("a", &a)], &BTreeMap::new()).expect("written");
+        let whole = std::fs::read(&path).expect("a file");
+        let message = |bytes: &[u8]| {
+            let path = folder.path().join("broken");
+            std::fs::write(&path, bytes).expect("written");
+            read(&path).expect_err("broken").message().to_string()
+        };
+        let size = whole.len();
+        assert!(message(&[]).contains("only 0 bytes"));
+        assert!(message(&whole[..20]).contains("less than its own header"));
+        let cut = message(&whole[..size - 9]);
+        assert!(
+            cut.contains("was cut short") && cut.contains(&format!("announces {size}")),
+            "{cut}"
+        );
+        let longer = [whole.as_slice(), b"more"].concat();
+        assert!(message(&longer).contains("bytes after its end"));
+        assert!(message(b"PK\x03\x04 a pickled checkpoint of long ago").contains("not a safetensors file"));
+        assert!(message(b"version https://git-lfs.github.com/spec/v1\noid sha256:0").contains("Git LFS"));
+    }
+
+    #[test]
+    fn a_missing_tensor_is_named_with_the_nearest() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x");
+        write(
+            &path,
+            &[("W_E", &Tensor::from_slice(&[1.0f32]))],
+            &BTreeMap::new(),
+        )
+        .expect("written");
+        let error = read(&path)
+            .expect("read")
+            .tensor("W_D", Device::Cpu, None)
+            .expect_err("missing");
+        assert!(error.to_string().contains("did you mean `W_E`?"), "{error}");
+    }
+}
