@@ -1,1 +1,3 @@
 //! The command line: argv to one call below.
+
+pub mod doctor;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tch::Device;
 
+use super::runtime;
 use crate::error::{Error, Result};
 
 /// A device as people write it: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` (CUDA if usable, else the CPU).
@@ -29,23 +30,26 @@ impl DeviceSpec {
     pub fn resolve(self) -> Result<Device> {
         match self {
             DeviceSpec::Cpu => Ok(Device::Cpu),
-            DeviceSpec::Auto if tch::Cuda::is_available() => Ok(Device::Cuda(0)),
+            DeviceSpec::Auto if runtime::cuda_usable() => Ok(Device::Cuda(0)),
             DeviceSpec::Auto => Ok(Device::Cpu),
             DeviceSpec::Cuda(index) => {
+                if let Some(obstacle) = runtime::cuda_obstacle() {
+                    let error = Error::input(format!(
+                        "device \"{self}\" was asked for, but CUDA is not usable here: {}",
+                        obstacle.reason
+                    ));
+                    let error = obstacle.advice.into_iter().fold(error, Error::hint);
+                    return Err(error.hint("use \"auto\" or \"cpu\" to go on without a GPU"));
+                }
                 let count = tch::Cuda::device_count().max(0) as usize;
                 if index < count {
                     return Ok(Device::Cuda(index));
                 }
-                let error = match count {
-                    0 => Error::input(format!(
-                        "device \"{self}\" was asked for, but CUDA is not usable here"
-                    )),
-                    _ => Error::input(format!(
-                        "device \"{self}\" was asked for, but there are {count} GPUs (0 to {})",
-                        count - 1
-                    )),
-                };
-                Err(error.hint("use \"auto\" or \"cpu\"; `saescript doctor` says what is missing for CUDA"))
+                Err(Error::input(format!(
+                    "device \"{self}\" was asked for, but there are {count} GPUs (0 to {})",
+                    count - 1
+                ))
+                .hint("use \"auto\" or \"cpu\", or one of these numbers"))
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod device;
 mod dtype;
+pub mod gpu;
+pub mod runtime;
 pub mod safetensors;
 
 pub use device::DeviceSpec;

@@ -1,0 +1,387 @@
+//! Looking at the machine: each part finds out about itself and says it in a line or two.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use serde::Serialize;
+
+use super::{size, yes};
+use crate::tensor::gpu::{self, Driver};
+use crate::tensor::runtime;
+
+/// The libtorch this program runs with.
+#[derive(Debug, Serialize)]
+pub(super) struct Libtorch {
+    pub(super) version: Option<String>,
+    folder: Option<PathBuf>,
+}
+
+impl Libtorch {
+    pub(super) fn survey() -> Self {
+        Libtorch {
+            version: runtime::libtorch_version(),
+            folder: runtime::libtorch_folder(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let version = self.version.as_deref().unwrap_or("of unknown version");
+        let folder = self.folder.as_deref().unwrap_or(Path::new("an unknown folder"));
+        vec![format!("{version} in {}", folder.display())]
+    }
+}
+
+/// The processor and how libtorch uses it.
+#[derive(Debug, Serialize)]
+pub(super) struct Processor {
+    model: String,
+    /// Those this process may use.
+    pub(super) cores: usize,
+    /// Those libtorch uses within one operation.
+    pub(super) threads: usize,
+    instructions: Vec<&'static str>,
+    pub(super) mkl: bool,
+    onednn: bool,
+    pub(super) openmp: bool,
+}
+
+/// What matters for matrix products: name in /proc/cpuinfo and in print.
+const INSTRUCTIONS: [(&str, &str); 5] = [
+    ("avx2", "AVX2"),
+    ("fma", "FMA"),
+    ("avx512f", "AVX-512"),
+    ("avx512_bf16", "AVX-512 BF16"),
+    ("amx_bf16", "AMX BF16"),
+];
+
+impl Processor {
+    pub(super) fn survey() -> Self {
+        let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let field = |name| value_of(&text, name).unwrap_or_default();
+        let flags: Vec<&str> = field("flags").split_whitespace().collect();
+        Processor {
+            model: field("model name").to_string(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: tch::get_num_threads().max(1) as usize,
+            instructions: INSTRUCTIONS
+                .iter()
+                .filter(|(flag, _)| flags.contains(flag))
+                .map(|(_, name)| *name)
+                .collect(),
+            mkl: tch::utils::has_mkl(),
+            onednn: tch::utils::has_mkldnn(),
+            openmp: tch::utils::has_openmp(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        vec![
+            format!(
+                "{}, {} cores, {}",
+                self.model,
+                self.cores,
+                self.instructions.join(", ")
+            ),
+            format!(
+                "libtorch uses {} threads; MKL {}, oneDNN {}, OpenMP {}",
+                self.threads,
+                yes(self.mkl),
+                yes(self.onednn),
+                yes(self.openmp)
+            ),
+        ]
+    }
+}
+
+/// Main memory in bytes.
+#[derive(Debug, Serialize)]
+pub(super) struct Memory {
+    total: u64,
+    available: u64,
+    /// What this process's control group may use, if it is limited.
+    limit: Option<u64>,
+}
+
+impl Memory {
+    pub(super) fn survey() -> Self {
+        let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let field = |name| {
+            let kilobytes: u64 = value_of(&text, name)?.split(' ').next()?.parse().ok()?;
+            Some(kilobytes * 1024)
+        };
+        Memory {
+            total: field("MemTotal").unwrap_or(0),
+            available: field("MemAvailable").unwrap_or(0),
+            limit: fs::read_to_string("/sys/fs/cgroup/memory.max")
+                .ok()
+                .and_then(|text| text.trim().parse().ok()),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let limit = self
+            .limit
+            .map(|limit| format!(", limited to {} here", size(limit)));
+        vec![format!(
+            "{}, {} available{}",
+            size(self.total),
+            size(self.available),
+            limit.unwrap_or_default()
+        )]
+    }
+}
+
+/// Whether tensors can live on a GPU, and if not, why.
+#[derive(Debug, Serialize)]
+pub(super) struct Cuda {
+    usable: bool,
+    /// GPUs that libtorch can use; fewer than the driver's if `CUDA_VISIBLE_DEVICES` hides some.
+    devices: usize,
+    pub(super) obstacle: Option<String>,
+    pub(super) remedy: Option<String>,
+    driver: Option<Driver>,
+}
+
+impl Cuda {
+    pub(super) fn survey() -> Self {
+        let obstacle = runtime::cuda_obstacle();
+        Cuda {
+            usable: obstacle.is_none(),
+            devices: tch::Cuda::device_count().max(0) as usize,
+            remedy: obstacle.as_ref().and_then(|obstacle| obstacle.advice.clone()),
+            obstacle: obstacle.map(|obstacle| obstacle.reason),
+            driver: gpu::driver(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![match &self.obstacle {
+            Some(reason) => format!("not usable: {reason}"),
+            None => format!("usable, {} device(s)", self.devices),
+        }];
+        if let Some(driver) = &self.driver {
+            lines.push(format!(
+                "driver {}, for CUDA up to {}",
+                driver.version, driver.cuda
+            ));
+            for (index, gpu) in driver.gpus.iter().enumerate() {
+                let memory = gpu.memory.map_or("shared memory".into(), |memory| {
+                    format!("{} of {} free", size(memory.free), size(memory.total))
+                });
+                lines.push(format!(
+                    "{index}: {}, compute capability {}, {memory}",
+                    gpu.name, gpu.compute_capability
+                ));
+            }
+        }
+        lines
+    }
+}
+
+/// The Hugging Face hub and its cache.
+#[derive(Debug, Serialize)]
+pub(super) struct Hub {
+    /// From `HF_ENDPOINT`; `None` is the public hub.
+    endpoint: Option<String>,
+    pub(super) offline: bool,
+    pub(super) cache: PathBuf,
+    models: usize,
+    datasets: usize,
+    /// Whether there is a token for gated and private repositories.
+    token: bool,
+}
+
+impl Hub {
+    pub(super) fn survey() -> Self {
+        let cache = hf_hub::Cache::from_env();
+        let folder = cache.path().clone();
+        let count = |kind| {
+            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(kind));
+            named.count()
+        };
+        Hub {
+            endpoint: env::var("HF_ENDPOINT").ok().filter(|value| !value.is_empty()),
+            offline: env::var("HF_HUB_OFFLINE").is_ok_and(|value| is_true(&value)),
+            models: count("models--"),
+            datasets: count("datasets--"),
+            token: is_set("HF_TOKEN") || cache.token().is_some(),
+            cache: folder,
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let endpoint = self.endpoint.as_deref().unwrap_or("the public Hugging Face hub");
+        vec![
+            format!(
+                "{endpoint}, {}, {}",
+                if self.offline { "offline" } else { "online" },
+                if self.token {
+                    "token found"
+                } else {
+                    "no token (needed for gated models only)"
+                }
+            ),
+            format!(
+                "cache {} ({} models, {} data sets)",
+                self.cache.display(),
+                self.models,
+                self.datasets
+            ),
+        ]
+    }
+}
+
+/// Where metrics can go besides the run's folder.
+#[derive(Debug, Serialize)]
+pub(super) struct Loggers {
+    /// The Weights & Biases service program, which the Python package brings along.
+    wandb_core: Option<PathBuf>,
+    /// Whether `WANDB_API_KEY` is set or a login is stored.
+    wandb_login: bool,
+}
+
+impl Loggers {
+    pub(super) fn survey() -> Self {
+        let netrc = env::home_dir().map(|home| home.join(".netrc"));
+        let stored = netrc.and_then(|path| fs::read_to_string(path).ok());
+        Loggers {
+            wandb_core: find_wandb_core(),
+            wandb_login: is_set("WANDB_API_KEY") || stored.is_some_and(|text| text.contains("wandb")),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let found = match &self.wandb_core {
+            Some(path) => path.display().to_string(),
+            None => "not found".into(),
+        };
+        let login = if self.wandb_login {
+            "login found"
+        } else {
+            "no login"
+        };
+        vec![
+            "metrics.jsonl in every run's folder".into(),
+            format!("wandb-core {found}; {login}"),
+        ]
+    }
+}
+
+/// On the PATH, or in the wandb package of the active Python.
+fn find_wandb_core() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|folder| folder.join("wandb-core"));
+    on_path.into_iter().find(|file| file.is_file()).or_else(|| {
+        let code = "import importlib.util as u; print(u.find_spec('wandb').submodule_search_locations[0])";
+        let output = Command::new("python3").args(["-c", code]).output().ok()?;
+        let package = String::from_utf8(output.stdout)
+            .ok()
+            .filter(|_| output.status.success())?;
+        Some(Path::new(package.trim()).join("bin/wandb-core")).filter(|file| file.is_file())
+    })
+}
+
+/// Free space where something big is written.
+#[derive(Debug, Serialize)]
+pub(super) struct Disk {
+    pub(super) purpose: &'static str,
+    pub(super) path: PathBuf,
+    /// In bytes, for this user.
+    pub(super) free: u64,
+    #[serde(skip)]
+    pub(super) remedy: &'static str,
+}
+
+impl Disk {
+    pub(super) fn line(&self) -> String {
+        format!(
+            "{} free for {} ({})",
+            size(self.free),
+            self.purpose,
+            self.path.display()
+        )
+    }
+}
+
+/// Free space for runs, downloads and temporary files.
+pub(super) fn disks(cache: &Path) -> Vec<Disk> {
+    let places = [
+        (
+            "runs in this folder",
+            env::current_dir().unwrap_or_default(),
+            "write runs elsewhere, or free some space",
+        ),
+        (
+            "models and data sets",
+            cache.to_path_buf(),
+            "set HF_HOME to a folder on another disk, or free some space",
+        ),
+        (
+            "temporary files",
+            env::temp_dir(),
+            "set TMPDIR to a folder on another disk, or free some space",
+        ),
+    ];
+    let measured = places.into_iter().filter_map(|(purpose, path, remedy)| {
+        // The cache may not exist yet; what counts is the disk it would be on.
+        let existing = path.ancestors().find(|folder| folder.exists())?;
+        let disk = rustix::fs::statvfs(existing).ok()?;
+        Some(Disk {
+            purpose,
+            free: disk.f_bavail * disk.f_frsize,
+            path,
+            remedy,
+        })
+    });
+    measured.collect()
+}
+
+/// Where output goes.
+#[derive(Debug, Serialize)]
+pub(super) struct Terminal {
+    /// Whether standard error, where progress bars go, is a terminal.
+    interactive: bool,
+    columns: Option<u16>,
+    colours: bool,
+}
+
+impl Terminal {
+    pub(super) fn survey() -> Self {
+        let stderr = std::io::stderr();
+        Terminal {
+            interactive: stderr.is_terminal(),
+            columns: rustix::termios::tcgetwinsize(&stderr)
+                .ok()
+                .map(|window| window.ws_col),
+            colours: anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        vec![match (self.interactive, self.columns) {
+            (true, Some(columns)) => format!("{columns} columns, colours {}", yes(self.colours)),
+            (true, None) => format!("of unknown width, colours {}", yes(self.colours)),
+            (false, _) => "none: progress is reported in plain lines".into(),
+        }]
+    }
+}
+
+/// The value of the first `name: value` line of a file under /proc.
+fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+/// As Hugging Face's own libraries read switches.
+fn is_true(value: &str) -> bool {
+    ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str())
+}
