@@ -1,1 +1,3 @@
 //! What people see: progress, plain lines, tables, diagnostics, metrics files.
+
+pub mod wandb;
