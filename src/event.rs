@@ -42,6 +42,15 @@ pub enum Event {
         /// Every metric.
         metrics: Metrics,
     },
+    /// How the values of one quantity are spread, e.g. the firing frequencies of all latents.
+    Distribution {
+        /// Steps done so far.
+        step: u64,
+        /// The quantity, e.g. `sparsity/firing_frequency`.
+        name: String,
+        /// Its histogram.
+        histogram: Histogram,
+    },
     /// Something was saved for good.
     Saved {
         /// What it is: "checkpoint", "weights".
@@ -53,6 +62,47 @@ pub enum Event {
     Note(String),
     /// A remark that asks for attention.
     Warning(String),
+}
+
+/// Counts of values in adjoining ranges, with the sums that summaries need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    /// Upper ends of the ranges, ascending; the first range starts at `min`.
+    pub upper_edges: Vec<f64>,
+    /// How many values lie in each range.
+    pub counts: Vec<f64>,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Sum of the values.
+    pub sum: f64,
+    /// Sum of their squares.
+    pub sum_squares: f64,
+}
+
+impl Histogram {
+    /// The spread of `values` over ranges that end at `upper_edges` (ascending); values above the last edge are
+    /// counted in the last range.
+    pub fn of(values: &[f64], upper_edges: Vec<f64>) -> Self {
+        let mut counts = vec![0.0; upper_edges.len()];
+        for value in values {
+            let range = upper_edges
+                .partition_point(|edge| edge < value)
+                .min(counts.len().saturating_sub(1));
+            if let Some(count) = counts.get_mut(range) {
+                *count += 1.0;
+            }
+        }
+        Histogram {
+            upper_edges,
+            counts,
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            sum: values.iter().sum(),
+            sum_squares: values.iter().map(|value| value * value).sum(),
+        }
+    }
 }
 
 /// Whether to go on after an event.

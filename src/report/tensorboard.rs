@@ -1,0 +1,227 @@
+//! TensorBoard event files: scalars and histograms that TensorBoard itself reads.
+//!
+//! A file is a sequence of records (length, masked CRC-32C of the length, data, masked CRC-32C of the data), each an
+//! `Event` message of TensorFlow's `event.proto`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::Message;
+
+use crate::error::{Error, Result};
+use crate::event::{Control, Event, Histogram, Observer};
+
+/// Writes what a run logs into an event file in one folder.
+pub struct TensorBoard {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl TensorBoard {
+    /// Starts a new event file in `folder`, which is made if needed.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn create(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!(
+            "events.out.tfevents.{}.saescript.{}",
+            now.as_secs(),
+            std::process::id()
+        );
+        let path = folder.join(name);
+        let file = File::create(&path).map_err(|error| Error::io("create", &path, error))?;
+        let mut board = TensorBoard {
+            path,
+            file: BufWriter::new(file),
+        };
+        board.write(EventMessage {
+            file_version: "brain.Event:2".into(),
+            ..EventMessage::now(0)
+        })?;
+        Ok(board)
+    }
+
+    /// Logs scalars under a step.
+    pub fn scalars(&mut self, step: u64, values: &[(String, f64)]) -> Result<()> {
+        let value = values
+            .iter()
+            .map(|(tag, value)| SummaryValue {
+                tag: tag.clone(),
+                simple_value: Some(*value as f32),
+                histogram: None,
+            })
+            .collect();
+        self.write(EventMessage {
+            summary: Some(Summary { value }),
+            ..EventMessage::now(step)
+        })
+    }
+
+    /// Logs a histogram under a step.
+    pub fn histogram(&mut self, step: u64, tag: &str, histogram: &Histogram) -> Result<()> {
+        let proto = HistogramProto {
+            min: histogram.min,
+            max: histogram.max,
+            num: histogram.counts.iter().sum(),
+            sum: histogram.sum,
+            sum_squares: histogram.sum_squares,
+            bucket_limit: histogram.upper_edges.clone(),
+            bucket: histogram.counts.clone(),
+        };
+        let value = vec![SummaryValue {
+            tag: tag.into(),
+            simple_value: None,
+            histogram: Some(proto),
+        }];
+        self.write(EventMessage {
+            summary: Some(Summary { value }),
+            ..EventMessage::now(step)
+        })
+    }
+
+    /// One record, flushed, so that a killed process loses nothing that was logged.
+    fn write(&mut self, message: EventMessage) -> Result<()> {
+        let data = message.encode_to_vec();
+        let length = (data.len() as u64).to_le_bytes();
+        let mut record = Vec::with_capacity(data.len() + 16);
+        record.extend_from_slice(&length);
+        record.extend_from_slice(&masked_crc(&length).to_le_bytes());
+        record.extend_from_slice(&data);
+        record.extend_from_slice(&masked_crc(&data).to_le_bytes());
+        self.file
+            .write_all(&record)
+            .and_then(|()| self.file.flush())
+            .map_err(|error| Error::io("write", &self.path, error))
+    }
+}
+
+impl Observer for TensorBoard {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        match event {
+            Event::Logged { step, metrics, .. } => self.scalars(*step, metrics)?,
+            Event::Distribution {
+                step,
+                name,
+                histogram,
+            } => self.histogram(*step, name, histogram)?,
+            _ => {}
+        }
+        Ok(Control::Continue)
+    }
+}
+
+/// TensorFlow's masking, which keeps a checksum of data that holds checksums from being trivial.
+fn masked_crc(data: &[u8]) -> u32 {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+/// `Event` of event.proto.
+#[derive(Clone, PartialEq, Message)]
+struct EventMessage {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, tag = "3")]
+    file_version: String,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+impl EventMessage {
+    fn now(step: u64) -> Self {
+        let wall_time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64();
+        EventMessage {
+            wall_time,
+            step: step as i64,
+            ..Default::default()
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<SummaryValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SummaryValue {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+    #[prost(message, optional, tag = "5")]
+    histogram: Option<HistogramProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HistogramProto {
+    #[prost(double, tag = "1")]
+    min: f64,
+    #[prost(double, tag = "2")]
+    max: f64,
+    #[prost(double, tag = "3")]
+    num: f64,
+    #[prost(double, tag = "4")]
+    sum: f64,
+    #[prost(double, tag = "5")]
+    sum_squares: f64,
+    #[prost(double, repeated, tag = "6")]
+    bucket_limit: Vec<f64>,
+    #[prost(double, repeated, tag = "7")]
+    bucket: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_tensorflows() {
+        // The check value of CRC-32C, and the mask's own constant.
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
+        assert_eq!(masked_crc(b""), 0xa282_ead8);
+    }
+
+    #[test]
+    fn a_file_is_read_back_record_by_record() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut board = TensorBoard::create(folder.path()).expect("created");
+        board
+            .scalars(7, &[("losses/mse_loss".into(), 0.5)])
+            .expect("written");
+        board
+            .histogram(7, "x", &Histogram::of(&[0.1, 0.2, 0.9], vec![0.5, 1.0]))
+            .expect("written");
+        let bytes = std::fs::read(&board.path).expect("readable");
+        let mut events = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let length = u64::from_le_bytes(rest[..8].try_into().expect("eight bytes")) as usize;
+            assert_eq!(masked_crc(&rest[..8]).to_le_bytes(), rest[8..12]);
+            let data = &rest[12..12 + length];
+            assert_eq!(masked_crc(data).to_le_bytes(), rest[12 + length..16 + length]);
+            events.push(EventMessage::decode(data).expect("an event"));
+            rest = &rest[16 + length..];
+        }
+        assert_eq!(events[0].file_version, "brain.Event:2");
+        assert_eq!(events[1].step, 7);
+        assert_eq!(
+            events[1].summary.as_ref().expect("a summary").value[0].simple_value,
+            Some(0.5)
+        );
+        let histogram = events[2].summary.as_ref().expect("a summary").value[0]
+            .histogram
+            .clone()
+            .expect("one");
+        assert_eq!((histogram.bucket, histogram.num), (vec![2.0, 1.0], 3.0));
+    }
+}
