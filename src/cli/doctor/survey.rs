@@ -2,12 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
 use serde::Serialize;
 
 use super::{size, yes};
+use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
 use crate::tensor::runtime;
 
@@ -237,51 +237,32 @@ impl Hub {
 /// Where metrics can go besides the run's folder.
 #[derive(Debug, Serialize)]
 pub(super) struct Loggers {
-    /// The Weights & Biases service program, which the Python package brings along.
+    /// The engine of Weights & Biases; `None` if it is not installed.
     wandb_core: Option<PathBuf>,
-    /// Whether `WANDB_API_KEY` is set or a login is stored.
-    wandb_login: bool,
+    /// Whether there is an API key for logging online.
+    wandb_key: bool,
 }
 
 impl Loggers {
     pub(super) fn survey() -> Self {
-        let netrc = env::home_dir().map(|home| home.join(".netrc"));
-        let stored = netrc.and_then(|path| fs::read_to_string(path).ok());
         Loggers {
-            wandb_core: find_wandb_core(),
-            wandb_login: is_set("WANDB_API_KEY") || stored.is_some_and(|text| text.contains("wandb")),
+            wandb_core: wandb::find_core().ok(),
+            wandb_key: wandb::has_api_key(),
         }
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        let found = match &self.wandb_core {
-            Some(path) => path.display().to_string(),
-            None => "not found".into(),
-        };
-        let login = if self.wandb_login {
-            "login found"
+        let key = if self.wandb_key {
+            "API key found"
         } else {
-            "no login"
+            "no API key"
         };
-        vec![
-            "metrics.jsonl in every run's folder".into(),
-            format!("wandb-core {found}; {login}"),
-        ]
+        let engine = match &self.wandb_core {
+            Some(path) => format!("Weights & Biases: {}, {key}", path.display()),
+            None => "Weights & Biases: wandb-core not found (`pip install wandb` provides it)".into(),
+        };
+        vec!["metrics.jsonl and TensorBoard: always there".into(), engine]
     }
-}
-
-/// On the PATH, or in the wandb package of the active Python.
-fn find_wandb_core() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|folder| folder.join("wandb-core"));
-    on_path.into_iter().find(|file| file.is_file()).or_else(|| {
-        let code = "import importlib.util as u; print(u.find_spec('wandb').submodule_search_locations[0])";
-        let output = Command::new("python3").args(["-c", code]).output().ok()?;
-        let package = String::from_utf8(output.stdout)
-            .ok()
-            .filter(|_| output.status.success())?;
-        Some(Path::new(package.trim()).join("bin/wandb-core")).filter(|file| file.is_file())
-    })
 }
 
 /// Free space where something big is written.

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use service::find_core;
+pub use settings::has_api_key;
 
 use self::protocol::{
     Command, Header, HistoryAction, HistoryStep, InformFinish, InformInit, Item, Items, PartialHistory,

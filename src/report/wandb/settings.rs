@@ -29,6 +29,19 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+fn base_url() -> String {
+    variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into())
+}
+
+fn api_key(base_url: &str) -> Option<String> {
+    variable("WANDB_API_KEY").or_else(|| key_from_netrc(base_url))
+}
+
+/// Whether a run could be logged online: `WANDB_API_KEY` is set or `wandb login` was done for the server in use.
+pub fn has_api_key() -> bool {
+    api_key(&base_url()).is_some()
+}
+
 impl Plan {
     pub(super) fn from_environment(config: &WandbConfig) -> Result<Self> {
         let mode = variable("WANDB_MODE").unwrap_or_else(|| "online".into());
@@ -40,8 +53,8 @@ impl Plan {
             ));
         }
         let offline = mode == "offline";
-        let base_url = variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into());
-        let api_key = variable("WANDB_API_KEY").or_else(|| key_from_netrc(&base_url));
+        let base_url = base_url();
+        let api_key = api_key(&base_url);
         if mode == "online" && api_key.is_none() {
             return Err(Error::input("logging to Weights & Biases online needs an API key").hint(
                 "set WANDB_API_KEY, run `wandb login`, or set WANDB_MODE=offline to keep the run on disk and \
