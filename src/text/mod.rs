@@ -1,1 +1,9 @@
 //! Text: data sets and tokenizers.
+
+mod config;
+mod dataset;
+mod files;
+mod format;
+
+pub use config::{DataFiles, DatasetConfig};
+pub use dataset::{Content, Dataset, Origin, Record, RecordKind, Records, TOKEN_COLUMN};

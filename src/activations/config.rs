@@ -1,0 +1,191 @@
+//! What an activation factory is asked to do.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::source::ActivationFactorySource;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::tensor::DType;
+
+/// What the items of a factory's stream are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ActivationFactoryTarget {
+    /// Token sequences `(batch, seq)` alone; no model is run.
+    #[serde(rename = "tokens")]
+    Tokens,
+    /// Sequences of activations `(batch, seq, d)`.
+    #[serde(rename = "activations-2d")]
+    Activations2D,
+    /// Single activations `(batch, d)` from any position of any sequence.
+    #[serde(rename = "activations-1d")]
+    Activations1D,
+}
+
+impl ActivationFactoryTarget {
+    /// The name in files: `tokens`, `activations-2d` or `activations-1d`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActivationFactoryTarget::Tokens => "tokens",
+            ActivationFactoryTarget::Activations2D => "activations-2d",
+            ActivationFactoryTarget::Activations1D => "activations-1d",
+        }
+    }
+}
+
+impl fmt::Display for ActivationFactoryTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// How the shuffle buffer draws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BufferShuffleConfig {
+    /// Seed of the buffer's permutations.
+    pub perm_seed: u64,
+    /// Accepted for scripts written for the reference system. Permutations are drawn by PyTorch's CPU generator
+    /// whatever is said here, so that a stream is the same on every device.
+    pub generator_device: Option<String>,
+}
+
+impl Default for BufferShuffleConfig {
+    fn default() -> Self {
+        BufferShuffleConfig {
+            perm_seed: 42,
+            generator_device: None,
+        }
+    }
+}
+
+impl Config for BufferShuffleConfig {
+    const NAME: &'static str = "BufferShuffleConfig";
+
+    fn validate(&self) -> Result<()> {
+        match &self.generator_device {
+            Some(device) => device
+                .parse::<crate::tensor::DeviceSpec>()
+                .map(drop)
+                .map_err(|error| error.under("generator_device")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sources, shapes, batching and shuffling of an activation stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationFactoryConfig {
+    /// Where activations come from; several are mixed by their `sample_weights`.
+    pub sources: Vec<ActivationFactorySource>,
+    /// What the stream's items are: `"tokens"`, `"activations-2d"` or `"activations-1d"`.
+    pub target: ActivationFactoryTarget,
+    /// The hook points to take activations at, in any order; empty only for target `"tokens"`.
+    pub hook_points: Vec<String>,
+    /// Rows of a 1D batch, sequences of a 2D or token batch.
+    pub batch_size: usize,
+    /// Threads that tokenise, for each data set.
+    #[serde(default = "four")]
+    pub num_workers: usize,
+    /// Cut or pad each sequence to so many tokens; null: only the model's own limit cuts.
+    #[serde(default)]
+    pub context_size: Option<usize>,
+    /// Sequences in one forward pass of the model.
+    #[serde(default = "one")]
+    pub model_batch_size: usize,
+    /// The dtype of the activations that come out; null keeps the model's or the cache's.
+    #[serde(default)]
+    pub override_dtype: Option<DType>,
+    /// Rows in the shuffle buffer; null: no shuffling.
+    #[serde(default)]
+    pub buffer_size: Option<usize>,
+    /// How the buffer shuffles; null: with the default seed.
+    #[serde(default)]
+    pub buffer_shuffle: Option<BufferShuffleConfig>,
+    /// In 1D, positions with these tokens are dropped; null: the BOS and PAD tokens. Padding that was only added to
+    /// make sequences equally long is always dropped.
+    #[serde(default)]
+    pub ignore_token_ids: Option<Vec<i64>>,
+}
+
+fn four() -> usize {
+    4
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Config for ActivationFactoryConfig {
+    const NAME: &'static str = "ActivationFactoryConfig";
+
+    fn validate(&self) -> Result<()> {
+        self.check_sources()?;
+        self.check_hook_points()?;
+        let counts = [
+            ("batch_size", Some(self.batch_size)),
+            ("num_workers", Some(self.num_workers)),
+            ("context_size", self.context_size),
+            ("model_batch_size", Some(self.model_batch_size)),
+        ];
+        for (key, count) in counts {
+            if count == Some(0) {
+                return Err(Error::input("must be at least 1").under(key));
+            }
+        }
+        if let Some(buffer_size) = self.buffer_size.filter(|size| *size < self.batch_size) {
+            return Err(Error::input(format!(
+                "the buffer of {buffer_size} rows is smaller than one batch of {}",
+                self.batch_size
+            ))
+            .hint("take a buffer of at least twice `batch_size`, or leave `buffer_size` out to read unshuffled")
+            .under("buffer_size"));
+        }
+        if self.override_dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
+            return Err(Error::input("activations are held in a floating-point dtype").under("override_dtype"));
+        }
+        match &self.buffer_shuffle {
+            Some(shuffle) => shuffle.validate().map_err(|error| error.under("buffer_shuffle")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ActivationFactoryConfig {
+    fn check_sources(&self) -> Result<()> {
+        if self.sources.is_empty() {
+            return Err(Error::input("a factory needs at least one source").under("sources"));
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            let segment = format!("[{index}]");
+            source.validate().map_err(|error| error.under(&segment).under("sources"))?;
+            let name = source.name();
+            if self.sources[..index].iter().any(|other| other.name() == name) {
+                return Err(Error::input(format!("two sources are called `{name}`"))
+                    .under("name")
+                    .under(segment)
+                    .under("sources"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_hook_points(&self) -> Result<()> {
+        if self.hook_points.is_empty() && self.target != ActivationFactoryTarget::Tokens {
+            return Err(Error::input(format!("target \"{}\" needs at least one hook point", self.target))
+                .hint("e.g. `hook_points = [\"blocks.6.hook_resid_post\"]`")
+                .under("hook_points"));
+        }
+        for (index, hook_point) in self.hook_points.iter().enumerate() {
+            if self.hook_points[..index].contains(hook_point) {
+                return Err(Error::input(format!("`{hook_point}` is listed twice"))
+                    .under(format!("[{index}]"))
+                    .under("hook_points"));
+            }
+        }
+        Ok(())
+    }
+}

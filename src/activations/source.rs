@@ -1,0 +1,265 @@
+//! Where a factory's activations come from: a data set run through a model, or a cache on disk.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, DeviceSpec};
+
+/// Texts or token sequences that a language model turns into activations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationFactoryDatasetSource {
+    /// Always `"dataset"`; tells the kinds of sources apart in files.
+    #[serde(rename = "type", default)]
+    pub kind: DatasetTag,
+    /// The name under which `process` gets the data set.
+    pub name: String,
+    /// True: records hold lists of token ids under `tokens` instead of text.
+    #[serde(default)]
+    pub is_dataset_tokenized: bool,
+    /// Put the beginning-of-sequence token before each text.
+    #[serde(default = "yes")]
+    pub prepend_bos: bool,
+    /// How often this source is drawn, relative to the others.
+    #[serde(default = "one")]
+    pub sample_weights: f64,
+}
+
+/// Activations that were written to disk before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationFactoryActivationsSource {
+    /// Always `"activations"`; tells the kinds of sources apart in files.
+    #[serde(rename = "type", default)]
+    pub kind: ActivationsTag,
+    /// A name for messages and `meta`.
+    pub name: String,
+    /// The cache's folder, which holds one folder for each hook point; or a map from hook points to their folders.
+    pub path: CachePath,
+    /// Where the activations are put.
+    #[serde(default)]
+    pub device: DeviceSpec,
+    /// The number format to turn them into; null keeps that of the files.
+    #[serde(default)]
+    pub dtype: Option<DType>,
+    /// Threads that read chunks ahead.
+    #[serde(default = "four")]
+    pub num_workers: usize,
+    /// Chunks that are read ahead at most; null reads each when it is needed.
+    #[serde(default = "prefetch")]
+    pub prefetch: Option<usize>,
+    /// How often this source is drawn, relative to the others.
+    #[serde(default = "one")]
+    pub sample_weights: f64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn four() -> usize {
+    4
+}
+
+fn prefetch() -> Option<usize> {
+    Some(8)
+}
+
+/// The tag `"dataset"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DatasetTag {
+    /// The only value.
+    #[default]
+    #[serde(rename = "dataset")]
+    Dataset,
+}
+
+/// The tag `"activations"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ActivationsTag {
+    /// The only value.
+    #[default]
+    #[serde(rename = "activations")]
+    Activations,
+}
+
+/// One folder for all hook points, or a folder for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a folder or a map from hook points to folders")]
+pub enum CachePath {
+    /// Holds a folder named after each hook point.
+    Root(String),
+    /// Hook point → the folder of its chunks.
+    ByHookPoint(BTreeMap<String, String>),
+}
+
+/// One of the kinds of sources, told apart by `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ActivationFactorySource {
+    /// `type = "dataset"`
+    Dataset(ActivationFactoryDatasetSource),
+    /// `type = "activations"`
+    Activations(ActivationFactoryActivationsSource),
+}
+
+impl ActivationFactorySource {
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        match self {
+            ActivationFactorySource::Dataset(source) => &source.name,
+            ActivationFactorySource::Activations(source) => &source.name,
+        }
+    }
+
+    /// How often it is drawn, relative to the others.
+    pub fn sample_weights(&self) -> f64 {
+        match self {
+            ActivationFactorySource::Dataset(source) => source.sample_weights,
+            ActivationFactorySource::Activations(source) => source.sample_weights,
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        match self {
+            ActivationFactorySource::Dataset(source) => source.validate(),
+            ActivationFactorySource::Activations(source) => source.validate(),
+        }
+    }
+}
+
+impl Config for ActivationFactoryDatasetSource {
+    const NAME: &'static str = "ActivationFactoryDatasetSource";
+
+    fn validate(&self) -> Result<()> {
+        check_name_and_weight(&self.name, self.sample_weights)
+    }
+}
+
+impl Config for ActivationFactoryActivationsSource {
+    const NAME: &'static str = "ActivationFactoryActivationsSource";
+
+    fn validate(&self) -> Result<()> {
+        check_name_and_weight(&self.name, self.sample_weights)?;
+        if self.num_workers == 0 {
+            return Err(Error::input("must be at least 1").under("num_workers"));
+        }
+        if self.prefetch == Some(0) {
+            return Err(Error::input("must be at least 1, or null to read nothing ahead").under("prefetch"));
+        }
+        if self.dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
+            return Err(Error::input("activations are held in a floating-point dtype").under("dtype"));
+        }
+        Ok(())
+    }
+}
+
+fn check_name_and_weight(name: &str, weight: f64) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::input("must not be empty").under("name"));
+    }
+    if !weight.is_finite() || weight <= 0.0 {
+        return Err(Error::input(format!("must be a number above 0, but is {weight}")).under("sample_weights"));
+    }
+    Ok(())
+}
+
+/// Every key of every kind. Reading them in one pass keeps the key paths of errors whole, which serde's own tagged
+/// enums lose.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnySource {
+    #[serde(rename = "type")]
+    kind: Kind,
+    name: String,
+    is_dataset_tokenized: Option<bool>,
+    prepend_bos: Option<bool>,
+    sample_weights: Option<f64>,
+    path: Option<CachePath>,
+    device: Option<DeviceSpec>,
+    dtype: Option<DType>,
+    num_workers: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    prefetch: Option<Option<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Dataset,
+    Activations,
+}
+
+/// Tells a null that was written from a key that was left out.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<usize>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+const DATASET_KEYS: &[&str] = &["type", "name", "is_dataset_tokenized", "prepend_bos", "sample_weights"];
+const ACTIVATIONS_KEYS: &[&str] = &[
+    "type", "name", "path", "device", "dtype", "num_workers", "prefetch", "sample_weights",
+];
+
+impl<'de> Deserialize<'de> for ActivationFactorySource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let any = AnySource::deserialize(deserializer)?;
+        match any.kind {
+            Kind::Dataset => any.into_dataset().map(ActivationFactorySource::Dataset),
+            Kind::Activations => any.into_activations().map(ActivationFactorySource::Activations),
+        }
+    }
+}
+
+impl AnySource {
+    fn into_dataset<E: de::Error>(self) -> Result<ActivationFactoryDatasetSource, E> {
+        let foreign = [
+            ("path", self.path.is_some()),
+            ("device", self.device.is_some()),
+            ("dtype", self.dtype.is_some()),
+            ("num_workers", self.num_workers.is_some()),
+            ("prefetch", self.prefetch.is_some()),
+        ];
+        refuse(&foreign, DATASET_KEYS)?;
+        Ok(ActivationFactoryDatasetSource {
+            kind: DatasetTag::Dataset,
+            name: self.name,
+            is_dataset_tokenized: self.is_dataset_tokenized.unwrap_or(false),
+            prepend_bos: self.prepend_bos.unwrap_or_else(yes),
+            sample_weights: self.sample_weights.unwrap_or_else(one),
+        })
+    }
+
+    fn into_activations<E: de::Error>(self) -> Result<ActivationFactoryActivationsSource, E> {
+        let foreign = [
+            ("is_dataset_tokenized", self.is_dataset_tokenized.is_some()),
+            ("prepend_bos", self.prepend_bos.is_some()),
+        ];
+        refuse(&foreign, ACTIVATIONS_KEYS)?;
+        Ok(ActivationFactoryActivationsSource {
+            kind: ActivationsTag::Activations,
+            name: self.name,
+            path: self.path.ok_or_else(|| E::missing_field("path"))?,
+            device: self.device.unwrap_or_default(),
+            dtype: self.dtype,
+            num_workers: self.num_workers.unwrap_or_else(four),
+            prefetch: self.prefetch.unwrap_or_else(prefetch),
+            sample_weights: self.sample_weights.unwrap_or_else(one),
+        })
+    }
+}
+
+/// A key that belongs to the other kind is unknown to this one.
+fn refuse<E: de::Error>(foreign: &[(&str, bool)], allowed: &'static [&'static str]) -> Result<(), E> {
+    match foreign.iter().find(|(_, given)| *given) {
+        Some((key, _)) => Err(E::unknown_field(key, allowed)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,74 @@
+//! File formats of data sets: one file each, and one row in [`FORMATS`].
+
+mod arrow_value;
+mod jsonl;
+mod lines;
+mod parquet;
+mod plain;
+
+use std::path::Path;
+
+use crate::config::{Map, Value};
+use crate::error::{Error, Result};
+
+/// One record as it stands in the file: column name → value.
+pub(super) type Row = Map<String, Value>;
+
+/// The rows of one file, in order. Ends after the first error.
+pub(super) type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
+
+/// Which part of a file to read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Selection {
+    /// Only this column; `None` reads all of them.
+    pub column: Option<String>,
+    /// Leave out so many rows at the start, as cheaply as the format allows.
+    pub skip: u64,
+}
+
+/// How to read one kind of file.
+pub(super) struct Format {
+    /// What people call it.
+    pub name: &'static str,
+    /// File name extensions without the dot.
+    pub extensions: &'static [&'static str],
+    /// Can it be read through a `.gz` or `.zst` stream?
+    pub compressible: bool,
+    /// The column names, found out without reading the file through.
+    pub columns: fn(&Path) -> Result<Vec<String>>,
+    /// The number of rows.
+    pub count: fn(&Path) -> Result<u64>,
+    /// The rows.
+    pub open: fn(&Path, &Selection) -> Result<Rows>,
+}
+
+/// Every format that can be read.
+pub(super) const FORMATS: &[Format] = &[parquet::FORMAT, jsonl::FORMAT, plain::FORMAT];
+
+/// The format of `path` by its extension (before `.gz` or `.zst`), if it is one of ours.
+pub(super) fn of(path: &Path) -> Option<&'static Format> {
+    let name = path.file_name()?.to_str()?.to_lowercase();
+    let (stem, compressed) = match name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")) {
+        Some(stem) => (stem, true),
+        None => (name.as_str(), false),
+    };
+    let (_, extension) = stem.rsplit_once('.')?;
+    FORMATS
+        .iter()
+        .find(|format| format.extensions.contains(&extension) && (!compressed || format.compressible))
+}
+
+/// The format of `path`, or an error that lists what can be read.
+pub(super) fn required(path: &Path) -> Result<&'static Format> {
+    of(path).ok_or_else(|| {
+        let known: Vec<String> = FORMATS
+            .iter()
+            .map(|format| {
+                let dotted: Vec<String> = format.extensions.iter().map(|ext| format!(".{ext}")).collect();
+                format!("{} ({})", format.name, dotted.join(", "))
+            })
+            .collect();
+        Error::input(format!("`{}` is not a kind of file that can be read as a data set", path.display()))
+            .hint(format!("known: {}; text formats also as .gz and .zst", known.join(", ")))
+    })
+}
