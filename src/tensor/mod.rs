@@ -3,9 +3,11 @@
 mod device;
 mod dtype;
 pub mod gpu;
+mod random;
 pub mod runtime;
 pub mod safetensors;
 
 pub use device::DeviceSpec;
 pub use dtype::DType;
+pub use random::Generator;
 pub use tch::{Device, Kind, Tensor};

@@ -22,8 +22,8 @@ pub struct DatasetConfig {
     pub text_column: String,
     /// Only these files of the folder or hub data set: a glob or a list of globs, relative to its root.
     pub data_files: Option<DataFiles>,
-    /// True: records are read as they are needed, in little memory. False: all of them are read into memory when
-    /// the data set is loaded, so that every error in the files shows at once and later passes cost no reading.
+    /// True: files are read as their records are needed. False: they are also read through once when the data set is
+    /// loaded, so that whatever is wrong with any record shows at once. Memory is small either way.
     pub streaming: bool,
 }
 

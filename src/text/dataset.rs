@@ -91,12 +91,19 @@ impl Dataset {
                 config.dataset_name_or_path
             )));
         }
-        Ok(Dataset(Arc::new(Inner {
+        let dataset = Dataset(Arc::new(Inner {
             name: config.dataset_name_or_path.clone(),
             text_column: config.text_column.clone(),
             columns,
             files: files.into_iter().map(DataFile::new).collect(),
-        })))
+        }));
+        if !config.streaming {
+            for row in dataset.rows(None, 0) {
+                row?;
+                context.check("loading the data set")?;
+            }
+        }
+        Ok(dataset)
     }
 
     /// The name or path it was loaded by.

@@ -59,7 +59,7 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
     for path in paths {
         let path = path.map_err(|error| {
             let path = error.path().to_path_buf();
-            Error::io("read", path, error.into_error())
+            Error::io("read", path, error.into())
         })?;
         if path.is_file() {
             files.push(path);

@@ -1,3 +1,5 @@
 //! Everything that is tested from outside, in one program.
 
+mod activations;
+mod datasets;
 mod setup;

@@ -1,0 +1,74 @@
+//! The tensors of a batch as named columns, the way buffers and files hold them.
+
+use std::fmt;
+
+use super::stream::Batch;
+use crate::error::Result;
+use crate::tensor::{Device, Tensor};
+
+/// One tensor of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Column {
+    /// Activations at a hook point.
+    Activation(String),
+    /// Token ids.
+    Tokens,
+    /// 1 where a row counts.
+    Mask,
+    /// 1 where the model attends.
+    AttentionMask,
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Column::Activation(hook_point) => hook_point,
+            Column::Tokens => "tokens",
+            Column::Mask => "mask",
+            Column::AttentionMask => "attention_mask",
+        })
+    }
+}
+
+impl Batch {
+    /// The tensors that are there.
+    pub(super) fn columns(&self) -> Vec<(Column, &Tensor)> {
+        let activations = self.activations.iter().map(|(name, x)| (Column::Activation(name.clone()), x));
+        let integers = [
+            (Column::Tokens, &self.tokens),
+            (Column::Mask, &self.mask),
+            (Column::AttentionMask, &self.attention_mask),
+        ];
+        let integers = integers.into_iter().filter_map(|(column, x)| Some((column, x.as_ref()?)));
+        activations.chain(integers).collect()
+    }
+
+    /// A batch of these tensors, without meta.
+    pub(super) fn from_columns(columns: impl IntoIterator<Item = (Column, Tensor)>) -> Batch {
+        let mut batch = Batch::default();
+        for (column, x) in columns {
+            match column {
+                Column::Activation(name) => drop(batch.activations.insert(name, x)),
+                Column::Tokens => batch.tokens = Some(x),
+                Column::Mask => batch.mask = Some(x),
+                Column::AttentionMask => batch.attention_mask = Some(x),
+            }
+        }
+        batch
+    }
+
+    /// The same batch on another device.
+    pub fn to_device(&self, device: Device) -> Result<Batch> {
+        let columns = self.columns().into_iter();
+        let moved = columns.map(|(column, x)| Ok((column, x.f_to_device(device)?)));
+        Ok(Batch {
+            meta: self.meta.clone(),
+            ..Batch::from_columns(moved.collect::<Result<Vec<_>>>()?)
+        })
+    }
+
+    /// Rows: the leading dimension.
+    pub fn rows(&self) -> usize {
+        self.columns().first().map_or(0, |(_, x)| x.size().first().map_or(0, |rows| *rows as usize))
+    }
+}

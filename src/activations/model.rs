@@ -1,0 +1,40 @@
+//! What a factory needs of a language model: token ids in, activations out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::tensor::{Device, Tensor};
+
+/// A model whose activations can be taken.
+pub trait ActivationModel {
+    /// Runs the model as far as the last of `hook_points`.
+    ///
+    /// `tokens` is int64 `(batch, seq)` on [`device`](Self::device), padded on the right. Returns hook point →
+    /// `(batch, seq, …)`.
+    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>>;
+
+    /// Refuses a hook point that the model does not have, naming the nearest.
+    fn check_hook_point(&self, hook_point: &str) -> Result<()>;
+
+    /// Where the model computes.
+    fn device(&self) -> Device;
+
+    /// Its tokenizer, which several threads use at once.
+    fn encoder(&self) -> Arc<dyn Encoder>;
+}
+
+/// Text to token ids.
+pub trait Encoder: Send + Sync {
+    /// The ids of `text`, the BOS id in front if asked for, cut to `limit` ids.
+    fn encode(&self, text: &str, prepend_bos: bool, limit: usize) -> Result<Vec<i64>>;
+
+    /// The longest sequence the model takes.
+    fn max_length(&self) -> usize;
+
+    /// The beginning-of-sequence token, if there is one.
+    fn bos_id(&self) -> Option<i64>;
+
+    /// The padding token, if there is one.
+    fn pad_id(&self) -> Option<i64>;
+}

@@ -1,0 +1,178 @@
+//! Reads and tokenises a data set on threads of its own, ahead of the model and in order.
+//!
+//! One thread reads records and hands them out in groups; `num_workers` threads tokenise them. Each group's result
+//! comes through a channel of its own, and these channels are queued in reading order: the sequence of results never
+//! depends on which thread is faster, and the bounded queue holds the readers back when the model is slower.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::model::Encoder;
+use crate::error::{Error, Result};
+use crate::text::{Content, Dataset, Record, RecordKind, Records};
+
+/// Records tokenised by one thread at a time.
+const GROUP: usize = 32;
+
+/// Groups that may wait for the model, for each worker.
+const WAITING_GROUPS: usize = 4;
+
+/// The token ids of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TokenSequence {
+    /// The ids, not padded.
+    pub ids: Vec<i64>,
+    /// The record's number in the data set, from 0.
+    pub record: u64,
+}
+
+/// How records become token ids.
+#[derive(Clone)]
+pub(super) struct Tokenising {
+    /// Text, or ids already.
+    pub kind: RecordKind,
+    /// Put BOS before each text.
+    pub prepend_bos: bool,
+    /// Cut to so many ids.
+    pub limit: usize,
+    /// The tokenizer.
+    pub encoder: Arc<dyn Encoder>,
+}
+
+type Group = Result<Vec<TokenSequence>>;
+
+struct Task {
+    records: Vec<Record>,
+    reply: Sender<Group>,
+}
+
+/// The token sequences of a data set, in order.
+pub(super) struct TokenReader {
+    groups: Receiver<Receiver<Group>>,
+    ready: VecDeque<TokenSequence>,
+    next_record: u64,
+}
+
+impl TokenReader {
+    /// Starts `workers` tokenisers at record number `start`.
+    ///
+    /// # Errors
+    /// A missing column; threads that cannot be started.
+    pub(super) fn start(dataset: &Dataset, how: &Tokenising, workers: usize, start: u64) -> Result<Self> {
+        let records = dataset.records(how.kind, start)?;
+        let (task_sender, tasks) = bounded::<Task>(workers);
+        let (group_sender, groups) = bounded(workers * WAITING_GROUPS);
+        spawn("reader", move || read(records, &task_sender, &group_sender))?;
+        for _ in 0..workers {
+            let tasks = tasks.clone();
+            let how = how.clone();
+            spawn("tokeniser", move || {
+                for task in tasks {
+                    // A closed channel means that nobody wants the rest.
+                    let _ = task.reply.send(how.tokenise(task.records));
+                }
+            })?;
+        }
+        Ok(TokenReader {
+            groups,
+            ready: VecDeque::new(),
+            next_record: start,
+        })
+    }
+
+    /// The next sequence, or `None` after the last. Waits for the tokenisers if need be.
+    pub(super) fn next(&mut self) -> Result<Option<TokenSequence>> {
+        while self.ready.is_empty() {
+            let Ok(group) = self.groups.recv() else {
+                return Ok(None);
+            };
+            let group = group.recv().map_err(|_| {
+                Error::run("a thread that reads or tokenises the data set ended unexpectedly")
+            })?;
+            self.ready.extend(group?);
+        }
+        let sequence = self.ready.pop_front();
+        if let Some(sequence) = &sequence {
+            self.next_record = sequence.record + 1;
+        }
+        Ok(sequence)
+    }
+
+    /// The number of the record after the last one handed out.
+    pub(super) fn next_record(&self) -> u64 {
+        self.next_record
+    }
+
+    /// Groups that are tokenised or under way, and the most there can be.
+    pub(super) fn queue_fill(&self) -> (usize, usize) {
+        (self.groups.len(), self.groups.capacity().unwrap_or(0))
+    }
+}
+
+fn spawn(role: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new()
+        .name(format!("saescript-{role}"))
+        .spawn(work)
+        .map(drop)
+        .map_err(|error| Error::run(format!("cannot start a {role} thread: {error}")))
+}
+
+/// Hands out groups of records until they end, one is broken, or nobody listens any more.
+fn read(mut records: Records, tasks: &Sender<Task>, groups: &Sender<Receiver<Group>>) {
+    loop {
+        let mut group = Vec::with_capacity(GROUP);
+        let mut broken = None;
+        while group.len() < GROUP && broken.is_none() {
+            match records.next() {
+                Some(Ok(record)) => group.push(record),
+                Some(Err(error)) => broken = Some(error),
+                None => break,
+            }
+        }
+        let last = group.len() < GROUP;
+        if !group.is_empty() {
+            let (reply, result) = bounded(1);
+            let task = Task { records: group, reply };
+            if groups.send(result).is_err() || tasks.send(task).is_err() {
+                return;
+            }
+        }
+        if let Some(error) = broken {
+            let (reply, result) = bounded(1);
+            let _ = reply.send(Err(error));
+            let _ = groups.send(result);
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+impl Tokenising {
+    fn tokenise(&self, records: Vec<Record>) -> Group {
+        records.into_iter().map(|record| self.sequence(record)).collect()
+    }
+
+    fn sequence(&self, record: Record) -> Result<TokenSequence> {
+        let ids = match record.content {
+            Content::Text(text) => self.encoder.encode(&text, self.prepend_bos, self.limit).map_err(|error| {
+                error.context(format!(
+                    "while tokenising record {} of `{}`",
+                    record.origin.row + 1,
+                    record.origin.file.display()
+                ))
+            })?,
+            Content::Tokens(mut ids) => {
+                ids.truncate(self.limit);
+                ids
+            }
+        };
+        Ok(TokenSequence {
+            ids,
+            record: record.origin.index,
+        })
+    }
+}

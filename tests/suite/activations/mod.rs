@@ -1,0 +1,4 @@
+//! Activation streams, from data sets and from caches.
+
+mod stream;
+mod toy;
