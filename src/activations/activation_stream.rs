@@ -13,6 +13,7 @@ use super::mixture::{Item, Mixture, MixturePosition};
 use super::saved_rows;
 use super::stats::StreamStats;
 use super::stream::{Batch, BatchStream};
+use crate::atomic;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::tensor::Generator;
@@ -129,7 +130,10 @@ impl ActivationStream {
     /// Fills the buffer and shuffles it, unless the data ended first. What an interrupted refill had read is kept
     /// for the next call.
     fn refill(&mut self) -> Result<()> {
-        let mut refill = self.pending.take().unwrap_or_else(|| Refill::at(self.mixture.position()));
+        let mut refill = self
+            .pending
+            .take()
+            .unwrap_or_else(|| Refill::at(self.mixture.position()));
         let done = self.plan(&mut refill).and_then(|()| self.compute(&refill));
         if let Err(error) = done {
             self.pending = Some(refill);
@@ -177,13 +181,19 @@ impl ActivationStream {
         let slots = self.buffer.reserve(refill.rows);
         let context = &self.context;
         let checkpoint = || context.check("generating activations");
-        let done = self.forward.run(&refill.sequences, &slots, &mut self.buffer, checkpoint);
+        let done = self
+            .forward
+            .run(&refill.sequences, &slots, &mut self.buffer, checkpoint);
         if done.is_err() {
             self.buffer.unreserve(refill.rows);
         }
         self.stats.model += start.elapsed();
         self.stats.sequences += refill.sequences.len() as u64;
-        self.stats.tokens += refill.sequences.iter().map(|sequence| sequence.ids.len() as u64).sum::<u64>();
+        self.stats.tokens += refill
+            .sequences
+            .iter()
+            .map(|sequence| sequence.ids.len() as u64)
+            .sum::<u64>();
         done
     }
 
@@ -193,9 +203,15 @@ impl ActivationStream {
         let sequences = item.sequences.into_iter();
         sequences
             .map(|sequence| Planned {
-                kept: if flat { self.forward.special.kept(&sequence.ids) } else { Vec::new() },
-                meta: (!flat)
-                    .then(|| self.mixture.origin(source, sequence.record, self.model_name.as_deref())),
+                kept: if flat {
+                    self.forward.special.kept(&sequence.ids)
+                } else {
+                    Vec::new()
+                },
+                meta: (!flat).then(|| {
+                    self.mixture
+                        .origin(source, sequence.record, self.model_name.as_deref())
+                }),
                 ids: sequence.ids,
             })
             .collect()
@@ -245,22 +261,22 @@ impl BatchStream for ActivationStream {
             rows,
         };
         saved_rows::write(&folder.join(ROWS_FILE), &self.buffer.first(rows)?)?;
-        let path = folder.join(STATE_FILE);
         let text = serde_json::to_vec(&state)
             .map_err(|error| Error::run(format!("cannot write the stream's state: {error}")))?;
-        std::fs::write(&path, text).map_err(|error| Error::io("write", &path, error))
+        atomic::write(folder.join(STATE_FILE), text)
     }
 
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
         if self.started {
-            return Err(Error::input("a stream that has given batches cannot go back to a checkpoint")
-                .hint("call `process` again and restore that stream"));
+            return Err(
+                Error::input("a stream that has given batches cannot go back to a checkpoint")
+                    .hint("call `process` again and restore that stream"),
+            );
         }
         let path = folder.join(STATE_FILE);
         let text = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-        let state: SavedState = serde_json::from_slice(&text).map_err(|error| {
-            Error::input(format!("`{}` is damaged: {error}", path.display()))
-        })?;
+        let state: SavedState = serde_json::from_slice(&text)
+            .map_err(|error| Error::input(format!("`{}` is damaged: {error}", path.display())))?;
         let sources = self.config.sources.len();
         if !state.position.fits(sources) || state.shuffle.is_some() != self.shuffle.is_some() {
             return Err(Error::input(format!(
@@ -270,9 +286,11 @@ impl BatchStream for ActivationStream {
         }
         self.buffer = RowBuffer::new(self.full());
         if state.rows > 0 {
-            let rows = saved_rows::read(&folder.join(ROWS_FILE), state.rows).context("restoring the stream")?;
+            let path = folder.join(ROWS_FILE);
+            let rows =
+                saved_rows::read(&path, state.rows, self.forward.device()).context("restoring the stream")?;
             let slots = self.buffer.reserve(state.rows);
-            self.buffer.write(&slots, &rows.to_device(self.forward.device())?)?;
+            self.buffer.write(&slots, &rows)?;
         }
         let opened = self.opener.open(&state.position)?;
         self.mixture = Mixture::new(opened, &state.position, self.config.model_batch_size);

@@ -103,7 +103,9 @@ impl RowBuffer {
         });
         let mut batch = Batch::from_columns(columns.collect::<Result<Vec<_>>>()?);
         if !self.meta.is_empty() {
-            let meta = slots.iter().map(|slot| self.meta[*slot as usize].clone().unwrap_or_default());
+            let meta = slots
+                .iter()
+                .map(|slot| self.meta[*slot as usize].clone().unwrap_or_default());
             batch.meta = Some(meta.collect());
         }
         Ok(batch)
@@ -182,7 +184,11 @@ mod tests {
         let mut buffer = RowBuffer::new(0);
         append(&mut buffer, 0..10);
         buffer.permute(&mut Generator::new(42));
-        let order: Vec<i64> = Generator::new(42).permutation(10).iter().map(|i| *i as i64).collect();
+        let order: Vec<i64> = Generator::new(42)
+            .permutation(10)
+            .iter()
+            .map(|i| *i as i64)
+            .collect();
         assert_eq!(numbers(&buffer.take(10).expect("all")), order);
     }
 

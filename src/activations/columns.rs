@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::stream::Batch;
-use crate::error::Result;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::Tensor;
 
 /// One tensor of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +32,18 @@ impl fmt::Display for Column {
 impl Batch {
     /// The tensors that are there.
     pub(super) fn columns(&self) -> Vec<(Column, &Tensor)> {
-        let activations = self.activations.iter().map(|(name, x)| (Column::Activation(name.clone()), x));
+        let activations = self
+            .activations
+            .iter()
+            .map(|(name, x)| (Column::Activation(name.clone()), x));
         let integers = [
             (Column::Tokens, &self.tokens),
             (Column::Mask, &self.mask),
             (Column::AttentionMask, &self.attention_mask),
         ];
-        let integers = integers.into_iter().filter_map(|(column, x)| Some((column, x.as_ref()?)));
+        let integers = integers
+            .into_iter()
+            .filter_map(|(column, x)| Some((column, x.as_ref()?)));
         activations.chain(integers).collect()
     }
 
@@ -57,18 +61,10 @@ impl Batch {
         batch
     }
 
-    /// The same batch on another device.
-    pub fn to_device(&self, device: Device) -> Result<Batch> {
-        let columns = self.columns().into_iter();
-        let moved = columns.map(|(column, x)| Ok((column, x.f_to_device(device)?)));
-        Ok(Batch {
-            meta: self.meta.clone(),
-            ..Batch::from_columns(moved.collect::<Result<Vec<_>>>()?)
-        })
-    }
-
     /// Rows: the leading dimension.
     pub fn rows(&self) -> usize {
-        self.columns().first().map_or(0, |(_, x)| x.size().first().map_or(0, |rows| *rows as usize))
+        self.columns()
+            .first()
+            .map_or(0, |(_, x)| x.size().first().map_or(0, |rows| *rows as usize))
     }
 }

@@ -141,11 +141,18 @@ impl Config for ActivationFactoryConfig {
                 "the buffer of {buffer_size} rows is smaller than one batch of {}",
                 self.batch_size
             ))
-            .hint("take a buffer of at least twice `batch_size`, or leave `buffer_size` out to read unshuffled")
+            .hint(
+                "take a buffer of at least twice `batch_size`, or leave `buffer_size` out to read unshuffled",
+            )
             .under("buffer_size"));
         }
-        if self.override_dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
-            return Err(Error::input("activations are held in a floating-point dtype").under("override_dtype"));
+        if self
+            .override_dtype
+            .is_some_and(|dtype| !dtype.is_floating_point())
+        {
+            return Err(
+                Error::input("activations are held in a floating-point dtype").under("override_dtype")
+            );
         }
         match &self.buffer_shuffle {
             Some(shuffle) => shuffle.validate().map_err(|error| error.under("buffer_shuffle")),
@@ -161,7 +168,9 @@ impl ActivationFactoryConfig {
         }
         for (index, source) in self.sources.iter().enumerate() {
             let segment = format!("[{index}]");
-            source.validate().map_err(|error| error.under(&segment).under("sources"))?;
+            source
+                .validate()
+                .map_err(|error| error.under(&segment).under("sources"))?;
             let name = source.name();
             if self.sources[..index].iter().any(|other| other.name() == name) {
                 return Err(Error::input(format!("two sources are called `{name}`"))
@@ -175,9 +184,12 @@ impl ActivationFactoryConfig {
 
     fn check_hook_points(&self) -> Result<()> {
         if self.hook_points.is_empty() && self.target != ActivationFactoryTarget::Tokens {
-            return Err(Error::input(format!("target \"{}\" needs at least one hook point", self.target))
-                .hint("e.g. `hook_points = [\"blocks.6.hook_resid_post\"]`")
-                .under("hook_points"));
+            return Err(Error::input(format!(
+                "target \"{}\" needs at least one hook point",
+                self.target
+            ))
+            .hint("e.g. `hook_points = [\"blocks.6.hook_resid_post\"]`")
+            .under("hook_points"));
         }
         for (index, hook_point) in self.hook_points.iter().enumerate() {
             if self.hook_points[..index].contains(hook_point) {

@@ -57,7 +57,8 @@ impl ActivationFactory {
             Error::input("a data set source needs a model, but none was given")
                 .hint("pass `model` to `process`")
         })?;
-        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none() {
+        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none()
+        {
             return Err(Error::input(format!(
                 "target \"{}\" stacks sequences, so they need one length",
                 self.config.target

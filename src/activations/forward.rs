@@ -102,7 +102,11 @@ impl Forward {
             checkpoint()?;
             let places: Vec<usize> = group
                 .iter()
-                .flat_map(|index| slots[starts[*index]..][..self.rows_of(&sequences[*index])].iter().copied())
+                .flat_map(|index| {
+                    slots[starts[*index]..][..self.rows_of(&sequences[*index])]
+                        .iter()
+                        .copied()
+                })
                 .collect();
             let group: Vec<&Planned> = group.iter().map(|index| &sequences[*index]).collect();
             buffer.write(&places, &self.rows(&group)?)?;
@@ -143,7 +147,9 @@ impl Forward {
         let mut activations = BTreeMap::new();
         for name in &self.hook_points {
             let x = captured.get(name).ok_or_else(|| {
-                Error::run(format!("the model gave no activations at the hook point `{name}`"))
+                Error::run(format!(
+                    "the model gave no activations at the hook point `{name}`"
+                ))
             })?;
             if x.dim() < 3 || x.size()[..2] != tokens.size()[..] {
                 return Err(Error::input(format!(
@@ -201,7 +207,10 @@ impl Padded {
     fn flat_positions(&self, group: &[&Planned]) -> Vec<i64> {
         let rows = group.iter().enumerate();
         rows.flat_map(|(row, sequence)| {
-            sequence.kept.iter().map(move |position| (row * self.length + position) as i64)
+            sequence
+                .kept
+                .iter()
+                .map(move |position| (row * self.length + position) as i64)
         })
         .collect()
     }
@@ -211,7 +220,10 @@ impl Padded {
 fn pick(whole: &Batch, positions: &[i64], device: Device) -> Result<Batch> {
     let index = Tensor::f_from_slice(positions)?.f_to_device(device)?;
     let columns = whole.columns().into_iter().map(|(column, x)| {
-        let rows = x.f_flatten(0, 1)?.f_index_select(0, &index).context(format!("picking rows of `{column}`"))?;
+        let rows = x
+            .f_flatten(0, 1)?
+            .f_index_select(0, &index)
+            .context(format!("picking rows of `{column}`"))?;
         Ok((column, rows))
     });
     Ok(Batch::from_columns(columns.collect::<Result<Vec<_>>>()?))

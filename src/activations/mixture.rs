@@ -74,7 +74,11 @@ impl Mixture {
     /// Where it has got to: what was handed out counts as done.
     pub(super) fn position(&self) -> MixturePosition {
         MixturePosition {
-            next_records: self.sources.iter().map(|source| source.reader.next_record()).collect(),
+            next_records: self
+                .sources
+                .iter()
+                .map(|source| source.reader.next_record())
+                .collect(),
             generator: self.generator.clone(),
         }
     }
@@ -120,7 +124,9 @@ impl Mixture {
 
     /// Chooses among the sources that have not ended. One source alone costs no draw.
     fn draw(&mut self) -> Option<usize> {
-        let live: Vec<usize> = (0..self.sources.len()).filter(|index| !self.sources[*index].ended).collect();
+        let live: Vec<usize> = (0..self.sources.len())
+            .filter(|index| !self.sources[*index].ended)
+            .collect();
         if live.len() < 2 {
             return live.first().copied();
         }

@@ -23,8 +23,8 @@ pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffle
 pub use factory::{ActivationFactory, Inputs};
 pub use model::{ActivationModel, Encoder};
 pub use source::{
-    ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource, ActivationsTag,
-    CachePath, DatasetTag,
+    ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource,
+    ActivationsTag, CachePath, DatasetTag,
 };
 pub use stats::StreamStats;
 pub use stream::{Batch, BatchStream};

@@ -167,7 +167,9 @@ fn check_name_and_weight(name: &str, weight: f64) -> Result<()> {
         return Err(Error::input("must not be empty").under("name"));
     }
     if !weight.is_finite() || weight <= 0.0 {
-        return Err(Error::input(format!("must be a number above 0, but is {weight}")).under("sample_weights"));
+        return Err(
+            Error::input(format!("must be a number above 0, but is {weight}")).under("sample_weights")
+        );
     }
     Ok(())
 }
@@ -203,9 +205,22 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<usi
     Option::deserialize(deserializer).map(Some)
 }
 
-const DATASET_KEYS: &[&str] = &["type", "name", "is_dataset_tokenized", "prepend_bos", "sample_weights"];
+const DATASET_KEYS: &[&str] = &[
+    "type",
+    "name",
+    "is_dataset_tokenized",
+    "prepend_bos",
+    "sample_weights",
+];
 const ACTIVATIONS_KEYS: &[&str] = &[
-    "type", "name", "path", "device", "dtype", "num_workers", "prefetch", "sample_weights",
+    "type",
+    "name",
+    "path",
+    "device",
+    "dtype",
+    "num_workers",
+    "prefetch",
+    "sample_weights",
 ];
 
 impl<'de> Deserialize<'de> for ActivationFactorySource {

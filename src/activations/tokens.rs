@@ -135,7 +135,10 @@ fn read(mut records: Records, tasks: &Sender<Task>, groups: &Sender<Receiver<Gro
         let last = group.len() < GROUP;
         if !group.is_empty() {
             let (reply, result) = bounded(1);
-            let task = Task { records: group, reply };
+            let task = Task {
+                records: group,
+                reply,
+            };
             if groups.send(result).is_err() || tasks.send(task).is_err() {
                 return;
             }
@@ -158,13 +161,17 @@ impl Tokenising {
 
     fn sequence(&self, record: Record) -> Result<TokenSequence> {
         let ids = match record.content {
-            Content::Text(text) => self.encoder.encode(&text, self.prepend_bos, self.limit).map_err(|error| {
-                error.context(format!(
-                    "while tokenising record {} of `{}`",
-                    record.origin.row + 1,
-                    record.origin.file.display()
-                ))
-            })?,
+            Content::Text(text) => {
+                self.encoder
+                    .encode(&text, self.prepend_bos, self.limit)
+                    .map_err(|error| {
+                        error.context(format!(
+                            "while tokenising record {} of `{}`",
+                            record.origin.row + 1,
+                            record.origin.file.display()
+                        ))
+                    })?
+            }
             Content::Tokens(mut ids) => {
                 ids.truncate(self.limit);
                 ids

@@ -55,7 +55,11 @@ impl Config for DatasetConfig {
                 return Err(Error::input("must not be empty").under(key));
             }
         }
-        if self.data_files.as_ref().is_some_and(|files| files.patterns().is_empty()) {
+        if self
+            .data_files
+            .as_ref()
+            .is_some_and(|files| files.patterns().is_empty())
+        {
             return Err(Error::input("the list is empty, so no file would be read")
                 .hint("leave `data_files` out to read all files of the split")
                 .under("data_files"));

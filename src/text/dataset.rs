@@ -181,7 +181,9 @@ impl Dataset {
             .context(format!("in the data set `{}`", self.name()));
         match kind {
             RecordKind::Text => error.hint("`text_column` names the column that holds the text"),
-            RecordKind::Tokens => error.hint("records of a tokenised data set hold lists of ids under `tokens`"),
+            RecordKind::Tokens => {
+                error.hint("records of a tokenised data set hold lists of ids under `tokens`")
+            }
         }
     }
 }

@@ -32,18 +32,26 @@ pub(super) fn find(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
     };
     one_format(&files)?;
     for file in &files {
-        let size = std::fs::metadata(file).map_err(|error| Error::io("read", file, error))?.len();
+        let size = std::fs::metadata(file)
+            .map_err(|error| Error::io("read", file, error))?
+            .len();
         if size == 0 {
-            return Err(Error::input(format!("the data file `{}` is empty", file.display())));
+            return Err(Error::input(format!(
+                "the data file `{}` is empty",
+                file.display()
+            )));
         }
     }
     Ok(files)
 }
 
 fn missing(root: &Path) -> Error {
-    Error::input(format!("there is no file, folder or data set `{}`", root.display()))
-        .hint("give a file, a folder or a glob; relative paths start at the current folder")
-        .under("dataset_name_or_path")
+    Error::input(format!(
+        "there is no file, folder or data set `{}`",
+        root.display()
+    ))
+    .hint("give a file, a folder or a glob; relative paths start at the current folder")
+    .under("dataset_name_or_path")
 }
 
 fn is_glob(path: &str) -> bool {
@@ -52,9 +60,8 @@ fn is_glob(path: &str) -> bool {
 
 /// Files that match `pattern`, sorted by name.
 fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern).map_err(|error| {
-        Error::input(format!("`{pattern}` is not a valid glob: {}", error.msg))
-    })?;
+    let paths = glob::glob(pattern)
+        .map_err(|error| Error::input(format!("`{pattern}` is not a valid glob: {}", error.msg)))?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
@@ -91,9 +98,11 @@ fn in_folder(root: &Path, config: &DatasetConfig) -> Result<Vec<PathBuf>> {
     }
     let mut files = data_files_of(root)?;
     if files.is_empty() {
-        return Err(Error::input(format!("the folder `{}` holds no data files", root.display()))
-            .hint("files that can be read: .parquet, .jsonl, .json, .csv, .txt, .arrow")
-            .under("dataset_name_or_path"));
+        return Err(
+            Error::input(format!("the folder `{}` holds no data files", root.display()))
+                .hint("files that can be read: .parquet, .jsonl, .json, .csv, .txt, .arrow")
+                .under("dataset_name_or_path"),
+        );
     }
     files.sort();
     of_split(root, files, &config.split)
@@ -146,7 +155,13 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     for entry in listing {
         let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_string();
-        let about = ["readme", "license", "licence", "dataset_infos.json", "dataset_info.json"];
+        let about = [
+            "readme",
+            "license",
+            "licence",
+            "dataset_infos.json",
+            "dataset_info.json",
+        ];
         if name.starts_with('.') || about.iter().any(|prefix| name.to_lowercase().starts_with(prefix)) {
             continue;
         }
@@ -193,7 +208,11 @@ fn canonical(split: &str) -> &str {
 
 /// The split that the words of a file's path below `root` tell; `asked` counts as a split's name too.
 fn split_of(root: &Path, file: &Path, asked: &str) -> Option<String> {
-    let below = file.strip_prefix(root).unwrap_or(file).to_string_lossy().to_lowercase();
+    let below = file
+        .strip_prefix(root)
+        .unwrap_or(file)
+        .to_string_lossy()
+        .to_lowercase();
     let words: Vec<&str> = below.split(|letter: char| !letter.is_alphanumeric()).collect();
     if words.contains(&asked) {
         return Some(canonical(asked).to_string());

@@ -37,7 +37,10 @@ fn write(path: &Path, text: impl AsRef<[u8]>) {
 fn folders_are_read_by_split() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    write(&root.join("train-00000-of-00002.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n");
+    write(
+        &root.join("train-00000-of-00002.jsonl"),
+        "{\"text\": \"a\"}\n{\"text\": \"b\"}\n",
+    );
     write(&root.join("train-00001-of-00002.jsonl"), "{\"text\": \"c\"}\n");
     write(&root.join("valid.jsonl"), "{\"text\": \"v\"}\n");
     write(&root.join("README.md"), "about");
@@ -45,12 +48,25 @@ fn folders_are_read_by_split() {
     assert_eq!(texts(&dataset, 0).expect("texts"), ["a", "b", "c"]);
     assert_eq!(texts(&dataset, 2).expect("texts"), ["c"]);
     assert_eq!(dataset.len().expect("counted"), 3);
-    let validation = DatasetConfig { split: "validation".into(), ..config(root) };
-    assert_eq!(texts(&load(&validation).expect("validation"), 0).expect("texts"), ["v"]);
-    let error = load(&DatasetConfig { split: "test".into(), ..config(root) }).expect_err("no test split");
+    let validation = DatasetConfig {
+        split: "validation".into(),
+        ..config(root)
+    };
+    assert_eq!(
+        texts(&load(&validation).expect("validation"), 0).expect("texts"),
+        ["v"]
+    );
+    let error = load(&DatasetConfig {
+        split: "test".into(),
+        ..config(root)
+    })
+    .expect_err("no test split");
     assert_eq!(error.key_path(), "split");
     assert!(error.to_string().contains("`train`, `validation`"), "{error}");
-    let chosen = DatasetConfig { data_files: Some(DataFiles::One("*-00001-*".into())), ..config(root) };
+    let chosen = DatasetConfig {
+        data_files: Some(DataFiles::One("*-00001-*".into())),
+        ..config(root)
+    };
     assert_eq!(texts(&load(&chosen).expect("chosen"), 0).expect("texts"), ["c"]);
 }
 
@@ -58,7 +74,10 @@ fn folders_are_read_by_split() {
 fn the_data_folder_of_a_hub_layout_comes_first() {
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("data/train.txt"), "one\r\ntwo\n\nthree");
-    write(&folder.path().join("jsonl/train.jsonl"), "{\"text\": \"other\"}\n");
+    write(
+        &folder.path().join("jsonl/train.jsonl"),
+        "{\"text\": \"other\"}\n",
+    );
     let dataset = load(&config(folder.path())).expect("loaded");
     assert_eq!(texts(&dataset, 0).expect("texts"), ["one", "two", "three"]);
     assert_eq!(dataset.len().expect("counted"), 3);
@@ -74,12 +93,18 @@ fn globs_and_compressed_files_are_read() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gz.write_all(line.as_bytes()).expect("packed");
     write(&folder.path().join("a.jsonl.gz"), gz.finish().expect("packed"));
-    write(&folder.path().join("b.jsonl.zst"), zstd::encode_all(line.as_bytes(), 0).expect("packed"));
+    write(
+        &folder.path().join("b.jsonl.zst"),
+        zstd::encode_all(line.as_bytes(), 0).expect("packed"),
+    );
     let all = DatasetConfig {
         text_column: "content".into(),
         ..config(&folder.path().join("*.jsonl.*"))
     };
-    assert_eq!(texts(&load(&all).expect("loaded"), 0).expect("texts"), ["packed", "packed"]);
+    assert_eq!(
+        texts(&load(&all).expect("loaded"), 0).expect("texts"),
+        ["packed", "packed"]
+    );
 }
 
 #[test]
@@ -132,12 +157,21 @@ fn bad_data_is_named() {
         assert!(words.iter().all(|word| text.contains(word)), "{name}: {text}");
         assert_eq!(error.fault().exit_code(), 2, "{name}");
     }
-    let error = load(&DatasetConfig { text_column: "txet".into(), ..config(&root.join("null.jsonl")) })
-        .and_then(|dataset| texts(&dataset, 0))
-        .expect_err("no such column");
+    let error = load(&DatasetConfig {
+        text_column: "txet".into(),
+        ..config(&root.join("null.jsonl"))
+    })
+    .and_then(|dataset| texts(&dataset, 0))
+    .expect_err("no such column");
     assert!(error.to_string().contains("did you mean `text`"), "{error}");
-    let whole = DatasetConfig { streaming: false, ..config(&root.join("latin.txt")) };
-    assert!(load(&whole).is_err(), "without streaming, files are read through at once");
+    let whole = DatasetConfig {
+        streaming: false,
+        ..config(&root.join("latin.txt"))
+    };
+    assert!(
+        load(&whole).is_err(),
+        "without streaming, files are read through at once"
+    );
 }
 
 /// The corpus beside the fixtures, in all forms it comes in.

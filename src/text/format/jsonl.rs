@@ -66,8 +66,10 @@ impl JsonLines {
         let mut row = match serde_json::from_str(line) {
             Ok(Value::Object(row)) => row,
             Ok(_) => {
-                return Err(Error::input(format!("{}: expected a JSON object, one a line", place()))
-                    .hint("a file that holds one JSON list is read under the extension .json"));
+                return Err(
+                    Error::input(format!("{}: expected a JSON object, one a line", place()))
+                        .hint("a file that holds one JSON list is read under the extension .json"),
+                );
             }
             Err(error) => {
                 let what = error.to_string();

@@ -91,8 +91,11 @@ impl Iterator for Lines {
 }
 
 fn broken(path: &Path, line: u64, error: &std::io::Error) -> Error {
-    Error::input(format!("`{}` cannot be read on from line {line}: {error}", path.display()))
-        .hint("the file may be cut short or damaged; fetch or write it again")
+    Error::input(format!(
+        "`{}` cannot be read on from line {line}: {error}",
+        path.display()
+    ))
+    .hint("the file may be cut short or damaged; fetch or write it again")
 }
 
 fn invalid_utf8(path: &Path, line: u64, error: &std::string::FromUtf8Error) -> Error {

@@ -68,7 +68,13 @@ pub(super) fn required(path: &Path) -> Result<&'static Format> {
                 format!("{} ({})", format.name, dotted.join(", "))
             })
             .collect();
-        Error::input(format!("`{}` is not a kind of file that can be read as a data set", path.display()))
-            .hint(format!("known: {}; text formats also as .gz and .zst", known.join(", ")))
+        Error::input(format!(
+            "`{}` is not a kind of file that can be read as a data set",
+            path.display()
+        ))
+        .hint(format!(
+            "known: {}; text formats also as .gz and .zst",
+            known.join(", ")
+        ))
     })
 }

@@ -24,7 +24,12 @@ pub(super) const FORMAT: Format = Format {
 
 fn columns(path: &Path) -> Result<Vec<String>> {
     let builder = builder(path)?;
-    Ok(builder.schema().fields().iter().map(|field| field.name().clone()).collect())
+    Ok(builder
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect())
 }
 
 fn count(path: &Path) -> Result<u64> {
@@ -58,8 +63,11 @@ fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
     let what = error.to_string();
     let what = what.lines().next().unwrap_or("unknown error");
-    Error::input(format!("`{}` is not a whole Parquet file: {what}", path.display()))
-        .hint("the file may be cut short or damaged; fetch or write it again")
+    Error::input(format!(
+        "`{}` is not a whole Parquet file: {what}",
+        path.display()
+    ))
+    .hint("the file may be cut short or damaged; fetch or write it again")
 }
 
 struct ParquetRows {

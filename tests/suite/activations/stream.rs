@@ -28,11 +28,16 @@ fn rows_are_those_of_real_tokens_in_the_order_of_the_data() {
     let dataset = toy::jsonl(folder.path(), &texts);
     for model_batch_size in [1, 3, 32] {
         for context_size in [None, Some(12)] {
-            let config = toy::config(json!({"model_batch_size": model_batch_size, "context_size": context_size}));
+            let config =
+                toy::config(json!({"model_batch_size": model_batch_size, "context_size": context_size}));
             let mut stream = toy::stream(config, &dataset, &RunContext::default()).expect("a stream");
             let batches = toy::all(&mut stream);
             assert_eq!(toy::rows(&batches), expected(&texts, context_size.unwrap_or(512)));
-            assert!(batches[..batches.len() - 1].iter().all(|batch| batch.rows() == 16));
+            assert!(
+                batches[..batches.len() - 1]
+                    .iter()
+                    .all(|batch| batch.rows() == 16)
+            );
             let stats = stream.stats();
             assert_eq!(stats.rows, toy::rows(&batches).len() as u64);
             assert_eq!(stats.sequences, 100);
@@ -67,20 +72,30 @@ fn shuffling_follows_the_buffer_rule() {
 
 #[test]
 fn the_order_is_that_of_the_reference() {
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/activations/readback_order.safetensors");
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/activations/readback_order.safetensors"
+    );
     let numbers = |wanted: &str| {
         let tensors = Tensor::read_safetensors(fixture).expect("the fixture");
         let found = tensors.into_iter().find(|(name, _)| name == wanted);
         Vec::<i64>::try_from(found.expect("in the fixture").1).expect("ids")
     };
-    let permutation: Vec<i64> = Generator::new(42).permutation(200).iter().map(|index| *index as i64).collect();
+    let permutation: Vec<i64> = Generator::new(42)
+        .permutation(200)
+        .iter()
+        .map(|index| *index as i64)
+        .collect();
     assert_eq!(permutation, numbers("torch_randperm_200_seed42"));
 
     // The reference read chunks of 128 rows; here they are records of 128 tokens.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chunks.jsonl");
     let unshuffled = numbers("unshuffled_tokens");
-    let lines: Vec<String> = unshuffled.chunks(128).map(|ids| json!({"text": "", "tokens": ids}).to_string()).collect();
+    let lines: Vec<String> = unshuffled
+        .chunks(128)
+        .map(|ids| json!({"text": "", "tokens": ids}).to_string())
+        .collect();
     std::fs::write(&path, lines.join("\n")).expect("written");
     let config = toy::config(json!({
         "sources": [{"type": "dataset", "name": "texts", "is_dataset_tokenized": true}],
@@ -110,7 +125,9 @@ fn a_saved_stream_goes_on_exactly_where_it_was() {
     let dataset = toy::jsonl(folder.path(), &toy::texts(200));
     let config = || toy::config(json!({"buffer_size": 100, "model_batch_size": 4}));
     let context = RunContext::default();
-    let whole = toy::rows(&toy::all(&mut toy::stream(config(), &dataset, &context).expect("a stream")));
+    let whole = toy::rows(&toy::all(
+        &mut toy::stream(config(), &dataset, &context).expect("a stream"),
+    ));
     for taken in [0, 1, 9] {
         let mut first = toy::stream(config(), &dataset, &context).expect("a stream");
         let mut rows = Vec::new();
@@ -133,7 +150,9 @@ fn an_interrupted_stream_loses_nothing() {
     let dataset = toy::jsonl(folder.path(), &toy::texts(100));
     let config = || toy::config(json!({"buffer_size": 64}));
     let context = RunContext::default();
-    let whole = toy::rows(&toy::all(&mut toy::stream(config(), &dataset, &context).expect("a stream")));
+    let whole = toy::rows(&toy::all(
+        &mut toy::stream(config(), &dataset, &context).expect("a stream"),
+    ));
     let mut stream = toy::stream(config(), &dataset, &context).expect("a stream");
     let mut rows = Vec::new();
     loop {
@@ -168,7 +187,10 @@ fn two_dimensions_are_padded_masked_and_say_where_they_come_from() {
     assert_eq!(first.at(HOOK).expect("there").size(), [2, 4, 2]);
     assert_eq!(toy::tokens(&batches[..1]), [BOS, 97, 98, PAD, BOS, 99, 100, 101]);
     let mask = first.mask.as_ref().expect("a mask").reshape([-1]);
-    assert_eq!(Vec::<i32>::try_from(mask).expect("numbers"), [0, 1, 1, 0, 0, 1, 1, 1]);
+    assert_eq!(
+        Vec::<i32>::try_from(mask).expect("numbers"),
+        [0, 1, 1, 0, 0, 1, 1, 1]
+    );
     let meta = first.meta.as_ref().expect("origins");
     assert_eq!(
         meta[1],
@@ -209,7 +231,10 @@ fn several_sources_are_mixed_by_weight_and_seed() {
     let tokens = run();
     assert_eq!(tokens.len(), 2400, "every record of both");
     let early = tokens[..800].iter().filter(|id| **id == 97).count();
-    assert!((520..680).contains(&early), "three of four should be `a`: {early} of 800");
+    assert!(
+        (520..680).contains(&early),
+        "three of four should be `a`: {early} of 800"
+    );
     assert_eq!(tokens, run());
 }
 
@@ -223,7 +248,8 @@ fn errors_of_worker_threads_keep_their_place() {
     }
     bytes.extend(b"{\"text\": \"\xff\"}\n");
     std::fs::write(&path, bytes).expect("written");
-    let mut stream = toy::stream(toy::config(json!({})), &toy::load(&path), &RunContext::default()).expect("a stream");
+    let mut stream =
+        toy::stream(toy::config(json!({})), &toy::load(&path), &RunContext::default()).expect("a stream");
     let error = loop {
         match stream.next_batch() {
             Ok(Some(_)) => {}
@@ -232,7 +258,10 @@ fn errors_of_worker_threads_keep_their_place() {
         }
     };
     let text = error.headline();
-    assert!(text.contains("line 101, byte 11") && text.contains("UTF-8"), "{text}");
+    assert!(
+        text.contains("line 101, byte 11") && text.contains("UTF-8"),
+        "{text}"
+    );
     assert!(text.contains("in the source `texts`"), "{text}");
 }
 
@@ -243,20 +272,56 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             "sources": [{"type": "dataset", "name": "texts"}], "target": "activations-1d",
             "hook_points": [HOOK], "batch_size": 16,
         });
-        value.as_object_mut().expect("a map").extend(changes.as_object().expect("a map").clone());
-        let error = from_value::<saescript::activations::ActivationFactoryConfig>(value).expect_err("refused");
+        value
+            .as_object_mut()
+            .expect("a map")
+            .extend(changes.as_object().expect("a map").clone());
+        let error =
+            from_value::<saescript::activations::ActivationFactoryConfig>(value).expect_err("refused");
         (error.key_path(), error.to_string())
     };
     let cases = [
-        (json!({"buffer_size": 8}), "buffer_size", "smaller than one batch of 16"),
-        (json!({"hook_points": []}), "hook_points", "at least one hook point"),
-        (json!({"hook_points": ["a", "a"]}), "hook_points[1]", "listed twice"),
+        (
+            json!({"buffer_size": 8}),
+            "buffer_size",
+            "smaller than one batch of 16",
+        ),
+        (
+            json!({"hook_points": []}),
+            "hook_points",
+            "at least one hook point",
+        ),
+        (
+            json!({"hook_points": ["a", "a"]}),
+            "hook_points[1]",
+            "listed twice",
+        ),
         (json!({"sources": []}), "sources", "at least one source"),
-        (json!({"sources": [{"type": "dataset"}]}), "sources[0]", "`name` is missing"),
-        (json!({"sources": [{"type": "dataset", "name": 3}]}), "sources[0].name", "a string"),
-        (json!({"sources": [{"type": "dataset", "name": "a", "path": "x"}]}), "sources[0].path", "is_dataset_tokenized"),
-        (json!({"sources": [{"type": "datasets", "name": "a"}]}), "sources[0].type", "did you mean `dataset`"),
-        (json!({"sources": [{"type": "activations", "name": "a"}]}), "sources[0]", "`path` is missing"),
+        (
+            json!({"sources": [{"type": "dataset"}]}),
+            "sources[0]",
+            "`name` is missing",
+        ),
+        (
+            json!({"sources": [{"type": "dataset", "name": 3}]}),
+            "sources[0].name",
+            "a string",
+        ),
+        (
+            json!({"sources": [{"type": "dataset", "name": "a", "path": "x"}]}),
+            "sources[0].path",
+            "is_dataset_tokenized",
+        ),
+        (
+            json!({"sources": [{"type": "datasets", "name": "a"}]}),
+            "sources[0].type",
+            "did you mean `dataset`",
+        ),
+        (
+            json!({"sources": [{"type": "activations", "name": "a"}]}),
+            "sources[0]",
+            "`path` is missing",
+        ),
         (
             json!({"sources": [{"type": "dataset", "name": "a"}, {"type": "dataset", "name": "a"}]}),
             "sources[1].name",
@@ -268,8 +333,16 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             "above 0",
         ),
         (json!({"batch_size": 0}), "batch_size", "at least 1"),
-        (json!({"override_dtype": "int64"}), "override_dtype", "floating-point"),
-        (json!({"buffer_shuffle": {"generator_device": "gpu"}}), "buffer_shuffle.generator_device", "unknown device"),
+        (
+            json!({"override_dtype": "int64"}),
+            "override_dtype",
+            "floating-point",
+        ),
+        (
+            json!({"buffer_shuffle": {"generator_device": "gpu"}}),
+            "buffer_shuffle.generator_device",
+            "unknown device",
+        ),
     ];
     for (changes, key, says) in cases {
         let (path, text) = refused(changes.clone());

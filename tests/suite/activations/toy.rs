@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use saescript::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationModel, ActivationStream, Batch, BatchStream, Encoder, Inputs,
+    ActivationFactory, ActivationFactoryConfig, ActivationModel, ActivationStream, Batch, BatchStream,
+    Encoder, Inputs,
 };
 use saescript::config::{Value, from_value};
 use saescript::error::{Error, Result};
@@ -25,7 +26,10 @@ impl ActivationModel for ToyModel {
     fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>> {
         let ids = tokens.to_kind(Kind::Float);
         let x = Tensor::stack(&[ids.cumsum(1, Kind::Float), ids], 2);
-        Ok(hook_points.iter().map(|name| (name.clone(), x.shallow_clone())).collect())
+        Ok(hook_points
+            .iter()
+            .map(|name| (name.clone(), x.shallow_clone()))
+            .collect())
     }
 
     fn check_hook_point(&self, hook_point: &str) -> Result<()> {
@@ -74,7 +78,10 @@ pub fn texts(count: usize) -> Vec<String> {
 
 pub fn jsonl(folder: &Path, texts: &[String]) -> Dataset {
     let path = folder.join("texts.jsonl");
-    let lines: Vec<String> = texts.iter().map(|text| serde_json::json!({ "text": text }).to_string()).collect();
+    let lines: Vec<String> = texts
+        .iter()
+        .map(|text| serde_json::json!({ "text": text }).to_string())
+        .collect();
     std::fs::write(&path, lines.join("\n")).expect("written");
     load(&path)
 }
@@ -101,7 +108,11 @@ pub fn config(changes: Value) -> ActivationFactoryConfig {
     from_value(value).expect("a valid configuration")
 }
 
-pub fn stream(config: ActivationFactoryConfig, dataset: &Dataset, context: &RunContext) -> Result<ActivationStream> {
+pub fn stream(
+    config: ActivationFactoryConfig,
+    dataset: &Dataset,
+    context: &RunContext,
+) -> Result<ActivationStream> {
     let inputs = Inputs {
         model: Some(Rc::new(ToyModel)),
         model_name: Some("toy".into()),
