@@ -2,4 +2,6 @@
 
 mod activations;
 mod datasets;
+mod fixtures;
+mod sae_step;
 mod setup;

@@ -1,0 +1,127 @@
+//! Normalisation of activations to the average norm √d_model, and folding its factors into the weights.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SparseAutoEncoder;
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor};
+
+/// How activations are scaled before everything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormActivation {
+    /// Each token to norm √d_model.
+    TokenWise,
+    /// Each batch (each sequence, where there is a sequence dimension) to the mean norm √d_model.
+    BatchWise,
+    /// By one number per hook point, measured over the first batches of the stream.
+    #[default]
+    DatasetWise,
+    /// Not at all: the factors are folded into the weights.
+    Inference,
+}
+
+impl SparseAutoEncoder {
+    /// Multiplies the activations at this dictionary's hook points by their normalisation factors, in its dtype and on
+    /// its device; other hook points pass through unchanged.
+    ///
+    /// # Errors
+    /// `dataset-wise` without measured norms.
+    pub fn normalize_activations(
+        &self,
+        activations: &BTreeMap<String, Tensor>,
+    ) -> Result<BTreeMap<String, Tensor>> {
+        activations
+            .iter()
+            .map(|(hook, x)| {
+                let x = match self.cfg.hook_points().contains(&hook.as_str()) {
+                    true => self.normalize(x, hook)?,
+                    false => x.shallow_clone(),
+                };
+                Ok((hook.clone(), x))
+            })
+            .collect()
+    }
+
+    /// `x (…, d_model)` from `hook`, normalised, in the dictionary's dtype and on its device.
+    ///
+    /// # Errors
+    /// As [`normalize_activations`](Self::normalize_activations).
+    pub fn normalize(&self, x: &Tensor, hook: &str) -> Result<Tensor> {
+        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
+        Ok(x.f_mul(&self.norm_factor(&x, hook)?)?)
+    }
+
+    /// The factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`.
+    ///
+    /// # Errors
+    /// As [`normalize_activations`](Self::normalize_activations).
+    pub fn norm_factor(&self, x: &Tensor, hook: &str) -> Result<Tensor> {
+        let root = (self.cfg.d_model as f64).sqrt();
+        let norms = || x.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true);
+        let factor = match self.cfg.norm_activation {
+            NormActivation::TokenWise => norms()?.f_reciprocal()?.f_mul_scalar(root)?,
+            NormActivation::BatchWise => norms()?
+                .f_mean_dim([-2i64].as_slice(), true, None::<Kind>)?
+                .f_reciprocal()?
+                .f_mul_scalar(root)?,
+            NormActivation::DatasetWise => {
+                let factor = self.dataset_factor(hook)?;
+                Tensor::f_full([0i64; 0].as_slice(), factor, (x.kind(), x.device()))?
+            }
+            NormActivation::Inference => Tensor::f_ones([0i64; 0].as_slice(), (x.kind(), x.device()))?,
+        };
+        Ok(factor)
+    }
+
+    /// √d_model over the measured average norm at `hook`.
+    fn dataset_factor(&self, hook: &str) -> Result<f64> {
+        let norm = self.dataset_norm(hook).ok_or_else(|| {
+            Error::input(format!(
+                "the average activation norm at `{hook}` is not known, and `norm_activation` is \"dataset-wise\""
+            ))
+            .hint("initialise with an activation stream, or call set_dataset_average_activation_norm")
+        })?;
+        Ok((self.cfg.d_model as f64).sqrt() / norm)
+    }
+
+    /// Folds the dataset-wise factors into the weights, so that the dictionary takes and gives activations as the
+    /// model has them; `norm_activation` becomes `inference`. Thresholds and gates are folded too, so the same latents
+    /// are on as before.
+    ///
+    /// # Errors
+    /// `norm_activation` is not `dataset-wise`, or the norms are not known.
+    pub fn standardize_parameters_of_dataset_norm(&mut self) -> Result<()> {
+        if self.cfg.norm_activation != NormActivation::DatasetWise {
+            return Err(Error::input(
+                "only a dictionary with `norm_activation` \"dataset-wise\" can have its activation scale folded",
+            )
+            .hint("\"inference\" is folded already; token-wise and batch-wise factors depend on the input"));
+        }
+        let factor_in = self.dataset_factor(&self.cfg.hook_point_in)?;
+        let factor_out = self.dataset_factor(&self.cfg.hook_point_out)?;
+        let _no_grad = tch::no_grad_guard();
+        let _ = self.b_e.f_div_scalar_(factor_in)?;
+        let _ = self.w_d.f_mul_scalar_(factor_in / factor_out)?;
+        if let Some(b_d) = &mut self.b_d {
+            let _ = b_d.f_div_scalar_(factor_out)?;
+        }
+        if let Some(glu) = &mut self.glu {
+            // The gate is not linear in x, so it has to see the normalised x.
+            let _ = glu.w_e.f_mul_scalar_(factor_in)?;
+        }
+        if let Some(threshold) = &mut self.log_jumprelu_threshold {
+            // What is compared with the threshold is h, or h · ‖W_D‖, and scales accordingly.
+            let factor = match self.cfg.sparsity_include_decoder_norm {
+                true => factor_out,
+                false => factor_in,
+            };
+            let _ = threshold.f_sub_scalar_(factor.ln())?;
+        }
+        self.cfg.norm_activation = NormActivation::Inference;
+        Ok(())
+    }
+}

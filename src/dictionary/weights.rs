@@ -1,0 +1,77 @@
+//! Filling the parameters: random draws, fixed norms, the encoder as the decoder's transpose.
+
+use super::SparseAutoEncoder;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+impl SparseAutoEncoder {
+    /// Draws encoder and decoder uniformly in ±bound from libtorch's global generator (encoder, decoder, then the
+    /// gate), and sets biases to 0 and thresholds to `log_threshold`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn draw(&mut self, encoder_bound: f64, decoder_bound: f64, log_threshold: f64) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let _ = self.w_e.f_uniform_(-encoder_bound, encoder_bound)?;
+        let _ = self.w_d.f_uniform_(-decoder_bound, decoder_bound)?;
+        let _ = self.b_e.f_zero_()?;
+        if let Some(b_d) = &mut self.b_d {
+            let _ = b_d.f_zero_()?;
+        }
+        if let Some(glu) = &mut self.glu {
+            let _ = glu.w_e.f_uniform_(-encoder_bound, encoder_bound)?;
+            let _ = glu.b_e.f_zero_()?;
+        }
+        if let Some(threshold) = &mut self.log_jumprelu_threshold {
+            let _ = threshold.f_fill_(log_threshold)?;
+        }
+        Ok(())
+    }
+
+    /// `W_E = factor · W_Dᵀ`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn set_encoder_to_decoder_transpose(&mut self, factor: f64) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let transpose = self.w_d.f_transpose(0, 1)?.f_mul_scalar(factor)?;
+        self.w_e.f_copy_(&transpose)?;
+        Ok(())
+    }
+
+    /// Scales every decoder row to the norm `norm`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn set_decoder_norm(&mut self, norm: f64) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let scale = self.decoder_norm()?.f_reciprocal()?.f_mul_scalar(norm)?;
+        let _ = self.w_d.f_mul_(&scale.f_unsqueeze(1)?)?;
+        Ok(())
+    }
+
+    /// Scales every encoder column to the norm `norm`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn set_encoder_norm(&mut self, norm: f64) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let scale = self.encoder_norm()?.f_reciprocal()?.f_mul_scalar(norm)?;
+        let _ = self.w_e.f_mul_(&scale)?;
+        Ok(())
+    }
+
+    /// `b_E −= mean(h)` over the tokens of normalised `x (…, d_model)`, so that pre-activations average 0.
+    ///
+    /// # Errors
+    /// The width of `x` is not d_model.
+    pub fn centre_hidden_pre(&mut self, x: &Tensor) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        let hidden_pre = self.encode_with(x, None)?.hidden_pre;
+        let mean = hidden_pre
+            .f_reshape([-1, self.cfg.d_sae()])?
+            .f_mean_dim([0i64].as_slice(), false, self.kind())?;
+        let _ = self.b_e.f_sub_(&mean)?;
+        Ok(())
+    }
+}
