@@ -1,4 +1,29 @@
-//! What people see: progress, plain lines, tables, diagnostics, metrics files.
+//! What people see: the single door to the terminal, and observers of work that takes long.
+//!
+//! ```text
+//! printer    standard output and standard error, above a progress bar if there is one
+//! progress   which observer suits the place where the program runs
+//! bar        a progress bar on a terminal
+//! lines      plain lines in a file, a pipe or a job's log
+//! json       one JSON object an event, for programs
+//! columns    the table of logged metrics that grows while training runs
+//! table      tables of results
+//! format     durations, sizes, counts and rates
+//!
+//! tensorboard, wandb    observers that keep what is logged, for other programs to show
+//! ```
 
+mod bar;
+mod columns;
+pub mod format;
+mod json;
+mod lines;
+mod printer;
+mod progress;
+pub mod table;
 pub mod tensorboard;
 pub mod wandb;
+
+pub use printer::Printer;
+pub use progress::Progress;
+pub use table::Table;

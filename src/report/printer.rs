@@ -1,0 +1,96 @@
+//! The single door to standard output and standard error.
+//!
+//! Everything that is printed goes through a [`Printer`], which steps aside for a progress bar so that lines come out
+//! above it, drops colours where nobody sees them (`NO_COLOR`, files, pipes), and takes a closed pipe for what it is:
+//! the reader has seen enough (`saescript run x.rhai | head`).
+
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::MultiProgress;
+
+use crate::error::{Error, Result};
+use crate::event::StopFlag;
+
+/// A cheap handle on what is printed to.
+#[derive(Clone, Default)]
+pub struct Printer(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    bars: MultiProgress,
+    reader_left: AtomicBool,
+    stop: Mutex<Option<StopFlag>>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Printer {
+    /// Prints to this process's standard output and standard error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Work that watches `stop` is to end when nobody reads standard output any more.
+    pub fn stop_when_reader_leaves(&self, stop: StopFlag) {
+        *lock(&self.0.stop) = Some(stop);
+    }
+
+    /// Has whoever read standard output closed it?
+    pub fn reader_left(&self) -> bool {
+        self.0.reader_left.load(Ordering::SeqCst)
+    }
+
+    /// A result: one line to standard output.
+    pub fn line(&self, text: &str) {
+        self.text(&format!("{text}\n"));
+    }
+
+    /// Results: text to standard output as it is.
+    pub fn text(&self, text: &str) {
+        if self.reader_left() {
+            return;
+        }
+        let written = self.0.bars.suspend(|| {
+            let mut out = anstream::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        if let Err(error) = written {
+            self.0.reader_left.store(true, Ordering::SeqCst);
+            if error.kind() != ErrorKind::BrokenPipe {
+                *lock(&self.0.failure) = Some(Error::io("write to", "standard output", error));
+            }
+            if let Some(stop) = &*lock(&self.0.stop) {
+                stop.set();
+            }
+        }
+    }
+
+    /// A remark: one line to standard error. If even that is closed there is nobody left to tell.
+    pub fn remark(&self, text: &str) {
+        self.0.bars.suspend(|| {
+            let _ = anstream::stderr()
+                .lock()
+                .write_all(format!("{text}\n").as_bytes());
+        });
+    }
+
+    /// What kept standard output from taking everything (a full disk), other than that its reader left.
+    ///
+    /// # Errors
+    /// The first failure to write.
+    pub fn finish(&self) -> Result<()> {
+        match lock(&self.0.failure).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn bars(&self) -> &MultiProgress {
+        &self.0.bars
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
