@@ -1,3 +1,24 @@
-//! The `saescript` program.
+//! The `saescript` program: results to exit codes.
+//!
+//! 0 all went well, 1 the run failed, 2 what was asked for makes no sense, 130 somebody interrupted it; a script that
+//! calls `exit(n)` ends with n.
 
-fn main() {}
+use std::process::ExitCode;
+
+use saescript::cli;
+use saescript::error::Fault;
+use saescript::report::Printer;
+
+fn main() -> ExitCode {
+    let printer = Printer::new();
+    let result = cli::run(std::env::args_os(), &printer);
+    match result.and_then(|code| printer.finish().map(|()| code)) {
+        Ok(code) => ExitCode::from(code),
+        // `saescript run x.rhai | head`: the reader has seen enough, and there is nothing to complain about.
+        Err(error) if error.fault() == Fault::Interrupted && printer.reader_left() => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.fault().exit_code())
+        }
+    }
+}

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use super::format;
 use crate::event::Metrics;
 
-/// Header, name of the metric, and how its values are written. A column appears if the first logged step has it.
-const COLUMNS: &[(&str, &str, fn(f64) -> String)] = &[
+/// One column: its header, the name of the metric, and how values are written.
+type Column = (&'static str, &'static str, fn(f64) -> String);
+
+/// A column appears if the first logged step has its metric.
+const COLUMNS: &[Column] = &[
     ("loss", "losses/overall_loss", format::metric),
     ("MSE", "losses/mse_loss", format::metric),
     ("expl. var.", "metrics/explained_variance", format::metric),

@@ -75,6 +75,16 @@ impl Printer {
         });
     }
 
+    /// What went wrong, to standard error: the sentence and the advice.
+    pub fn error(&self, error: &Error) {
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        let mut text = format!("{red}error{red:#}: {}", error.headline());
+        for hint in error.hints() {
+            text += &format!("\n  {hint}");
+        }
+        self.remark(&text);
+    }
+
     /// What kept standard output from taking everything (a full disk), other than that its reader left.
     ///
     /// # Errors
