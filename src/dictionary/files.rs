@@ -150,7 +150,9 @@ impl SparseAutoEncoder {
             return Err(Error::input(format!(
                 "`{shown}` holds a tensor `{surplus}` that this configuration has no place for"
             ))
-            .hint("check act_fn, use_glu_encoder and use_decoder_bias, or load with strict_loading = false"));
+            .hint(
+                "check act_fn, use_glu_encoder and use_decoder_bias, or load with strict_loading = false",
+            ));
         }
         for name in names {
             match file.shape(name) {
@@ -229,13 +231,15 @@ fn weights_file(path: &Path) -> Result<PathBuf> {
         return Ok(path.to_path_buf());
     }
     if !path.is_dir() {
-        return Err(Error::input(format!(
-            "there is no trained dictionary at `{}`",
-            path.display()
-        ))
-        .hint("give a folder with config.json and sae_weights.safetensors"));
+        return Err(
+            Error::input(format!("there is no trained dictionary at `{}`", path.display()))
+                .hint("give a folder with config.json and sae_weights.safetensors"),
+        );
     }
-    let found = WEIGHT_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+    let found = WEIGHT_FILES
+        .iter()
+        .map(|name| path.join(name))
+        .find(|file| file.is_file());
     found.ok_or_else(|| {
         Error::input(format!("the folder `{}` has no weights", path.display()))
             .hint(format!("looked for {}", WEIGHT_FILES.join(", ")))

@@ -197,11 +197,10 @@ fn sparsity(kind: SparsityLoss, encoded: &Encoded, settings: &LossSettings) -> R
         SparsityLoss::Tanh => sum_last(&soft_count()?)?,
         SparsityLoss::TanhQuad => {
             let width = weighted.size().last().copied().unwrap_or(1);
-            let frequency = soft_count()?.f_reshape([-1, width])?.f_mean_dim(
-                [0i64].as_slice(),
-                false,
-                None::<Kind>,
-            )?;
+            let frequency =
+                soft_count()?
+                    .f_reshape([-1, width])?
+                    .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
             let excess = frequency
                 .f_div_scalar(settings.frequency_scale)?
                 .f_add_scalar(1.0)?;

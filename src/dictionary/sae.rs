@@ -179,16 +179,12 @@ impl SparseAutoEncoder {
 
     /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
     pub fn decoder_norm(&self) -> Result<Tensor> {
-        Ok(self
-            .w_d
-            .f_norm_scalaropt_dim(2.0, [1i64].as_slice(), false)?)
+        Ok(self.w_d.f_norm_scalaropt_dim(2.0, [1i64].as_slice(), false)?)
     }
 
     /// `‖W_E[:, i]‖₂` of each latent, `(d_sae)`.
     pub fn encoder_norm(&self) -> Result<Tensor> {
-        Ok(self
-            .w_e
-            .f_norm_scalaropt_dim(2.0, [0i64].as_slice(), false)?)
+        Ok(self.w_e.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), false)?)
     }
 
     /// Activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`.
@@ -249,9 +245,7 @@ impl SparseAutoEncoder {
     /// As [`decode`](Self::decode).
     pub fn decode_with(&self, feature_acts: &Tensor, amp: Option<DType>) -> Result<Tensor> {
         self.check_width(feature_acts, self.cfg.d_sae(), "latent activations", "d_sae")?;
-        let feature_acts = feature_acts
-            .f_to_device(self.device())?
-            .f_to_kind(self.kind())?;
+        let feature_acts = feature_acts.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let decoded = product(&feature_acts, &self.w_d, amp)?;
         match &self.b_d {
             Some(b_d) => Ok(decoded.f_add(b_d)?),

@@ -68,9 +68,11 @@ impl SparseAutoEncoder {
     pub fn centre_hidden_pre(&mut self, x: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let hidden_pre = self.encode_with(x, None)?.hidden_pre;
-        let mean = hidden_pre
-            .f_reshape([-1, self.cfg.d_sae()])?
-            .f_mean_dim([0i64].as_slice(), false, self.kind())?;
+        let mean = hidden_pre.f_reshape([-1, self.cfg.d_sae()])?.f_mean_dim(
+            [0i64].as_slice(),
+            false,
+            self.kind(),
+        )?;
         let _ = self.b_e.f_sub_(&mean)?;
         Ok(())
     }

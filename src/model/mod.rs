@@ -1,1 +1,26 @@
-//! Language models as hooked decoders.
+//! Language models: one hooked decoder, an adapter for each family, and the handle that people hold.
+
+mod assemble;
+mod attention;
+mod config;
+mod decoder;
+mod families;
+mod hf_config;
+mod hooks;
+mod language_model;
+mod layers;
+mod rotary;
+mod settings;
+mod sites;
+mod source;
+mod weights;
+
+pub use config::{
+    Activation, Attention, DecoderConfig, Mlp, Norm, Placement, Position, QkNorm, Residual, Span,
+};
+pub use families::{FAMILIES, Family};
+pub use hooks::Edit;
+pub use language_model::LanguageModel;
+pub use rotary::{Rope, RopeScaling};
+pub use settings::{Backend, LanguageModelConfig, hub_id};
+pub use sites::{Dimension, HookPoint};

@@ -4,6 +4,8 @@ mod config;
 mod dataset;
 mod files;
 mod format;
+mod tokenizer;
 
 pub use config::{DataFiles, DatasetConfig};
 pub use dataset::{Content, Dataset, Origin, Record, RecordKind, Records, TOKEN_COLUMN};
+pub use tokenizer::{SpecialTokens, Tokenizer};

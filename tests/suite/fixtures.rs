@@ -41,3 +41,16 @@ pub fn distance(ours: &Tensor, theirs: &Tensor) -> f64 {
     let scale = theirs.abs().max().double_value(&[]).max(1e-30);
     (ours - theirs).abs().max().double_value(&[]) / scale
 }
+
+/// Every folder directly below `folder` in each of the [`roots`] of `area`, sorted.
+pub fn folders(area: &str, folder: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = roots(area)
+        .iter()
+        .filter_map(|root| std::fs::read_dir(root.join(folder)).ok())
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    found
+}

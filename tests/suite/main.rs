@@ -3,5 +3,6 @@
 mod activations;
 mod datasets;
 mod fixtures;
+mod model;
 mod sae_step;
 mod setup;

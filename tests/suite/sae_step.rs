@@ -46,9 +46,14 @@ fn dictionary(folder: &Path, case: &Case<'_>, kind: Kind) -> SparseAutoEncoder {
     let names: Vec<&str> = sae.parameters().iter().map(|(name, _)| *name).collect();
     for name in names {
         let stored = name.strip_prefix("activation_function.").unwrap_or(name);
-        sae.set_parameter(name, &tensor(&inputs, stored)).expect("the shape fits");
+        sae.set_parameter(name, &tensor(&inputs, stored))
+            .expect("the shape fits");
     }
-    let norm = |which: &str| meta[format!("dataset_average_activation_norm_{which}")].as_f64().expect("a norm");
+    let norm = |which: &str| {
+        meta[format!("dataset_average_activation_norm_{which}")]
+            .as_f64()
+            .expect("a norm")
+    };
     sae.set_dataset_average_activation_norm([(IN.into(), norm("in")), (OUT.into(), norm("out"))].into())
         .expect("valid norms");
     sae
@@ -83,9 +88,13 @@ fn run(folder: &Path, case: &Case<'_>, kind: Kind) -> Outcome {
         true => x.reshape([&[8, 8], &x.size()[1..]].concat()),
         false => x,
     };
-    let x = sae.normalize(&shaped(tensor(&inputs, "x")), IN).expect("normalised");
+    let x = sae
+        .normalize(&shaped(tensor(&inputs, "x")), IN)
+        .expect("normalised");
     let label = match sae.cfg.is_transcoder() {
-        true => sae.normalize(&shaped(tensor(&inputs, "x_out")), OUT).expect("normalised"),
+        true => sae
+            .normalize(&shaped(tensor(&inputs, "x_out")), OUT)
+            .expect("normalised"),
         false => x.shallow_clone(),
     };
     let mask = has("with_mask").then(|| shaped(tensor(&inputs, "mask")));
@@ -113,8 +122,16 @@ fn run(folder: &Path, case: &Case<'_>, kind: Kind) -> Outcome {
         ("loss".into(), terms.loss),
     ];
     let optional = [("l_s", terms.l_s), ("l_p", terms.l_p), ("l_aux", terms.l_aux)];
-    outcome.extend(optional.into_iter().filter_map(|(name, term)| Some((name.to_string(), term?))));
-    outcome.extend(sae.parameters().into_iter().map(|(name, value)| (format!("grad.{name}"), value.grad())));
+    outcome.extend(
+        optional
+            .into_iter()
+            .filter_map(|(name, term)| Some((name.to_string(), term?))),
+    );
+    outcome.extend(
+        sae.parameters()
+            .into_iter()
+            .map(|(name, value)| (format!("grad.{name}"), value.grad())),
+    );
     outcome
 }
 
@@ -133,7 +150,12 @@ fn compare(folder: &Path, name: &str, case: &Case<'_>, stored: &[(String, Tensor
         compared += 1;
     }
     let double = run(folder, case, Kind::Double);
-    let loss = double.iter().find(|(name, _)| name == "loss").expect("a loss").1.double_value(&[]);
+    let loss = double
+        .iter()
+        .find(|(name, _)| name == "loss")
+        .expect("a loss")
+        .1
+        .double_value(&[]);
     let apart = ((loss - loss_f64) / loss_f64).abs();
     // The norms are kept in float32, as files have them.
     assert!(apart < 2e-7, "{name}: in float64 the loss is {apart:.1e} off");
@@ -171,7 +193,10 @@ fn every_activation_and_penalty_matches_the_reference() {
             }
         }
     }
-    assert!(cases >= 20 && compared >= 200, "{cases} cases, {compared} tensors");
+    assert!(
+        cases >= 20 && compared >= 200,
+        "{cases} cases, {compared} tensors"
+    );
     eprintln!("{cases} cases, {compared} tensors compared");
 }
 
@@ -224,14 +249,19 @@ fn a_threshold_outside_its_window_receives_no_gradient() {
     .expect("a valid configuration");
     let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
     for (name, value) in [("W_E", 1.0f32), ("W_D", 1.0)] {
-        sae.set_parameter(name, &Tensor::from_slice(&[value]).view([1, 1])).expect("set");
+        sae.set_parameter(name, &Tensor::from_slice(&[value]).view([1, 1]))
+            .expect("set");
     }
-    sae.set_parameter(LOG_THRESHOLD, &Tensor::from_slice(&[0.0f32])).expect("set");
+    sae.set_parameter(LOG_THRESHOLD, &Tensor::from_slice(&[0.0f32]))
+        .expect("set");
     let gradient = |input: f32| {
         let mut threshold = sae.parameter(LOG_THRESHOLD).expect("there").shallow_clone();
         threshold.zero_grad();
         let x = Tensor::from_slice(&[input]).view([1, 1]);
-        sae.forward(&x).expect("a reconstruction").sum(Kind::Float).backward();
+        sae.forward(&x)
+            .expect("a reconstruction")
+            .sum(Kind::Float)
+            .backward();
         threshold.grad().double_value(&[0])
     };
     assert_eq!(gradient(1.5), 0.0, "above the window");

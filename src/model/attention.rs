@@ -1,0 +1,239 @@
+//! Self-attention: queries, keys and values in one product, libtorch's fused kernel unless a hook asks for scores.
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::{Attention, QkNorm, Span, precise};
+use super::hooks::{Halt, Hooks};
+use super::layers::{Linear, NormLayer};
+use super::rotary::Rotation;
+use super::sites::{BlockSite, Site};
+
+/// The attention of a block.
+#[derive(Debug)]
+pub(super) struct AttentionLayer {
+    pub attention: Attention,
+    pub span: Span,
+    pub heads: Heads,
+    /// `[(n_heads + 2 n_kv_heads) · d_head, d_model]`: query rows, key rows, value rows.
+    pub qkv: Linear,
+    /// `[d_model, n_heads · d_head]`.
+    pub out: Linear,
+    /// Norms of queries and of keys.
+    pub qk_norm: Option<(NormLayer, NormLayer)>,
+}
+
+/// Numbers of heads and their width.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    pub queries: i64,
+    pub keys: i64,
+    pub width: i64,
+}
+
+/// Keys and values of the tokens that came before, `[batch, n_kv_heads, seq, d_head]` each.
+#[derive(Debug)]
+pub(super) struct LayerCache {
+    pub keys: Tensor,
+    pub values: Tensor,
+}
+
+/// What all blocks of one forward pass have in common.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// Number of tokens that came before.
+    pub start: i64,
+    /// Rotations for blocks with a full span and with a window.
+    pub rotations: Option<(Rotation, Rotation)>,
+}
+
+impl AttentionLayer {
+    /// What attention adds to the residual stream. `x` is the normalised stream, `[batch, seq, d_model]`, or with an
+    /// input for each head `[batch, seq, n_heads, d_model]`.
+    pub(super) fn apply(
+        &self,
+        x: &Tensor,
+        pass: &Pass,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+        cache: Option<&mut Option<LayerCache>>,
+    ) -> Result<Tensor, Halt> {
+        let at = |site| Site::Block(layer, site);
+        let (q, k, v) = self.queries_keys_values(x)?;
+        let mut q = hooks.visit(at(BlockSite::Q), q)?;
+        let mut k = hooks.visit(at(BlockSite::K), k)?;
+        let v = hooks.visit(at(BlockSite::V), v)?;
+        if let Some((q_norm, k_norm)) = &self.qk_norm {
+            let sites = (at(BlockSite::QNormScale), at(BlockSite::QNormNormalized));
+            q = self.normalise(q_norm, &q, hooks, sites)?;
+            let sites = (at(BlockSite::KNormScale), at(BlockSite::KNormNormalized));
+            k = self.normalise(k_norm, &k, hooks, sites)?;
+        }
+        if let Some((full, window)) = &pass.rotations {
+            let rotation = if self.span == Span::Full { full } else { window };
+            q = hooks.visit(at(BlockSite::RotQ), rotation.apply(&q)?)?;
+            k = hooks.visit(at(BlockSite::RotK), rotation.apply(&k)?)?;
+        }
+        let (q, k, v) = (q.f_transpose(1, 2)?, k.f_transpose(1, 2)?, v.f_transpose(1, 2)?);
+        let (k, v) = match cache {
+            Some(cache) => remember(cache, k, v)?,
+            None => (k, v),
+        };
+        let by_parts = hooks.wants(at(BlockSite::Scores)) || hooks.wants(at(BlockSite::Pattern));
+        let z = match by_parts || self.attention.soft_cap.is_some() {
+            true => self.attend_by_parts(&q, &k, &v, pass.start, layer, hooks)?,
+            false => self.attend(&q, &k, &v, pass.start)?,
+        };
+        let z = hooks.visit(at(BlockSite::Z), z.f_transpose(1, 2)?)?;
+        self.write(&z, layer, hooks)
+    }
+
+    /// Three tensors `[batch, seq, heads, d_head]`.
+    fn queries_keys_values(&self, x: &Tensor) -> Result<(Tensor, Tensor, Tensor), Halt> {
+        let Heads { queries, keys, width } = self.heads;
+        let size = x.size();
+        let (batch, seq) = (size[0], size[1]);
+        if size.len() == 4 {
+            // An input for each head: [batch, seq, head, model] · [part, head, width, model].
+            let weight = self.qkv.weight.f_view([3, queries, width, -1])?;
+            let mut product = Tensor::f_einsum("bshm,phdm->pbshd", &[x, &weight], None::<i64>)?;
+            if let Some(bias) = &self.qkv.bias {
+                product = product.f_add(&bias.f_view([3, 1, 1, queries, width])?)?;
+            }
+            return Ok((product.f_get(0)?, product.f_get(1)?, product.f_get(2)?));
+        }
+        let product = self.qkv.apply(x)?;
+        let part = |start: i64, heads: i64| {
+            let columns = product.f_narrow(-1, start * width, heads * width)?;
+            columns.f_view([batch, seq, heads, width])
+        };
+        Ok((
+            part(0, queries)?,
+            part(queries, keys)?,
+            part(queries + keys, keys)?,
+        ))
+    }
+
+    fn normalise(
+        &self,
+        norm: &NormLayer,
+        x: &Tensor,
+        hooks: &mut Hooks<'_>,
+        at: (Site, Site),
+    ) -> Result<Tensor, Halt> {
+        match self.attention.qk_norm {
+            QkNorm::Whole => {
+                let rows = norm.apply(&x.f_flatten(2, 3)?, hooks, at)?;
+                Ok(rows.f_view_as(x)?)
+            }
+            QkNorm::PerHead | QkNorm::Off => norm.apply(x, hooks, at),
+        }
+    }
+
+    /// The fused kernel: `[batch, heads, seq, d_head]` in and out, scores never exist as a whole.
+    fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, start: i64) -> Result<Tensor, Halt> {
+        let mask = self.mask(q, k, start)?;
+        let is_causal = mask.is_none() && q.size()[2] > 1;
+        Ok(Tensor::f_scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            mask.as_ref(),
+            0.0,
+            is_causal,
+            self.attention.scale,
+            self.heads.queries != self.heads.keys,
+        )?)
+    }
+
+    /// The same step by step, for hooks on scores and patterns and for soft caps.
+    fn attend_by_parts(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        start: i64,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor, Halt> {
+        let kind = precise(q.kind());
+        let groups = self.heads.queries / self.heads.keys;
+        let (k, v) = match groups {
+            1 => (k.shallow_clone(), v.shallow_clone()),
+            _ => (
+                k.f_repeat_interleave_self_int(groups, 1, None)?,
+                v.f_repeat_interleave_self_int(groups, 1, None)?,
+            ),
+        };
+        let (q, k) = (q.f_to_kind(kind)?, k.f_to_kind(kind)?);
+        let mut scores = q
+            .f_matmul(&k.f_transpose(2, 3)?)?
+            .f_mul_scalar(self.attention.scale)?;
+        if let Some(cap) = self.attention.soft_cap {
+            scores = scores.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?;
+        }
+        let visible = visible(self.span, q.size()[2], k.size()[2], start, q.device())?;
+        scores = scores.f_masked_fill(&visible.f_logical_not()?, f64::NEG_INFINITY)?;
+        scores = hooks.visit(Site::Block(layer, BlockSite::Scores), scores)?;
+        let pattern = scores.f_softmax(-1, None)?;
+        // A row without anything to see is all NaN; it attends to nothing.
+        let pattern = pattern.f_nan_to_num(0.0, None, None)?;
+        let pattern = hooks.visit(Site::Block(layer, BlockSite::Pattern), pattern)?;
+        Ok(pattern.f_to_kind(v.kind())?.f_matmul(&v)?)
+    }
+
+    /// Which keys each query sees, `[seq, key_seq]`, or `None` where the kernel's own causal rule says it all.
+    fn mask(&self, q: &Tensor, k: &Tensor, start: i64) -> Result<Option<Tensor>, Halt> {
+        let (seq, key_seq) = (q.size()[2], k.size()[2]);
+        let narrow = matches!(self.span, Span::Window(width) if key_seq > width);
+        let continued = start > 0 && seq > 1;
+        match narrow || continued {
+            true => Ok(Some(visible(self.span, seq, key_seq, start, q.device())?)),
+            false => Ok(None),
+        }
+    }
+
+    /// `[batch, seq, n_heads, d_head]` → `[batch, seq, d_model]`.
+    fn write(&self, z: &Tensor, layer: usize, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
+        let at = Site::Block(layer, BlockSite::AttnResult);
+        if hooks.wants(at) {
+            let Heads { queries, width, .. } = self.heads;
+            let weight = self.out.weight.f_view([-1, queries, width])?;
+            let result = Tensor::f_einsum("bshd,mhd->bshm", &[z, &weight], None::<i64>)?;
+            let result = hooks.visit(at, result)?;
+            if hooks.edits(at) {
+                let sum = result.f_sum_dim_intlist(2, false, None)?;
+                return Ok(match &self.out.bias {
+                    Some(bias) => sum.f_add(bias)?,
+                    None => sum,
+                });
+            }
+        }
+        Ok(self.out.apply(&z.f_flatten(2, 3)?)?)
+    }
+}
+
+/// True where query `start + i` may look at key `j`.
+fn visible(span: Span, seq: i64, key_seq: i64, start: i64, device: Device) -> Result<Tensor, tch::TchError> {
+    let queries = Tensor::f_arange_start(start, start + seq, (Kind::Int64, device))?.f_unsqueeze(1)?;
+    let keys = Tensor::f_arange(key_seq, (Kind::Int64, device))?.f_unsqueeze(0)?;
+    let distance = queries.f_sub(&keys)?;
+    let earlier = distance.f_ge(0)?;
+    match span {
+        Span::Full => Ok(earlier),
+        Span::Window(width) => earlier.f_logical_and(&distance.f_lt(width)?),
+    }
+}
+
+/// Adds keys and values to those of earlier tokens and returns all of them.
+fn remember(cache: &mut Option<LayerCache>, k: Tensor, v: Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
+    let (keys, values) = match cache.take() {
+        Some(old) => (
+            Tensor::f_cat(&[&old.keys, &k], 2)?,
+            Tensor::f_cat(&[&old.values, &v], 2)?,
+        ),
+        None => (k, v),
+    };
+    let shared = (keys.shallow_clone(), values.shallow_clone());
+    *cache = Some(LayerCache { keys, values });
+    Ok(shared)
+}

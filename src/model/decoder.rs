@@ -1,0 +1,247 @@
+//! The one decoder behind every family: embeddings, blocks, unembedding, with hooks all along.
+
+use tch::{Device, Kind, Tensor};
+
+use super::attention::{AttentionLayer, LayerCache, Pass};
+use super::config::{DecoderConfig, Placement, Position, Residual};
+use super::hooks::{Halt, Hooks};
+use super::layers::{Linear, MlpLayer, NormLayer};
+use super::rotary::Rotation;
+use super::sites::{BlockSite, Site};
+
+/// A decoder with its weights. Nothing changes them after loading.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    pub config: DecoderConfig,
+    /// `[d_vocab, d_model]`.
+    pub embed: Tensor,
+    /// `[n_ctx, d_model]`.
+    pub pos_embed: Option<Tensor>,
+    pub blocks: Vec<Block>,
+    pub ln_final: NormLayer,
+    /// `[d_vocab, d_model]`.
+    pub unembed: Linear,
+    /// The residual stream is centred, as TransformerLens does for LayerNorm models.
+    pub centred: bool,
+    /// Logits lose their mean, as TransformerLens's unembedding does.
+    pub centred_logits: bool,
+}
+
+// SAFETY: after loading the decoder is only read. libtorch's tensors may be read from several threads at once
+// (their reference counts are atomic), and no method here writes to a weight.
+unsafe impl Sync for Decoder {}
+
+/// One block.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub ln1: NormLayer,
+    pub attention: AttentionLayer,
+    pub ln1_post: Option<NormLayer>,
+    pub ln2: NormLayer,
+    pub mlp: MlpLayer,
+    pub ln2_post: Option<NormLayer>,
+}
+
+/// Keys and values of the tokens that a model has seen.
+#[derive(Debug, Default)]
+pub(super) struct KeyValueCache {
+    layers: Vec<Option<LayerCache>>,
+    tokens: i64,
+}
+
+impl KeyValueCache {
+    /// Number of tokens in it.
+    pub(super) fn tokens(&self) -> i64 {
+        self.tokens
+    }
+}
+
+impl Decoder {
+    /// Number format and device of the weights.
+    pub(super) fn target(&self) -> (Kind, Device) {
+        (self.unembed.weight.kind(), self.unembed.weight.device())
+    }
+
+    /// Logits `[batch, seq, d_vocab]` of `tokens`, int64 `[batch, seq]`, on the decoder's device.
+    pub(super) fn logits(
+        &self,
+        tokens: &Tensor,
+        hooks: &mut Hooks<'_>,
+        cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor, Halt> {
+        let residual = self.residual(tokens, hooks, cache)?;
+        let last = self
+            .ln_final
+            .apply(&residual, hooks, (Site::FinalScale, Site::FinalNormalized))?;
+        self.unembedded(&last)
+    }
+
+    /// Logits of the normalised residual stream.
+    fn unembedded(&self, x: &Tensor) -> Result<Tensor, Halt> {
+        let mut logits = self.unembed.apply(x)?;
+        if self.centred_logits {
+            logits = centre(&logits)?;
+        }
+        if let Some(cap) = self.config.logit_soft_cap {
+            logits = logits.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?;
+        }
+        Ok(logits)
+    }
+
+    /// The residual stream after the last block, `[batch, seq, d_model]`.
+    fn residual(
+        &self,
+        tokens: &Tensor,
+        hooks: &mut Hooks<'_>,
+        mut cache: Option<&mut KeyValueCache>,
+    ) -> Result<Tensor, Halt> {
+        let seq = tokens.size()[1];
+        let start = cache.as_ref().map_or(0, |cache| cache.tokens);
+        let pass = Pass {
+            start,
+            rotations: self.rotations(start, seq)?,
+        };
+        let mut x = self.embedded(tokens, start, hooks)?;
+        if let Some(cache) = &mut cache {
+            cache.layers.resize_with(self.blocks.len(), || None);
+            cache.tokens += seq;
+        }
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let layer_cache = cache.as_deref_mut().map(|cache| &mut cache.layers[layer]);
+            x = block.apply(x, &self.config, &pass, layer, hooks, layer_cache)?;
+        }
+        Ok(x)
+    }
+
+    fn rotations(&self, start: i64, seq: i64) -> Result<Option<(Rotation, Rotation)>, Halt> {
+        let Position::Rotary { dims, full, window } = &self.config.position else {
+            return Ok(None);
+        };
+        let target = self.target();
+        Ok(Some((
+            Rotation::new(full, *dims, start, seq, target)?,
+            Rotation::new(window, *dims, start, seq, target)?,
+        )))
+    }
+
+    fn embedded(&self, tokens: &Tensor, start: i64, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
+        let mut x = Tensor::f_embedding(&self.embed, tokens, -1, false, false)?;
+        if let Some(scale) = self.config.embedding_scale {
+            x = x.f_mul_scalar(scale)?;
+        }
+        if self.centred {
+            x = centre(&x)?;
+        }
+        x = hooks.visit(Site::Embed, x)?;
+        if let Some(table) = &self.pos_embed {
+            let places = table.f_narrow(0, start, tokens.size()[1])?;
+            let places = hooks.visit(Site::PosEmbed, places.f_unsqueeze(0)?.f_expand_as(&x)?)?;
+            x = x.f_add(&places)?;
+        }
+        Ok(x)
+    }
+}
+
+impl Block {
+    fn apply(
+        &self,
+        x: Tensor,
+        config: &DecoderConfig,
+        pass: &Pass,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+        cache: Option<&mut Option<LayerCache>>,
+    ) -> Result<Tensor, Halt> {
+        let at = |site| Site::Block(layer, site);
+        let x = hooks.visit(at(BlockSite::ResidPre), x)?;
+        let read = self.attention_input(&x, config, layer, hooks)?;
+        let mut attn_out = self.attention.apply(&read, pass, layer, hooks, cache)?;
+        if config.placement == Placement::After {
+            attn_out = self.ln1.apply(&attn_out, hooks, self.ln1_sites(layer))?;
+        }
+        if let Some(norm) = &self.ln1_post {
+            let sites = (at(BlockSite::Ln1PostScale), at(BlockSite::Ln1PostNormalized));
+            attn_out = norm.apply(&attn_out, hooks, sites)?;
+        }
+        let attn_out = hooks.visit(at(BlockSite::AttnOut), attn_out)?;
+        let after_attention = x.f_add(&attn_out)?;
+        let y = match config.residual {
+            Residual::Sequential => {
+                let middle = hooks.visit(at(BlockSite::ResidMid), after_attention)?;
+                let mlp_out = self.mlp_out(&middle, config, layer, hooks)?;
+                middle.f_add(&mlp_out)?
+            }
+            Residual::Parallel => {
+                let mlp_out = self.mlp_out(&x, config, layer, hooks)?;
+                after_attention.f_add(&mlp_out)?
+            }
+        };
+        hooks.visit(at(BlockSite::ResidPost), y)
+    }
+
+    fn ln1_sites(&self, layer: usize) -> (Site, Site) {
+        let at = |site| Site::Block(layer, site);
+        (at(BlockSite::Ln1Scale), at(BlockSite::Ln1Normalized))
+    }
+
+    /// What attention reads: `[batch, seq, d_model]`, or `[batch, seq, n_heads, d_model]` when a hook may give each
+    /// head an input of its own.
+    fn attention_input(
+        &self,
+        x: &Tensor,
+        config: &DecoderConfig,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor, Halt> {
+        let at = Site::Block(layer, BlockSite::AttnIn);
+        let per_head = match hooks.wants(at) {
+            true => {
+                let heads = x.f_unsqueeze(2)?.f_expand([-1, -1, config.n_heads, -1], false)?;
+                Some(hooks.visit(at, heads)?)
+            }
+            false => None,
+        };
+        let input = match per_head {
+            Some(heads) if hooks.edits(at) => heads,
+            _ => x.shallow_clone(),
+        };
+        match config.placement {
+            Placement::After => Ok(input),
+            Placement::Before | Placement::BeforeAndAfter => {
+                self.ln1.apply(&input, hooks, self.ln1_sites(layer))
+            }
+        }
+    }
+
+    fn mlp_out(
+        &self,
+        x: &Tensor,
+        config: &DecoderConfig,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor, Halt> {
+        let at = |site| Site::Block(layer, site);
+        let sites = (at(BlockSite::Ln2Scale), at(BlockSite::Ln2Normalized));
+        let x = hooks.visit(at(BlockSite::MlpIn), x.shallow_clone())?;
+        let mut y = match config.placement {
+            Placement::After => {
+                let y = self.mlp.apply(&x, hooks, layer)?;
+                self.ln2.apply(&y, hooks, sites)?
+            }
+            Placement::Before | Placement::BeforeAndAfter => {
+                let read = self.ln2.apply(&x, hooks, sites)?;
+                self.mlp.apply(&read, hooks, layer)?
+            }
+        };
+        if let Some(norm) = &self.ln2_post {
+            let sites = (at(BlockSite::Ln2PostScale), at(BlockSite::Ln2PostNormalized));
+            y = norm.apply(&y, hooks, sites)?;
+        }
+        hooks.visit(at(BlockSite::MlpOut), y)
+    }
+}
+
+/// `x` without its mean over the last dimension.
+pub(super) fn centre(x: &Tensor) -> Result<Tensor, tch::TchError> {
+    x.f_sub(&x.f_mean_dim(-1, true, None)?)
+}

@@ -1,0 +1,111 @@
+//! What a forward pass does at the hook points: keep an activation, let somebody change it, or stop.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tch::{TchError, Tensor};
+
+use super::sites::Site;
+use crate::error::{Error, Result};
+
+/// A function that replaces an activation; it must return one of the same shape.
+pub type Edit<'a> = Box<dyn FnMut(Tensor) -> Result<Tensor> + 'a>;
+
+/// Why a forward pass ended early.
+pub(super) enum Halt {
+    /// The last wanted activation is there.
+    Done,
+    /// Something went wrong.
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Halt::Failed(error)
+    }
+}
+
+impl From<TchError> for Halt {
+    fn from(error: TchError) -> Self {
+        Halt::Failed(error.into())
+    }
+}
+
+/// The hooks of one forward pass.
+#[derive(Default)]
+pub(super) struct Hooks<'a> {
+    wanted: HashSet<Site>,
+    captured: BTreeMap<String, Tensor>,
+    edits: HashMap<Site, Vec<Edit<'a>>>,
+    stop_after_last: bool,
+}
+
+impl<'a> Hooks<'a> {
+    /// Keeps the activations at `sites` and runs the pass to its end.
+    pub(super) fn keeping(sites: impl IntoIterator<Item = Site>) -> Self {
+        Hooks {
+            wanted: sites.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Keeps the activations at `sites` and stops the pass as soon as all are there.
+    pub(super) fn only(sites: impl IntoIterator<Item = Site>) -> Self {
+        Hooks {
+            stop_after_last: true,
+            ..Self::keeping(sites)
+        }
+    }
+
+    /// Lets `edit` replace the activation at `site`, after those added before.
+    pub(super) fn edit(&mut self, site: Site, edit: Edit<'a>) {
+        self.edits.entry(site).or_default().push(edit);
+    }
+
+    /// Does anybody care about this place? If not, its activation need not exist.
+    pub(super) fn wants(&self, site: Site) -> bool {
+        self.wanted.contains(&site) || self.edits.contains_key(&site)
+    }
+
+    /// Can the activation at this place change? Then what was computed from it in another way is void.
+    pub(super) fn edits(&self, site: Site) -> bool {
+        self.edits.contains_key(&site)
+    }
+
+    /// Passes `x` by the hooks at `site`.
+    pub(super) fn visit(&mut self, site: Site, mut x: Tensor) -> Result<Tensor, Halt> {
+        if let Some(edits) = self.edits.get_mut(&site) {
+            for edit in edits {
+                x = replaced(site, &x, edit)?;
+            }
+        }
+        if self.wanted.contains(&site) {
+            // A view would keep the whole tensor alive that it is a part of.
+            self.captured.insert(site.name(), x.f_contiguous()?);
+            if self.stop_after_last && self.captured.len() == self.wanted.len() {
+                return Err(Halt::Done);
+            }
+        }
+        Ok(x)
+    }
+
+    /// The activations that were kept.
+    pub(super) fn into_captured(self) -> BTreeMap<String, Tensor> {
+        self.captured
+    }
+}
+
+/// What `edit` makes of `x`, brought to its dtype and device.
+fn replaced(site: Site, x: &Tensor, edit: &mut Edit<'_>) -> Result<Tensor> {
+    let named = |error: Error| error.context(format!("in the hook at `{}`", site.name()));
+    let y = edit(x.shallow_clone()).map_err(named)?;
+    if y.size() != x.size() {
+        return Err(Error::input(format!(
+            "the hook at `{}` returned shape {:?}, but the activation there has shape {:?}",
+            site.name(),
+            y.size(),
+            x.size()
+        ))
+        .hint("a hook has to return a tensor of the shape it was given"));
+    }
+    Ok(y.f_to_device_(x.device(), x.kind(), false, false)?)
+}

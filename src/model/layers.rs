@@ -1,0 +1,113 @@
+//! The parts that blocks are made of: linear maps, norms and the MLP.
+
+use tch::Tensor;
+
+use super::config::{Activation, Norm, precise};
+use super::hooks::{Halt, Hooks};
+use super::sites::{BlockSite, Site};
+
+/// `x Wᵀ + b`.
+#[derive(Debug)]
+pub(super) struct Linear {
+    /// `[out, in]`.
+    pub weight: Tensor,
+    /// `[out]`.
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+        x.f_linear(&self.weight, self.bias.as_ref())
+    }
+}
+
+/// LayerNorm or RMSNorm over the last dimension.
+#[derive(Debug)]
+pub(super) struct NormLayer {
+    pub norm: Norm,
+    /// `[width]`, in single precision at least; an offset of 1 is added already.
+    pub weight: Tensor,
+    /// `[width]`; LayerNorm only.
+    pub bias: Option<Tensor>,
+    /// Hooks see what is normalised before weight and bias are applied. RMSNorm's always do.
+    pub bare_hooks: bool,
+}
+
+impl NormLayer {
+    /// Normalises `x`, with hooks at `scale` (the divisor, `[…, 1]`) and `normalized`.
+    pub(super) fn apply(&self, x: &Tensor, hooks: &mut Hooks<'_>, at: (Site, Site)) -> Result<Tensor, Halt> {
+        if hooks.wants(at.0) || hooks.wants(at.1) {
+            return self.by_parts(x, hooks, at);
+        }
+        let kind = x.kind();
+        let wide = x.f_to_kind(precise(kind))?;
+        let width = self.weight.size();
+        let y = match self.norm {
+            Norm::Layer { eps } => {
+                wide.f_layer_norm(&width, Some(&self.weight), self.bias.as_ref(), eps, true)?
+            }
+            Norm::Rms { eps, .. } => wide.f_rms_norm(&width, Some(&self.weight), eps)?,
+        };
+        Ok(y.f_to_kind(kind)?)
+    }
+
+    /// The same with every intermediate result, so that hooks can see and change it.
+    fn by_parts(&self, x: &Tensor, hooks: &mut Hooks<'_>, at: (Site, Site)) -> Result<Tensor, Halt> {
+        let kind = x.kind();
+        let mut wide = x.f_to_kind(precise(kind))?;
+        let eps = match self.norm {
+            Norm::Layer { eps } => {
+                wide = wide.f_sub(&wide.f_mean_dim(-1, true, None)?)?;
+                eps
+            }
+            Norm::Rms { eps, .. } => eps,
+        };
+        let square = wide.f_square()?.f_mean_dim(-1, true, None)?;
+        let scale = hooks.visit(at.0, square.f_add_scalar(eps)?.f_sqrt()?)?;
+        let mut y = wide.f_div(&scale)?;
+        let bare = self.bare_hooks || matches!(self.norm, Norm::Rms { .. });
+        if bare {
+            y = hooks.visit(at.1, y)?;
+        }
+        y = y.f_mul(&self.weight)?;
+        if let Some(bias) = &self.bias {
+            y = y.f_add(bias)?;
+        }
+        if !bare {
+            y = hooks.visit(at.1, y)?;
+        }
+        Ok(y.f_to_kind(kind)?)
+    }
+}
+
+/// The MLP of a block.
+#[derive(Debug)]
+pub(super) struct MlpLayer {
+    /// `[d_mlp, d_model]`, or with a gate `[2 · d_mlp, d_model]`: the gate's rows, then the linear part's.
+    pub read: Linear,
+    /// `[d_model, d_mlp]`.
+    pub write: Linear,
+    pub activation: Activation,
+    pub gated: bool,
+}
+
+impl MlpLayer {
+    pub(super) fn apply(&self, x: &Tensor, hooks: &mut Hooks<'_>, layer: usize) -> Result<Tensor, Halt> {
+        let at = |site| Site::Block(layer, site);
+        let read = self.read.apply(x)?;
+        let hidden = match self.gated {
+            true => {
+                let half = self.read.weight.size()[0] / 2;
+                let gate = hooks.visit(at(BlockSite::MlpPre), read.f_narrow(-1, 0, half)?)?;
+                let linear = hooks.visit(at(BlockSite::MlpPreLinear), read.f_narrow(-1, half, half)?)?;
+                self.activation.apply(&gate)?.f_mul(&linear)?
+            }
+            false => {
+                let pre = hooks.visit(at(BlockSite::MlpPre), read)?;
+                self.activation.apply(&pre)?
+            }
+        };
+        let hidden = hooks.visit(at(BlockSite::MlpPost), hidden)?;
+        Ok(self.write.apply(&hidden)?)
+    }
+}

@@ -1,0 +1,217 @@
+//! Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its ways of stretching the context.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Result;
+
+/// The frequencies by which a head's numbers turn from token to token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// The base of the geometric series of wavelengths.
+    pub theta: f64,
+    /// How the frequencies are stretched for contexts longer than the training's.
+    pub scaling: RopeScaling,
+}
+
+/// How frequencies are stretched for contexts longer than the training's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// All frequencies divided by one factor (Chen et al. 2023, arXiv:2306.15595).
+    Linear {
+        /// The divisor.
+        factor: f64,
+    },
+    /// Low frequencies divided, high ones kept, those between blended; Llama 3.1.
+    Llama3 {
+        /// Divisor of the low frequencies.
+        factor: f64,
+        /// Wavelengths above `original / low` are divided.
+        low: f64,
+        /// Wavelengths below `original / high` are kept.
+        high: f64,
+        /// Context length of the training.
+        original: f64,
+    },
+    /// YaRN (Peng et al. 2023, arXiv:2309.00071): blended by a ramp over dimensions, with a temperature.
+    Yarn {
+        /// Divisor of the low frequencies.
+        factor: f64,
+        /// Rotations within the training context above which a dimension is kept.
+        beta_fast: f64,
+        /// Rotations below which a dimension is divided.
+        beta_slow: f64,
+        /// Context length of the training.
+        original: f64,
+        /// Rotated numbers are multiplied by this.
+        magnitude: f64,
+        /// The ramp's ends are rounded to whole dimensions.
+        truncate: bool,
+    },
+    /// One divisor for each frequency, of its own for short and for long inputs; Phi-3.
+    PerFrequency {
+        /// Divisors for inputs up to `original` tokens.
+        short: Vec<f64>,
+        /// Divisors for longer inputs.
+        long: Vec<f64>,
+        /// Context length of the training.
+        original: i64,
+        /// Rotated numbers are multiplied by this.
+        magnitude: f64,
+    },
+}
+
+impl Rope {
+    /// Frequencies `theta^(-2i/dims)` without stretching.
+    pub fn plain(theta: f64) -> Self {
+        Rope {
+            theta,
+            scaling: RopeScaling::None,
+        }
+    }
+
+    /// Angle per token of each pair of numbers, for an input that ends at token `end`; `dims / 2` of them.
+    fn frequencies(&self, dims: i64, end: i64) -> Vec<f64> {
+        let plain: Vec<f64> = (0..dims / 2)
+            .map(|pair| self.theta.powf(-2.0 * pair as f64 / dims as f64))
+            .collect();
+        match &self.scaling {
+            RopeScaling::None => plain,
+            RopeScaling::Linear { factor } => plain.iter().map(|angle| angle / factor).collect(),
+            RopeScaling::Llama3 {
+                factor,
+                low,
+                high,
+                original,
+            } => plain
+                .iter()
+                .map(|angle| {
+                    let turns = original * angle / (2.0 * std::f64::consts::PI);
+                    let keep = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                    angle * (keep + (1.0 - keep) / factor)
+                })
+                .collect(),
+            RopeScaling::Yarn {
+                factor,
+                beta_fast,
+                beta_slow,
+                original,
+                truncate,
+                ..
+            } => {
+                let dimension = |turns: f64| {
+                    let wavelengths = original / (turns * 2.0 * std::f64::consts::PI);
+                    dims as f64 * wavelengths.ln() / (2.0 * self.theta.ln())
+                };
+                let (mut first, mut last) = (dimension(*beta_fast), dimension(*beta_slow));
+                if *truncate {
+                    (first, last) = (first.floor(), last.ceil());
+                }
+                let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
+                let width = if first == last { 0.001 } else { last - first };
+                let blend = |(pair, angle): (usize, &f64)| {
+                    let divide = ((pair as f64 - first) / width).clamp(0.0, 1.0);
+                    angle * (1.0 - divide) + angle / factor * divide
+                };
+                plain.iter().enumerate().map(blend).collect()
+            }
+            RopeScaling::PerFrequency {
+                short,
+                long,
+                original,
+                ..
+            } => {
+                let divisors = if end > *original { long } else { short };
+                plain
+                    .iter()
+                    .zip(divisors)
+                    .map(|(angle, divisor)| angle / divisor)
+                    .collect()
+            }
+        }
+    }
+
+    /// Rotated numbers are multiplied by this.
+    fn magnitude(&self) -> f64 {
+        match self.scaling {
+            RopeScaling::Yarn { magnitude, .. } | RopeScaling::PerFrequency { magnitude, .. } => magnitude,
+            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
+        }
+    }
+}
+
+/// Cosines and sines for a stretch of tokens, shape `[seq, 1, dims]` each.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    dims: i64,
+    cosine: Tensor,
+    /// The sines with the first half's sign turned, so that a roll by half the width completes the rotation.
+    sine: Tensor,
+}
+
+impl Rotation {
+    /// For `length` tokens from number `start` on.
+    pub(super) fn new(
+        rope: &Rope,
+        dims: i64,
+        start: i64,
+        length: i64,
+        target: (Kind, Device),
+    ) -> Result<Self> {
+        let (kind, device) = target;
+        // In single precision as everybody's reference does, so that long contexts agree with it too.
+        let frequencies: Vec<f32> = rope
+            .frequencies(dims, start + length)
+            .iter()
+            .map(|angle| *angle as f32)
+            .collect();
+        let frequencies = Tensor::f_from_slice(&frequencies)?;
+        let positions = Tensor::f_arange_start(start, start + length, (Kind::Float, Device::Cpu))?;
+        let angles = positions.f_outer(&frequencies)?.f_unsqueeze(1)?;
+        let prepare = |x: Tensor| -> Result<Tensor> {
+            let scaled = x.f_mul_scalar(rope.magnitude())?;
+            Ok(scaled.f_to_device_(device, kind, false, false)?)
+        };
+        let (cosine, sine) = (angles.f_cos()?, angles.f_sin()?);
+        Ok(Rotation {
+            dims,
+            cosine: prepare(Tensor::f_cat(&[&cosine, &cosine], -1)?)?,
+            sine: prepare(Tensor::f_cat(&[&sine.f_neg()?, &sine], -1)?)?,
+        })
+    }
+
+    /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`.
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+        let d_head = x.size().last().copied().unwrap_or_default();
+        let turned = x.f_narrow(-1, 0, self.dims)?;
+        let swapped = turned.f_roll(self.dims / 2, -1)?;
+        let turned = turned.f_mul(&self.cosine)?.f_addcmul_(&swapped, &self.sine)?;
+        if self.dims == d_head {
+            return Ok(turned);
+        }
+        Tensor::f_cat(&[&turned, &x.f_narrow(-1, self.dims, d_head - self.dims)?], -1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotation_keeps_norms_and_depends_on_distances_only() {
+        let rope = Rope::plain(10_000.0);
+        let rotation =
+            |start| Rotation::new(&rope, 8, start, 5, (Kind::Double, Device::Cpu)).expect("rotation");
+        let x = Tensor::randn([1, 1, 2, 8], (Kind::Double, Device::Cpu)).expand([1, 5, 2, 8], true);
+        let score =
+            |x: &Tensor, one: i64, other: i64| (x.get(0).get(one) * x.get(0).get(other)).sum(Kind::Double);
+        let (early, late) = (
+            rotation(0).apply(&x).expect("early"),
+            rotation(3).apply(&x).expect("late"),
+        );
+        assert!(early.norm().allclose(&x.norm(), 1e-6, 1e-6, false));
+        assert!(score(&early, 0, 2).allclose(&score(&late, 2, 4), 1e-5, 1e-5, false));
+        assert!(!score(&early, 0, 2).allclose(&score(&early, 0, 3), 1e-5, 1e-5, false));
+    }
+}

@@ -1,0 +1,266 @@
+//! Tokenizers in Hugging Face's format, with the rules about BOS, EOS and PAD that TransformerLens adds.
+//!
+//! Where the tokenizer names no EOS token it is `<|endoftext|>`; no PAD: the EOS token; no BOS: the EOS token. A text
+//! gets its BOS from the tokenizer's own template, or in front of it where the template has none.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokenizers::{Encoding, Tokenizer as Inner};
+
+use crate::error::{Error, Result};
+
+/// Ids that replace those the tokenizer's files name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpecialTokens {
+    /// Beginning of sequence.
+    pub bos: Option<u32>,
+    /// End of sequence.
+    pub eos: Option<u32>,
+    /// Padding.
+    pub pad: Option<u32>,
+}
+
+/// A tokenizer; a cheap handle that can be cloned and sent to other threads.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: Arc<Inner>,
+    folder: Arc<PathBuf>,
+    special: SpecialTokens,
+    /// The template puts BOS in front by itself.
+    template_bos: bool,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` in `folder`, and beside it `tokenizer_config.json`, `special_tokens_map.json` and
+    /// `config.json` where they exist.
+    ///
+    /// # Errors
+    /// There is no `tokenizer.json`, or a file is broken.
+    pub fn from_folder(folder: &Path, overrides: SpecialTokens) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        if !path.is_file() {
+            return Err(missing(folder));
+        }
+        let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        let mut inner = Inner::from_bytes(&bytes).map_err(|error| {
+            Error::input(format!("`{}` is not a usable tokenizer: {error}", path.display()))
+                .hint("download or save the file again")
+        })?;
+        // Padding and truncation that a file was saved with are no part of how a text is tokenised.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(unusable)?;
+        let special = resolve_special(&inner, folder, overrides)?;
+        let template = inner.encode_fast("", true).map_err(unusable)?;
+        let template_bos = special.bos.is_some() && template.get_ids().first() == special.bos.as_ref();
+        Ok(Tokenizer {
+            inner: Arc::new(inner),
+            folder: Arc::new(folder.to_path_buf()),
+            special,
+            template_bos,
+        })
+    }
+
+    /// Where it was read from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Id of the beginning-of-sequence token.
+    pub fn bos_token_id(&self) -> Option<i64> {
+        self.special.bos.map(i64::from)
+    }
+
+    /// Id of the end-of-sequence token.
+    pub fn eos_token_id(&self) -> Option<i64> {
+        self.special.eos.map(i64::from)
+    }
+
+    /// Id of the padding token.
+    pub fn pad_token_id(&self) -> Option<i64> {
+        self.special.pad.map(i64::from)
+    }
+
+    /// Number of tokens, added ones included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The id of a token by its name in the vocabulary, e.g. `<|endoftext|>`.
+    pub fn token_id(&self, token: &str) -> Option<i64> {
+        self.inner.token_to_id(token).map(i64::from)
+    }
+
+    /// Token ids of `text`, cut to `max_length`; with a BOS in front if `prepend_bos`.
+    ///
+    /// # Errors
+    /// A BOS is wanted but the tokenizer has none.
+    pub fn encode(&self, text: &str, prepend_bos: bool, max_length: Option<usize>) -> Result<Vec<i64>> {
+        let bos = self.bos_for(prepend_bos)?;
+        let encoding = self.inner.encode_fast(text, true).map_err(unusable)?;
+        Ok(self.finish(&encoding, bos, max_length))
+    }
+
+    /// [`encode`](Self::encode) for several texts at once, on all processors.
+    pub fn encode_batch<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+        prepend_bos: bool,
+        max_length: Option<usize>,
+    ) -> Result<Vec<Vec<i64>>> {
+        let bos = self.bos_for(prepend_bos)?;
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let encodings = self.inner.encode_batch_fast(texts, true).map_err(unusable)?;
+        let finished = encodings
+            .iter()
+            .map(|encoding| self.finish(encoding, bos, max_length));
+        Ok(finished.collect())
+    }
+
+    /// The text of `tokens`, special tokens written out.
+    ///
+    /// # Errors
+    /// A negative id, or one beyond the vocabulary.
+    pub fn decode(&self, tokens: &[i64]) -> Result<String> {
+        let ids = self.checked(tokens)?;
+        self.inner.decode(&ids, false).map_err(unusable)
+    }
+
+    /// Each token's own text.
+    ///
+    /// A token that is only a part of a character reads `�`.
+    ///
+    /// # Errors
+    /// A negative id, or one beyond the vocabulary.
+    pub fn token_strings(&self, tokens: &[i64]) -> Result<Vec<String>> {
+        let ids = self.checked(tokens)?;
+        ids.iter()
+            .map(|id| self.inner.decode(&[*id], false).map_err(unusable))
+            .collect()
+    }
+
+    fn checked(&self, tokens: &[i64]) -> Result<Vec<u32>> {
+        let check = |token: &i64| {
+            let id = u32::try_from(*token).ok();
+            id.filter(|id| self.inner.id_to_token(*id).is_some())
+                .ok_or_else(|| {
+                    Error::input(format!(
+                        "token id {token} is not in the vocabulary, which has {} tokens",
+                        self.vocab_size()
+                    ))
+                })
+        };
+        tokens.iter().map(check).collect()
+    }
+
+    /// The BOS to put in front of what the template gives, if any.
+    fn bos_for(&self, prepend_bos: bool) -> Result<Bos> {
+        match (prepend_bos, self.template_bos, self.special.bos) {
+            (true, true, _) | (false, false, _) => Ok(Bos::AsTemplate),
+            (false, true, _) => Ok(Bos::Remove),
+            (true, false, Some(bos)) => Ok(Bos::Add(bos)),
+            (true, false, None) => Err(Error::input(format!(
+                "the tokenizer in `{}` has no BOS token to put in front of texts",
+                self.folder.display()
+            ))
+            .hint("set `prepend_bos` to false, or give a `bos_token_id`")),
+        }
+    }
+
+    fn finish(&self, encoding: &Encoding, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
+        let ids = encoding.get_ids().iter().map(|id| i64::from(*id));
+        let mut tokens: Vec<i64> = match bos {
+            Bos::AsTemplate => ids.collect(),
+            Bos::Add(bos) => std::iter::once(i64::from(bos)).chain(ids).collect(),
+            Bos::Remove => ids.skip(1).collect(),
+        };
+        if let Some(length) = max_length {
+            tokens.truncate(length);
+        }
+        tokens
+    }
+}
+
+/// What happens to the BOS that the template may give.
+#[derive(Clone, Copy)]
+enum Bos {
+    AsTemplate,
+    Add(u32),
+    Remove,
+}
+
+fn missing(folder: &Path) -> Error {
+    let error = Error::input(format!("there is no tokenizer.json in `{}`", folder.display()));
+    match folder.join("tokenizer.model").exists() || folder.join("vocab.json").exists() {
+        true => error.hint(
+            "this model has a tokenizer of the older kind; in Python, \
+             `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json",
+        ),
+        false => error.hint("the tokenizer lies beside the weights, as `save_pretrained` leaves it"),
+    }
+}
+
+fn unusable(error: tokenizers::Error) -> Error {
+    Error::run(format!("the tokenizer failed: {error}"))
+}
+
+/// BOS, EOS and PAD by the files in `folder`, then by TransformerLens's rules, `overrides` before all.
+fn resolve_special(inner: &Inner, folder: &Path, overrides: SpecialTokens) -> Result<SpecialTokens> {
+    for (given, name) in [
+        (overrides.bos, "bos"),
+        (overrides.eos, "eos"),
+        (overrides.pad, "pad"),
+    ] {
+        if let Some(id) = given.filter(|id| inner.id_to_token(*id).is_none()) {
+            return Err(Error::input(format!(
+                "{id} is not in the tokenizer's vocabulary, which has {} tokens",
+                inner.get_vocab_size(true)
+            ))
+            .under(format!("{name}_token_id")));
+        }
+    }
+    let settings = optional_object(&folder.join("tokenizer_config.json"))?;
+    let map = optional_object(&folder.join("special_tokens_map.json"))?;
+    let model = match settings.is_none() && map.is_none() {
+        // Only without any word from the tokenizer's own files does the model's count.
+        true => optional_object(&folder.join("config.json"))?,
+        false => None,
+    };
+    let find = |role: &str| -> Option<u32> {
+        let key = format!("{role}_token");
+        let named = [&settings, &map].into_iter().flatten();
+        let mut ids = named.filter_map(|file| inner.token_to_id(token_text(file.get(&key)?)?));
+        ids.next().or_else(|| {
+            let id = model.as_ref()?.get(&format!("{key}_id"))?;
+            let id = id.as_u64().or_else(|| id.get(0)?.as_u64())?;
+            u32::try_from(id).ok()
+        })
+    };
+    let eos = overrides
+        .eos
+        .or_else(|| find("eos"))
+        .or_else(|| inner.token_to_id("<|endoftext|>"));
+    Ok(SpecialTokens {
+        bos: overrides.bos.or_else(|| find("bos")).or(eos),
+        eos,
+        pad: overrides.pad.or_else(|| find("pad")).or(eos),
+    })
+}
+
+/// A special token is written as its text or as an object with the text in it.
+fn token_text(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.get("content")?.as_str())
+}
+
+/// A JSON object in a file that need not exist.
+fn optional_object(path: &Path) -> Result<Option<Map<String, Value>>> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Error::input(format!("`{}` is not valid JSON: {error}", path.display())))
+}
