@@ -99,6 +99,20 @@ pub enum Position {
     },
 }
 
+impl Position {
+    /// The same rotation on only a part of each head, in 0..=1.
+    pub(super) fn on_part(self, part: f64) -> Self {
+        match self {
+            Position::Learned => Position::Learned,
+            Position::Rotary { dims, full, window } => Position::Rotary {
+                dims: (dims as f64 * part) as i64,
+                full,
+                window,
+            },
+        }
+    }
+}
+
 /// How heads attend.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {

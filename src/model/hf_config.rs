@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::config::Span;
 use super::rotary::{Rope, RopeScaling};
 use crate::error::{Error, Result};
 
@@ -79,6 +80,33 @@ impl HfConfig {
         Ok(self.number_if(key)?.unwrap_or(default))
     }
 
+    /// A number; `default` when the key is absent, `None` when it says null.
+    pub fn number_unless_null(&self, key: &str, default: f64) -> Result<Option<f64>> {
+        match self.values.contains_key(key) {
+            true => self.number_if(key),
+            false => Ok(Some(default)),
+        }
+    }
+
+    /// The same with `value` where the key is absent altogether.
+    pub fn with_default(&self, key: &str, value: i64) -> Self {
+        let mut config = self.clone();
+        config.values.entry(key).or_insert(value.into());
+        config
+    }
+
+    /// The object at `key` as a configuration of its own, or this one when absent.
+    pub fn section_or_self(&self, key: &str) -> Result<Self> {
+        match self.get(key) {
+            Some(Value::Object(values)) => Ok(HfConfig {
+                path: self.path.clone(),
+                values: values.clone(),
+            }),
+            Some(other) => Err(self.wrong(key, "an object", other)),
+            None => Ok(self.clone()),
+        }
+    }
+
     /// True or false, or `default` when absent.
     pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
         match self.get(key) {
@@ -108,6 +136,43 @@ impl HfConfig {
             .map(|text| text.as_str().ok_or_else(wrong))
             .collect::<Result<_>>()
             .map(Some)
+    }
+
+    /// What each layer's attention sees: by `layer_types`, else a window of `sliding_window` where `local` says so.
+    pub fn spans(&self, n_layers: usize, local: impl Fn(usize) -> bool) -> Result<Vec<Span>> {
+        let window = self.integer_if("sliding_window")?;
+        let span = |is_local: bool| match window {
+            Some(width) if is_local => Span::Window(width),
+            _ => Span::Full,
+        };
+        let Some(types) = self.texts_if("layer_types")? else {
+            return Ok((0..n_layers).map(|layer| span(local(layer))).collect());
+        };
+        if types.len() != n_layers {
+            return Err(self.blame(Error::input(format!(
+                "`layer_types` has {} entries, but there are {n_layers} layers",
+                types.len()
+            ))));
+        }
+        let read = |name: &&str| match *name {
+            "full_attention" => Ok(Span::Full),
+            "sliding_attention" if window.is_some() => Ok(span(true)),
+            "sliding_attention" => Err(self.missing("sliding_window")),
+            other => {
+                let known = ["full_attention", "sliding_attention"];
+                Err(self.blame(Error::unknown("layer type", other, &known)))
+            }
+        };
+        types.iter().map(read).collect()
+    }
+
+    /// [`spans`](Self::spans) of models that have a window, if at all, from layer `max_window_layers` on.
+    pub fn upper_spans(&self, n_layers: usize) -> Result<Vec<Span>> {
+        let first = match self.flag_or("use_sliding_window", false)? {
+            true => self.integer_or("max_window_layers", 28)?,
+            false => return Ok(vec![Span::Full; n_layers]),
+        };
+        self.spans(n_layers, |layer| layer as i64 >= first)
     }
 
     /// Puts the file's name before an error about its contents.

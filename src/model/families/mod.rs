@@ -2,8 +2,18 @@
 //!
 //! To add one, write a file like the others and add its row to [`FAMILIES`].
 
+mod gemma;
+mod gemma2;
+mod gemma3;
 mod gpt2;
 mod gpt_neox;
+mod llama;
+mod mistral;
+mod olmo2;
+mod phi;
+mod phi3;
+mod qwen2;
+mod qwen3;
 
 use super::config::DecoderConfig;
 use super::hf_config::HfConfig;
@@ -82,7 +92,20 @@ pub(super) enum MlpNames {
 }
 
 /// Every family, in the order in which they are listed to users.
-pub static FAMILIES: &[&Family] = &[&gpt2::FAMILY, &gpt_neox::FAMILY];
+pub static FAMILIES: &[&Family] = &[
+    &gpt2::FAMILY,
+    &gpt_neox::FAMILY,
+    &llama::FAMILY,
+    &mistral::FAMILY,
+    &qwen2::FAMILY,
+    &qwen3::FAMILY,
+    &gemma::FAMILY,
+    &gemma2::FAMILY,
+    &gemma3::FAMILY,
+    &phi::FAMILY,
+    &phi3::FAMILY,
+    &olmo2::FAMILY,
+];
 
 /// The family of the model that `config` describes.
 ///
@@ -108,4 +131,23 @@ pub(super) fn family_of(config: &HfConfig) -> Result<&'static Family> {
         None => Error::input("config.json names no architecture (its key `architectures`)"),
     };
     Err(config.blame(error.hint(format!("supported: {}", supported.join("; ")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_is_named_and_owns_its_architectures() {
+        let mut seen = std::collections::HashSet::new();
+        for family in FAMILIES {
+            assert!(!family.name.is_empty() && !family.architectures.is_empty());
+            assert!(!family.names.prefixes.is_empty(), "{}", family.name);
+            for architecture in family.architectures {
+                assert!(seen.insert(architecture), "{architecture} is claimed twice");
+                assert!(architecture.starts_with(char::is_uppercase), "{architecture}");
+            }
+        }
+        assert!(seen.len() >= 12);
+    }
 }

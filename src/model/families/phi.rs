@@ -1,0 +1,46 @@
+//! Phi 1 and 2 (Gunasekar et al. 2023, arXiv:2306.11644): attention and MLP side by side behind one norm, rotary
+//! positions on a part of each head, biases everywhere.
+
+use super::{Family, MlpNames, WeightNames, llama};
+use crate::error::{Error, Result};
+use crate::model::config::*;
+use crate::model::hf_config::HfConfig;
+
+pub(super) static FAMILY: Family = Family {
+    name: "Phi 1 and 2",
+    architectures: &["PhiForCausalLM"],
+    configure,
+    names: WeightNames {
+        ln2: "input_layernorm",
+        attn_out: "self_attn.dense",
+        mlp_in: MlpNames::Plain("mlp.fc1"),
+        mlp_out: "mlp.fc2",
+        ln_final: "final_layernorm",
+        ..llama::NAMES
+    },
+};
+
+fn configure(config: &HfConfig) -> Result<DecoderConfig> {
+    if config.flag_or("qk_layernorm", false)? {
+        return Err(config.blame(Error::input("Phi models with `qk_layernorm` are not supported")));
+    }
+    let base = llama::base(config)?;
+    Ok(DecoderConfig {
+        norm: Norm::Layer {
+            eps: config.number_or("layer_norm_eps", 1e-5)?,
+        },
+        residual: Residual::Parallel,
+        position: base.position.on_part(config.rotary_fraction(0.5)?),
+        attention: Attention {
+            qkv_bias: true,
+            out_bias: true,
+            ..base.attention
+        },
+        mlp: Mlp {
+            gated: false,
+            activation: Activation::parse(config.text_or("hidden_act", "gelu_new")?)?,
+            bias: true,
+        },
+        ..base
+    })
+}
