@@ -6,8 +6,10 @@ pub mod gpu;
 mod random;
 pub mod runtime;
 pub mod safetensors;
+mod show;
 
 pub use device::DeviceSpec;
 pub use dtype::DType;
+pub use show::show;
 pub use random::Generator;
 pub use tch::{Device, Kind, Tensor};
