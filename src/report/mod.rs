@@ -8,6 +8,7 @@
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
+//! diagnostic errors, with the place in the source that they are about
 //! format     durations, sizes, counts and rates
 //!
 //! tensorboard, wandb    observers that keep what is logged, for other programs to show
@@ -15,6 +16,7 @@
 
 mod bar;
 mod columns;
+pub mod diagnostic;
 pub mod format;
 mod json;
 mod lines;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
+use super::diagnostic;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 
@@ -75,14 +76,9 @@ impl Printer {
         });
     }
 
-    /// What went wrong, to standard error: the sentence and the advice.
+    /// What went wrong, to standard error: the sentence, the place in the source, the callers and the advice.
     pub fn error(&self, error: &Error) {
-        let red = anstyle::AnsiColor::Red.on_default().bold();
-        let mut text = format!("{red}error{red:#}: {}", error.headline());
-        for hint in error.hints() {
-            text += &format!("\n  {hint}");
-        }
-        self.remark(&text);
+        self.remark(&diagnostic::render(error, true));
     }
 
     /// What kept standard output from taking everything (a full disk), other than that its reader left.

@@ -1,0 +1,114 @@
+//! How an error looks: sentence, place with the source line and an underline, callers, advice.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::error::{Caller, Error, Place};
+
+/// At most so many callers are shown; of a longer chain, the innermost.
+const MOST_CALLERS: usize = 8;
+
+/// The whole text of an error for people, without a final line break.
+///
+/// ```text
+/// error: `lr`: expected a number, but was given string "fast"
+///   --> train.rhai:7:9
+///    |
+///  7 |     lr: "fast",
+///    |         ^^^^^^
+///   help: …
+/// ```
+pub fn render(error: &Error, color: bool) -> String {
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let title = Level::ERROR.primary_title(error.headline());
+    let Some(place) = error.place() else {
+        let title = renderer.render(&[Group::with_title(title)]);
+        let hints = error.hints().iter().map(|hint| format!("\n  help: {hint}"));
+        return hints.fold(title, |text, hint| text + hint.as_str());
+    };
+    let mut group = title.element(snippet(place));
+    for caller in error.callers().iter().take(MOST_CALLERS) {
+        group = group.element(Level::NOTE.message(called_from(caller)));
+    }
+    let more = error.callers().len().saturating_sub(MOST_CALLERS);
+    if more > 0 {
+        group = group.element(Level::NOTE.message(format!("… and {more} more callers")));
+    }
+    for hint in error.hints() {
+        group = group.element(Level::HELP.message(hint.clone()));
+    }
+    let text = renderer.render(&[group]);
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    let end = place.text.len();
+    let start = place.span.start.min(end);
+    // An underline that runs over many lines hides more than it shows.
+    let line_end = place.text[start..].find('\n').map_or(end, |at| start + at);
+    let stop = place.span.end.clamp(start, line_end.max(start));
+    Snippet::source(&*place.text)
+        .path(&place.file)
+        .fold(true)
+        .annotation(AnnotationKind::Primary.span(start..stop))
+}
+
+fn called_from(caller: &Caller) -> String {
+    let (line, column) = caller.place.line_column();
+    format!(
+        "in {}, called from {}:{line}:{column}",
+        quoted(&caller.function),
+        caller.place.file
+    )
+}
+
+/// Names of functions between backquotes; descriptions such as "a closure" without.
+fn quoted(function: &str) -> String {
+    match function.contains(' ') {
+        true => function.to_string(),
+        false => format!("`{function}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_the_callers_and_the_advice_are_shown() {
+        let place = Place {
+            file: "a.rhai".into(),
+            text: "let x = 1;\nlet y = fist(x);\n".into(),
+            span: 19..23,
+        };
+        let caller = Place {
+            file: "b.rhai".into(),
+            text: "f();".into(),
+            span: 0..1,
+        };
+        let error = Error::input("unknown function `fist`")
+            .at(place)
+            .called_from("f", caller)
+            .hint("did you mean `first`?");
+        let text = render(&error, false);
+        let wanted = "\
+error: unknown function `fist`
+ --> a.rhai:2:9
+  |
+2 | let y = fist(x);
+  |         ^^^^
+  |
+  = note: in `f`, called from b.rhai:1:1
+  = help: did you mean `first`?";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn an_error_without_a_place_is_its_sentence_and_advice() {
+        let text = render(&Error::input("no such file").hint("look again"), false);
+        assert_eq!(text, "error: no such file\n  help: look again");
+    }
+}
