@@ -10,6 +10,7 @@ mod columns;
 mod config;
 mod factory;
 mod forward;
+mod language_model;
 mod mixture;
 mod model;
 mod saved_rows;

@@ -1,0 +1,47 @@
+//! [`LanguageModel`] as the model of a factory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::model::{ActivationModel, Encoder};
+use crate::error::Result;
+use crate::model::LanguageModel;
+use crate::tensor::{Device, Tensor};
+
+impl ActivationModel for LanguageModel {
+    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>> {
+        LanguageModel::capture(self, tokens, hook_points)
+    }
+
+    fn check_hook_point(&self, hook_point: &str) -> Result<()> {
+        LanguageModel::check_hook_point(self, hook_point).map(drop)
+    }
+
+    fn device(&self) -> Device {
+        LanguageModel::device(self)
+    }
+
+    fn encoder(&self) -> Arc<dyn Encoder> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Encoder for LanguageModel {
+    /// The BOS token comes in front only where both the source and the model's configuration want it.
+    fn encode(&self, text: &str, prepend_bos: bool, limit: usize) -> Result<Vec<i64>> {
+        let prepend_bos = prepend_bos && self.config().prepend_bos;
+        self.tokenizer().encode(text, prepend_bos, Some(limit))
+    }
+
+    fn max_length(&self) -> usize {
+        LanguageModel::max_length(self)
+    }
+
+    fn bos_id(&self) -> Option<i64> {
+        self.tokenizer().bos_token_id()
+    }
+
+    fn pad_id(&self) -> Option<i64> {
+        self.tokenizer().pad_token_id()
+    }
+}
