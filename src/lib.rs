@@ -32,3 +32,4 @@ pub mod text;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use script::Host;

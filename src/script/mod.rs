@@ -1,1 +1,35 @@
 //! The script host: binds everything below to Rhai and holds no numerics.
+//!
+//! ```text
+//! host          an engine with every binding; runs files, evaluates text
+//! interactive   a session: variables, functions and imports that stay from entry to entry
+//! api/          one file per object that scripts see
+//! class         configuration classes as script objects
+//! bridge        script values <-> plain data
+//! arguments     methods that take one map of named arguments
+//! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
+//! source        texts by name, tokens, and where a key of a map literal stands
+//! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
+//! docs          what `:help`, completion and the generated documentation read
+//! ```
+
+pub mod api;
+mod arguments;
+mod bridge;
+mod class;
+mod diagnostic;
+pub mod docs;
+mod failure;
+mod hints;
+mod host;
+mod interactive;
+mod modules;
+pub mod source;
+mod state;
+
+pub use bridge::{from_value, to_value};
+pub use class::{CLASSES, Class, ConfigHandle};
+pub use failure::{Raise, RhaiResultOf, raise};
+pub use host::{Host, HostBuilder, Outcome, TestOutcome};
+pub use interactive::Interactive;
+pub use state::State;

@@ -5,4 +5,5 @@ mod datasets;
 mod fixtures;
 mod model;
 mod sae_step;
+mod scripts;
 mod setup;

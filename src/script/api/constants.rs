@@ -1,0 +1,89 @@
+//! Modules with their constants: `torch::float32`, `ActivationFactoryTarget::ACTIVATIONS_1D`.
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Module};
+
+use super::datasets;
+use super::sae;
+use super::tensor::register_pointwise;
+use super::torch;
+use crate::tensor::DType;
+
+/// A named value that scripts can use.
+pub struct Constant {
+    /// The module it is in; `None` for global ones.
+    pub module: Option<&'static str>,
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub docs: &'static str,
+    value: Option<Dynamic>,
+}
+
+/// Every constant, for registration and documentation alike.
+pub fn constants() -> Vec<Constant> {
+    let global = |name, docs| Constant {
+        module: None,
+        name,
+        docs,
+        value: None, // set for each run
+    };
+    let mut all = vec![
+        global(
+            "ARGS",
+            "The arguments after the script's name on the command line, an array of strings.",
+        ),
+        global("SCRIPT_DIR", "The folder of the script that runs."),
+        global("SCRIPT_PATH", "The path of the script that runs."),
+    ];
+    for dtype in DType::all() {
+        all.push(Constant {
+            module: Some("torch"),
+            name: dtype.name(),
+            docs: "A dtype: the number format of a tensor.",
+            value: Some(Dynamic::from(dtype)),
+        });
+    }
+    for (name, value, docs) in [
+        ("TOKENS", "tokens", "Batches of token ids, no activations."),
+        (
+            "ACTIVATIONS_2D",
+            "activations-2d",
+            "Activations (batch, seq, d_model): one row a sequence.",
+        ),
+        (
+            "ACTIVATIONS_1D",
+            "activations-1d",
+            "Activations (batch, d_model): sequences taken apart, BOS and PAD dropped.",
+        ),
+    ] {
+        all.push(Constant {
+            module: Some("ActivationFactoryTarget"),
+            name,
+            docs,
+            value: Some(value.into()),
+        });
+    }
+    all
+}
+
+/// The modules that every script sees without importing them.
+pub fn modules() -> Vec<(&'static str, Module)> {
+    let mut torch = exported_module!(torch::functions);
+    register_pointwise(&mut torch);
+    let mut modules = vec![
+        ("torch", torch),
+        ("datasets", exported_module!(datasets::functions)),
+        ("SparseAutoEncoder", exported_module!(sae::statics)),
+        ("ActivationFactoryTarget", Module::new()),
+    ];
+    for constant in constants() {
+        let module = modules
+            .iter_mut()
+            .find(|(name, _)| Some(*name) == constant.module);
+        if let (Some((_, module)), Some(value)) = (module, constant.value) {
+            module.set_var(constant.name, value);
+        }
+    }
+    modules
+}

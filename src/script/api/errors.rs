@@ -1,0 +1,61 @@
+//! What `catch (e)` gets: `e.message`, `e.kind`, `e.key`, `e.hints`.
+
+use rhai::plugin::*;
+use rhai::{Array, ImmutableString, Module};
+
+use crate::error::{Error, Fault};
+
+/// Puts the error object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<Error>(
+        "Error",
+        &["/// An error that a function of saescript threw."],
+    );
+    combine_with_exported_module!(module, "errors", functions);
+}
+
+#[export_module]
+mod functions {
+    /// The sentence that says what went wrong, with the key path in front.
+    #[rhai_fn(get = "message", pure)]
+    pub fn message(error: &mut Error) -> String {
+        error.headline()
+    }
+
+    /// `"input"` if what was asked for makes no sense, `"run"` if the work failed, `"interrupted"` after Ctrl-C.
+    #[rhai_fn(get = "kind", pure)]
+    pub fn kind(error: &mut Error) -> ImmutableString {
+        match error.fault() {
+            Fault::Input => "input",
+            Fault::Run => "run",
+            Fault::Interrupted => "interrupted",
+        }
+        .into()
+    }
+
+    /// The path of the configuration key or argument it is about, e.g. `sources[0].name`; empty if there is none.
+    #[rhai_fn(get = "key", pure)]
+    pub fn key(error: &mut Error) -> String {
+        error.key_path()
+    }
+
+    /// Advice, one string each.
+    #[rhai_fn(get = "hints", pure)]
+    pub fn hints(error: &mut Error) -> Array {
+        error.hints().iter().map(|hint| hint.clone().into()).collect()
+    }
+
+    /// The line it happened in, or `()` where that is not known.
+    #[rhai_fn(get = "line", pure)]
+    pub fn line(error: &mut Error) -> Dynamic {
+        error
+            .place()
+            .map_or(Dynamic::UNIT, |place| (place.line_column().0 as i64).into())
+    }
+
+    /// The whole error in one line, advice included.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(error: &mut Error) -> String {
+        error.to_string()
+    }
+}

@@ -1,0 +1,139 @@
+//! `ActivationFactory`: from a model and data sets to a stream of activations.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, ImmutableString, Map, Module};
+
+use super::datasets::DatasetHandle;
+use super::model::LanguageModelHandle;
+use super::stream::StreamHandle;
+use crate::activations::{ActivationFactory, ActivationFactoryConfig, Inputs};
+use crate::error::{Error, Result};
+use crate::script::arguments::Arguments;
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::state::State;
+use crate::text::Dataset;
+
+/// A factory that scripts hold.
+#[derive(Clone)]
+pub struct ActivationFactoryHandle(Rc<ActivationFactory>);
+
+/// Puts the factory object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<ActivationFactoryHandle>(
+        "ActivationFactory",
+        &["/// Runs a model over data sets, filters, batches and shuffles its activations."],
+    );
+    combine_with_exported_module!(module, "factory", functions);
+}
+
+/// `#{ wiki: dataset }`; as in Python, a data set may also be the first of a pair.
+fn datasets_of(map: &Map) -> Result<BTreeMap<String, Dataset>> {
+    let one = |value: &Dynamic| -> Option<Dataset> {
+        if let Some(pair) = value.read_lock::<Array>() {
+            return pair
+                .first()?
+                .read_lock::<DatasetHandle>()
+                .map(|handle| handle.dataset().clone());
+        }
+        value
+            .read_lock::<DatasetHandle>()
+            .map(|handle| handle.dataset().clone())
+    };
+    map.iter()
+        .map(|(name, value)| match one(value) {
+            Some(dataset) => Ok((name.to_string(), dataset)),
+            None => {
+                Err(Error::input("expected a data set from `datasets::load_dataset`").under(name.as_str()))
+            }
+        })
+        .collect()
+}
+
+fn process(
+    factory: &ActivationFactoryHandle,
+    context: &NativeCallContext,
+    options: Map,
+) -> Result<StreamHandle> {
+    let mut arguments = Arguments::new("process", options);
+    let model = arguments.optional::<LanguageModelHandle>("model", "a language model")?;
+    let model_name = arguments.data::<String>("model_name")?;
+    let datasets = arguments.optional::<Map>("datasets", "a map from source names to data sets")?;
+    arguments.finish()?;
+    let inputs = Inputs {
+        model: model.map(|model| model.for_activations()),
+        model_name,
+        datasets: datasets_of(&datasets.unwrap_or_default()).map_err(|error| error.under("datasets"))?,
+    };
+    let stream = factory.0.process(inputs, State::of(context).context())?;
+    Ok(StreamHandle::new(stream))
+}
+
+#[export_module]
+mod functions {
+    /// Runs a model over data sets, filters, batches and shuffles its activations.
+    #[rhai_fn(name = "ActivationFactory", return_raw)]
+    pub fn new_factory(
+        config: ConfigHandle<ActivationFactoryConfig>,
+    ) -> RhaiResultOf<ActivationFactoryHandle> {
+        ActivationFactory::new(config.get())
+            .map(|factory| ActivationFactoryHandle(Rc::new(factory)))
+            .raise()
+    }
+
+    /// Starts a stream from `#{ model: model, model_name: "pythia-160m", datasets: #{ wiki: dataset } }`. Nothing is
+    /// computed before the first batch is asked for.
+    #[rhai_fn(name = "process", return_raw, pure, volatile)]
+    pub fn process_named(
+        context: NativeCallContext,
+        factory: &mut ActivationFactoryHandle,
+        options: Map,
+    ) -> RhaiResultOf<StreamHandle> {
+        process(factory, &context, options).raise()
+    }
+
+    /// Starts a stream from cached activations.
+    #[rhai_fn(name = "process", return_raw, pure, volatile)]
+    pub fn process_cached(
+        context: NativeCallContext,
+        factory: &mut ActivationFactoryHandle,
+    ) -> RhaiResultOf<StreamHandle> {
+        process(factory, &context, Map::new()).raise()
+    }
+
+    /// Starts a stream: the model, its name for `meta`, and a map from source names to data sets.
+    #[rhai_fn(name = "process", return_raw, pure, volatile)]
+    pub fn process_positional(
+        context: NativeCallContext,
+        factory: &mut ActivationFactoryHandle,
+        model: LanguageModelHandle,
+        model_name: ImmutableString,
+        datasets: Map,
+    ) -> RhaiResultOf<StreamHandle> {
+        let mut options = Map::new();
+        options.insert("model".into(), Dynamic::from(model));
+        options.insert("model_name".into(), model_name.into());
+        options.insert("datasets".into(), datasets.into());
+        process(factory, &context, options).raise()
+    }
+
+    /// The configuration it was made with.
+    #[rhai_fn(get = "cfg", pure)]
+    pub fn cfg(factory: &mut ActivationFactoryHandle) -> ConfigHandle<ActivationFactoryConfig> {
+        ConfigHandle::new(factory.0.config().clone())
+    }
+
+    /// What it is.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(factory: &mut ActivationFactoryHandle) -> String {
+        let config = factory.0.config();
+        format!(
+            "ActivationFactory(target: {:?}, hook_points: {:?})",
+            config.target.name(),
+            config.hook_points
+        )
+    }
+}

@@ -1,0 +1,43 @@
+//! Everything that scripts see: one file an object, combined into one package.
+
+mod batch;
+mod constants;
+mod datasets;
+mod errors;
+mod factory;
+mod model;
+mod output;
+mod sae;
+mod stream;
+mod tensor;
+mod torch;
+
+use rhai::def_package;
+use rhai::plugin::*;
+
+pub use constants::{Constant, constants};
+pub use tensor::TensorHandle;
+
+use super::class::CLASSES;
+
+def_package! {
+    /// All of saescript's objects, functions and modules.
+    pub SaescriptPackage(module) {
+        module.set_custom_type::<i64>("int").set_custom_type::<f64>("float");
+        for class in CLASSES {
+            class.register_into(module);
+        }
+        tensor::register(module);
+        datasets::register(module);
+        model::register(module);
+        factory::register(module);
+        stream::register(module);
+        sae::register(module);
+        errors::register(module);
+        combine_with_exported_module!(module, "output", output::functions);
+    } |> |engine| {
+        for (name, sub) in constants::modules() {
+            engine.register_static_module(name, sub.into());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `print_table`, `sparkline`, and the small things a script needs from its surroundings.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, ImmutableString, Map};
+
+use crate::error::{Error, Result};
+use crate::report::Table;
+use crate::script::failure::{Raise, RhaiResultOf, raise};
+
+/// Numbers in a table: whole ones as they are, others with enough digits to compare.
+fn cell_text(context: &NativeCallContext, value: &Dynamic) -> String {
+    if value.is_unit() {
+        return String::new();
+    }
+    match value.as_float() {
+        Ok(number) => crate::report::format::metric(number),
+        Err(_) => context
+            .call_fn::<ImmutableString>("to_string", (value.clone(),))
+            .map_or_else(|_| value.to_string(), Into::into),
+    }
+}
+
+/// A table from an array of maps (columns are their keys) or of arrays (no column names).
+fn table_of(context: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) -> Result<Table> {
+    let wrong = |index: usize, given: &Dynamic| {
+        Error::input(format!(
+            "a table is made of maps or of arrays, but row {index} is a {}",
+            context.engine().map_type_name(given.type_name())
+        ))
+    };
+    let mut names: Vec<String> = columns.clone().unwrap_or_default();
+    if columns.is_none() {
+        for row in rows.iter().filter_map(|row| row.read_lock::<Map>()) {
+            for name in row
+                .keys()
+                .filter(|name| !names.iter().any(|known| known == name.as_str()))
+                .collect::<Vec<_>>()
+            {
+                names.push(name.to_string());
+            }
+        }
+    }
+    let mut table = Table::new(names.clone());
+    for (index, row) in rows.iter().enumerate() {
+        if let Some(map) = row.read_lock::<Map>() {
+            table.row(names.iter().map(|name| {
+                map.get(name.as_str())
+                    .map_or(String::new(), |value| cell_text(context, value))
+            }));
+        } else if let Some(cells) = row.read_lock::<Array>() {
+            table.row(cells.iter().map(|value| cell_text(context, value)));
+        } else {
+            return Err(wrong(index, row));
+        }
+    }
+    Ok(table)
+}
+
+fn print_through(context: &NativeCallContext, text: String) -> RhaiResultOf<()> {
+    // The engine's `print` is the one way out, so that a progress bar or a test can take it over.
+    context.call_native_fn::<()>("print", (text,))
+}
+
+/// The bars of a sparkline, lowest first.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+fn number(value: &Dynamic) -> Result<f64> {
+    let integer = value.as_int().map(|number| number as f64);
+    integer
+        .or_else(|_| value.as_float())
+        .map_err(|given| Error::input(format!("expected numbers, but was given {given}")))
+}
+
+/// Output and surroundings.
+#[export_module]
+pub mod functions {
+    /// Prints an array of maps, or of arrays, as a table. The columns of maps are their keys.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn print_table(context: NativeCallContext, rows: Array) -> RhaiResultOf<()> {
+        let table = table_of(&context, &rows, None).raise()?;
+        print_through(&context, table.render(None))
+    }
+
+    /// Prints the named columns, in that order; rows that are arrays are taken in order.
+    #[rhai_fn(name = "print_table", return_raw, volatile)]
+    pub fn print_columns(context: NativeCallContext, rows: Array, columns: Array) -> RhaiResultOf<()> {
+        let names = columns.iter().map(ToString::to_string).collect();
+        let table = table_of(&context, &rows, Some(names)).raise()?;
+        print_through(&context, table.render(None))
+    }
+
+    /// Numbers as one line of bars: `▁▃▆█`. What is no number leaves a gap.
+    #[rhai_fn(return_raw)]
+    pub fn sparkline(numbers: Array) -> RhaiResultOf<String> {
+        let numbers: Vec<f64> = numbers.iter().map(number).collect::<Result<_>>().raise()?;
+        let finite = || numbers.iter().copied().filter(|number| number.is_finite());
+        let low = finite().fold(f64::INFINITY, f64::min);
+        let high = finite().fold(f64::NEG_INFINITY, f64::max);
+        let top = (BARS.len() - 1) as f64;
+        let bar = |number: &f64| match number.is_finite() {
+            true if high > low => BARS[((number - low) / (high - low) * top).round() as usize],
+            true => BARS[0],
+            false => ' ',
+        };
+        Ok(numbers.iter().map(bar).collect())
+    }
+
+    /// The value of an environment variable, or `()` if it is not set.
+    #[rhai_fn(volatile)]
+    pub fn env(name: &str) -> Dynamic {
+        std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// Seconds since 1970, with fractions.
+    #[rhai_fn(volatile, return_raw)]
+    pub fn time() -> RhaiResultOf<f64> {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since
+            .map(|time| time.as_secs_f64())
+            .map_err(|_| raise(Error::run("the clock of this machine stands before 1970")))
+    }
+}

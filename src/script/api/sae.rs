@@ -1,0 +1,278 @@
+//! `SparseAutoEncoder`: encode, decode, losses, parameters and files.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Dynamic, ImmutableString, Map, Module};
+
+use super::batch;
+use super::tensor::TensorHandle;
+use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
+use crate::error::{Error, Result};
+use crate::script::arguments::Arguments;
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::tensor::{DType, Device, DeviceSpec};
+
+/// A dictionary that scripts hold; copies of the handle mean the same one.
+#[derive(Clone)]
+pub struct SparseAutoEncoderHandle(Rc<RefCell<SparseAutoEncoder>>);
+
+impl SparseAutoEncoderHandle {
+    /// A handle on `sae`.
+    pub fn new(sae: SparseAutoEncoder) -> Self {
+        SparseAutoEncoderHandle(Rc::new(RefCell::new(sae)))
+    }
+
+    /// The dictionary, to read.
+    ///
+    /// # Errors
+    /// The running call is changing it.
+    pub fn get(&self) -> Result<Ref<'_, SparseAutoEncoder>> {
+        self.0.try_borrow().map_err(|_| busy())
+    }
+
+    /// The dictionary, to change.
+    ///
+    /// # Errors
+    /// The running call uses it.
+    pub fn get_mut(&self) -> Result<RefMut<'_, SparseAutoEncoder>> {
+        self.0.try_borrow_mut().map_err(|_| busy())
+    }
+}
+
+fn busy() -> Error {
+    Error::input("the dictionary is in use by the call that is running")
+        .hint("a callback gets what it may look at as its argument")
+}
+
+/// Puts the dictionary object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<SparseAutoEncoderHandle>(
+        "SparseAutoEncoder",
+        &["/// A sparse autoencoder, or a transcoder where its two hook points differ. Shapes: W_E (d_model, d_sae), \
+           b_E (d_sae), W_D (d_sae, d_model), b_D (d_model)."],
+    );
+    combine_with_exported_module!(module, "sae", functions);
+}
+
+fn load(path: &str, options: Map) -> Result<SparseAutoEncoderHandle> {
+    let mut arguments = Arguments::new("from_pretrained", options);
+    let defaults = LoadOptions::default();
+    let options = LoadOptions {
+        device: arguments.data::<DeviceSpec>("device")?.unwrap_or(defaults.device),
+        dtype: arguments.data::<DType>("dtype")?,
+        strict_loading: arguments
+            .data("strict_loading")?
+            .unwrap_or(defaults.strict_loading),
+        fold_activation_scale: arguments
+            .data("fold_activation_scale")?
+            .unwrap_or(defaults.fold_activation_scale),
+    };
+    arguments.finish()?;
+    SparseAutoEncoder::from_pretrained(path, &options).map(SparseAutoEncoderHandle::new)
+}
+
+fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
+    let mut arguments = Arguments::new("save_pretrained", options);
+    let path: String = arguments
+        .data("save_path")?
+        .ok_or_else(|| Error::input("`save_pretrained` needs the argument `save_path`: a folder"))?;
+    let fold = arguments.data("fold_activation_scale")?.unwrap_or(true);
+    arguments.finish()?;
+    sae.get_mut()?.save_pretrained(path, fold)
+}
+
+/// `save_hyperparameters` is a method of the configuration, `sae.cfg`.
+fn hyperparameters_folder(options: Map) -> Result<String> {
+    let mut arguments = Arguments::new("save_hyperparameters", options);
+    let folder = arguments.data::<String>("save_path")?;
+    arguments.finish()?;
+    folder.ok_or_else(|| Error::input("`save_hyperparameters` needs the argument `save_path`: a folder"))
+}
+
+#[export_module]
+mod functions {
+    /// A dictionary with fresh weights, or the trained one that `sae_pretrained_name_or_path` names.
+    #[rhai_fn(name = "SparseAutoEncoder", return_raw)]
+    pub fn new_sae(config: ConfigHandle<SAEConfig>) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        SparseAutoEncoder::from_config(config.get())
+            .map(SparseAutoEncoderHandle::new)
+            .raise()
+    }
+
+    /// The architecture. What is returned is a copy: a trained dictionary keeps its architecture.
+    #[rhai_fn(get = "cfg", return_raw, pure)]
+    pub fn cfg(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<ConfigHandle<SAEConfig>> {
+        Ok(ConfigHandle::new(sae.get().raise()?.cfg.clone()))
+    }
+
+    /// Writes `config.json` into a folder, which is made where it is missing.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn save_hyperparameters(
+        config: &mut ConfigHandle<SAEConfig>,
+        folder: ImmutableString,
+    ) -> RhaiResultOf<()> {
+        config.get().save_hyperparameters(folder.as_str()).raise()
+    }
+
+    /// Writes `config.json` into the folder `#{ save_path: … }`.
+    #[rhai_fn(name = "save_hyperparameters", return_raw, pure, volatile)]
+    pub fn save_hyperparameters_named(
+        config: &mut ConfigHandle<SAEConfig>,
+        options: Map,
+    ) -> RhaiResultOf<()> {
+        let folder = hyperparameters_folder(options).raise()?;
+        config.get().save_hyperparameters(folder).raise()
+    }
+
+    /// Writes `sae_weights.safetensors` and `config.json` into a folder, each whole or not at all. The dataset-wise
+    /// normalisation is folded into the weights first; `#{ save_path, fold_activation_scale: false }` keeps it apart.
+    #[rhai_fn(name = "save_pretrained", return_raw, pure, volatile)]
+    pub fn save_pretrained(
+        sae: &mut SparseAutoEncoderHandle,
+        save_path: ImmutableString,
+    ) -> RhaiResultOf<()> {
+        let mut options = Map::new();
+        options.insert("save_path".into(), save_path.into());
+        save(sae, options).raise()
+    }
+
+    /// Writes the dictionary: `#{ save_path: "results", fold_activation_scale: true }`.
+    #[rhai_fn(name = "save_pretrained", return_raw, pure, volatile)]
+    pub fn save_pretrained_named(sae: &mut SparseAutoEncoderHandle, options: Map) -> RhaiResultOf<()> {
+        save(sae, options).raise()
+    }
+
+    /// Activations of the latents `(…, d_sae)` for normalised activations `(…, d_model)`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn encode(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
+        let _guard = tch::no_grad_guard();
+        sae.get()
+            .and_then(|sae| sae.encode(x.tensor()))
+            .map(TensorHandle::new)
+            .raise()
+    }
+
+    /// Reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn decode(
+        sae: &mut SparseAutoEncoderHandle,
+        feature_acts: TensorHandle,
+    ) -> RhaiResultOf<TensorHandle> {
+        let _guard = tch::no_grad_guard();
+        sae.get()
+            .and_then(|sae| sae.decode(feature_acts.tensor()))
+            .map(TensorHandle::new)
+            .raise()
+    }
+
+    /// Reconstruction of normalised activations: `decode(encode(x))`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn forward(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
+        let _guard = tch::no_grad_guard();
+        sae.get()
+            .and_then(|sae| sae.forward(x.tensor()))
+            .map(TensorHandle::new)
+            .raise()
+    }
+
+    /// A batch with its activations scaled as the dictionary wants them (`norm_activation`).
+    #[rhai_fn(return_raw, pure)]
+    pub fn normalize_activations(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
+        let mut batch = batch::from_map(&batch).raise()?;
+        let _guard = tch::no_grad_guard();
+        batch.activations = sae
+            .get()
+            .and_then(|sae| sae.normalize_activations(&batch.activations))
+            .raise()?;
+        Ok(batch::to_map(batch))
+    }
+
+    /// A parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; a view, not a copy.
+    #[rhai_fn(return_raw, pure)]
+    pub fn parameter(sae: &mut SparseAutoEncoderHandle, name: ImmutableString) -> RhaiResultOf<TensorHandle> {
+        let sae = sae.get().raise()?;
+        let parameter = sae.parameter(&name).raise()?;
+        parameter.f_detach().map(TensorHandle::new).raise()
+    }
+
+    /// All parameters by name.
+    #[rhai_fn(return_raw, pure)]
+    pub fn parameters(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<Map> {
+        let sae = sae.get().raise()?;
+        let detached = |(name, tensor): (&'static str, &crate::tensor::Tensor)| {
+            Ok((name.into(), Dynamic::from(TensorHandle::new(tensor.f_detach()?))))
+        };
+        sae.parameters()
+            .into_iter()
+            .map(detached)
+            .collect::<Result<Map>>()
+            .raise()
+    }
+
+    /// Number of latents.
+    #[rhai_fn(get = "d_sae", return_raw, pure)]
+    pub fn d_sae(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<i64> {
+        Ok(sae.get().raise()?.cfg.d_sae())
+    }
+
+    /// Euclidean norm of each latent's decoder row, `(d_sae)`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn decoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
+        let _guard = tch::no_grad_guard();
+        sae.get()
+            .and_then(|sae| sae.decoder_norm())
+            .map(TensorHandle::new)
+            .raise()
+    }
+
+    /// Folds the dataset-wise normalisation into the weights, so that raw activations can be fed in.
+    #[rhai_fn(return_raw, pure)]
+    pub fn standardize_parameters_of_dataset_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<()> {
+        sae.get_mut()
+            .and_then(|mut sae| sae.standardize_parameters_of_dataset_norm())
+            .raise()
+    }
+
+    /// Hook points, sizes, activation function and where it lives.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(sae: &mut SparseAutoEncoderHandle) -> String {
+        let Ok(sae) = sae.get() else {
+            return "SparseAutoEncoder(in use)".into();
+        };
+        let cfg = &sae.cfg;
+        let device = match sae.device() {
+            Device::Cuda(index) => format!("cuda:{index}"),
+            _ => "cpu".into(),
+        };
+        let act_fn = cfg.act_fn.name();
+        format!(
+            "SparseAutoEncoder(hook_point_in: {:?}, hook_point_out: {:?}, d_model: {}, d_sae: {}, act_fn: {act_fn:?}, device: {device:?})",
+            cfg.hook_point_in,
+            cfg.hook_point_out,
+            cfg.d_model,
+            cfg.d_sae()
+        )
+    }
+}
+
+/// `SparseAutoEncoder::from_pretrained`.
+#[export_module]
+pub mod statics {
+    /// Loads a trained dictionary from a folder with `config.json` and weights, or from a weights file beside one.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn from_pretrained(path: ImmutableString) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        load(&path, Map::new()).raise()
+    }
+
+    /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`.
+    #[rhai_fn(name = "from_pretrained", return_raw, volatile)]
+    pub fn from_pretrained_with(
+        path: ImmutableString,
+        options: Map,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        load(&path, options).raise()
+    }
+}

@@ -1,0 +1,183 @@
+//! `ActivationStream`: `for batch in stream`, `stream.next()`, `stream.stats()`.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+
+use super::batch;
+use crate::activations::{ActivationStream, Batch, BatchStream};
+use crate::error::{Error, Result};
+use crate::script::failure::{Raise, RhaiResultOf, raise};
+
+/// A stream that scripts hold; copies of the handle take from the same stream.
+#[derive(Clone)]
+pub struct StreamHandle(Rc<RefCell<Source>>);
+
+/// Where a script's batches come from.
+enum Source {
+    /// A factory.
+    Factory(Box<ActivationStream>),
+    /// An array of batches that the script made.
+    Made(std::vec::IntoIter<Batch>),
+}
+
+impl StreamHandle {
+    /// A handle on a factory's stream.
+    pub fn new(stream: ActivationStream) -> Self {
+        StreamHandle(Rc::new(RefCell::new(Source::Factory(Box::new(stream)))))
+    }
+
+    /// The stream, for as long as one call needs it.
+    ///
+    /// # Errors
+    /// A callback of that very call tries to take from it too.
+    pub fn with<T>(&self, action: impl FnOnce(&mut dyn BatchStream) -> Result<T>) -> Result<T> {
+        let mut source = self.0.try_borrow_mut().map_err(|_| {
+            Error::input("the stream is being read by the call that is running")
+                .hint("a callback cannot take batches from the stream that it watches")
+        })?;
+        action(&mut *source)
+    }
+
+    fn next_map(&self) -> Result<Option<Map>> {
+        self.with(|stream| Ok(stream.next_batch()?.map(batch::to_map)))
+    }
+}
+
+impl BatchStream for Source {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        match self {
+            Source::Factory(stream) => stream.next_batch(),
+            Source::Made(batches) => Ok(batches.next()),
+        }
+    }
+
+    fn batch_size(&self) -> Option<usize> {
+        match self {
+            Source::Factory(stream) => stream.batch_size(),
+            Source::Made(batches) => {
+                let first = batches.as_slice().first()?.activations.values().next()?;
+                first.size().first().map(|rows| *rows as usize)
+            }
+        }
+    }
+
+    fn save_state(&mut self, folder: &Path) -> Result<()> {
+        match self {
+            Source::Factory(stream) => stream.save_state(folder),
+            Source::Made(_) => Err(Error::input(
+                "a stream made from an array of batches cannot be saved",
+            )),
+        }
+    }
+
+    fn restore_state(&mut self, folder: &Path) -> Result<()> {
+        match self {
+            Source::Factory(stream) => stream.restore_state(folder),
+            Source::Made(_) => Err(Error::input(
+                "a stream made from an array of batches cannot be continued",
+            )),
+        }
+    }
+}
+
+/// Puts the stream object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<StreamHandle>(
+        "ActivationStream",
+        &["/// Batches of activations, each handed out once. A batch is a map with a tensor for each hook point and \
+           `tokens`, `mask`, `attention_mask`, and `meta` in 2D."],
+    );
+    combine_with_exported_module!(module, "stream", functions);
+    module.set_iter_result(TypeId::of::<StreamHandle>(), |stream| {
+        let stream = stream.cast::<StreamHandle>();
+        let mut failed = false;
+        Box::new(std::iter::from_fn(move || {
+            if failed {
+                return None;
+            }
+            let next = stream.next_map().map_err(raise).transpose()?;
+            failed = next.is_err();
+            Some(next.map(Dynamic::from))
+        }))
+    });
+}
+
+#[export_module]
+mod functions {
+    /// The next batch, or `()` at the end.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn next(stream: &mut StreamHandle) -> RhaiResultOf<Dynamic> {
+        stream
+            .next_map()
+            .map(|batch| batch.map_or(Dynamic::UNIT, Dynamic::from))
+            .raise()
+    }
+
+    /// A stream of batches that the script made, each a map as a factory's stream gives.
+    #[rhai_fn(name = "ActivationStream", return_raw)]
+    pub fn from_batches(batches: Array) -> RhaiResultOf<StreamHandle> {
+        let read = |(index, value): (usize, &Dynamic)| {
+            let segment = || format!("[{index}]");
+            match value.read_lock::<Map>() {
+                Some(map) => batch::from_map(&map).map_err(|error| error.under(segment())),
+                None => Err(Error::input("a batch is a map of tensors").under(segment())),
+            }
+        };
+        let batches: Vec<Batch> = batches
+            .iter()
+            .enumerate()
+            .map(read)
+            .collect::<Result<_>>()
+            .raise()?;
+        Ok(StreamHandle(Rc::new(RefCell::new(Source::Made(
+            batches.into_iter(),
+        )))))
+    }
+
+    /// What the stream has done so far: batches, rows, sequences, tokens, speeds and where the time went (seconds).
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn stats(stream: &mut StreamHandle) -> RhaiResultOf<Map> {
+        let Source::Factory(stream) = &*stream.0.borrow() else {
+            return Err(raise(Error::input("only a factory's stream keeps statistics")));
+        };
+        let stats = stream.stats();
+        let whole = |number: u64| Dynamic::from(number as i64);
+        Ok([
+            ("batches", whole(stats.batches)),
+            ("rows", whole(stats.rows)),
+            ("sequences", whole(stats.sequences)),
+            ("tokens", whole(stats.tokens)),
+            ("tokens_per_second", stats.tokens_per_second().into()),
+            ("rows_per_second", stats.rows_per_second().into()),
+            ("seconds", stats.total.as_secs_f64().into()),
+            ("seconds_reading", stats.reading.as_secs_f64().into()),
+            ("seconds_in_model", stats.model.as_secs_f64().into()),
+            ("seconds_gathering", stats.gathering.as_secs_f64().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.into(), value))
+        .collect())
+    }
+
+    /// What it is.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(stream: &mut StreamHandle) -> String {
+        match &*stream.0.borrow() {
+            Source::Factory(stream) => {
+                let rows = stream
+                    .batch_size()
+                    .map_or(String::new(), |rows| format!("batch_size: {rows}, "));
+                format!(
+                    "ActivationStream({rows}batches so far: {})",
+                    stream.stats().batches
+                )
+            }
+            Source::Made(batches) => format!("ActivationStream(batches left: {})", batches.len()),
+        }
+    }
+}

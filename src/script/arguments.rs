@@ -1,0 +1,73 @@
+//! Methods that take one map of named arguments, as Python's keyword arguments.
+
+use rhai::{Dynamic, Map};
+
+use super::bridge;
+use crate::config::{self, Config};
+use crate::error::{Context, Error, Result};
+
+/// The named arguments of one call. Take each by name, then [`finish`](Self::finish): what is left is unknown.
+pub struct Arguments {
+    function: &'static str,
+    map: Map,
+    taken: Vec<&'static str>,
+}
+
+impl Arguments {
+    /// The arguments given to `function` as one map.
+    pub fn new(function: &'static str, map: Map) -> Self {
+        Arguments {
+            function,
+            map,
+            taken: Vec::new(),
+        }
+    }
+
+    /// The argument as it was given; `None` if it is absent or `()`.
+    pub fn take(&mut self, name: &'static str) -> Option<Dynamic> {
+        self.taken.push(name);
+        self.map.remove(name).filter(|value| !value.is_unit())
+    }
+
+    /// An argument of a certain script type, described by `what` ("a SparseAutoEncoder") if another was given.
+    pub fn optional<T: Clone + 'static>(&mut self, name: &'static str, what: &str) -> Result<Option<T>> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let given = bridge::kind_of(&value);
+        value
+            .try_cast::<T>()
+            .map(Some)
+            .ok_or_else(|| Error::input(format!("expected {what}, but was given a {given}")).under(name))
+    }
+
+    /// Like [`optional`](Self::optional) for an argument without a default.
+    pub fn required<T: Clone + 'static>(&mut self, name: &'static str, what: &str) -> Result<T> {
+        let function = self.function;
+        self.optional(name, what)?
+            .ok_or_else(|| Error::input(format!("`{function}` needs the argument `{name}`: {what}")))
+    }
+
+    /// An argument that is plain data: numbers, strings, lists.
+    pub fn data<T: serde::de::DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
+        self.take(name)
+            .map(|value| bridge::to_value(&value).and_then(config::parse).under(name))
+            .transpose()
+    }
+
+    /// Refuses arguments that nobody took.
+    pub fn finish(self) -> Result<()> {
+        match self.map.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let what = format!("argument of `{}`", self.function);
+                Err(Error::unknown(&what, name, &self.taken).under(name.as_str()))
+            }
+        }
+    }
+
+    /// All arguments as the fields of a configuration class.
+    pub fn into_config<C: Config>(self) -> Result<C> {
+        config::from_value(bridge::map_to_value(&self.map)?)
+    }
+}

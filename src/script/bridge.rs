@@ -1,0 +1,135 @@
+//! Script values ↔ plain data.
+//!
+//! Whatever cannot be written into a configuration file, closures and infinities above all, is refused here with
+//! the path of the key it stands under.
+
+use rhai::{Array, Dynamic, Map};
+
+use super::class::CLASSES;
+use crate::config::{self, Value};
+use crate::error::{Context, Error, Result};
+use crate::tensor::DType;
+
+/// Plain data from a script value: numbers, strings, `()`, arrays, maps, configurations and dtypes.
+///
+/// # Errors
+/// Closures, tensors, other objects, and numbers that are not finite; the error carries the key path.
+pub fn to_value(value: &Dynamic) -> Result<Value> {
+    if value.is_unit() {
+        return Ok(Value::Null);
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Ok(Value::Bool(flag));
+    }
+    if let Ok(number) = value.as_int() {
+        return Ok(Value::from(number));
+    }
+    if let Ok(number) = value.as_float() {
+        return serde_json::Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| Error::input(format!("expected a finite number, but was given {number}")));
+    }
+    if let Some(dtype) = value.clone().try_cast::<DType>() {
+        return config::to_value(&dtype);
+    }
+    if value.is_string() {
+        return Ok(Value::String(
+            value.clone().cast::<rhai::ImmutableString>().into(),
+        ));
+    }
+    if let Ok(letter) = value.as_char() {
+        return Ok(Value::String(letter.to_string()));
+    }
+    if value.is_array() {
+        return value
+            .clone()
+            .cast::<Array>()
+            .iter()
+            .enumerate()
+            .map(|(index, item)| to_value(item).under(format!("[{index}]")))
+            .collect::<Result<Vec<Value>>>()
+            .map(Value::Array);
+    }
+    if value.is_map() {
+        return map_to_value(&value.clone().cast::<Map>());
+    }
+    if let Some(result) = CLASSES.iter().find_map(|class| class.unwrap(value)) {
+        return result;
+    }
+    Err(Error::input(format!(
+        "expected a number, a string, true or false, an array, a map or (), but was given a {}",
+        kind_of(value)
+    )))
+}
+
+/// Plain data from a script map.
+pub fn map_to_value(map: &Map) -> Result<Value> {
+    map.iter()
+        .map(|(key, item)| Ok((key.to_string(), to_value(item).under(key.as_str())?)))
+        .collect::<Result<config::Map<String, Value>>>()
+        .map(Value::Object)
+}
+
+/// A script value from plain data.
+pub fn from_value(value: &Value) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) => integer.into(),
+            None => number.as_f64().unwrap_or(f64::NAN).into(),
+        },
+        Value::String(text) => text.clone().into(),
+        Value::Array(items) => items.iter().map(from_value).collect::<Array>().into(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, item)| (key.as_str().into(), from_value(item)))
+            .collect::<Map>()
+            .into(),
+    }
+}
+
+/// What a value is, for messages, where no engine is at hand to ask.
+pub fn kind_of(value: &Dynamic) -> String {
+    if let Some(class) = CLASSES.iter().find(|class| class.holds(value)) {
+        return class.name.to_string();
+    }
+    let name = value.type_name();
+    let name = name.split('<').next().unwrap_or(name);
+    let name = name.rsplit("::").next().unwrap_or(name);
+    match name.strip_suffix("Handle").unwrap_or(name) {
+        "i64" => "int",
+        "f64" => "float",
+        "DType" => "dtype",
+        "FnPtr" | "Fn" => "closure",
+        other => other,
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(script: &str) -> Dynamic {
+        rhai::Engine::new().eval(script).expect("the script is valid")
+    }
+
+    #[test]
+    fn data_survives_the_round_trip() {
+        let value = evaluate(r#"#{ a: 1, b: 2.5, c: "x", d: [true, ()], e: #{ f: -3 } }"#);
+        let plain = to_value(&value).expect("plain data");
+        assert_eq!(plain["e"]["f"], -3);
+        assert!(plain["b"].is_f64());
+        assert_eq!(to_value(&from_value(&plain)).expect("plain data"), plain);
+    }
+
+    #[test]
+    fn what_no_file_could_hold_is_refused_with_its_path() {
+        let closure = to_value(&evaluate("#{ a: #{ b: [1, |x| x] } }")).expect_err("a closure");
+        assert_eq!(closure.key_path(), "a.b[1]");
+        assert!(closure.message().contains("closure"), "{closure}");
+        let infinite = to_value(&evaluate("#{ lr: 1.0 / 0.0 }")).expect_err("infinity");
+        assert_eq!(infinite.key_path(), "lr");
+    }
+}

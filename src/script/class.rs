@@ -1,0 +1,395 @@
+//! Configuration classes as script objects: one generic handle, one table row a class.
+//!
+//! `TrainerConfig(#{ lr: 1e-4 })` checks and builds the Rust configuration; the object's fields can be read and
+//! changed, and are checked again when changed; it prints as it would be written.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Map, Module};
+use schemars::generate::SchemaSettings;
+
+use super::bridge;
+use super::failure::{Raise, RhaiResultOf, raise};
+use crate::activations::{
+    ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
+    BufferShuffleConfig,
+};
+use crate::config::{self, Config, Value};
+use crate::dictionary::SAEConfig;
+use crate::error::{Error, Result};
+use crate::model::LanguageModelConfig;
+use crate::tensor::DType;
+use crate::text::DatasetConfig;
+
+/// Every configuration class that scripts can construct. A new one is one line here.
+pub static CLASSES: &[Class] = &[
+    Class::of::<ActivationFactoryActivationsSource>(),
+    Class::of::<ActivationFactoryConfig>(),
+    Class::of::<ActivationFactoryDatasetSource>(),
+    Class::of::<BufferShuffleConfig>(),
+    Class::of::<DatasetConfig>(),
+    Class::of::<LanguageModelConfig>(),
+    Class::of::<SAEConfig>(),
+];
+
+/// What the host needs to know about one configuration class.
+pub struct Class {
+    /// The constructor's name.
+    pub name: &'static str,
+    type_id: fn() -> TypeId,
+    schema: fn() -> Value,
+    wrap: fn(Value) -> Result<Dynamic>,
+    unwrap: fn(&Dynamic) -> Option<Result<Value>>,
+    register: fn(&mut Module),
+}
+
+impl Class {
+    /// The row for `C`.
+    pub const fn of<C: Config>() -> Class {
+        Class {
+            name: C::NAME,
+            type_id: TypeId::of::<ConfigHandle<C>>,
+            schema: schema_of::<C>,
+            wrap: |value| Ok(Dynamic::from(ConfigHandle::<C>::new(config::from_value(value)?))),
+            unwrap: |value| {
+                let handle = value.clone().try_cast::<ConfigHandle<C>>()?;
+                Some(config::to_value(&*handle.0.borrow()))
+            },
+            register: register::<C>,
+        }
+    }
+
+    /// The class of that name.
+    pub fn find(name: &str) -> Option<&'static Class> {
+        CLASSES.iter().find(|class| class.name == name)
+    }
+
+    /// The JSON schema: field names, types, defaults and descriptions.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
+    }
+
+    /// The plain data of `value` if it is a configuration of this class.
+    pub fn unwrap(&self, value: &Dynamic) -> Option<Result<Value>> {
+        (self.unwrap)(value)
+    }
+
+    /// Is `value` a configuration of this class?
+    pub fn holds(&self, value: &Dynamic) -> bool {
+        value.type_id() == (self.type_id)()
+    }
+
+    /// Puts the constructor, the fields and the methods of the class into `module`.
+    pub fn register_into(&self, module: &mut Module) {
+        (self.register)(module);
+    }
+}
+
+/// A configuration that scripts hold; copies of the handle mean the same object, as in Python.
+pub struct ConfigHandle<C>(Rc<RefCell<C>>);
+
+impl<C> Clone for ConfigHandle<C> {
+    fn clone(&self) -> Self {
+        ConfigHandle(self.0.clone())
+    }
+}
+
+impl<C: Config> ConfigHandle<C> {
+    /// A handle on `config`.
+    pub fn new(config: C) -> Self {
+        ConfigHandle(Rc::new(RefCell::new(config)))
+    }
+
+    /// A copy of the configuration as it is now.
+    pub fn get(&self) -> C {
+        self.0.borrow().clone()
+    }
+
+    fn value(&self) -> Result<Value> {
+        config::to_value(&*self.0.borrow())
+    }
+
+    /// Reads one field; nested configurations come out as objects of their class.
+    fn field(&self, name: &str) -> Result<Dynamic> {
+        let value = self.value()?;
+        match value.get(name) {
+            Some(field) => Ok(Schema::of::<C>().property(name).to_dynamic(field)),
+            None => Err(unknown_field::<C>(name, &value)),
+        }
+    }
+
+    /// Changes one field; the whole configuration is checked again, and stays as it was if that fails.
+    fn set_field(&self, name: &str, value: &Dynamic) -> Result<()> {
+        let mut all = self.value()?;
+        let Some(field) = all.get_mut(name) else {
+            return Err(unknown_field::<C>(name, &all));
+        };
+        *field = bridge::to_value(value).map_err(|error| error.under(name))?;
+        *self.0.borrow_mut() = config::from_value(all)?;
+        Ok(())
+    }
+
+    /// A changed copy.
+    fn copy_with(&self, changes: &Map) -> Result<Self> {
+        let copy = Self::new(self.get());
+        let mut all = copy.value()?;
+        for (name, value) in changes {
+            let Some(field) = all.get_mut(name.as_str()) else {
+                return Err(unknown_field::<C>(name, &all).under(name.as_str()));
+            };
+            *field = bridge::to_value(value).map_err(|error| error.under(name.as_str()))?;
+        }
+        *copy.0.borrow_mut() = config::from_value(all)?;
+        Ok(copy)
+    }
+
+    /// As it would be written in a script.
+    fn written(&self) -> String {
+        match self.value() {
+            Ok(value) => Schema::of::<C>().written(&value, 0),
+            Err(error) => format!("{}(<{error}>)", C::NAME),
+        }
+    }
+}
+
+fn unknown_field<C: Config>(name: &str, value: &Value) -> Error {
+    let names: Vec<&String> = value
+        .as_object()
+        .map(|map| map.keys().collect())
+        .unwrap_or_default();
+    Error::unknown(&format!("field of {}", C::NAME), name, &names)
+}
+
+/// What a script may do with a configuration of class `C`.
+fn register<C: Config>(module: &mut Module) {
+    let description = schema_of::<C>()["description"]
+        .as_str()
+        .unwrap_or_default()
+        .to_string();
+    let docs: Vec<String> = description.lines().map(|line| format!("/// {line}")).collect();
+    module.set_custom_type_with_comments::<ConfigHandle<C>>(
+        C::NAME,
+        &docs.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    FuncRegistration::new(C::NAME)
+        .with_params_info(["config: Map", C::NAME])
+        .with_comments(&docs)
+        .set_into_module(module, |fields: Map| {
+            let value = bridge::map_to_value(&fields).raise()?;
+            config::from_value(value).map(ConfigHandle::<C>::new).raise()
+        });
+    FuncRegistration::new(C::NAME)
+        .with_params_info([C::NAME])
+        .with_comments(&docs)
+        .set_into_module(module, || -> RhaiResultOf<ConfigHandle<C>> {
+            let empty = Value::Object(config::Map::new());
+            config::from_value(empty).map(ConfigHandle::<C>::new).raise()
+        });
+    FuncRegistration::new_index_getter()
+        .set_into_module(module, |config: &mut ConfigHandle<C>, name: ImmutableString| {
+            config.field(&name).raise()
+        });
+    FuncRegistration::new_index_setter()
+        .with_purity(true)
+        .set_into_module(
+            module,
+            |config: &mut ConfigHandle<C>, name: ImmutableString, value: Dynamic| {
+                config.set_field(&name, &value).raise()
+            },
+        );
+    register_methods::<C>(module);
+}
+
+fn register_methods<C: Config>(module: &mut Module) {
+    let this = format!("config: &mut {}", C::NAME);
+    FuncRegistration::new("copy")
+        .with_params_info([this.as_str(), C::NAME])
+        .with_comments(["/// A copy; changing one leaves the other as it is."])
+        .set_into_module(module, |config: &mut ConfigHandle<C>| {
+            ConfigHandle::new(config.get())
+        });
+    FuncRegistration::new("copy")
+        .with_params_info([this.as_str(), "changes: Map", C::NAME])
+        .with_comments(["/// A copy with some fields changed; the original stays as it is."])
+        .set_into_module(module, |config: &mut ConfigHandle<C>, changes: Map| {
+            config.copy_with(&changes).raise()
+        });
+    FuncRegistration::new("to_map")
+        .with_params_info([this.as_str(), "Map"])
+        .with_comments(["/// All fields as a plain map, defaults included."])
+        .set_into_module(module, |config: &mut ConfigHandle<C>| {
+            Ok::<_, Box<rhai::EvalAltResult>>(bridge::from_value(&config.value().map_err(raise)?))
+        });
+    for name in ["to_string", "to_debug"] {
+        FuncRegistration::new(name)
+            .with_params_info([this.as_str(), "String"])
+            .set_into_module(module, |config: &mut ConfigHandle<C>| config.written());
+    }
+    FuncRegistration::new("==").set_into_module(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
+        matches!((a.value(), b.value()), (Ok(a), Ok(b)) if a == b)
+    });
+    FuncRegistration::new("!=").set_into_module(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
+        !matches!((a.value(), b.value()), (Ok(a), Ok(b)) if a == b)
+    });
+}
+
+fn schema_of<C: Config>() -> Value {
+    let generator = SchemaSettings::default().into_generator();
+    serde_json::to_value(generator.into_root_schema_for::<C>()).unwrap_or_default()
+}
+
+/// A part of a class's JSON schema, which knows the script's type of each piece of plain data.
+struct Schema {
+    /// This part.
+    part: Value,
+    /// The class that this part is, if it is one.
+    class: Option<&'static Class>,
+    /// The definitions of the whole.
+    definitions: Rc<Value>,
+}
+
+impl Schema {
+    fn of<C: Config>() -> Schema {
+        let mut whole = schema_of::<C>();
+        let definitions = Rc::new(whole["$defs"].take());
+        Schema {
+            part: whole,
+            class: Class::find(C::NAME),
+            definitions,
+        }
+    }
+
+    fn sub(&self, part: &Value) -> Schema {
+        // `anyOf: [X, null]` is an optional X.
+        let mut part = part;
+        if let Some(options) = part["anyOf"].as_array() {
+            let mut real = options.iter().filter(|option| option["type"] != "null");
+            if let (Some(only), None) = (real.next(), real.next()) {
+                part = only;
+            }
+        }
+        let name = part["$ref"]
+            .as_str()
+            .and_then(|path| path.strip_prefix("#/$defs/"));
+        Schema {
+            part: name.map_or_else(|| part.clone(), |name| self.definitions[name].clone()),
+            class: name.and_then(Class::find),
+            definitions: self.definitions.clone(),
+        }
+    }
+
+    fn property(&self, name: &str) -> Schema {
+        match self.part["properties"].get(name) {
+            Some(part) => self.sub(part),
+            None => self.sub(&self.part["additionalProperties"]),
+        }
+    }
+
+    fn items(&self) -> Schema {
+        self.sub(&self.part["items"])
+    }
+
+    /// The class of `value`; where the schema allows several, the first that accepts it.
+    fn class_of(&self, value: &Value) -> Option<&'static Class> {
+        self.class.or_else(|| {
+            let options = self.part["oneOf"]
+                .as_array()
+                .or_else(|| self.part["anyOf"].as_array())?;
+            let mut classes = options.iter().filter_map(|option| self.sub(option).class);
+            classes.find(|class| (class.wrap)(value.clone()).is_ok())
+        })
+    }
+
+    fn is_dtype(&self) -> bool {
+        self.part["title"] == "dtype"
+    }
+
+    fn to_dynamic(&self, value: &Value) -> Dynamic {
+        match value {
+            Value::String(text) if self.is_dtype() => match text.parse::<DType>() {
+                Ok(dtype) => Dynamic::from(dtype),
+                Err(_) => text.clone().into(),
+            },
+            Value::Object(_) => match self.class_of(value).map(|class| (class.wrap)(value.clone())) {
+                Some(Ok(object)) => object,
+                _ => bridge::from_value(value),
+            },
+            Value::Array(items) => {
+                let each = self.items();
+                items
+                    .iter()
+                    .map(|item| each.to_dynamic(item))
+                    .collect::<Array>()
+                    .into()
+            }
+            _ => bridge::from_value(value),
+        }
+    }
+
+    /// Script text for `value`, broken into lines where it is long.
+    fn written(&self, value: &Value, depth: usize) -> String {
+        match value {
+            Value::Null => "()".into(),
+            Value::String(text) if self.is_dtype() => text
+                .parse::<DType>()
+                .map_or_else(|_| format!("{text:?}"), |dtype| format!("torch::{dtype}")),
+            Value::Array(items) => {
+                let each = self.items();
+                let parts = items.iter().map(|item| each.written(item, depth + 1)).collect();
+                enclose("[", parts, "]", depth)
+            }
+            Value::Object(map) => {
+                let class = self.class_of(value);
+                let of_class = class.map(|class| Schema {
+                    part: (class.schema)(),
+                    class: Some(class),
+                    definitions: self.definitions.clone(),
+                });
+                let schema = of_class.as_ref().unwrap_or(self);
+                let parts = map
+                    .iter()
+                    .map(|(key, item)| {
+                        format!(
+                            "{}: {}",
+                            quote_key(key),
+                            schema.property(key).written(item, depth + 1)
+                        )
+                    })
+                    .collect();
+                match class {
+                    Some(class) => enclose(&format!("{}(#{{", class.name), parts, "})", depth),
+                    None => enclose("#{", parts, "}", depth),
+                }
+            }
+            Value::Number(_) | Value::Bool(_) | Value::String(_) => value.to_string(),
+        }
+    }
+}
+
+/// Map keys are quoted only where they are no identifiers.
+fn quote_key(key: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    match key.chars().all(plain) && !key.starts_with(|first: char| first.is_ascii_digit()) {
+        true => key.to_string(),
+        false => format!("{key:?}"),
+    }
+}
+
+/// One line if it is short, else one line a part.
+fn enclose(open: &str, parts: Vec<String>, close: &str, depth: usize) -> String {
+    const WIDTH: usize = 90;
+    let length: usize = parts.iter().map(|part| part.len() + 2).sum();
+    let short = length + open.len() + close.len() + 4 * depth < WIDTH;
+    if parts.is_empty() || (short && !parts.iter().any(|part| part.contains('\n'))) {
+        let inside = parts.join(", ");
+        return match open.ends_with('{') && !inside.is_empty() {
+            true => format!("{open} {inside} {close}"),
+            false => format!("{open}{inside}{close}"),
+        };
+    }
+    let indent = "    ".repeat(depth + 1);
+    let lines: String = parts.iter().map(|part| format!("{indent}{part},\n")).collect();
+    format!("{open}\n{lines}{}{close}", "    ".repeat(depth))
+}

@@ -1,0 +1,433 @@
+//! The engine with every binding: what the command line, the interactive session and embedding programs use.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::module_resolvers::ModuleResolversCollection;
+use rhai::packages::Package;
+use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
+
+use super::api::SaescriptPackage;
+use super::docs::Catalog;
+use super::interactive::Interactive;
+use super::modules::Modules;
+use super::state::State;
+use super::{diagnostic, modules};
+use crate::error::{Error, Result};
+use crate::event::RunContext;
+
+/// Takes one line that a script printed.
+pub type Output = Rc<dyn Fn(&str)>;
+
+/// How a script ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It ran to its end; the value of its last expression.
+    Finished(Dynamic),
+    /// It called `exit(code)`.
+    Exited(i64),
+}
+
+/// What became of one test function of a script.
+#[derive(Clone, Debug)]
+pub struct TestOutcome {
+    /// The function's name.
+    pub name: String,
+    /// Why it failed, if it did.
+    pub failure: Option<Error>,
+}
+
+/// What a host is made of.
+#[derive(Default)]
+pub struct HostBuilder {
+    context: RunContext,
+    output: Option<Output>,
+    library: Option<Vec<PathBuf>>,
+}
+
+impl HostBuilder {
+    /// Where long work reports, and the flag that stops it.
+    pub fn context(mut self, context: RunContext) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// Where `print` and `debug` write; standard output by default.
+    pub fn output(mut self, output: impl Fn(&str) + 'static) -> Self {
+        self.output = Some(Rc::new(output));
+        self
+    }
+
+    /// Folders searched for modules after the script's own; the environment's `SAESCRIPT_PATH` by default.
+    pub fn library(mut self, folders: Vec<PathBuf>) -> Self {
+        self.library = Some(folders);
+        self
+    }
+
+    /// The host, ready to run scripts.
+    ///
+    /// # Errors
+    /// None today; building may come to need things that can fail.
+    pub fn build(self) -> Result<Host> {
+        let state = State::new(self.context);
+        let library = self.library.unwrap_or_else(library_from_environment);
+        let resolver = Rc::new(Modules::new(state.clone(), library));
+        let mut engine = Engine::new();
+        SaescriptPackage::new().register_into_engine(&mut engine);
+        configure(
+            &mut engine,
+            &state,
+            &resolver,
+            self.output.unwrap_or_else(|| Rc::new(write_line)),
+        );
+        Ok(Host {
+            engine,
+            state,
+            modules: resolver,
+            scope: Scope::new(),
+        })
+    }
+}
+
+/// The script host: one engine, its modules and its shared state.
+pub struct Host {
+    engine: Engine,
+    state: State,
+    modules: Rc<Modules>,
+    /// `ARGS`, `SCRIPT_DIR`, `SCRIPT_PATH`: what the parser is told exists.
+    scope: Scope<'static>,
+}
+
+impl Host {
+    /// A host is built, not made.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Runs the script at `path`; `arguments` reach it as the constant `ARGS`.
+    ///
+    /// # Errors
+    /// Whatever the script did not catch, with file, line and column, the source text and the callers.
+    pub fn run_file(&mut self, path: impl AsRef<Path>, arguments: &[String]) -> Result<Outcome> {
+        let path = path.as_ref();
+        let text = read_script(path)?;
+        self.set_constants(arguments, Some(path));
+        self.run_text(&path.display().to_string(), text)
+    }
+
+    /// Evaluates `text`, which errors call `name`, in a scope of its own.
+    ///
+    /// # Errors
+    /// As [`run_file`](Self::run_file).
+    pub fn eval(&mut self, name: &str, text: &str) -> Result<Dynamic> {
+        if self.scope.is_empty() {
+            self.set_constants(&[], None);
+        }
+        match self.run_text(name, text.to_string())? {
+            Outcome::Finished(value) => Ok(value),
+            Outcome::Exited(code) => Ok(code.into()),
+        }
+    }
+
+    /// Parses the script at `path` without running it.
+    ///
+    /// # Errors
+    /// Syntax errors and names that stand for nothing.
+    pub fn check_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let text = read_script(path)?;
+        self.set_constants(&[], Some(path));
+        self.compile(&path.display().to_string(), text).map(drop)
+    }
+
+    /// Runs the functions `test_*` of the script at `path`, each after the script's own statements, in order of
+    /// their names.
+    ///
+    /// # Errors
+    /// The script itself cannot be read or parsed. A test that fails is part of the result.
+    pub fn test_file(&mut self, path: impl AsRef<Path>) -> Result<Vec<TestOutcome>> {
+        let path = path.as_ref();
+        let text = read_script(path)?;
+        let name = path.display().to_string();
+        self.set_constants(&[], Some(path));
+        let ast = self.compile(&name, text)?;
+        let mut tests: Vec<String> = ast
+            .iter_functions()
+            .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
+            .map(|function| function.name.to_string())
+            .collect();
+        tests.sort();
+        let run = |test: &String| {
+            let result = self
+                .engine
+                .call_fn::<Dynamic>(&mut self.scope.clone(), &ast, test, ());
+            TestOutcome {
+                name: test.clone(),
+                failure: result.err().map(|failure| self.explain(&failure, &name)),
+            }
+        };
+        Ok(tests.iter().map(run).collect())
+    }
+
+    /// A session that keeps variables, functions and imports from entry to entry.
+    pub fn interactive(&mut self) -> Interactive<'_> {
+        self.set_constants(&[], None);
+        let scope = self.scope.clone();
+        Interactive::new(self, scope)
+    }
+
+    /// Every name that scripts can use, with documentation.
+    ///
+    /// # Errors
+    /// None but a defect in the engine's metadata.
+    pub fn catalog(&self) -> Result<Catalog> {
+        Catalog::from_engine(&self.engine)
+    }
+
+    /// The engine, to add functions and objects of one's own.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Where work reports, the stop flag and the known texts.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Explains an error that came out of the script called `name`.
+    pub(super) fn explain(&self, failure: &EvalAltResult, name: &str) -> Error {
+        diagnostic::explain(failure, name, &self.engine, self.state.sources())
+    }
+
+    /// Parses `text` under `name`, knowing the variables of `scope`.
+    pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
+        self.state.sources().insert(name, text);
+        let mut ast = self.engine.compile_with_scope(scope, text)?;
+        ast.set_source(name);
+        Ok(ast)
+    }
+
+    /// Keeps a module that an entry imported: the engine forgets imports at the end of each evaluation.
+    pub(super) fn keep_import(&mut self, path: &str, alias: &str) {
+        let module =
+            rhai::ModuleResolver::resolve(&*self.modules, &self.engine, None, path, rhai::Position::NONE);
+        if let Ok(module) = module {
+            self.engine.register_static_module(alias, module);
+        }
+    }
+
+    fn compile(&self, name: &str, text: String) -> Result<AST> {
+        self.compile_in(&self.scope, name, &text)
+            .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))
+    }
+
+    fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
+        let ast = self.compile(name, text)?;
+        let mut scope = self.scope.clone();
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast) {
+            Ok(value) => Ok(Outcome::Finished(value)),
+            Err(failure) => match failure.unwrap_inner() {
+                EvalAltResult::Exit(value, _) => Ok(Outcome::Exited(value.as_int().unwrap_or(0))),
+                _ => Err(self.explain(&failure, name)),
+            },
+        }
+    }
+
+    /// `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
+    fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
+        let folder = path
+            .and_then(Path::parent)
+            .map(|folder| match folder.as_os_str().is_empty() {
+                true => ".".to_string(),
+                false => folder.display().to_string(),
+            });
+        let arguments: Array = arguments.iter().map(|text| text.clone().into()).collect();
+        let file = path.map(|path| path.display().to_string()).unwrap_or_default();
+        let values: [(&str, Dynamic); 3] = [
+            ("ARGS", arguments.into()),
+            ("SCRIPT_DIR", folder.unwrap_or_else(|| ".".into()).into()),
+            ("SCRIPT_PATH", file.into()),
+        ];
+        let mut module = Module::new();
+        self.scope = Scope::new();
+        for (name, value) in values {
+            module.set_var(name, value.clone());
+            self.scope.push_constant_dynamic(name, value);
+        }
+        self.engine.register_global_module(module.into());
+        self.modules.set_scope(self.scope.clone());
+    }
+}
+
+fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: Output) {
+    engine.set_default_tag(Dynamic::from(state.clone()));
+    let mut resolvers = ModuleResolversCollection::new();
+    resolvers.push(SharedModules(modules.clone()));
+    engine.set_module_resolver(resolvers);
+    engine.set_strict_variables(true);
+    engine.set_fail_on_invalid_map_property(true);
+    // The engine's own limits are for untrusted scripts; configurations nest deeper than its debug defaults.
+    engine.set_max_expr_depths(200, 100);
+    engine.set_max_call_levels(100);
+    let stop = state.context().stop.clone();
+    engine.on_progress(move |_| stop.is_set().then_some(Dynamic::UNIT));
+    let print = output.clone();
+    engine.on_print(move |text| print(text));
+    engine.on_debug(move |text, source, position| {
+        let file = source.unwrap_or("script");
+        output(&format!("[{file}:{}] {text}", position.line().unwrap_or(0)));
+    });
+}
+
+/// The resolver, shared between engine and host.
+struct SharedModules(Rc<Modules>);
+
+impl rhai::ModuleResolver for SharedModules {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: rhai::Position,
+    ) -> super::RhaiResultOf<rhai::Shared<Module>> {
+        rhai::ModuleResolver::resolve(&*self.0, engine, source, path, position)
+    }
+}
+
+fn read_script(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        Error::input(format!(
+            "`{}` is not a script: byte {} is not valid UTF-8",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        ))
+    })
+}
+
+/// Folders of `SAESCRIPT_PATH`, separated as in `PATH`.
+fn library_from_environment() -> Vec<PathBuf> {
+    std::env::var_os("SAESCRIPT_PATH")
+        .map(|path| std::env::split_paths(&path).collect())
+        .unwrap_or_default()
+}
+
+/// A closed pipe (`saescript run x | head`) is no reason to fail.
+fn write_line(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Text of a script by the name errors show, for programs that render them.
+impl Host {
+    /// The text known under `name`: a script, a module or a session entry.
+    pub fn source_text(&self, name: &str) -> Option<Arc<str>> {
+        self.state.sources().text(name)
+    }
+
+    /// Names of the modules that ship with saescript.
+    pub fn standard_modules() -> Vec<String> {
+        modules::standard_modules()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> Host {
+        Host::builder()
+            .output(|_| ())
+            .library(Vec::new())
+            .build()
+            .expect("a host")
+    }
+
+    fn failure(text: &str) -> Error {
+        host().eval("test.rhai", text).expect_err("the script is wrong")
+    }
+
+    fn place(error: &Error) -> &str {
+        let place = error.place().expect("a place");
+        &place.text[place.span.clone()]
+    }
+
+    #[test]
+    fn tensors_compute() {
+        let text = "let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]); ((a + 1) * a).sum().item()";
+        let value = host().eval("test.rhai", text).expect("the script is right");
+        assert_eq!(value.as_float(), Ok(40.0));
+    }
+
+    #[test]
+    fn misspelt_names_are_found_before_anything_runs() {
+        let error = failure("let stream = 1;\nprint(steam);");
+        assert_eq!(error.message(), "unknown variable `steam`");
+        assert_eq!(error.hints(), ["did you mean `stream`?"]);
+        assert_eq!(place(&error), "steam");
+    }
+
+    #[test]
+    fn wrong_arguments_list_the_signatures() {
+        let error = failure("let t = torch::zeros(2);\nt.reshape(\"x\")");
+        assert_eq!(
+            error.message(),
+            "`reshape` of Tensor cannot be called with (string)"
+        );
+        assert_eq!(
+            error.hints(),
+            ["it can be called as `reshape(shape: array) -> Tensor`"]
+        );
+        assert_eq!(place(&error), "reshape");
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_errors_at_the_operator() {
+        let error = failure("let a = torch::zeros([2, 3]);\na + torch::zeros([4])");
+        assert_eq!(error.message(), "`+` cannot combine shapes [2, 3] and [4]");
+        assert_eq!(place(&error), "+");
+    }
+
+    #[test]
+    fn callers_are_listed_innermost_first() {
+        let error = failure("fn inner(x) { x.nothing() }\nfn outer(x) { inner(x) }\nouter(torch::zeros(1));");
+        assert_eq!(error.message(), "Tensor has no method `nothing`");
+        let names: Vec<&str> = error
+            .callers()
+            .iter()
+            .map(|caller| caller.function.as_str())
+            .collect();
+        assert_eq!(names, ["inner", "outer"]);
+        assert_eq!(error.callers()[1].place.line_column(), (3, 1));
+    }
+
+    #[test]
+    fn a_stop_interrupts_endless_loops() {
+        let mut host = host();
+        host.state().context().stop.set();
+        let error = host.eval("test.rhai", "loop {}").expect_err("interrupted");
+        assert_eq!(error.fault(), crate::error::Fault::Interrupted);
+    }
+
+    #[test]
+    fn sessions_keep_what_was_defined() {
+        let mut host = host();
+        let mut session = host.interactive();
+        session
+            .enter("let x = 2; fn double(n) { n * 2 }")
+            .expect("an entry");
+        session.enter("x = no_such").expect_err("an unknown variable");
+        let Outcome::Finished(value) = session.enter("double(x)").expect("an entry") else {
+            panic!("it did not exit");
+        };
+        assert_eq!(value.as_int(), Ok(4));
+        assert!(session.is_incomplete("if x > 1 {"));
+        assert_eq!(session.type_of("x").as_deref(), Some("int"));
+    }
+}

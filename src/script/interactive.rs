@@ -1,0 +1,128 @@
+//! A session: entries share variables, functions and imports, and an error in one leaves the others as they are.
+
+use rhai::{AST, Dynamic, EvalAltResult, ParseErrorType, Scope};
+
+use super::diagnostic;
+use super::host::{Host, Outcome};
+use super::source::{imports, open_bracket};
+use crate::error::Result;
+
+/// What stays from entry to entry of a session.
+pub struct Interactive<'host> {
+    host: &'host mut Host,
+    scope: Scope<'static>,
+    /// Functions defined so far, which the engine ties to a script and not to a scope.
+    functions: AST,
+    entries: usize,
+}
+
+impl<'host> Interactive<'host> {
+    pub(super) fn new(host: &'host mut Host, scope: Scope<'static>) -> Self {
+        Interactive {
+            host,
+            scope,
+            functions: AST::empty(),
+            entries: 0,
+        }
+    }
+
+    /// Evaluates one entry; errors call it `repl:N`.
+    ///
+    /// # Errors
+    /// What went wrong, with its place; the session goes on with what was defined before.
+    pub fn enter(&mut self, text: &str) -> Result<Outcome> {
+        self.entries += 1;
+        let name = format!("repl:{}", self.entries);
+        self.host.state().context().stop.clear();
+        let ast = self.host.compile_in(&self.scope, &name, text).map_err(|error| {
+            diagnostic::explain_parse(&error, &name, self.host.engine(), self.host.state().sources())
+        })?;
+        let whole = self.functions.merge(&ast);
+        let variables = self.scope.len();
+        let result = self
+            .host
+            .engine()
+            .eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole);
+        match result {
+            Ok(value) => {
+                self.keep(&whole, text);
+                Ok(Outcome::Finished(value))
+            }
+            Err(failure) => match failure.unwrap_inner() {
+                EvalAltResult::Exit(value, _) => Ok(Outcome::Exited(value.as_int().unwrap_or(0))),
+                _ => {
+                    self.scope.rewind(variables);
+                    Err(self.host.explain(&failure, &name))
+                }
+            },
+        }
+    }
+
+    /// Is `text` the beginning of something that goes on in the next line?
+    pub fn is_incomplete(&self, text: &str) -> bool {
+        let Err(error) = self.host.engine().compile_with_scope(&self.scope, text) else {
+            return false;
+        };
+        let unfinished = matches!(
+            error.err_type(),
+            ParseErrorType::UnexpectedEOF | ParseErrorType::BadInput(rhai::LexError::UnterminatedString)
+        );
+        unfinished || open_bracket(text).is_some()
+    }
+
+    /// Names and values of the session's variables, the newest of each name, and the type as scripts name it.
+    pub fn variables(&self) -> Vec<(String, String, Dynamic)> {
+        let mut seen: Vec<(String, String, Dynamic)> = Vec::new();
+        let all: Vec<(&str, bool, Dynamic)> = self.scope.iter().collect();
+        for (name, _, value) in all.into_iter().rev() {
+            if !seen.iter().any(|(known, _, _)| known == name) {
+                let kind = self.host.engine().map_type_name(value.type_name()).to_string();
+                seen.push((name.to_string(), kind, value));
+            }
+        }
+        seen
+    }
+
+    /// The type, as scripts name it, of the session's variable `name`.
+    pub fn type_of(&self, name: &str) -> Option<String> {
+        let value = self.scope.get(name)?;
+        Some(self.host.engine().map_type_name(value.type_name()).to_string())
+    }
+
+    /// `value` as `print` shows it.
+    pub fn show(&self, value: &Dynamic) -> String {
+        let printed = self.host.engine().call_fn::<Dynamic>(
+            &mut Scope::new(),
+            &self.shower(),
+            "__show",
+            (value.clone(),),
+        );
+        printed.map_or_else(|_| value.to_string(), |text| text.to_string())
+    }
+
+    /// Names of the functions defined in the session, with their parameters.
+    pub fn functions(&self) -> Vec<String> {
+        self.functions
+            .iter_functions()
+            .map(|function| function.to_string())
+            .collect()
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Host {
+        self.host
+    }
+
+    /// A script function through which the engine picks the right `to_debug`.
+    fn shower(&self) -> AST {
+        let text = "fn __show(x) { if type_of(x) == \"string\" { x.to_debug() } else { x.to_string() } }";
+        self.host.engine().compile(text).unwrap_or_else(|_| AST::empty())
+    }
+
+    fn keep(&mut self, whole: &AST, text: &str) {
+        self.functions = whole.clone_functions_only();
+        for (path, alias) in imports(text) {
+            self.host.keep_import(&path, &alias);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `import`: modules beside the script, `std/…` from the binary itself, and libraries on `SAESCRIPT_PATH`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::diagnostic;
+use super::failure::{RhaiResultOf, raise};
+use super::state::State;
+use crate::error::{Error, Result, nearest};
+
+/// The modules that ship with saescript, inside the binary.
+static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+
+/// Names of the modules that ship with saescript, e.g. `std/tables`.
+pub fn standard_modules() -> Vec<String> {
+    let mut names: Vec<String> = STANDARD
+        .files()
+        .filter(|file| {
+            file.path()
+                .extension()
+                .is_some_and(|extension| extension == "rhai")
+        })
+        .map(|file| format!("std/{}", file.path().with_extension("").display()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Text of a module that ships with saescript.
+pub fn standard_text(name: &str) -> Option<&'static str> {
+    let bare = name.strip_prefix("std/")?;
+    STANDARD.get_file(format!("{bare}.rhai"))?.contents_utf8()
+}
+
+/// Finds, compiles and remembers modules. Each is evaluated once per host, in a scope with the host's constants.
+pub struct Modules {
+    state: State,
+    scope: RefCell<Scope<'static>>,
+    library: Vec<PathBuf>,
+    loaded: RefCell<HashMap<String, Shared<Module>>>,
+    loading: RefCell<Vec<String>>,
+}
+
+impl Modules {
+    /// A resolver with `library` folders searched after the importing script's own.
+    pub fn new(state: State, library: Vec<PathBuf>) -> Self {
+        Modules {
+            state,
+            scope: RefCell::default(),
+            library,
+            loaded: RefCell::default(),
+            loading: RefCell::default(),
+        }
+    }
+
+    /// The constants that modules see.
+    pub fn set_scope(&self, scope: Scope<'static>) {
+        *self.scope.borrow_mut() = scope;
+    }
+
+    /// The module's text and the name that errors show for it.
+    fn find(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
+        if path.starts_with("std/") {
+            return match standard_text(path) {
+                Some(text) => Ok((path.to_string(), text.to_string())),
+                None => Err(Error::unknown("standard module", path, &standard_modules())),
+            };
+        }
+        let mut tried = Vec::new();
+        for folder in self.folders(importer) {
+            let file = with_extension(&folder.join(path));
+            if file.is_file() {
+                let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+                return Ok((file.display().to_string(), text));
+            }
+            tried.push(file);
+        }
+        Err(not_found(path, &tried))
+    }
+
+    fn folders(&self, importer: Option<&str>) -> Vec<PathBuf> {
+        let beside = importer
+            .map(Path::new)
+            .and_then(Path::parent)
+            .map(Path::to_path_buf);
+        let first = beside.unwrap_or_default();
+        std::iter::once(first)
+            .chain(self.library.iter().cloned())
+            .collect()
+    }
+
+    fn load(&self, engine: &Engine, name: &str, text: String) -> RhaiResultOf<Shared<Module>> {
+        let sources = self.state.sources();
+        sources.insert(name, text.as_str());
+        let scope = self.scope.borrow().clone();
+        let mut ast: AST = engine
+            .compile_with_scope(&scope, &text)
+            .map_err(|error| raise(diagnostic::explain_parse(&error, name, engine, sources)))?;
+        ast.set_source(name);
+        let module = Module::eval_ast_as_new(scope, &ast, engine)
+            .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, Position::NONE))?;
+        Ok(module.into())
+    }
+}
+
+impl ModuleResolver for Modules {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        _: Position,
+    ) -> RhaiResultOf<Shared<Module>> {
+        let (name, text) = self.find(source, path).map_err(raise)?;
+        if let Some(module) = self.loaded.borrow().get(&name) {
+            return Ok(module.clone());
+        }
+        if self.loading.borrow().contains(&name) {
+            let chain = self.loading.borrow().join("` imports `");
+            return Err(raise(
+                Error::input(format!(
+                    "modules import each other in a circle: `{chain}` imports `{name}`"
+                ))
+                .hint("move what both need into a third module"),
+            ));
+        }
+        self.loading.borrow_mut().push(name.clone());
+        let result = self.load(engine, &name, text);
+        self.loading.borrow_mut().pop();
+        let module = result?;
+        self.loaded.borrow_mut().insert(name, module.clone());
+        Ok(module)
+    }
+}
+
+/// `tables` → `tables.rhai`; `tables.rhai` stays.
+fn with_extension(path: &Path) -> PathBuf {
+    match path.extension() {
+        Some(extension) if extension == "rhai" => path.to_path_buf(),
+        _ => {
+            let mut name = path.as_os_str().to_os_string();
+            name.push(".rhai");
+            PathBuf::from(name)
+        }
+    }
+}
+
+fn not_found(path: &str, tried: &[PathBuf]) -> Error {
+    let places: Vec<String> = tried.iter().map(|file| format!("`{}`", file.display())).collect();
+    let error = Error::input(format!("there is no module `{path}`"))
+        .hint(format!("looked for {}", places.join(", ")));
+    let mut known = standard_modules();
+    let beside = tried.first().and_then(|file| file.parent());
+    let beside = beside.map(|folder| {
+        if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        }
+    });
+    let files = beside.and_then(|folder| std::fs::read_dir(folder).ok());
+    known.extend(files.into_iter().flatten().flatten().filter_map(|entry| {
+        let file = PathBuf::from(entry.file_name());
+        let is_script = file.extension().is_some_and(|extension| extension == "rhai");
+        is_script.then(|| file.with_extension("").display().to_string())
+    }));
+    let with_std = format!("std/{path}");
+    let near = nearest(path, known.iter().map(String::as_str))
+        .or_else(|| known.iter().find(|name| **name == with_std).map(String::as_str));
+    match near {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
