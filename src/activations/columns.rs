@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::stream::Batch;
-use crate::tensor::Tensor;
+use crate::error::Result;
+use crate::tensor::{Device, Tensor};
 
 /// One tensor of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,16 @@ impl Batch {
             }
         }
         batch
+    }
+
+    /// The same batch on `device`.
+    pub fn to_device(&self, device: Device) -> Result<Batch> {
+        let columns = self.columns().into_iter();
+        let moved = columns.map(|(column, x)| Ok((column, x.f_to_device(device)?)));
+        Ok(Batch {
+            meta: self.meta.clone(),
+            ..Batch::from_columns(moved.collect::<Result<Vec<_>>>()?)
+        })
     }
 
     /// Rows: the leading dimension.

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use serde_json::json;
+
 use super::activation_stream::ActivationStream;
+use super::cache::cached_engine;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
+use super::engine::Engine;
 use super::forward::{Forward, SpecialIds};
-use super::mixture::{MixturePosition, OpenSource};
+use super::live::LiveEngine;
 use super::model::{ActivationModel, Encoder};
-use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
-use super::tokens::{TokenReader, Tokenising};
-use crate::config::Config;
+use super::source::{ActivationFactoryActivationsSource, ActivationFactorySource};
+use super::sources::SourceOpener;
+use crate::config::{Config, Value, to_value};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
-use crate::text::{Dataset, RecordKind};
+use crate::text::Dataset;
 
 /// Makes activation streams by one configuration.
 #[derive(Clone, Debug)]
@@ -30,6 +34,8 @@ pub struct Inputs {
     pub model_name: Option<String>,
     /// Source name → data set.
     pub datasets: BTreeMap<String, Dataset>,
+    /// Where the data sets are one part of several that are read side by side: which part, of how many.
+    pub shard: Option<(u32, u32)>,
 }
 
 impl ActivationFactory {
@@ -49,16 +55,37 @@ impl ActivationFactory {
 
     /// Starts reading. The stream's items depend on the configuration, the data and the seeds, never on timing.
     ///
+    /// Sources of cached activations need neither a model nor a data set.
+    ///
     /// # Errors
-    /// A source without its data set, no model, hook points that the model does not have, missing columns.
+    /// A source without its data set or model, hook points that the model or the cache does not have, missing
+    /// columns, damaged caches.
     pub fn process(&self, inputs: Inputs, context: &RunContext) -> Result<ActivationStream> {
+        let caches: Option<Vec<&ActivationFactoryActivationsSource>> = self
+            .config
+            .sources
+            .iter()
+            .map(|source| match source {
+                ActivationFactorySource::Activations(source) => Some(source),
+                ActivationFactorySource::Dataset(_) => None,
+            })
+            .collect();
+        let settings = self.settings(&inputs)?;
+        let engine: Box<dyn Engine> = match caches {
+            Some(caches) => Box::new(cached_engine(&self.config, &caches, context)?),
+            None => Box::new(self.live_engine(inputs, context)?),
+        };
+        Ok(ActivationStream::new(engine, self.config.batch_size, settings))
+    }
+
+    /// The engine that runs the model.
+    fn live_engine(&self, inputs: Inputs, context: &RunContext) -> Result<LiveEngine> {
         self.check_datasets(&inputs)?;
         let model = inputs.model.clone().ok_or_else(|| {
             Error::input("a data set source needs a model, but none was given")
                 .hint("pass `model` to `process`")
         })?;
-        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none()
-        {
+        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none() {
             return Err(Error::input(format!(
                 "target \"{}\" stacks sequences, so they need one length",
                 self.config.target
@@ -73,26 +100,42 @@ impl ActivationFactory {
         }
         let encoder = model.encoder();
         self.check_length(encoder.as_ref())?;
-        let special = SpecialIds {
-            bos: encoder.bos_id(),
-            pad: encoder.pad_id(),
-            ignored: self.config.ignore_token_ids.clone(),
-        };
         let forward = Forward {
-            model: Some(model),
+            model,
             target: self.config.target,
             hook_points: self.config.hook_points.clone(),
             model_batch_size: self.config.model_batch_size,
             context_size: self.config.context_size,
             dtype: self.config.override_dtype,
-            special,
+            special: SpecialIds {
+                bos: encoder.bos_id(),
+                pad: encoder.pad_id(),
+                ignored: self.config.ignore_token_ids.clone(),
+            },
         };
         let opener = SourceOpener {
             config: self.config.clone(),
             datasets: inputs.datasets,
             encoder,
+            shard: inputs.shard.unwrap_or((0, 1)),
         };
-        ActivationStream::new(opener, forward, inputs.model_name, context.clone())
+        LiveEngine::start(opener, forward, inputs.model_name, context.clone())
+    }
+
+    /// What decides the stream's content: the configuration without what only decides its speed, the model, the data.
+    fn settings(&self, inputs: &Inputs) -> Result<Value> {
+        let mut factory = to_value(&self.config)?;
+        if let Value::Object(factory) = &mut factory {
+            factory.remove("num_workers");
+        }
+        let datasets: BTreeMap<&String, &str> =
+            inputs.datasets.iter().map(|(name, dataset)| (name, dataset.name())).collect();
+        Ok(json!({
+            "model_name": inputs.model_name,
+            "datasets": datasets,
+            "shard": inputs.shard,
+            "activation_factory": factory,
+        }))
     }
 
     fn check_datasets(&self, inputs: &Inputs) -> Result<()> {
@@ -122,53 +165,5 @@ impl ActivationFactory {
             .under("context_size")),
             _ => Ok(()),
         }
-    }
-}
-
-/// Opens the sources of a stream at any position.
-pub(super) struct SourceOpener {
-    pub config: ActivationFactoryConfig,
-    pub datasets: BTreeMap<String, Dataset>,
-    pub encoder: std::sync::Arc<dyn Encoder>,
-}
-
-impl SourceOpener {
-    /// Starts reading every source at its place in `position`.
-    pub(super) fn open(&self, position: &MixturePosition) -> Result<Vec<OpenSource>> {
-        let sources = self.config.sources.iter().zip(&position.next_records).enumerate();
-        sources
-            .map(|(index, (source, start))| {
-                let reader = match source {
-                    ActivationFactorySource::Dataset(source) => self.reader(source, *start),
-                    ActivationFactorySource::Activations(_) => {
-                        Err(Error::input("sources of cached activations cannot be read yet"))
-                    }
-                };
-                Ok(OpenSource {
-                    name: source.name().to_string(),
-                    weight: source.sample_weights(),
-                    reader: reader.map_err(|error| error.under(format!("[{index}]")).under("sources"))?,
-                    ended: false,
-                })
-            })
-            .collect()
-    }
-
-    fn reader(&self, source: &ActivationFactoryDatasetSource, start: u64) -> Result<TokenReader> {
-        let dataset = self
-            .datasets
-            .get(&source.name)
-            .ok_or_else(|| Error::input(format!("no data set was given for the source `{}`", source.name)))?;
-        let longest = self.encoder.max_length();
-        let how = Tokenising {
-            kind: match source.is_dataset_tokenized {
-                true => RecordKind::Tokens,
-                false => RecordKind::Text,
-            },
-            prepend_bos: source.prepend_bos,
-            limit: self.config.context_size.unwrap_or(longest).min(longest),
-            encoder: self.encoder.clone(),
-        };
-        TokenReader::start(dataset, &how, self.config.num_workers, start)
     }
 }

@@ -24,11 +24,13 @@ pub(super) struct Planned {
     pub kept: Vec<usize>,
     /// 2D: where it came from.
     pub meta: Option<Value>,
+    /// Number of its first row among all rows of the refill.
+    pub start: usize,
 }
 
 /// How rows are made of sequences.
 pub(super) struct Forward {
-    pub model: Option<Rc<dyn ActivationModel>>,
+    pub model: Rc<dyn ActivationModel>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
     /// Sequences in one forward pass.
@@ -67,7 +69,7 @@ impl SpecialIds {
 impl Forward {
     /// Where rows are computed.
     pub(super) fn device(&self) -> Device {
-        self.model.as_ref().map_or(Device::Cpu, |model| model.device())
+        self.model.device()
     }
 
     /// Rows that a planned sequence gives.
@@ -78,7 +80,8 @@ impl Forward {
         }
     }
 
-    /// Computes the rows of `sequences` and writes them into `slots`, which are in the order of the sequences.
+    /// Computes the rows of `sequences` and writes each to its place among `slots`, those of
+    /// the refill.
     ///
     /// `checkpoint` is called between forward passes; its error ends the work.
     pub(super) fn run(
@@ -88,26 +91,17 @@ impl Forward {
         buffer: &mut RowBuffer,
         mut checkpoint: impl FnMut() -> Result<()>,
     ) -> Result<()> {
-        let mut starts = Vec::with_capacity(sequences.len());
-        let mut rows = 0;
-        for sequence in sequences {
-            starts.push(rows);
-            rows += self.rows_of(sequence);
-        }
         let mut by_length: Vec<usize> = (0..sequences.len())
             .filter(|index| self.rows_of(&sequences[*index]) > 0)
             .collect();
         by_length.sort_by_key(|index| std::cmp::Reverse(sequences[*index].ids.len()));
         for group in by_length.chunks(self.model_batch_size) {
             checkpoint()?;
-            let places: Vec<usize> = group
-                .iter()
-                .flat_map(|index| {
-                    slots[starts[*index]..][..self.rows_of(&sequences[*index])]
-                        .iter()
-                        .copied()
-                })
-                .collect();
+            let places = group.iter().flat_map(|index| {
+                let sequence = &sequences[*index];
+                slots[sequence.start..][..self.rows_of(sequence)].iter().copied()
+            });
+            let places: Vec<usize> = places.collect();
             let group: Vec<&Planned> = group.iter().map(|index| &sequences[*index]).collect();
             buffer.write(&places, &self.rows(&group)?)?;
         }
@@ -140,10 +134,10 @@ impl Forward {
     }
 
     fn activations(&self, tokens: &Tensor) -> Result<BTreeMap<String, Tensor>> {
-        let Some(model) = self.model.as_ref().filter(|_| !self.hook_points.is_empty()) else {
+        if self.hook_points.is_empty() || self.target == ActivationFactoryTarget::Tokens {
             return Ok(BTreeMap::new());
-        };
-        let captured = tch::no_grad(|| model.capture(tokens, &self.hook_points))?;
+        }
+        let captured = tch::no_grad(|| self.model.capture(tokens, &self.hook_points))?;
         let mut activations = BTreeMap::new();
         for name in &self.hook_points {
             let x = captured.get(name).ok_or_else(|| {

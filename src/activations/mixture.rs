@@ -2,20 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cache::CacheSource;
+use super::draws::Draws;
+use super::stream::Batch;
 use super::tokens::{TokenReader, TokenSequence};
 use crate::config::Value;
 use crate::error::Result;
-use crate::tensor::Generator;
-
-/// Draws of sources are seeded apart from the shuffle buffer, so that adding a source does not change its order.
-const DRAW_SEED: u64 = 42;
 
 /// What one draw gives.
-pub(super) struct Item {
+pub(super) enum Item {
     /// Consecutive sequences of one source, at most one forward pass of them.
-    pub sequences: Vec<TokenSequence>,
-    /// Which source, by its place in the configuration.
-    pub source: usize,
+    Sequences {
+        /// Which source, by its place in the configuration.
+        source: usize,
+        sequences: Vec<TokenSequence>,
+    },
+    /// Rows that are computed already: a chunk of a cache.
+    Rows(Batch),
 }
 
 /// A source that is being read.
@@ -24,85 +27,131 @@ pub(super) struct OpenSource {
     pub name: String,
     /// Relative frequency of its draws.
     pub weight: f64,
-    /// Where its sequences come from.
-    pub reader: TokenReader,
-    /// No more sequences.
+    /// Where its items come from.
+    pub origin: SourceReader,
+    /// Nothing is left.
     pub ended: bool,
+}
+
+/// The kinds of sources.
+pub(super) enum SourceReader {
+    Tokens(TokenReader),
+    Cache(CacheSource),
 }
 
 /// Sources and the generator that draws among them.
 pub(super) struct Mixture {
     sources: Vec<OpenSource>,
-    generator: Generator,
+    draws: Draws,
     /// Sequences in an item.
     group: usize,
+    /// Which part of the data sets is read, of how many.
+    shard: (u32, u32),
 }
 
 /// Where a mixture has got to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct MixturePosition {
-    /// For each source, the number of the next record.
-    pub next_records: Vec<u64>,
-    generator: Generator,
+    /// For each source, the number of its next record or chunk.
+    pub next: Vec<u64>,
+    draws: Draws,
 }
 
 impl MixturePosition {
     /// The start of `sources` sources.
     pub(super) fn start(sources: usize) -> Self {
         MixturePosition {
-            next_records: vec![0; sources],
-            generator: Generator::new(DRAW_SEED),
+            next: vec![0; sources],
+            draws: Draws::new(),
         }
     }
 
     /// Could this have been written for a mixture of `sources` sources?
     pub(super) fn fits(&self, sources: usize) -> bool {
-        self.next_records.len() == sources && self.generator.is_valid()
+        self.next.len() == sources && self.draws.is_valid()
+    }
+}
+
+impl OpenSource {
+    /// The next item; `None` when nothing is left.
+    fn next(&mut self, index: usize, group: usize) -> Result<Option<Item>> {
+        match &mut self.origin {
+            SourceReader::Cache(cache) => {
+                let rows = cache.next()?;
+                self.ended = rows.is_none();
+                Ok(rows.map(Item::Rows))
+            }
+            SourceReader::Tokens(reader) => {
+                let mut sequences = Vec::with_capacity(group);
+                while sequences.len() < group && !self.ended {
+                    match reader.next()? {
+                        Some(sequence) => sequences.push(sequence),
+                        None => self.ended = true,
+                    }
+                }
+                let item = Item::Sequences {
+                    source: index,
+                    sequences,
+                };
+                Ok(match &item {
+                    Item::Sequences { sequences, .. } if sequences.is_empty() => None,
+                    _ => Some(item),
+                })
+            }
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match &self.origin {
+            SourceReader::Tokens(reader) => reader.next_record(),
+            SourceReader::Cache(cache) => cache.next_number(),
+        }
     }
 }
 
 impl Mixture {
     /// Goes on at `position`; the readers of `sources` must have been started there.
-    pub(super) fn new(sources: Vec<OpenSource>, position: &MixturePosition, group: usize) -> Self {
+    pub(super) fn new(
+        sources: Vec<OpenSource>,
+        position: &MixturePosition,
+        group: usize,
+        shard: (u32, u32),
+    ) -> Self {
         Mixture {
             sources,
-            generator: position.generator.clone(),
+            draws: position.draws.clone(),
             group,
+            shard,
         }
     }
 
     /// Where it has got to: what was handed out counts as done.
     pub(super) fn position(&self) -> MixturePosition {
         MixturePosition {
-            next_records: self
-                .sources
-                .iter()
-                .map(|source| source.reader.next_record())
-                .collect(),
-            generator: self.generator.clone(),
+            next: self.sources.iter().map(OpenSource::position).collect(),
+            draws: self.draws.clone(),
         }
     }
 
     /// The next item, or `None` when every source has ended.
     pub(super) fn next(&mut self) -> Result<Option<Item>> {
-        while let Some(index) = self.draw() {
+        loop {
+            let sources = self.sources.iter().enumerate();
+            let live: Vec<(usize, f64)> = sources
+                .filter(|(_, source)| !source.ended)
+                .map(|(index, source)| (index, source.weight))
+                .collect();
+            let Some(index) = self.draws.choose(&live) else {
+                return Ok(None);
+            };
             let source = &mut self.sources[index];
-            let mut sequences = Vec::with_capacity(self.group);
-            while sequences.len() < self.group && !source.ended {
-                let next = source.reader.next();
-                match next.map_err(|error| error.context(format!("in the source `{}`", source.name)))? {
-                    Some(sequence) => sequences.push(sequence),
-                    None => source.ended = true,
-                }
-            }
-            if !sequences.is_empty() {
-                return Ok(Some(Item {
-                    sequences,
-                    source: index,
-                }));
+            let item = source
+                .next(index, self.group)
+                .map_err(|error| error.context(format!("in the source `{}`", source.name)))?;
+            if item.is_some() {
+                return Ok(item);
             }
         }
-        Ok(None)
     }
 
     /// The origin of a record as it is written into `meta`.
@@ -111,33 +160,17 @@ impl Mixture {
             "model_name": model_name,
             "context_idx": record,
             "dataset_name": self.sources[source].name,
-            "shard_idx": 0,
-            "n_shards": 1,
+            "shard_idx": self.shard.0,
+            "n_shards": self.shard.1,
         })
     }
 
-    /// Groups ready or under way over all sources, and the most there can be.
+    /// What is ready or under way over all sources, and the most there can be.
     pub(super) fn queue_fill(&self) -> (usize, usize) {
-        let fills = self.sources.iter().map(|source| source.reader.queue_fill());
+        let fills = self.sources.iter().map(|source| match &source.origin {
+            SourceReader::Tokens(reader) => reader.queue_fill(),
+            SourceReader::Cache(_) => (0, 0),
+        });
         fills.fold((0, 0), |sum, fill| (sum.0 + fill.0, sum.1 + fill.1))
-    }
-
-    /// Chooses among the sources that have not ended. One source alone costs no draw.
-    fn draw(&mut self) -> Option<usize> {
-        let live: Vec<usize> = (0..self.sources.len())
-            .filter(|index| !self.sources[*index].ended)
-            .collect();
-        if live.len() < 2 {
-            return live.first().copied();
-        }
-        let total: f64 = live.iter().map(|index| self.sources[*index].weight).sum();
-        let mut left = self.generator.uniform() * total;
-        for index in &live {
-            left -= self.sources[*index].weight;
-            if left < 0.0 {
-                return Some(*index);
-            }
-        }
-        live.last().copied()
     }
 }

@@ -1,25 +1,33 @@
 //! Activations: from tokens through a model to shuffled batches, and the disk cache between.
 //!
 //! ```text
-//! tokens (threads) -> mixture of sources -> forward -> buffer -> batches
+//! data sets -> tokens (threads) -> mixture of sources -> forward -> buffer -> batches      live
+//!                   caches -> planner -> rows gathered by threads -> batches              cached
 //! ```
 
 mod activation_stream;
 mod buffer;
+mod cache;
 mod columns;
 mod config;
+mod draws;
+mod engine;
 mod factory;
 mod forward;
 mod language_model;
+mod live;
 mod mixture;
 mod model;
+mod rule;
 mod saved_rows;
 mod source;
+mod sources;
+mod state_file;
 mod stats;
 mod stream;
 mod tokens;
 
-pub use activation_stream::ActivationStream;
+pub use activation_stream::{ActivationStream, BatchMap};
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};
 pub use model::{ActivationModel, Encoder};

@@ -52,6 +52,12 @@ pub struct ActivationFactoryActivationsSource {
     /// Chunks that are read ahead at most; null reads each when it is needed.
     #[serde(default = "prefetch")]
     pub prefetch: Option<usize>,
+    /// How often the whole cache is read; null: again and again.
+    #[serde(default = "once")]
+    pub passes: Option<u64>,
+    /// Seed by which the chunks are shuffled anew for each pass; null: in the order of their numbers.
+    #[serde(default)]
+    pub chunk_shuffle_seed: Option<u64>,
     /// How often this source is drawn, relative to the others.
     #[serde(default = "one")]
     pub sample_weights: f64,
@@ -67,6 +73,10 @@ fn one() -> f64 {
 
 fn four() -> usize {
     4
+}
+
+fn once() -> Option<u64> {
+    Some(1)
 }
 
 fn prefetch() -> Option<usize> {
@@ -155,6 +165,9 @@ impl Config for ActivationFactoryActivationsSource {
         if self.prefetch == Some(0) {
             return Err(Error::input("must be at least 1, or null to read nothing ahead").under("prefetch"));
         }
+        if self.passes == Some(0) {
+            return Err(Error::input("must be at least 1, or null to read again and again").under("passes"));
+        }
         if self.dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
             return Err(Error::input("activations are held in a floating-point dtype").under("dtype"));
         }
@@ -191,6 +204,9 @@ struct AnySource {
     num_workers: Option<usize>,
     #[serde(default, deserialize_with = "given")]
     prefetch: Option<Option<usize>>,
+    #[serde(default, deserialize_with = "given")]
+    passes: Option<Option<u64>>,
+    chunk_shuffle_seed: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -201,7 +217,7 @@ enum Kind {
 }
 
 /// Tells a null that was written from a key that was left out.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<usize>>, D::Error> {
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -220,6 +236,8 @@ const ACTIVATIONS_KEYS: &[&str] = &[
     "dtype",
     "num_workers",
     "prefetch",
+    "passes",
+    "chunk_shuffle_seed",
     "sample_weights",
 ];
 
@@ -241,6 +259,8 @@ impl AnySource {
             ("dtype", self.dtype.is_some()),
             ("num_workers", self.num_workers.is_some()),
             ("prefetch", self.prefetch.is_some()),
+            ("passes", self.passes.is_some()),
+            ("chunk_shuffle_seed", self.chunk_shuffle_seed.is_some()),
         ];
         refuse(&foreign, DATASET_KEYS)?;
         Ok(ActivationFactoryDatasetSource {
@@ -266,6 +286,8 @@ impl AnySource {
             dtype: self.dtype,
             num_workers: self.num_workers.unwrap_or_else(four),
             prefetch: self.prefetch.unwrap_or_else(prefetch),
+            passes: self.passes.unwrap_or_else(once),
+            chunk_shuffle_seed: self.chunk_shuffle_seed,
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })
     }

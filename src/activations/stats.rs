@@ -15,17 +15,19 @@ pub struct StreamStats {
     pub tokens: u64,
     /// Time inside `next_batch`.
     pub total: Duration,
-    /// Of it: waiting for readers and tokenisers.
+    /// Of it: waiting for the threads that read and tokenise.
     pub reading: Duration,
     /// Of it: forward passes and writing their rows into the buffer.
     pub model: Duration,
     /// Of it: gathering batches from the buffer.
     pub gathering: Duration,
+    /// Of it: the `map` function.
+    pub mapping: Duration,
     /// Rows in the buffer now.
     pub buffered_rows: usize,
-    /// Groups of records tokenised or under way now.
-    pub queued_groups: usize,
-    /// The most there can be of them.
+    /// What the threads have ready now: groups of tokenised records, or batches from a cache.
+    pub queued: usize,
+    /// The most that may be ready.
     pub queue_capacity: usize,
 }
 

@@ -66,6 +66,12 @@ pub trait BatchStream {
         None
     }
 
+    /// All that the batches depend on, as plain data, where it is known: a cache of them is only continued by a
+    /// stream of the same settings.
+    fn settings(&self) -> Option<Value> {
+        None
+    }
+
     /// Writes into `folder` all that is needed to go on exactly here.
     ///
     /// # Errors

@@ -158,6 +158,17 @@ impl SafeFile {
             .unwrap_or_default()
     }
 
+    /// The numbers of a tensor as they lie in the file, little-endian, or `None` if there is none of this name.
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let (start, end) = self.header.info(name)?.data_offsets;
+        Some(&self.map[self.data + start..self.data + end])
+    }
+
+    /// The whole file, header included.
+    pub fn contents(&self) -> &[u8] {
+        &self.map
+    }
+
     /// A copy of a tensor on `device`; cast to `dtype` on the way, or as stored with `None`.
     ///
     /// The numbers are copied once, straight from the map.

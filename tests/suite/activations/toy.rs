@@ -117,6 +117,7 @@ pub fn stream(
         model: Some(Rc::new(ToyModel)),
         model_name: Some("toy".into()),
         datasets: BTreeMap::from([("texts".to_string(), dataset.clone())]),
+        ..Inputs::default()
     };
     ActivationFactory::new(config)?.process(inputs, context)
 }

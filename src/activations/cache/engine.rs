@@ -1,0 +1,184 @@
+//! Reads batches from caches on threads of their own, some batches ahead.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use serde::{Deserialize, Serialize};
+
+use super::chunk::Chunk;
+use super::gather::{Handing, RowAt, gather};
+use super::planner::{PlanState, Planner, RowRef};
+use crate::activations::Batch;
+use crate::activations::engine::Engine;
+use crate::activations::state_file;
+use crate::activations::stats::StreamStats;
+use crate::error::{Error, Result};
+use crate::event::RunContext;
+use crate::tensor::Device;
+
+/// Work for a reading thread.
+enum Job {
+    /// Compare a chunk with the index, which also brings it into memory.
+    Check(Arc<Chunk>),
+    /// Put a batch together.
+    Gather {
+        rows: Vec<RowAt>,
+        reply: Sender<Result<Batch>>,
+    },
+}
+
+/// A batch that is on its way.
+struct Coming {
+    plan: Vec<RowRef>,
+    batch: Receiver<Result<Batch>>,
+}
+
+/// How far and how fast to read.
+pub(in crate::activations) struct Reading {
+    pub workers: usize,
+    /// Batches under way at most.
+    pub ahead: usize,
+    pub device: Device,
+    pub handing: Handing,
+}
+
+/// The engine of a stream from caches alone.
+pub(in crate::activations) struct CachedEngine {
+    planner: Planner,
+    jobs: Sender<Job>,
+    coming: VecDeque<Result<Coming>>,
+    reading: Reading,
+    planned_all: bool,
+    waiting: Duration,
+    context: RunContext,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedState {
+    plan: PlanState,
+    /// Batches that were planned and not handed out.
+    coming: Vec<Vec<RowRef>>,
+}
+
+impl CachedEngine {
+    pub(super) fn start(planner: Planner, reading: Reading, context: RunContext) -> Result<Self> {
+        let (jobs, queue) = unbounded::<Job>();
+        for _ in 0..reading.workers {
+            let queue = queue.clone();
+            let handing = reading.handing.clone();
+            thread::Builder::new()
+                .name("saescript-cache".into())
+                .spawn(move || work(&queue, &handing))
+                .map_err(|error| Error::run(format!("cannot start a thread that reads the cache: {error}")))?;
+        }
+        Ok(CachedEngine {
+            planner,
+            jobs,
+            coming: VecDeque::new(),
+            reading,
+            planned_all: false,
+            waiting: Duration::ZERO,
+            context,
+        })
+    }
+
+    /// Plans batches until as many are under way as may be.
+    fn plan_ahead(&mut self) {
+        while self.coming.len() < self.reading.ahead && !self.planned_all {
+            match self.planner.next() {
+                Ok(Some(plan)) => {
+                    let coming = self.order(plan);
+                    self.planned_all = coming.is_err();
+                    self.coming.push_back(coming);
+                }
+                Ok(None) => self.planned_all = true,
+                Err(error) => {
+                    self.planned_all = true;
+                    self.coming.push_back(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Gives a plan to the threads.
+    fn order(&mut self, plan: Vec<RowRef>) -> Result<Coming> {
+        let rows = self.planner.resolve(&plan)?;
+        for chunk in self.planner.opened() {
+            self.send(Job::Check(chunk))?;
+        }
+        let (reply, batch) = bounded(1);
+        self.send(Job::Gather { rows, reply })?;
+        Ok(Coming { plan, batch })
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        self.jobs.send(job).map_err(|_| Error::run("the threads that read the cache have ended"))
+    }
+}
+
+/// Does jobs until the engine is gone.
+fn work(queue: &Receiver<Job>, handing: &Handing) {
+    for job in queue {
+        match job {
+            // The result is kept with the chunk and told to whoever needs a row of it.
+            Job::Check(chunk) => drop(chunk.check()),
+            Job::Gather { rows, reply } => drop(reply.send(gather(&rows, handing))),
+        }
+    }
+}
+
+impl Engine for CachedEngine {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        self.context.check("reading the cache")?;
+        self.plan_ahead();
+        if let Some(remark) = self.planner.remark() {
+            self.context.events.warn(remark)?;
+        }
+        let Some(coming) = self.coming.pop_front() else {
+            return Ok(None);
+        };
+        let start = Instant::now();
+        let batch = coming?
+            .batch
+            .recv()
+            .map_err(|_| Error::run("a thread that reads the cache ended unexpectedly"))?;
+        self.waiting += start.elapsed();
+        let batch = batch?.to_device(self.reading.device)?;
+        self.plan_ahead();
+        Ok(Some(batch))
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        let coming = self.coming.iter();
+        let coming = coming.map(|coming| coming.as_ref().map(|coming| coming.plan.clone()).map_err(Error::clone));
+        let state = SavedState {
+            plan: self.planner.state(),
+            coming: coming.collect::<Result<_>>()?,
+        };
+        state_file::write(folder, &state)
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let state: SavedState = state_file::read(folder)?;
+        if !self.planner.restore(state.plan) {
+            return Err(state_file::foreign(folder));
+        }
+        self.coming.clear();
+        for plan in state.coming {
+            let coming = self.order(plan)?;
+            self.coming.push_back(Ok(coming));
+        }
+        Ok(())
+    }
+
+    fn add_stats(&self, stats: &mut StreamStats) {
+        stats.reading = self.waiting;
+        stats.buffered_rows = self.planner.buffered();
+        stats.queued = self.coming.iter().flatten().filter(|coming| !coming.batch.is_empty()).count();
+        stats.queue_capacity = self.reading.ahead;
+    }
+}

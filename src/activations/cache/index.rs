@@ -1,0 +1,198 @@
+//! The index of a hook point's chunks: a line of JSON for what is written, one for each chunk, one at the end.
+//!
+//! Lines are only ever appended, after their chunk is safely on disk. A line that was cut short by a crash is passed
+//! over, so the index always describes whole chunks.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::config::Value;
+use crate::error::{Error, Result};
+
+/// The version of the index's own format.
+pub(super) const VERSION: u32 = 1;
+
+/// What a generation writes: all that its chunks depend on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// [`VERSION`] of the program that wrote it.
+    pub version: u32,
+    /// The hook point.
+    pub hook_point: String,
+    /// How many shards the whole generation has.
+    pub n_shards: u32,
+    /// The settings of the generation.
+    pub settings: Value,
+}
+
+/// One chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// Its name without extension.
+    pub name: String,
+    /// Rows (sequences in 2D).
+    pub rows: u64,
+    /// Real tokens in all chunks up to this one.
+    pub tokens: u64,
+    /// Size of the file of tensors.
+    pub bytes: u64,
+    /// XXH3 of that file, 64 bits in hexadecimal.
+    pub xxh3: String,
+}
+
+/// The last line of a finished generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Complete {
+    /// Chunks in all.
+    pub chunks: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Cache(Header),
+    Chunk(Entry),
+    Complete(Complete),
+}
+
+/// An index as it stands on disk.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    pub header: Header,
+    pub entries: Vec<Entry>,
+    pub complete: bool,
+}
+
+/// Where the index of a folder (or of one shard of it) lies.
+pub(super) fn path_of(folder: &Path, shard: Option<u32>) -> PathBuf {
+    match shard {
+        Some(shard) => folder.join(format!("shard-{shard}-index.jsonl")),
+        None => folder.join("index.jsonl"),
+    }
+}
+
+impl Index {
+    /// Reads the index at `path`; `None` if there is none.
+    ///
+    /// # Errors
+    /// A file that is no index, or one of a newer version.
+    pub(super) fn read(path: &Path) -> Result<Option<Index>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", path, error)),
+        };
+        let damaged = |number: usize, what: &str| {
+            Error::input(format!("the index `{}`, line {number}, is damaged: {what}", path.display()))
+                .hint("generate the cache again, or delete the index to read the chunks unchecked")
+        };
+        let mut lines = Vec::new();
+        let mut reader = BufReader::new(file);
+        loop {
+            let mut bytes = Vec::new();
+            reader.read_until(b'\n', &mut bytes).map_err(|error| Error::io("read", path, error))?;
+            // A line without its end was cut short while it was written.
+            if bytes.pop() != Some(b'\n') {
+                break;
+            }
+            lines.push(bytes);
+        }
+        let mut index: Option<Index> = None;
+        for (number, bytes) in lines.iter().enumerate() {
+            let line: Line = serde_json::from_slice(bytes)
+                .map_err(|error| damaged(number + 1, error.to_string().split(" at line").next().unwrap_or("")))?;
+            match (line, &mut index) {
+                (Line::Cache(header), None) => index = Some(Index::begin(header)),
+                (Line::Chunk(entry), Some(index)) if !index.complete => index.entries.push(entry),
+                (Line::Complete(end), Some(index)) if end.chunks == index.entries.len() as u64 => {
+                    index.complete = true;
+                }
+                _ => return Err(damaged(number + 1, "it does not follow from the lines before")),
+            }
+        }
+        match index {
+            Some(index) if index.header.version > VERSION => Err(Error::input(format!(
+                "`{}` was written by a newer version of this program",
+                path.display()
+            ))),
+            Some(index) => Ok(Some(index)),
+            None => Ok(None),
+        }
+    }
+
+    fn begin(header: Header) -> Index {
+        Index {
+            header,
+            entries: Vec::new(),
+            complete: false,
+        }
+    }
+}
+
+/// Appends to an index.
+pub(super) struct IndexWriter {
+    path: PathBuf,
+    file: File,
+}
+
+impl IndexWriter {
+    /// Writes a new index that holds `header` and `entries`, in place of what is there, and keeps it open.
+    pub(super) fn start(path: &Path, header: &Header, entries: &[Entry]) -> Result<Self> {
+        let mut text = line(&Line::Cache(header.clone()))?;
+        for entry in entries {
+            text.extend(line(&Line::Chunk(entry.clone()))?);
+        }
+        crate::atomic::write(path, &text)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::io("write", path, error))?;
+        Ok(IndexWriter {
+            path: path.to_path_buf(),
+            file,
+        })
+    }
+
+    /// Adds a chunk that is on disk.
+    pub(super) fn chunk(&mut self, entry: Entry) -> Result<()> {
+        self.append(&Line::Chunk(entry))
+    }
+
+    /// Marks the index as complete.
+    pub(super) fn complete(&mut self, chunks: u64) -> Result<()> {
+        self.append(&Line::Complete(Complete { chunks }))
+    }
+
+    fn append(&mut self, item: &Line) -> Result<()> {
+        let bytes = line(item)?;
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        written.map_err(|error| Error::io("write", &self.path, error))
+    }
+}
+
+fn line(item: &Line) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(item)
+        .map_err(|error| Error::run(format!("cannot write the index of the cache: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The checksum of `bytes` as the index writes it.
+pub(super) fn checksum(bytes: &[u8]) -> String {
+    format!("{:016x}", XxHash3_64::oneshot(bytes))
+}
+
+/// The checksum of a file, read in pieces.
+pub(super) fn file_checksum(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let mut hasher = XxHash3_64::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut piece).map_err(|error| Error::io("read", path, error))?;
+        if read == 0 {
+            return Ok(format!("{:016x}", std::hash::Hasher::finish(&hasher)));
+        }
+        std::hash::Hasher::write(&mut hasher, &piece[..read]);
+    }
+}

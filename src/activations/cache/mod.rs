@@ -1,0 +1,21 @@
+//! Activations on disk.
+//!
+//! ```text
+//! CACHE_DIR/HOOK_POINT/chunk-00000000.safetensors    activation, tokens, mask, attention_mask
+//!                      chunk-00000000.meta.json      origins of the rows, in 2D
+//!                      index.jsonl                   sizes and checksums, one line a chunk
+//! ```
+//!
+//! Chunks of a generation in shards are called `shard-S-chunk-00000000`, and each shard has an index of its own. The
+//! layout, but for the index, is that of Language-Model-SAEs, whose caches are read here and which reads ours.
+
+mod chunk;
+mod engine;
+mod gather;
+mod index;
+mod layout;
+mod planner;
+mod reader;
+mod source;
+
+pub(super) use source::{CacheSource, cached_engine};

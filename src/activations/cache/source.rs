@@ -1,0 +1,152 @@
+//! Opens caches as a factory's sources: alone, as an engine of their own, or beside data sets, chunk by chunk.
+
+use super::chunk::Rows;
+use super::engine::{CachedEngine, Reading};
+use super::gather::{Handing, RowAt, gather};
+use super::planner::{Cursor, PlannedSource, Planner};
+use super::reader::CacheReader;
+use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
+use crate::activations::rule::DrawRule;
+use crate::activations::{ActivationFactoryActivationsSource, Batch};
+use crate::error::{Error, Result};
+use crate::event::RunContext;
+use crate::tensor::{DType, Device};
+
+/// The engine that reads `sources`, all of them caches.
+pub(in crate::activations) fn cached_engine(
+    config: &ActivationFactoryConfig,
+    sources: &[&ActivationFactoryActivationsSource],
+    context: &RunContext,
+) -> Result<CachedEngine> {
+    let mut planned = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        let segment = format!("[{index}]");
+        let opened = planned_source(config, source);
+        planned.push(opened.map_err(|error| error.under(segment).under("sources"))?);
+    }
+    let Some(first) = sources.first() else {
+        return Err(Error::input("a factory needs at least one source").under("sources"));
+    };
+    if sources.iter().any(|source| source.device != first.device) {
+        return Err(Error::input("caches that are mixed must be read to one device").under("sources"));
+    }
+    if config.override_dtype.is_none() && sources.iter().any(|source| source.dtype != first.dtype) {
+        return Err(Error::input("caches that are mixed must be read as one dtype")
+            .hint("set `override_dtype`")
+            .under("sources"));
+    }
+    let reading = Reading {
+        workers: sources.iter().map(|source| source.num_workers).max().unwrap_or(1),
+        ahead: sources.iter().filter_map(|source| source.prefetch).max().unwrap_or(1),
+        device: first.device.resolve()?,
+        handing: handing(config, first.dtype),
+    };
+    let planner = Planner::new(planned, DrawRule::new(config));
+    CachedEngine::start(planner, reading, context.clone())
+}
+
+fn planned_source(
+    config: &ActivationFactoryConfig,
+    source: &ActivationFactoryActivationsSource,
+) -> Result<PlannedSource> {
+    Ok(PlannedSource {
+        reader: open(config, source)?,
+        weight: source.sample_weights,
+        passes: source.passes,
+        shuffle_seed: source.chunk_shuffle_seed,
+    })
+}
+
+fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>) -> Handing {
+    Handing {
+        dtype: config.override_dtype.or(dtype),
+        only_tokens: config.target == ActivationFactoryTarget::Tokens,
+    }
+}
+
+/// Opens a cache and its first chunk, which tells whether it fits the target.
+fn open(config: &ActivationFactoryConfig, source: &ActivationFactoryActivationsSource) -> Result<CacheReader> {
+    if config.hook_points.is_empty() {
+        return Err(Error::input("a cache is found by its hook points, but none is given").under("hook_points"));
+    }
+    let rows = match config.target {
+        ActivationFactoryTarget::Activations1D => Rows::Positions {
+            ignored: config.ignore_token_ids.clone(),
+        },
+        _ => Rows::Stored,
+    };
+    let reader = CacheReader::open(&source.path, &config.hook_points, rows)?;
+    let length = reader.chunk(0)?.length();
+    let folder = reader.folder().display();
+    match (config.target, length) {
+        (ActivationFactoryTarget::Activations1D, _) => {}
+        (target, None) => {
+            return Err(Error::input(format!(
+                "the cache `{folder}` holds single activations, which cannot become target \"{target}\""
+            ))
+            .hint("use target \"activations-1d\", or generate the cache with target \"activations-2d\"")
+            .under("path"));
+        }
+        (_, Some(length)) => {
+            if let Some(size) = config.context_size.filter(|size| *size as i64 != length) {
+                return Err(Error::input(format!(
+                    "the cache `{folder}` holds sequences of {length} tokens, but `context_size` is {size}"
+                ))
+                .hint("leave `context_size` out")
+                .under("path"));
+            }
+        }
+    }
+    Ok(reader)
+}
+
+/// A cache that is read chunk by chunk beside data sets.
+pub(in crate::activations) struct CacheSource {
+    source: PlannedSource,
+    cursor: Cursor,
+    handing: Handing,
+    device: Device,
+    next: u64,
+}
+
+impl CacheSource {
+    /// Starts at chunk number `start` of the sequence.
+    pub(in crate::activations) fn start(
+        config: &ActivationFactoryConfig,
+        source: &ActivationFactoryActivationsSource,
+        start: u64,
+    ) -> Result<Self> {
+        let handing = handing(config, source.dtype);
+        let device = source.device.resolve().map_err(|error| error.under("device"))?;
+        let source = planned_source(config, source)?;
+        let mut cursor = Cursor::start(&source);
+        for _ in 0..start {
+            cursor.advance();
+        }
+        Ok(CacheSource {
+            source,
+            cursor,
+            handing,
+            device,
+            next: start,
+        })
+    }
+
+    /// All rows of the next chunk, or `None` at the end.
+    pub(in crate::activations) fn next(&mut self) -> Result<Option<Batch>> {
+        if self.cursor.has_ended(&self.source) {
+            return Ok(None);
+        }
+        let chunk = self.source.reader.chunk(self.cursor.advance() as usize)?;
+        self.next += 1;
+        let rows = 0..chunk.rows() as u32;
+        let rows: Vec<RowAt> = rows.map(|row| RowAt { chunk: chunk.clone(), row }).collect();
+        let batch = gather(&rows, &self.handing)?;
+        batch.to_device(self.device).map(Some)
+    }
+
+    /// The number of the next chunk in the sequence.
+    pub(in crate::activations) fn next_number(&self) -> u64 {
+        self.next
+    }
+}

@@ -1,0 +1,253 @@
+//! The engine that runs a model: refills the buffer, shuffles it, hands out batches.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::buffer::RowBuffer;
+use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
+use super::engine::Engine;
+use super::forward::{Forward, Planned};
+use super::mixture::{Item, Mixture, MixturePosition};
+use super::rule::{DrawRule, DrawState};
+use super::sources::SourceOpener;
+use super::stats::StreamStats;
+use super::stream::Batch;
+use super::{saved_rows, state_file};
+use crate::error::{Context, Result};
+use crate::event::RunContext;
+
+/// Name of the file in a checkpoint folder with the rows that were in the buffer.
+const ROWS_FILE: &str = "activation_stream.safetensors";
+
+/// Batches computed as they are asked for.
+pub(super) struct LiveEngine {
+    config: ActivationFactoryConfig,
+    opener: SourceOpener,
+    mixture: Mixture,
+    forward: Forward,
+    model_name: Option<String>,
+    buffer: RowBuffer,
+    rule: DrawRule,
+    /// A refill that was interrupted and is to be taken up again.
+    pending: Option<Refill>,
+    ended: bool,
+    done: Done,
+    context: RunContext,
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Done {
+    sequences: u64,
+    tokens: u64,
+    reading: Duration,
+    model: Duration,
+    gathering: Duration,
+}
+
+/// What was read for one refill of the buffer.
+struct Refill {
+    sequences: Vec<Planned>,
+    /// Rows that need no model, with the number of their first row.
+    ready: Vec<(usize, Batch)>,
+    rows: usize,
+    /// Where the mixture was before.
+    before: MixturePosition,
+    /// The data ended with these.
+    last: bool,
+}
+
+impl Refill {
+    fn at(before: MixturePosition) -> Self {
+        Refill {
+            sequences: Vec::new(),
+            ready: Vec::new(),
+            rows: 0,
+            before,
+            last: false,
+        }
+    }
+}
+
+/// All of the state but the rows in the buffer.
+#[derive(Serialize, Deserialize)]
+struct SavedState {
+    position: MixturePosition,
+    rule: DrawState,
+    ended: bool,
+    rows: usize,
+}
+
+impl LiveEngine {
+    pub(super) fn start(
+        opener: SourceOpener,
+        forward: Forward,
+        model_name: Option<String>,
+        context: RunContext,
+    ) -> Result<Self> {
+        let config = opener.config.clone();
+        let position = MixturePosition::start(config.sources.len());
+        let mixture = opener.open(&position)?;
+        let longest = match config.target {
+            ActivationFactoryTarget::Activations1D => config.context_size.unwrap_or(0),
+            _ => 1,
+        };
+        let rule = DrawRule::new(&config);
+        Ok(LiveEngine {
+            buffer: RowBuffer::new(rule.full() + config.model_batch_size * longest),
+            rule,
+            config,
+            opener,
+            mixture,
+            forward,
+            model_name,
+            pending: None,
+            ended: false,
+            done: Done::default(),
+            context,
+        })
+    }
+
+    /// Fills the buffer and shuffles it, unless the data ended first. What an interrupted refill had read is kept
+    /// for the next call.
+    fn refill(&mut self) -> Result<()> {
+        let mut refill = match self.pending.take() {
+            Some(refill) => refill,
+            None => Refill::at(self.mixture.position()),
+        };
+        let done = self.plan(&mut refill).and_then(|()| self.compute(&refill));
+        if let Err(error) = done {
+            self.pending = Some(refill);
+            return Err(error);
+        }
+        self.ended = refill.last;
+        let rows = self.buffer.len();
+        match self.rule.permute_at(rows) {
+            Some(generator) => self.buffer.permute(generator),
+            None if self.ended => {
+                if let Some(remark) = self.rule.never_mixed(rows) {
+                    self.context.events.warn(remark)?;
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Reads as much as it takes to fill the buffer.
+    fn plan(&mut self, refill: &mut Refill) -> Result<()> {
+        let start = Instant::now();
+        while !refill.last && self.buffer.len() + refill.rows < self.rule.full() {
+            self.context.check("reading the data")?;
+            match self.mixture.next()? {
+                Some(Item::Sequences { source, sequences }) => {
+                    for sequence in sequences {
+                        let planned = self.planned(source, sequence.ids, sequence.record, refill.rows);
+                        refill.rows += self.forward.rows_of(&planned);
+                        refill.sequences.push(planned);
+                    }
+                }
+                Some(Item::Rows(batch)) => {
+                    let start = refill.rows;
+                    refill.rows += batch.rows();
+                    refill.ready.push((start, batch));
+                }
+                None => refill.last = true,
+            }
+        }
+        self.done.reading += start.elapsed();
+        Ok(())
+    }
+
+    fn planned(&self, source: usize, ids: Vec<i64>, record: u64, start: usize) -> Planned {
+        let flat = self.config.target == ActivationFactoryTarget::Activations1D;
+        let model_name = self.model_name.as_deref();
+        Planned {
+            kept: if flat { self.forward.special.kept(&ids) } else { Vec::new() },
+            meta: (!flat).then(|| self.mixture.origin(source, record, model_name)),
+            ids,
+            start,
+        }
+    }
+
+    /// Computes the planned rows and puts them into the buffer.
+    fn compute(&mut self, refill: &Refill) -> Result<()> {
+        let start = Instant::now();
+        let slots = self.buffer.reserve(refill.rows);
+        let done = self.fill(refill, &slots);
+        if done.is_err() {
+            self.buffer.unreserve(refill.rows);
+        }
+        self.done.model += start.elapsed();
+        self.done.sequences += refill.sequences.len() as u64;
+        self.done.tokens += refill.sequences.iter().map(|sequence| sequence.ids.len() as u64).sum::<u64>();
+        done
+    }
+
+    fn fill(&mut self, refill: &Refill, slots: &[usize]) -> Result<()> {
+        for (start, batch) in &refill.ready {
+            self.buffer.write(&slots[*start..][..batch.rows()], batch)?;
+        }
+        let context = &self.context;
+        let checkpoint = || context.check("generating activations");
+        self.forward.run(&refill.sequences, slots, &mut self.buffer, checkpoint)
+    }
+}
+
+impl Engine for LiveEngine {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        while !self.rule.has_batch(self.buffer.len()) && !self.ended {
+            self.refill()?;
+        }
+        if self.buffer.len() == 0 {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let batch = self.buffer.take(self.rule.batch_size())?;
+        self.done.gathering += start.elapsed();
+        Ok(Some(batch))
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        let rows = self.buffer.len();
+        saved_rows::write(&folder.join(ROWS_FILE), &self.buffer.first(rows)?)?;
+        let state = SavedState {
+            position: match &self.pending {
+                Some(refill) => refill.before.clone(),
+                None => self.mixture.position(),
+            },
+            rule: self.rule.state().clone(),
+            ended: self.ended,
+            rows,
+        };
+        state_file::write(folder, &state)
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let state: SavedState = state_file::read(folder)?;
+        if !state.position.fits(self.config.sources.len()) || !self.rule.restore(state.rule) {
+            return Err(state_file::foreign(folder));
+        }
+        self.mixture = self.opener.open(&state.position)?;
+        self.ended = state.ended;
+        if state.rows > 0 {
+            let path = folder.join(ROWS_FILE);
+            let rows = saved_rows::read(&path, state.rows, self.forward.device()).context("restoring the stream")?;
+            let slots = self.buffer.reserve(state.rows);
+            self.buffer.write(&slots, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn add_stats(&self, stats: &mut StreamStats) {
+        stats.sequences = self.done.sequences;
+        stats.tokens = self.done.tokens;
+        stats.reading = self.done.reading;
+        stats.model = self.done.model;
+        stats.gathering = self.done.gathering;
+        stats.buffered_rows = self.buffer.len();
+        (stats.queued, stats.queue_capacity) = self.mixture.queue_fill();
+    }
+}

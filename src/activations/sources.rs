@@ -1,0 +1,63 @@
+//! Opens a factory's sources at any position.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cache::CacheSource;
+use super::config::ActivationFactoryConfig;
+use super::mixture::{Mixture, MixturePosition, OpenSource, SourceReader};
+use super::model::Encoder;
+use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
+use super::tokens::{TokenReader, Tokenising};
+use crate::error::{Error, Result};
+use crate::text::{Dataset, RecordKind};
+
+/// Everything it takes to start reading again somewhere else.
+pub(super) struct SourceOpener {
+    pub config: ActivationFactoryConfig,
+    pub datasets: BTreeMap<String, Dataset>,
+    pub encoder: Arc<dyn Encoder>,
+    /// Which part of each data set is read, of how many; for `meta`.
+    pub shard: (u32, u32),
+}
+
+impl SourceOpener {
+    /// Starts reading every source at its place in `position`.
+    pub(super) fn open(&self, position: &MixturePosition) -> Result<Mixture> {
+        let mut opened = Vec::new();
+        for (index, (source, start)) in self.config.sources.iter().zip(&position.next).enumerate() {
+            let origin = match source {
+                ActivationFactorySource::Dataset(source) => {
+                    self.tokens(source, *start).map(SourceReader::Tokens)
+                }
+                ActivationFactorySource::Activations(source) => {
+                    CacheSource::start(&self.config, source, *start).map(SourceReader::Cache)
+                }
+            };
+            opened.push(OpenSource {
+                name: source.name().to_string(),
+                weight: source.sample_weights(),
+                origin: origin.map_err(|error| error.under(format!("[{index}]")).under("sources"))?,
+                ended: false,
+            });
+        }
+        Ok(Mixture::new(opened, position, self.config.model_batch_size, self.shard))
+    }
+
+    fn tokens(&self, source: &ActivationFactoryDatasetSource, start: u64) -> Result<TokenReader> {
+        let dataset = self.datasets.get(&source.name).ok_or_else(|| {
+            Error::input(format!("no data set was given for the source `{}`", source.name))
+        })?;
+        let longest = self.encoder.max_length();
+        let how = Tokenising {
+            kind: match source.is_dataset_tokenized {
+                true => RecordKind::Tokens,
+                false => RecordKind::Text,
+            },
+            prepend_bos: source.prepend_bos,
+            limit: self.config.context_size.unwrap_or(longest).min(longest),
+            encoder: self.encoder.clone(),
+        };
+        TokenReader::start(dataset, &how, self.config.num_workers, start)
+    }
+}
