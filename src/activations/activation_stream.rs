@@ -87,8 +87,10 @@ impl BatchStream for ActivationStream {
 
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
         if self.started {
-            return Err(Error::input("a stream that has given batches cannot go back to a checkpoint")
-                .hint("call `process` again and restore that stream"));
+            return Err(
+                Error::input("a stream that has given batches cannot go back to a checkpoint")
+                    .hint("call `process` again and restore that stream"),
+            );
         }
         self.engine.restore(folder)
     }

@@ -85,7 +85,8 @@ impl ActivationFactory {
             Error::input("a data set source needs a model, but none was given")
                 .hint("pass `model` to `process`")
         })?;
-        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none() {
+        if self.config.target != ActivationFactoryTarget::Activations1D && self.config.context_size.is_none()
+        {
             return Err(Error::input(format!(
                 "target \"{}\" stacks sequences, so they need one length",
                 self.config.target
@@ -128,8 +129,11 @@ impl ActivationFactory {
         if let Value::Object(factory) = &mut factory {
             factory.remove("num_workers");
         }
-        let datasets: BTreeMap<&String, &str> =
-            inputs.datasets.iter().map(|(name, dataset)| (name, dataset.name())).collect();
+        let datasets: BTreeMap<&String, &str> = inputs
+            .datasets
+            .iter()
+            .map(|(name, dataset)| (name, dataset.name()))
+            .collect();
         Ok(json!({
             "model_name": inputs.model_name,
             "datasets": datasets,

@@ -165,7 +165,11 @@ impl LiveEngine {
         let flat = self.config.target == ActivationFactoryTarget::Activations1D;
         let model_name = self.model_name.as_deref();
         Planned {
-            kept: if flat { self.forward.special.kept(&ids) } else { Vec::new() },
+            kept: if flat {
+                self.forward.special.kept(&ids)
+            } else {
+                Vec::new()
+            },
             meta: (!flat).then(|| self.mixture.origin(source, record, model_name)),
             ids,
             start,
@@ -182,7 +186,11 @@ impl LiveEngine {
         }
         self.done.model += start.elapsed();
         self.done.sequences += refill.sequences.len() as u64;
-        self.done.tokens += refill.sequences.iter().map(|sequence| sequence.ids.len() as u64).sum::<u64>();
+        self.done.tokens += refill
+            .sequences
+            .iter()
+            .map(|sequence| sequence.ids.len() as u64)
+            .sum::<u64>();
         done
     }
 
@@ -192,7 +200,8 @@ impl LiveEngine {
         }
         let context = &self.context;
         let checkpoint = || context.check("generating activations");
-        self.forward.run(&refill.sequences, slots, &mut self.buffer, checkpoint)
+        self.forward
+            .run(&refill.sequences, slots, &mut self.buffer, checkpoint)
     }
 }
 
@@ -234,7 +243,8 @@ impl Engine for LiveEngine {
         self.ended = state.ended;
         if state.rows > 0 {
             let path = folder.join(ROWS_FILE);
-            let rows = saved_rows::read(&path, state.rows, self.forward.device()).context("restoring the stream")?;
+            let rows =
+                saved_rows::read(&path, state.rows, self.forward.device()).context("restoring the stream")?;
             let slots = self.buffer.reserve(state.rows);
             self.buffer.write(&slots, &rows)?;
         }

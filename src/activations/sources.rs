@@ -41,13 +41,19 @@ impl SourceOpener {
                 ended: false,
             });
         }
-        Ok(Mixture::new(opened, position, self.config.model_batch_size, self.shard))
+        Ok(Mixture::new(
+            opened,
+            position,
+            self.config.model_batch_size,
+            self.shard,
+        ))
     }
 
     fn tokens(&self, source: &ActivationFactoryDatasetSource, start: u64) -> Result<TokenReader> {
-        let dataset = self.datasets.get(&source.name).ok_or_else(|| {
-            Error::input(format!("no data set was given for the source `{}`", source.name))
-        })?;
+        let dataset = self
+            .datasets
+            .get(&source.name)
+            .ok_or_else(|| Error::input(format!("no data set was given for the source `{}`", source.name)))?;
         let longest = self.encoder.max_length();
         let how = Tokenising {
             kind: match source.is_dataset_tokenized {

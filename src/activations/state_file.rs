@@ -22,7 +22,10 @@ pub(super) fn read<S: DeserializeOwned>(folder: &Path) -> Result<S> {
     let path = folder.join(NAME);
     let text = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
     serde_json::from_slice(&text).map_err(|error| {
-        Error::input(format!("`{}` holds no state of such a stream: {error}", path.display()))
+        Error::input(format!(
+            "`{}` holds no state of such a stream: {error}",
+            path.display()
+        ))
     })
 }
 

@@ -87,7 +87,11 @@ impl Chunk {
             positions: None,
             checked,
         };
-        if let Some(meta) = chunk.meta.as_ref().filter(|meta| meta.len() as i64 != chunk.shape[0]) {
+        if let Some(meta) = chunk
+            .meta
+            .as_ref()
+            .filter(|meta| meta.len() as i64 != chunk.shape[0])
+        {
             return Err(chunk.wrong(format!(
                 "has {} rows, but {} origins lie beside it",
                 chunk.shape[0],
@@ -119,7 +123,10 @@ impl Chunk {
 
     /// The columns that every chunk of this cache should have too.
     pub(super) fn columns(&self) -> Vec<Column> {
-        let activations = self.files.iter().map(|file| Column::Activation(file.hook_point.clone()));
+        let activations = self
+            .files
+            .iter()
+            .map(|file| Column::Activation(file.hook_point.clone()));
         let integers = [Column::Tokens, Column::Mask, Column::AttentionMask];
         let integers = integers.into_iter().filter(|column| self.view(column).is_some());
         activations.chain(integers).collect()
@@ -128,9 +135,10 @@ impl Chunk {
     /// A column's bytes and the shape of its rows.
     pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
         let (file, name) = match column {
-            Column::Activation(hook_point) => {
-                (self.files.iter().find(|file| file.hook_point == *hook_point)?, ACTIVATION)
-            }
+            Column::Activation(hook_point) => (
+                self.files.iter().find(|file| file.hook_point == *hook_point)?,
+                ACTIVATION,
+            ),
             Column::Tokens => (self.files.first()?, TOKENS),
             Column::Mask => (self.files.first()?, MASK),
             Column::AttentionMask => (self.files.first()?, ATTENTION_MASK),
@@ -203,18 +211,28 @@ impl Chunk {
             };
         };
         let values = integers(view.bytes, view.kind).ok_or_else(|| {
-            self.wrong(format!("holds `{column}` as {}, not as integers", DType::from(view.kind)))
+            self.wrong(format!(
+                "holds `{column}` as {}, not as integers",
+                DType::from(view.kind)
+            ))
         })?;
         let keep = |value: i64| match ignored {
             Some(ignored) => !ignored.contains(&value),
             None => value != 0,
         };
-        Ok((0u32..).zip(values).filter(|(_, value)| keep(*value)).map(|(position, _)| position).collect())
+        Ok((0u32..)
+            .zip(values)
+            .filter(|(_, value)| keep(*value))
+            .map(|(position, _)| position)
+            .collect())
     }
 
     /// An error about this chunk: its first file's name, then `what`.
     fn wrong(&self, what: String) -> Error {
-        let path = self.files.first().map(|file| file.file.path().display().to_string());
+        let path = self
+            .files
+            .first()
+            .map(|file| file.file.path().display().to_string());
         Error::input(format!("the chunk `{}` {what}", path.unwrap_or_default()))
     }
 }
@@ -285,9 +303,9 @@ fn leading_shape(files: &[ChunkFile]) -> Result<Vec<i64>> {
 
 fn read_meta(path: &Path) -> Result<Option<Vec<Value>>> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            Error::input(format!("`{}` is no list of origins: {error}", path.display()))
-        }),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Error::input(format!("`{}` is no list of origins: {error}", path.display()))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", path, error)),
     }

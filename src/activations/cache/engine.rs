@@ -73,7 +73,9 @@ impl CachedEngine {
             thread::Builder::new()
                 .name("saescript-cache".into())
                 .spawn(move || work(&queue, &handing))
-                .map_err(|error| Error::run(format!("cannot start a thread that reads the cache: {error}")))?;
+                .map_err(|error| {
+                    Error::run(format!("cannot start a thread that reads the cache: {error}"))
+                })?;
         }
         Ok(CachedEngine {
             planner,
@@ -116,7 +118,9 @@ impl CachedEngine {
     }
 
     fn send(&self, job: Job) -> Result<()> {
-        self.jobs.send(job).map_err(|_| Error::run("the threads that read the cache have ended"))
+        self.jobs
+            .send(job)
+            .map_err(|_| Error::run("the threads that read the cache have ended"))
     }
 }
 
@@ -154,7 +158,12 @@ impl Engine for CachedEngine {
 
     fn save(&self, folder: &Path) -> Result<()> {
         let coming = self.coming.iter();
-        let coming = coming.map(|coming| coming.as_ref().map(|coming| coming.plan.clone()).map_err(Error::clone));
+        let coming = coming.map(|coming| {
+            coming
+                .as_ref()
+                .map(|coming| coming.plan.clone())
+                .map_err(Error::clone)
+        });
         let state = SavedState {
             plan: self.planner.state(),
             coming: coming.collect::<Result<_>>()?,
@@ -178,7 +187,12 @@ impl Engine for CachedEngine {
     fn add_stats(&self, stats: &mut StreamStats) {
         stats.reading = self.waiting;
         stats.buffered_rows = self.planner.buffered();
-        stats.queued = self.coming.iter().flatten().filter(|coming| !coming.batch.is_empty()).count();
+        stats.queued = self
+            .coming
+            .iter()
+            .flatten()
+            .filter(|coming| !coming.batch.is_empty())
+            .count();
         stats.queue_capacity = self.reading.ahead;
     }
 }

@@ -54,7 +54,10 @@ pub(super) fn gather(rows: &[RowAt], how: &Handing) -> Result<Batch> {
     }
     let mut batch = Batch::from_columns(columns);
     if first.chunk.gives_sequences() {
-        batch.meta = rows.iter().map(|row| row.chunk.origin(row.row).cloned()).collect();
+        batch.meta = rows
+            .iter()
+            .map(|row| row.chunk.origin(row.row).cloned())
+            .collect();
     }
     Ok(batch)
 }
@@ -71,7 +74,9 @@ fn column_of(rows: &[RowAt], column: &Column) -> Result<Tensor> {
         }
     }
     let (_, first) = &views[0];
-    let odd = views.iter().find(|(_, view)| view.kind != first.kind || view.row != first.row);
+    let odd = views
+        .iter()
+        .find(|(_, view)| view.kind != first.kind || view.row != first.row);
     if let Some((_, odd)) = odd {
         return Err(Error::input(format!(
             "chunks of the cache do not fit each other: `{column}` has rows of shape {:?} and dtype {} in one, {:?} \

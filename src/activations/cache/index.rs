@@ -87,14 +87,19 @@ impl Index {
             Err(error) => return Err(Error::io("read", path, error)),
         };
         let damaged = |number: usize, what: &str| {
-            Error::input(format!("the index `{}`, line {number}, is damaged: {what}", path.display()))
-                .hint("generate the cache again, or delete the index to read the chunks unchecked")
+            Error::input(format!(
+                "the index `{}`, line {number}, is damaged: {what}",
+                path.display()
+            ))
+            .hint("generate the cache again, or delete the index to read the chunks unchecked")
         };
         let mut lines = Vec::new();
         let mut reader = BufReader::new(file);
         loop {
             let mut bytes = Vec::new();
-            reader.read_until(b'\n', &mut bytes).map_err(|error| Error::io("read", path, error))?;
+            reader
+                .read_until(b'\n', &mut bytes)
+                .map_err(|error| Error::io("read", path, error))?;
             // A line without its end was cut short while it was written.
             if bytes.pop() != Some(b'\n') {
                 break;
@@ -103,8 +108,12 @@ impl Index {
         }
         let mut index: Option<Index> = None;
         for (number, bytes) in lines.iter().enumerate() {
-            let line: Line = serde_json::from_slice(bytes)
-                .map_err(|error| damaged(number + 1, error.to_string().split(" at line").next().unwrap_or("")))?;
+            let line: Line = serde_json::from_slice(bytes).map_err(|error| {
+                damaged(
+                    number + 1,
+                    error.to_string().split(" at line").next().unwrap_or(""),
+                )
+            })?;
             match (line, &mut index) {
                 (Line::Cache(header), None) => index = Some(Index::begin(header)),
                 (Line::Chunk(entry), Some(index)) if !index.complete => index.entries.push(entry),
@@ -147,7 +156,10 @@ impl IndexWriter {
             text.extend(line(&Line::Chunk(entry.clone()))?);
         }
         crate::atomic::write(path, &text)?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::io("write", path, error))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|error| Error::io("write", path, error))?;
         Ok(IndexWriter {
             path: path.to_path_buf(),
             file,
@@ -189,7 +201,9 @@ pub(super) fn file_checksum(path: &Path) -> Result<String> {
     let mut hasher = XxHash3_64::new();
     let mut piece = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut piece).map_err(|error| Error::io("read", path, error))?;
+        let read = file
+            .read(&mut piece)
+            .map_err(|error| Error::io("read", path, error))?;
         if read == 0 {
             return Ok(format!("{:016x}", std::hash::Hasher::finish(&hasher)));
         }

@@ -62,14 +62,23 @@ pub(super) fn chunks_in(folder: &Path) -> Result<Vec<ChunkName>> {
     let mut chunks = Vec::new();
     for entry in listing {
         let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
             chunks.extend(ChunkName::parse(stem));
         }
     }
     if chunks.is_empty() {
-        return Err(Error::input(format!("the folder `{}` holds no chunks of activations", folder.display()))
-            .hint("expected files such as chunk-00000000.safetensors"));
+        return Err(Error::input(format!(
+            "the folder `{}` holds no chunks of activations",
+            folder.display()
+        ))
+        .hint("expected files such as chunk-00000000.safetensors"));
     }
     chunks.sort();
     Ok(chunks)
@@ -84,7 +93,9 @@ pub(super) fn folder_of(path: &CachePath, hook_point: &str) -> Result<PathBuf> {
         CachePath::Root(root) => {
             let root = Path::new(root);
             if !root.is_dir() {
-                return Err(Error::input(format!("there is no cache folder `{}`", root.display())).under("path"));
+                return Err(
+                    Error::input(format!("there is no cache folder `{}`", root.display())).under("path"),
+                );
             }
             let folder = root.join(hook_point);
             if !folder.is_dir() {

@@ -160,7 +160,13 @@ impl Planner {
             let id = (source as u32, number);
             let rows = self.chunk(id)?.rows() as u32;
             barren = if rows == 0 { barren + 1 } else { 0 };
-            if barren > self.sources.iter().map(|source| source.reader.len()).sum::<usize>() {
+            if barren
+                > self
+                    .sources
+                    .iter()
+                    .map(|source| source.reader.len())
+                    .sum::<usize>()
+            {
                 return Err(Error::input("no row of the cache is left after filtering")
                     .hint("check `ignore_token_ids` and the masks in the cache"));
             }
@@ -201,7 +207,9 @@ impl Planner {
             let entry = self.open.entry(*id).or_insert((chunk.clone(), 0));
             entry.1 += 1;
             if *row as usize >= chunk.rows() {
-                return Err(Error::input("the saved stream refers to rows that the cache does not have"));
+                return Err(Error::input(
+                    "the saved stream refers to rows that the cache does not have",
+                ));
             }
             if entry.1 >= chunk.rows() {
                 self.open.remove(id);
@@ -225,9 +233,15 @@ impl Planner {
     pub(super) fn restore(&mut self, state: PlanState) -> bool {
         let fits = state.cursors.len() == self.sources.len()
             && state.draws.is_valid()
-            && state.cursors.iter().zip(&self.sources).all(|(cursor, source)| cursor.fits(source))
+            && state
+                .cursors
+                .iter()
+                .zip(&self.sources)
+                .all(|(cursor, source)| cursor.fits(source))
             && state.buffer.iter().all(|((source, number), _)| {
-                self.sources.get(*source as usize).is_some_and(|source| (*number as usize) < source.reader.len())
+                self.sources
+                    .get(*source as usize)
+                    .is_some_and(|source| (*number as usize) < source.reader.len())
             });
         if !fits || !self.rule.restore(state.rule) {
             return false;

@@ -72,7 +72,13 @@ impl CacheReader {
         let folders: Vec<(&str, &Path, Option<&Entry>)> = self
             .folders
             .iter()
-            .map(|folder| (folder.hook_point.as_str(), folder.path.as_path(), folder.entries.get(number)))
+            .map(|folder| {
+                (
+                    folder.hook_point.as_str(),
+                    folder.path.as_path(),
+                    folder.entries.get(number),
+                )
+            })
             .collect();
         Chunk::open(name, &folders, &self.rows, self.checks[number].clone()).map(Arc::new)
     }
@@ -125,8 +131,10 @@ fn complete(folder: &Path, index: &Index) -> Result<()> {
 
 /// The entries in the order of the chunks on disk.
 fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
-    let mut named: Vec<(Option<ChunkName>, Entry)> =
-        entries.into_iter().map(|entry| (ChunkName::parse(&entry.name), entry)).collect();
+    let mut named: Vec<(Option<ChunkName>, Entry)> = entries
+        .into_iter()
+        .map(|entry| (ChunkName::parse(&entry.name), entry))
+        .collect();
     named.sort_by_key(|(name, _)| *name);
     for (name, entry) in &named {
         if name.is_none_or(|name| !chunks.contains(&name)) {
@@ -137,7 +145,10 @@ fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<
             )));
         }
     }
-    if let Some(stray) = chunks.iter().find(|chunk| named.iter().all(|(name, _)| *name != Some(**chunk))) {
+    if let Some(stray) = chunks
+        .iter()
+        .find(|chunk| named.iter().all(|(name, _)| *name != Some(**chunk)))
+    {
         return Err(Error::input(format!(
             "the chunk `{stray}` in `{}` is not in the index: it belongs to another generation",
             folder.display()
@@ -146,7 +157,12 @@ fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<
     Ok(named.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn same_chunks(first: &[HookFolder], folder: &Path, common: &[ChunkName], chunks: &[ChunkName]) -> Result<()> {
+fn same_chunks(
+    first: &[HookFolder],
+    folder: &Path,
+    common: &[ChunkName],
+    chunks: &[ChunkName],
+) -> Result<()> {
     if common == chunks {
         return Ok(());
     }

@@ -37,7 +37,11 @@ pub(in crate::activations) fn cached_engine(
     }
     let reading = Reading {
         workers: sources.iter().map(|source| source.num_workers).max().unwrap_or(1),
-        ahead: sources.iter().filter_map(|source| source.prefetch).max().unwrap_or(1),
+        ahead: sources
+            .iter()
+            .filter_map(|source| source.prefetch)
+            .max()
+            .unwrap_or(1),
         device: first.device.resolve()?,
         handing: handing(config, first.dtype),
     };
@@ -65,9 +69,14 @@ fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>) -> Handing {
 }
 
 /// Opens a cache and its first chunk, which tells whether it fits the target.
-fn open(config: &ActivationFactoryConfig, source: &ActivationFactoryActivationsSource) -> Result<CacheReader> {
+fn open(
+    config: &ActivationFactoryConfig,
+    source: &ActivationFactoryActivationsSource,
+) -> Result<CacheReader> {
     if config.hook_points.is_empty() {
-        return Err(Error::input("a cache is found by its hook points, but none is given").under("hook_points"));
+        return Err(
+            Error::input("a cache is found by its hook points, but none is given").under("hook_points"),
+        );
     }
     let rows = match config.target {
         ActivationFactoryTarget::Activations1D => Rows::Positions {
@@ -140,7 +149,12 @@ impl CacheSource {
         let chunk = self.source.reader.chunk(self.cursor.advance() as usize)?;
         self.next += 1;
         let rows = 0..chunk.rows() as u32;
-        let rows: Vec<RowAt> = rows.map(|row| RowAt { chunk: chunk.clone(), row }).collect();
+        let rows: Vec<RowAt> = rows
+            .map(|row| RowAt {
+                chunk: chunk.clone(),
+                row,
+            })
+            .collect();
         let batch = gather(&rows, &self.handing)?;
         batch.to_device(self.device).map(Some)
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use saescript::activations::{ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs};
+use saescript::activations::{
+    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs,
+};
 use saescript::config::{Value, from_value};
 use saescript::error::Result;
 use saescript::event::RunContext;
@@ -36,17 +38,32 @@ fn stream(config: ActivationFactoryConfig) -> Result<ActivationStream> {
 
 fn fixture(file: &str, name: &str) -> Tensor {
     let tensors = Tensor::read_safetensors(fixtures().join(file)).expect("a fixture");
-    tensors.into_iter().find(|(known, _)| known == name).expect("in the fixture").1
+    tensors
+        .into_iter()
+        .find(|(known, _)| known == name)
+        .expect("in the fixture")
+        .1
 }
 
 /// The tensors `name` of all chunks of a hook point, one after another.
 fn whole(kind: &str, hook_point: &str, name: &str) -> Tensor {
-    let chunks = (0..4).map(|number| fixture(&format!("cache/{kind}/{hook_point}/chunk-{number:08}.safetensors"), name));
+    let chunks = (0..4).map(|number| {
+        fixture(
+            &format!("cache/{kind}/{hook_point}/chunk-{number:08}.safetensors"),
+            name,
+        )
+    });
     Tensor::cat(&chunks.collect::<Vec<_>>(), 0)
 }
 
 fn joined(batches: &[Batch], hook_point: &str) -> Tensor {
-    Tensor::cat(&batches.iter().map(|batch| batch.at(hook_point).expect("there")).collect::<Vec<_>>(), 0)
+    Tensor::cat(
+        &batches
+            .iter()
+            .map(|batch| batch.at(hook_point).expect("there"))
+            .collect::<Vec<_>>(),
+        0,
+    )
 }
 
 #[test]
@@ -54,16 +71,25 @@ fn caches_of_the_reference_are_read_exactly() {
     let batches = toy::all(&mut stream(config(&fixtures().join("cache/1d"), json!({}))).expect("a stream"));
     assert_eq!(batches.len(), 16);
     for hook_point in HOOKS {
-        assert_eq!(joined(&batches, hook_point), whole("1d", hook_point, "activation"));
+        assert_eq!(
+            joined(&batches, hook_point),
+            whole("1d", hook_point, "activation")
+        );
     }
     let ids = Vec::<i64>::try_from(fixture("readback_order.safetensors", "unshuffled_tokens")).expect("ids");
     assert_eq!(toy::tokens(&batches), ids);
 
     let changes = json!({"target": "activations-2d", "batch_size": 5});
     let batches = toy::all(&mut stream(config(&fixtures().join("cache/2d"), changes)).expect("a stream"));
-    assert_eq!(batches.iter().map(Batch::rows).collect::<Vec<_>>(), [5, 5, 5, 5, 5, 5, 2]);
+    assert_eq!(
+        batches.iter().map(Batch::rows).collect::<Vec<_>>(),
+        [5, 5, 5, 5, 5, 5, 2]
+    );
     for hook_point in HOOKS {
-        assert_eq!(joined(&batches, hook_point), whole("2d", hook_point, "activation"));
+        assert_eq!(
+            joined(&batches, hook_point),
+            whole("2d", hook_point, "activation")
+        );
     }
     let meta = batches[6].meta.as_ref().expect("origins");
     assert_eq!(meta[1]["context_idx"], 31);
@@ -72,7 +98,8 @@ fn caches_of_the_reference_are_read_exactly() {
 
 #[test]
 fn shuffled_reading_follows_the_order_of_the_reference() {
-    let expected = Vec::<i64>::try_from(fixture("readback_order.safetensors", "shuffled_tokens")).expect("ids");
+    let expected =
+        Vec::<i64>::try_from(fixture("readback_order.safetensors", "shuffled_tokens")).expect("ids");
     for workers in [1, 4] {
         let source = json!([{"type": "activations", "name": "c", "path": fixtures().join("cache/1d"),
             "num_workers": workers, "prefetch": workers * 2}]);
@@ -99,13 +126,17 @@ fn passes_and_chunk_order_are_seeded_and_resumable() {
     let config = || {
         let source = json!([{"type": "activations", "name": "c", "path": fixtures().join("cache/1d"),
             "passes": 3, "chunk_shuffle_seed": 5}]);
-        config(Path::new("x"), json!({"sources": source, "batch_size": 100, "buffer_size": 300}))
+        config(
+            Path::new("x"),
+            json!({"sources": source, "batch_size": 100, "buffer_size": 300}),
+        )
     };
     let all = toy::tokens(&toy::all(&mut stream(config()).expect("a stream")));
     assert_eq!(all.len(), 3 * 512);
     let mut sorted = all.clone();
     sorted.sort_unstable();
-    let mut once = Vec::<i64>::try_from(fixture("readback_order.safetensors", "unshuffled_tokens")).expect("ids");
+    let mut once =
+        Vec::<i64>::try_from(fixture("readback_order.safetensors", "unshuffled_tokens")).expect("ids");
     once = [once.clone(), once.clone(), once].concat();
     once.sort_unstable();
     assert_eq!(sorted, once, "every row three times");
@@ -113,7 +144,10 @@ fn passes_and_chunk_order_are_seeded_and_resumable() {
         let mut first = stream(config()).expect("a stream");
         let mut tokens = Vec::new();
         for _ in 0..taken {
-            tokens.extend(toy::tokens(&[first.next_batch().expect("works").expect("a batch")]));
+            tokens.extend(toy::tokens(&[first
+                .next_batch()
+                .expect("works")
+                .expect("a batch")]));
         }
         let saved = tempfile::tempdir().expect("a folder");
         first.save_state(saved.path()).expect("saved");
@@ -129,7 +163,10 @@ fn a_cache_and_a_data_set_can_be_mixed() {
     let folder = tempfile::tempdir().expect("a folder");
     let texts = toy::jsonl(folder.path(), &vec!["abcdefgh".to_string(); 40]);
     let mut cached = saescript::activations::Batch::default();
-    cached.activations.insert(toy::HOOK.into(), Tensor::zeros([64, 2], (Kind::Float, saescript::tensor::Device::Cpu)));
+    cached.activations.insert(
+        toy::HOOK.into(),
+        Tensor::zeros([64, 2], (Kind::Float, saescript::tensor::Device::Cpu)),
+    );
     let hook = folder.path().join("cache").join(toy::HOOK);
     std::fs::create_dir_all(&hook).expect("made");
     let tokens = Tensor::full([64], 7, (Kind::Int64, saescript::tensor::Device::Cpu));
@@ -183,7 +220,10 @@ fn what_is_wrong_with_a_cache_is_named() {
     let bytes = std::fs::read(&file).expect("read");
     std::fs::write(&file, &bytes[..bytes.len() - 100]).expect("written");
     let text = read(&cut, json!({}));
-    assert!(text.contains("chunk-00000003") && text.contains("cut short"), "{text}");
+    assert!(
+        text.contains("chunk-00000003") && text.contains("cut short"),
+        "{text}"
+    );
 
     let other = copy("other");
     let file = other.join(HOOKS[1]).join("chunk-00000001.safetensors");

@@ -1,5 +1,6 @@
 //! Activation streams, from data sets and from caches.
 
 mod cached;
+mod parity;
 mod stream;
 mod toy;
