@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::model::LanguageModel;
 use crate::tensor::{Device, Tensor};
 
 /// A model whose activations can be taken.
@@ -38,40 +37,4 @@ pub trait Encoder: Send + Sync {
 
     /// The padding token, if there is one.
     fn pad_id(&self) -> Option<i64>;
-}
-
-impl ActivationModel for LanguageModel {
-    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>> {
-        LanguageModel::capture(self, tokens, hook_points)
-    }
-
-    fn check_hook_point(&self, hook_point: &str) -> Result<()> {
-        LanguageModel::check_hook_point(self, hook_point).map(drop)
-    }
-
-    fn device(&self) -> Device {
-        LanguageModel::device(self)
-    }
-
-    fn encoder(&self) -> Arc<dyn Encoder> {
-        Arc::new(self.clone())
-    }
-}
-
-impl Encoder for LanguageModel {
-    fn encode(&self, text: &str, prepend_bos: bool, limit: usize) -> Result<Vec<i64>> {
-        self.tokenizer().encode(text, prepend_bos, Some(limit))
-    }
-
-    fn max_length(&self) -> usize {
-        LanguageModel::max_length(self)
-    }
-
-    fn bos_id(&self) -> Option<i64> {
-        self.tokenizer().bos_token_id()
-    }
-
-    fn pad_id(&self) -> Option<i64> {
-        self.tokenizer().pad_token_id()
-    }
 }

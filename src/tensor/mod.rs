@@ -11,7 +11,7 @@ mod show;
 
 pub use device::DeviceSpec;
 pub use dtype::DType;
-pub use show::show;
 pub use random::Generator;
 pub use rows::from_rows;
+pub use show::show;
 pub use tch::{Device, Kind, Tensor};
