@@ -67,6 +67,7 @@ fn process(
         model: model.map(|model| model.for_activations()),
         model_name,
         datasets: datasets_of(&datasets.unwrap_or_default()).map_err(|error| error.under("datasets"))?,
+        ..Inputs::default()
     };
     let stream = factory.0.process(inputs, State::of(context).context())?;
     Ok(StreamHandle::new(stream))
