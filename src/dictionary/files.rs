@@ -107,8 +107,7 @@ impl SparseAutoEncoder {
             return Self::new(cfg);
         };
         let mut sae = Self::zeros(cfg)?;
-        let file = safetensors::read(weights_file(Path::new(&path))?)?;
-        sae.load(&file)?;
+        sae.load_weights(&path)?;
         Ok(sae)
     }
 
@@ -137,6 +136,14 @@ impl SparseAutoEncoder {
             sae.standardize_parameters_of_dataset_norm()?;
         }
         Ok(sae)
+    }
+
+    /// Overwrites the parameters and norms with those of a folder or weights file.
+    ///
+    /// # Errors
+    /// As [`from_pretrained`](Self::from_pretrained).
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        self.load(&safetensors::read(weights_file(path.as_ref())?)?)
     }
 
     /// Copies every parameter and norm out of `file`.

@@ -2,7 +2,7 @@
 
 use super::SparseAutoEncoder;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor};
 
 impl SparseAutoEncoder {
     /// Draws encoder and decoder uniformly in ±bound from libtorch's global generator (encoder, decoder, then the
@@ -75,5 +75,26 @@ impl SparseAutoEncoder {
         )?;
         let _ = self.b_e.f_sub_(&mean)?;
         Ok(())
+    }
+
+    /// Mean norms of encoder columns, decoder rows and decoder bias, and the mean threshold, under the names of the
+    /// training metrics; 0-d tensors on the device.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn weight_statistics(&self) -> Result<Vec<(&'static str, Tensor)>> {
+        let _no_grad = tch::no_grad_guard();
+        let mean = |x: Tensor| x.f_mean(None::<Kind>);
+        let mut statistics = vec![
+            ("metrics/encoder_norm", mean(self.encoder_norm()?)?),
+            ("metrics/decoder_norm", mean(self.decoder_norm()?)?),
+        ];
+        if let Some(b_d) = &self.b_d {
+            statistics.push(("metrics/decoder_bias_norm", b_d.f_norm()?));
+        }
+        if let Some(threshold) = &self.log_jumprelu_threshold {
+            statistics.push(("metrics/mean_jumprelu_threshold", mean(threshold.f_exp()?)?));
+        }
+        Ok(statistics)
     }
 }

@@ -1,1 +1,39 @@
 //! Training: batches in, a trained dictionary out.
+//!
+//! ```text
+//! config, checks      what was asked for, and what is refused
+//! initializer         weights to begin with
+//! schedule            learning rate, k, λ and checkpoints over the steps
+//! engine              losses and gradients of one batch, behind a seam
+//! optim, dead         moving the parameters, dead latents
+//! metrics             summed on the device, read back when logged
+//! trainer, fit        one step; a whole stream, for one dictionary or several
+//! folder, checkpoint  what is written
+//! ```
+
+mod checkpoint;
+mod checks;
+mod config;
+mod dataset_norm;
+mod dead;
+mod engine;
+mod fit;
+mod folder;
+mod forecast;
+mod metrics;
+mod optim;
+mod schedule;
+mod source;
+mod trainer;
+
+pub use checkpoint::list_checkpoints;
+pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerClass, TrainerConfig};
+pub use dataset_norm::{NORM_BATCHES, average_norms};
+pub use dead::DeadTracker;
+pub use engine::{AutogradEngine, StepEngine, StepOutput};
+pub use fit::{EvalFn, FitOptions, FitOutcome, Lane, fit_all};
+pub use folder::Provenance;
+pub use forecast::Forecast;
+pub use metrics::StepFigures;
+pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
+pub use trainer::{StepReport, Trainer};

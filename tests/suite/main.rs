@@ -5,5 +5,6 @@ mod datasets;
 mod fixtures;
 mod model;
 mod sae_step;
+mod sae_train;
 mod scripts;
 mod setup;

@@ -1,0 +1,313 @@
+//! Checkpoints: everything that a training needs to go on as if it had never stopped.
+//!
+//! A checkpoint is a folder `checkpoints/step_N` that appears whole or not at all: the dictionary as
+//! [`SparseAutoEncoder::save`] writes it, `trainer.json` (settings and counters), `trainer_state.safetensors` (moments,
+//! dead-latent counts, sums of unlogged metrics, accumulated gradients) and the position of the activation stream.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::config::TrainerConfig;
+use super::source::Source;
+use super::trainer::{Trainer, TrainingState};
+use crate::atomic;
+use crate::config::{Value, parse};
+use crate::dictionary::{SAEConfig, SparseAutoEncoder};
+use crate::error::{Context, Error, Result};
+use crate::event::Metrics;
+use crate::tensor::{Tensor, safetensors};
+
+const STATE_FILE: &str = "trainer.json";
+const TENSORS_FILE: &str = "trainer_state.safetensors";
+const UNFINISHED: &str = ".unfinished-";
+
+/// The part of a checkpoint that is not tensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct SavedState {
+    pub(super) cfg: TrainerConfig,
+    pub(super) total_steps: u64,
+    pub(super) step: u64,
+    tokens: i64,
+    moment_steps: Vec<u64>,
+    sum_counts: Vec<u64>,
+    accumulated_batches: u64,
+    pub(super) last_metrics: Metrics,
+    /// Length of `metrics.jsonl` at this step.
+    pub(super) metrics_bytes: u64,
+    /// Can the activation stream be continued?
+    pub(super) stream: bool,
+}
+
+/// Folder of the checkpoints of the run in `folder`.
+pub fn checkpoints_folder(folder: &Path) -> PathBuf {
+    folder.join("checkpoints")
+}
+
+/// The checkpoints of the run in `folder` with their steps, oldest first.
+pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let Ok(entries) = fs::read_dir(checkpoints_folder(folder)) else {
+        return Vec::new();
+    };
+    let step_of = |path: &Path| -> Option<u64> {
+        path.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok()
+    };
+    let mut found: Vec<(u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            Some((step_of(&path)?, path))
+        })
+        .filter(|(_, path)| path.join(STATE_FILE).is_file())
+        .collect();
+    found.sort();
+    found
+}
+
+impl Trainer {
+    /// Writes a checkpoint of this training and of `sae` into `folder/checkpoints/step_N` and gives its path. The
+    /// position of the activation stream is not in it; [`fit`](Self::fit) writes checkpoints that have it.
+    ///
+    /// # Errors
+    /// The training has not begun, or the disk is full.
+    pub fn save_checkpoint(&mut self, sae: &SparseAutoEncoder, folder: impl AsRef<Path>) -> Result<PathBuf> {
+        self.write_checkpoint(sae, None, folder.as_ref(), 0).map(|(path, _)| path)
+    }
+
+    /// Writes a checkpoint; the second value says whether the stream's position is in it.
+    pub(super) fn write_checkpoint(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        source: Option<&mut Source<'_>>,
+        folder: &Path,
+        metrics_bytes: u64,
+    ) -> Result<(PathBuf, bool)> {
+        let state = self.state.as_ref().ok_or_else(|| {
+            Error::input("there is nothing to save yet: the training has not begun")
+        })?;
+        let parent = checkpoints_folder(folder);
+        fs::create_dir_all(&parent).map_err(|error| Error::io("create", &parent, error))?;
+        let unfinished = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&parent)
+            .map_err(|error| Error::io("write", &parent, error))?;
+        sae.save(unfinished.path())?;
+        let stream = match source {
+            Some(source) => source.save(unfinished.path())?,
+            None => false,
+        };
+        state.write_tensors(sae, &unfinished.path().join(TENSORS_FILE))?;
+        let saved = SavedState {
+            cfg: self.cfg.clone(),
+            total_steps: state.plan.total_steps,
+            step: state.step,
+            tokens: state.tokens.f_int64_value(&[])?,
+            moment_steps: state.optimizer.moments().iter().map(|moments| moments.steps).collect(),
+            sum_counts: state.sums.sums.iter().map(|(_, count)| *count).collect(),
+            accumulated_batches: state.accumulated_batches,
+            last_metrics: self.last_metrics.clone(),
+            metrics_bytes,
+            stream,
+        };
+        let text = serde_json::to_string_pretty(&saved)
+            .map_err(|error| Error::run(format!("cannot write the checkpoint: {error}")))?;
+        atomic::write(unfinished.path().join(STATE_FILE), text + "\n")?;
+        let path = parent.join(format!("step_{}", state.step));
+        publish(unfinished.keep(), &path)?;
+        Ok((path, stream))
+    }
+
+    /// Goes on from the checkpoint at `path`: loads its weights into `sae`, which has to be of the same shape and kind,
+    /// and everything about the training. The next [`fit`](Self::fit) also takes the activation stream to where it was.
+    ///
+    /// # Errors
+    /// No checkpoint there, a broken one, or one of another dictionary.
+    pub fn from_checkpoint(sae: &mut SparseAutoEncoder, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let saved = read_state(path)?;
+        let mut trainer = Trainer::new(saved.cfg.clone())?;
+        trainer.restore(sae, path, saved)?;
+        Ok(trainer)
+    }
+
+    /// As [`from_checkpoint`](Self::from_checkpoint) with the settings of this trainer.
+    pub(super) fn restore(&mut self, sae: &mut SparseAutoEncoder, path: &Path, saved: SavedState) -> Result<()> {
+        let loading = || format!("while loading the checkpoint `{}`", path.display());
+        same_dictionary(&SAEConfig::from_folder(path)?, &sae.cfg).context(loading())?;
+        sae.load_weights(path)?;
+        // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
+        let rows = (saved.cfg.total_training_tokens / saved.total_steps.max(1)).max(1);
+        let total = match self.cfg.total_training_tokens == saved.cfg.total_training_tokens {
+            true => saved.total_steps,
+            false => self.cfg.total_training_tokens / rows,
+        };
+        self.cfg.check_run(sae, total)?;
+        let mut state = TrainingState::new(&self.cfg, sae, total)?;
+        state.read_tensors(sae, &path.join(TENSORS_FILE), &saved).context(loading())?;
+        sae.current_k = state.plan.k.at(state.step.saturating_sub(1));
+        self.state = Some(state);
+        self.last_metrics = saved.last_metrics;
+        self.metrics_bytes = saved.metrics_bytes;
+        self.resume_from = Some(path.to_path_buf());
+        Ok(())
+    }
+}
+
+impl TrainingState {
+    fn write_tensors(&self, sae: &SparseAutoEncoder, path: &Path) -> Result<()> {
+        let mut named: Vec<(String, Tensor)> = Vec::new();
+        for ((name, _), moments) in sae.parameters().iter().zip(self.optimizer.moments()) {
+            named.push((format!("exp_avg.{name}"), moments.exp_avg.shallow_clone()));
+            named.push((format!("exp_avg_sq.{name}"), moments.exp_avg_sq.shallow_clone()));
+        }
+        for ((name, _), sum) in sae.parameters().iter().zip(&self.accumulated) {
+            named.push((format!("accumulated.{name}"), sum.shallow_clone()));
+        }
+        let sums: Vec<&Tensor> = self.sums.sums.iter().map(|(sum, _)| sum).collect();
+        named.push(("sums.averages".into(), Tensor::f_stack(&sums, 0)?));
+        named.push(("sums.fired".into(), self.sums.fired.shallow_clone()));
+        named.push(("sums.tokens".into(), self.sums.tokens.shallow_clone()));
+        named.push(("tokens_since_firing".into(), self.dead.tokens_since.shallow_clone()));
+        let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();
+        safetensors::write(path, &tensors, &BTreeMap::new())
+    }
+
+    fn read_tensors(&mut self, sae: &SparseAutoEncoder, path: &Path, saved: &SavedState) -> Result<()> {
+        let file = safetensors::read(path)?;
+        let device = sae.device();
+        let fill = |target: &mut Tensor, name: &str| -> Result<()> {
+            let values = file.tensor(name, device, None)?;
+            if values.size() != target.size() {
+                return Err(Error::input(format!(
+                    "`{name}` has shape {:?}, but {:?} is needed",
+                    values.size(),
+                    target.size()
+                )));
+            }
+            *target = values;
+            Ok(())
+        };
+        let steps = saved.moment_steps.iter();
+        for (((name, _), moments), steps) in
+            sae.parameters().iter().zip(self.optimizer.moments_mut()).zip(steps)
+        {
+            fill(&mut moments.exp_avg, &format!("exp_avg.{name}"))?;
+            fill(&mut moments.exp_avg_sq, &format!("exp_avg_sq.{name}"))?;
+            moments.steps = *steps;
+        }
+        if saved.accumulated_batches > 0 {
+            for (name, parameter) in sae.parameters() {
+                let mut sum = parameter.f_detach()?;
+                fill(&mut sum, &format!("accumulated.{name}"))?;
+                self.accumulated.push(sum);
+            }
+        }
+        let averages = file.tensor("sums.averages", device, None)?;
+        for (index, ((sum, count), saved)) in self.sums.sums.iter_mut().zip(&saved.sum_counts).enumerate() {
+            *sum = averages.f_get(index as i64)?;
+            *count = *saved;
+        }
+        fill(&mut self.sums.fired, "sums.fired")?;
+        fill(&mut self.sums.tokens, "sums.tokens")?;
+        fill(&mut self.dead.tokens_since, "tokens_since_firing")?;
+        let _ = self.tokens.f_fill_(saved.tokens)?;
+        self.step = saved.step;
+        self.accumulated_batches = saved.accumulated_batches;
+        Ok(())
+    }
+}
+
+/// Reads the part of the checkpoint at `path` that is not tensors.
+pub(super) fn read_state(path: &Path) -> Result<SavedState> {
+    let file = path.join(STATE_FILE);
+    if !file.is_file() {
+        return Err(
+            Error::input(format!("there is no checkpoint at `{}`", path.display()))
+                .hint("a checkpoint is a folder such as `results/checkpoints/step_100`"),
+        );
+    }
+    let text = fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::input(format!("`{}` is not JSON: {error}", file.display())))?;
+    parse(value).context(format!("while reading `{}`", file.display()))
+}
+
+/// Puts the finished folder at `path`, in place of an older one.
+fn publish(finished: PathBuf, path: &Path) -> Result<()> {
+    let failed = |error| Error::io("write", path, error);
+    let sync = |folder: &Path| fs::File::open(folder).and_then(|folder| folder.sync_all());
+    sync(&finished).ok();
+    if path.exists() {
+        let old = finished.with_extension("old");
+        fs::rename(path, &old).map_err(failed)?;
+        fs::rename(&finished, path).map_err(failed)?;
+        fs::remove_dir_all(&old).ok();
+    } else {
+        fs::rename(&finished, path).map_err(failed)?;
+    }
+    if let Some(parent) = path.parent() {
+        sync(parent).ok();
+    }
+    Ok(())
+}
+
+/// Removes what a killed process left half-written in `folder/checkpoints`.
+pub(super) fn remove_unfinished(folder: &Path) {
+    let Ok(entries) = fs::read_dir(checkpoints_folder(folder)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+/// Removes the checkpoints that the configuration does not ask to keep.
+pub(super) fn prune(cfg: &TrainerConfig, folder: &Path) -> Result<()> {
+    let Some(last) = cfg.keep_last_checkpoints else {
+        return Ok(());
+    };
+    let mut all = list_checkpoints(folder);
+    let newest = all.split_off(all.len().saturating_sub(last as usize));
+    drop(newest);
+    let best = cfg.keep_best_checkpoints.unwrap_or(0) as usize;
+    let mut older: Vec<(f64, PathBuf)> = all
+        .into_iter()
+        .map(|(_, path)| (reconstruction_loss(&path), path))
+        .collect();
+    older.sort_by(|left, right| left.0.total_cmp(&right.0));
+    for (_, path) in older.into_iter().skip(best) {
+        fs::remove_dir_all(&path).map_err(|error| Error::io("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+/// The reconstruction loss that was logged last before the checkpoint at `path`.
+fn reconstruction_loss(path: &Path) -> f64 {
+    let logged = read_state(path).ok().and_then(|saved| {
+        let found = saved.last_metrics.into_iter().find(|(name, _)| name == "losses/mse_loss");
+        found.map(|(_, value)| value)
+    });
+    logged.unwrap_or(f64::INFINITY)
+}
+
+/// Refuses to go on with another dictionary than the checkpoint's; names what differs.
+fn same_dictionary(saved: &SAEConfig, ours: &SAEConfig) -> Result<()> {
+    let (saved, ours) = (crate::config::to_value(saved)?, crate::config::to_value(ours)?);
+    let settings = ["sae_pretrained_name_or_path", "strict_loading", "device", "dtype"];
+    let (Some(saved), Some(ours)) = (saved.as_object(), ours.as_object()) else {
+        return Ok(());
+    };
+    for (key, value) in saved {
+        let given = ours.get(key).unwrap_or(&Value::Null);
+        if given != value && !settings.contains(&key.as_str()) {
+            return Err(Error::input(format!(
+                "this checkpoint belongs to another dictionary: there `{key}` is {value}, here it is {given}"
+            ))
+            .hint("use the settings of that run, or another folder for a new one"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! How a dictionary is trained: losses, optimiser, schedules, logging and checkpoints.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Steps;
+use crate::dictionary::SparsityLoss;
+use crate::tensor::DType;
+
+/// Which optimiser moves the parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerClass {
+    /// Adam (<https://arxiv.org/abs/1412.6980>) as in PyTorch.
+    #[default]
+    Adam,
+    /// Adam that moves only what has a gradient, so that a latent which wakes up is not thrown by stale moments.
+    SparseAdam,
+}
+
+/// How the learning rate runs over the training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LrSchedulerName {
+    /// Always `lr`.
+    Constant,
+    /// Linear warm-up, constant, linear cool-down.
+    #[default]
+    ConstantWithWarmup,
+    /// Linear warm-up, then linear decay to 0.
+    LinearWarmupDecay,
+    /// Half a cosine from `lr` down.
+    CosineAnnealing,
+    /// Linear warm-up, then half a cosine down.
+    CosineAnnealingWarmup,
+    /// Linear warm-up, then exponential decay.
+    ExponentialWarmup,
+}
+
+/// How k runs from `initial_k` to `top_k`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KScheduleType {
+    /// In equal steps.
+    #[default]
+    Linear,
+    /// Fast at first.
+    Exponential,
+}
+
+/// Where the checkpoints of a run lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckpointSaveMode {
+    /// At steps `ceil(2^(i/n · log2 T))`: dense in the beginning.
+    #[default]
+    Log,
+    /// Every `T // n` steps.
+    Linear,
+}
+
+/// Everything about one training but the dictionary and the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainerConfig {
+    /// Coefficient λ of the sparsity penalty.
+    pub l1_coefficient: Option<f64>,
+    /// Steps, or fraction of all steps, over which λ rises from 0.
+    pub l1_coefficient_warmup_steps: Steps,
+    /// Coefficient of the threshold penalty of `jumprelu`; null leaves it out.
+    pub lp_coefficient: Option<f64>,
+    /// Coefficient of the Aux-K loss, which revives dead latents; null leaves it out.
+    pub auxk_coefficient: Option<f64>,
+    /// Number format of the matrix products while training; parameters keep theirs. null or float32: no mixed
+    /// precision.
+    pub amp_dtype: Option<DType>,
+    /// Sparsity penalty: `power`, `tanh`, `tanh-quad`, or null for none (the top-k family needs none).
+    pub sparsity_loss_type: Option<SparsityLoss>,
+    /// Stretch c of the tanh penalties.
+    pub tanh_stretch_coefficient: f64,
+    /// Frequency scale s of tanh-quad: smaller punishes frequent latents more.
+    pub frequency_scale: f64,
+    /// Power p of the `power` penalty; 1 is the L¹ norm.
+    pub p: i64,
+    /// k at the start, for the top-k family; null keeps k at `top_k` throughout.
+    pub initial_k: Option<f64>,
+    /// Steps, or fraction of all steps, over which k goes from `initial_k` to `top_k`.
+    pub k_warmup_steps: Steps,
+    /// Steps, or fraction of all steps, for which k stays at `initial_k` first.
+    pub k_cold_booting_steps: Steps,
+    /// Course of k.
+    pub k_schedule_type: KScheduleType,
+    /// Curvature of the exponential course of k.
+    pub k_exponential_factor: f64,
+    /// Most dead latents that Aux-K uses at a time.
+    pub k_aux: i64,
+    /// Tokens without firing after which a latent counts as dead.
+    pub dead_threshold: f64,
+    /// Leave out all metrics but losses and schedules.
+    pub skip_metrics_calculation: bool,
+    /// Batches whose gradients are averaged for one move of the optimiser.
+    pub gradient_accumulation_steps: u64,
+    /// Learning rate at its height.
+    pub lr: f64,
+    /// Decay rates of the optimiser's first and second moment.
+    pub betas: (f64, f64),
+    /// Optimiser.
+    pub optimizer_class: OptimizerClass,
+    /// Course of the learning rate.
+    pub lr_scheduler_name: LrSchedulerName,
+    /// Learning rate at the end, as a part of `lr`; null: 1/32 for constantwithwarmup and exponentialwarmup, 0 for
+    /// cosine.
+    pub lr_end_ratio: Option<f64>,
+    /// Steps, or fraction of all steps, over which the learning rate rises.
+    pub lr_warm_up_steps: Steps,
+    /// Steps, or fraction of all steps, over which the learning rate falls at the end (constantwithwarmup).
+    pub lr_cool_down_steps: Steps,
+    /// Learning rate of `jumprelu` thresholds as a multiple of `lr`.
+    pub jumprelu_lr_factor: f64,
+    /// Largest gradient norm (per non-zero entry); larger gradients are scaled down. 0 is off.
+    pub clip_grad_norm: f64,
+    /// Kept for compatibility: firing frequencies are counted from one log to the next.
+    pub feature_sampling_window: u64,
+    /// Tokens to train on; the number of steps is this over the rows of a batch.
+    pub total_training_tokens: u64,
+    /// Steps from one log to the next.
+    pub log_frequency: u64,
+    /// Steps from one evaluation to the next, where there is one.
+    pub eval_frequency: u64,
+    /// Number of checkpoints; 0 for none.
+    pub n_checkpoints: u64,
+    /// Where the checkpoints lie.
+    pub check_point_save_mode: CheckpointSaveMode,
+    /// Minutes between further checkpoints; null for none.
+    pub checkpoint_every_minutes: Option<f64>,
+    /// Checkpoints to keep, the newest; null keeps all.
+    pub keep_last_checkpoints: Option<u64>,
+    /// Checkpoints to keep besides those, the ones of least reconstruction loss.
+    pub keep_best_checkpoints: Option<u64>,
+    /// Checkpoint folder to go on from.
+    pub from_pretrained_path: Option<String>,
+    /// Folder for everything the run writes.
+    pub exp_result_path: String,
+}
+
+/// The default warm-up of the learning rate, in steps.
+pub(super) const DEFAULT_LR_WARM_UP: Steps = Steps::Count(5000);
+
+impl Default for TrainerConfig {
+    fn default() -> Self {
+        Self {
+            l1_coefficient: Some(0.000_08),
+            l1_coefficient_warmup_steps: Steps::Fraction(0.1),
+            lp_coefficient: None,
+            auxk_coefficient: None,
+            amp_dtype: Some(DType::BFLOAT16),
+            sparsity_loss_type: None,
+            tanh_stretch_coefficient: 4.0,
+            frequency_scale: 0.01,
+            p: 1,
+            initial_k: None,
+            k_warmup_steps: Steps::Fraction(0.1),
+            k_cold_booting_steps: Steps::Count(0),
+            k_schedule_type: KScheduleType::Linear,
+            k_exponential_factor: 3.0,
+            k_aux: 512,
+            dead_threshold: 10_000_000.0,
+            skip_metrics_calculation: false,
+            gradient_accumulation_steps: 1,
+            lr: 0.0004,
+            betas: (0.9, 0.999),
+            optimizer_class: OptimizerClass::Adam,
+            lr_scheduler_name: LrSchedulerName::ConstantWithWarmup,
+            lr_end_ratio: None,
+            lr_warm_up_steps: DEFAULT_LR_WARM_UP,
+            lr_cool_down_steps: Steps::Fraction(0.2),
+            jumprelu_lr_factor: 1.0,
+            clip_grad_norm: 0.0,
+            feature_sampling_window: 1000,
+            total_training_tokens: 300_000_000,
+            log_frequency: 1000,
+            eval_frequency: 1000,
+            n_checkpoints: 10,
+            check_point_save_mode: CheckpointSaveMode::Log,
+            checkpoint_every_minutes: None,
+            keep_last_checkpoints: None,
+            keep_best_checkpoints: None,
+            from_pretrained_path: None,
+            exp_result_path: "results".into(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Which latents are dead: how many tokens each has gone without firing.
+
+use crate::error::Result;
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Counts, for every latent, the tokens since it last fired.
+#[derive(Debug)]
+pub struct DeadTracker {
+    /// Tokens since the last firing, int64 `(d_sae)`.
+    pub(super) tokens_since: Tensor,
+    threshold: f64,
+}
+
+impl DeadTracker {
+    /// All latents have just fired. They are dead after `threshold` tokens without firing.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(d_sae: i64, threshold: f64, device: Device) -> Result<Self> {
+        Ok(Self {
+            tokens_since: Tensor::f_zeros([d_sae], (Kind::Int64, device))?,
+            threshold,
+        })
+    }
+
+    /// Takes note of one batch of `tokens` (0-d): how often each latent `fired (d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn record(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
+        let silent = fired.f_le(0.0)?;
+        let grown = self.tokens_since.f_add(&tokens.f_to_kind(Kind::Int64)?)?;
+        self.tokens_since = grown.f_mul(&silent)?;
+        Ok(())
+    }
+
+    /// Which latents are dead: bool `(d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn is_dead(&self) -> Result<Tensor> {
+        Ok(self.tokens_since.f_ge(self.threshold)?)
+    }
+}

@@ -1,0 +1,105 @@
+//! What a training will cost, said before it starts.
+
+use std::fmt;
+
+use super::config::{OptimizerClass, TrainerConfig};
+use crate::dictionary::SAEConfig;
+
+/// Steps, parameters and memory of one training, in bytes where not said otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// Steps of the training.
+    pub steps: u64,
+    /// Trainable numbers.
+    pub parameters: u64,
+    /// The parameters themselves.
+    pub weights: u64,
+    /// Their gradients.
+    pub gradients: u64,
+    /// The optimiser's two moments.
+    pub moments: u64,
+    /// What one step holds for its backward pass: an estimate.
+    pub step_buffers: u64,
+    /// All checkpoints together, on disk, without the activation stream's buffer.
+    pub disk: u64,
+}
+
+/// Tensors of shape `(rows, d_sae)` that a step holds at its height: pre-activations, their scaled form, activations,
+/// and the gradients of two of them.
+const LATENT_BUFFERS: u64 = 6;
+
+/// Tensors of shape `(rows, d_model)`: input, reconstruction, error, gradient.
+const MODEL_BUFFERS: u64 = 5;
+
+impl Forecast {
+    /// The forecast for `steps` steps with batches of `rows` rows.
+    pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64) -> Self {
+        let (d, n) = (sae.d_model as u64, sae.d_sae() as u64);
+        let encoder = d * n + n;
+        let mut parameters = encoder + d * n;
+        if sae.use_decoder_bias {
+            parameters += d;
+        }
+        if sae.use_glu_encoder {
+            parameters += encoder;
+        }
+        if sae.act_fn == crate::dictionary::ActFn::JumpRelu {
+            parameters += n;
+        }
+        let width = sae.dtype.size() as u64;
+        let weights = parameters * width;
+        let moments = match cfg.optimizer_class {
+            OptimizerClass::Adam | OptimizerClass::SparseAdam => 2 * weights,
+        };
+        let checkpoints = match (cfg.keep_last_checkpoints, cfg.keep_best_checkpoints) {
+            (None, _) => cfg.n_checkpoints,
+            (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),
+        };
+        Self {
+            steps,
+            parameters,
+            weights,
+            gradients: weights,
+            moments,
+            step_buffers: width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
+            disk: checkpoints * (weights + moments),
+        }
+    }
+
+    /// All memory together.
+    pub fn memory(&self) -> u64 {
+        self.weights + self.gradients + self.moments + self.step_buffers
+    }
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} steps, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}); checkpoints {}",
+            self.steps,
+            self.parameters,
+            size(self.memory()),
+            size(self.weights),
+            size(self.gradients),
+            size(self.moments),
+            size(self.step_buffers),
+            size(self.disk),
+        )
+    }
+}
+
+/// `1.5 GiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}

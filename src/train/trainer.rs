@@ -1,0 +1,367 @@
+//! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use super::config::TrainerConfig;
+use super::dead::DeadTracker;
+use super::engine::{AutogradEngine, StepEngine, StepOutput};
+use super::metrics::{Details, MetricSums, StepFigures};
+use super::optim::{Optimizer, clip};
+use super::schedule::Plan;
+use crate::activations::Batch;
+use crate::config::Config;
+use crate::dictionary::{LossInput, LossSettings, SparseAutoEncoder};
+use crate::error::{Error, Result};
+use crate::event::Metrics;
+use crate::tensor::{Kind, Tensor};
+
+/// Trains dictionaries. Holds the optimiser and everything else that belongs to one training.
+pub struct Trainer {
+    /// How to train.
+    pub cfg: TrainerConfig,
+    pub(super) engine: Box<dyn StepEngine>,
+    pub(super) state: Option<TrainingState>,
+    pub(super) last_metrics: Metrics,
+    /// Checkpoint from which the stream has still to be positioned.
+    pub(super) resume_from: Option<PathBuf>,
+    /// Batches that were taken from the stream but not trained on when the last call ended.
+    pub(super) pending: VecDeque<Batch>,
+    /// Length of `metrics.jsonl` that belongs to the steps done.
+    pub(super) metrics_bytes: u64,
+    /// The last loss was not finite.
+    pub(super) is_broken: bool,
+}
+
+/// All that changes while training, besides the dictionary itself.
+pub(super) struct TrainingState {
+    pub(super) plan: Plan,
+    /// Steps done.
+    pub(super) step: u64,
+    /// Tokens trained on, int64 0-d on the device.
+    pub(super) tokens: Tensor,
+    pub(super) optimizer: Optimizer,
+    pub(super) dead: DeadTracker,
+    pub(super) sums: MetricSums,
+    /// Gradients summed since the optimiser last moved, and over how many batches.
+    pub(super) accumulated: Vec<Tensor>,
+    pub(super) accumulated_batches: u64,
+}
+
+/// What one step did.
+pub struct StepReport {
+    /// Number of this step, from 1.
+    pub step: u64,
+    /// Loss, explained variance and L0 of this batch, still on the device.
+    pub figures: StepFigures,
+    /// Terms of the loss by name, 0-d on the device.
+    pub terms: Vec<(&'static str, Tensor)>,
+    /// Averages since the last log, at steps that log.
+    pub logged: Option<Metrics>,
+}
+
+/// Activations of one batch as the dictionary sees them.
+struct Prepared {
+    x: Tensor,
+    label: Tensor,
+    mask: Option<Tensor>,
+}
+
+impl Trainer {
+    /// A trainer that has not begun.
+    ///
+    /// # Errors
+    /// A configuration that makes no sense.
+    pub fn new(cfg: TrainerConfig) -> Result<Self> {
+        cfg.validate()?;
+        Ok(Self {
+            cfg,
+            engine: Box::new(AutogradEngine),
+            state: None,
+            last_metrics: Metrics::new(),
+            resume_from: None,
+            pending: VecDeque::new(),
+            metrics_bytes: 0,
+            is_broken: false,
+        })
+    }
+
+    /// Computes steps with `engine` from now on.
+    pub fn set_engine(&mut self, engine: Box<dyn StepEngine>) {
+        self.engine = engine;
+    }
+
+    /// The metrics that were logged last; empty before the first log.
+    pub fn metrics(&self) -> &Metrics {
+        &self.last_metrics
+    }
+
+    /// Steps done so far.
+    pub fn steps_done(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.step)
+    }
+
+    /// All steps of the training, once the first batch has told how large batches are.
+    pub fn total_steps(&self) -> Option<u64> {
+        self.state.as_ref().map(|state| state.plan.total_steps)
+    }
+
+    /// Has it done all its steps?
+    pub fn is_finished(&self) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.step >= state.plan.total_steps)
+    }
+
+    /// Tokens trained on so far.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn tokens_done(&self) -> Result<u64> {
+        match &self.state {
+            Some(state) => Ok(state.tokens.f_int64_value(&[])?.max(0) as u64),
+            None => Ok(0),
+        }
+    }
+
+    /// Makes the plan from the first batch, unless there is one already. Returns remarks.
+    ///
+    /// # Errors
+    /// Everything that is refused before a training starts.
+    pub(super) fn begin(&mut self, sae: &SparseAutoEncoder, first: &Batch) -> Result<Vec<String>> {
+        if self.state.is_some() {
+            return Ok(Vec::new());
+        }
+        let rows = rows_of(first, sae)?;
+        let total = self.cfg.total_training_tokens / rows;
+        if total == 0 {
+            return Err(Error::input(format!(
+                "{} tokens do not fill one batch of {rows} rows",
+                self.cfg.total_training_tokens
+            ))
+            .hint("raise `total_training_tokens` or lower the batch size")
+            .under("total_training_tokens"));
+        }
+        let remarks = self.cfg.check_run(sae, total)?;
+        self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
+        Ok(remarks)
+    }
+
+    /// Averages of the steps that have not been logged yet, if there are any.
+    pub(super) fn log_rest(&mut self, sae: &SparseAutoEncoder) -> Result<Option<Metrics>> {
+        let Some(state) = self.state.as_mut().filter(|state| !state.sums.is_empty()) else {
+            return Ok(None);
+        };
+        let metrics = state.log(&self.cfg, sae, state.step.saturating_sub(1))?;
+        self.last_metrics = metrics.clone();
+        Ok(Some(metrics))
+    }
+
+    /// Trains `sae` on one batch: losses, gradients, metrics, and a move of the optimiser when it is due.
+    ///
+    /// For loops of one's own; [`fit`](Self::fit) does this for a whole stream. Writes no files.
+    ///
+    /// # Errors
+    /// What is refused before a training starts (at the first step), batches that do not fit, and losses that are not
+    /// finite, in which case nothing was moved.
+    pub fn step(&mut self, sae: &mut SparseAutoEncoder, batch: &Batch) -> Result<StepReport> {
+        self.begin(sae, batch)?;
+        let prepared = prepare(sae, batch)?;
+        let Some(state) = self.state.as_mut() else {
+            return Err(Error::run("the training has no plan"));
+        };
+        let input = LossInput {
+            x: &prepared.x,
+            label: &prepared.label,
+            mask: prepared.mask.as_ref(),
+        };
+        sae.current_k = state.plan.k.at(state.step);
+        let settings = loss_settings(&self.cfg, &state.plan, state.step);
+        let mut output = self.engine.compute(sae, &input, &settings, &mut state.dead)?;
+        if should_check(&self.cfg, sae, state) {
+            let sound = refuse_not_finite(&output, state.step + 1);
+            self.is_broken = sound.is_err();
+            sound?;
+        }
+        let lr = state.plan.lr.at(state.step);
+        let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
+        let mut moving = gradients;
+        let norms = match &mut moving {
+            Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
+            None => None,
+        };
+        let figures = state.sums.add(&output, &input, norms.as_ref())?;
+        let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
+        let logged = match log_now || state.step + 1 == state.plan.total_steps {
+            true => Some(state.log(&self.cfg, sae, state.step)?),
+            false => None,
+        };
+        if let Some(gradients) = &moving {
+            state.optimizer.step(sae, gradients, lr)?;
+        }
+        state.step += 1;
+        let _ = state.tokens.f_add_(&output.tokens)?;
+        if let Some(metrics) = &logged {
+            self.last_metrics = metrics.clone();
+        }
+        Ok(StepReport {
+            step: state.step,
+            figures,
+            terms: output.terms,
+            logged,
+        })
+    }
+}
+
+impl TrainingState {
+    pub(super) fn new(cfg: &TrainerConfig, sae: &SparseAutoEncoder, total: u64) -> Result<Self> {
+        let device = sae.device();
+        Ok(Self {
+            plan: Plan::new(cfg, total, sae.cfg.top_k),
+            step: 0,
+            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            optimizer: Optimizer::new(cfg, sae)?,
+            dead: DeadTracker::new(sae.cfg.d_sae(), cfg.dead_threshold, device)?,
+            sums: MetricSums::new(cfg, sae.cfg.d_sae(), device)?,
+            accumulated: Vec::new(),
+            accumulated_batches: 0,
+        })
+    }
+
+    /// Adds the gradients of one batch; gives their mean when the optimiser is due to move.
+    fn collect(&mut self, cfg: &TrainerConfig, gradients: Vec<Tensor>) -> Result<Option<Vec<Tensor>>> {
+        if cfg.gradient_accumulation_steps == 1 {
+            return Ok(Some(gradients));
+        }
+        if self.accumulated.is_empty() {
+            self.accumulated = gradients;
+        } else {
+            for (sum, gradient) in self.accumulated.iter_mut().zip(&gradients) {
+                let _ = sum.f_add_(gradient)?;
+            }
+        }
+        self.accumulated_batches += 1;
+        let last = self.step + 1 == self.plan.total_steps;
+        if self.accumulated_batches < cfg.gradient_accumulation_steps && !last {
+            return Ok(None);
+        }
+        let mut mean = std::mem::take(&mut self.accumulated);
+        for sum in &mut mean {
+            let _ = sum.f_div_scalar_(self.accumulated_batches as i64)?;
+        }
+        self.accumulated_batches = 0;
+        Ok(Some(mean))
+    }
+
+    /// The averages since the last log, with the schedules as they stood at `step`.
+    fn log(&mut self, cfg: &TrainerConfig, sae: &SparseAutoEncoder, step: u64) -> Result<Metrics> {
+        let details = Details {
+            lr: self.plan.lr.at(step),
+            tokens: self.tokens.f_int64_value(&[])?,
+            l1_coefficient: self.plan.l1_coefficient(step),
+            k: self.plan.k.at(step),
+        };
+        self.sums.take(sae, &self.dead, &details, cfg)
+    }
+}
+
+/// The loss of `step`, with its schedules applied.
+fn loss_settings(cfg: &TrainerConfig, plan: &Plan, step: u64) -> LossSettings {
+    LossSettings {
+        sparsity_loss_type: cfg.sparsity_loss_type,
+        tanh_stretch_coefficient: cfg.tanh_stretch_coefficient,
+        frequency_scale: cfg.frequency_scale,
+        p: cfg.p,
+        l1_coefficient: plan.l1_coefficient(step),
+        lp_coefficient: cfg.lp_coefficient.unwrap_or(0.0),
+        auxk_coefficient: cfg.auxk_coefficient.unwrap_or(0.0),
+        k_aux: cfg.k_aux,
+        amp_dtype: cfg.amp_dtype,
+    }
+}
+
+/// Rows of a batch: tokens in 1D, sequences times positions in 2D.
+pub(super) fn rows_of(batch: &Batch, sae: &SparseAutoEncoder) -> Result<u64> {
+    let size = batch.at(&sae.cfg.hook_point_in)?.size();
+    let rows: i64 = size[..size.len().saturating_sub(1)].iter().product();
+    match rows {
+        rows if rows > 0 && size.len() > 1 => Ok(rows as u64),
+        _ => Err(Error::input(format!(
+            "a batch of shape {size:?} holds no activations to train on"
+        ))
+        .hint("activations have the shape (batch, d_model) or (batch, seq, d_model)")),
+    }
+}
+
+/// The normalised activations of `batch`, checked against the dictionary.
+fn prepare(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Prepared> {
+    let take = |hook: &str| -> Result<Tensor> {
+        let x = batch.at(hook)?;
+        let size = x.size();
+        if size.last() != Some(&sae.cfg.d_model) {
+            return Err(Error::input(format!(
+                "the activations at `{hook}` are {} wide, but the dictionary's d_model is {}",
+                size.last().copied().unwrap_or(0),
+                sae.cfg.d_model
+            ))
+            .hint(format!("set `d_model` to {}", size.last().copied().unwrap_or(0))));
+        }
+        Ok(x.shallow_clone())
+    };
+    let _no_grad = tch::no_grad_guard();
+    let x = take(&sae.cfg.hook_point_in)?;
+    let label = match sae.cfg.is_transcoder() {
+        true => take(&sae.cfg.hook_point_out)?,
+        false => x.shallow_clone(),
+    };
+    let leading = x.size()[..x.dim() - 1].to_vec();
+    if label.size() != x.size() {
+        return Err(Error::input(format!(
+            "the activations at `{}` and `{}` have different shapes: {:?} and {:?}",
+            sae.cfg.hook_point_in,
+            sae.cfg.hook_point_out,
+            x.size(),
+            label.size()
+        )));
+    }
+    if let Some(mask) = batch.mask.as_ref().filter(|mask| mask.size() != leading) {
+        return Err(Error::input(format!(
+            "the mask of a batch has shape {:?}, but its activations have {leading:?} positions",
+            mask.size()
+        )));
+    }
+    let x = sae.normalize(&x, &sae.cfg.hook_point_in)?;
+    let label = match sae.cfg.is_transcoder() {
+        true => sae.normalize(&label, &sae.cfg.hook_point_out)?,
+        false => x.shallow_clone(),
+    };
+    let mask = batch.mask.as_ref().map(|mask| mask.f_to_device(sae.device())).transpose()?;
+    Ok(Prepared { x, label, mask })
+}
+
+/// Reading a loss back makes a GPU wait, so there it is looked at when metrics are read back anyway.
+fn should_check(cfg: &TrainerConfig, sae: &SparseAutoEncoder, state: &TrainingState) -> bool {
+    const GPU_STEPS: u64 = 50;
+    let every = cfg.log_frequency.min(GPU_STEPS);
+    sae.device() == crate::tensor::Device::Cpu || (state.step + 1).is_multiple_of(every)
+}
+
+/// Refuses a loss that is NaN or infinite, and says which term.
+fn refuse_not_finite(output: &StepOutput, step: u64) -> Result<()> {
+    if output.loss.f_double_value(&[])?.is_finite() {
+        return Ok(());
+    }
+    let mut broken = Vec::new();
+    for (name, term) in &output.terms {
+        let value = term.f_double_value(&[])?;
+        if !value.is_finite() {
+            broken.push(format!("{name} = {value}"));
+        }
+    }
+    let terms = match broken.is_empty() {
+        true => "the sum of its terms".to_string(),
+        false => broken.join(", "),
+    };
+    Err(Error::run(format!("the loss is not finite at step {step}: {terms}"))
+        .hint("a lower learning rate, gradient clipping (`clip_grad_norm`) or amp_dtype = \"float32\" may help"))
+}
