@@ -20,6 +20,7 @@ mod engine;
 mod fit;
 mod folder;
 mod forecast;
+mod initializer;
 mod metrics;
 mod optim;
 mod schedule;
@@ -34,6 +35,9 @@ pub use engine::{AutogradEngine, StepEngine, StepOutput};
 pub use fit::{EvalFn, FitOptions, FitOutcome, Lane, fit_all};
 pub use folder::Provenance;
 pub use forecast::Forecast;
+pub use initializer::{
+    BiasInitMethod, Initializer, InitializerConfig, InitializerInputs, MlpFn, geometric_median,
+};
 pub use metrics::StepFigures;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use trainer::{StepReport, Trainer};

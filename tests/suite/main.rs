@@ -4,6 +4,7 @@ mod activations;
 mod datasets;
 mod fixtures;
 mod model;
+mod sae_init;
 mod sae_step;
 mod sae_train;
 mod scripts;

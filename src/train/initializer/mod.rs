@@ -1,0 +1,275 @@
+//! The initialiser: weights with which training begins well.
+
+mod config;
+mod median;
+mod search;
+
+pub use config::{BiasInitMethod, InitializerConfig};
+pub use median::geometric_median;
+
+use std::collections::BTreeMap;
+
+use super::dataset_norm::{NORM_BATCHES, average_norms};
+use crate::activations::{Batch, BatchStream};
+use crate::config::Config;
+use crate::dictionary::{LossInput, NormActivation, SAEConfig, SparseAutoEncoder};
+use crate::error::{Error, Result};
+use crate::event::RunContext;
+use crate::tensor::{Kind, Tensor};
+
+/// Chooses the weights of fresh dictionaries.
+#[derive(Clone, Debug)]
+pub struct Initializer {
+    /// How.
+    pub cfg: InitializerConfig,
+}
+
+/// What a model's MLP gives for inputs `(n, d_model)` at their own scale.
+pub type MlpFn<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+
+/// What an initialisation may draw on besides its settings.
+#[derive(Default)]
+pub struct InitializerInputs<'a> {
+    /// Activations. What is taken from here is not seen again by the training: 8 batches for the average norm, and one
+    /// for everything that looks at activations; none where nothing needs them.
+    pub stream: Option<&'a mut dyn BatchStream>,
+    /// Average activation norms by hook point, where they are known already.
+    pub activation_norm: Option<BTreeMap<String, f64>>,
+    /// The MLP of `model_layer`, for `initialize_tc_with_mlp`.
+    pub mlp: Option<MlpFn<'a>>,
+}
+
+/// Normalised activations that the choice of weights looks at.
+struct Sample {
+    x: Tensor,
+    label: Tensor,
+    mask: Option<Tensor>,
+}
+
+impl Initializer {
+    /// An initialiser with these settings.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub fn new(cfg: InitializerConfig) -> Result<Self> {
+        cfg.validate()?;
+        Ok(Self { cfg })
+    }
+
+    /// Makes the dictionary of `sae_cfg` and chooses its weights. One that names trained weights keeps those and gets
+    /// only what they lack, the average norms.
+    ///
+    /// # Errors
+    /// Settings that do not fit the dictionary; a stream that is needed and missing, empty, or without the hook points;
+    /// somebody asked to stop.
+    pub fn initialize_sae_from_config(
+        &self,
+        sae_cfg: &SAEConfig,
+        mut inputs: InitializerInputs<'_>,
+        context: &RunContext,
+    ) -> Result<SparseAutoEncoder> {
+        self.cfg.validate()?;
+        let trained = sae_cfg.sae_pretrained_name_or_path.is_some();
+        if !trained {
+            self.cfg.check_dictionary(sae_cfg)?;
+        }
+        if let Some(seed) = self.cfg.seed {
+            tch::manual_seed(seed);
+        }
+        let mut sae = SparseAutoEncoder::from_config(sae_cfg.clone())?;
+        if !trained {
+            sae.draw(
+                self.cfg.encoder_uniform_bound,
+                self.cfg.decoder_uniform_bound,
+                self.cfg.init_log_jumprelu_threshold_value.unwrap_or(f64::NAN),
+            )?;
+            search::follow_decoder(&self.cfg, &mut sae, None)?;
+        }
+        if sae.cfg.norm_activation == NormActivation::DatasetWise && !has_norms(&sae) {
+            let norms = match inputs.activation_norm.take() {
+                Some(norms) => norms,
+                None => measure_norms(&sae, inputs.stream.as_deref_mut(), context)?,
+            };
+            sae.set_dataset_average_activation_norm(norms)?;
+        }
+        if !trained && self.needs_sample() {
+            let batch = next_batch(inputs.stream.as_deref_mut(), "to choose the initial weights")?;
+            let sample = Sample::new(&sae, &batch)?;
+            self.fit_to_sample(&mut sae, &sample, inputs.mlp, context)?;
+        }
+        Ok(sae)
+    }
+
+    fn needs_sample(&self) -> bool {
+        self.cfg.grid_search_init_norm
+            || self.cfg.initialize_w_d_with_active_subspace
+            || self.cfg.init_encoder_bias_with_mean_hidden_pre
+            || self.cfg.initialize_tc_with_mlp == Some(true)
+            || self.cfg.bias_init_method == BiasInitMethod::GeometricMedian
+    }
+
+    fn fit_to_sample(
+        &self,
+        sae: &mut SparseAutoEncoder,
+        sample: &Sample,
+        mlp: Option<MlpFn<'_>>,
+        context: &RunContext,
+    ) -> Result<()> {
+        let _no_grad = tch::no_grad_guard();
+        if self.cfg.initialize_tc_with_mlp == Some(true) {
+            let mlp = mlp.ok_or_else(|| {
+                Error::input("the transcoder shall begin with the model's MLP, but no model was given")
+                    .hint("pass the model to initialize_sae_from_config")
+            })?;
+            set_decoder_to_mlp(sae, &sample.x, mlp)?;
+            if self.cfg.init_encoder_with_decoder_transpose {
+                context.events.warn(
+                    "the encoder is set to the decoder's transpose after the MLP was read off its columns; set \
+                     `init_encoder_with_decoder_transpose` to false to keep the encoder",
+                )?;
+            }
+        }
+        if let (true, Some(dimension)) = (self.cfg.initialize_w_d_with_active_subspace, self.cfg.d_active_subspace) {
+            project_decoder(sae, &sample.label, dimension)?;
+        }
+        if self.cfg.bias_init_method == BiasInitMethod::GeometricMedian {
+            let rows = sample.label.f_reshape([-1, sae.cfg.d_model])?;
+            sae.set_parameter("b_D", &geometric_median(&rows)?)?;
+        }
+        if self.cfg.grid_search_init_norm {
+            let input = LossInput {
+                x: &sample.x,
+                label: &sample.label,
+                mask: sample.mask.as_ref(),
+            };
+            let norm = search::search_decoder_norm(&self.cfg, sae, &input, context)?;
+            context.events.note(format!("the best initial decoder norm is {norm:.2}"))?;
+            return Ok(());
+        }
+        search::follow_decoder(&self.cfg, sae, Some(&sample.x))
+    }
+}
+
+impl Sample {
+    fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
+        let _no_grad = tch::no_grad_guard();
+        let take = |hook: &str| -> Result<Tensor> {
+            let x = batch.at(hook)?;
+            match x.size().last() {
+                Some(width) if *width == sae.cfg.d_model => sae.normalize(x, hook),
+                width => Err(Error::input(format!(
+                    "the activations at `{hook}` are {} wide, but the dictionary's d_model is {}",
+                    width.copied().unwrap_or(0),
+                    sae.cfg.d_model
+                ))
+                .hint(format!("set `d_model` to {}", width.copied().unwrap_or(0)))
+                .under("d_model")),
+            }
+        };
+        let x = take(&sae.cfg.hook_point_in)?;
+        let label = match sae.cfg.is_transcoder() {
+            true => take(&sae.cfg.hook_point_out)?,
+            false => x.shallow_clone(),
+        };
+        let mask = batch.mask.as_ref().map(|mask| mask.f_to_device(sae.device())).transpose()?;
+        Ok(Self { x, label, mask })
+    }
+}
+
+fn has_norms(sae: &SparseAutoEncoder) -> bool {
+    sae.cfg.hook_points().iter().all(|hook| sae.dataset_norm(hook).is_some())
+}
+
+/// The average norms over the next batches of the stream, which are used up.
+fn measure_norms(
+    sae: &SparseAutoEncoder,
+    stream: Option<&mut (dyn BatchStream + '_)>,
+    context: &RunContext,
+) -> Result<BTreeMap<String, f64>> {
+    let stream = stream.ok_or_else(|| no_stream("to measure the average activation norm"))?;
+    let mut batches = Vec::new();
+    while batches.len() < NORM_BATCHES {
+        context.check("measuring the average activation norm")?;
+        match stream.next_batch()? {
+            Some(batch) => batches.push(batch),
+            None => break,
+        }
+    }
+    if batches.is_empty() {
+        return Err(empty_stream("to measure the average activation norm"));
+    }
+    if batches.len() < NORM_BATCHES {
+        context.events.warn(format!(
+            "the stream has only {} batches; the average activation norm is over these, and none are left to train on",
+            batches.len()
+        ))?;
+    }
+    average_norms(&batches, &sae.cfg.hook_points())
+}
+
+fn next_batch(stream: Option<&mut (dyn BatchStream + '_)>, purpose: &str) -> Result<Batch> {
+    let stream = stream.ok_or_else(|| no_stream(purpose))?;
+    stream.next_batch()?.ok_or_else(|| empty_stream(purpose))
+}
+
+fn no_stream(purpose: &str) -> Error {
+    Error::input(format!("an activation stream is needed {purpose}"))
+        .hint("pass `activation_stream` to initialize_sae_from_config")
+}
+
+fn empty_stream(purpose: &str) -> Error {
+    Error::input(format!("the activation stream is empty, but it is needed {purpose}"))
+        .hint("give more data or smaller batches")
+}
+
+/// `W_D = W_D[:, :k] Uᵀ` with U the first `k` left singular vectors of the centred labels: decoder rows lie where the
+/// labels vary most.
+fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) -> Result<()> {
+    let rows = label.f_reshape([-1, sae.cfg.d_model])?.f_to_kind(wide(sae.kind()))?;
+    if rows.size()[0] < dimension {
+        return Err(Error::input(format!(
+            "a subspace of {dimension} dimensions cannot be found in a batch of {} rows",
+            rows.size()[0]
+        ))
+        .hint("use larger batches or a smaller `d_active_subspace`"));
+    }
+    let centred = rows.f_sub(&rows.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?)?;
+    let (directions, _, _) = centred.f_transpose(0, 1)?.f_svd(true, true)?;
+    let basis = directions.f_narrow(1, 0, dimension)?;
+    let decoder = sae.parameter("W_D")?.f_detach()?.f_to_kind(wide(sae.kind()))?;
+    let projected = decoder.f_narrow(1, 0, dimension)?.f_matmul(&basis.f_transpose(0, 1)?)?;
+    sae.set_parameter("W_D", &projected)
+}
+
+/// Encoder columns to unit norm; each decoder row becomes the direction in which the MLP answers a typical input moved
+/// along that column.
+fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -> Result<()> {
+    let unscaled = x.f_div(&sae.norm_factor(x, &sae.cfg.hook_point_in)?)?.f_reshape([-1, sae.cfg.d_model])?;
+    let centre = unscaled.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?;
+    let spread = unscaled
+        .f_sub(&centre)?
+        .f_norm_scalaropt_dim(2.0, [1i64].as_slice(), false)?
+        .f_mean(None::<Kind>)?;
+    sae.set_encoder_norm(1.0)?;
+    let columns = sae.parameter("W_E")?.f_detach()?.f_transpose(0, 1)?;
+    let outputs = mlp(&columns.f_mul(&spread)?.f_add(&centre)?)?.f_to_kind(sae.kind())?;
+    if outputs.size() != [sae.cfg.d_sae(), sae.cfg.d_model] {
+        return Err(Error::input(format!(
+            "the MLP gave shape {:?} for {} inputs of width {}",
+            outputs.size(),
+            sae.cfg.d_sae(),
+            sae.cfg.d_model
+        )));
+    }
+    let centred = outputs.f_sub(&outputs.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?)?;
+    let lengths = centred.f_norm_scalaropt_dim(2.0, [1i64].as_slice(), true)?.f_clamp_min(1e-12)?;
+    sae.set_parameter("W_D", &centred.f_div(&lengths)?)
+}
+
+/// Singular vectors exist in single and double precision only.
+fn wide(kind: Kind) -> Kind {
+    match kind {
+        Kind::Double => Kind::Double,
+        _ => Kind::Float,
+    }
+}
