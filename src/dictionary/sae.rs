@@ -57,7 +57,10 @@ impl SparseAutoEncoder {
     }
 
     /// A dictionary whose parameters are all 0, to be filled.
-    pub(super) fn zeros(cfg: SAEConfig) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn zeros(cfg: SAEConfig) -> Result<Self> {
         use crate::config::Config;
         cfg.validate()?;
         let options = (cfg.dtype.kind(), cfg.device.resolve()?);

@@ -45,8 +45,12 @@ fn sae_config(act_fn: &Value, more: &Value) -> SAEConfig {
     from_value(cfg).expect("valid")
 }
 
+/// libtorch has one generator for the whole program, and tests may run side by side.
+static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Draws with the generator of libtorch seeded so that the weights are those of the reference.
 fn initialised(folder: &Path, facts: &Value, seed: i64) -> (SparseAutoEncoder, i64) {
+    let _alone = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut cfg = facts["initializer"].clone();
     cfg["seed"] = json!(seed);
     let initializer = Initializer::new(from_value::<InitializerConfig>(cfg).expect("valid")).expect("an initialiser");
@@ -67,6 +71,7 @@ fn initialised(folder: &Path, facts: &Value, seed: i64) -> (SparseAutoEncoder, i
 /// The seed with which the reference drew its weights, found once by trying.
 fn seed_of(folder: &Path) -> i64 {
     let raw = tensor(&tensors(folder.join("initializer.safetensors")), "raw_W_E");
+    let _alone = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for seed in 0..5000 {
         tch::manual_seed(seed);
         let bound = 0.6;
@@ -188,6 +193,7 @@ fn a_transcoder_begins_with_the_mlp() {
         "hook_point_in": IN, "hook_point_out": OUT, "d_model": 4, "expansion_factor": 2.0,
     }))
     .expect("valid");
+    let _alone = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     tch::manual_seed(1);
     let (x, matrix) = (
         Tensor::randn([32, 4], (tch::Kind::Float, tch::Device::Cpu)) * 3.0 + 1.0,

@@ -76,7 +76,10 @@ impl Initializer {
         if let Some(seed) = self.cfg.seed {
             tch::manual_seed(seed);
         }
-        let mut sae = SparseAutoEncoder::from_config(sae_cfg.clone())?;
+        let mut sae = match trained {
+            true => SparseAutoEncoder::from_config(sae_cfg.clone())?,
+            false => SparseAutoEncoder::zeros(sae_cfg.clone())?,
+        };
         if !trained {
             sae.draw(
                 self.cfg.encoder_uniform_bound,
