@@ -51,9 +51,8 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     let Ok(entries) = fs::read_dir(checkpoints_folder(folder)) else {
         return Vec::new();
     };
-    let step_of = |path: &Path| -> Option<u64> {
-        path.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok()
-    };
+    let step_of =
+        |path: &Path| -> Option<u64> { path.file_name()?.to_str()?.strip_prefix("step_")?.parse().ok() };
     let mut found: Vec<(u64, PathBuf)> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
@@ -72,7 +71,8 @@ impl Trainer {
     /// # Errors
     /// The training has not begun, or the disk is full.
     pub fn save_checkpoint(&mut self, sae: &SparseAutoEncoder, folder: impl AsRef<Path>) -> Result<PathBuf> {
-        self.write_checkpoint(sae, None, folder.as_ref(), 0).map(|(path, _)| path)
+        self.write_checkpoint(sae, None, folder.as_ref(), 0)
+            .map(|(path, _)| path)
     }
 
     /// Writes a checkpoint; the second value says whether the stream's position is in it.
@@ -83,9 +83,10 @@ impl Trainer {
         folder: &Path,
         metrics_bytes: u64,
     ) -> Result<(PathBuf, bool)> {
-        let state = self.state.as_ref().ok_or_else(|| {
-            Error::input("there is nothing to save yet: the training has not begun")
-        })?;
+        let state = self
+            .state
+            .as_ref()
+            .ok_or_else(|| Error::input("there is nothing to save yet: the training has not begun"))?;
         let parent = checkpoints_folder(folder);
         fs::create_dir_all(&parent).map_err(|error| Error::io("create", &parent, error))?;
         let unfinished = tempfile::Builder::new()
@@ -103,7 +104,12 @@ impl Trainer {
             total_steps: state.plan.total_steps,
             step: state.step,
             tokens: state.tokens.f_int64_value(&[])?,
-            moment_steps: state.optimizer.moments().iter().map(|moments| moments.steps).collect(),
+            moment_steps: state
+                .optimizer
+                .moments()
+                .iter()
+                .map(|moments| moments.steps)
+                .collect(),
             sum_counts: state.sums.sums.iter().map(|(_, count)| *count).collect(),
             accumulated_batches: state.accumulated_batches,
             last_metrics: self.last_metrics.clone(),
@@ -132,7 +138,12 @@ impl Trainer {
     }
 
     /// As [`from_checkpoint`](Self::from_checkpoint) with the settings of this trainer.
-    pub(super) fn restore(&mut self, sae: &mut SparseAutoEncoder, path: &Path, saved: SavedState) -> Result<()> {
+    pub(super) fn restore(
+        &mut self,
+        sae: &mut SparseAutoEncoder,
+        path: &Path,
+        saved: SavedState,
+    ) -> Result<()> {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
         same_dictionary(&SAEConfig::from_folder(path)?, &sae.cfg).context(loading())?;
         sae.load_weights(path)?;
@@ -144,7 +155,9 @@ impl Trainer {
         };
         self.cfg.check_run(sae, total)?;
         let mut state = TrainingState::new(&self.cfg, sae, total)?;
-        state.read_tensors(sae, &path.join(TENSORS_FILE), &saved).context(loading())?;
+        state
+            .read_tensors(sae, &path.join(TENSORS_FILE), &saved)
+            .context(loading())?;
         sae.current_k = state.plan.k.at(state.step.saturating_sub(1));
         self.state = Some(state);
         self.last_metrics = saved.last_metrics;
@@ -168,7 +181,10 @@ impl TrainingState {
         named.push(("sums.averages".into(), Tensor::f_stack(&sums, 0)?));
         named.push(("sums.fired".into(), self.sums.fired.shallow_clone()));
         named.push(("sums.tokens".into(), self.sums.tokens.shallow_clone()));
-        named.push(("tokens_since_firing".into(), self.dead.tokens_since.shallow_clone()));
+        named.push((
+            "tokens_since_firing".into(),
+            self.dead.tokens_since.shallow_clone(),
+        ));
         let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();
         safetensors::write(path, &tensors, &BTreeMap::new())
     }
@@ -189,8 +205,11 @@ impl TrainingState {
             Ok(())
         };
         let steps = saved.moment_steps.iter();
-        for (((name, _), moments), steps) in
-            sae.parameters().iter().zip(self.optimizer.moments_mut()).zip(steps)
+        for (((name, _), moments), steps) in sae
+            .parameters()
+            .iter()
+            .zip(self.optimizer.moments_mut())
+            .zip(steps)
         {
             fill(&mut moments.exp_avg, &format!("exp_avg.{name}"))?;
             fill(&mut moments.exp_avg_sq, &format!("exp_avg_sq.{name}"))?;
@@ -287,7 +306,10 @@ pub(super) fn prune(cfg: &TrainerConfig, folder: &Path) -> Result<()> {
 /// The reconstruction loss that was logged last before the checkpoint at `path`.
 fn reconstruction_loss(path: &Path) -> f64 {
     let logged = read_state(path).ok().and_then(|saved| {
-        let found = saved.last_metrics.into_iter().find(|(name, _)| name == "losses/mse_loss");
+        let found = saved
+            .last_metrics
+            .into_iter()
+            .find(|(name, _)| name == "losses/mse_loss");
         found.map(|(_, value)| value)
     });
     logged.unwrap_or(f64::INFINITY)

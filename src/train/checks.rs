@@ -30,7 +30,11 @@ impl Config for TrainerConfig {
         ];
         for (key, value) in not_negative {
             if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
-                return Err(out_of_range(key, value.unwrap_or_default(), "0 or a number above it"));
+                return Err(out_of_range(
+                    key,
+                    value.unwrap_or_default(),
+                    "0 or a number above it",
+                ));
             }
         }
         self.validate_counts()?;
@@ -39,7 +43,10 @@ impl Config for TrainerConfig {
                 return Err(out_of_range("betas", beta, "two numbers from 0 to below 1"));
             }
         }
-        if self.lr_end_ratio.is_some_and(|ratio| !(0.0..=1.0).contains(&ratio)) {
+        if self
+            .lr_end_ratio
+            .is_some_and(|ratio| !(0.0..=1.0).contains(&ratio))
+        {
             let given = self.lr_end_ratio.unwrap_or_default();
             return Err(out_of_range("lr_end_ratio", given, "a number from 0 to 1"));
         }
@@ -50,7 +57,11 @@ impl Config for TrainerConfig {
         }
         if self.initial_k.is_some_and(|k| !(k >= 1.0 && k.is_finite())) {
             let given = self.initial_k.unwrap_or_default();
-            return Err(out_of_range("initial_k", given, "a number of latents, at least 1"));
+            return Err(out_of_range(
+                "initial_k",
+                given,
+                "a number of latents, at least 1",
+            ));
         }
         if self.amp_dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
             return Err(Error::input("mixed precision needs a floating-point dtype")
@@ -66,20 +77,33 @@ impl TrainerConfig {
         let counts = [
             ("p", self.p as f64),
             ("k_aux", self.k_aux as f64),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps as f64),
+            (
+                "gradient_accumulation_steps",
+                self.gradient_accumulation_steps as f64,
+            ),
             ("total_training_tokens", self.total_training_tokens as f64),
             ("log_frequency", self.log_frequency as f64),
             ("eval_frequency", self.eval_frequency as f64),
-            ("keep_last_checkpoints", self.keep_last_checkpoints.unwrap_or(1) as f64),
+            (
+                "keep_last_checkpoints",
+                self.keep_last_checkpoints.unwrap_or(1) as f64,
+            ),
         ];
         for (key, value) in counts {
             if value < 1.0 {
                 return Err(out_of_range(key, value, "at least 1"));
             }
         }
-        if self.checkpoint_every_minutes.is_some_and(|minutes| !(minutes > 0.0)) {
+        if self
+            .checkpoint_every_minutes
+            .is_some_and(|minutes| !(minutes > 0.0))
+        {
             let given = self.checkpoint_every_minutes.unwrap_or_default();
-            return Err(out_of_range("checkpoint_every_minutes", given, "a number of minutes above 0"));
+            return Err(out_of_range(
+                "checkpoint_every_minutes",
+                given,
+                "a number of minutes above 0",
+            ));
         }
         if self.exp_result_path.trim().is_empty() {
             return Err(Error::input("a folder for the results is needed").under("exp_result_path"));
@@ -168,7 +192,11 @@ impl TrainerConfig {
             ("lr_cool_down_steps", self.lr_cool_down_steps, cools_down),
             ("k_warmup_steps", self.k_warmup_steps, scheduled),
             ("k_cold_booting_steps", self.k_cold_booting_steps, scheduled),
-            ("l1_coefficient_warmup_steps", self.l1_coefficient_warmup_steps, penalised),
+            (
+                "l1_coefficient_warmup_steps",
+                self.l1_coefficient_warmup_steps,
+                penalised,
+            ),
         ];
         let mut remarks = Vec::new();
         for (key, steps, used) in spans {

@@ -25,7 +25,9 @@ pub fn average_norms(batches: &[Batch], hooks: &[&str]) -> Result<BTreeMap<Strin
                 Kind::Double => Kind::Double,
                 _ => Kind::Float,
             };
-            let lengths = x.f_to_kind(wide)?.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
+            let lengths = x
+                .f_to_kind(wide)?
+                .f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
             sum += lengths.f_mean(wide)?.f_double_value(&[])?;
         }
         norms.insert((*hook).to_string(), sum / batches.len().max(1) as f64);

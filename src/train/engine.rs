@@ -123,7 +123,11 @@ fn count_tokens(input: &LossInput<'_>) -> Result<Tensor> {
         None => {
             let size = input.x.size();
             let tokens: i64 = size[..size.len().saturating_sub(1)].iter().product();
-            Ok(Tensor::f_full([0i64; 0].as_slice(), tokens, (Kind::Int64, device))?)
+            Ok(Tensor::f_full(
+                [0i64; 0].as_slice(),
+                tokens,
+                (Kind::Int64, device),
+            )?)
         }
     }
 }

@@ -39,7 +39,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn open(cfg: &TrainerConfig, sae: &SparseAutoEncoder, provenance: &Provenance, keep: u64) -> Result<Self> {
+    pub fn open(
+        cfg: &TrainerConfig,
+        sae: &SparseAutoEncoder,
+        provenance: &Provenance,
+        keep: u64,
+    ) -> Result<Self> {
         let path = PathBuf::from(&cfg.exp_result_path);
         std::fs::create_dir_all(&path).map_err(|error| Error::io("create", &path, error))?;
         sae.cfg.save_hyperparameters(&path)?;
@@ -51,7 +56,10 @@ impl RunFolder {
         let mut facts = provenance.facts.clone();
         facts.insert("saescript".into(), env!("CARGO_PKG_VERSION").into());
         facts.insert("libtorch".into(), runtime::libtorch_version().into());
-        facts.insert("device".into(), format!("{:?}", sae.device()).to_lowercase().into());
+        facts.insert(
+            "device".into(),
+            format!("{:?}", sae.device()).to_lowercase().into(),
+        );
         facts.insert("threads".into(), tch::get_num_threads().into());
         facts.insert("parameters".into(), sae.parameter_count().into());
         let command: Vec<String> = std::env::args().collect();
@@ -102,7 +110,8 @@ impl RunFolder {
         self.facts.insert("steps".into(), steps.into());
         self.facts.insert("tokens".into(), tokens.into());
         if status != "running" {
-            self.facts.insert("finished_at".into(), timestamp(SystemTime::now()).into());
+            self.facts
+                .insert("finished_at".into(), timestamp(SystemTime::now()).into());
             let seconds = (self.since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
             self.facts.insert("seconds".into(), seconds.into());
         }
@@ -124,7 +133,8 @@ fn number(value: f64) -> Value {
 fn open_metrics(path: &Path, keep: u64) -> Result<File> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
     let file = opened.map_err(|error| Error::io("write", path, error))?;
-    file.set_len(keep).map_err(|error| Error::io("write", path, error))?;
+    file.set_len(keep)
+        .map_err(|error| Error::io("write", path, error))?;
     Ok(file)
 }
 
@@ -172,7 +182,11 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -190,7 +204,8 @@ mod tests {
 
     #[test]
     fn settings_without_mixed_precision_stay_without() {
-        let text = settings_text(json!({"trainer": {"amp_dtype": null, "lp_coefficient": null}})).expect("text");
+        let text =
+            settings_text(json!({"trainer": {"amp_dtype": null, "lp_coefficient": null}})).expect("text");
         assert_eq!(text.trim(), "[trainer]\namp_dtype = \"torch.float32\"");
     }
 }

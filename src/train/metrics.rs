@@ -132,7 +132,10 @@ impl MetricSums {
         let centre = match input.mask {
             None => flat.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?,
             Some(mask) => {
-                let weights = mask.f_to_device(flat.device())?.f_reshape([-1, 1])?.f_to_kind(flat.f_kind()?)?;
+                let weights = mask
+                    .f_to_device(flat.device())?
+                    .f_reshape([-1, 1])?
+                    .f_to_kind(flat.f_kind()?)?;
                 let count = weights.f_sum(None::<Kind>)?.f_clamp_min(1.0)?;
                 flat.f_mul(&weights)?
                     .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?
@@ -168,14 +171,24 @@ impl MetricSums {
     ///
     /// # Errors
     /// Too little memory.
-    pub fn take(&mut self, sae: &SparseAutoEncoder, dead: &DeadTracker, details: &Details, cfg: &TrainerConfig) -> Result<Metrics> {
+    pub fn take(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        dead: &DeadTracker,
+        details: &Details,
+        cfg: &TrainerConfig,
+    ) -> Result<Metrics> {
         let _no_grad = tch::no_grad_guard();
         let mut names: Vec<&str> = Vec::new();
         let mut values: Vec<Tensor> = Vec::new();
         if self.everything {
             let frequency = self.fired.f_div(&self.tokens.f_clamp_min(1)?)?;
             for (name, bound, above) in FREQUENCIES {
-                let counted = if above { frequency.f_gt(bound)? } else { frequency.f_lt(bound)? };
+                let counted = if above {
+                    frequency.f_gt(bound)?
+                } else {
+                    frequency.f_lt(bound)?
+                };
                 names.push(name);
                 values.push(counted.f_sum(Kind::Int64)?);
             }
@@ -190,7 +203,11 @@ impl MetricSums {
         }
         if self.everything {
             names.push("metrics/l0");
-            values.push(self.fired.f_sum(None::<Kind>)?.f_div(&self.tokens.f_clamp_min(1)?)?);
+            values.push(
+                self.fired
+                    .f_sum(None::<Kind>)?
+                    .f_div(&self.tokens.f_clamp_min(1)?)?,
+            );
             for (name, value) in sae.weight_statistics()? {
                 names.push(name);
                 values.push(value);
@@ -256,5 +273,8 @@ fn details_of(details: &Details, cfg: &TrainerConfig, sae: &SparseAutoEncoder) -
     if sae.cfg.act_fn.selects_k() {
         named.push(("sparsity/k", details.k as f64));
     }
-    named.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+    named
+        .into_iter()
+        .map(|(name, value)| (name.to_string(), value))
+        .collect()
 }

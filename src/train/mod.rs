@@ -21,6 +21,8 @@ mod fit;
 mod folder;
 mod forecast;
 mod initializer;
+mod input;
+mod lane;
 mod metrics;
 mod optim;
 mod schedule;
@@ -32,12 +34,13 @@ pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerCl
 pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
 pub use engine::{AutogradEngine, StepEngine, StepOutput};
-pub use fit::{EvalFn, FitOptions, FitOutcome, Lane, fit_all};
+pub use fit::{EvalFn, FitOptions, FitOutcome, fit_all};
 pub use folder::Provenance;
 pub use forecast::Forecast;
 pub use initializer::{
     BiasInitMethod, Initializer, InitializerConfig, InitializerInputs, MlpFn, geometric_median,
 };
+pub use lane::Lane;
 pub use metrics::StepFigures;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use trainer::{StepReport, Trainer};

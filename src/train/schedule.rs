@@ -158,7 +158,10 @@ pub fn checkpoint_steps(mode: CheckpointSaveMode, count: u64, total: u64) -> Vec
         CheckpointSaveMode::Log => (2f64.powf(i as f64 / count as f64 * (total as f64).log2())).ceil() as u64,
         CheckpointSaveMode::Linear => i * (total / count).max(1),
     };
-    let mut steps: Vec<u64> = (1..=count.min(total)).map(at).map(|step| step.min(total)).collect();
+    let mut steps: Vec<u64> = (1..=count.min(total))
+        .map(at)
+        .map(|step| step.min(total))
+        .collect();
     steps.dedup();
     steps
 }

@@ -57,7 +57,11 @@ impl<'a> Source<'a> {
             .pending
             .iter()
             .enumerate()
-            .flat_map(|(index, batch)| parts(batch).into_iter().map(move |(name, x)| (format!("{index}/{name}"), x)))
+            .flat_map(|(index, batch)| {
+                parts(batch)
+                    .into_iter()
+                    .map(move |(name, x)| (format!("{index}/{name}"), x))
+            })
             .collect();
         if !named.is_empty() {
             let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();
@@ -79,7 +83,11 @@ impl<'a> Source<'a> {
             let broken = || Error::input(format!("`{}` holds a strange tensor `{full}`", path.display()));
             let (index, name) = full.split_once('/').ok_or_else(broken)?;
             let index: usize = index.parse().map_err(|_| broken())?;
-            put(batches.entry(index).or_default(), name, file.tensor(&full, Device::Cpu, None)?);
+            put(
+                batches.entry(index).or_default(),
+                name,
+                file.tensor(&full, Device::Cpu, None)?,
+            );
         }
         self.pending = batches.into_values().collect();
         Ok(())

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::engine::{AutogradEngine, StepEngine, StepOutput};
+use super::input::{Prepared, rows_of};
 use super::metrics::{Details, MetricSums, StepFigures};
 use super::optim::{Optimizer, clip};
 use super::schedule::Plan;
 use crate::activations::Batch;
 use crate::config::Config;
-use crate::dictionary::{LossInput, LossSettings, SparseAutoEncoder};
+use crate::dictionary::{LossSettings, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::tensor::{Kind, Tensor};
@@ -58,13 +59,6 @@ pub struct StepReport {
     pub terms: Vec<(&'static str, Tensor)>,
     /// Averages since the last log, at steps that log.
     pub logged: Option<Metrics>,
-}
-
-/// Activations of one batch as the dictionary sees them.
-struct Prepared {
-    x: Tensor,
-    label: Tensor,
-    mask: Option<Tensor>,
 }
 
 impl Trainer {
@@ -166,15 +160,11 @@ impl Trainer {
     /// finite, in which case nothing was moved.
     pub fn step(&mut self, sae: &mut SparseAutoEncoder, batch: &Batch) -> Result<StepReport> {
         self.begin(sae, batch)?;
-        let prepared = prepare(sae, batch)?;
+        let prepared = Prepared::new(sae, batch)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
         };
-        let input = LossInput {
-            x: &prepared.x,
-            label: &prepared.label,
-            mask: prepared.mask.as_ref(),
-        };
+        let input = prepared.as_input();
         sae.current_k = state.plan.k.at(state.step);
         let settings = loss_settings(&self.cfg, &state.plan, state.step);
         let mut output = self.engine.compute(sae, &input, &settings, &mut state.dead)?;
@@ -280,65 +270,6 @@ fn loss_settings(cfg: &TrainerConfig, plan: &Plan, step: u64) -> LossSettings {
     }
 }
 
-/// Rows of a batch: tokens in 1D, sequences times positions in 2D.
-pub(super) fn rows_of(batch: &Batch, sae: &SparseAutoEncoder) -> Result<u64> {
-    let size = batch.at(&sae.cfg.hook_point_in)?.size();
-    let rows: i64 = size[..size.len().saturating_sub(1)].iter().product();
-    match rows {
-        rows if rows > 0 && size.len() > 1 => Ok(rows as u64),
-        _ => Err(Error::input(format!(
-            "a batch of shape {size:?} holds no activations to train on"
-        ))
-        .hint("activations have the shape (batch, d_model) or (batch, seq, d_model)")),
-    }
-}
-
-/// The normalised activations of `batch`, checked against the dictionary.
-fn prepare(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Prepared> {
-    let take = |hook: &str| -> Result<Tensor> {
-        let x = batch.at(hook)?;
-        let size = x.size();
-        if size.last() != Some(&sae.cfg.d_model) {
-            return Err(Error::input(format!(
-                "the activations at `{hook}` are {} wide, but the dictionary's d_model is {}",
-                size.last().copied().unwrap_or(0),
-                sae.cfg.d_model
-            ))
-            .hint(format!("set `d_model` to {}", size.last().copied().unwrap_or(0))));
-        }
-        Ok(x.shallow_clone())
-    };
-    let _no_grad = tch::no_grad_guard();
-    let x = take(&sae.cfg.hook_point_in)?;
-    let label = match sae.cfg.is_transcoder() {
-        true => take(&sae.cfg.hook_point_out)?,
-        false => x.shallow_clone(),
-    };
-    let leading = x.size()[..x.dim() - 1].to_vec();
-    if label.size() != x.size() {
-        return Err(Error::input(format!(
-            "the activations at `{}` and `{}` have different shapes: {:?} and {:?}",
-            sae.cfg.hook_point_in,
-            sae.cfg.hook_point_out,
-            x.size(),
-            label.size()
-        )));
-    }
-    if let Some(mask) = batch.mask.as_ref().filter(|mask| mask.size() != leading) {
-        return Err(Error::input(format!(
-            "the mask of a batch has shape {:?}, but its activations have {leading:?} positions",
-            mask.size()
-        )));
-    }
-    let x = sae.normalize(&x, &sae.cfg.hook_point_in)?;
-    let label = match sae.cfg.is_transcoder() {
-        true => sae.normalize(&label, &sae.cfg.hook_point_out)?,
-        false => x.shallow_clone(),
-    };
-    let mask = batch.mask.as_ref().map(|mask| mask.f_to_device(sae.device())).transpose()?;
-    Ok(Prepared { x, label, mask })
-}
-
 /// Reading a loss back makes a GPU wait, so there it is looked at when metrics are read back anyway.
 fn should_check(cfg: &TrainerConfig, sae: &SparseAutoEncoder, state: &TrainingState) -> bool {
     const GPU_STEPS: u64 = 50;
@@ -362,6 +293,9 @@ fn refuse_not_finite(output: &StepOutput, step: u64) -> Result<()> {
         true => "the sum of its terms".to_string(),
         false => broken.join(", "),
     };
-    Err(Error::run(format!("the loss is not finite at step {step}: {terms}"))
-        .hint("a lower learning rate, gradient clipping (`clip_grad_norm`) or amp_dtype = \"float32\" may help"))
+    Err(
+        Error::run(format!("the loss is not finite at step {step}: {terms}")).hint(
+            "a lower learning rate, gradient clipping (`clip_grad_norm`) or amp_dtype = \"float32\" may help",
+        ),
+    )
 }

@@ -53,7 +53,8 @@ fn initialised(folder: &Path, facts: &Value, seed: i64) -> (SparseAutoEncoder, i
     let _alone = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut cfg = facts["initializer"].clone();
     cfg["seed"] = json!(seed);
-    let initializer = Initializer::new(from_value::<InitializerConfig>(cfg).expect("valid")).expect("an initialiser");
+    let initializer =
+        Initializer::new(from_value::<InitializerConfig>(cfg).expect("valid")).expect("an initialiser");
     let mut stream = Batches {
         x: tensor(&tensors(folder.join("initializer.safetensors")), "X"),
         next: 0,
@@ -63,7 +64,11 @@ fn initialised(folder: &Path, facts: &Value, seed: i64) -> (SparseAutoEncoder, i
         ..InitializerInputs::default()
     };
     let sae = initializer
-        .initialize_sae_from_config(&sae_config(&facts["act_fn"], &facts["cfg"]), inputs, &RunContext::default())
+        .initialize_sae_from_config(
+            &sae_config(&facts["act_fn"], &facts["cfg"]),
+            inputs,
+            &RunContext::default(),
+        )
         .expect("initialised");
     (sae, stream.next)
 }
@@ -98,12 +103,22 @@ fn the_initialiser_matches_the_reference() {
             }
             let (sae, used) = initialised(&folder, case, seed);
             assert_eq!(used, 9, "{name}: 8 batches for the norm, one for the search");
-            let norm = sae.decoder_norm().expect("norms").mean(tch::Kind::Double).double_value(&[]);
+            let norm = sae
+                .decoder_norm()
+                .expect("norms")
+                .mean(tch::Kind::Double)
+                .double_value(&[]);
             let theirs = case["best_fine"].as_f64().expect("a norm");
-            assert!((norm - theirs).abs() < 1e-5, "{name}: the search found {norm}, not {theirs}");
+            assert!(
+                (norm - theirs).abs() < 1e-5,
+                "{name}: the search found {norm}, not {theirs}"
+            );
             let average = sae.dataset_norm(IN).expect("a norm");
             let theirs = case["dataset_average_activation_norm"].as_f64().expect("a norm");
-            assert!((average / theirs - 1.0).abs() < 1e-6, "{name}: average norm {average}, not {theirs}");
+            assert!(
+                (average / theirs - 1.0).abs() < 1e-6,
+                "{name}: average norm {average}, not {theirs}"
+            );
             for (parameter, ours) in sae.parameters() {
                 let apart = distance(ours, &tensor(&file, &format!("{name}/final.{parameter}")));
                 assert!(apart < 1e-5, "{name}: {parameter} is {apart:.1e} off");
@@ -131,7 +146,10 @@ fn the_active_subspace_matches_the_reference() {
         let (sae, _) = initialised(&folder, &case, seed);
         for parameter in ["W_D", "W_E"] {
             let ours = sae.parameter(parameter).expect("a parameter");
-            let apart = distance(ours, &tensor(&file, &format!("active_subspace/final.{parameter}")));
+            let apart = distance(
+                ours,
+                &tensor(&file, &format!("active_subspace/final.{parameter}")),
+            );
             assert!(apart < 1e-5, "{parameter} is {apart:.1e} off");
         }
     }
@@ -150,7 +168,11 @@ fn norms_of_a_short_stream_are_averaged_over_what_there_is() {
             })
             .collect()
     };
-    for (from, to, key) in [(0, 8, "value_8_batches"), (9, 12, "with_only_3_batches"), (0, 12, "all_12")] {
+    for (from, to, key) in [
+        (0, 8, "value_8_batches"),
+        (9, 12, "with_only_3_batches"),
+        (0, 12, "all_12"),
+    ] {
         let ours = average_norms(&batches(from, to), &[IN]).expect("norms")[IN];
         let theirs = facts["dataset_norm"][key].as_f64().expect("a norm");
         assert!((ours / theirs - 1.0).abs() < 1e-6, "{key}: {ours}, not {theirs}");
@@ -180,8 +202,14 @@ fn a_bias_at_the_median_beats_none() {
         let (sae, _) = initialised(folder, &case(method), 7);
         let x = tensor(&tensors(folder.join("initializer.safetensors")), "X").get(8) + 3.0;
         let x = sae.normalize(&x, IN).expect("normalised");
-        let input = LossInput { x: &x, label: &x, mask: None };
-        let terms = sae.compute_loss(&input, &LossSettings::default(), None).expect("a loss");
+        let input = LossInput {
+            x: &x,
+            label: &x,
+            mask: None,
+        };
+        let terms = sae
+            .compute_loss(&input, &LossSettings::default(), None)
+            .expect("a loss");
         terms.l_rec.double_value(&[])
     };
     assert!(loss("geometric_median") < loss("all_zero"));
@@ -204,7 +232,11 @@ fn a_transcoder_begins_with_the_mlp() {
         fn next_batch(&mut self) -> Result<Option<Batch>> {
             self.2 += 1;
             Ok(Some(Batch {
-                activations: [(IN.to_string(), self.0.shallow_clone()), (OUT.to_string(), self.1.shallow_clone())].into(),
+                activations: [
+                    (IN.to_string(), self.0.shallow_clone()),
+                    (OUT.to_string(), self.1.shallow_clone()),
+                ]
+                .into(),
                 ..Batch::default()
             }))
         }
@@ -223,7 +255,9 @@ fn a_transcoder_begins_with_the_mlp() {
         mlp: Some(&mlp),
         ..InitializerInputs::default()
     };
-    let sae = initializer.initialize_sae_from_config(&cfg, inputs, &RunContext::default()).expect("initialised");
+    let sae = initializer
+        .initialize_sae_from_config(&cfg, inputs, &RunContext::default())
+        .expect("initialised");
     assert_eq!(stream.2, 9);
     // For a linear MLP the rows are the images of the columns, less their mean, at unit norm.
     let spread = (&x - x.mean_dim([0i64].as_slice(), true, tch::Kind::Float))

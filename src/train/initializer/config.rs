@@ -81,17 +81,26 @@ impl Config for InitializerConfig {
             ("encoder_uniform_bound", self.encoder_uniform_bound),
         ] {
             if !(bound > 0.0 && bound.is_finite()) {
-                return Err(Error::input(format!("expected a number above 0, but was given {bound}")).under(key));
+                return Err(
+                    Error::input(format!("expected a number above 0, but was given {bound}")).under(key),
+                );
             }
         }
         let factor = self.init_encoder_with_decoder_transpose_factor;
         if !factor.is_finite() || factor == 0.0 {
-            return Err(Error::input(format!("expected a number other than 0, but was given {factor}"))
-                .under("init_encoder_with_decoder_transpose_factor"));
+            return Err(
+                Error::input(format!("expected a number other than 0, but was given {factor}"))
+                    .under("init_encoder_with_decoder_transpose_factor"),
+            );
         }
-        if self.init_log_jumprelu_threshold_value.is_some_and(|value| !value.is_finite()) {
-            return Err(Error::input("expected the logarithm of a threshold, which is a finite number")
-                .under("init_log_jumprelu_threshold_value"));
+        if self
+            .init_log_jumprelu_threshold_value
+            .is_some_and(|value| !value.is_finite())
+        {
+            return Err(
+                Error::input("expected the logarithm of a threshold, which is a finite number")
+                    .under("init_log_jumprelu_threshold_value"),
+            );
         }
         match (self.initialize_w_d_with_active_subspace, self.d_active_subspace) {
             (true, None) => Err(Error::input("the active subspace needs a dimension")
@@ -114,7 +123,10 @@ impl InitializerConfig {
                 .hint("give their logarithm, e.g. -2.3 for thresholds of 0.1")
                 .under("init_log_jumprelu_threshold_value"));
         }
-        if self.d_active_subspace.is_some_and(|dimension| dimension > sae.d_model) {
+        if self
+            .d_active_subspace
+            .is_some_and(|dimension| dimension > sae.d_model)
+        {
             return Err(Error::input(format!(
                 "the active subspace has {} dimensions, but the activations have {}",
                 self.d_active_subspace.unwrap_or_default(),
@@ -123,9 +135,11 @@ impl InitializerConfig {
             .under("d_active_subspace"));
         }
         if self.bias_init_method == BiasInitMethod::GeometricMedian && !sae.use_decoder_bias {
-            return Err(Error::input("a dictionary without decoder bias has no bias to initialise")
-                .hint("set `use_decoder_bias` to true, or `bias_init_method` to \"all_zero\"")
-                .under("bias_init_method"));
+            return Err(
+                Error::input("a dictionary without decoder bias has no bias to initialise")
+                    .hint("set `use_decoder_bias` to true, or `bias_init_method` to \"all_zero\"")
+                    .under("bias_init_method"),
+            );
         }
         if self.initialize_tc_with_mlp == Some(true) {
             return self.check_transcoder(sae);
@@ -134,7 +148,8 @@ impl InitializerConfig {
     }
 
     fn check_transcoder(&self, sae: &SAEConfig) -> Result<()> {
-        let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint).under("initialize_tc_with_mlp"));
+        let refused =
+            |reason: &str, hint: &str| Err(Error::input(reason).hint(hint).under("initialize_tc_with_mlp"));
         if !sae.is_transcoder() {
             return refused(
                 "only a transcoder can begin with the model's MLP",

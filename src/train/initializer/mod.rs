@@ -10,9 +10,10 @@ pub use median::geometric_median;
 use std::collections::BTreeMap;
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
+use super::input::Prepared;
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
-use crate::dictionary::{LossInput, NormActivation, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{Kind, Tensor};
@@ -37,13 +38,6 @@ pub struct InitializerInputs<'a> {
     pub activation_norm: Option<BTreeMap<String, f64>>,
     /// The MLP of `model_layer`, for `initialize_tc_with_mlp`.
     pub mlp: Option<MlpFn<'a>>,
-}
-
-/// Normalised activations that the choice of weights looks at.
-struct Sample {
-    x: Tensor,
-    label: Tensor,
-    mask: Option<Tensor>,
 }
 
 impl Initializer {
@@ -97,7 +91,7 @@ impl Initializer {
         }
         if !trained && self.needs_sample() {
             let batch = next_batch(inputs.stream.as_deref_mut(), "to choose the initial weights")?;
-            let sample = Sample::new(&sae, &batch)?;
+            let sample = Prepared::new(&sae, &batch)?;
             self.fit_to_sample(&mut sae, &sample, inputs.mlp, context)?;
         }
         Ok(sae)
@@ -114,7 +108,7 @@ impl Initializer {
     fn fit_to_sample(
         &self,
         sae: &mut SparseAutoEncoder,
-        sample: &Sample,
+        sample: &Prepared,
         mlp: Option<MlpFn<'_>>,
         context: &RunContext,
     ) -> Result<()> {
@@ -132,7 +126,10 @@ impl Initializer {
                 )?;
             }
         }
-        if let (true, Some(dimension)) = (self.cfg.initialize_w_d_with_active_subspace, self.cfg.d_active_subspace) {
+        if let (true, Some(dimension)) = (
+            self.cfg.initialize_w_d_with_active_subspace,
+            self.cfg.d_active_subspace,
+        ) {
             project_decoder(sae, &sample.label, dimension)?;
         }
         if self.cfg.bias_init_method == BiasInitMethod::GeometricMedian {
@@ -140,47 +137,21 @@ impl Initializer {
             sae.set_parameter("b_D", &geometric_median(&rows)?)?;
         }
         if self.cfg.grid_search_init_norm {
-            let input = LossInput {
-                x: &sample.x,
-                label: &sample.label,
-                mask: sample.mask.as_ref(),
-            };
-            let norm = search::search_decoder_norm(&self.cfg, sae, &input, context)?;
-            context.events.note(format!("the best initial decoder norm is {norm:.2}"))?;
+            let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), context)?;
+            context
+                .events
+                .note(format!("the best initial decoder norm is {norm:.2}"))?;
             return Ok(());
         }
         search::follow_decoder(&self.cfg, sae, Some(&sample.x))
     }
 }
 
-impl Sample {
-    fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
-        let _no_grad = tch::no_grad_guard();
-        let take = |hook: &str| -> Result<Tensor> {
-            let x = batch.at(hook)?;
-            match x.size().last() {
-                Some(width) if *width == sae.cfg.d_model => sae.normalize(x, hook),
-                width => Err(Error::input(format!(
-                    "the activations at `{hook}` are {} wide, but the dictionary's d_model is {}",
-                    width.copied().unwrap_or(0),
-                    sae.cfg.d_model
-                ))
-                .hint(format!("set `d_model` to {}", width.copied().unwrap_or(0)))
-                .under("d_model")),
-            }
-        };
-        let x = take(&sae.cfg.hook_point_in)?;
-        let label = match sae.cfg.is_transcoder() {
-            true => take(&sae.cfg.hook_point_out)?,
-            false => x.shallow_clone(),
-        };
-        let mask = batch.mask.as_ref().map(|mask| mask.f_to_device(sae.device())).transpose()?;
-        Ok(Self { x, label, mask })
-    }
-}
-
 fn has_norms(sae: &SparseAutoEncoder) -> bool {
-    sae.cfg.hook_points().iter().all(|hook| sae.dataset_norm(hook).is_some())
+    sae.cfg
+        .hook_points()
+        .iter()
+        .all(|hook| sae.dataset_norm(hook).is_some())
 }
 
 /// The average norms over the next batches of the stream, which are used up.
@@ -221,14 +192,18 @@ fn no_stream(purpose: &str) -> Error {
 }
 
 fn empty_stream(purpose: &str) -> Error {
-    Error::input(format!("the activation stream is empty, but it is needed {purpose}"))
-        .hint("give more data or smaller batches")
+    Error::input(format!(
+        "the activation stream is empty, but it is needed {purpose}"
+    ))
+    .hint("give more data or smaller batches")
 }
 
 /// `W_D = W_D[:, :k] Uᵀ` with U the first `k` left singular vectors of the centred labels: decoder rows lie where the
 /// labels vary most.
 fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) -> Result<()> {
-    let rows = label.f_reshape([-1, sae.cfg.d_model])?.f_to_kind(wide(sae.kind()))?;
+    let rows = label
+        .f_reshape([-1, sae.cfg.d_model])?
+        .f_to_kind(wide(sae.kind()))?;
     if rows.size()[0] < dimension {
         return Err(Error::input(format!(
             "a subspace of {dimension} dimensions cannot be found in a batch of {} rows",
@@ -240,14 +215,18 @@ fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) 
     let (directions, _, _) = centred.f_transpose(0, 1)?.f_svd(true, true)?;
     let basis = directions.f_narrow(1, 0, dimension)?;
     let decoder = sae.parameter("W_D")?.f_detach()?.f_to_kind(wide(sae.kind()))?;
-    let projected = decoder.f_narrow(1, 0, dimension)?.f_matmul(&basis.f_transpose(0, 1)?)?;
+    let projected = decoder
+        .f_narrow(1, 0, dimension)?
+        .f_matmul(&basis.f_transpose(0, 1)?)?;
     sae.set_parameter("W_D", &projected)
 }
 
 /// Encoder columns to unit norm; each decoder row becomes the direction in which the MLP answers a typical input moved
 /// along that column.
 fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -> Result<()> {
-    let unscaled = x.f_div(&sae.norm_factor(x, &sae.cfg.hook_point_in)?)?.f_reshape([-1, sae.cfg.d_model])?;
+    let unscaled = x
+        .f_div(&sae.norm_factor(x, &sae.cfg.hook_point_in)?)?
+        .f_reshape([-1, sae.cfg.d_model])?;
     let centre = unscaled.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?;
     let spread = unscaled
         .f_sub(&centre)?
@@ -265,7 +244,9 @@ fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -
         )));
     }
     let centred = outputs.f_sub(&outputs.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?)?;
-    let lengths = centred.f_norm_scalaropt_dim(2.0, [1i64].as_slice(), true)?.f_clamp_min(1e-12)?;
+    let lengths = centred
+        .f_norm_scalaropt_dim(2.0, [1i64].as_slice(), true)?
+        .f_clamp_min(1e-12)?;
     sae.set_parameter("W_D", &centred.f_div(&lengths)?)
 }
 

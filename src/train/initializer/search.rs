@@ -13,7 +13,11 @@ const COARSE: (f64, f64, i64) = (0.1, 5.0, 50);
 const FINE: (f64, f64, i64) = (-0.09, 0.1, 20);
 
 /// Sets encoder and encoder bias after a change of the decoder, as configured.
-pub(super) fn follow_decoder(cfg: &InitializerConfig, sae: &mut SparseAutoEncoder, x: Option<&Tensor>) -> Result<()> {
+pub(super) fn follow_decoder(
+    cfg: &InitializerConfig,
+    sae: &mut SparseAutoEncoder,
+    x: Option<&Tensor>,
+) -> Result<()> {
     if cfg.init_encoder_with_decoder_transpose {
         sae.set_encoder_to_decoder_transpose(cfg.init_encoder_with_decoder_transpose_factor)?;
     }
@@ -62,7 +66,10 @@ fn best_of(
         context.check("the search for the initial decoder norm")?;
         sae.set_decoder_norm(*norm)?;
         follow_decoder(cfg, sae, Some(input.x))?;
-        let loss = sae.compute_loss(input, &settings, None)?.l_rec.f_double_value(&[])?;
+        let loss = sae
+            .compute_loss(input, &settings, None)?
+            .l_rec
+            .f_double_value(&[])?;
         if loss.is_finite() && best.is_none_or(|(_, least)| loss < least) {
             best = Some((*norm, loss));
         }
@@ -79,7 +86,8 @@ fn best_of(
 
 /// Evenly spaced float32 numbers, both ends included.
 fn spaced((first, last, count): (f64, f64, i64)) -> Result<Vec<f64>> {
-    let numbers = Tensor::f_linspace(first, last, count, (Kind::Float, Device::Cpu))?.f_to_kind(Kind::Double)?;
+    let numbers =
+        Tensor::f_linspace(first, last, count, (Kind::Float, Device::Cpu))?.f_to_kind(Kind::Double)?;
     let mut read = vec![0.0; count as usize];
     numbers.f_copy_data(&mut read, count as usize)?;
     Ok(read)

@@ -26,11 +26,24 @@ pub fn clip(sae: &SparseAutoEncoder, gradients: &mut [Tensor], most: f64) -> Res
         .iter()
         .map(|(name, _)| *name != LOG_THRESHOLD)
         .collect();
-    let before_clipping = norm(gradients.iter().zip(&clipped).filter(|(_, in_norm)| **in_norm).map(|(g, _)| g))?;
+    let before_clipping = norm(
+        gradients
+            .iter()
+            .zip(&clipped)
+            .filter(|(_, in_norm)| **in_norm)
+            .map(|(g, _)| g),
+    )?;
     if most > 0.0 {
-        let scale = before_clipping.f_add_scalar(1e-6)?.f_reciprocal()?.f_mul_scalar(most)?;
+        let scale = before_clipping
+            .f_add_scalar(1e-6)?
+            .f_reciprocal()?
+            .f_mul_scalar(most)?;
         let scale = scale.f_where_self(&before_clipping.f_gt(most)?, &before_clipping.f_ones_like()?)?;
-        for (gradient, _) in gradients.iter_mut().zip(&clipped).filter(|(_, in_norm)| **in_norm) {
+        for (gradient, _) in gradients
+            .iter_mut()
+            .zip(&clipped)
+            .filter(|(_, in_norm)| **in_norm)
+        {
             let _ = gradient.f_mul_(&scale)?;
         }
     }

@@ -75,7 +75,11 @@ impl Optimizer {
         for (((name, parameter), gradient), moments) in
             parameters.into_iter().zip(gradients).zip(&mut self.moments)
         {
-            let factor = if name == LOG_THRESHOLD { self.threshold_factor } else { 1.0 };
+            let factor = if name == LOG_THRESHOLD {
+                self.threshold_factor
+            } else {
+                1.0
+            };
             let rates = Rates {
                 lr: lr * factor,
                 beta1: self.betas.0,

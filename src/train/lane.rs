@@ -1,0 +1,249 @@
+//! One dictionary of a training: its trainer, its folder, its logs and checkpoints.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, checkpoints_folder, list_checkpoints};
+use super::fit::{FitOptions, FitOutcome};
+use super::folder::RunFolder;
+use super::forecast::Forecast;
+use super::input::rows_of;
+use super::schedule::checkpoint_steps;
+use super::source::{Source, parts};
+use super::trainer::{StepReport, Trainer};
+use crate::activations::Batch;
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::{Error, Result};
+use crate::event::{Control, Event, Events, Metrics, RunContext};
+use crate::tensor::{Tensor, safetensors};
+
+/// One dictionary that is trained, with its trainer.
+pub struct Lane<'a> {
+    pub(super) trainer: &'a mut Trainer,
+    pub(super) sae: &'a mut SparseAutoEncoder,
+    options: FitOptions<'a>,
+    folder: Option<RunFolder>,
+    saved_at: Instant,
+    last_checkpoint: Option<PathBuf>,
+    warned_of_stream: bool,
+}
+
+impl<'a> Lane<'a> {
+    /// `sae`, trained by `trainer`.
+    pub fn new(trainer: &'a mut Trainer, sae: &'a mut SparseAutoEncoder, options: FitOptions<'a>) -> Self {
+        Self {
+            trainer,
+            sae,
+            options,
+            folder: None,
+            saved_at: Instant::now(),
+            last_checkpoint: None,
+            warned_of_stream: false,
+        }
+    }
+
+    fn events(&self, context: &RunContext) -> Events {
+        self.options
+            .events
+            .clone()
+            .unwrap_or_else(|| context.events.clone())
+    }
+
+    /// Loads the checkpoint that the configuration names, unless the training has begun already.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        if self.trainer.is_finished() {
+            return Err(Error::input("this trainer has done all its steps")
+                .hint("make a new Trainer for another training"));
+        }
+        let Some(path) = self.trainer.cfg.from_pretrained_path.clone() else {
+            return Ok(());
+        };
+        if self.trainer.state.is_none() {
+            let path = Path::new(&path);
+            let saved = checkpoint::read_state(path)?;
+            self.trainer.restore(self.sae, path, saved)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the plan and the folder, and says what the training will cost.
+    pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
+        let events = self.events(context);
+        let goes_on = self.trainer.state.is_some();
+        for remark in self.trainer.begin(self.sae, first)? {
+            events.warn(remark)?;
+        }
+        let total = self.trainer.total_steps().unwrap_or(0);
+        let forecast = Forecast::new(&self.sae.cfg, &self.trainer.cfg, total, rows_of(first, self.sae)?);
+        events.note(forecast.to_string())?;
+        let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
+        checkpoint::remove_unfinished(&path);
+        if !goes_on {
+            set_aside_old_checkpoints(&path, &events)?;
+        }
+        let keep = self.trainer.metrics_bytes;
+        let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
+        self.folder = Some(folder);
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    /// One batch: step, log, evaluation, checkpoint.
+    pub(super) fn advance(
+        &mut self,
+        batch: &Batch,
+        source: &mut Source<'_>,
+        context: &RunContext,
+    ) -> Result<(StepReport, Control)> {
+        let report = match self.trainer.step(self.sae, batch) {
+            Ok(report) => report,
+            Err(error) => return Err(self.keep_broken_batch(batch, error)),
+        };
+        let mut control = Control::Continue;
+        if let Some(metrics) = &report.logged {
+            control = self.log(report.step, metrics.clone(), context)?;
+        }
+        let evaluate = report.step.is_multiple_of(self.trainer.cfg.eval_frequency);
+        if let Some(eval_fn) = self.options.eval_fn.as_mut().filter(|_| evaluate) {
+            let metrics = eval_fn(self.sae, report.step)?;
+            if !metrics.is_empty() && self.log(report.step, metrics, context)? == Control::Stop {
+                control = Control::Stop;
+            }
+        }
+        if self.checkpoint_is_due(report.step) {
+            self.checkpoint(source, context)?;
+        }
+        Ok((report, control))
+    }
+
+    fn log(&mut self, step: u64, metrics: Metrics, context: &RunContext) -> Result<Control> {
+        if let Some(folder) = &mut self.folder {
+            folder.log(step, &metrics)?;
+        }
+        let tokens = self.trainer.tokens_done()?;
+        self.events(context).emit(Event::Logged {
+            step,
+            tokens,
+            metrics,
+        })
+    }
+
+    fn checkpoint_is_due(&self, step: u64) -> bool {
+        let cfg = &self.trainer.cfg;
+        let total = self.trainer.total_steps().unwrap_or(0);
+        let minutes = cfg
+            .checkpoint_every_minutes
+            .map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+        minutes.is_some_and(|every| self.saved_at.elapsed() >= every)
+            || checkpoint_steps(cfg.check_point_save_mode, cfg.n_checkpoints, total).contains(&step)
+    }
+
+    /// Writes a checkpoint of this dictionary now.
+    pub(super) fn checkpoint(&mut self, source: &mut Source<'_>, context: &RunContext) -> Result<PathBuf> {
+        let events = self.events(context);
+        let bytes = match &self.folder {
+            Some(folder) => folder.synced_metrics()?,
+            None => 0,
+        };
+        let folder = PathBuf::from(&self.trainer.cfg.exp_result_path);
+        let (path, resumable) = self
+            .trainer
+            .write_checkpoint(self.sae, Some(source), &folder, bytes)?;
+        if !resumable && !self.warned_of_stream {
+            self.warned_of_stream = true;
+            events.warn("this activation stream cannot be saved: its checkpoints hold all but the position in the data")?;
+        }
+        checkpoint::prune(&self.trainer.cfg, &folder)?;
+        self.saved_at = Instant::now();
+        self.last_checkpoint = Some(path.clone());
+        events.emit(Event::Saved {
+            what: "checkpoint",
+            path: path.clone(),
+        })?;
+        Ok(path)
+    }
+
+    /// The end of the steps or of the stream.
+    pub(super) fn finish(
+        &mut self,
+        source: &mut Source<'_>,
+        context: &RunContext,
+        outcome: &FitOutcome,
+    ) -> Result<()> {
+        let done = self.trainer.steps_done();
+        if *outcome == FitOutcome::StreamEnded && !self.trainer.is_finished() {
+            let total = self.trainer.total_steps().unwrap_or(0);
+            self.events(context).warn(format!(
+                "the activation stream ended after {done} of {total} steps; give more data or fewer `total_training_tokens`"
+            ))?;
+            if let Some(metrics) = self.trainer.log_rest(self.sae)? {
+                self.log(done, metrics, context)?;
+            }
+            if self.trainer.cfg.n_checkpoints > 0 && done > 0 {
+                self.checkpoint(source, context)?;
+            }
+        }
+        self.close("finished")
+    }
+
+    pub(super) fn close(&mut self, status: &str) -> Result<()> {
+        let (steps, tokens) = (self.trainer.steps_done(), self.trainer.tokens_done()?);
+        match &mut self.folder {
+            Some(folder) => {
+                self.trainer.metrics_bytes = folder.synced_metrics()?;
+                folder.record(status, steps, tokens)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// After a failure: saves what is sound, if the loss was, and says where.
+    pub(super) fn fail(&mut self, source: &mut Source<'_>, context: &RunContext, error: Error) -> Error {
+        let sound = !self.trainer.is_broken;
+        let begun = self.trainer.steps_done() > 0;
+        if sound
+            && begun
+            && let Ok(path) = self.checkpoint(source, context)
+        {
+            self.close("failed").ok();
+            return error.hint(format!("the state before is saved: `{}`", path.display()));
+        }
+        self.close("failed").ok();
+        match &self.last_checkpoint {
+            Some(path) => error.hint(format!("the last good checkpoint is `{}`", path.display())),
+            None => error,
+        }
+    }
+
+    /// Keeps the batch that gave a loss which is not finite, for inspection.
+    fn keep_broken_batch(&mut self, batch: &Batch, error: Error) -> Error {
+        if !self.trainer.is_broken {
+            return error;
+        }
+        let step = self.trainer.steps_done() + 1;
+        let path = Path::new(&self.trainer.cfg.exp_result_path)
+            .join(format!("failure/batch_at_step_{step}.safetensors"));
+        let named = parts(batch);
+        let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();
+        match safetensors::write(&path, &tensors, &Default::default()) {
+            Ok(()) => error.hint(format!("the batch is saved for inspection: `{}`", path.display())),
+            Err(_) => error,
+        }
+    }
+}
+
+/// A new run in a used folder: its checkpoints would be taken for this run's, so they move to `checkpoints.previous`.
+fn set_aside_old_checkpoints(folder: &Path, events: &Events) -> Result<()> {
+    if list_checkpoints(folder).is_empty() {
+        return Ok(());
+    }
+    let (old, aside) = (checkpoints_folder(folder), folder.join("checkpoints.previous"));
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).map_err(|error| Error::io("replace", &aside, error))?;
+    }
+    std::fs::rename(&old, &aside).map_err(|error| Error::io("rename", &old, error))?;
+    events.note(format!(
+        "the checkpoints of an earlier run in this folder are now in `{}`",
+        aside.display()
+    ))
+}

@@ -1,0 +1,206 @@
+//! Dictionaries on disk: what the reference wrote is read, what is written has its form, and folding changes nothing.
+
+use saescript::config::{Value, from_value};
+use saescript::dictionary::{LOG_THRESHOLD, LoadOptions, NormActivation, SAEConfig, SparseAutoEncoder};
+use saescript::tensor::{Tensor, safetensors};
+use serde_json::json;
+
+use crate::fixtures::{distance, json as read_json, roots, tensor, tensors};
+
+fn load(path: impl AsRef<std::path::Path>) -> SparseAutoEncoder {
+    SparseAutoEncoder::from_pretrained(path, &LoadOptions::default()).expect("loaded")
+}
+
+#[test]
+fn trained_dictionaries_of_the_reference_give_its_numbers() {
+    let mut compared = 0;
+    for root in roots("sae") {
+        let folder = root.join("sae_pretrained");
+        for name in ["relu", "topk", "jumprelu"] {
+            if !folder.join(name).exists() {
+                continue;
+            }
+            let sae = load(folder.join(name));
+            let io = tensors(folder.join(format!("{name}_io.safetensors")));
+            let x = sae
+                .normalize(&tensor(&io, "x"), &sae.cfg.hook_point_in)
+                .expect("normalised");
+            let acts = sae.encode(&x).expect("encoded");
+            for (what, ours) in [
+                ("normalized", &x),
+                ("feature_acts", &acts),
+                ("reconstructed_normalized", &sae.decode(&acts).expect("decoded")),
+            ] {
+                let apart = distance(ours, &tensor(&io, what));
+                assert!(apart < 1e-5, "{name}: {what} is {apart:.1e} off");
+                compared += 1;
+            }
+            if !folder.join(format!("{name}_folded")).exists() {
+                continue;
+            }
+            let folded = load(folder.join(format!("{name}_folded")));
+            assert_eq!(folded.cfg.norm_activation, NormActivation::Inference);
+            let io = tensors(folder.join(format!("{name}_folded_io.safetensors")));
+            let acts = folded.encode(&tensor(&io, "x")).expect("encoded");
+            assert!(
+                distance(&acts, &tensor(&io, "feature_acts")) < 1e-5,
+                "{name}, folded"
+            );
+        }
+    }
+    assert!(compared >= 6, "{compared} tensors");
+}
+
+#[test]
+fn a_saved_folder_has_the_references_keys_and_shapes() {
+    let source = roots("sae")[0].join("sae_pretrained/jumprelu");
+    let mut sae = load(&source);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    sae.save_pretrained(folder.path(), false).expect("saved");
+    let keys = |value: Value| {
+        let mut keys: Vec<String> = value.as_object().expect("a table").keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let configs =
+        [&source, &folder.path().to_path_buf()].map(|folder| keys(read_json(folder.join("config.json"))));
+    assert_eq!(configs[0], configs[1]);
+    let [theirs, ours] =
+        [source.as_path(), folder.path()].map(|folder| tensors(folder.join("sae_weights.safetensors")));
+    let mut names = [theirs.names(), ours.names()];
+    names.iter_mut().for_each(|names| names.sort());
+    assert_eq!(names[0], names[1]);
+    for name in &names[0] {
+        assert_eq!(theirs.shape(name), ours.shape(name), "{name}");
+        assert_eq!(theirs.dtype(name), ours.dtype(name), "{name}");
+        assert!(tensor(&theirs, name).equal(&tensor(&ours, name)), "{name}");
+    }
+}
+
+#[test]
+fn folding_keeps_the_function_also_of_thresholds_and_gates() {
+    const IN: &str = "blocks.0.hook_resid_post";
+    const OUT: &str = "blocks.0.hook_mlp_out";
+    for act_fn in ["relu", "jumprelu", "topk", "batchtopk"] {
+        for (glu, with_norm) in [(false, true), (false, false), (true, true)] {
+            let cfg: SAEConfig = from_value(json!({
+                "hook_point_in": IN, "hook_point_out": OUT, "d_model": 16, "expansion_factor": 4, "act_fn": act_fn,
+                "top_k": 5, "use_glu_encoder": glu, "sparsity_include_decoder_norm": with_norm, "dtype": "float64",
+            }))
+            .expect("valid");
+            let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
+            let options = (tch::Kind::Double, tch::Device::Cpu);
+            for (name, shape) in [("b_E", 64), ("b_D", 16)] {
+                sae.set_parameter(name, &(Tensor::randn([shape], options) * 0.3))
+                    .expect("set");
+            }
+            if act_fn == "jumprelu" {
+                sae.set_parameter(LOG_THRESHOLD, &(Tensor::randn([64], options) * 0.5))
+                    .expect("set");
+            }
+            sae.set_dataset_average_activation_norm([(IN.to_string(), 11.5), (OUT.to_string(), 7.25)].into())
+                .expect("set");
+            let x = Tensor::randn([32, 16], options) * 3.0;
+            let factor = |hook: &str| sae.norm_factor(&x, hook).expect("a factor").double_value(&[]);
+            let (scale_in, scale_out) = (factor(IN), factor(OUT));
+            let normalised = sae.normalize(&x, IN).expect("normalised");
+            let before = sae.forward(&normalised).expect("a reconstruction") / scale_out;
+            let acts_before = sae.encode(&normalised).expect("encoded") / scale_in;
+            sae.standardize_parameters_of_dataset_norm().expect("folded");
+            let after = sae
+                .forward(&sae.normalize(&x, IN).expect("unchanged"))
+                .expect("a reconstruction");
+            assert!(
+                distance(&after, &before) < 1e-10,
+                "{act_fn}, glu {glu}, norms {with_norm}"
+            );
+            let acts_after = sae.encode(&x).expect("encoded");
+            assert!(
+                distance(&acts_after, &acts_before) < 1e-10,
+                "{act_fn}, glu {glu}, norms {with_norm}"
+            );
+            let again = sae
+                .standardize_parameters_of_dataset_norm()
+                .expect_err("folded already");
+            assert!(again.to_string().contains("folded already"), "{again}");
+        }
+    }
+}
+
+#[test]
+fn broken_folders_are_refused_with_the_reason() {
+    let source = roots("sae")[0].join("sae_pretrained/relu");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let message = || {
+        SparseAutoEncoder::from_pretrained(path, &LoadOptions::default())
+            .expect_err("refused")
+            .to_string()
+    };
+    assert!(message().contains("has no weights"), "{}", message());
+    std::fs::copy(
+        source.join("sae_weights.safetensors"),
+        path.join("sae_weights.safetensors"),
+    )
+    .expect("copied");
+    assert!(message().contains("config.json"), "{}", message());
+    let mut cfg = read_json(source.join("config.json"));
+    let mut put = |key: &str, value: Value| {
+        cfg[key] = value;
+        std::fs::write(path.join("config.json"), cfg.to_string()).expect("written");
+    };
+    put("expansion_factor", json!(8.0));
+    assert!(
+        message().contains("has shape [48, 192], but the configuration asks for [48, 384]"),
+        "{}",
+        message()
+    );
+    put("expansion_factor", json!(4.0));
+    put("act_fn", json!("jumprelu"));
+    assert!(
+        message().contains("has no tensor `activation_function.log_jumprelu_threshold`"),
+        "{}",
+        message()
+    );
+    put("act_fn", json!("rellu"));
+    assert!(message().contains("did you mean `relu`?"), "{}", message());
+    put("act_fn", json!("relu"));
+    put("use_decoder_bias", json!(false));
+    assert!(message().contains("holds a tensor `b_D`"), "{}", message());
+    put("use_decoder_bias", json!(true));
+    let whole = std::fs::read(path.join("sae_weights.safetensors")).expect("read");
+    std::fs::write(path.join("sae_weights.safetensors"), &whole[..whole.len() / 2]).expect("written");
+    assert!(message().contains("was cut short"), "{}", message());
+    let nowhere = SparseAutoEncoder::from_pretrained(path.join("nowhere"), &LoadOptions::default());
+    assert!(
+        nowhere
+            .expect_err("refused")
+            .to_string()
+            .contains("there is no trained dictionary")
+    );
+}
+
+#[test]
+fn older_places_of_weights_are_found() {
+    let source = roots("sae")[0].join("sae_pretrained/relu");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let checkpoints = folder.path().join("checkpoints");
+    std::fs::create_dir(&checkpoints).expect("made");
+    std::fs::copy(source.join("config.json"), folder.path().join("config.json")).expect("copied");
+    std::fs::copy(
+        source.join("sae_weights.safetensors"),
+        checkpoints.join("final.safetensors"),
+    )
+    .expect("copied");
+    let (found, there) = (load(folder.path()), load(&source));
+    assert!(
+        found
+            .parameter("W_D")
+            .expect("there")
+            .equal(there.parameter("W_D").expect("there"))
+    );
+    let notes = safetensors::read(checkpoints.join("final.safetensors"))
+        .expect("read")
+        .metadata();
+    assert!(!notes.is_empty());
+}
