@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::config::Span;
+use super::config::{Activation, Span};
 use super::rotary::{Rope, RopeScaling};
 use crate::error::{Error, Result};
 
@@ -123,6 +123,11 @@ impl HfConfig {
             Some(value) => value.as_str().ok_or_else(|| self.wrong(key, "a string", value)),
             None => Ok(default),
         }
+    }
+
+    /// The non-linearity by its name at `key`, or the one called `default`.
+    pub fn activation(&self, key: &str, default: &str) -> Result<Activation> {
+        Activation::parse(self.text_or(key, default)?).map_err(|error| self.blame(error))
     }
 
     /// One string a layer, e.g. `layer_types`; `None` when absent.

@@ -7,8 +7,9 @@ use tch::{TchError, Tensor};
 use super::sites::Site;
 use crate::error::{Error, Result};
 
-/// A function that replaces an activation; it must return one of the same shape.
-pub type Edit<'a> = Box<dyn FnMut(Tensor) -> Result<Tensor> + 'a>;
+/// A function that is given an activation and the name of its hook point, and returns what to go on with: a tensor
+/// of the same shape.
+pub type Edit<'a> = Box<dyn FnMut(Tensor, &str) -> Result<Tensor> + 'a>;
 
 /// Why a forward pass ended early.
 pub(super) enum Halt {
@@ -35,7 +36,9 @@ impl From<TchError> for Halt {
 pub(super) struct Hooks<'a> {
     wanted: HashSet<Site>,
     captured: BTreeMap<String, Tensor>,
-    edits: HashMap<Site, Vec<Edit<'a>>>,
+    edits: Vec<Edit<'a>>,
+    /// Positions in `edits`, in the order in which they are applied.
+    edited: HashMap<Site, Vec<usize>>,
     stop_after_last: bool,
 }
 
@@ -56,27 +59,28 @@ impl<'a> Hooks<'a> {
         }
     }
 
-    /// Lets `edit` replace the activation at `site`, after those added before.
-    pub(super) fn edit(&mut self, site: Site, edit: Edit<'a>) {
-        self.edits.entry(site).or_default().push(edit);
+    /// Lets `edit` replace the activations at `sites`, after those added before.
+    pub(super) fn edit(&mut self, sites: &[Site], edit: Edit<'a>) {
+        for site in sites {
+            self.edited.entry(*site).or_default().push(self.edits.len());
+        }
+        self.edits.push(edit);
     }
 
     /// Does anybody care about this place? If not, its activation need not exist.
     pub(super) fn wants(&self, site: Site) -> bool {
-        self.wanted.contains(&site) || self.edits.contains_key(&site)
+        self.wanted.contains(&site) || self.edited.contains_key(&site)
     }
 
     /// Can the activation at this place change? Then what was computed from it in another way is void.
     pub(super) fn edits(&self, site: Site) -> bool {
-        self.edits.contains_key(&site)
+        self.edited.contains_key(&site)
     }
 
     /// Passes `x` by the hooks at `site`.
     pub(super) fn visit(&mut self, site: Site, mut x: Tensor) -> Result<Tensor, Halt> {
-        if let Some(edits) = self.edits.get_mut(&site) {
-            for edit in edits {
-                x = replaced(site, &x, edit)?;
-            }
+        for position in self.edited.get(&site).into_iter().flatten() {
+            x = replaced(site, &x, &mut self.edits[*position])?;
         }
         if self.wanted.contains(&site) {
             // A view would keep the whole tensor alive that it is a part of.
@@ -96,12 +100,12 @@ impl<'a> Hooks<'a> {
 
 /// What `edit` makes of `x`, brought to its dtype and device.
 fn replaced(site: Site, x: &Tensor, edit: &mut Edit<'_>) -> Result<Tensor> {
-    let named = |error: Error| error.context(format!("in the hook at `{}`", site.name()));
-    let y = edit(x.shallow_clone()).map_err(named)?;
+    let name = site.name();
+    let y =
+        edit(x.shallow_clone(), &name).map_err(|error| error.context(format!("in the hook at `{name}`")))?;
     if y.size() != x.size() {
         return Err(Error::input(format!(
-            "the hook at `{}` returned shape {:?}, but the activation there has shape {:?}",
-            site.name(),
+            "the hook at `{name}` returned shape {:?}, but the activation there has shape {:?}",
             y.size(),
             x.size()
         ))

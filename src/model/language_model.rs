@@ -1,18 +1,16 @@
 //! A loaded language model: one handle for tokens, hooks, logits and losses.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::assemble::Assembly;
 use super::config::DecoderConfig;
 use super::decoder::Decoder;
 use super::families::family_of;
 use super::hf_config::HfConfig;
-use super::hooks::{Halt, Hooks};
 use super::settings::{Backend, LanguageModelConfig};
 use super::sites::{HookPoint, Site};
 use super::source::locate;
@@ -122,7 +120,7 @@ impl LanguageModel {
         Ok(&self.decoder()?.config)
     }
 
-    fn decoder(&self) -> Result<&Decoder> {
+    pub(super) fn decoder(&self) -> Result<&Decoder> {
         self.inner.decoder.as_ref().ok_or_else(|| {
             Error::input(format!(
                 "`{}` was loaded with the backend \"tokenizer_only\", so it has no weights",
@@ -178,7 +176,34 @@ impl LanguageModel {
         })
     }
 
-    fn site(&self, name: &str) -> Result<Site> {
+    /// The places that `pattern` names: one hook point, or with `*` every one that fits, e.g.
+    /// `blocks.*.hook_resid_post`.
+    pub(super) fn sites(&self, pattern: &str) -> Result<Vec<Site>> {
+        if !pattern.contains('*') {
+            return Ok(vec![self.site(pattern)?]);
+        }
+        self.decoder()?;
+        let fitting = self.inner.sites.iter().filter(|(name, _)| fits(pattern, name));
+        let sites: Vec<Site> = fitting.map(|(_, site)| *site).collect();
+        match sites.is_empty() {
+            true => Err(Error::input(format!(
+                "no hook point of `{}` fits the pattern `{pattern}`",
+                self.inner.name
+            ))
+            .hint("`*` stands for any part of a name, e.g. `blocks.*.hook_resid_post`")),
+            false => Ok(sites),
+        }
+    }
+
+    /// The names of the hook points that `pattern` names: itself, or with `*` all that fit.
+    ///
+    /// # Errors
+    /// Nothing fits; the message names the nearest.
+    pub fn matching_hook_points(&self, pattern: &str) -> Result<Vec<String>> {
+        Ok(self.sites(pattern)?.into_iter().map(Site::name).collect())
+    }
+
+    pub(super) fn site(&self, name: &str) -> Result<Site> {
         let decoder = self.decoder()?;
         let found = self.inner.sites.iter().find(|(known, _)| known == name);
         found.map(|(_, site)| *site).ok_or_else(|| {
@@ -196,50 +221,14 @@ impl LanguageModel {
         })
     }
 
-    /// Activations at `names` for `tokens`, int64 `[batch, seq]`: a map from name to activation.
-    ///
-    /// The forward pass stops after the last of them; nothing else is kept, and no gradient is recorded.
-    ///
-    /// # Errors
-    /// An unknown hook point, tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn capture(&self, tokens: &Tensor, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
-        let decoder = self.decoder()?;
-        let sites = names
-            .iter()
-            .map(|name| self.site(name))
-            .collect::<Result<Vec<_>>>()?;
-        if sites.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let tokens = self.accept(tokens, 0)?;
-        let mut hooks = Hooks::only(sites);
-        let _guard = tch::no_grad_guard();
-        match decoder.logits(&tokens, &mut hooks, None) {
-            Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
-            Err(Halt::Failed(error)) => Err(error),
-        }
+    /// Checks `tokens` and brings them to the model's device.
+    pub(super) fn accept(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.check_tokens(tokens, 0)?;
+        Ok(tokens.f_to_device(self.inner.device)?)
     }
 
-    /// Logits `[batch, seq, d_vocab]` for `tokens`, int64 `[batch, seq]`.
-    ///
-    /// # Errors
-    /// Tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        let tokens = self.accept(tokens, 0)?;
-        let _guard = tch::no_grad_guard();
-        finished(self.decoder()?.logits(&tokens, &mut Hooks::default(), None))
-    }
-
-    /// Mean cross-entropy of the next token over all places but the last, in nats: a tensor without dimensions.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward); sequences of a single token have nothing to predict.
-    pub fn loss(&self, tokens: &Tensor) -> Result<Tensor> {
-        next_token_loss(&self.forward(tokens)?, tokens)
-    }
-
-    /// Checks `tokens` and brings them to the model's device. `start` tokens came before.
-    fn accept(&self, tokens: &Tensor, start: i64) -> Result<Tensor> {
+    /// Refuses `tokens` that the model cannot read, or that leave no room in its context for `more`.
+    pub(super) fn check_tokens(&self, tokens: &Tensor, more: i64) -> Result<()> {
         let config = self.cfg()?;
         let size = tokens.size();
         if size.len() != 2 || tokens.kind() != Kind::Int64 {
@@ -253,11 +242,18 @@ impl LanguageModel {
                 "there are no tokens: the shape is {size:?}"
             )));
         }
-        let length = start + size[1];
+        let length = size[1] + more;
         if length > config.n_ctx {
             return Err(Error::input(format!(
-                "{length} tokens are more than the context of `{}`, which is {}",
-                self.inner.name, config.n_ctx
+                "{} tokens{} are more than the context of `{}`, which is {}",
+                size[1],
+                if more > 0 {
+                    format!(" and {more} new ones")
+                } else {
+                    String::new()
+                },
+                self.inner.name,
+                config.n_ctx
             ))
             .hint("cut the text, or set `context_size` or `max_length`"));
         }
@@ -271,31 +267,8 @@ impl LanguageModel {
             ))
             .hint("the tokens were made with another tokenizer"));
         }
-        Ok(tokens.f_to_device(self.inner.device)?)
+        Ok(())
     }
-}
-
-/// A forward pass that was not to be stopped.
-fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
-    result.map_err(|halt| match halt {
-        Halt::Failed(error) => error,
-        Halt::Done => Error::run("the forward pass ended before the logits"),
-    })
-}
-
-/// Mean cross-entropy of `tokens[:, 1:]` under `logits[:, :-1]`, computed in single precision.
-fn next_token_loss(logits: &Tensor, tokens: &Tensor) -> Result<Tensor> {
-    let places = tokens.size()[1] - 1;
-    if places == 0 {
-        return Err(Error::input("a loss needs at least two tokens in a sequence"));
-    }
-    let predictions = logits.f_narrow(1, 0, places)?.f_flatten(0, 1)?;
-    let predictions = predictions.f_to_kind(super::config::precise(logits.kind()))?;
-    let targets = tokens
-        .f_narrow(1, 1, places)?
-        .f_flatten(0, 1)?
-        .f_to_device(logits.device())?;
-    Ok(predictions.f_cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0)?)
 }
 
 fn load_decoder(
@@ -317,4 +290,32 @@ fn load_decoder(
     let _guard = tch::no_grad_guard();
     Assembly::new(&decoder_config, family, &files, processed, target)
         .decoder(format!("loading {name}"), context)
+}
+
+/// Does `name` fit `pattern`, in which each `*` stands for any characters?
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => {
+            let Some(tail) = name.strip_prefix(start) else {
+                return false;
+            };
+            let mut cuts = tail.char_indices().map(|(at, _)| at).chain([tail.len()]);
+            cuts.any(|at| fits(rest, &tail[at..]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn stars_stand_for_anything() {
+        assert!(fits("blocks.*.hook_resid_post", "blocks.11.hook_resid_post"));
+        assert!(fits("*hook_q", "blocks.0.attn.hook_q"));
+        assert!(fits("*", "anything"));
+        assert!(!fits("blocks.*.hook_resid_post", "blocks.1.hook_resid_pre"));
+        assert!(!fits("blocks.1", "blocks.11"));
+    }
 }

@@ -5,11 +5,13 @@ mod attention;
 mod config;
 mod decoder;
 mod families;
+mod generate;
 mod hf_config;
 mod hooks;
 mod language_model;
 mod layers;
 mod rotary;
+mod run;
 mod settings;
 mod sites;
 mod source;
@@ -19,8 +21,10 @@ pub use config::{
     Activation, Attention, DecoderConfig, Mlp, Norm, Placement, Position, QkNorm, Residual, Span,
 };
 pub use families::{FAMILIES, Family};
+pub use generate::GenerationConfig;
 pub use hooks::Edit;
 pub use language_model::LanguageModel;
 pub use rotary::{Rope, RopeScaling};
+pub use run::next_token_losses;
 pub use settings::{Backend, LanguageModelConfig, hub_id};
 pub use sites::{Dimension, HookPoint};

@@ -178,6 +178,11 @@ impl Site {
         }
     }
 
+    /// Does its activation exist only because somebody asks, at the cost of a head's worth of copies?
+    pub(super) fn is_extra(self) -> bool {
+        matches!(self, Site::Block(_, AttnIn | MlpIn | AttnResult))
+    }
+
     /// Name and shape.
     pub(super) fn describe(self, config: &DecoderConfig) -> HookPoint {
         HookPoint {

@@ -33,17 +33,21 @@ impl WeightFiles {
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let single = folder.join(SINGLE_FILE);
         let index = folder.join(SHARD_INDEX);
-        let paths = if single.is_file() {
-            vec![single]
+        let (paths, listed): (Vec<PathBuf>, bool) = if single.is_file() {
+            (vec![single], false)
         } else if index.is_file() {
-            shard_names(&index)?
-                .into_iter()
-                .map(|name| folder.join(name))
-                .collect()
+            let names = shard_names(&index)?;
+            (names.iter().map(|name| folder.join(name)).collect(), true)
         } else {
             return Err(no_weights(folder));
         };
-        let files = paths.iter().map(safetensors::read).collect::<Result<Vec<_>>>()?;
+        let read = |path: &PathBuf| {
+            safetensors::read(path).map_err(|error| match listed {
+                true => error.context(format!("{SHARD_INDEX} lists it")),
+                false => error,
+            })
+        };
+        let files = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
         let mut places = HashMap::new();
         for (position, file) in files.iter().enumerate() {
             places.extend(file.names().into_iter().map(|name| (name, position)));

@@ -1,7 +1,7 @@
 //! Tokenizers in Hugging Face's format, with the rules about BOS, EOS and PAD that TransformerLens adds.
 //!
 //! Where the tokenizer names no EOS token it is `<|endoftext|>`; no PAD: the EOS token; no BOS: the EOS token. A text
-//! gets its BOS from the tokenizer's own template, or in front of it where the template has none.
+//! gets its BOS from the tokenizer's own template, or in front of it where it does not begin with one yet.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokenizers::{Encoding, Tokenizer as Inner};
 
+use super::trace::keep_blanks_in_offsets;
 use crate::error::{Error, Result};
 
 /// Ids that replace those the tokenizer's files name.
@@ -25,7 +26,7 @@ pub struct SpecialTokens {
 /// A tokenizer; a cheap handle that can be cloned and sent to other threads.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     folder: Arc<PathBuf>,
     special: SpecialTokens,
     /// The template puts BOS in front by itself.
@@ -51,6 +52,7 @@ impl Tokenizer {
         // Padding and truncation that a file was saved with are no part of how a text is tokenised.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(unusable)?;
+        keep_blanks_in_offsets(&mut inner)?;
         let special = resolve_special(&inner, folder, overrides)?;
         let template = inner.encode_fast("", true).map_err(unusable)?;
         let template_bos = special.bos.is_some() && template.get_ids().first() == special.bos.as_ref();
@@ -92,7 +94,9 @@ impl Tokenizer {
         self.inner.token_to_id(token).map(i64::from)
     }
 
-    /// Token ids of `text`, cut to `max_length`; with a BOS in front if `prepend_bos`.
+    /// Token ids of `text`, cut to `max_length`, BOS included; with a BOS in front if `prepend_bos`.
+    ///
+    /// A text that begins with the BOS token, written out, gets no second one.
     ///
     /// # Errors
     /// A BOS is wanted but the tokenizer has none.
@@ -155,7 +159,7 @@ impl Tokenizer {
     }
 
     /// The BOS to put in front of what the template gives, if any.
-    fn bos_for(&self, prepend_bos: bool) -> Result<Bos> {
+    pub(super) fn bos_for(&self, prepend_bos: bool) -> Result<Bos> {
         match (prepend_bos, self.template_bos, self.special.bos) {
             (true, true, _) | (false, false, _) => Ok(Bos::AsTemplate),
             (false, true, _) => Ok(Bos::Remove),
@@ -168,12 +172,12 @@ impl Tokenizer {
         }
     }
 
-    fn finish(&self, encoding: &Encoding, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
+    pub(super) fn finish(&self, encoding: &Encoding, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
         let ids = encoding.get_ids().iter().map(|id| i64::from(*id));
-        let mut tokens: Vec<i64> = match bos {
-            Bos::AsTemplate => ids.collect(),
-            Bos::Add(bos) => std::iter::once(i64::from(bos)).chain(ids).collect(),
-            Bos::Remove => ids.skip(1).collect(),
+        let mut tokens: Vec<i64> = match bos.adds_to(encoding) {
+            Some(bos) => std::iter::once(i64::from(bos)).chain(ids).collect(),
+            None if bos == Bos::Remove => ids.skip(1).collect(),
+            None => ids.collect(),
         };
         if let Some(length) = max_length {
             tokens.truncate(length);
@@ -183,11 +187,21 @@ impl Tokenizer {
 }
 
 /// What happens to the BOS that the template may give.
-#[derive(Clone, Copy)]
-enum Bos {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bos {
     AsTemplate,
     Add(u32),
     Remove,
+}
+
+impl Bos {
+    /// The token to put in front of `encoding`, if any.
+    pub(super) fn adds_to(self, encoding: &Encoding) -> Option<u32> {
+        match self {
+            Bos::Add(bos) if encoding.get_ids().first() != Some(&bos) => Some(bos),
+            Bos::Add(_) | Bos::AsTemplate | Bos::Remove => None,
+        }
+    }
 }
 
 fn missing(folder: &Path) -> Error {
@@ -201,7 +215,7 @@ fn missing(folder: &Path) -> Error {
     }
 }
 
-fn unusable(error: tokenizers::Error) -> Error {
+pub(super) fn unusable(error: tokenizers::Error) -> Error {
     Error::run(format!("the tokenizer failed: {error}"))
 }
 

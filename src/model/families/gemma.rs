@@ -24,7 +24,7 @@ pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
         },
         mlp: Mlp {
             // `hidden_act` is what older files say, and it was never what the models were trained with.
-            activation: Activation::parse(config.text_or("hidden_activation", "gelu_pytorch_tanh")?)?,
+            activation: config.activation("hidden_activation", "gelu_pytorch_tanh")?,
             ..base.mlp
         },
         embedding_scale: Some((base.d_model as f64).sqrt()),

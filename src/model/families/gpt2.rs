@@ -67,7 +67,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         spans: vec![Span::Full; n_layers],
         mlp: Mlp {
             gated: false,
-            activation: Activation::parse(config.text_or("activation_function", "gelu_new")?)?,
+            activation: config.activation("activation_function", "gelu_new")?,
             bias: true,
         },
         embedding_scale: None,

@@ -70,7 +70,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         spans: vec![Span::Full; n_layers],
         mlp: Mlp {
             gated: false,
-            activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
+            activation: config.activation("hidden_act", "gelu")?,
             bias: true,
         },
         embedding_scale: None,

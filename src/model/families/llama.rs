@@ -73,7 +73,7 @@ pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
         spans: vec![Span::Full; n_layers],
         mlp: Mlp {
             gated: true,
-            activation: Activation::parse(config.text_or("hidden_act", "silu")?)?,
+            activation: config.activation("hidden_act", "silu")?,
             bias: config.flag_or("mlp_bias", false)?,
         },
         embedding_scale: None,

@@ -38,7 +38,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         },
         mlp: Mlp {
             gated: false,
-            activation: Activation::parse(config.text_or("hidden_act", "gelu_new")?)?,
+            activation: config.activation("hidden_act", "gelu_new")?,
             bias: true,
         },
         ..base

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use saescript::event::RunContext;
-use saescript::model::{Backend, LanguageModel, LanguageModelConfig};
-use saescript::tensor::safetensors;
-use saescript::tensor::{Kind, Tensor};
+use saescript::model::Backend;
+use saescript::tensor::{DType, Tensor, safetensors};
 
+use super::{difference, load, load_as};
 use crate::fixtures::{folders, tensor, tensors};
 
 /// Largest absolute difference that counts as equal, in float32.
@@ -20,30 +19,6 @@ const LOGITS_TOLERANCE: f64 = 1.5e-6;
 fn logits_tolerance(reference: &Tensor) -> f64 {
     let largest = f64::try_from(reference.abs().max()).expect("a number");
     TOLERANCE.max(LOGITS_TOLERANCE * largest)
-}
-
-fn load(folder: &Path, backend: Backend) -> LanguageModel {
-    let config = LanguageModelConfig {
-        model_from_pretrained_path: Some(folder.to_path_buf()),
-        backend,
-        ..LanguageModelConfig::default()
-    };
-    LanguageModel::load(&config, &RunContext::default())
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-}
-
-/// Largest absolute difference; equal infinities count as equal, a NaN or a wrong shape as infinite.
-fn difference(ours: &Tensor, reference: &Tensor) -> f64 {
-    if ours.size() != reference.size() {
-        return f64::INFINITY;
-    }
-    let (ours, reference) = (ours.to_kind(Kind::Double), reference.to_kind(Kind::Double));
-    let difference = (&ours - &reference).abs();
-    let difference = difference.where_self(&ours.not_equal_tensor(&reference), &difference.zeros_like());
-    match f64::try_from(difference.max()).expect("a number") {
-        worst if worst.is_nan() => f64::INFINITY,
-        worst => worst,
-    }
 }
 
 /// Compares every tensor of `file` that is a hook point or the logits; returns how many hooks, and the worst.
@@ -145,4 +120,47 @@ fn logits_and_hidden_states_agree_with_transformers() {
         );
     }
     eprintln!("compared {} models", folders.len());
+}
+
+#[test]
+fn the_unembedding_agrees_with_transformer_lens() {
+    let mut compared = 0;
+    for folder in folders("model", "lm") {
+        let Ok(reference) = safetensors::read(folder.join("tl_processed_weights.safetensors")) else {
+            continue;
+        };
+        let ours = load(&folder, Backend::TransformerLens).W_U().expect("W_U");
+        let worst = difference(&ours, &tensor(&reference, "unembed.W_U"));
+        assert!(
+            worst <= TOLERANCE,
+            "{}: W_U differs by {worst:.1e}",
+            folder.display()
+        );
+        compared += 1;
+    }
+    assert!(compared >= 2);
+}
+
+#[test]
+fn half_precision_stays_near() {
+    for folder in folders("model", "lm") {
+        let tokens = tensor(&tensors(folder.join("hf_outputs.safetensors")), "tokens");
+        let name = ["blocks.1.hook_resid_post".to_string()];
+        let exact = load(&folder, Backend::TransformerLens)
+            .capture(&tokens, &name)
+            .expect("an activation");
+        for (dtype, share) in [("float16", 0.02), ("bfloat16", 0.1)] {
+            let dtype: DType = dtype.parse().expect("a dtype");
+            let model = load_as(&folder, Backend::TransformerLens, dtype);
+            let half = model.capture(&tokens, &name).expect("an activation");
+            assert_eq!(half[&name[0]].kind(), dtype.kind());
+            let allowed = share * f64::try_from(exact[&name[0]].abs().max()).expect("a number");
+            let worst = difference(&half[&name[0]], &exact[&name[0]]);
+            assert!(
+                worst <= allowed,
+                "{} in {dtype}: {worst:.1e} of {allowed:.1e}",
+                folder.display()
+            );
+        }
+    }
 }

@@ -1,0 +1,208 @@
+//! Continuing a text token by token, with a key-value cache and hooks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::LanguageModel;
+use super::decoder::KeyValueCache;
+use super::hooks::Edit;
+use super::run::finished;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::RunContext;
+
+/// How a text is continued.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GenerationConfig {
+    /// At most this many tokens are added.
+    pub max_new_tokens: usize,
+    /// Logits are divided by this before sampling; 0 always takes the likeliest token.
+    pub temperature: f64,
+    /// Sample only among this many of the likeliest tokens. Null: all.
+    pub top_k: Option<usize>,
+    /// Sample only among the likeliest tokens that together have this probability. Null: all.
+    pub top_p: Option<f64>,
+    /// Seed of the sampling; the same seed gives the same text.
+    pub seed: u64,
+    /// End a text at the EOS token.
+    pub stop_at_eos: bool,
+    /// Keep keys and values of earlier tokens instead of computing them again for each new one.
+    pub use_cache: bool,
+}
+
+impl Default for GenerationConfig {
+    fn default() -> Self {
+        GenerationConfig {
+            max_new_tokens: 20,
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            seed: 0,
+            stop_at_eos: true,
+            use_cache: true,
+        }
+    }
+}
+
+impl Config for GenerationConfig {
+    const NAME: &'static str = "GenerationConfig";
+
+    fn validate(&self) -> Result<()> {
+        if !(self.temperature >= 0.0 && self.temperature.is_finite()) {
+            return Err(Error::input("must be 0 (the likeliest token) or more").under("temperature"));
+        }
+        if self.top_k == Some(0) {
+            return Err(Error::input("must be at least 1").under("top_k"));
+        }
+        if self.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+            return Err(Error::input("must be more than 0 and at most 1").under("top_p"));
+        }
+        Ok(())
+    }
+}
+
+impl LanguageModel {
+    /// Continues `prompt`, int64 `[batch, seq]`: the prompt and the new tokens, `[batch, seq + new]` on the CPU.
+    ///
+    /// Hooks see the whole prompt in the first pass and one token in each later one; without `use_cache` they see
+    /// all tokens every time. Rows that have ended are filled with EOS until all have.
+    ///
+    /// # Errors
+    /// A prompt that leaves no room in the context, and whatever [`run_with_hooks`](Self::run_with_hooks) refuses.
+    pub fn generate(
+        &self,
+        prompt: &Tensor,
+        config: &GenerationConfig,
+        edits: Vec<(String, Edit<'_>)>,
+        context: &RunContext,
+    ) -> Result<Tensor> {
+        config.validate()?;
+        let decoder = self.decoder()?;
+        self.check_tokens(prompt, config.max_new_tokens as i64)?;
+        let eos = self.tokenizer().eos_token_id().filter(|_| config.stop_at_eos);
+        let mut hooks = self.editing(edits)?;
+        let mut cache = config.use_cache.then(KeyValueCache::default);
+        let mut sampler = Sampler::new(config);
+        let mut tokens = prompt.f_to_device(tch::Device::Cpu)?;
+        let mut ended = vec![false; prompt.size()[0] as usize];
+        let _guard = tch::no_grad_guard();
+        for _ in 0..config.max_new_tokens {
+            context.check("generating")?;
+            let seen = cache.as_ref().map_or(0, KeyValueCache::tokens);
+            let length = tokens.size()[1];
+            let unseen = tokens
+                .f_narrow(1, seen, length - seen)?
+                .f_to_device(self.device())?;
+            let logits = finished(decoder.logits(&unseen, &mut hooks, cache.as_mut()))?;
+            let last = logits.f_narrow(1, -1, 1)?.f_squeeze_dim(1)?;
+            let mut chosen = sampler.choose(&last)?;
+            for (token, ended) in chosen.iter_mut().zip(&mut ended) {
+                match (*ended, eos) {
+                    (true, Some(eos)) => *token = eos,
+                    _ => *ended = eos == Some(*token),
+                }
+            }
+            let chosen = Tensor::f_from_slice(&chosen)?.f_unsqueeze(1)?;
+            tokens = Tensor::f_cat(&[&tokens, &chosen], 1)?;
+            if ended.iter().all(|ended| *ended) {
+                break;
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+/// Picks tokens from logits. Random numbers are its own, so that nothing else changes what it picks.
+struct Sampler<'a> {
+    config: &'a GenerationConfig,
+    state: u64,
+}
+
+impl<'a> Sampler<'a> {
+    fn new(config: &'a GenerationConfig) -> Self {
+        Sampler {
+            config,
+            state: config.seed,
+        }
+    }
+
+    /// One token a row of `logits`, `[batch, d_vocab]`.
+    fn choose(&mut self, logits: &Tensor) -> Result<Vec<i64>> {
+        if self.config.temperature == 0.0 {
+            return Ok(Vec::try_from(&logits.f_argmax(-1, false)?)?);
+        }
+        let rows = logits.f_to_device_(tch::Device::Cpu, Kind::Double, false, false)?;
+        let rows = Vec::<Vec<f64>>::try_from(rows)?;
+        Ok(rows.iter().map(|row| self.draw(row)).collect())
+    }
+
+    /// A token by its probability among those that top_k and top_p leave.
+    fn draw(&mut self, logits: &[f64]) -> i64 {
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|one, other| logits[*other].total_cmp(&logits[*one]));
+        order.truncate(self.config.top_k.unwrap_or(logits.len()));
+        let highest = logits[order[0]];
+        let weight = |token: &usize| ((logits[*token] - highest) / self.config.temperature).exp();
+        let weights: Vec<f64> = order.iter().map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        // The likeliest tokens until top_p is reached, the one that reaches it included.
+        let wanted = self.config.top_p.unwrap_or(1.0) * total;
+        let mut sum = 0.0;
+        let reaches = weights.iter().position(|weight| {
+            sum += weight;
+            sum >= wanted
+        });
+        let kept = reaches.map_or(weights.len(), |last| last + 1);
+        let mut left = self.uniform() * weights[..kept].iter().sum::<f64>();
+        let drawn = weights[..kept].iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        order[drawn.unwrap_or(kept - 1)] as i64
+    }
+
+    /// A number in 0..1 by SplitMix64 (Steele, Lea & Flood 2014).
+    fn uniform(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        (bits >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(config: &GenerationConfig, logits: &[f64]) -> Vec<i64> {
+        let mut sampler = Sampler::new(config);
+        (0..2000).map(|_| sampler.draw(logits)).collect()
+    }
+
+    #[test]
+    fn samples_follow_the_probabilities() {
+        let tokens = drawn(&GenerationConfig::default(), &[0.0, 3f64.ln(), f64::NEG_INFINITY]);
+        let ones = tokens.iter().filter(|token| **token == 1).count() as f64 / 2000.0;
+        assert!((ones - 0.75).abs() < 0.04, "{ones}");
+        assert!(!tokens.contains(&2));
+    }
+
+    #[test]
+    fn top_k_and_top_p_leave_the_likeliest() {
+        let logits = [0.0, 1.0, 2.0, 3.0];
+        let top_k = GenerationConfig {
+            top_k: Some(2),
+            ..GenerationConfig::default()
+        };
+        assert!(drawn(&top_k, &logits).iter().all(|token| *token >= 2));
+        let top_p = GenerationConfig {
+            top_p: Some(0.6),
+            ..GenerationConfig::default()
+        };
+        assert!(drawn(&top_p, &logits).iter().all(|token| *token == 3));
+    }
+}

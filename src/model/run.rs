@@ -1,0 +1,196 @@
+//! Running a model: activations, logits and losses, with hooks that keep or replace what passes.
+
+use std::collections::BTreeMap;
+
+use tch::{Reduction, Tensor};
+
+use super::LanguageModel;
+use super::config::{Norm, precise};
+use super::decoder::centre;
+use super::hooks::{Edit, Halt, Hooks};
+use crate::error::{Error, Result};
+
+impl LanguageModel {
+    /// Activations at `names` for `tokens`, int64 `[batch, seq]`: a map from name to activation.
+    ///
+    /// Names may contain `*`. The forward pass stops after the last of them; nothing else is kept, and no gradient
+    /// is recorded.
+    ///
+    /// # Errors
+    /// An unknown hook point, tokens of a wrong shape or outside the vocabulary, more tokens than the context.
+    pub fn capture(&self, tokens: &Tensor, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
+        let sites = names
+            .iter()
+            .map(|name| self.sites(name))
+            .collect::<Result<Vec<_>>>()?;
+        if sites.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let tokens = self.accept(tokens)?;
+        let mut hooks = Hooks::only(sites.into_iter().flatten());
+        let _guard = tch::no_grad_guard();
+        match self.decoder()?.logits(&tokens, &mut hooks, None) {
+            Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Logits and the activations at `names`; when left out, at every hook point that the pass comes by anyway,
+    /// which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
+    ///
+    /// # Errors
+    /// As [`capture`](Self::capture).
+    pub fn run_with_cache(
+        &self,
+        tokens: &Tensor,
+        names: Option<&[String]>,
+    ) -> Result<(Tensor, BTreeMap<String, Tensor>)> {
+        let sites = match names {
+            Some(names) => names
+                .iter()
+                .map(|name| self.sites(name))
+                .collect::<Result<Vec<_>>>()?
+                .concat(),
+            None => self
+                .sites("*")?
+                .into_iter()
+                .filter(|site| !site.is_extra())
+                .collect(),
+        };
+        let tokens = self.accept(tokens)?;
+        let mut hooks = Hooks::keeping(sites);
+        let _guard = tch::no_grad_guard();
+        let logits = finished(self.decoder()?.logits(&tokens, &mut hooks, None))?;
+        Ok((logits, hooks.into_captured()))
+    }
+
+    /// Logits with the activations at some hook points replaced by functions of them.
+    ///
+    /// Names may contain `*`; functions at the same place are applied in the order given.
+    ///
+    /// # Errors
+    /// As [`capture`](Self::capture), what a function returns as an error, and a result of another shape.
+    pub fn run_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
+        let mut hooks = self.editing(edits)?;
+        let tokens = self.accept(tokens)?;
+        let _guard = tch::no_grad_guard();
+        finished(self.decoder()?.logits(&tokens, &mut hooks, None))
+    }
+
+    /// Hooks that apply `edits`.
+    pub(super) fn editing<'a>(&self, edits: Vec<(String, Edit<'a>)>) -> Result<Hooks<'a>> {
+        let mut hooks = Hooks::default();
+        for (name, edit) in edits {
+            hooks.edit(&self.sites(&name)?, edit);
+        }
+        Ok(hooks)
+    }
+
+    /// Logits `[batch, seq, d_vocab]` for `tokens`, int64 `[batch, seq]`.
+    ///
+    /// # Errors
+    /// Tokens of a wrong shape or outside the vocabulary, more tokens than the context.
+    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.run_with_hooks(tokens, Vec::new())
+    }
+
+    /// Mean cross-entropy of the next token over all places but the last, in nats: a tensor without dimensions.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); sequences of a single token have nothing to predict.
+    pub fn loss(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.loss_with_hooks(tokens, Vec::new())
+    }
+
+    /// [`loss`](Self::loss) with the activations at some hook points replaced.
+    ///
+    /// # Errors
+    /// As [`run_with_hooks`](Self::run_with_hooks).
+    pub fn loss_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
+        let losses = next_token_losses(&self.run_with_hooks(tokens, edits)?, tokens)?;
+        Ok(losses.f_mean(None)?)
+    }
+
+    /// What the MLP of block `layer` makes of `x`, `[…, d_model]`, the way it is called by the block: with the
+    /// processing of `transformer_lens`, `x` is normalised but not yet multiplied by the norm's weight.
+    ///
+    /// # Errors
+    /// No such layer, or another width.
+    pub fn apply_mlp(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+        let decoder = self.decoder()?;
+        let block = decoder.blocks.get(layer).ok_or_else(|| {
+            Error::input(format!(
+                "there is no layer {layer}: `{}` has {} (from 0)",
+                self.name(),
+                decoder.blocks.len()
+            ))
+        })?;
+        let width = x.size().last().copied().unwrap_or_default();
+        if width != decoder.config.d_model {
+            return Err(Error::input(format!(
+                "the MLP reads vectors of {} numbers, but was given {width}",
+                decoder.config.d_model
+            )));
+        }
+        let (kind, device) = decoder.target();
+        let _guard = tch::no_grad_guard();
+        let mut x = x.f_to_device_(device, precise(kind), false, false)?;
+        if block.ln2.bare_hooks {
+            x = x.f_mul(&block.ln2.weight)?;
+            if let Some(bias) = &block.ln2.bias {
+                x = x.f_add(bias)?;
+            }
+        }
+        finished(block.mlp.apply(&x.f_to_kind(kind)?, &mut Hooks::default(), layer))
+    }
+
+    /// The unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit.
+    ///
+    /// With the processing of `transformer_lens` the final norm's weight is multiplied in, and the means over
+    /// d_model (LayerNorm models) and over the vocabulary are taken out.
+    #[allow(non_snake_case)]
+    pub fn W_U(&self) -> Result<Tensor> {
+        let decoder = self.decoder()?;
+        let _guard = tch::no_grad_guard();
+        let weight = &decoder.unembed.weight;
+        if !decoder.centred_logits {
+            return Ok(weight.f_transpose(0, 1)?.f_contiguous()?);
+        }
+        let kind = weight.kind();
+        let mut folded = weight.f_to_kind(precise(kind))?.f_mul(&decoder.ln_final.weight)?;
+        if matches!(decoder.config.norm, Norm::Layer { .. }) {
+            folded = centre(&folded)?;
+        }
+        Ok(centre(&folded.f_transpose(0, 1)?)?
+            .f_contiguous()?
+            .f_to_kind(kind)?)
+    }
+}
+
+/// A forward pass that was not to be stopped.
+pub(super) fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
+    result.map_err(|halt| match halt {
+        Halt::Failed(error) => error,
+        Halt::Done => Error::run("the forward pass ended before the logits"),
+    })
+}
+
+/// Cross-entropy in nats of each token but the first, `[batch, seq − 1]`: of `tokens[:, 1:]` under
+/// `logits[:, :-1]`, computed in single precision at least.
+///
+/// # Errors
+/// Sequences of a single token have nothing to predict.
+pub fn next_token_losses(logits: &Tensor, tokens: &Tensor) -> Result<Tensor> {
+    let (batch, places) = (tokens.size()[0], tokens.size()[1] - 1);
+    if places == 0 {
+        return Err(Error::input("a loss needs at least two tokens in a sequence"));
+    }
+    let predictions = logits.f_narrow(1, 0, places)?.f_flatten(0, 1)?;
+    let predictions = predictions.f_to_kind(precise(logits.kind()))?;
+    let targets = tokens
+        .f_narrow(1, 1, places)?
+        .f_flatten(0, 1)?
+        .f_to_device(logits.device())?;
+    let losses = predictions.f_cross_entropy_loss(&targets, None::<Tensor>, Reduction::None, -100, 0.0)?;
+    Ok(losses.f_view([batch, places])?)
+}

@@ -1,0 +1,143 @@
+//! Which part of a text each of its tokens stands for.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use serde_json::Value;
+use tokenizers::{PostProcessorWrapper, Tokenizer as Inner};
+
+use super::tokenizer::{Bos, Tokenizer, unusable};
+use crate::error::Result;
+
+/// A token and the part of the text that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedToken {
+    /// Its id.
+    pub token: i64,
+    /// The part of the text in characters; `None` for tokens that were added to it, such as BOS. A token that is
+    /// only a part of a character stands for the whole character.
+    pub characters: Option<Range<usize>>,
+    /// The same in bytes; a range to slice the text with.
+    pub bytes: Option<Range<usize>>,
+}
+
+impl Tokenizer {
+    /// The tokens of `text`, as [`encode`](Self::encode) gives them, each with the part of `text` that it stands for.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn trace(
+        &self,
+        text: &str,
+        prepend_bos: bool,
+        max_length: Option<usize>,
+    ) -> Result<Vec<TracedToken>> {
+        let bos = self.bos_for(prepend_bos)?;
+        let encoding = self.inner.encode(text, true).map_err(unusable)?;
+        let tokens = self.finish(&encoding, bos, max_length);
+        let mut ranges: VecDeque<Option<Range<usize>>> = encoding
+            .get_offsets()
+            .iter()
+            .zip(encoding.get_special_tokens_mask())
+            .map(|((start, end), special)| (*special == 0).then(|| whole_characters(text, *start..*end)))
+            .collect();
+        if bos.adds_to(&encoding).is_some() {
+            ranges.push_front(None);
+        } else if bos == Bos::Remove {
+            ranges.pop_front();
+        }
+        let mut counted = CharacterCount::default();
+        let traced = tokens.into_iter().zip(ranges).map(|(token, bytes)| TracedToken {
+            token,
+            characters: bytes.as_ref().map(|bytes| counted.range(text, bytes)),
+            bytes,
+        });
+        Ok(traced.collect())
+    }
+}
+
+/// `range` of bytes widened to whole characters of `text`.
+fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
+    let (mut start, mut end) = (range.start.min(text.len()), range.end.min(text.len()));
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Turns byte positions that mostly grow into character positions without counting from the start each time.
+#[derive(Default)]
+struct CharacterCount {
+    byte: usize,
+    characters: usize,
+}
+
+impl CharacterCount {
+    fn range(&mut self, text: &str, bytes: &Range<usize>) -> Range<usize> {
+        if bytes.start < self.byte {
+            *self = CharacterCount::default();
+        }
+        let start = self.characters + text[self.byte..bytes.start].chars().count();
+        *self = CharacterCount {
+            byte: bytes.start,
+            characters: start,
+        };
+        start..start + text[bytes.clone()].chars().count()
+    }
+}
+
+/// Byte-level tokenizers leave the blank before a word out of its offsets; here every character belongs to a token.
+pub(super) fn keep_blanks_in_offsets(inner: &mut Inner) -> Result<()> {
+    let Some(processor) = inner.get_post_processor() else {
+        return Ok(());
+    };
+    let broken = |error: serde_json::Error| unusable(error.into());
+    let mut value = serde_json::to_value(processor).map_err(broken)?;
+    if untrim(&mut value) {
+        let processor: PostProcessorWrapper = serde_json::from_value(value).map_err(broken)?;
+        inner.with_post_processor(Some(processor));
+    }
+    Ok(())
+}
+
+/// Switches `trim_offsets` off wherever it is on; says whether it was anywhere.
+fn untrim(value: &mut Value) -> bool {
+    match value {
+        Value::Object(map) => {
+            let mut changed = false;
+            for (key, value) in map {
+                changed |= match key == "trim_offsets" && *value == Value::Bool(true) {
+                    true => {
+                        *value = Value::Bool(false);
+                        true
+                    }
+                    false => untrim(value),
+                };
+            }
+            changed
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .fold(false, |changed, value| untrim(value) | changed),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_widened_to_characters_and_counted_in_them() {
+        let text = "aé🙂b";
+        assert_eq!(whole_characters(text, 2..3), 1..3);
+        assert_eq!(whole_characters(text, 4..5), 3..7);
+        let mut count = CharacterCount::default();
+        assert_eq!(count.range(text, &(3..7)), 2..3);
+        assert_eq!(count.range(text, &(7..8)), 3..4);
+        assert_eq!(count.range(text, &(1..3)), 1..2, "going back is allowed");
+    }
+}

@@ -1,0 +1,119 @@
+//! Generation: the cache changes nothing, seeds decide, hooks are heard.
+
+use saescript::event::RunContext;
+use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel};
+use saescript::tensor::Tensor;
+
+use super::{load, own, some_tokens};
+use crate::fixtures::folders;
+
+fn generate(model: &LanguageModel, prompt: &Tensor, config: &GenerationConfig) -> Tensor {
+    model
+        .generate(prompt, config, Vec::new(), &RunContext::default())
+        .expect("a text")
+}
+
+fn greedy() -> GenerationConfig {
+    GenerationConfig {
+        max_new_tokens: 24,
+        temperature: 0.0,
+        stop_at_eos: false,
+        ..GenerationConfig::default()
+    }
+}
+
+#[test]
+fn greedy_text_is_the_same_with_and_without_the_cache() {
+    let prompt = some_tokens(2, 12);
+    let folders = folders("model", "lm");
+    for folder in &folders {
+        let model = load(folder, Backend::Auto);
+        let cached = generate(&model, &prompt, &greedy());
+        let plain = GenerationConfig {
+            use_cache: false,
+            ..greedy()
+        };
+        assert_eq!(cached.size(), [2, 36]);
+        assert!(
+            cached.equal(&generate(&model, &prompt, &plain)),
+            "{}",
+            folder.display()
+        );
+        assert!(cached.narrow(1, 0, 12).equal(&prompt));
+    }
+    eprintln!("compared {} models", folders.len());
+}
+
+#[test]
+fn the_seed_decides_what_is_sampled() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    let sampled = |seed| {
+        let config = GenerationConfig {
+            seed,
+            temperature: 5.0,
+            stop_at_eos: false,
+            ..GenerationConfig::default()
+        };
+        generate(&model, &some_tokens(1, 4), &config)
+    };
+    assert!(sampled(1).equal(&sampled(1)));
+    assert!(!sampled(1).equal(&sampled(2)));
+}
+
+#[test]
+fn a_text_ends_at_eos_and_waits_for_the_others() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    // The first row is steered to EOS (id 0) at once, the second never gets there.
+    let steer = |x: Tensor, _: &str| {
+        let direction = model.W_U()?.select(1, 0) * 1e4;
+        let _ = x.get(0).copy_(&(x.get(0) + direction));
+        Ok(x)
+    };
+    let edits: Vec<(String, Edit<'_>)> = vec![("blocks.2.hook_resid_post".into(), Box::new(steer))];
+    let config = GenerationConfig {
+        stop_at_eos: true,
+        max_new_tokens: 5,
+        ..greedy()
+    };
+    let text = model
+        .generate(&some_tokens(2, 6), &config, edits, &RunContext::default())
+        .expect("a text");
+    assert_eq!(
+        Vec::<i64>::try_from(text.get(0).narrow(0, 6, 5)).expect("tokens"),
+        [0; 5]
+    );
+    assert_eq!(text.size(), [2, 11]);
+}
+
+#[test]
+fn hooks_see_the_prompt_once_and_then_each_new_token() {
+    let model = load(&own("neox_parallel"), Backend::Auto);
+    let mut lengths = Vec::new();
+    let note: Edit<'_> = Box::new(|x, _| {
+        lengths.push(x.size()[1]);
+        Ok(x)
+    });
+    let config = GenerationConfig {
+        max_new_tokens: 4,
+        ..greedy()
+    };
+    let edits = vec![("blocks.0.hook_resid_pre".to_string(), note)];
+    model
+        .generate(&some_tokens(1, 7), &config, edits, &RunContext::default())
+        .expect("a text");
+    assert_eq!(lengths, [7, 1, 1, 1]);
+}
+
+#[test]
+fn a_prompt_that_leaves_no_room_is_refused() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    let error = model
+        .generate(&some_tokens(1, 50), &greedy(), Vec::new(), &RunContext::default())
+        .expect_err("too long");
+    assert!(
+        error
+            .message()
+            .contains("50 tokens and 24 new ones are more than the context"),
+        "{error}"
+    );
+}

@@ -1,0 +1,178 @@
+//! Interventions: hooks that change what passes.
+
+use saescript::model::{Backend, Edit};
+use saescript::tensor::Tensor;
+use saescript::{Error, Result};
+
+use super::{difference, load, own, some_tokens};
+use crate::fixtures::folders;
+
+fn edit<'a>(change: impl FnMut(Tensor, &str) -> Result<Tensor> + 'a) -> Edit<'a> {
+    Box::new(change)
+}
+
+#[test]
+fn a_hook_that_changes_nothing_changes_nothing() {
+    let tokens = some_tokens(2, 12);
+    let mut tried = 0;
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let plain = model.forward(&tokens).expect("logits");
+        for point in model.hook_points().expect("hook points") {
+            let mut calls = 0;
+            let count = edit(|x, _| {
+                calls += 1;
+                Ok(x)
+            });
+            let logits = model
+                .run_with_hooks(&tokens, vec![(point.name.clone(), count)])
+                .expect("logits");
+            let worst = difference(&logits, &plain);
+            assert!(
+                worst <= 3e-5,
+                "{}: {point} changes logits by {worst:.1e}",
+                folder.display()
+            );
+            assert_eq!(calls, 1, "{point}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 100);
+}
+
+#[test]
+fn the_listed_shapes_are_those_of_the_activations() {
+    let tokens = some_tokens(2, 5);
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let (_, cache) = model
+            .run_with_cache(&tokens, Some(&["*".into()]))
+            .expect("everything");
+        let points = model.hook_points().expect("hook points");
+        assert_eq!(cache.len(), points.len());
+        for point in points {
+            let shape: Vec<String> = point.shape.iter().map(ToString::to_string).collect();
+            let listed = shape.iter().map(|size| match size.as_str() {
+                "batch" => 2,
+                "seq" | "key_seq" => 5,
+                size => size.parse().expect("a number"),
+            });
+            assert_eq!(cache[&point.name].size(), listed.collect::<Vec<i64>>(), "{point}");
+        }
+    }
+}
+
+#[test]
+fn a_patched_residual_stream_carries_the_other_text() {
+    let (one, other) = (some_tokens(1, 10), some_tokens(1, 10).flip([1]));
+    for backend in [Backend::TransformerLens, Backend::Huggingface] {
+        let model = load(&own("gpt2"), backend);
+        let wanted = model.forward(&one).expect("logits");
+        assert!(difference(&wanted, &model.forward(&other).expect("logits")) > 0.1);
+        for name in [
+            "blocks.0.hook_resid_pre",
+            "blocks.1.hook_resid_mid",
+            "blocks.2.hook_resid_post",
+        ] {
+            let source = model.capture(&one, &[name.into()]).expect("an activation");
+            let patch = edit(|_, name| Ok(source[name].shallow_clone()));
+            let logits = model
+                .run_with_hooks(&other, vec![(name.into(), patch)])
+                .expect("logits");
+            assert!(difference(&logits, &wanted) <= 2e-5, "{name}");
+        }
+    }
+}
+
+#[test]
+fn heads_can_be_ablated_at_their_result_and_at_their_input() {
+    let tokens = some_tokens(1, 9);
+    let model = load(&own("neox_parallel"), Backend::Huggingface);
+    let without_head = |name: &str| {
+        let ablate = edit(|x, _| {
+            let _ = x.shallow_clone().narrow(2, 1, 1).zero_();
+            Ok(x)
+        });
+        model
+            .run_with_hooks(&tokens, vec![(name.into(), ablate)])
+            .expect("logits")
+    };
+    // A head's result is linear in z, so taking either away is the same.
+    let by_result = without_head("blocks.1.attn.hook_result");
+    let by_z = without_head("blocks.1.attn.hook_z");
+    assert!(difference(&by_result, &by_z) <= 2e-5);
+    assert!(difference(&by_result, &model.forward(&tokens).expect("logits")) > 1e-3);
+    // Doubling every head's input before the norm leaves the norm's output as it is.
+    let double = edit(|x, _| Ok(x * 2.0));
+    let doubled = model
+        .run_with_hooks(&tokens, vec![("blocks.1.hook_attn_in".into(), double)])
+        .expect("logits");
+    assert!(difference(&doubled, &model.forward(&tokens).expect("logits")) <= 2e-4);
+}
+
+#[test]
+fn patterns_reach_every_layer_and_tell_which() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    let mut seen = Vec::new();
+    let note = edit(|x, name| {
+        seen.push(name.to_string());
+        Ok(x)
+    });
+    let pattern = "blocks.*.hook_resid_post".to_string();
+    model
+        .run_with_hooks(&some_tokens(1, 4), vec![(pattern.clone(), note)])
+        .expect("logits");
+    assert_eq!(
+        seen,
+        [
+            "blocks.0.hook_resid_post",
+            "blocks.1.hook_resid_post",
+            "blocks.2.hook_resid_post"
+        ]
+    );
+    assert_eq!(model.matching_hook_points(&pattern).expect("names"), seen);
+}
+
+#[test]
+fn the_default_cache_leaves_out_what_only_costs_memory() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    let (logits, cache) = model
+        .run_with_cache(&some_tokens(1, 4), None)
+        .expect("everything");
+    assert_eq!(logits.size(), [1, 4, 320]);
+    assert!(cache.contains_key("blocks.0.attn.hook_pattern"));
+    assert!(!cache.contains_key("blocks.0.attn.hook_result"));
+}
+
+#[test]
+fn a_hook_may_run_the_model_itself() {
+    let tokens = some_tokens(1, 4);
+    let model = load(&own("gpt2"), Backend::Auto);
+    let nested = edit(|x, _| model.forward(&tokens).map(|_| x));
+    model
+        .run_with_hooks(&tokens, vec![("hook_embed".into(), nested)])
+        .expect("logits");
+}
+
+#[test]
+fn what_a_hook_does_wrong_is_said_with_its_place() {
+    let model = load(&own("gpt2"), Backend::Auto);
+    let run = |name: &str, change: Edit<'_>| {
+        let error = model.run_with_hooks(&some_tokens(1, 4), vec![(name.into(), change)]);
+        error.expect_err("refused").to_string()
+    };
+    let shape = run("hook_embed", edit(|x, _| Ok(x.narrow(1, 0, 2))));
+    assert!(
+        shape.contains("`hook_embed` returned shape [1, 2, 48]"),
+        "{shape}"
+    );
+    assert!(shape.contains("[1, 4, 48]"), "{shape}");
+    let failed = run(
+        "blocks.1.hook_mlp_out",
+        edit(|_, _| Err(Error::input("no such latent"))),
+    );
+    assert!(
+        failed.contains("no such latent (in the hook at `blocks.1.hook_mlp_out`)"),
+        "{failed}"
+    );
+}

@@ -1,0 +1,150 @@
+//! Texts to tokens and back, and which part of a text a token stands for.
+
+use std::path::Path;
+
+use saescript::text::{SpecialTokens, Tokenizer};
+
+use super::own;
+use crate::fixtures::{json, roots};
+
+fn tokenizer() -> Tokenizer {
+    Tokenizer::from_folder(&own("neox_parallel"), SpecialTokens::default()).expect("a tokenizer")
+}
+
+/// A folder with the tokenizer of the fixtures whose `tokenizer.json` went through `change`.
+fn changed(change: impl FnOnce(&mut serde_json::Value), config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut value = json(own("neox_parallel").join("tokenizer.json"));
+    change(&mut value);
+    std::fs::write(folder.path().join("tokenizer.json"), value.to_string()).expect("written");
+    std::fs::write(folder.path().join("tokenizer_config.json"), config).expect("written");
+    folder
+}
+
+fn read(folder: &Path) -> Tokenizer {
+    Tokenizer::from_folder(folder, SpecialTokens::default()).expect("a tokenizer")
+}
+
+#[test]
+fn tokens_agree_with_the_reference() {
+    let reference = json(roots("model")[0].join("tokens.json"));
+    let tokenizer = tokenizer();
+    let texts: Vec<&str> = reference["texts"]
+        .as_array()
+        .expect("texts")
+        .iter()
+        .filter_map(|t| t.as_str())
+        .collect();
+    let wanted: Vec<Vec<i64>> = serde_json::from_value(reference["tokens"].clone()).expect("tokens");
+    let batch = tokenizer.encode_batch(&texts, true, Some(64)).expect("tokens");
+    for ((text, wanted), batched) in texts.iter().zip(&wanted).zip(&batch) {
+        // The reference cuts a text before it puts the BOS in front, here behind that.
+        let cut = Some(wanted.len());
+        assert_eq!(
+            &tokenizer.encode(text, true, cut).expect("tokens"),
+            wanted,
+            "{text}"
+        );
+        assert_eq!(batched, &wanted[..wanted.len().min(64)], "{text}");
+        let bare = tokenizer.encode(text, false, None).expect("tokens");
+        assert_eq!(bare[..wanted.len() - 1], wanted[1..], "{text}");
+        assert_eq!(tokenizer.decode(&bare).expect("a text"), *text);
+    }
+    assert_eq!(texts.len(), 5);
+}
+
+#[test]
+fn a_template_with_bos_gives_one_bos_or_none() {
+    let bos = r#"{"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}"#;
+    let folder = changed(
+        |value| {
+            value["post_processor"] = serde_json::json!({
+                "type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}
+            });
+        },
+        bos,
+    );
+    let (template, plain) = (read(folder.path()), tokenizer());
+    for text in ["short", "two words", ""] {
+        for prepend in [true, false] {
+            let encode = |tokenizer: &Tokenizer| tokenizer.encode(text, prepend, Some(3)).expect("tokens");
+            assert_eq!(encode(&template), encode(&plain), "{text:?} {prepend}");
+        }
+    }
+    assert_eq!(
+        plain.encode("<|endoftext|>", true, None).expect("tokens"),
+        [0],
+        "no second BOS"
+    );
+    assert_eq!(template.trace("ab", true, None).expect("tokens")[0].bytes, None);
+    assert_eq!(
+        template.trace("ab", false, None).expect("tokens")[0].bytes,
+        Some(0..1)
+    );
+}
+
+#[test]
+fn special_tokens_follow_the_files_then_the_rules() {
+    let ids = |config: &str, overrides| {
+        let folder = changed(|_| (), config);
+        let tokenizer = Tokenizer::from_folder(folder.path(), overrides).expect("a tokenizer");
+        [
+            tokenizer.bos_token_id(),
+            tokenizer.eos_token_id(),
+            tokenizer.pad_token_id(),
+        ]
+    };
+    let none = SpecialTokens::default();
+    assert_eq!(
+        ids("{}", none),
+        [Some(0); 3],
+        "EOS is <|endoftext|>, and the others are EOS"
+    );
+    let pad = r#"{"eos_token": {"content": "a"}, "pad_token": "<|pad|>"}"#;
+    let [bos, eos, padding] = ids(pad, none);
+    assert_eq!((bos, padding), (eos, Some(1)));
+    assert_ne!(eos, Some(0));
+    let given = SpecialTokens { pad: Some(7), ..none };
+    assert_eq!(ids(pad, given)[2], Some(7));
+}
+
+#[test]
+fn traced_ranges_cut_the_text_exactly() {
+    let tokenizer = tokenizer();
+    for text in [
+        "Plain words, with blanks.",
+        "naïve café e\u{301} — 日本語のテキスト 🙂👩‍👩‍👧",
+        "before<|endoftext|> after <|pad|>",
+        "  two blanks\n\ttab  ",
+        "",
+    ] {
+        let traced = tokenizer.trace(text, true, None).expect("a trace");
+        let tokens: Vec<i64> = traced.iter().map(|token| token.token).collect();
+        assert_eq!(tokens, tokenizer.encode(text, true, None).expect("tokens"));
+        assert_eq!(traced[0].bytes, None, "the BOS stands for nothing in the text");
+        let characters: Vec<char> = text.chars().collect();
+        let mut reached = 0;
+        for token in &traced[1..] {
+            let (bytes, chars) = (
+                token.bytes.clone().expect("a range"),
+                token.characters.clone().expect("a range"),
+            );
+            let part = &text[bytes.clone()];
+            assert_eq!(part, characters[chars].iter().collect::<String>(), "{text:?}");
+            assert!(
+                bytes.start <= reached && bytes.end >= reached,
+                "{text:?}: nothing is left out"
+            );
+            let own = tokenizer.token_strings(&[token.token]).expect("a token");
+            assert!(
+                own[0].contains('\u{fffd}') || own[0] == part,
+                "{text:?}: {own:?} stands for {part:?}"
+            );
+            reached = bytes.end;
+        }
+        assert_eq!(reached, text.len(), "{text:?}");
+    }
+}
