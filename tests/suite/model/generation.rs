@@ -66,7 +66,7 @@ fn a_text_ends_at_eos_and_waits_for_the_others() {
     // The first row is steered to EOS (id 0) at once, the second never gets there.
     let steer = |x: Tensor, _: &str| {
         let direction = model.W_U()?.select(1, 0) * 1e4;
-        let _ = x.get(0).copy_(&(x.get(0) + direction));
+        x.get(0).copy_(&(x.get(0) + direction));
         Ok(x)
     };
     let edits: Vec<(String, Edit<'_>)> = vec![("blocks.2.hook_resid_post".into(), Box::new(steer))];
@@ -98,9 +98,10 @@ fn hooks_see_the_prompt_once_and_then_each_new_token() {
         ..greedy()
     };
     let edits = vec![("blocks.0.hook_resid_pre".to_string(), note)];
-    model
+    let text = model
         .generate(&some_tokens(1, 7), &config, edits, &RunContext::default())
         .expect("a text");
+    assert_eq!(text.size(), [1, 11]);
     assert_eq!(lengths, [7, 1, 1, 1]);
 }
 

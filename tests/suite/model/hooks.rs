@@ -119,7 +119,7 @@ fn patterns_reach_every_layer_and_tell_which() {
         Ok(x)
     });
     let pattern = "blocks.*.hook_resid_post".to_string();
-    model
+    let _ = model
         .run_with_hooks(&some_tokens(1, 4), vec![(pattern.clone(), note)])
         .expect("logits");
     assert_eq!(
@@ -149,7 +149,7 @@ fn a_hook_may_run_the_model_itself() {
     let tokens = some_tokens(1, 4);
     let model = load(&own("gpt2"), Backend::Auto);
     let nested = edit(|x, _| model.forward(&tokens).map(|_| x));
-    model
+    let _ = model
         .run_with_hooks(&tokens, vec![("hook_embed".into(), nested)])
         .expect("logits");
 }
