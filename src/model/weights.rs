@@ -1,6 +1,6 @@
 //! Weight files of a model folder: one safetensors file or several with an index, mapped and cast while loading.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(super) struct WeightFiles {
     folder: PathBuf,
     files: Vec<SafeFile>,
     /// Tensor name → position in `files`.
-    places: HashMap<String, usize>,
+    places: BTreeMap<String, usize>,
 }
 
 impl WeightFiles {
@@ -48,7 +48,7 @@ impl WeightFiles {
             })
         };
         let files = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let mut places = HashMap::new();
+        let mut places = BTreeMap::new();
         for (position, file) in files.iter().enumerate() {
             places.extend(file.names().into_iter().map(|name| (name, position)));
         }
