@@ -251,7 +251,10 @@ impl Builder {
                     name: name.clone(),
                     kind: Kind::Field,
                     owner: Some(class.name.to_string()),
-                    signatures: vec![format!("{name}: {}{default}", schema_type(field))],
+                    signatures: vec![format!(
+                        "{name}: {}{default}",
+                        schema_type(field, &schema["$defs"])
+                    )],
                     docs: field["description"].as_str().unwrap_or_default().to_string(),
                     standard: false,
                 });
@@ -391,7 +394,7 @@ fn script_type(rust: &str) -> String {
 }
 
 /// The type of a configuration field in words.
-fn schema_type(field: &Value) -> String {
+fn schema_type(field: &Value, definitions: &Value) -> String {
     if let Some(title) = field["title"].as_str() {
         return title.to_string();
     }
@@ -406,11 +409,21 @@ fn schema_type(field: &Value) -> String {
         return value.to_string();
     }
     if let Some(name) = field["$ref"].as_str() {
-        return name.rsplit('/').next().unwrap_or(name).to_string();
+        let name = name.rsplit('/').next().unwrap_or(name);
+        // A class has a name that scripts know; anything else is written out.
+        return match &definitions[name] {
+            Value::Null => name.to_string(),
+            class if class["type"] == "object" => name.to_string(),
+            written => schema_type(written, definitions),
+        };
     }
     for several in ["anyOf", "oneOf"] {
         if let Some(options) = field[several].as_array() {
-            return options.iter().map(schema_type).collect::<Vec<_>>().join(" | ");
+            return options
+                .iter()
+                .map(|option| schema_type(option, definitions))
+                .collect::<Vec<_>>()
+                .join(" | ");
         }
     }
     let one = |name: &str| match name {
@@ -419,7 +432,7 @@ fn schema_type(field: &Value) -> String {
         "boolean" => "bool".to_string(),
         "null" => "()".to_string(),
         "object" => "map".to_string(),
-        "array" => format!("[{}]", schema_type(&field["items"])),
+        "array" => format!("[{}]", schema_type(&field["items"], definitions)),
         other => other.to_string(),
     };
     match &field["type"] {

@@ -95,9 +95,9 @@ impl HostBuilder {
 pub struct Host {
     engine: Engine,
     state: State,
-    modules: Rc<Modules>,
+    pub(super) modules: Rc<Modules>,
     /// `ARGS`, `SCRIPT_DIR`, `SCRIPT_PATH`: what the parser is told exists.
-    scope: Scope<'static>,
+    pub(super) scope: Scope<'static>,
 }
 
 impl Host {
@@ -131,15 +131,17 @@ impl Host {
         }
     }
 
-    /// Parses the script at `path` without running it.
+    /// Parses the script at `path` and what it imports, without running anything.
     ///
     /// # Errors
-    /// Syntax errors and names that stand for nothing.
+    /// Syntax errors, names that stand for nothing, and modules that cannot be found or parsed.
     pub fn check_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let text = read_script(path)?;
         self.set_constants(&[], Some(path));
-        self.compile(&path.display().to_string(), text).map(drop)
+        let name = path.display().to_string();
+        self.compile(&name, text.clone())?;
+        self.check_imports(&name, &text, &mut Vec::new())
     }
 
     /// Runs the functions `test_*` of the script at `path`, each after the script's own statements, in order of
@@ -215,12 +217,18 @@ impl Host {
     }
 
     /// Keeps a module that an entry imported: the engine forgets imports at the end of each evaluation.
-    pub(super) fn keep_import(&mut self, path: &str, alias: &str) {
+    pub(super) fn keep_import(&mut self, path: &str, alias: &str) -> Option<rhai::Shared<Module>> {
         let module =
-            rhai::ModuleResolver::resolve(&*self.modules, &self.engine, None, path, rhai::Position::NONE);
-        if let Ok(module) = module {
-            self.engine.register_static_module(alias, module);
-        }
+            rhai::ModuleResolver::resolve(&*self.modules, &self.engine, None, path, rhai::Position::NONE)
+                .ok()?;
+        self.engine.register_static_module(alias, module.clone());
+        Some(module)
+    }
+
+    /// Empties what was imported as `alias`, and lets changed files be read again.
+    pub(super) fn forget_import(&mut self, alias: &str) {
+        self.engine.register_static_module(alias, Module::new().into());
+        self.modules.forget();
     }
 
     fn compile(&self, name: &str, text: String) -> Result<AST> {

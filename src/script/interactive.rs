@@ -1,6 +1,8 @@
 //! A session: entries share variables, functions and imports, and an error in one leaves the others as they are.
 
-use rhai::{AST, Dynamic, EvalAltResult, ParseErrorType, Scope};
+use std::collections::BTreeMap;
+
+use rhai::{AST, Dynamic, EvalAltResult, Module, ParseErrorType, Scope, Shared};
 
 use super::diagnostic;
 use super::host::{Host, Outcome};
@@ -13,6 +15,7 @@ pub struct Interactive<'host> {
     scope: Scope<'static>,
     /// Functions defined so far, which the engine ties to a script and not to a scope.
     functions: AST,
+    imports: BTreeMap<String, Shared<Module>>,
     entries: usize,
 }
 
@@ -22,6 +25,7 @@ impl<'host> Interactive<'host> {
             host,
             scope,
             functions: AST::empty(),
+            imports: BTreeMap::new(),
             entries: 0,
         }
     }
@@ -32,10 +36,17 @@ impl<'host> Interactive<'host> {
     /// What went wrong, with its place; the session goes on with what was defined before.
     pub fn enter(&mut self, text: &str) -> Result<Outcome> {
         self.entries += 1;
-        let name = format!("repl:{}", self.entries);
+        self.enter_as(&format!("repl:{}", self.entries), text)
+    }
+
+    /// Evaluates `text` as an entry that errors call `name`, e.g. a script that is loaded into the session.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
         self.host.state().context().stop.clear();
-        let ast = self.host.compile_in(&self.scope, &name, text).map_err(|error| {
-            diagnostic::explain_parse(&error, &name, self.host.engine(), self.host.state().sources())
+        let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
+            diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
         let whole = self.functions.merge(&ast);
         let variables = self.scope.len();
@@ -52,10 +63,35 @@ impl<'host> Interactive<'host> {
                 EvalAltResult::Exit(value, _) => Ok(Outcome::Exited(value.as_int().unwrap_or(0))),
                 _ => {
                     self.scope.rewind(variables);
-                    Err(self.host.explain(&failure, &name))
+                    Err(self.host.explain(&failure, name))
                 }
             },
         }
+    }
+
+    /// Forgets all variables, functions and imports.
+    pub fn reset(&mut self) {
+        self.scope = self.host.scope.clone();
+        self.functions = AST::empty();
+        for alias in std::mem::take(&mut self.imports).into_keys() {
+            self.host.forget_import(&alias);
+        }
+    }
+
+    /// The names under which the session's imports are known.
+    pub fn import_names(&self) -> impl Iterator<Item = &str> {
+        self.imports.keys().map(String::as_str)
+    }
+
+    /// Functions and variables of the import known as `alias`, functions with their parameters.
+    pub fn import_members(&self, alias: &str) -> Vec<String> {
+        let Some(module) = self.imports.get(alias) else {
+            return Vec::new();
+        };
+        let functions = module.gen_fn_signatures_with_mapper(|name| name.into());
+        functions
+            .chain(module.iter_var().map(|(name, _)| name.to_string()))
+            .collect()
     }
 
     /// Is `text` the beginning of something that goes on in the next line?
@@ -121,8 +157,10 @@ impl<'host> Interactive<'host> {
 
     fn keep(&mut self, whole: &AST, text: &str) {
         self.functions = whole.clone_functions_only();
-        for (path, alias) in imports(text) {
-            self.host.keep_import(&path, &alias);
+        for import in imports(text) {
+            if let Some(module) = self.host.keep_import(&import.path, &import.alias) {
+                self.imports.insert(import.alias, module);
+            }
         }
     }
 }

@@ -10,13 +10,17 @@
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
+//! check         are the imported modules there?
+//! definitions   files for editors
 //! docs          what `:help`, completion and the generated documentation read
 //! ```
 
 pub mod api;
 mod arguments;
 mod bridge;
+mod check;
 mod class;
+pub mod definitions;
 mod diagnostic;
 pub mod docs;
 mod failure;

@@ -62,8 +62,16 @@ impl Modules {
         *self.scope.borrow_mut() = scope;
     }
 
+    /// Forgets all modules, so that changed files are read again.
+    pub fn forget(&self) {
+        self.loaded.borrow_mut().clear();
+    }
+
     /// The module's text and the name that errors show for it.
-    fn find(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
+    ///
+    /// # Errors
+    /// There is no such module, or its file cannot be read.
+    pub fn find(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
         if path.starts_with("std/") {
             return match standard_text(path) {
                 Some(text) => Ok((path.to_string(), text.to_string())),

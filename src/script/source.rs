@@ -224,17 +224,27 @@ pub fn open_bracket(text: &str) -> Option<Range<usize>> {
     open.pop()
 }
 
-/// The module and alias of each `import "module" as alias` in `text`.
-pub fn imports(text: &str) -> Vec<(String, String)> {
+/// One `import "module" as alias`.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The module, as it is written.
+    pub path: String,
+    /// The name under which it is known.
+    pub alias: String,
+    /// Where the module is written, quotes included.
+    pub span: Range<usize>,
+}
+
+/// Each `import "module" as alias` in `text`.
+pub fn imports(text: &str) -> Vec<Import> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let word = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);
     (0..tokens.len())
         .filter(|at| word(*at) == "import" && word(*at + 2) == "as")
-        .map(|at| {
-            (
-                word(at + 1).trim_matches(['"', '`']).to_string(),
-                word(at + 3).to_string(),
-            )
+        .map(|at| Import {
+            path: word(at + 1).trim_matches(['"', '`']).to_string(),
+            alias: word(at + 3).to_string(),
+            span: tokens[at + 1].span.clone(),
         })
         .collect()
 }
