@@ -1,20 +1,37 @@
 //! The command line: argv to one call below. Each command is one file; none prints past the [`Printer`].
 
+mod check;
+mod doc;
 pub mod doctor;
+mod interrupt;
+mod repl;
+mod run;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::error::{Error, Result};
-use crate::report::Printer;
+use crate::event::{RunContext, StopFlag};
+use crate::report::{Printer, Progress};
+use crate::script::Host;
 use crate::tensor::runtime;
 
 /// Train, study and compare sparse autoencoders from scripts.
 #[derive(Debug, Parser)]
-#[command(name = "saescript", version, max_term_width = 100)]
+#[command(
+    name = "saescript",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  saescript run examples/quickstart.rhai
+  saescript repl
+  saescript doc SAEConfig
+
+`saescript COMMAND --help` says more about each command."
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -22,6 +39,10 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Arguments),
+    Repl(repl::Arguments),
+    Check(check::Arguments),
+    Doc(doc::Arguments),
     Doctor(DoctorArguments),
 }
 
@@ -34,6 +55,49 @@ struct DoctorArguments {
     json: bool,
 }
 
+/// How progress is shown, for commands that work long.
+#[derive(Debug, clap::Args)]
+struct ProgressArguments {
+    /// How to show progress, on standard error: a bar on terminals and plain lines elsewhere (auto), or one JSON
+    /// object a line for every event
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: ProgressChoice,
+    /// Show warnings and errors only
+    #[arg(short, long, conflicts_with = "progress")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProgressChoice {
+    Auto,
+    Bar,
+    Lines,
+    Json,
+}
+
+impl ProgressArguments {
+    /// A host that reports as asked, and the flag that stops what runs in it.
+    fn host(&self, printer: &Printer) -> Result<(Host, StopFlag)> {
+        let progress = match self.progress {
+            _ if self.quiet => Progress::Quiet,
+            ProgressChoice::Auto => Progress::auto(),
+            ProgressChoice::Bar => Progress::Bar,
+            ProgressChoice::Lines => Progress::Lines,
+            ProgressChoice::Json => Progress::Json,
+        };
+        let context = RunContext::default();
+        context.events.add(progress.observer(printer));
+        let stop = context.stop.clone();
+        printer.stop_when_reader_leaves(stop.clone());
+        let output = printer.clone();
+        let host = Host::builder()
+            .context(context)
+            .output(move |line| output.line(line))
+            .build()?;
+        Ok((host, stop))
+    }
+}
+
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 ///
 /// # Errors
@@ -42,15 +106,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
     match CommandLine::try_parse_from(arguments) {
         Ok(line) => {
             runtime::start();
-            line.command.run()
+            line.command.run(printer)
         }
         Err(error) => usage(&error, printer),
     }
 }
 
 impl Command {
-    fn run(self) -> Result<u8> {
+    fn run(self, printer: &Printer) -> Result<u8> {
         match self {
+            Command::Run(arguments) => run::run(&arguments, printer),
+            Command::Repl(arguments) => repl::run(&arguments, printer),
+            Command::Check(arguments) => check::run(&arguments, printer),
+            Command::Doc(arguments) => doc::run(&arguments, printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }

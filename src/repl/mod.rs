@@ -1,1 +1,95 @@
 //! The interactive session.
+//!
+//! ```text
+//! session    what is typed -> what is printed; an error leaves everything defined before as it is
+//! commands   the table of `:help`, `:vars` …
+//! help       documentation of names, for `:help` and for `saescript doc`
+//! editor     the prompt: several lines, history, colours, completion, hints
+//! complete   what could stand at the cursor
+//! receiver   of what type the thing before a dot is
+//! highlight  colours of the language
+//! history    what was typed, kept across sessions
+//! ```
+
+mod commands;
+mod complete;
+mod editor;
+pub mod help;
+mod highlight;
+mod history;
+mod receiver;
+mod session;
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+
+use self::editor::{Editor, Typed};
+use self::history::History;
+use self::session::{Next, Session};
+use crate::error::{Error, Result};
+use crate::report::Printer;
+use crate::script::Host;
+
+/// Runs a session until its end; the exit code. `script` is run first, in the session.
+///
+/// On a terminal there is a prompt. Otherwise standard input is read entry by entry, and the exit code is that of
+/// the last entry that failed.
+///
+/// # Errors
+/// The terminal or standard input cannot be read. What goes wrong in an entry is printed, and the session goes on.
+pub fn run(host: &mut Host, printer: &Printer, script: Option<&Path>) -> Result<u8> {
+    let stop = host.state().context().stop.clone();
+    let mut session = Session::new(host, printer.clone())?;
+    if let Some(script) = script
+        && let Next::Quit(code) = session.load(script)
+    {
+        return Ok(code);
+    }
+    match std::io::stdin().is_terminal() {
+        true => {
+            let mut editor = Editor::new(&session, History::of_user(), stop)?;
+            prompt(&mut session, &mut editor, printer)
+        }
+        false => piped(&mut session, std::io::stdin().lock()),
+    }
+}
+
+fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer) -> Result<u8> {
+    printer.line(&format!(
+        "saescript {} — :help lists what there is, Tab completes, :quit or Ctrl-D ends",
+        env!("CARGO_PKG_VERSION")
+    ));
+    loop {
+        match editor.read()? {
+            Typed::Entry(text) => {
+                if let Next::Quit(code) = session.enter(&text) {
+                    return Ok(code);
+                }
+            }
+            Typed::Interrupt => (),
+            Typed::End => return Ok(0),
+        }
+        if printer.reader_left() {
+            return Ok(0);
+        }
+    }
+}
+
+fn piped(session: &mut Session, input: impl BufRead) -> Result<u8> {
+    let mut entry = String::new();
+    for line in input.lines() {
+        let line = line.map_err(|error| Error::io("read", "standard input", error))?;
+        entry += &line;
+        entry.push('\n');
+        if session.is_incomplete(&entry) {
+            continue;
+        }
+        if let Next::Quit(code) = session.enter(&std::mem::take(&mut entry)) {
+            return Ok(code);
+        }
+    }
+    match session.enter(&entry) {
+        Next::Quit(code) => Ok(code),
+        Next::Continue => Ok(session.exit_code()),
+    }
+}

@@ -1,0 +1,46 @@
+//! `saescript doc`: what scripts can use, and how.
+
+use std::path::PathBuf;
+
+use crate::atomic;
+use crate::error::Result;
+use crate::repl::help;
+use crate::report::Printer;
+use crate::script::Host;
+use crate::script::definitions::definitions;
+
+/// Show what scripts can use: modules, classes, functions
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  saescript doc
+  saescript doc SAEConfig                      # every field: type, default, meaning
+  saescript doc torch::zeros
+  saescript doc --definitions .rhai            # for editors that know Rhai")]
+pub(super) struct Arguments {
+    /// A module, a class, a function, Type.method or module::function
+    name: Option<String>,
+    /// Write definition files for editors (.d.rhai) into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    definitions: Option<PathBuf>,
+}
+
+/// Prints documentation, or writes definition files.
+///
+/// # Errors
+/// There is no such name, or the folder cannot be written.
+pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+    let catalog = Host::builder().build()?.catalog()?;
+    if let Some(folder) = &arguments.definitions {
+        let files = definitions(&catalog);
+        for (name, text) in &files {
+            atomic::write(folder.join(name), text)?;
+        }
+        printer.line(&format!("wrote {} files to {}", files.len(), folder.display()));
+        return Ok(0);
+    }
+    printer.line(&match &arguments.name {
+        Some(name) => help::topic(&catalog, name)?,
+        None => help::overview(&catalog),
+    });
+    Ok(0)
+}

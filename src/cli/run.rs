@@ -1,0 +1,46 @@
+//! `saescript run`: run a script.
+
+use std::path::PathBuf;
+
+use super::ProgressArguments;
+use super::interrupt;
+use crate::error::{Fault, Result};
+use crate::report::Printer;
+use crate::script::Outcome;
+
+/// Run a script
+///
+/// Progress, logged metrics and errors go to standard error, what the script prints to standard output.
+///
+/// The first Ctrl-C stops the script at the next safe point (training writes a checkpoint first), a second one at
+/// once. Exit code: 0 the script ran to its end, 1 the run failed, 2 the script or its input is wrong, 130
+/// interrupted, n after `exit(n)`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  saescript run examples/quickstart.rhai
+  saescript run train.rhai wiki 0.001          # reach the script as ARGS[0] and ARGS[1]
+  saescript run --progress lines train.rhai 2> train.log")]
+pub(super) struct Arguments {
+    /// The script
+    script: PathBuf,
+    /// Reach the script as the constant ARGS, an array of strings
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+    #[command(flatten)]
+    progress: ProgressArguments,
+}
+
+/// The script's exit code.
+///
+/// # Errors
+/// Whatever the script did not catch.
+pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+    let (mut host, stop) = arguments.progress.host(printer)?;
+    let interrupts = interrupt::install(stop, printer.clone())?;
+    match host.run_file(&arguments.script, &arguments.args)? {
+        // As the operating system does: the lowest eight bits.
+        Outcome::Exited(code) => Ok((code & 0xff) as u8),
+        Outcome::Finished(_) if interrupts.came() => Ok(Fault::Interrupted.exit_code()),
+        Outcome::Finished(_) => Ok(0),
+    }
+}

@@ -1,0 +1,144 @@
+//! What is typed → what is printed.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::commands;
+use crate::error::{Error, Fault, Result};
+use crate::report::Printer;
+use crate::script::docs::Catalog;
+use crate::script::{Host, Interactive, Outcome};
+
+/// Whether the session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Ask for the next entry.
+    Continue,
+    /// End with this exit code.
+    Quit(u8),
+}
+
+/// One session: the interpreter's state and what was entered so far.
+pub(super) struct Session<'host> {
+    /// Shared with the editor, which completes and checks what is being typed.
+    pub(super) interactive: Rc<RefCell<Interactive<'host>>>,
+    pub(super) catalog: Rc<Catalog>,
+    pub(super) printer: Printer,
+    /// Entries that succeeded, for `:save`.
+    pub(super) entries: Vec<String>,
+    /// Exit code of the last entry that failed.
+    failed: Option<u8>,
+}
+
+impl<'host> Session<'host> {
+    /// A session without variables.
+    pub(super) fn new(host: &'host mut Host, printer: Printer) -> Result<Self> {
+        let catalog = Rc::new(host.catalog()?);
+        Ok(Session {
+            interactive: Rc::new(RefCell::new(host.interactive())),
+            catalog,
+            printer,
+            entries: Vec::new(),
+            failed: None,
+        })
+    }
+
+    /// Evaluates an entry or obeys a command, and prints what comes of it.
+    pub(super) fn enter(&mut self, text: &str) -> Next {
+        let text = text.trim();
+        let result = match text.strip_prefix(':').or_else(|| self.bare_command(text)) {
+            _ if text.is_empty() => Ok(Next::Continue),
+            Some(command) => commands::obey(self, command),
+            None => self.evaluate(text),
+        };
+        result.unwrap_or_else(|error| self.report(&error))
+    }
+
+    /// Runs the script at `path` in the session, printing errors.
+    pub(super) fn load(&mut self, path: &Path) -> Next {
+        match self.run_script(path) {
+            Ok(next) => next,
+            Err(error) => self.report(&error),
+        }
+    }
+
+    /// Runs the script at `path` in the session.
+    ///
+    /// # Errors
+    /// The file cannot be read, or whatever the script did not catch.
+    pub(super) fn run_script(&mut self, path: &Path) -> Result<Next> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        let outcome = self
+            .interactive
+            .borrow_mut()
+            .enter_as(&path.display().to_string(), &text)?;
+        self.entries.push(text);
+        Ok(quit_if_asked(&outcome))
+    }
+
+    /// Evaluates `text` and shows its value unless that is `()`.
+    ///
+    /// # Errors
+    /// Whatever `text` did not catch.
+    pub(super) fn evaluate(&mut self, text: &str) -> Result<Next> {
+        let outcome = self.interactive.borrow_mut().enter(text)?;
+        self.entries.push(text.to_string());
+        if let Outcome::Finished(value) = &outcome
+            && !value.is_unit()
+        {
+            let shown = self.interactive.borrow().show(value);
+            self.printer.line(&shown);
+        }
+        Ok(quit_if_asked(&outcome))
+    }
+
+    /// Evaluates `text` without showing or recording it.
+    ///
+    /// # Errors
+    /// Whatever `text` did not catch.
+    pub(super) fn evaluate_silently(&mut self, text: &str) -> Result<Outcome> {
+        self.interactive.borrow_mut().enter(text)
+    }
+
+    /// Does `text` go on in the next line?
+    pub(super) fn is_incomplete(&self, text: &str) -> bool {
+        is_incomplete(&self.interactive.borrow(), text)
+    }
+
+    /// 0, or the exit code of the last entry that failed.
+    pub(super) fn exit_code(&self) -> u8 {
+        self.failed.unwrap_or(0)
+    }
+
+    fn report(&mut self, error: &Error) -> Next {
+        self.failed = Some(error.fault().exit_code());
+        match error.fault() {
+            // Whoever pressed Ctrl-C knows where.
+            Fault::Interrupted => self.printer.remark(&error.headline()),
+            Fault::Input | Fault::Run => self.printer.error(error),
+        }
+        Next::Continue
+    }
+
+    /// `help`, `quit` and `exit` alone mean the commands, unless they are variables.
+    fn bare_command<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let is_word = ["help", "quit", "exit"].contains(&text);
+        let is_variable = || self.interactive.borrow().type_of(text).is_some();
+        (is_word && !is_variable()).then_some(text)
+    }
+}
+
+/// Does `text` go on in the next line? Commands never do, and two empty lines end whatever was begun.
+pub(super) fn is_incomplete(interactive: &Interactive, text: &str) -> bool {
+    let given_up = text.ends_with("\n\n") || text.ends_with("\n\n\n");
+    !text.trim_start().starts_with(':') && !given_up && interactive.is_incomplete(text)
+}
+
+fn quit_if_asked(outcome: &Outcome) -> Next {
+    match outcome {
+        Outcome::Finished(_) => Next::Continue,
+        // As the operating system does: the lowest eight bits.
+        Outcome::Exited(code) => Next::Quit((*code & 0xff) as u8),
+    }
+}
