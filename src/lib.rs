@@ -8,6 +8,7 @@
 //! script                       binds everything below to Rhai; holds no numerics
 //! runner                       settings -> a run
 //! train                        batches -> a trained dictionary
+//! eval                         what a dictionary explains, and what its errors cost the model
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model | text                 hooked decoders | data sets and tokenizers
 //! hub | tensor | report        downloads | libtorch | what people see
@@ -21,11 +22,13 @@ pub mod cli;
 pub mod config;
 pub mod dictionary;
 pub mod error;
+pub mod eval;
 pub mod event;
 pub mod hub;
 pub mod model;
 pub mod repl;
 pub mod report;
+pub mod runner;
 pub mod script;
 pub mod tensor;
 pub mod text;

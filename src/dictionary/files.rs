@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{SAEConfig, SparseAutoEncoder};
+use super::{NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::atomic;
 use crate::config::{self, Map, Value, from_value};
 use crate::error::{Context, Error, Result};
@@ -194,13 +194,14 @@ impl SparseAutoEncoder {
 
     /// Writes `sae_weights.safetensors` and `config.json` into `folder`, each whole or not at all.
     ///
-    /// With `fold_activation_scale` the dictionary itself is folded first, see
-    /// [`standardize_parameters_of_dataset_norm`](Self::standardize_parameters_of_dataset_norm).
+    /// With `fold_activation_scale` a dictionary with dataset-wise normalisation is itself folded first, see
+    /// [`standardize_parameters_of_dataset_norm`](Self::standardize_parameters_of_dataset_norm); with the other
+    /// normalisations there is nothing to fold.
     ///
     /// # Errors
     /// The folder cannot be written, or the disk is full.
     pub fn save_pretrained(&mut self, folder: impl AsRef<Path>, fold_activation_scale: bool) -> Result<()> {
-        if fold_activation_scale {
+        if fold_activation_scale && self.cfg.norm_activation == NormActivation::DatasetWise {
             self.standardize_parameters_of_dataset_norm()?;
         }
         self.save(folder)

@@ -137,7 +137,17 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// As [`from_checkpoint`](Self::from_checkpoint) with the settings of this trainer.
+    /// As [`from_checkpoint`](Self::from_checkpoint), with the settings of this trainer, which may for example train
+    /// longer.
+    ///
+    /// # Errors
+    /// As [`from_checkpoint`](Self::from_checkpoint), and what is refused before a training starts.
+    pub fn continue_from(&mut self, sae: &mut SparseAutoEncoder, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        self.restore(sae, path, read_state(path)?)
+    }
+
+    /// Takes over everything from the checkpoint.
     pub(super) fn restore(
         &mut self,
         sae: &mut SparseAutoEncoder,

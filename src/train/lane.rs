@@ -59,9 +59,7 @@ impl<'a> Lane<'a> {
             return Ok(());
         };
         if self.trainer.state.is_none() {
-            let path = Path::new(&path);
-            let saved = checkpoint::read_state(path)?;
-            self.trainer.restore(self.sae, path, saved)?;
+            self.trainer.continue_from(self.sae, &path)?;
         }
         Ok(())
     }

@@ -1,0 +1,59 @@
+//! Evaluation: how well a dictionary explains activations, and what its errors cost the model.
+
+mod downstream;
+mod reconstruction;
+
+pub use downstream::{DownstreamLosses, downstream_losses};
+pub use reconstruction::ReconstructionSums;
+
+use crate::activations::{Batch, BatchStream};
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::{Error, Result};
+use crate::event::{Event, Metrics, RunContext};
+use crate::model::LanguageModel;
+
+/// Evaluates `sae` on its model over the token batches of `stream`, at most `batches` of them.
+///
+/// Gives explained variance, L0 and reconstruction loss at the dictionary's hook points, and the model's cross-entropy
+/// as it is, with the reconstruction put in, and with zeros put in.
+///
+/// # Errors
+/// A stream without tokens, hook points the model does not have, another width; somebody asked to stop.
+pub fn evaluate(
+    sae: &SparseAutoEncoder,
+    model: &LanguageModel,
+    stream: &mut dyn BatchStream,
+    batches: u64,
+    context: &RunContext,
+) -> Result<Metrics> {
+    let _no_grad = tch::no_grad_guard();
+    let mut losses = DownstreamLosses::default();
+    let mut sums = ReconstructionSums::default();
+    context.events.emit(Event::TaskStarted {
+        title: "evaluating".into(),
+        unit: "batches",
+        total: Some(batches),
+    })?;
+    for done in 0..batches {
+        context.check("the evaluation")?;
+        let Some(Batch { tokens, mask, .. }) = stream.next_batch()? else {
+            break;
+        };
+        let tokens = tokens.ok_or_else(|| {
+            Error::input("an evaluation needs tokens, but the stream's batches have none")
+                .hint("use a factory with target \"tokens\" or \"activations-2d\"")
+        })?;
+        losses.add(&downstream_losses(sae, model, &tokens, mask.as_ref(), &mut sums)?);
+        context.events.emit(Event::TaskAdvanced {
+            done: done + 1,
+            shown: vec![("recovered", losses.recovered())],
+        })?;
+    }
+    context.events.emit(Event::TaskFinished)?;
+    if losses.tokens == 0.0 {
+        return Err(Error::input("there are no tokens to evaluate on"));
+    }
+    let mut metrics = sums.metrics()?;
+    metrics.extend(losses.metrics());
+    Ok(metrics)
+}

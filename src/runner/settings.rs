@@ -1,0 +1,177 @@
+//! The settings of a whole training run.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::sae_choice::SaeChoice;
+use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::LanguageModelConfig;
+use crate::report::wandb::WandbConfig;
+use crate::tensor::DeviceSpec;
+use crate::text::DatasetConfig;
+use crate::train::{InitializerConfig, TrainerConfig};
+
+/// Everything about one training run: model, data, dictionary, initialisation, training, logging.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSAESettings {
+    /// The dictionary: the settings of a fresh one (`SAEConfig`), or `{ pretrained_name_or_path = … }`.
+    pub sae: SaeChoice,
+    /// Name of the dictionary.
+    pub sae_name: String,
+    /// Series that it belongs to.
+    pub sae_series: String,
+    /// How its weights begin; null: fresh weights with the defaults, and norms from the first batches.
+    #[serde(default)]
+    pub initializer: Option<InitializerConfig>,
+    /// How it is trained.
+    pub trainer: TrainerConfig,
+    /// Where its activations come from.
+    pub activation_factory: ActivationFactoryConfig,
+    /// Log to Weights & Biases; null: no.
+    #[serde(default)]
+    pub wandb: Option<WandbConfig>,
+    /// Also write TensorBoard event files, into `tensorboard` in the run's folder.
+    #[serde(default)]
+    pub tensorboard: bool,
+    /// The language model; needed by data set sources.
+    #[serde(default)]
+    pub model: Option<LanguageModelConfig>,
+    /// Name of the model, for the records of where activations came from; null: the model's own.
+    #[serde(default)]
+    pub model_name: Option<String>,
+    /// The data sets by the names of the sources that read them.
+    #[serde(default)]
+    pub datasets: Option<BTreeMap<String, DatasetConfig>>,
+    /// Evaluate the dictionary on its model every `eval_frequency` steps and at the end.
+    #[serde(default)]
+    pub eval: bool,
+    /// Processes that share the data; 1: this one.
+    #[serde(default = "one")]
+    pub data_parallel_size: u64,
+    /// Processes that share the dictionary; 1: this one.
+    #[serde(default = "one")]
+    pub model_parallel_size: u64,
+    /// Kind of device that processes run on.
+    #[serde(default = "cuda")]
+    pub device_type: DeviceSpec,
+    /// Fold the dataset-wise normalisation into the weights that are saved at the end.
+    #[serde(default = "yes")]
+    pub fold_activation_scale: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn cuda() -> DeviceSpec {
+    DeviceSpec::Cuda(0)
+}
+
+impl Config for TrainSAESettings {
+    const NAME: &'static str = "TrainSAESettings";
+
+    fn validate(&self) -> Result<()> {
+        self.sae.validate().map_err(|error| error.under("sae"))?;
+        self.trainer.validate().map_err(|error| error.under("trainer"))?;
+        self.activation_factory
+            .validate()
+            .map_err(|error| error.under("activation_factory"))?;
+        if let Some(initializer) = &self.initializer {
+            initializer
+                .validate()
+                .map_err(|error| error.under("initializer"))?;
+        }
+        if let Some(wandb) = &self.wandb {
+            wandb.validate().map_err(|error| error.under("wandb"))?;
+        }
+        if let Some(model) = &self.model {
+            model.validate().map_err(|error| error.under("model"))?;
+        }
+        for (name, dataset) in self.datasets.iter().flatten() {
+            dataset
+                .validate()
+                .map_err(|error| error.under(name.as_str()).under("datasets"))?;
+        }
+        for (key, size) in [
+            ("data_parallel_size", self.data_parallel_size),
+            ("model_parallel_size", self.model_parallel_size),
+        ] {
+            if size != 1 {
+                return Err(
+                    Error::input(format!("a run is one process, but {size} were asked for"))
+                        .hint("set it to 1 or leave it out")
+                        .under(key),
+                );
+            }
+        }
+        self.validate_stream()
+    }
+}
+
+impl TrainSAESettings {
+    fn validate_stream(&self) -> Result<()> {
+        if self.activation_factory.target == ActivationFactoryTarget::Tokens {
+            return Err(
+                Error::input("a dictionary learns from activations, but the target is \"tokens\"")
+                    .hint("use \"activations-1d\"")
+                    .under("target")
+                    .under("activation_factory"),
+            );
+        }
+        if let SaeChoice::Fresh(sae) = &self.sae {
+            for hook in sae.hook_points() {
+                if !self
+                    .activation_factory
+                    .hook_points
+                    .iter()
+                    .any(|known| known == hook)
+                {
+                    return Err(Error::input(format!(
+                        "the dictionary needs activations at `{hook}`, which the factory does not make"
+                    ))
+                    .hint("add it to `hook_points`")
+                    .under("hook_points")
+                    .under("activation_factory"));
+                }
+            }
+        }
+        self.validate_sources()
+    }
+
+    fn validate_sources(&self) -> Result<()> {
+        for (index, source) in self.activation_factory.sources.iter().enumerate() {
+            let ActivationFactorySource::Dataset(source) = source else {
+                continue;
+            };
+            if self.model.is_none() {
+                return Err(
+                    Error::input("a data set needs a language model that turns it into activations")
+                        .hint("add a `model`, or read cached activations")
+                        .under("model"),
+                );
+            }
+            let known: Vec<&String> = self.datasets.iter().flatten().map(|(name, _)| name).collect();
+            if !known.contains(&&source.name) {
+                return Err(Error::unknown("data set", &source.name, &known)
+                    .hint("each source is the name of one of `datasets`")
+                    .under("name")
+                    .under(format!("[{index}]"))
+                    .under("sources")
+                    .under("activation_factory"));
+            }
+        }
+        if self.eval && self.model.is_none() {
+            return Err(Error::input("an evaluation needs the language model").under("model"));
+        }
+        Ok(())
+    }
+}
