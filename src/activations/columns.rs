@@ -1,8 +1,10 @@
 //! The tensors of a batch as named columns, the way buffers and files hold them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::stream::Batch;
+use crate::config::Value;
 use crate::error::Result;
 use crate::tensor::{Device, Tensor};
 
@@ -69,6 +71,38 @@ impl Batch {
         Ok(Batch {
             meta: self.meta.clone(),
             ..Batch::from_columns(moved.collect::<Result<Vec<_>>>()?)
+        })
+    }
+
+    /// The `count` rows from row `start` on; no data is copied.
+    pub(super) fn narrow(&self, start: usize, count: usize) -> Result<Batch> {
+        let columns = self.columns().into_iter();
+        let cut = columns.map(|(column, x)| Ok((column, x.f_narrow(0, start as i64, count as i64)?)));
+        Ok(Batch {
+            meta: self.meta.as_ref().map(|meta| meta[start..start + count].to_vec()),
+            ..Batch::from_columns(cut.collect::<Result<Vec<_>>>()?)
+        })
+    }
+
+    /// The rows of several batches, one after another.
+    pub(super) fn concatenated(pieces: &[Batch]) -> Result<Batch> {
+        let [first, others @ ..] = pieces else {
+            return Ok(Batch::default());
+        };
+        if others.is_empty() {
+            return Ok(first.share());
+        }
+        let mut columns: BTreeMap<Column, Vec<&Tensor>> = BTreeMap::new();
+        for (column, x) in pieces.iter().flat_map(Batch::columns) {
+            columns.entry(column).or_default().push(x);
+        }
+        let joined = columns
+            .into_iter()
+            .map(|(column, parts)| Ok((column, Tensor::f_cat(&parts, 0)?)));
+        let meta: Option<Vec<Vec<Value>>> = pieces.iter().map(|piece| piece.meta.clone()).collect();
+        Ok(Batch {
+            meta: meta.map(|meta| meta.concat()),
+            ..Batch::from_columns(joined.collect::<Result<Vec<_>>>()?)
         })
     }
 

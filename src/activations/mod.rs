@@ -28,6 +28,9 @@ mod stream;
 mod tokens;
 
 pub use activation_stream::{ActivationStream, BatchMap};
+pub use cache::{
+    ActivationWriter, ActivationWriterConfig, CacheFormat, CacheReport, Written, check_cache, is_cache,
+};
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};
 pub use model::{ActivationModel, Encoder};

@@ -1,6 +1,6 @@
 //! One chunk of a cache: the mapped files of all hook points, checked before a row of it is used.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::index::{self, Entry};
@@ -46,6 +46,7 @@ pub(super) type Checked = Arc<OnceLock<Result<()>>>;
 struct ChunkFile {
     hook_point: String,
     file: SafeFile,
+    meta: PathBuf,
     entry: Option<Entry>,
 }
 
@@ -74,13 +75,14 @@ impl Chunk {
             files.push(ChunkFile {
                 hook_point: hook_point.to_string(),
                 file,
+                meta: name.meta(folder),
                 entry: entry.cloned(),
             });
         }
         let mut chunk = Chunk {
             shape: leading_shape(&files)?,
             meta: match folders.first() {
-                Some((_, folder, _)) => read_meta(&name.meta(folder))?,
+                Some((_, folder, entry)) => read_meta(&name.meta(folder), *entry)?,
                 None => None,
             },
             files,
@@ -255,7 +257,7 @@ impl ChunkFile {
             )));
         }
         match index::checksum(bytes) == entry.xxh3 {
-            true => Ok(()),
+            true => read_meta(&self.meta, Some(entry)).map(drop),
             false => Err(changed("its checksum differs".into())),
         }
     }
@@ -301,14 +303,23 @@ fn leading_shape(files: &[ChunkFile]) -> Result<Vec<i64>> {
     common.ok_or_else(|| Error::input("a cache is read at one hook point at least").under("hook_points"))
 }
 
-fn read_meta(path: &Path) -> Result<Option<Vec<Value>>> {
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Error::input(format!("`{}` is no list of origins: {error}", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path, error)),
+/// The origins beside a chunk, compared with the index where there is one.
+fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    let sum = bytes.as_ref().map(|bytes| index::checksum(bytes));
+    if entry.is_some_and(|entry| entry.meta_xxh3 != sum) {
+        return Err(Error::input(format!(
+            "the origins of rows in `{}` were changed or removed after they were written",
+            path.display()
+        ))
+        .hint("generate the cache again; `saescript check` names every such file"));
     }
+    let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+    parsed.map_err(|error| Error::input(format!("`{}` is no list of origins: {error}", path.display())))
 }
 
 /// Little-endian integers of any width as 64-bit ones.

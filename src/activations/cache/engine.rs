@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -49,7 +50,10 @@ pub(in crate::activations) struct Reading {
 /// The engine of a stream from caches alone.
 pub(in crate::activations) struct CachedEngine {
     planner: Planner,
-    jobs: Sender<Job>,
+    /// `None` once the engine is being dropped.
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    given_up: Arc<AtomicBool>,
     coming: VecDeque<Result<Coming>>,
     reading: Reading,
     planned_all: bool,
@@ -67,25 +71,30 @@ struct SavedState {
 impl CachedEngine {
     pub(super) fn start(planner: Planner, reading: Reading, context: RunContext) -> Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
-        for _ in 0..reading.workers {
-            let queue = queue.clone();
-            let handing = reading.handing.clone();
-            thread::Builder::new()
-                .name("saescript-cache".into())
-                .spawn(move || work(&queue, &handing))
-                .map_err(|error| {
-                    Error::run(format!("cannot start a thread that reads the cache: {error}"))
-                })?;
-        }
-        Ok(CachedEngine {
+        let mut engine = CachedEngine {
             planner,
-            jobs,
+            jobs: Some(jobs),
+            threads: Vec::new(),
+            given_up: Arc::default(),
             coming: VecDeque::new(),
             reading,
             planned_all: false,
             waiting: Duration::ZERO,
             context,
-        })
+        };
+        for _ in 0..engine.reading.workers {
+            let queue = queue.clone();
+            let handing = engine.reading.handing.clone();
+            let given_up = engine.given_up.clone();
+            let thread = thread::Builder::new()
+                .name("saescript-cache".into())
+                .spawn(move || work(&queue, &handing, &given_up))
+                .map_err(|error| {
+                    Error::run(format!("cannot start a thread that reads the cache: {error}"))
+                })?;
+            engine.threads.push(thread);
+        }
+        Ok(engine)
     }
 
     /// Plans batches until as many are under way as may be.
@@ -118,15 +127,31 @@ impl CachedEngine {
     }
 
     fn send(&self, job: Job) -> Result<()> {
-        self.jobs
-            .send(job)
-            .map_err(|_| Error::run("the threads that read the cache have ended"))
+        match self.jobs.as_ref().map(|jobs| jobs.send(job)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Error::run("the threads that read the cache have ended")),
+        }
+    }
+}
+
+impl Drop for CachedEngine {
+    /// Waits for the threads, so that no file is mapped any more when the stream is gone.
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has told so through the batch that it did not send.
+            let _ = thread.join();
+        }
     }
 }
 
 /// Does jobs until the engine is gone.
-fn work(queue: &Receiver<Job>, handing: &Handing) {
+fn work(queue: &Receiver<Job>, handing: &Handing, given_up: &AtomicBool) {
     for job in queue {
+        if given_up.load(Ordering::Relaxed) {
+            return;
+        }
         match job {
             // The result is kept with the chunk and told to whoever needs a row of it.
             Job::Check(chunk) => drop(chunk.check()),

@@ -42,6 +42,9 @@ pub(super) struct Entry {
     pub bytes: u64,
     /// XXH3 of that file, 64 bits in hexadecimal.
     pub xxh3: String,
+    /// XXH3 of the file of origins, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_xxh3: Option<String>,
 }
 
 /// The last line of a finished generation.

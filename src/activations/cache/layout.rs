@@ -127,7 +127,7 @@ pub(super) fn folder_of(path: &CachePath, hook_point: &str) -> Result<PathBuf> {
 }
 
 /// Names of the folders in `root` that are not hidden.
-fn sub_folders(root: &Path) -> Result<Vec<String>> {
+pub(super) fn sub_folders(root: &Path) -> Result<Vec<String>> {
     let listing = std::fs::read_dir(root).map_err(|error| Error::io("read", root, error))?;
     let mut names: Vec<String> = listing
         .filter_map(|entry| entry.ok())

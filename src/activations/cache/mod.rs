@@ -9,13 +9,24 @@
 //! Chunks of a generation in shards are called `shard-S-chunk-00000000`, and each shard has an index of its own. The
 //! layout, but for the index, is that of Language-Model-SAEs, whose caches are read here and which reads ours.
 
+mod check;
 mod chunk;
+mod chunker;
+mod config;
 mod engine;
 mod gather;
 mod index;
 mod layout;
 mod planner;
 mod reader;
+mod resume;
 mod source;
+mod space;
+mod target;
+mod threads;
+mod writer;
 
+pub use check::{CacheReport, check_cache, is_cache};
+pub use config::{ActivationWriterConfig, CacheFormat};
 pub(super) use source::{CacheSource, cached_engine};
+pub use writer::{ActivationWriter, Written};

@@ -90,7 +90,7 @@ impl CacheReader {
 }
 
 /// The entries of all indices in `folder`, or `None` where there are none.
-fn indexed(folder: &Path) -> Result<Option<Vec<Entry>>> {
+pub(super) fn indexed(folder: &Path) -> Result<Option<Vec<Entry>>> {
     let whole = index::path_of(folder, None);
     if let Some(index) = Index::read(&whole)? {
         complete(folder, &index)?;
@@ -130,7 +130,7 @@ fn complete(folder: &Path, index: &Index) -> Result<()> {
 }
 
 /// The entries in the order of the chunks on disk.
-fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
+pub(super) fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
     let mut named: Vec<(Option<ChunkName>, Entry)> = entries
         .into_iter()
         .map(|entry| (ChunkName::parse(&entry.name), entry))

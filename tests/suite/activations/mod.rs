@@ -4,3 +4,4 @@ mod cached;
 mod parity;
 mod stream;
 mod toy;
+mod written;

@@ -18,6 +18,7 @@ use saescript::text::{Dataset, DatasetConfig};
 pub const BOS: i64 = 256;
 pub const PAD: i64 = 257;
 pub const HOOK: &str = "hook";
+pub const OTHER_HOOK: &str = "other_hook";
 
 /// `(batch, seq) -> (batch, seq, 2)`: the running sum of the ids, as a causal model would see them, and the id.
 pub struct ToyModel;
@@ -34,8 +35,8 @@ impl ActivationModel for ToyModel {
 
     fn check_hook_point(&self, hook_point: &str) -> Result<()> {
         match hook_point {
-            HOOK => Ok(()),
-            other => Err(Error::unknown("hook point", other, &[HOOK])),
+            HOOK | OTHER_HOOK => Ok(()),
+            other => Err(Error::unknown("hook point", other, &[HOOK, OTHER_HOOK])),
         }
     }
 

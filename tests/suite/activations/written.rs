@@ -1,0 +1,328 @@
+//! Writing caches: what comes back, what a crash leaves, what damage does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use saescript::activations::{
+    ActivationFactory, ActivationWriter, ActivationWriterConfig, Batch, BatchStream, Inputs, Written,
+    check_cache,
+};
+use saescript::config::{Value, from_value};
+use saescript::error::Result;
+use saescript::event::RunContext;
+use saescript::tensor::Generator;
+use saescript::text::Dataset;
+use serde_json::json;
+
+use super::toy::{self, HOOK, OTHER_HOOK};
+
+fn writer(folder: &Path, changes: Value) -> ActivationWriter {
+    let mut value = json!({"hook_points": [HOOK, OTHER_HOOK], "cache_dir": folder});
+    if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
+        value.extend(changes);
+    }
+    let config: ActivationWriterConfig = from_value(value).expect("a configuration");
+    ActivationWriter::new(config).expect("a writer")
+}
+
+fn source(changes: Value, dataset: &Dataset) -> impl BatchStream + use<> {
+    let mut value = json!({"hook_points": [HOOK, OTHER_HOOK], "buffer_size": 100, "model_batch_size": 4});
+    if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
+        value.extend(changes);
+    }
+    toy::stream(toy::config(value), dataset, &RunContext::default()).expect("a stream")
+}
+
+fn read(folder: &Path, changes: Value) -> Result<Vec<Batch>> {
+    let mut value = json!({
+        "sources": [{"type": "activations", "name": "cache", "path": folder}],
+        "target": "activations-1d", "hook_points": [HOOK, OTHER_HOOK], "batch_size": 16,
+    });
+    if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
+        value.extend(changes);
+    }
+    let factory = ActivationFactory::new(from_value(value)?)?;
+    let mut stream = factory.process(Inputs::default(), &RunContext::default())?;
+    let mut batches = Vec::new();
+    while let Some(batch) = stream.next_batch()? {
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+fn process(writer: &ActivationWriter, stream: &mut dyn BatchStream) -> Result<Written> {
+    writer.process(stream, &RunContext::default())
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(150));
+    let expected = toy::all(&mut source(json!({}), &dataset));
+    for (name, size) in [
+        ("by_batch", Value::Null),
+        ("by_37", json!(37)),
+        ("all", json!(100_000)),
+    ] {
+        let cache = folder.path().join(name);
+        let written = process(
+            &writer(&cache, json!({"n_samples_per_chunk": size})),
+            &mut source(json!({}), &dataset),
+        )
+        .expect("written");
+        assert_eq!(written.tokens, toy::tokens(&expected).len() as u64);
+        let batches = read(&cache, json!({})).expect("read");
+        assert_eq!(toy::rows(&batches), toy::rows(&expected));
+        assert_eq!(toy::tokens(&batches), toy::tokens(&expected));
+        let report = check_cache(&cache, &RunContext::default()).expect("checked");
+        assert!(report.problems.is_empty() && report.has_checksums, "{report:?}");
+        assert_eq!((report.chunks, report.rows), (written.chunks, written.tokens));
+    }
+}
+
+#[test]
+fn sequences_keep_their_origins_and_stop_at_the_wanted_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(100));
+    let changes =
+        json!({"target": "activations-2d", "context_size": 20, "batch_size": 8, "buffer_size": null});
+    let expected = toy::all(&mut source(changes.clone(), &dataset));
+    let cache = folder.path().join("cache");
+    let writer = writer(&cache, json!({"total_generating_tokens": 500}));
+    let written = process(&writer, &mut source(changes, &dataset)).expect("written");
+    assert!((500..700).contains(&written.tokens), "{written:?}");
+    let batches = read(&cache, json!({"target": "activations-2d", "batch_size": 8})).expect("read");
+    assert_eq!(batches.len() as u64, written.chunks);
+    for (ours, theirs) in batches.iter().zip(&expected) {
+        assert_eq!(
+            ours.at(OTHER_HOOK).expect("there"),
+            theirs.at(OTHER_HOOK).expect("there")
+        );
+        assert_eq!(ours.mask, theirs.mask);
+        assert_eq!(ours.meta, theirs.meta);
+    }
+    let again = process(&writer, &mut source(json!({}), &dataset)).expect_err("other settings");
+    assert!(again.to_string().contains("another generation"), "{again}");
+    assert!(
+        again.to_string().contains("settings.stream.activation_factory"),
+        "{again}"
+    );
+}
+
+#[test]
+fn shards_lie_side_by_side() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = folder.path().join("cache");
+    let mut expected = Vec::new();
+    for shard in 0..2 {
+        let data = tempfile::tempdir().expect("a folder");
+        let dataset = toy::jsonl(data.path(), &toy::texts(40 + shard as usize));
+        let mut stream = source(json!({}), &dataset);
+        expected.extend(toy::tokens(&toy::all(&mut source(json!({}), &dataset))));
+        let writer = writer(&cache, json!({})).in_shards(shard, 2);
+        process(&writer, &mut stream).expect("written");
+        if shard == 0 {
+            assert!(
+                read(&cache, json!({}))
+                    .expect_err("half")
+                    .to_string()
+                    .contains("lacks shard 1 of 2")
+            );
+        }
+    }
+    assert_eq!(toy::tokens(&read(&cache, json!({})).expect("read")), expected);
+    assert!(
+        cache
+            .join(HOOK)
+            .join("shard-1-chunk-00000000.safetensors")
+            .exists()
+    );
+}
+
+/// Every file of a cache that a reader looks at, and its bytes.
+fn contents(cache: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for hook_point in [HOOK, OTHER_HOOK] {
+        for entry in std::fs::read_dir(cache.join(hook_point)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.strip_prefix(cache).expect("below").to_path_buf();
+            files.insert(name, std::fs::read(&path).expect("read"));
+        }
+    }
+    files
+}
+
+#[test]
+fn truncated_and_flipped_files_never_give_wrong_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(30));
+    let mut generator = Generator::new(1);
+    for (target, context_size) in [("activations-1d", Value::Null), ("activations-2d", json!(16))] {
+        let cache = folder.path().join(target);
+        let shape = json!({"target": target, "context_size": context_size});
+        let size = json!({"n_samples_per_chunk": 20});
+        process(&writer(&cache, size), &mut source(shape.clone(), &dataset)).expect("written");
+        let good = read(&cache, json!({"target": target})).expect("read");
+        let files = contents(&cache);
+        let names: Vec<&PathBuf> = files.keys().collect();
+        let mut refused = 0;
+        for _ in 0..500 {
+            let name = names[generator.next_u32() as usize % names.len()];
+            let mut bytes = files[name].clone();
+            let at = generator.next_u32() as usize % bytes.len();
+            match generator.next_u32() % 3 {
+                0 => bytes.truncate(at),
+                _ => bytes[at] ^= 1 << (generator.next_u32() % 8),
+            }
+            std::fs::write(cache.join(name), bytes).expect("written");
+            match read(&cache, json!({"target": target})) {
+                Err(error) => {
+                    refused += 1;
+                    assert!(!error.message().is_empty());
+                }
+                Ok(batches) => {
+                    // Only the settings in an index may be changed without changing what is read.
+                    assert!(
+                        name.ends_with("index.jsonl"),
+                        "a change of {} passed unnoticed",
+                        name.display()
+                    );
+                    assert_eq!(toy::rows(&batches), toy::rows(&good), "{}", name.display());
+                    assert_eq!(toy::tokens(&batches), toy::tokens(&good));
+                    let meta = |batches: &[Batch]| {
+                        batches.iter().map(|batch| batch.meta.clone()).collect::<Vec<_>>()
+                    };
+                    assert_eq!(meta(&batches), meta(&good), "{}", name.display());
+                }
+            }
+            std::fs::write(cache.join(name), &files[name]).expect("written");
+        }
+        assert!(refused > 350, "{refused} of 500 damages were noticed");
+    }
+}
+
+#[test]
+fn a_check_names_every_damaged_chunk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(60));
+    let cache = folder.path().join("cache");
+    process(&writer(&cache, json!({})), &mut source(json!({}), &dataset)).expect("written");
+    let damage = |file: &str, change: fn(&mut Vec<u8>)| {
+        let path = cache.join(file);
+        let mut bytes = std::fs::read(&path).expect("read");
+        change(&mut bytes);
+        std::fs::write(&path, bytes).expect("written");
+    };
+    damage(&format!("{HOOK}/chunk-00000002.safetensors"), |bytes| {
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+    });
+    damage(&format!("{OTHER_HOOK}/chunk-00000004.safetensors"), |bytes| {
+        bytes.truncate(bytes.len() / 2)
+    });
+    let report = check_cache(&cache, &RunContext::default()).expect("checked");
+    let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems[0].contains("chunk-00000002") && problems[0].contains("checksum"),
+        "{}",
+        problems[0]
+    );
+    assert!(
+        problems[1].contains("chunk-00000004") && problems[1].contains("cut short"),
+        "{}",
+        problems[1]
+    );
+}
+
+#[test]
+fn folders_of_others_are_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(10));
+    let cache = folder.path().join("cache");
+    let stray = cache.join(HOOK).join("chunk-00000000.safetensors");
+    std::fs::create_dir_all(stray.parent().expect("a parent")).expect("made");
+    std::fs::write(&stray, "not ours").expect("written");
+    let error = process(&writer(&cache, json!({})), &mut source(json!({}), &dataset)).expect_err("refused");
+    assert!(error.to_string().contains("holds chunks already"), "{error}");
+    assert_eq!(std::fs::read(&stray).expect("read"), b"not ours");
+}
+
+/// Variables by which the test below tells a child process what to write where.
+const CACHE: &str = "SAESCRIPT_TEST_CACHE";
+const TEXTS: &str = "SAESCRIPT_TEST_TEXTS";
+
+fn generate(cache: &Path, dataset: &Dataset, context: &RunContext) -> Result<Written> {
+    let config = toy::config(json!({
+        "hook_points": [HOOK, OTHER_HOOK], "buffer_size": 100, "model_batch_size": 4,
+    }));
+    let mut stream = toy::stream(config, dataset, context)?;
+    writer(cache, json!({"n_samples_per_chunk": 23}))
+        .saving_every(Duration::from_millis(20))
+        .process(&mut stream, context)
+}
+
+/// Not a test: the process that the test below kills.
+#[test]
+#[ignore = "run by killed_generations_end_like_uninterrupted_ones"]
+fn generating_child() {
+    let (Some(cache), Some(texts)) = (std::env::var_os(CACHE), std::env::var_os(TEXTS)) else {
+        return;
+    };
+    generate(
+        Path::new(&cache),
+        &toy::load(Path::new(&texts)),
+        &RunContext::default(),
+    )
+    .expect("written");
+}
+
+#[test]
+fn killed_generations_end_like_uninterrupted_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(150));
+    let whole = folder.path().join("whole");
+    let uninterrupted = generate(&whole, &dataset, &RunContext::default()).expect("written");
+    let killed = folder.path().join("killed");
+    let mut child = || {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command
+            .args(["--exact", "activations::written::generating_child", "--ignored"])
+            .env(CACHE, &killed)
+            .env(TEXTS, folder.path().join("texts.jsonl"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    let chunks = |cache: &Path| match std::fs::read_dir(cache.join(OTHER_HOOK)) {
+        Ok(entries) => entries.count(),
+        Err(_) => 0,
+    };
+    let mut generator = Generator::new(3);
+    let mut progress = Vec::new();
+    for kill in 0..30 {
+        let mut running = child().spawn().expect("started");
+        // Kills fall all over the run: some chunks further than the last one got, and then a random moment later.
+        let wanted = uninterrupted.chunks as usize * kill / 30;
+        let patience = std::time::Instant::now();
+        while chunks(&killed) < wanted && patience.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(u64::from(generator.next_u32() % 10_000)));
+        running.kill().expect("killed");
+        running.wait().expect("ended");
+        progress.push(chunks(&killed));
+    }
+    assert!(
+        progress.last() < Some(&(uninterrupted.chunks as usize)),
+        "the kills came too late: {progress:?}"
+    );
+    let last = generate(&killed, &dataset, &RunContext::default()).expect("completed");
+    assert!(last.kept > 0, "nothing was kept: {progress:?}");
+    assert_eq!(last.chunks, uninterrupted.chunks);
+    let (ours, theirs) = (contents(&killed), contents(&whole));
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    assert!(ours == theirs, "some files differ");
+}
