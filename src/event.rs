@@ -114,6 +114,16 @@ pub enum Control {
     Stop,
 }
 
+impl Control {
+    /// Stops if either wants to.
+    pub fn or(self, other: Control) -> Control {
+        match (self, other) {
+            (Control::Continue, Control::Continue) => Control::Continue,
+            _ => Control::Stop,
+        }
+    }
+}
+
 /// Somebody who wants to know.
 pub trait Observer: Send {
     /// Takes note of one event. An error ends the work that emitted it.

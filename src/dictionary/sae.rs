@@ -56,6 +56,24 @@ impl SparseAutoEncoder {
         Ok(sae)
     }
 
+    /// Another handle on the same parameters: no number is copied, and what changes one in place changes both.
+    pub fn share(&self) -> Self {
+        SparseAutoEncoder {
+            cfg: self.cfg.clone(),
+            current_k: self.current_k,
+            w_e: self.w_e.shallow_clone(),
+            b_e: self.b_e.shallow_clone(),
+            w_d: self.w_d.shallow_clone(),
+            b_d: self.b_d.as_ref().map(Tensor::shallow_clone),
+            glu: self.glu.as_ref().map(|glu| GluEncoder {
+                w_e: glu.w_e.shallow_clone(),
+                b_e: glu.b_e.shallow_clone(),
+            }),
+            log_jumprelu_threshold: self.log_jumprelu_threshold.as_ref().map(Tensor::shallow_clone),
+            dataset_norms: self.dataset_norms.clone(),
+        }
+    }
+
     /// A dictionary whose parameters are all 0, to be filled.
     ///
     /// # Errors

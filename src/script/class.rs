@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::model::LanguageModelConfig;
 use crate::tensor::DType;
 use crate::text::DatasetConfig;
+use crate::train::{InitializerConfig, TrainerConfig};
 
 /// Every configuration class that scripts can construct. A new one is one line here.
 pub static CLASSES: &[Class] = &[
@@ -30,8 +31,10 @@ pub static CLASSES: &[Class] = &[
     Class::of::<ActivationFactoryDatasetSource>(),
     Class::of::<BufferShuffleConfig>(),
     Class::of::<DatasetConfig>(),
+    Class::of::<InitializerConfig>(),
     Class::of::<LanguageModelConfig>(),
     Class::of::<SAEConfig>(),
+    Class::of::<TrainerConfig>(),
 ];
 
 /// What the host needs to know about one configuration class.

@@ -19,11 +19,16 @@ const FIGURES_EVERY: Duration = Duration::from_millis(200);
 /// An evaluation during training: gets the dictionary and the number of steps done, gives metrics to log.
 pub type EvalFn<'a> = Box<dyn FnMut(&mut SparseAutoEncoder, u64) -> Result<Metrics> + 'a>;
 
+/// Watches a training: gets the dictionary and what the step did.
+pub type StepFn<'a> = Box<dyn FnMut(&SparseAutoEncoder, &StepReport) -> Result<Control> + 'a>;
+
 /// What a training may be given besides dictionary and stream.
 #[derive(Default)]
 pub struct FitOptions<'a> {
     /// Called every `eval_frequency` steps.
     pub eval_fn: Option<EvalFn<'a>>,
+    /// Called after each step, before its checkpoint.
+    pub on_step: Option<StepFn<'a>>,
     /// What goes into the run's folder beside the trainer's own knowledge.
     pub provenance: Provenance,
     /// Who hears of this dictionary's logs and checkpoints; `None`: everyone who hears of the run.

@@ -101,6 +101,11 @@ impl<'a> Lane<'a> {
         if let Some(metrics) = &report.logged {
             control = self.log(report.step, metrics.clone(), context)?;
         }
+        if let Some(on_step) = &mut self.options.on_step
+            && on_step(self.sae, &report)? == Control::Stop
+        {
+            control = Control::Stop;
+        }
         let evaluate = report.step.is_multiple_of(self.trainer.cfg.eval_frequency);
         if let Some(eval_fn) = self.options.eval_fn.as_mut().filter(|_| evaluate) {
             let metrics = eval_fn(self.sae, report.step)?;

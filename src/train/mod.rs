@@ -34,7 +34,7 @@ pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerCl
 pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
 pub use engine::{AutogradEngine, StepEngine, StepOutput};
-pub use fit::{EvalFn, FitOptions, FitOutcome, fit_all};
+pub use fit::{EvalFn, FitOptions, FitOutcome, StepFn, fit_all};
 pub use folder::Provenance;
 pub use forecast::Forecast;
 pub use initializer::{

@@ -7,6 +7,7 @@ use super::datasets;
 use super::sae;
 use super::tensor::register_pointwise;
 use super::torch;
+use super::trainer;
 use crate::tensor::DType;
 
 /// A named value that scripts can use.
@@ -75,6 +76,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("torch", torch),
         ("datasets", exported_module!(datasets::functions)),
         ("SparseAutoEncoder", exported_module!(sae::statics)),
+        ("Trainer", exported_module!(trainer::statics)),
         ("ActivationFactoryTarget", Module::new()),
     ];
     for constant in constants() {

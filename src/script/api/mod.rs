@@ -1,21 +1,25 @@
 //! Everything that scripts see: one file an object, combined into one package.
 
 mod batch;
+mod callbacks;
 mod constants;
 mod datasets;
 mod errors;
 mod factory;
+mod initializer;
 mod model;
 mod output;
 mod sae;
 mod stream;
 mod tensor;
 mod torch;
+mod trainer;
 
 use rhai::def_package;
 use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
+pub use output::ExitCode;
 pub use tensor::TensorHandle;
 
 use super::class::CLASSES;
@@ -33,6 +37,8 @@ def_package! {
         factory::register(module);
         stream::register(module);
         sae::register(module);
+        initializer::register(module);
+        trainer::register(module);
         errors::register(module);
         combine_with_exported_module!(module, "output", output::functions);
     } |> |engine| {

@@ -12,7 +12,7 @@ use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
-use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::tensor::{DType, Device, DeviceSpec};
 
 /// A dictionary that scripts hold; copies of the handle mean the same one.
@@ -263,16 +263,20 @@ mod functions {
 pub mod statics {
     /// Loads a trained dictionary from a folder with `config.json` and weights, or from a weights file beside one.
     #[rhai_fn(return_raw, volatile)]
-    pub fn from_pretrained(path: ImmutableString) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        load(&path, Map::new()).raise()
+    pub fn from_pretrained(
+        context: NativeCallContext,
+        path: ImmutableString,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        placed(&context, || load(&path, Map::new()).raise())
     }
 
     /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`.
     #[rhai_fn(name = "from_pretrained", return_raw, volatile)]
     pub fn from_pretrained_with(
+        context: NativeCallContext,
         path: ImmutableString,
         options: Map,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        load(&path, options).raise()
+        placed(&context, || load(&path, options).raise())
     }
 }

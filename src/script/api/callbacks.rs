@@ -1,0 +1,60 @@
+//! Closures that a script gave, called while native work runs.
+
+use std::cell::RefCell;
+
+use rhai::{Dynamic, EvalAltResult, FnPtr, FuncArgs, NativeCallContext};
+
+use crate::error::{Error, Result};
+use crate::event::Control;
+
+/// Calls closures within one native call, and keeps the first error that one of them throws, so that it can go on its
+/// way once the native work has come to its end.
+pub struct Callbacks<'a> {
+    context: &'a NativeCallContext<'a>,
+    thrown: RefCell<Option<Box<EvalAltResult>>>,
+}
+
+impl<'a> Callbacks<'a> {
+    /// Closures called within `context`.
+    pub fn new(context: &'a NativeCallContext<'a>) -> Self {
+        Callbacks {
+            context,
+            thrown: RefCell::default(),
+        }
+    }
+
+    /// The closure's value.
+    ///
+    /// # Errors
+    /// A placeholder for what the closure threw; [`finish`](Self::finish) throws that.
+    pub fn call(&self, closure: &FnPtr, arguments: impl FuncArgs) -> Result<Dynamic> {
+        closure
+            .call_within_context(self.context, arguments)
+            .map_err(|error| {
+                let message = error.to_string();
+                self.thrown.borrow_mut().get_or_insert(error);
+                Error::input(format!("a callback failed: {message}"))
+            })
+    }
+
+    /// Calls a closure that watches: the work stops if its value is `false`.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn watch(&self, closure: &FnPtr, arguments: impl FuncArgs) -> Result<Control> {
+        let answer = self.call(closure, arguments)?;
+        Ok(match answer.as_bool() {
+            Ok(false) => Control::Stop,
+            _ => Control::Continue,
+        })
+    }
+
+    /// The result of the work, with what a closure threw in place of what the work made of it.
+    pub fn finish<T>(self, result: Result<T>) -> Result<T, Box<EvalAltResult>> {
+        match (result, self.thrown.into_inner()) {
+            (Ok(value), None) => Ok(value),
+            (_, Some(thrown)) => Err(thrown),
+            (Err(error), None) => Err(crate::script::failure::raise(error)),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `Initializer`: weights with which training begins well.
+
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Map, Module};
+
+use super::sae::SparseAutoEncoderHandle;
+use super::stream::StreamHandle;
+use crate::dictionary::{SAEConfig, SparseAutoEncoder};
+use crate::error::Result;
+use crate::script::arguments::Arguments;
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::state::State;
+use crate::train::{Initializer, InitializerConfig, InitializerInputs};
+
+/// An initialiser that scripts hold.
+#[derive(Clone)]
+pub struct InitializerHandle(Rc<Initializer>);
+
+/// Puts the initialiser object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<InitializerHandle>(
+        "Initializer",
+        &["/// Chooses the weights of fresh dictionaries."],
+    );
+    combine_with_exported_module!(module, "initializer", functions);
+}
+
+fn initialize(
+    initializer: &InitializerHandle,
+    context: &NativeCallContext,
+    config: &SAEConfig,
+    stream: Option<StreamHandle>,
+) -> Result<SparseAutoEncoderHandle> {
+    let state = State::of(context);
+    let with = |inputs: InitializerInputs<'_>| -> Result<SparseAutoEncoder> {
+        initializer
+            .0
+            .initialize_sae_from_config(config, inputs, state.context())
+    };
+    let sae = match stream {
+        None => with(InitializerInputs::default()),
+        Some(stream) => stream.with(|stream| {
+            with(InitializerInputs {
+                stream: Some(stream),
+                ..InitializerInputs::default()
+            })
+        }),
+    };
+    sae.map(SparseAutoEncoderHandle::new)
+}
+
+fn initialize_named(
+    initializer: &InitializerHandle,
+    context: &NativeCallContext,
+    config: Option<SAEConfig>,
+    options: Map,
+) -> Result<SparseAutoEncoderHandle> {
+    let mut arguments = Arguments::new("initialize_sae_from_config", options);
+    let config = match config {
+        Some(config) => config,
+        None => arguments
+            .required::<ConfigHandle<SAEConfig>>("cfg", "an SAEConfig")?
+            .get(),
+    };
+    let stream = arguments.optional::<StreamHandle>("activation_stream", "an ActivationStream")?;
+    arguments.finish()?;
+    initialize(initializer, context, &config, stream)
+}
+
+#[export_module]
+mod functions {
+    /// Chooses the weights of fresh dictionaries.
+    #[rhai_fn(name = "Initializer", return_raw)]
+    pub fn new_initializer(config: ConfigHandle<InitializerConfig>) -> RhaiResultOf<InitializerHandle> {
+        Initializer::new(config.get())
+            .map(|initializer| InitializerHandle(Rc::new(initializer)))
+            .raise()
+    }
+
+    /// Makes a dictionary and chooses its weights, looking at activations of the stream where the settings need them:
+    /// 8 batches for the average norm, and one for the rest. These are not seen again by the training.
+    #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
+    pub fn initialize_with_stream(
+        context: NativeCallContext,
+        initializer: &mut InitializerHandle,
+        config: ConfigHandle<SAEConfig>,
+        activation_stream: StreamHandle,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        initialize(initializer, &context, &config.get(), Some(activation_stream)).raise()
+    }
+
+    /// Makes a dictionary with `#{ activation_stream: stream }`.
+    #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
+    pub fn initialize_with_options(
+        context: NativeCallContext,
+        initializer: &mut InitializerHandle,
+        config: ConfigHandle<SAEConfig>,
+        options: Map,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        initialize_named(initializer, &context, Some(config.get()), options).raise()
+    }
+
+    /// Makes a dictionary with `#{ cfg: sae_cfg, activation_stream: stream }`.
+    #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
+    pub fn initialize_all_named(
+        context: NativeCallContext,
+        initializer: &mut InitializerHandle,
+        options: Map,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        initialize_named(initializer, &context, None, options).raise()
+    }
+
+    /// Makes a dictionary without looking at activations.
+    #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
+    pub fn initialize_alone(
+        context: NativeCallContext,
+        initializer: &mut InitializerHandle,
+        config: ConfigHandle<SAEConfig>,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        initialize(initializer, &context, &config.get(), None).raise()
+    }
+
+    /// The settings.
+    #[rhai_fn(get = "cfg", pure)]
+    pub fn cfg(initializer: &mut InitializerHandle) -> ConfigHandle<InitializerConfig> {
+        ConfigHandle::new(initializer.0.cfg.clone())
+    }
+
+    /// What it is.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(initializer: &mut InitializerHandle) -> String {
+        format!(
+            "Initializer(grid_search_init_norm: {})",
+            initializer.0.cfg.grid_search_init_norm
+        )
+    }
+}

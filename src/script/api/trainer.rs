@@ -1,0 +1,341 @@
+//! `Trainer`: whole trainings with `fit`, loops of one's own with `step`, and callbacks.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
+use sha2::{Digest, Sha256};
+
+use super::batch;
+use super::callbacks::Callbacks;
+use super::sae::SparseAutoEncoderHandle;
+use super::stream::StreamHandle;
+use crate::config;
+use crate::error::{Error, Result};
+use crate::event::{Control, Metrics};
+use crate::script::arguments::Arguments;
+use crate::script::bridge;
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
+use crate::script::state::State;
+use crate::train::{FitOptions, FitOutcome, Provenance, StepReport, Trainer, TrainerConfig};
+
+/// A trainer that scripts hold; copies of the handle mean the same one.
+#[derive(Clone)]
+pub struct TrainerHandle {
+    trainer: Rc<RefCell<Trainer>>,
+    watchers: Rc<RefCell<Watchers>>,
+}
+
+/// Closures that a script asked to have called.
+#[derive(Clone, Default)]
+struct Watchers {
+    on_log: Vec<FnPtr>,
+    on_step: Vec<FnPtr>,
+    eval_fn: Option<FnPtr>,
+}
+
+impl TrainerHandle {
+    fn new(trainer: Trainer) -> Self {
+        TrainerHandle {
+            trainer: Rc::new(RefCell::new(trainer)),
+            watchers: Rc::default(),
+        }
+    }
+
+    fn get_mut(&self) -> Result<RefMut<'_, Trainer>> {
+        self.trainer.try_borrow_mut().map_err(|_| {
+            Error::input("the trainer is in use by the call that is running")
+                .hint("a callback of `fit` gets what it may look at as its argument")
+        })
+    }
+}
+
+/// Puts the trainer object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<TrainerHandle>(
+        "Trainer",
+        &["/// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training."],
+    );
+    combine_with_exported_module!(module, "trainer", functions);
+}
+
+/// Metrics by name, e.g. `m["metrics/l0"]`.
+pub fn metrics_map(metrics: &Metrics) -> Map {
+    metrics
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), (*value).into()))
+        .collect()
+}
+
+/// Which script a run came from, for its folder.
+fn provenance(context: &NativeCallContext, state: &State) -> Provenance {
+    let mut facts = config::Map::new();
+    if let Some(name) = context.call_source() {
+        facts.insert("script".into(), name.into());
+        if let Some(text) = state.sources().text(name) {
+            let digest = Sha256::digest(text.as_bytes());
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            facts.insert("script_sha256".into(), hex.into());
+        }
+    }
+    Provenance {
+        settings: None,
+        facts,
+    }
+}
+
+/// The numbers of one step that are cheap to read.
+fn report_map(report: &StepReport) -> Result<Map> {
+    let mut map = Map::new();
+    map.insert("step".into(), (report.step as i64).into());
+    for (name, value) in report.figures.read()? {
+        map.insert(name.replace(' ', "_").to_lowercase().into(), value.into());
+    }
+    for (name, term) in &report.terms {
+        map.insert((*name).into(), term.f_double_value(&[])?.into());
+    }
+    if let Some(metrics) = &report.logged {
+        map.insert("logged".into(), metrics_map(metrics).into());
+    }
+    Ok(map)
+}
+
+/// Numbers that an evaluation returned, to be logged.
+fn metrics_of(value: &Dynamic) -> Result<Metrics> {
+    if value.is_unit() {
+        return Ok(Metrics::new());
+    }
+    let wrong = || Error::input("an evaluation returns a map from names to numbers, or ()");
+    let map = value.read_lock::<Map>().ok_or_else(wrong)?;
+    map.iter()
+        .map(|(name, number)| {
+            let number = number
+                .as_float()
+                .or_else(|_| number.as_int().map(|whole| whole as f64));
+            number
+                .map(|number| (name.to_string(), number))
+                .map_err(|_| wrong().under(name.as_str()))
+        })
+        .collect()
+}
+
+fn fit(
+    context: &NativeCallContext,
+    handle: &TrainerHandle,
+    sae: &SparseAutoEncoderHandle,
+    stream: &StreamHandle,
+    watchers: Watchers,
+) -> RhaiResultOf<ImmutableString> {
+    let state = State::of(context);
+    let callbacks = Callbacks::new(context);
+    // The script's handle stays free for callbacks: it shares the parameters and is brought up to date before each.
+    let mut working = sae.get().raise()?.share();
+    let watches = !watchers.on_step.is_empty() || !watchers.on_log.is_empty();
+    let on_step = |dictionary: &crate::dictionary::SparseAutoEncoder, report: &StepReport| {
+        *sae.get_mut()? = dictionary.share();
+        let mut control = Control::Continue;
+        for closure in &watchers.on_step {
+            control = control.or(callbacks.watch(closure, (report_map(report)?,))?);
+        }
+        for (closure, metrics) in watchers
+            .on_log
+            .iter()
+            .filter_map(|closure| Some((closure, report.logged.as_ref()?)))
+        {
+            let mut map = metrics_map(metrics);
+            map.insert("step".into(), (report.step as i64).into());
+            control = control.or(callbacks.watch(closure, (map,))?);
+        }
+        Ok(control)
+    };
+    let evaluate = watchers.eval_fn.as_ref().map(|closure| {
+        let (sae, callbacks) = (&sae, &callbacks);
+        let evaluation = move |dictionary: &mut crate::dictionary::SparseAutoEncoder, step: u64| {
+            *sae.get_mut()? = dictionary.share();
+            metrics_of(&callbacks.call(closure, ((*sae).clone(), step as i64))?)
+        };
+        Box::new(evaluation) as crate::train::EvalFn<'_>
+    });
+    let options = FitOptions {
+        eval_fn: evaluate,
+        on_step: watches.then(|| Box::new(on_step) as crate::train::StepFn<'_>),
+        provenance: provenance(context, &state),
+        events: None,
+    };
+    let outcome = handle.get_mut().and_then(|mut trainer| {
+        stream.with(|stream| trainer.fit(&mut working, stream, state.context(), options))
+    });
+    let written = sae.get_mut().map(|mut sae| *sae = working);
+    let outcome = callbacks.finish(outcome)?;
+    written.raise()?;
+    Ok(match outcome {
+        FitOutcome::Finished => "finished",
+        FitOutcome::StreamEnded => "stream ended",
+        FitOutcome::Interrupted { .. } => "interrupted",
+    }
+    .into())
+}
+
+fn fit_named(
+    context: &NativeCallContext,
+    trainer: &TrainerHandle,
+    options: Map,
+) -> RhaiResultOf<ImmutableString> {
+    let mut arguments = Arguments::new("fit", options);
+    let sae = arguments
+        .required::<SparseAutoEncoderHandle>("sae", "a SparseAutoEncoder")
+        .raise()?;
+    let stream = arguments
+        .required::<StreamHandle>("activation_stream", "an ActivationStream")
+        .raise()?;
+    let eval_fn = arguments
+        .optional::<FnPtr>("eval_fn", "a closure `|sae, step| …`")
+        .raise()?;
+    arguments.finish().raise()?;
+    let mut watchers = trainer.watchers.borrow().clone();
+    watchers.eval_fn = eval_fn.or(watchers.eval_fn);
+    fit(context, trainer, &sae, &stream, watchers)
+}
+
+#[export_module]
+mod functions {
+    /// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training.
+    #[rhai_fn(name = "Trainer", return_raw)]
+    pub fn new_trainer(config: ConfigHandle<TrainerConfig>) -> RhaiResultOf<TrainerHandle> {
+        Trainer::new(config.get()).map(TrainerHandle::new).raise()
+    }
+
+    /// Trains on the stream until all steps are done, the stream ends, or somebody asks to stop. Writes the run's
+    /// folder, logs and checkpoints. Returns `"finished"`, `"stream ended"` or `"interrupted"`.
+    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
+    pub fn fit_positional(
+        context: NativeCallContext,
+        trainer: &mut TrainerHandle,
+        sae: SparseAutoEncoderHandle,
+        activation_stream: StreamHandle,
+    ) -> RhaiResultOf<ImmutableString> {
+        let watchers = trainer.watchers.borrow().clone();
+        fit(&context, trainer, &sae, &activation_stream, watchers)
+    }
+
+    /// Trains with `#{ sae: sae, activation_stream: stream, eval_fn: |sae, step| #{ "eval/l0": … } }`.
+    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
+    pub fn fit_with_options(
+        context: NativeCallContext,
+        trainer: &mut TrainerHandle,
+        options: Map,
+    ) -> RhaiResultOf<ImmutableString> {
+        fit_named(&context, trainer, options)
+    }
+
+    /// Trains on one batch and returns its numbers: `step`, `loss`, `explained_variance`, `l0`, the terms of the loss,
+    /// and `logged` at steps that log. For loops of one's own; writes no files.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn step(trainer: &mut TrainerHandle, sae: SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
+        let batch = batch::from_map(&batch).raise()?;
+        let mut trainer = trainer.get_mut().raise()?;
+        let mut sae = sae.get_mut().raise()?;
+        trainer
+            .step(&mut sae, &batch)
+            .and_then(|report| report_map(&report))
+            .raise()
+    }
+
+    /// Calls `|m| …` with the metrics of each log and its `step`; `false` ends the training as Ctrl-C would.
+    #[rhai_fn(pure)]
+    pub fn on_log(trainer: &mut TrainerHandle, callback: FnPtr) {
+        trainer.watchers.borrow_mut().on_log.push(callback);
+    }
+
+    /// Calls `|s| …` with the numbers of each step; `false` ends the training. Reading them costs time on a GPU.
+    #[rhai_fn(pure)]
+    pub fn on_step(trainer: &mut TrainerHandle, callback: FnPtr) {
+        trainer.watchers.borrow_mut().on_step.push(callback);
+    }
+
+    /// Calls `|sae, step| …` every `eval_frequency` steps; the map of numbers it returns is logged.
+    #[rhai_fn(pure)]
+    pub fn on_eval(trainer: &mut TrainerHandle, callback: FnPtr) {
+        trainer.watchers.borrow_mut().eval_fn = Some(callback);
+    }
+
+    /// The metrics that were logged last, e.g. `trainer.metrics()["metrics/l0"]`; empty before the first log.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn metrics(trainer: &mut TrainerHandle) -> RhaiResultOf<Map> {
+        Ok(metrics_map(trainer.get_mut().raise()?.metrics()))
+    }
+
+    /// Steps done so far.
+    #[rhai_fn(get = "steps_done", return_raw, pure, volatile)]
+    pub fn steps_done(trainer: &mut TrainerHandle) -> RhaiResultOf<i64> {
+        Ok(trainer.get_mut().raise()?.steps_done() as i64)
+    }
+
+    /// All steps of the training, or `()` before the first batch has told how large batches are.
+    #[rhai_fn(get = "total_steps", return_raw, pure, volatile)]
+    pub fn total_steps(trainer: &mut TrainerHandle) -> RhaiResultOf<Dynamic> {
+        let total = trainer.get_mut().raise()?.total_steps();
+        Ok(total.map_or(Dynamic::UNIT, |total| (total as i64).into()))
+    }
+
+    /// Writes a checkpoint of the training and of `sae` into `folder/checkpoints/step_N` and returns its path.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn save_checkpoint(
+        trainer: &mut TrainerHandle,
+        sae: SparseAutoEncoderHandle,
+        folder: ImmutableString,
+    ) -> RhaiResultOf<String> {
+        let mut trainer = trainer.get_mut().raise()?;
+        let sae = sae.get().raise()?;
+        trainer
+            .save_checkpoint(&sae, folder.as_str())
+            .map(|path| path.display().to_string())
+            .raise()
+    }
+
+    /// The settings.
+    #[rhai_fn(get = "cfg", return_raw, pure)]
+    pub fn cfg(trainer: &mut TrainerHandle) -> RhaiResultOf<ConfigHandle<TrainerConfig>> {
+        Ok(ConfigHandle::new(trainer.get_mut().raise()?.cfg.clone()))
+    }
+
+    /// How far it is.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(trainer: &mut TrainerHandle) -> String {
+        match trainer.get_mut() {
+            Ok(trainer) => {
+                let total = trainer
+                    .total_steps()
+                    .map_or("?".to_string(), |total| total.to_string());
+                format!(
+                    "Trainer(steps: {} of {total}, exp_result_path: {:?})",
+                    trainer.steps_done(),
+                    trainer.cfg.exp_result_path
+                )
+            }
+            Err(_) => "Trainer(in use)".into(),
+        }
+    }
+}
+
+/// `Trainer::from_checkpoint`.
+#[export_module]
+pub mod statics {
+    /// A trainer that goes on from a checkpoint, whose weights are loaded into `sae`; the next `fit` also takes the
+    /// activation stream to where it was.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn from_checkpoint(
+        context: NativeCallContext,
+        sae: SparseAutoEncoderHandle,
+        path: ImmutableString,
+    ) -> RhaiResultOf<TrainerHandle> {
+        placed(&context, || {
+            let mut sae = sae.get_mut().raise()?;
+            Trainer::from_checkpoint(&mut sae, path.as_str())
+                .map(TrainerHandle::new)
+                .raise()
+        })
+    }
+}
