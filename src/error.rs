@@ -268,6 +268,7 @@ impl From<tch::TchError> for Error {
             .find(|line| !line.trim().is_empty())
             .unwrap_or("unknown error")
             .trim();
+        let first = first.trim_start_matches("Internal torch error: ");
         let first = first.split(" (function ").next().unwrap_or(first);
         let first = first.split(" Exception raised from").next().unwrap_or(first);
         let lower = first.to_lowercase();

@@ -33,7 +33,9 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
     let place = sources.place(&file, inner.position());
     let error = describe(inner, place.as_ref(), &file, engine, sources);
     let error = match place {
-        Some(place) => error.at(pinpoint(&error_key(inner), place)),
+        // It came from another script, through an import or a callback.
+        Some(place) if error.place().is_some() => error.called_from(calling(&place), place),
+        Some(place) => error.at(pinpoint(inner, place)),
         None => error,
     };
     frames
@@ -73,12 +75,24 @@ fn error_key(failure: &EvalAltResult) -> Option<(Vec<String>, Part)> {
     Some((error.key().to_vec(), part))
 }
 
-/// Narrows the place of a call to the stretch that the key path is about.
-fn pinpoint(key: &Option<(Vec<String>, Part)>, place: Place) -> Place {
-    match key
-        .as_ref()
-        .and_then(|(path, part)| find_key(&place.text, place.span.start, path, *part))
-    {
+/// What stands at the place of a call: the function's name, or an import.
+fn calling(place: &Place) -> String {
+    match place.text[place.span.clone()].starts_with(['"', '`']) {
+        true => "an import".into(),
+        false => place.text[place.span.clone()].to_string(),
+    }
+}
+
+/// Narrows or widens the place of an error to the stretch that it is about.
+fn pinpoint(failure: &EvalAltResult, place: Place) -> Place {
+    let found = match failure {
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            let end = place.span.start + name.len();
+            (place.text.get(place.span.start..end) == Some(name.as_str())).then_some(place.span.start..end)
+        }
+        _ => error_key(failure).and_then(|(path, part)| find_key(&place.text, place.span.start, &path, part)),
+    };
+    match found {
         Some(span) => Place { span, ..place },
         None => place,
     }
@@ -119,7 +133,7 @@ fn describe(
             format!("the index {index} is out of range: there are {length} elements"),
         ),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
-            type_mismatch(wanted, given)
+            type_mismatch(engine.map_type_name(wanted), engine.map_type_name(given))
         }
         E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream"),
         E::ErrorUnboundThis(_) => Error::input("`this` has no value here"),
@@ -138,12 +152,7 @@ fn describe(
 }
 
 fn type_mismatch(wanted: &str, given: &str) -> Error {
-    let name = |kind: &str| match kind {
-        "i64" => "int".to_string(),
-        "f64" => "float".to_string(),
-        other => other.to_string(),
-    };
-    let error = Error::input(format!("expected {}, but this is {}", name(wanted), name(given)));
+    let error = Error::input(format!("expected {wanted}, but this is {given}"));
     match (wanted, given) {
         ("bool", "Tensor") => error.hint(
             "comparing tensors gives a tensor: use `.all()` or `.any()`, or compare numbers with `.item()`",
@@ -153,23 +162,33 @@ fn type_mismatch(wanted: &str, given: &str) -> Error {
 }
 
 fn parse_problem(problem: &ParseErrorType, place: Option<&Place>, hints: &dyn Fn() -> Hints) -> Error {
-    match problem {
-        ParseErrorType::VariableUndefined(name) => hints().no_such_variable(name, place),
-        ParseErrorType::ModuleUndefined(name) => hints().no_such_module(name),
-        ParseErrorType::UnexpectedEOF => unclosed(place),
-        ParseErrorType::MissingToken(..) if place.is_some_and(is_at_end) => unclosed(place),
-        ParseErrorType::Reserved(word) => python_statement(word, place).unwrap_or_else(|| {
+    if let Some(python) = place.and_then(python_statement) {
+        return python;
+    }
+    let error = match problem {
+        ParseErrorType::VariableUndefined(name) => return hints().no_such_variable(name, place),
+        ParseErrorType::ModuleUndefined(name) => return hints().no_such_module(name),
+        ParseErrorType::UnexpectedEOF => return unclosed(place),
+        ParseErrorType::MissingToken(..) if place.is_some_and(is_at_end) => return unclosed(place),
+        ParseErrorType::Reserved(word) => {
             Error::input(format!("`{word}` is a word that the language keeps for itself"))
-        }),
-        ParseErrorType::MissingToken(token, why) => {
-            let error = Error::input(format!("expected `{token}` {why}"));
-            let word = place.map(|place| previous_word(place)).unwrap_or_default();
-            match python_statement(&word, place) {
-                Some(python) => python,
-                None => error,
-            }
         }
+        ParseErrorType::MissingToken(token, why) => Error::input(format!("expected `{token}` {why}")),
         other => Error::input(uncapitalised(&other.to_string().replace("Expecting", "expected"))),
+    };
+    match place.and_then(|place| Some((place, open_bracket(&place.text)?))) {
+        Some((place, span)) => {
+            let open = Place {
+                span,
+                ..place.clone()
+            };
+            let (line, column) = open.line_column();
+            let bracket = &open.text[open.span.clone()];
+            error.hint(format!(
+                "the `{bracket}` of line {line}, column {column} is never closed"
+            ))
+        }
+        None => error,
     }
 }
 
@@ -177,26 +196,24 @@ fn is_at_end(place: &Place) -> bool {
     place.text[place.span.start..].trim().is_empty()
 }
 
-/// For people who come from Python: the statement's form here.
-fn python_statement(word: &str, _: Option<&Place>) -> Option<Error> {
-    let form = match word {
-        "def" => "fn name(a, b) { … }",
-        "from" | "import" => "import \"file\" as name;` (and saescript's own classes need no import)",
-        "lambda" => "|x| x + 1",
-        "and" => "a && b",
-        "or" => "a || b",
-        "not" => "!a",
-        "elif" => "else if",
-        "is" => "a == b",
-        "with" => "{ … }",
-        _ => return None,
+/// For people who come from Python: the form here of the word at the place or before it.
+fn python_statement(place: &Place) -> Option<Error> {
+    let words = [place.text[place.span.clone()].to_string(), previous_word(place)];
+    let form_of = |word: &String| match word.as_str() {
+        "def" => Some("write `fn name(a, b) { … }`"),
+        "from" => Some(
+            "saescript's own classes need no import; for a file of yours, write `import \"file\" as name;`",
+        ),
+        "lambda" => Some("write `|x| x + 1`"),
+        "and" => Some("write `a && b`"),
+        "or" => Some("write `a || b`"),
+        "not" => Some("write `!a`"),
+        "elif" => Some("write `else if`"),
+        "is" => Some("write `a == b`"),
+        _ => None,
     };
-    let form = if form.ends_with(')') {
-        format!("`{form}")
-    } else {
-        format!("`{form}`")
-    };
-    Some(Error::input(format!("`{word}` is not part of the language")).hint(format!("write {form}")))
+    let (word, form) = words.iter().find_map(|word| Some((word, form_of(word)?)))?;
+    Some(Error::input(format!("`{word}` is not part of the language")).hint(form))
 }
 
 /// The word before the place on the same line.

@@ -3,7 +3,7 @@
 //! A native function that fails throws an [`Error`] as a script value, so that `catch (e)` can read `e.message`,
 //! and an error that nobody catches comes out whole at the other end.
 
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use crate::error::Error;
 
@@ -13,6 +13,17 @@ pub type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 /// Throws `error` at the place of the running call.
 pub fn raise(error: impl Into<Error>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(Dynamic::from(error.into()), Position::NONE).into()
+}
+
+/// Runs the body of a function of a module (`torch::zeros`): the engine gives errors of such functions no place of
+/// their own.
+pub fn placed<T>(context: &NativeCallContext, body: impl FnOnce() -> RhaiResultOf<T>) -> RhaiResultOf<T> {
+    body().map_err(|mut error| {
+        if error.position().is_none() {
+            error.set_position(context.call_position());
+        }
+        error
+    })
 }
 
 /// Lets `?` leave a bound function with this crate's error.

@@ -133,6 +133,13 @@ impl Hints {
                 None => list_members(error, module, &self.catalog.module(module)),
             };
         }
+        if self.names.iter().any(|known| known == name) {
+            let inside = place.is_some_and(|place| self.is_inside_function(place));
+            return match inside {
+                true => error.hint("functions see their parameters only: pass the value as an argument"),
+                false => error.hint("it is defined further down or in another block"),
+            };
+        }
         let near = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
         let near = near.or_else(|| {
             self.catalog.nearest(name, |entry| {
@@ -143,13 +150,9 @@ impl Hints {
             self.catalog
                 .nearest(name, |entry| entry.kind == Kind::Constructor)
         });
-        let error = match near {
+        match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
-        };
-        match place.is_some_and(|place| self.is_inside_function(place)) {
-            true => error.hint("functions see their parameters and constants of the host only: pass the value as an argument"),
-            false => error,
         }
     }
 

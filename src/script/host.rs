@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rhai::module_resolvers::ModuleResolversCollection;
 use rhai::packages::Package;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 
-use super::api::SaescriptPackage;
+use super::api::{ExitCode, SaescriptPackage};
 use super::docs::Catalog;
 use super::interactive::Interactive;
 use super::modules::Modules;
@@ -27,7 +26,7 @@ pub enum Outcome {
     /// It ran to its end; the value of its last expression.
     Finished(Dynamic),
     /// It called `exit(code)`.
-    Exited(i64),
+    Exited(u8),
 }
 
 /// What became of one test function of a script.
@@ -127,7 +126,7 @@ impl Host {
         }
         match self.run_text(name, text.to_string())? {
             Outcome::Finished(value) => Ok(value),
-            Outcome::Exited(code) => Ok(code.into()),
+            Outcome::Exited(code) => Ok(i64::from(code).into()),
         }
     }
 
@@ -241,9 +240,9 @@ impl Host {
         let mut scope = self.scope.clone();
         match self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast) {
             Ok(value) => Ok(Outcome::Finished(value)),
-            Err(failure) => match failure.unwrap_inner() {
-                EvalAltResult::Exit(value, _) => Ok(Outcome::Exited(value.as_int().unwrap_or(0))),
-                _ => Err(self.explain(&failure, name)),
+            Err(failure) => match exit_code(&failure) {
+                Some(code) => Ok(Outcome::Exited(code)),
+                None => Err(self.explain(&failure, name)),
             },
         }
     }
@@ -274,11 +273,17 @@ impl Host {
     }
 }
 
+/// The code of `exit(code)`, if that is what ended the script.
+pub(super) fn exit_code(failure: &EvalAltResult) -> Option<u8> {
+    match failure.unwrap_inner() {
+        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<ExitCode>().map(|code| code.0),
+        _ => None,
+    }
+}
+
 fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: Output) {
     engine.set_default_tag(Dynamic::from(state.clone()));
-    let mut resolvers = ModuleResolversCollection::new();
-    resolvers.push(SharedModules(modules.clone()));
-    engine.set_module_resolver(resolvers);
+    engine.set_module_resolver(SharedModules(modules.clone()));
     engine.set_strict_variables(true);
     engine.set_fail_on_invalid_map_property(true);
     // The engine's own limits are for untrusted scripts; configurations nest deeper than its debug defaults.

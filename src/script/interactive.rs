@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rhai::{AST, Dynamic, EvalAltResult, Module, ParseErrorType, Scope, Shared};
+use rhai::{AST, Dynamic, Module, ParseErrorType, Scope, Shared};
 
 use super::diagnostic;
-use super::host::{Host, Outcome};
+use super::host::{Host, Outcome, exit_code};
 use super::source::{imports, open_bracket};
 use crate::error::Result;
 
@@ -59,9 +59,9 @@ impl<'host> Interactive<'host> {
                 self.keep(&whole, text);
                 Ok(Outcome::Finished(value))
             }
-            Err(failure) => match failure.unwrap_inner() {
-                EvalAltResult::Exit(value, _) => Ok(Outcome::Exited(value.as_int().unwrap_or(0))),
-                _ => {
+            Err(failure) => match exit_code(&failure) {
+                Some(code) => Ok(Outcome::Exited(code)),
+                None => {
                     self.scope.rewind(variables);
                     Err(self.host.explain(&failure, name))
                 }

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::diagnostic;
-use super::failure::{RhaiResultOf, raise};
+use super::failure::RhaiResultOf;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
 
@@ -101,16 +101,22 @@ impl Modules {
             .collect()
     }
 
-    fn load(&self, engine: &Engine, name: &str, text: String) -> RhaiResultOf<Shared<Module>> {
+    fn load(
+        &self,
+        engine: &Engine,
+        name: &str,
+        text: String,
+        position: Position,
+    ) -> RhaiResultOf<Shared<Module>> {
         let sources = self.state.sources();
         sources.insert(name, text.as_str());
         let scope = self.scope.borrow().clone();
-        let mut ast: AST = engine
-            .compile_with_scope(&scope, &text)
-            .map_err(|error| raise(diagnostic::explain_parse(&error, name, engine, sources)))?;
+        let mut ast: AST = engine.compile_with_scope(&scope, &text).map_err(|error| {
+            import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
+        })?;
         ast.set_source(name);
         let module = Module::eval_ast_as_new(scope, &ast, engine)
-            .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, Position::NONE))?;
+            .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, position))?;
         Ok(module.into())
     }
 }
@@ -121,28 +127,36 @@ impl ModuleResolver for Modules {
         engine: &Engine,
         source: Option<&str>,
         path: &str,
-        _: Position,
+        position: Position,
     ) -> RhaiResultOf<Shared<Module>> {
-        let (name, text) = self.find(source, path).map_err(raise)?;
+        let (name, text) = self
+            .find(source, path)
+            .map_err(|error| import_error(error, position))?;
         if let Some(module) = self.loaded.borrow().get(&name) {
             return Ok(module.clone());
         }
         if self.loading.borrow().contains(&name) {
             let chain = self.loading.borrow().join("` imports `");
-            return Err(raise(
+            return Err(import_error(
                 Error::input(format!(
                     "modules import each other in a circle: `{chain}` imports `{name}`"
                 ))
                 .hint("move what both need into a third module"),
+                position,
             ));
         }
         self.loading.borrow_mut().push(name.clone());
-        let result = self.load(engine, &name, text);
+        let result = self.load(engine, &name, text, position);
         self.loading.borrow_mut().pop();
         let module = result?;
         self.loaded.borrow_mut().insert(name, module.clone());
         Ok(module)
     }
+}
+
+/// An error at the place of the import.
+fn import_error(error: Error, position: Position) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(rhai::Dynamic::from(error), position).into()
 }
 
 /// `tables` → `tables.rhai`; `tables.rhai` stays.

@@ -66,8 +66,25 @@ fn offset(text: &str, position: Position) -> Option<usize> {
     Some(start + within)
 }
 
-/// The token that begins at `start`, or one character, or nothing at the end of the text.
+/// The token that begins at `start`, or one character, or nothing at the end of the text. A dot stands for the name
+/// after it, an opening bracket for all of its index.
 fn token_at(text: &str, start: usize) -> Range<usize> {
+    let mut tokens = Lexer::new(text, start).peekable();
+    if text[start..].starts_with('.') {
+        if let Some(name) = tokens.nth(1).filter(|token| token.kind == Kind::Name) {
+            return name.span;
+        }
+    } else if text[start..].starts_with('[') {
+        let mut rest = Lexer::new(text, start + 1)
+            .collect::<Vec<Token>>()
+            .into_iter()
+            .peekable();
+        while let Some(end) = skip_value(&mut rest) {
+            if rest.next_if(|token| token.kind == Kind::Comma).is_none() {
+                return start..rest.next().map_or(end, |close| close.span.end);
+            }
+        }
+    }
     match Lexer::new(text, start).next() {
         Some(token) if token.span.start == start => token.span,
         _ => start..start + text[start..].chars().next().map_or(0, char::len_utf8),

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::RunContext;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
-use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::state::State;
 use crate::text::{Dataset, DatasetConfig};
 
@@ -59,7 +59,9 @@ pub mod functions {
     /// Loads a data set: a file, a folder, a glob such as `"corpus/*.jsonl"`, or a name on the Hugging Face hub.
     #[rhai_fn(return_raw, volatile)]
     pub fn load_dataset(context: NativeCallContext, path: ImmutableString) -> RhaiResultOf<DatasetHandle> {
-        load(&path, Map::new(), State::of(&context).context()).raise()
+        placed(&context, || {
+            load(&path, Map::new(), State::of(&context).context()).raise()
+        })
     }
 
     /// Loads a data set with `#{ split: "train", text_column: "text", data_files: "*.parquet", streaming: true }`.
@@ -69,7 +71,9 @@ pub mod functions {
         path: ImmutableString,
         options: Map,
     ) -> RhaiResultOf<DatasetHandle> {
-        load(&path, options, State::of(&context).context()).raise()
+        placed(&context, || {
+            load(&path, options, State::of(&context).context()).raise()
+        })
     }
 
     /// Loads the data set that a `DatasetConfig` describes.
@@ -78,9 +82,11 @@ pub mod functions {
         context: NativeCallContext,
         config: ConfigHandle<DatasetConfig>,
     ) -> RhaiResultOf<DatasetHandle> {
-        Dataset::load(&config.get(), State::of(&context).context())
-            .map(DatasetHandle)
-            .raise()
+        placed(&context, || {
+            Dataset::load(&config.get(), State::of(&context).context())
+                .map(DatasetHandle)
+                .raise()
+        })
     }
 }
 

@@ -61,6 +61,10 @@ fn print_through(context: &NativeCallContext, text: String) -> RhaiResultOf<()> 
     context.call_native_fn::<()>("print", (text,))
 }
 
+/// What `exit(code)` ends the script with. It goes past every `catch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitCode(pub u8);
+
 /// The bars of a sparkline, lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -109,6 +113,25 @@ pub mod functions {
     #[rhai_fn(volatile)]
     pub fn env(name: &str) -> Dynamic {
         std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// Ends the script with exit code 0.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn exit() -> RhaiResultOf<()> {
+        exit_with(0)
+    }
+
+    /// Ends the script; the program's exit code is `code`, from 0 to 255.
+    #[rhai_fn(name = "exit", return_raw, volatile)]
+    pub fn exit_with(code: i64) -> RhaiResultOf<()> {
+        match u8::try_from(code) {
+            Ok(code) => {
+                Err(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE).into())
+            }
+            Err(_) => Err(raise(Error::input(format!(
+                "an exit code is a number from 0 to 255, but was given {code}"
+            )))),
+        }
     }
 
     /// Seconds since 1970, with fractions.

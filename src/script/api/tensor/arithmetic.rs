@@ -66,6 +66,11 @@ fn apply(name: &str, function: Binary, a: &Tensor, b: Fallible) -> RhaiResultOf<
     })
 }
 
+/// Matrix product, batched as in PyTorch.
+pub fn matrix_product(a: &Tensor, b: &Tensor) -> RhaiResultOf<TensorHandle> {
+    apply("matmul", |a, b| a.f_matmul(b), a, Ok(b.shallow_clone()))
+}
+
 /// Puts the operators into `module`.
 pub fn register(module: &mut Module) {
     for &(name, function) in OPERATORS {

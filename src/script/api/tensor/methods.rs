@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
-use super::{TensorHandle, handle, input_error, operand, sizes_of};
+use super::{TensorHandle, handle, input_error, matrix_product, operand, sizes_of};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::tensor::{DType, Tensor};
 
@@ -70,7 +70,7 @@ mod functions {
     /// Matrix product with `other`, batched as in PyTorch.
     #[rhai_fn(return_raw, pure)]
     pub fn matmul(tensor: &mut TensorHandle, other: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_matmul(other.tensor()))
+        matrix_product(tensor.tensor(), other.tensor())
     }
 
     /// Swaps two dimensions.

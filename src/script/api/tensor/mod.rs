@@ -18,6 +18,7 @@ use super::super::failure::{RhaiResultOf, raise};
 use crate::error::{Error, Fault, Result};
 use crate::tensor::{DType, Tensor};
 
+pub use arithmetic::matrix_product;
 pub use convert::{Options, from_dynamic, sizes_of};
 
 pub use pointwise::register_functions as register_pointwise;
