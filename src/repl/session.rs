@@ -139,6 +139,6 @@ fn quit_if_asked(outcome: &Outcome) -> Next {
     match outcome {
         Outcome::Finished(_) => Next::Continue,
         // As the operating system does: the lowest eight bits.
-        Outcome::Exited(code) => Next::Quit((*code & 0xff) as u8),
+        Outcome::Exited(code) => Next::Quit(*code),
     }
 }

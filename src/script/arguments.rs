@@ -60,8 +60,8 @@ impl Arguments {
         match self.map.keys().next() {
             None => Ok(()),
             Some(name) => {
-                let what = format!("argument of `{}`", self.function);
-                Err(Error::unknown(&what, name, &self.taken).under(name.as_str()))
+                let error = Error::unknown("argument", name, &self.taken).under(name.as_str());
+                Err(error.context(format!("in the call of `{}`", self.function)))
             }
         }
     }

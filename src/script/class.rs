@@ -162,7 +162,7 @@ fn unknown_field<C: Config>(name: &str, value: &Value) -> Error {
         .as_object()
         .map(|map| map.keys().collect())
         .unwrap_or_default();
-    Error::unknown(&format!("field of {}", C::NAME), name, &names)
+    Error::unknown("field", name, &names).context(format!("of {}", C::NAME))
 }
 
 /// What a script may do with a configuration of class `C`.

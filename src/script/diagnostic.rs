@@ -34,7 +34,9 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
     let error = describe(inner, place.as_ref(), &file, engine, sources);
     let error = match place {
         // It came from another script, through an import or a callback.
-        Some(place) if error.place().is_some() => error.called_from(calling(&place), place),
+        Some(place) if error.place().is_some_and(|own| own.file != place.file) => {
+            error.called_from(calling(&place), place)
+        }
         Some(place) => error.at(pinpoint(inner, place)),
         None => error,
     };
@@ -170,6 +172,9 @@ fn parse_problem(problem: &ParseErrorType, place: Option<&Place>, hints: &dyn Fn
         ParseErrorType::ModuleUndefined(name) => return hints().no_such_module(name),
         ParseErrorType::UnexpectedEOF => return unclosed(place),
         ParseErrorType::MissingToken(..) if place.is_some_and(is_at_end) => return unclosed(place),
+        ParseErrorType::Reserved(_) if place.is_some_and(|place| open_bracket(&place.text).is_some()) => {
+            return unclosed(place);
+        }
         ParseErrorType::Reserved(word) => {
             Error::input(format!("`{word}` is a word that the language keeps for itself"))
         }
@@ -228,21 +233,15 @@ fn previous_word(place: &Place) -> String {
 
 /// The script ends inside a bracket: names the one that was never closed.
 fn unclosed(place: Option<&Place>) -> Error {
-    let error = Error::input("the script ends before it is complete");
-    let Some(span) = place.and_then(|place| open_bracket(&place.text)) else {
-        return error;
-    };
-    match place {
-        Some(place) => {
-            let bracket = place.text[span.clone()].to_string();
-            error
-                .at(Place {
-                    span,
-                    ..place.clone()
-                })
-                .hint(format!("this `{bracket}` is never closed"))
+    match place.and_then(|place| Some((place, open_bracket(&place.text)?))) {
+        Some((place, span)) => {
+            let error = Error::input(format!("this `{}` is never closed", &place.text[span.clone()]));
+            error.at(Place {
+                span,
+                ..place.clone()
+            })
         }
-        None => error,
+        None => Error::input("the script ends before it is complete"),
     }
 }
 

@@ -188,7 +188,8 @@ fn not_found(path: &str, tried: &[PathBuf]) -> Error {
     known.extend(files.into_iter().flatten().flatten().filter_map(|entry| {
         let file = PathBuf::from(entry.file_name());
         let is_script = file.extension().is_some_and(|extension| extension == "rhai");
-        is_script.then(|| file.with_extension("").display().to_string())
+        let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+        is_script.then(|| folder.join(file.with_extension("")).display().to_string())
     }));
     let with_std = format!("std/{path}");
     let near = nearest(path, known.iter().map(String::as_str))

@@ -155,7 +155,10 @@ type Tokens = std::iter::Peekable<std::vec::IntoIter<Token>>;
 fn enter(tokens: &mut Tokens) -> bool {
     while let Some(token) = tokens.next() {
         match token.kind {
-            Kind::Name | Kind::PathSeparator | Kind::OpenRound => (),
+            // Arguments before the map are passed by.
+            Kind::Name | Kind::PathSeparator | Kind::OpenRound | Kind::Text | Kind::Number | Kind::Comma => {
+                ()
+            }
             Kind::OpenMap | Kind::OpenSquare => return true,
             _ => return false,
         }

@@ -23,8 +23,24 @@ fn failure(script: &Path) -> String {
         .output()
         .expect("the program starts");
     let text = String::from_utf8(output.stderr).expect("UTF-8");
-    let code = output.status.code().map_or("a signal".to_string(), |code| code.to_string());
+    let code = output
+        .status
+        .code()
+        .map_or("a signal".to_string(), |code| code.to_string());
     format!("{}\nexit code: {code}\n", text.trim_end())
+}
+
+/// What differs between what a script says and what was agreed; `bless` makes it agreed.
+fn compare(script: &Path, bless: bool) -> Option<String> {
+    let said = failure(script);
+    let agreed = script.with_extension("stderr");
+    if bless {
+        std::fs::write(&agreed, &said).expect("the file can be written");
+        return None;
+    }
+    let expected = std::fs::read_to_string(&agreed).unwrap_or_default();
+    let name = script.file_name().unwrap_or_default().to_string_lossy();
+    (said != expected).then(|| format!("== {name}\n-- agreed:\n{expected}\n-- said:\n{said}"))
 }
 
 #[test]
@@ -35,22 +51,23 @@ fn every_error_reads_as_agreed() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rhai"))
         .collect();
     scripts.sort();
-    assert!(scripts.len() >= 25, "only {} scripts in {}", scripts.len(), folder().display());
+    assert!(
+        scripts.len() >= 25,
+        "only {} scripts in {}",
+        scripts.len(),
+        folder().display()
+    );
     let bless = std::env::var_os("SAESCRIPT_BLESS").is_some();
-    let mut differing = Vec::new();
-    for script in &scripts {
-        let said = failure(script);
-        let agreed = script.with_extension("stderr");
-        if bless {
-            std::fs::write(&agreed, &said).expect("the file can be written");
-            continue;
-        }
-        let expected = std::fs::read_to_string(&agreed).unwrap_or_default();
-        if said != expected {
-            let name = script.file_name().unwrap_or_default().to_string_lossy();
-            differing.push(format!("== {name}\n-- agreed:\n{expected}\n-- said:\n{said}"));
-        }
-    }
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let shares: Vec<&[PathBuf]> = scripts.chunks(scripts.len().div_ceil(threads)).collect();
+    let differing: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = shares
+            .iter()
+            .map(|share| scope.spawn(|| share.iter().filter_map(|script| compare(script, bless)).collect()))
+            .collect();
+        let finished = workers.into_iter().map(|worker| worker.join().expect("no panic"));
+        finished.flat_map(|part: Vec<String>| part).collect()
+    });
     assert!(
         differing.is_empty(),
         "{} of {} errors read differently; if that is meant, run with SAESCRIPT_BLESS=1 and look at the change.\n{}",
@@ -66,8 +83,20 @@ fn no_error_is_a_panic_or_a_trace_of_libtorch() {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "stderr") {
             let text = std::fs::read_to_string(&path).expect("the file can be read");
-            for forbidden in ["panicked", "Exception raised from", "frame #", ".cpp:", "i64", "f64", "saescript::"] {
-                assert!(!text.contains(forbidden), "{} says `{forbidden}`:\n{text}", path.display());
+            for forbidden in [
+                "panicked",
+                "Exception raised from",
+                "frame #",
+                ".cpp:",
+                "i64",
+                "f64",
+                "saescript::",
+            ] {
+                assert!(
+                    !text.contains(forbidden),
+                    "{} says `{forbidden}`:\n{text}",
+                    path.display()
+                );
             }
         }
     }

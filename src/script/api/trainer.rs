@@ -15,9 +15,8 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::event::{Control, Metrics};
 use crate::script::arguments::Arguments;
-use crate::script::bridge;
 use crate::script::class::ConfigHandle;
-use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
+use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::state::State;
 use crate::train::{FitOptions, FitOutcome, Provenance, StepReport, Trainer, TrainerConfig};
 
