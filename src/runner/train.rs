@@ -243,6 +243,7 @@ fn fit(
             facts: options.facts.clone(),
         },
         events: Some(events),
+        on_step: None,
     };
     let outcome = trainer.fit(sae, stream, context, fit_options);
     if let Some(run) = wandb {
