@@ -4,7 +4,6 @@
 
 mod activations;
 mod datasets;
-mod errors;
 mod fixtures;
 mod model;
 mod sae_files;
