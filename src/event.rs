@@ -105,6 +105,13 @@ impl Histogram {
     }
 }
 
+/// Passes everything on to the observers behind another handle.
+impl Observer for Events {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        self.emit(event.clone())
+    }
+}
+
 /// Whether to go on after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {

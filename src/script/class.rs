@@ -14,12 +14,14 @@ use super::bridge;
 use super::failure::{Raise, RhaiResultOf, raise};
 use crate::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
-    BufferShuffleConfig,
+    ActivationWriterConfig, BufferShuffleConfig,
 };
 use crate::config::{self, Config, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
-use crate::model::LanguageModelConfig;
+use crate::model::{GenerationConfig, LanguageModelConfig};
+use crate::report::wandb::WandbConfig;
+use crate::runner::{EvalSettings, PretrainedSAE, TrainSAESettings};
 use crate::tensor::DType;
 use crate::text::DatasetConfig;
 use crate::train::{InitializerConfig, TrainerConfig};
@@ -29,12 +31,18 @@ pub static CLASSES: &[Class] = &[
     Class::of::<ActivationFactoryActivationsSource>(),
     Class::of::<ActivationFactoryConfig>(),
     Class::of::<ActivationFactoryDatasetSource>(),
+    Class::of::<ActivationWriterConfig>(),
     Class::of::<BufferShuffleConfig>(),
     Class::of::<DatasetConfig>(),
+    Class::of::<EvalSettings>(),
+    Class::of::<GenerationConfig>(),
     Class::of::<InitializerConfig>(),
     Class::of::<LanguageModelConfig>(),
+    Class::of::<PretrainedSAE>(),
     Class::of::<SAEConfig>(),
+    Class::of::<TrainSAESettings>(),
     Class::of::<TrainerConfig>(),
+    Class::of::<WandbConfig>(),
 ];
 
 /// What the host needs to know about one configuration class.

@@ -4,6 +4,7 @@
 
 mod activations;
 mod datasets;
+mod errors;
 mod fixtures;
 mod model;
 mod sae_files;

@@ -8,6 +8,7 @@ use super::sae;
 use super::tensor::register_pointwise;
 use super::torch;
 use super::trainer;
+use super::wandb;
 use crate::tensor::DType;
 
 /// A named value that scripts can use.
@@ -77,6 +78,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("datasets", exported_module!(datasets::functions)),
         ("SparseAutoEncoder", exported_module!(sae::statics)),
         ("Trainer", exported_module!(trainer::statics)),
+        ("wandb", exported_module!(wandb::functions)),
         ("ActivationFactoryTarget", Module::new()),
     ];
     for constant in constants() {

@@ -5,15 +5,18 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
+use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;
 use super::stream::StreamHandle;
-use crate::dictionary::{SAEConfig, SparseAutoEncoder};
+use crate::activations::BatchStream;
+use crate::dictionary::SAEConfig;
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
-use crate::train::{Initializer, InitializerConfig, InitializerInputs};
+use crate::tensor::Tensor;
+use crate::train::{Initializer, InitializerConfig, InitializerInputs, MlpFn};
 
 /// An initialiser that scripts hold.
 #[derive(Clone)]
@@ -28,26 +31,42 @@ pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "initializer", functions);
 }
 
+/// What an initialisation may look at.
+#[derive(Default)]
+struct Given {
+    stream: Option<StreamHandle>,
+    model: Option<LanguageModelHandle>,
+}
+
 fn initialize(
     initializer: &InitializerHandle,
     context: &NativeCallContext,
     config: &SAEConfig,
-    stream: Option<StreamHandle>,
+    given: Given,
 ) -> Result<SparseAutoEncoderHandle> {
     let state = State::of(context);
-    let with = |inputs: InitializerInputs<'_>| -> Result<SparseAutoEncoder> {
+    let layer = initializer.0.cfg.model_layer;
+    let mlp = given
+        .model
+        .zip(layer)
+        .map(|(model, layer)| move |x: &Tensor| model.model().apply_mlp(layer as usize, x));
+    let with = |stream: Option<&mut dyn BatchStream>| {
+        let inputs = InitializerInputs {
+            // Shortens the trait object's lifetime to that of the model's.
+            stream: match stream {
+                Some(stream) => Some(&mut *stream),
+                None => None,
+            },
+            activation_norm: None,
+            mlp: mlp.as_ref().map(|mlp| mlp as MlpFn<'_>),
+        };
         initializer
             .0
             .initialize_sae_from_config(config, inputs, state.context())
     };
-    let sae = match stream {
-        None => with(InitializerInputs::default()),
-        Some(stream) => stream.with(|stream| {
-            with(InitializerInputs {
-                stream: Some(stream),
-                ..InitializerInputs::default()
-            })
-        }),
+    let sae = match given.stream {
+        None => with(None),
+        Some(stream) => stream.with(|stream| with(Some(stream))),
     };
     sae.map(SparseAutoEncoderHandle::new)
 }
@@ -65,9 +84,12 @@ fn initialize_named(
             .required::<ConfigHandle<SAEConfig>>("cfg", "an SAEConfig")?
             .get(),
     };
-    let stream = arguments.optional::<StreamHandle>("activation_stream", "an ActivationStream")?;
+    let given = Given {
+        stream: arguments.optional("activation_stream", "an ActivationStream")?,
+        model: arguments.optional("model", "a language model")?,
+    };
     arguments.finish()?;
-    initialize(initializer, context, &config, stream)
+    initialize(initializer, context, &config, given)
 }
 
 #[export_module]
@@ -89,10 +111,14 @@ mod functions {
         config: ConfigHandle<SAEConfig>,
         activation_stream: StreamHandle,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        initialize(initializer, &context, &config.get(), Some(activation_stream)).raise()
+        let given = Given {
+            stream: Some(activation_stream),
+            model: None,
+        };
+        initialize(initializer, &context, &config.get(), given).raise()
     }
 
-    /// Makes a dictionary with `#{ activation_stream: stream }`.
+    /// Makes a dictionary with `#{ activation_stream: stream }`, and `model` for `initialize_tc_with_mlp`.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_with_options(
         context: NativeCallContext,
@@ -120,7 +146,7 @@ mod functions {
         initializer: &mut InitializerHandle,
         config: ConfigHandle<SAEConfig>,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        initialize(initializer, &context, &config.get(), None).raise()
+        initialize(initializer, &context, &config.get(), Given::default()).raise()
     }
 
     /// The settings.

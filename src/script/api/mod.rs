@@ -6,14 +6,18 @@ mod constants;
 mod datasets;
 mod errors;
 mod factory;
+mod hooks;
 mod initializer;
 mod model;
 mod output;
+mod runner;
 mod sae;
 mod stream;
 mod tensor;
 mod torch;
 mod trainer;
+mod wandb;
+mod writer;
 
 use rhai::def_package;
 use rhai::plugin::*;
@@ -39,6 +43,10 @@ def_package! {
         sae::register(module);
         initializer::register(module);
         trainer::register(module);
+        hooks::register(module);
+        writer::register(module);
+        runner::register(module);
+        wandb::register(module);
         errors::register(module);
         combine_with_exported_module!(module, "output", output::functions);
     } |> |engine| {

@@ -19,6 +19,11 @@ use crate::tensor::{DType, Tensor};
 pub struct LanguageModelHandle(LanguageModel);
 
 impl LanguageModelHandle {
+    /// The model.
+    pub fn model(&self) -> &LanguageModel {
+        &self.0
+    }
+
     /// The model as an activation factory takes it.
     pub fn for_activations(&self) -> Rc<dyn ActivationModel> {
         Rc::new(self.0.clone())
@@ -46,7 +51,7 @@ fn load(
 }
 
 /// Token ids `[batch, seq]` of a text or of several, padded on the right.
-fn tokens_of(model: &LanguageModel, texts: &[String]) -> Result<Tensor> {
+pub fn tokens_of(model: &LanguageModel, texts: &[String]) -> Result<Tensor> {
     let limit = Some(model.max_length());
     let ids: Vec<Vec<i64>> = texts
         .iter()
@@ -74,7 +79,8 @@ fn tokens_of(model: &LanguageModel, texts: &[String]) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&padded)?.f_reshape([ids.len() as i64, longest as i64])?)
 }
 
-fn strings(texts: &Array) -> Result<Vec<String>> {
+/// The strings of an array.
+pub fn strings(texts: &Array) -> Result<Vec<String>> {
     let one = |(index, text): (usize, &Dynamic)| {
         let wrong = |given: &str| {
             Error::input(format!("expected a string, but was given {given}")).under(format!("[{index}]"))

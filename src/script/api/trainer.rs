@@ -11,9 +11,10 @@ use super::batch;
 use super::callbacks::Callbacks;
 use super::sae::SparseAutoEncoderHandle;
 use super::stream::StreamHandle;
-use crate::config;
+use super::wandb::WandbRunHandle;
+use crate::config::{self, Value};
 use crate::error::{Error, Result};
-use crate::event::{Control, Metrics};
+use crate::event::{Control, Events, Metrics};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
@@ -33,6 +34,7 @@ struct Watchers {
     on_log: Vec<FnPtr>,
     on_step: Vec<FnPtr>,
     eval_fn: Option<FnPtr>,
+    wandb_logger: Option<WandbRunHandle>,
 }
 
 impl TrainerHandle {
@@ -69,7 +71,7 @@ pub fn metrics_map(metrics: &Metrics) -> Map {
 }
 
 /// Which script a run came from, for its folder.
-fn provenance(context: &NativeCallContext, state: &State) -> Provenance {
+pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, Value> {
     let mut facts = config::Map::new();
     if let Some(name) = context.call_source() {
         facts.insert("script".into(), name.into());
@@ -79,10 +81,25 @@ fn provenance(context: &NativeCallContext, state: &State) -> Provenance {
             facts.insert("script_sha256".into(), hex.into());
         }
     }
-    Provenance {
-        settings: None,
-        facts,
+    facts
+}
+
+/// How a training ended, in words.
+pub fn outcome_name(outcome: &FitOutcome) -> &'static str {
+    match outcome {
+        FitOutcome::Finished => "finished",
+        FitOutcome::StreamEnded => "stream ended",
+        FitOutcome::Interrupted { .. } => "interrupted",
     }
+}
+
+/// Those who hear of the run, and the W&B run besides.
+fn events_with(run: Option<WandbRunHandle>, state: &State) -> Option<Events> {
+    let run = run?;
+    let events = Events::new();
+    events.add(Box::new(state.context().events.clone()));
+    events.add(Box::new(run));
+    Some(events)
 }
 
 /// The numbers of one step that are cheap to read.
@@ -160,8 +177,11 @@ fn fit(
     let options = FitOptions {
         eval_fn: evaluate,
         on_step: watches.then(|| Box::new(on_step) as crate::train::StepFn<'_>),
-        provenance: provenance(context, &state),
-        events: None,
+        provenance: Provenance {
+            settings: None,
+            facts: facts(context, &state),
+        },
+        events: events_with(watchers.wandb_logger.clone(), &state),
     };
     let outcome = handle.get_mut().and_then(|mut trainer| {
         stream.with(|stream| trainer.fit(&mut working, stream, state.context(), options))
@@ -169,12 +189,7 @@ fn fit(
     let written = sae.get_mut().map(|mut sae| *sae = working);
     let outcome = callbacks.finish(outcome)?;
     written.raise()?;
-    Ok(match outcome {
-        FitOutcome::Finished => "finished",
-        FitOutcome::StreamEnded => "stream ended",
-        FitOutcome::Interrupted { .. } => "interrupted",
-    }
-    .into())
+    Ok(outcome_name(&outcome).into())
 }
 
 fn fit_named(
@@ -192,9 +207,13 @@ fn fit_named(
     let eval_fn = arguments
         .optional::<FnPtr>("eval_fn", "a closure `|sae, step| …`")
         .raise()?;
+    let wandb_logger = arguments
+        .optional::<WandbRunHandle>("wandb_logger", "a run from `wandb::init`")
+        .raise()?;
     arguments.finish().raise()?;
     let mut watchers = trainer.watchers.borrow().clone();
     watchers.eval_fn = eval_fn.or(watchers.eval_fn);
+    watchers.wandb_logger = wandb_logger;
     fit(context, trainer, &sae, &stream, watchers)
 }
 
@@ -219,7 +238,8 @@ mod functions {
         fit(&context, trainer, &sae, &activation_stream, watchers)
     }
 
-    /// Trains with `#{ sae: sae, activation_stream: stream, eval_fn: |sae, step| #{ "eval/l0": … } }`.
+    /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }` and
+    /// `wandb_logger: wandb::init(#{ … })`.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_with_options(
         context: NativeCallContext,

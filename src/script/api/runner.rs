@@ -1,0 +1,82 @@
+//! Whole runs from settings: `train_sae(settings)`, `evaluate_sae(settings)`.
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map, Module};
+
+use super::trainer::{facts, metrics_map, outcome_name};
+use crate::runner::{EvalSettings, TrainOptions, TrainReport, TrainSAESettings, evaluate_sae, train_sae};
+use crate::script::arguments::Arguments;
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::state::State;
+
+/// Puts the functions into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "runner", functions);
+}
+
+fn train(
+    context: &NativeCallContext,
+    settings: &TrainSAESettings,
+    options: Map,
+) -> crate::error::Result<TrainReport> {
+    let mut arguments = Arguments::new("train_sae", options);
+    let resume = arguments.data("resume")?.unwrap_or(false);
+    arguments.finish()?;
+    let state = State::of(context);
+    let options = TrainOptions {
+        resume,
+        facts: facts(context, &state),
+    };
+    train_sae(settings, &options, state.context())
+}
+
+fn report_map(report: &TrainReport) -> Map {
+    [
+        ("folder", Dynamic::from(report.folder.display().to_string())),
+        ("outcome", outcome_name(&report.outcome).into()),
+        ("steps", (report.steps as i64).into()),
+        ("metrics", metrics_map(&report.metrics).into()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.into(), value))
+    .collect()
+}
+
+#[export_module]
+mod functions {
+    /// Trains a dictionary as the settings say and saves it. Returns `#{ folder, outcome, steps, metrics }`.
+    #[rhai_fn(name = "train_sae", return_raw, volatile)]
+    pub fn train_settings(
+        context: NativeCallContext,
+        settings: ConfigHandle<TrainSAESettings>,
+    ) -> RhaiResultOf<Map> {
+        train(&context, &settings.get(), Map::new())
+            .map(|report| report_map(&report))
+            .raise()
+    }
+
+    /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder.
+    #[rhai_fn(name = "train_sae", return_raw, volatile)]
+    pub fn train_with_options(
+        context: NativeCallContext,
+        settings: ConfigHandle<TrainSAESettings>,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        train(&context, &settings.get(), options)
+            .map(|report| report_map(&report))
+            .raise()
+    }
+
+    /// Evaluates a trained dictionary on its language model; metrics by name.
+    #[rhai_fn(name = "evaluate_sae", return_raw, volatile)]
+    pub fn evaluate_settings(
+        context: NativeCallContext,
+        settings: ConfigHandle<EvalSettings>,
+    ) -> RhaiResultOf<Map> {
+        let state = State::of(&context);
+        evaluate_sae(&settings.get(), state.context())
+            .map(|metrics| metrics_map(&metrics))
+            .raise()
+    }
+}

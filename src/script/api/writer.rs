@@ -1,0 +1,72 @@
+//! `ActivationWriter`: activation streams onto the disk.
+
+use std::rc::Rc;
+
+use rhai::plugin::*;
+use rhai::{Map, Module};
+
+use super::stream::StreamHandle;
+use crate::activations::{ActivationWriter, ActivationWriterConfig};
+use crate::script::class::ConfigHandle;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::state::State;
+
+/// A writer that scripts hold.
+#[derive(Clone)]
+pub struct ActivationWriterHandle(Rc<ActivationWriter>);
+
+/// Puts the writer object into `module`.
+pub fn register(module: &mut Module) {
+    module.set_custom_type_with_comments::<ActivationWriterHandle>(
+        "ActivationWriter",
+        &["/// Writes activation streams to disk, from where factories read them again."],
+    );
+    combine_with_exported_module!(module, "writer", functions);
+}
+
+#[export_module]
+mod functions {
+    /// Writes activation streams to disk, from where factories read them again.
+    #[rhai_fn(name = "ActivationWriter", return_raw)]
+    pub fn new_writer(config: ConfigHandle<ActivationWriterConfig>) -> RhaiResultOf<ActivationWriterHandle> {
+        ActivationWriter::new(config.get())
+            .map(|writer| ActivationWriterHandle(Rc::new(writer)))
+            .raise()
+    }
+
+    /// Writes the stream until it ends or there are enough tokens; goes on where an earlier call was interrupted.
+    /// Returns `#{ chunks, tokens, bytes, kept }`.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn process(
+        context: NativeCallContext,
+        writer: &mut ActivationWriterHandle,
+        activations: StreamHandle,
+    ) -> RhaiResultOf<Map> {
+        let state = State::of(&context);
+        let written = activations
+            .with(|stream| writer.0.process(stream, state.context()))
+            .raise()?;
+        let numbers = [
+            ("chunks", written.chunks),
+            ("tokens", written.tokens),
+            ("bytes", written.bytes),
+            ("kept", written.kept),
+        ];
+        Ok(numbers
+            .into_iter()
+            .map(|(name, number)| (name.into(), (number as i64).into()))
+            .collect())
+    }
+
+    /// The settings.
+    #[rhai_fn(get = "cfg", pure)]
+    pub fn cfg(writer: &mut ActivationWriterHandle) -> ConfigHandle<ActivationWriterConfig> {
+        ConfigHandle::new(writer.0.config().clone())
+    }
+
+    /// Where it writes.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(writer: &mut ActivationWriterHandle) -> String {
+        format!("ActivationWriter(cache_dir: {:?})", writer.0.config().cache_dir)
+    }
+}
