@@ -38,7 +38,6 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let (mut host, stop) = arguments.progress.host(printer)?;
     let interrupts = interrupt::install(stop, printer.clone())?;
     match host.run_file(&arguments.script, &arguments.args)? {
-        // As the operating system does: the lowest eight bits.
         Outcome::Exited(code) => Ok(code),
         Outcome::Finished(_) if interrupts.came() => Ok(Fault::Interrupted.exit_code()),
         Outcome::Finished(_) => Ok(0),

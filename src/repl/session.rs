@@ -138,7 +138,6 @@ pub(super) fn is_incomplete(interactive: &Interactive, text: &str) -> bool {
 fn quit_if_asked(outcome: &Outcome) -> Next {
     match outcome {
         Outcome::Finished(_) => Next::Continue,
-        // As the operating system does: the lowest eight bits.
         Outcome::Exited(code) => Next::Quit(*code),
     }
 }

@@ -45,6 +45,7 @@ impl<'host> Interactive<'host> {
     /// As [`enter`](Self::enter).
     pub fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
         self.host.state().context().stop.clear();
+        self.host.state().sources().set_session_names(self.defined_names());
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
@@ -91,6 +92,19 @@ impl<'host> Interactive<'host> {
         let functions = module.gen_fn_signatures_with_mapper(|name| name.into());
         functions
             .chain(module.iter_var().map(|(name, _)| name.to_string()))
+            .collect()
+    }
+
+    /// Names of variables, functions and imports, for hints about misspelt ones.
+    fn defined_names(&self) -> Vec<String> {
+        let variables = self.scope.iter_raw().map(|(name, _, _)| name.to_string());
+        let functions = self
+            .functions
+            .iter_functions()
+            .map(|function| function.name.to_string());
+        variables
+            .chain(functions)
+            .chain(self.imports.keys().cloned())
             .collect()
     }
 

@@ -17,17 +17,21 @@ pub mod lexer;
 
 /// The texts of all scripts, modules and session entries, by the name that errors show.
 #[derive(Default)]
-pub struct SourceMap(RefCell<HashMap<String, Arc<str>>>);
+pub struct SourceMap {
+    texts: RefCell<HashMap<String, Arc<str>>>,
+    /// What the entries of a session have defined so far.
+    session: RefCell<Vec<String>>,
+}
 
 impl SourceMap {
     /// Remembers `text` under `name`.
     pub fn insert(&self, name: impl Into<String>, text: impl Into<Arc<str>>) {
-        self.0.borrow_mut().insert(name.into(), text.into());
+        self.texts.borrow_mut().insert(name.into(), text.into());
     }
 
     /// The text of that name.
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
-        self.0.borrow().get(name).cloned()
+        self.texts.borrow().get(name).cloned()
     }
 
     /// The token at `position` of the text called `name`.
@@ -42,11 +46,20 @@ impl SourceMap {
         })
     }
 
-    /// Every identifier that any known text defines: variables, functions, parameters, imports.
+    /// Every identifier that the text of that name defines (variables, functions, parameters, imports), and what the
+    /// session around it does.
     pub fn defined_names(&self, name: &str) -> Vec<String> {
-        self.text(name)
+        let mut names = self
+            .text(name)
             .map(|text| defined_names(&text))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        names.extend(self.session.borrow().iter().cloned());
+        names
+    }
+
+    /// Remembers what a session has defined so far.
+    pub fn set_session_names(&self, names: Vec<String>) {
+        *self.session.borrow_mut() = names;
     }
 }
 
