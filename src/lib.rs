@@ -10,7 +10,8 @@
 //! train                        batches -> a trained dictionary
 //! eval                         what a dictionary explains, and what its errors cost the model
 //! activations | dictionary     tokens -> batches | the SAE itself
-//! model | text                 hooked decoders | data sets and tokenizers
+//! model                        hooked decoders
+//! text                         data sets and tokenizers
 //! hub | tensor | report        downloads | libtorch | what people see
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
 //! error

@@ -3,14 +3,19 @@
 #![allow(clippy::print_stderr)] // tests over fixtures say how many they compared
 
 mod activations;
+mod command_line;
 mod datasets;
+mod docs;
 mod errors;
 mod fixtures;
+mod layering;
 mod model;
+mod program;
 mod sae_files;
 mod sae_fit;
 mod sae_init;
 mod sae_step;
 mod sae_train;
 mod scripts;
+mod session;
 mod setup;

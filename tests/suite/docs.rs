@@ -1,0 +1,173 @@
+//! Every example in the documentation works: fences of README, docs/, the standard library and the bound functions.
+//!
+//! A ```` ```rhai ```` fence runs; ```` ```rhai no_run ```` is checked only, for what needs a download or a GPU. Lines
+//! that end with `// prints TEXT` state what the script prints, in order.
+
+use std::path::{Path, PathBuf};
+
+use saescript::Host;
+
+use crate::program::{Ran, run_in};
+
+/// One example: where it stands, whether it can run, its text.
+struct Example {
+    place: String,
+    runs: bool,
+    text: String,
+}
+
+/// The `rhai` fences of a Markdown text.
+fn examples_of(name: &str, text: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut inside = false;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_end();
+        match (inside, line.trim_start().strip_prefix("```")) {
+            (false, Some(info)) if info.split([' ', ',']).next() == Some("rhai") => {
+                inside = true;
+                let place = format!("{name}:{}", index + 1);
+                examples.push(Example {
+                    place,
+                    runs: !info.contains("no_run"),
+                    text: String::new(),
+                });
+            }
+            (true, Some(_)) => inside = false,
+            (true, None) => {
+                if let Some(example) = examples.last_mut() {
+                    example.text += line;
+                    example.text.push('\n');
+                }
+            }
+            (false, _) => (),
+        }
+    }
+    examples
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `folder` with this extension.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => found.extend(files(&path, extension)),
+            false if path.extension().is_some_and(|known| known == extension) => found.push(path),
+            false => (),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn all_examples() -> Vec<Example> {
+    let mut examples = Vec::new();
+    let named = |path: &Path| path.strip_prefix(root()).unwrap_or(path).display().to_string();
+    let mut pages = vec![root().join("README.md")];
+    pages.extend(files(&root().join("docs"), "md"));
+    for page in pages {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        examples.extend(examples_of(&named(&page), &text));
+    }
+    for script in files(&root().join("stdlib"), "rhai") {
+        let text = std::fs::read_to_string(&script).expect("a script");
+        let comments: Vec<&str> = text
+            .lines()
+            .map(|line| {
+                let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
+                let comment = comment.trim_start_matches(['!', '/']);
+                comment.strip_prefix(' ').unwrap_or(comment)
+            })
+            .collect();
+        examples.extend(examples_of(&named(&script), &comments.join("\n")));
+    }
+    let catalog = Host::builder()
+        .build()
+        .and_then(|host| host.catalog())
+        .expect("a catalog");
+    for entry in catalog.entries().iter().filter(|entry| !entry.standard) {
+        examples.extend(examples_of(&entry.path(), &entry.docs));
+    }
+    examples
+}
+
+/// What the comments of a script say that it prints.
+fn promised(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.split_once("// prints "))
+        .map(|(_, said)| said.trim())
+        .collect()
+}
+
+fn try_example(example: &Example) -> Result<(), String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("example.rhai"), &example.text).expect("writable");
+    let command = if example.runs { "run" } else { "check" };
+    let Ran { code, out, err } = run_in(folder.path(), [command, "example.rhai"]);
+    if code != Some(0) {
+        return Err(format!(
+            "{}: `saescript {command}` ended with {code:?}\n{err}",
+            example.place
+        ));
+    }
+    let promised = promised(&example.text);
+    let printed: Vec<&str> = out.lines().map(str::trim).collect();
+    match example.runs && !promised.is_empty() && promised != printed {
+        true => Err(format!(
+            "{}: promised {promised:?}, printed {printed:?}",
+            example.place
+        )),
+        false => Ok(()),
+    }
+}
+
+#[test]
+fn every_example_works() {
+    let examples = all_examples();
+    assert!(!examples.is_empty(), "there are no examples");
+    let failures: Vec<String> = examples
+        .iter()
+        .filter_map(|example| try_example(example).err())
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{} of {} examples:\n{}",
+        failures.len(),
+        examples.len(),
+        failures.join("\n\n")
+    );
+}
+
+#[test]
+fn fences_are_found_with_their_lines_and_marks() {
+    let page = "text\n```rhai\nprint(1); // prints 1\n```\n```toml\nx = 1\n```\n```rhai no_run\nf()\n```\n";
+    let examples = examples_of("page", page);
+    let seen: Vec<(&str, bool, &str)> = examples
+        .iter()
+        .map(|example| (example.place.as_str(), example.runs, example.text.as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("page:2", true, "print(1); // prints 1\n"),
+            ("page:8", false, "f()\n")
+        ]
+    );
+    assert_eq!(promised(&examples[0].text), ["1"]);
+}
+
+#[test]
+fn examples_that_lie_are_found() {
+    let example = |text: &str| Example {
+        place: "here".into(),
+        runs: true,
+        text: text.into(),
+    };
+    assert!(try_example(&example("print(2); // prints 1")).is_err_and(|text| text.contains("promised")));
+    assert!(try_example(&example("no_such")).is_err_and(|text| text.contains("no_such")));
+    assert!(try_example(&example("print(1); // prints 1")).is_ok());
+}

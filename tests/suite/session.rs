@@ -1,0 +1,196 @@
+//! The interactive session on a terminal of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use expectrl::process::unix::WaitStatus;
+use expectrl::session::OsSession;
+use expectrl::{ControlCode, Eof, Expect};
+
+use crate::program::program;
+
+/// A session whose terminal shows no colours, so that what is expected can be written down.
+struct Terminal(OsSession);
+
+impl Terminal {
+    fn open(state: &Path) -> Self {
+        Self::open_with(state, &[])
+    }
+
+    fn open_with(state: &Path, arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.arg("repl").args(arguments).current_dir(state);
+        command
+            .env("XDG_STATE_HOME", state)
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1");
+        let mut session = OsSession::spawn(command).expect("a terminal");
+        session.set_expect_timeout(Some(Duration::from_secs(60)));
+        session
+            .get_process_mut()
+            .set_window_size(100, 40)
+            .expect("a window");
+        let mut terminal = Terminal(session);
+        terminal.expect(":help");
+        terminal.expect("> ");
+        terminal
+    }
+
+    #[track_caller]
+    fn expect(&mut self, text: &str) {
+        if let Err(error) = self.0.expect(text) {
+            let mut rest = [0; 4096];
+            let length = self.0.try_read(&mut rest).unwrap_or(0);
+            panic!(
+                "{text:?} did not come: {error}; there was {:?}",
+                String::from_utf8_lossy(&rest[..length])
+            );
+        }
+    }
+
+    fn send(&mut self, text: &str) {
+        self.0.send(text).expect("the terminal takes it");
+    }
+
+    /// Types an entry and waits for `answer`, then for the next prompt.
+    #[track_caller]
+    fn enter(&mut self, entry: &str, answer: &str) {
+        self.send(entry);
+        self.send("\r");
+        self.expect("\r\n");
+        self.expect(answer);
+        self.expect("> ");
+    }
+
+    fn ends_with(mut self, code: i32) {
+        self.0.expect(Eof).expect("the end");
+        let status = self.0.get_process().wait().expect("a status");
+        assert!(
+            matches!(status, WaitStatus::Exited(_, ended) if ended == code),
+            "{status:?}"
+        );
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn entries_of_several_lines_keep_what_they_define() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.send("fn twice(n) {\r");
+    terminal.send("n * 2\r");
+    terminal.enter("}", "");
+    terminal.enter("twice(21)", "42");
+    terminal.enter("let text = `over\rlines`; text.len()", "10");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn an_error_is_shown_with_its_place_and_the_session_goes_on() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.enter("let weight = 3", "");
+    terminal.enter("1 + wieght", "did you mean `weight`?");
+    terminal.enter("weight + 1", "4");
+    terminal.send(":quit\r");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn tab_completes_names_members_and_keys() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.enter("let weights = torch::zeros([2, 3])", "");
+    terminal.send("weig\t");
+    terminal.expect("weights");
+    terminal.send(".numel\t");
+    terminal.expect(".numel(");
+    terminal.enter(")", "6");
+    terminal.send("SAEConfig(#{ expansion_f\t");
+    terminal.expect("expansion_factor: ");
+    terminal.send("\u{3}");
+    terminal.expect("> ");
+    terminal.send("torch::ze\t");
+    terminal.expect("torch::zeros");
+    terminal.send("\u{3}");
+    terminal.expect("> ");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn help_shows_signatures_and_docs() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.enter(":help torch::zeros", "torch::zeros(shape");
+    terminal.enter(":help SAEConfig", "d_model: int (required)");
+    terminal.enter(":help", "write what was entered so far");
+    terminal.enter(":hlep", "did you mean `:help`?");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn ctrl_c_clears_a_line_and_stops_an_evaluation() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.send("this is not ( finished");
+    terminal.send("\u{3}");
+    terminal.expect("> ");
+    terminal.enter("1 + 1", "2");
+    terminal.send("print(\"be\" + \"gun\"); loop {}\r");
+    terminal.expect("begun");
+    terminal
+        .0
+        .send(ControlCode::EndOfText)
+        .expect("the terminal takes it");
+    terminal.expect("interrupted");
+    terminal.expect("> ");
+    terminal.enter("2 + 3", "5");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn a_signal_at_the_prompt_ends_the_session() {
+    let state = folder();
+    let terminal = Terminal::open(state.path());
+    let id = terminal.0.get_process().pid().as_raw();
+    // SAFETY: the child has not been waited for, so the id is still its own.
+    assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
+    terminal.ends_with(130);
+}
+
+#[test]
+fn history_is_kept_from_session_to_session() {
+    let state = folder();
+    let mut first = Terminal::open(state.path());
+    first.enter("111 + 222", "333");
+    first.send("\u{4}");
+    first.ends_with(0);
+    let mut second = Terminal::open(state.path());
+    second.send("\u{1b}[A");
+    second.expect("111 + 222");
+    second.enter("", "333");
+    second.send("\u{4}");
+    second.ends_with(0);
+    assert!(state.path().join("saescript/history").is_file());
+}
+
+#[test]
+fn a_script_can_be_loaded_first_and_exit_ends_with_its_code() {
+    let state = folder();
+    std::fs::write(
+        state.path().join("begin.rhai"),
+        "let base = 40; fn add(n) { n + 2 }",
+    )
+    .expect("writable");
+    let mut terminal = Terminal::open_with(state.path(), &["begin.rhai"]);
+    terminal.enter("add(base)", "42");
+    terminal.send("exit(5)\r");
+    terminal.ends_with(5);
+}
