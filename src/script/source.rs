@@ -166,12 +166,11 @@ type Tokens = std::iter::Peekable<std::vec::IntoIter<Token>>;
 
 /// Goes past `Name::Name(` and into the map or list literal; false if none stands there.
 fn enter(tokens: &mut Tokens) -> bool {
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         match token.kind {
+            Kind::Name | Kind::PathSeparator | Kind::OpenRound => continue,
             // Arguments before the map are passed by.
-            Kind::Name | Kind::PathSeparator | Kind::OpenRound | Kind::Text | Kind::Number | Kind::Comma => {
-                ()
-            }
+            Kind::Text | Kind::Number | Kind::Comma => continue,
             Kind::OpenMap | Kind::OpenSquare => return true,
             _ => return false,
         }

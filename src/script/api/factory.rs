@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, ImmutableString, Map, Module};
 
 use super::datasets::DatasetHandle;
 use super::model::LanguageModelHandle;
-use super::stream::StreamHandle;
+use super::stream::ActivationStreamHandle;
 use crate::activations::{ActivationFactory, ActivationFactoryConfig, Inputs};
 use crate::error::{Error, Result};
 use crate::script::arguments::Arguments;
@@ -57,7 +57,7 @@ fn process(
     factory: &ActivationFactoryHandle,
     context: &NativeCallContext,
     options: Map,
-) -> Result<StreamHandle> {
+) -> Result<ActivationStreamHandle> {
     let mut arguments = Arguments::new("process", options);
     let model = arguments.optional::<LanguageModelHandle>("model", "a language model")?;
     let model_name = arguments.data::<String>("model_name")?;
@@ -70,7 +70,7 @@ fn process(
         ..Inputs::default()
     };
     let stream = factory.0.process(inputs, State::of(context).context())?;
-    Ok(StreamHandle::new(stream))
+    Ok(ActivationStreamHandle::new(stream))
 }
 
 #[export_module]
@@ -92,7 +92,7 @@ mod functions {
         context: NativeCallContext,
         factory: &mut ActivationFactoryHandle,
         options: Map,
-    ) -> RhaiResultOf<StreamHandle> {
+    ) -> RhaiResultOf<ActivationStreamHandle> {
         process(factory, &context, options).raise()
     }
 
@@ -101,7 +101,7 @@ mod functions {
     pub fn process_cached(
         context: NativeCallContext,
         factory: &mut ActivationFactoryHandle,
-    ) -> RhaiResultOf<StreamHandle> {
+    ) -> RhaiResultOf<ActivationStreamHandle> {
         process(factory, &context, Map::new()).raise()
     }
 
@@ -113,7 +113,7 @@ mod functions {
         model: LanguageModelHandle,
         model_name: ImmutableString,
         datasets: Map,
-    ) -> RhaiResultOf<StreamHandle> {
+    ) -> RhaiResultOf<ActivationStreamHandle> {
         let mut options = Map::new();
         options.insert("model".into(), Dynamic::from(model));
         options.insert("model_name".into(), model_name.into());

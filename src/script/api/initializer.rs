@@ -7,7 +7,7 @@ use rhai::{Map, Module};
 
 use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;
-use super::stream::StreamHandle;
+use super::stream::ActivationStreamHandle;
 use crate::activations::BatchStream;
 use crate::dictionary::SAEConfig;
 use crate::error::Result;
@@ -34,7 +34,7 @@ pub fn register(module: &mut Module) {
 /// What an initialisation may look at.
 #[derive(Default)]
 struct Given {
-    stream: Option<StreamHandle>,
+    stream: Option<ActivationStreamHandle>,
     model: Option<LanguageModelHandle>,
 }
 
@@ -109,7 +109,7 @@ mod functions {
         context: NativeCallContext,
         initializer: &mut InitializerHandle,
         config: ConfigHandle<SAEConfig>,
-        activation_stream: StreamHandle,
+        activation_stream: ActivationStreamHandle,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
         let given = Given {
             stream: Some(activation_stream),

@@ -1,11 +1,14 @@
 //! Everything that scripts see: one file an object, combined into one package.
 
+#![allow(clippy::unwrap_used)] // in what #[export_module] makes of each function, after the engine checked the types
+
 mod batch;
 mod callbacks;
 mod constants;
 mod datasets;
 mod errors;
 mod factory;
+mod fit;
 mod hooks;
 mod initializer;
 mod model;

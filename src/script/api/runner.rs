@@ -3,7 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-use super::trainer::{facts, metrics_map, outcome_name};
+use super::fit::{facts, outcome_name};
+use super::trainer::metrics_map;
 use crate::runner::{EvalSettings, TrainOptions, TrainReport, TrainSAESettings, evaluate_sae, train_sae};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;

@@ -15,7 +15,7 @@ use crate::script::failure::{Raise, RhaiResultOf, raise};
 
 /// A stream that scripts hold; copies of the handle take from the same stream.
 #[derive(Clone)]
-pub struct StreamHandle(Rc<RefCell<Source>>);
+pub struct ActivationStreamHandle(Rc<RefCell<Source>>);
 
 /// Where a script's batches come from.
 enum Source {
@@ -25,10 +25,10 @@ enum Source {
     Made(std::vec::IntoIter<Batch>),
 }
 
-impl StreamHandle {
+impl ActivationStreamHandle {
     /// A handle on a factory's stream.
     pub fn new(stream: ActivationStream) -> Self {
-        StreamHandle(Rc::new(RefCell::new(Source::Factory(Box::new(stream)))))
+        ActivationStreamHandle(Rc::new(RefCell::new(Source::Factory(Box::new(stream)))))
     }
 
     /// The stream, for as long as one call needs it.
@@ -87,14 +87,14 @@ impl BatchStream for Source {
 
 /// Puts the stream object into `module`.
 pub fn register(module: &mut Module) {
-    module.set_custom_type_with_comments::<StreamHandle>(
+    module.set_custom_type_with_comments::<ActivationStreamHandle>(
         "ActivationStream",
         &["/// Batches of activations, each handed out once. A batch is a map with a tensor for each hook point and \
            `tokens`, `mask`, `attention_mask`, and `meta` in 2D."],
     );
     combine_with_exported_module!(module, "stream", functions);
-    module.set_iter_result(TypeId::of::<StreamHandle>(), |stream| {
-        let stream = stream.cast::<StreamHandle>();
+    module.set_iter_result(TypeId::of::<ActivationStreamHandle>(), |stream| {
+        let stream = stream.cast::<ActivationStreamHandle>();
         let mut failed = false;
         Box::new(std::iter::from_fn(move || {
             if failed {
@@ -111,7 +111,7 @@ pub fn register(module: &mut Module) {
 mod functions {
     /// The next batch, or `()` at the end.
     #[rhai_fn(return_raw, pure, volatile)]
-    pub fn next(stream: &mut StreamHandle) -> RhaiResultOf<Dynamic> {
+    pub fn next(stream: &mut ActivationStreamHandle) -> RhaiResultOf<Dynamic> {
         stream
             .next_map()
             .map(|batch| batch.map_or(Dynamic::UNIT, Dynamic::from))
@@ -120,7 +120,7 @@ mod functions {
 
     /// A stream of batches that the script made, each a map as a factory's stream gives.
     #[rhai_fn(name = "ActivationStream", return_raw)]
-    pub fn from_batches(batches: Array) -> RhaiResultOf<StreamHandle> {
+    pub fn from_batches(batches: Array) -> RhaiResultOf<ActivationStreamHandle> {
         let read = |(index, value): (usize, &Dynamic)| {
             let segment = || format!("[{index}]");
             match value.read_lock::<Map>() {
@@ -134,14 +134,14 @@ mod functions {
             .map(read)
             .collect::<Result<_>>()
             .raise()?;
-        Ok(StreamHandle(Rc::new(RefCell::new(Source::Made(
+        Ok(ActivationStreamHandle(Rc::new(RefCell::new(Source::Made(
             batches.into_iter(),
         )))))
     }
 
     /// What the stream has done so far: batches, rows, sequences, tokens, speeds and where the time went (seconds).
     #[rhai_fn(return_raw, pure, volatile)]
-    pub fn stats(stream: &mut StreamHandle) -> RhaiResultOf<Map> {
+    pub fn stats(stream: &mut ActivationStreamHandle) -> RhaiResultOf<Map> {
         let Source::Factory(stream) = &*stream.0.borrow() else {
             return Err(raise(Error::input("only a factory's stream keeps statistics")));
         };
@@ -166,7 +166,7 @@ mod functions {
 
     /// What it is.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn to_text(stream: &mut StreamHandle) -> String {
+    pub fn to_text(stream: &mut ActivationStreamHandle) -> String {
         match &*stream.0.borrow() {
             Source::Factory(stream) => {
                 let rows = stream

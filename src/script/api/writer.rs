@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
-use super::stream::StreamHandle;
+use super::stream::ActivationStreamHandle;
 use crate::activations::{ActivationWriter, ActivationWriterConfig};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -40,7 +40,7 @@ mod functions {
     pub fn process(
         context: NativeCallContext,
         writer: &mut ActivationWriterHandle,
-        activations: StreamHandle,
+        activations: ActivationStreamHandle,
     ) -> RhaiResultOf<Map> {
         let state = State::of(&context);
         let written = activations
