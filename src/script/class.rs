@@ -238,6 +238,7 @@ fn register_methods<C: Config>(module: &mut Module) {
     for name in ["to_string", "to_debug"] {
         FuncRegistration::new(name)
             .with_params_info([this.as_str(), "String"])
+            .with_comments(["/// As it would be written in a script."])
             .set_into_module(module, |config: &mut ConfigHandle<C>| config.written());
     }
     FuncRegistration::new("==").set_into_module(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {

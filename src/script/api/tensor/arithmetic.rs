@@ -27,8 +27,6 @@ const OPERATORS: &[(&str, Binary)] = &[
     ("&", |a, b| a.f_bitwise_and_tensor(b)),
     ("|", |a, b| a.f_bitwise_or_tensor(b)),
     ("^", |a, b| a.f_bitwise_xor_tensor(b)),
-    ("maximum", |a, b| a.f_maximum(b)),
-    ("minimum", |a, b| a.f_minimum(b)),
 ];
 
 /// `number` as a scalar that does not change the dtype of a tensor of the same or a richer category.

@@ -171,6 +171,20 @@ mod functions {
         handle(tensor.tensor().f_clamp_tensor(Some(low), Some(high)))
     }
 
+    /// The larger of each element and `other`'s, which may be a number.
+    #[rhai_fn(return_raw, pure)]
+    pub fn maximum(tensor: &mut TensorHandle, other: Dynamic) -> RhaiResultOf<TensorHandle> {
+        let other = operand(tensor.tensor(), &other).raise()?;
+        handle(tensor.tensor().f_maximum(&other))
+    }
+
+    /// The smaller of each element and `other`'s, which may be a number.
+    #[rhai_fn(return_raw, pure)]
+    pub fn minimum(tensor: &mut TensorHandle, other: Dynamic) -> RhaiResultOf<TensorHandle> {
+        let other = operand(tensor.tensor(), &other).raise()?;
+        handle(tensor.tensor().f_minimum(&other))
+    }
+
     /// Are all elements true (not 0)?
     #[rhai_fn(return_raw, pure)]
     pub fn all(tensor: &mut TensorHandle) -> RhaiResultOf<bool> {
