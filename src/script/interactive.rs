@@ -45,7 +45,10 @@ impl<'host> Interactive<'host> {
     /// As [`enter`](Self::enter).
     pub fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
         self.host.state().context().stop.clear();
-        self.host.state().sources().set_session_names(self.defined_names());
+        self.host
+            .state()
+            .sources()
+            .set_session_names(self.defined_names());
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
