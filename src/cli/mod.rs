@@ -3,19 +3,22 @@
 mod check;
 mod doc;
 pub mod doctor;
+mod eval;
 mod interrupt;
 mod repl;
 mod run;
+mod train;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::config::Document;
 use crate::error::{Error, Result};
-use crate::event::{RunContext, StopFlag};
-use crate::report::{Printer, Progress};
+use crate::event::{Metrics, RunContext, StopFlag};
+use crate::report::{Printer, Progress, Table};
 use crate::script::Host;
 use crate::tensor::runtime;
 
@@ -27,6 +30,7 @@ use crate::tensor::runtime;
     max_term_width = 100,
     after_help = "Examples:
   saescript run examples/quickstart.rhai
+  saescript train examples/train.toml
   saescript repl
   saescript doc SAEConfig
 
@@ -40,6 +44,8 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Train(train::Arguments),
+    Eval(eval::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
     Doc(doc::Arguments),
@@ -54,6 +60,9 @@ struct DoctorArguments {
     #[arg(long)]
     json: bool,
 }
+
+/// With which libtorch's generator starts, until somebody seeds it.
+const DEFAULT_SEED: i64 = 0;
 
 /// How progress is shown, for commands that work long.
 #[derive(Debug, clap::Args)]
@@ -78,6 +87,18 @@ enum ProgressChoice {
 impl ProgressArguments {
     /// A host that reports as asked, and the flag that stops what runs in it.
     fn host(&self, printer: &Printer) -> Result<(Host, StopFlag)> {
+        let context = self.context(printer);
+        let stop = context.stop.clone();
+        let output = printer.clone();
+        let host = Host::builder()
+            .context(context)
+            .output(move |line| output.line(line))
+            .build()?;
+        Ok((host, stop))
+    }
+
+    /// Reports as asked.
+    fn context(&self, printer: &Printer) -> RunContext {
         let progress = match self.progress {
             _ if self.quiet => Progress::Quiet,
             ProgressChoice::Auto => Progress::auto(),
@@ -87,15 +108,39 @@ impl ProgressArguments {
         };
         let context = RunContext::default();
         context.events.add(progress.observer(printer));
-        let stop = context.stop.clone();
-        printer.stop_when_reader_leaves(stop.clone());
-        let output = printer.clone();
-        let host = Host::builder()
-            .context(context)
-            .output(move |line| output.line(line))
-            .build()?;
-        Ok((host, stop))
+        printer.stop_when_reader_leaves(context.stop.clone());
+        context
     }
+}
+
+/// A configuration file and changes to it.
+#[derive(Debug, clap::Args)]
+struct ConfigArguments {
+    /// The configuration: a .toml, .json or .yaml file
+    config: PathBuf,
+    /// Change a setting, e.g. `trainer.lr=3e-4`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigArguments {
+    /// The file with the changes applied.
+    fn read(&self) -> Result<Document> {
+        let mut document = Document::read(&self.config)?;
+        for change in &self.set {
+            document.set(change)?;
+        }
+        Ok(document)
+    }
+}
+
+/// Metrics and their values, a row each.
+fn metrics_table(metrics: &Metrics) -> String {
+    let mut table = Table::new(["metric", "value"]);
+    for (name, value) in metrics {
+        table.row([name.clone(), format!("{value:.6}")]);
+    }
+    table.render(None) + "\n"
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
@@ -106,6 +151,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
     match CommandLine::try_parse_from(arguments) {
         Ok(line) => {
             runtime::start();
+            // libtorch seeds its generator differently in every process; runs shall be repeatable.
+            tch::manual_seed(DEFAULT_SEED);
             line.command.run(printer)
         }
         Err(error) => usage(&error, printer),
@@ -116,6 +163,8 @@ impl Command {
     fn run(self, printer: &Printer) -> Result<u8> {
         match self {
             Command::Run(arguments) => run::run(&arguments, printer),
+            Command::Train(arguments) => train::run(&arguments, printer),
+            Command::Eval(arguments) => eval::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
             Command::Doc(arguments) => doc::run(&arguments, printer),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{NormActivation, SAEConfig, SparseAutoEncoder};
+use super::{NormActivation, SAEConfig, SparseAutoEncoder, saelens};
 use crate::atomic;
 use crate::config::{self, Map, Value, from_value};
 use crate::error::{Context, Error, Result};
@@ -111,12 +111,16 @@ impl SparseAutoEncoder {
         Ok(sae)
     }
 
-    /// Loads a dictionary from a folder with `config.json` and weights, or from a weights file beside a `config.json`.
+    /// Loads a dictionary from a folder with `config.json` and weights, or from a weights file beside a `config.json`;
+    /// also from a folder that SAELens wrote.
     ///
     /// # Errors
     /// Missing, broken or truncated files; tensors that are missing, surplus or of the wrong shape.
     pub fn from_pretrained(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
         let path = path.as_ref();
+        if path.join(saelens::SETTINGS_FILE).is_file() && !path.join("config.json").is_file() {
+            return Self::from_saelens(path, options);
+        }
         let weights = weights_file(path)?;
         let folder = match path.is_dir() {
             true => path,

@@ -5,14 +5,17 @@
 
 mod activation;
 mod config;
+mod convert;
 mod files;
 mod loss;
 mod norm;
 mod sae;
+mod saelens;
 mod weights;
 
 pub use activation::ActFn;
 pub use config::{SAEConfig, SaeType};
+pub use convert::ThresholdEstimate;
 pub use files::LoadOptions;
 pub use loss::{DeadLatents, LossInput, LossSettings, LossTerms, SparsityLoss};
 pub(crate) use loss::{squared_error, sum_last, token_mean};

@@ -9,11 +9,13 @@
 //! metrics             summed on the device, read back when logged
 //! trainer, fit        one step; a whole stream, for one dictionary or several
 //! folder, checkpoint  what is written
+//! convert             top-k dictionaries to jumprelu
 //! ```
 
 mod checkpoint;
 mod checks;
 mod config;
+mod convert;
 mod dataset_norm;
 mod dead;
 mod engine;
@@ -31,6 +33,7 @@ mod trainer;
 
 pub use checkpoint::list_checkpoints;
 pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerClass, TrainerConfig};
+pub use convert::convert_to_jumprelu;
 pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
 pub use engine::{AutogradEngine, StepEngine, StepOutput};

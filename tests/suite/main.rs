@@ -1,7 +1,5 @@
 //! Everything that is tested from outside, in one program.
 
-#![allow(clippy::print_stderr)] // tests over fixtures say how many they compared
-
 mod activations;
 mod command_line;
 mod datasets;
@@ -11,6 +9,7 @@ mod fixtures;
 mod layering;
 mod model;
 mod program;
+mod sae_convert;
 mod sae_files;
 mod sae_fit;
 mod sae_init;
