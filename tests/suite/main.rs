@@ -9,6 +9,7 @@ mod fixtures;
 mod layering;
 mod model;
 mod program;
+mod runner;
 mod sae_convert;
 mod sae_files;
 mod sae_fit;
