@@ -96,7 +96,7 @@ impl TrainerConfig {
         }
         if self
             .checkpoint_every_minutes
-            .is_some_and(|minutes| !(minutes > 0.0))
+            .is_some_and(|minutes| minutes.is_nan() || minutes <= 0.0)
         {
             let given = self.checkpoint_every_minutes.unwrap_or_default();
             return Err(out_of_range(

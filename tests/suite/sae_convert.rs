@@ -134,7 +134,7 @@ fn folders_that_saelens_wrote_give_its_numbers() {
             let reconstructed = sae.decode(&acts).expect("decoded");
             if sae.cfg.sparsity_include_decoder_norm {
                 // SAELens leaves the decoder norm in the activations and takes it out of the decoder.
-                acts = acts * sae.decoder_norm().expect("norms");
+                acts *= sae.decoder_norm().expect("norms");
             }
             assert!(distance(&acts, &tensor(&io, "feature_acts")) < 1e-5, "{name}");
             assert!(

@@ -46,7 +46,7 @@ impl BatchStream for Synthetic {
             .view([self.rows, 16])
             .to_kind(Kind::Float);
         if self.poisoned == Some(self.next) {
-            x = x * f64::NAN;
+            x *= f64::NAN;
         }
         self.next += 1;
         Ok(Some(Batch {

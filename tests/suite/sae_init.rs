@@ -1,5 +1,7 @@
 //! The initialiser and folding against the reference's numbers.
 
+#![allow(clippy::print_stderr)] // says how many numbers were compared
+
 use std::path::Path;
 
 use saescript::activations::{Batch, BatchStream};

@@ -1,5 +1,7 @@
 //! One forward and backward pass of the dictionary against the reference's numbers.
 
+#![allow(clippy::print_stderr)] // says how many numbers were compared
+
 use std::path::Path;
 
 use saescript::config::{Map, Value, from_value};

@@ -1,5 +1,7 @@
 //! 200 steps of training against the reference's numbers, and the same bytes for the same seed.
 
+#![allow(clippy::print_stderr)] // says how many numbers were compared
+
 use std::path::Path;
 
 use saescript::activations::Batch;
