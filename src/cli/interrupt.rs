@@ -33,7 +33,7 @@ pub(super) fn install(stop: StopFlag, printer: Printer) -> Result<Interrupts> {
             unsafe { libc::_exit(i32::from(Fault::Interrupted.exit_code())) }
         }
         stop.set();
-        printer.remark("\nstopping at the next safe point; once more to stop at once");
+        printer.interrupted("stopping at the next safe point; once more to stop at once");
     };
     ctrlc::set_handler(handler)
         .map_err(|error| Error::run(format!("cannot watch for interrupts: {error}")))?;

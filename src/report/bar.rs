@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::columns::Columns;
 use super::format;
 use super::printer::Printer;
 use super::progress::{saved, warning};
+use super::terminal::{self, Terminal};
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer};
 
@@ -29,6 +30,9 @@ struct Task {
 
 impl Bar {
     pub(super) fn new(printer: Printer) -> Self {
+        const REDRAWS_A_SECOND: u8 = 20;
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new()), REDRAWS_A_SECOND);
+        printer.bars().set_draw_target(target);
         Bar {
             printer,
             tasks: Vec::new(),
@@ -118,8 +122,11 @@ pub(super) fn numbers(shown: &[(&'static str, f64)]) -> String {
 }
 
 fn style(unit: &'static str, total: Option<u64>) -> Result<ProgressStyle> {
+    // A narrow terminal has no room for both the bar and the numbers.
+    const NARROW: u16 = 110;
     let template = match total {
-        Some(_) => "{prefix} {bar:24.cyan/dim} {percent:>3}%  {amount}  {speed}  {left}  {wide_msg}",
+        Some(_) if terminal::size().0 < NARROW => "{prefix}  {amount}  {speed}  {left}  {wide_msg}",
+        Some(_) => "{prefix} {bar:20.cyan/dim} {percent:>3}%  {amount}  {speed}  {left}  {wide_msg}",
         None => "{spinner} {prefix}  {amount}  {speed}  {elapsed_precise}  {wide_msg}",
     };
     let style = ProgressStyle::with_template(template)

@@ -4,6 +4,7 @@
 //! printer    standard output and standard error, above a progress bar if there is one
 //! progress   which observer suits the place where the program runs
 //! bar        a progress bar on a terminal
+//! terminal   what bars are drawn on
 //! lines      plain lines in a file, a pipe or a job's log
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
@@ -24,6 +25,7 @@ mod printer;
 mod progress;
 pub mod table;
 pub mod tensorboard;
+mod terminal;
 pub mod wandb;
 
 pub use printer::Printer;

@@ -4,21 +4,32 @@
 //! above it, drops colours where nobody sees them (`NO_COLOR`, files, pipes), and takes a closed pipe for what it is:
 //! the reader has seen enough (`saescript run x.rhai | head`).
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::diagnostic;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 
 /// A cheap handle on what is printed to.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Printer(Arc<Inner>);
 
-#[derive(Default)]
+impl Default for Printer {
+    fn default() -> Self {
+        Printer(Arc::new(Inner {
+            // Bars are shown once somebody asks for them.
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            reader_left: AtomicBool::default(),
+            stop: Mutex::default(),
+            failure: Mutex::default(),
+        }))
+    }
+}
+
 struct Inner {
     bars: MultiProgress,
     reader_left: AtomicBool,
@@ -74,6 +85,23 @@ impl Printer {
                 .lock()
                 .write_all(format!("{text}\n").as_bytes());
         });
+    }
+
+    /// Columns of the terminal that standard output is, for text that is to fill it; a readable width elsewhere.
+    pub fn width(&self) -> usize {
+        const READABLE: usize = 110;
+        match rustix::termios::tcgetwinsize(std::io::stdout()) {
+            Ok(window) if window.ws_col > 0 => usize::from(window.ws_col).min(READABLE),
+            _ => READABLE,
+        }
+    }
+
+    /// What an interrupt does, to standard error, in place of the `^C` that the terminal shows.
+    pub fn interrupted(&self, text: &str) {
+        match std::io::stderr().is_terminal() {
+            true => self.remark(&format!("\r\x1b[K{text}")),
+            false => self.remark(text),
+        }
     }
 
     /// What went wrong, to standard error: the sentence, the place in the source, the callers and the advice.

@@ -35,6 +35,8 @@ impl Progress {
     /// The observer that shows it.
     pub fn observer(self, printer: &Printer) -> Box<dyn Observer> {
         match self {
+            // Nothing can be redrawn in a file.
+            Progress::Bar if !std::io::stderr().is_terminal() => Progress::Lines.observer(printer),
             Progress::Bar => Box::new(Bar::new(printer.clone())),
             Progress::Lines => Box::new(Lines::new(printer.clone())),
             Progress::Json => Box::new(Json::new(printer.clone())),
