@@ -304,7 +304,10 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
     candidates
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(given.len()) / 3)
+        // Of a name of one or two letters something has to remain.
+        .filter(|(distance, name)| {
+            *distance <= 1 + name.len().min(given.len()) / 3 && *distance < given.len()
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

@@ -39,8 +39,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         return Ok(0);
     }
     printer.line(&match &arguments.name {
-        Some(name) => help::topic(&catalog, name)?,
-        None => help::overview(&catalog),
+        Some(name) => help::topic(&catalog, name, printer.width())?,
+        None => help::overview(&catalog, printer.width()),
     });
     Ok(0)
 }

@@ -132,8 +132,12 @@ pub(super) fn obey(session: &mut Session, line: &str) -> Result<Next> {
 
 fn show_help(session: &mut Session, topic: &str) -> Result<Next> {
     let text = match topic.strip_prefix(':').map_or(topic, |_| "") {
-        "" => format!("{}\n\n{}", commands_help(), help::overview(&session.catalog)),
-        name => help::topic(&session.catalog, name)?,
+        "" => format!(
+            "{}\n\n{}",
+            commands_help(),
+            help::overview(&session.catalog, session.printer.width())
+        ),
+        name => help::topic(&session.catalog, name, session.printer.width())?,
     };
     session.printer.line(&text);
     Ok(Next::Continue)
@@ -149,15 +153,11 @@ fn commands_help() -> String {
 }
 
 fn show_type(session: &mut Session, expression: &str) -> Result<Next> {
-    // On its own line, so that an error shows the expression as it was typed.
-    session
-        .evaluate_silently(&format!("type_of({expression}\n)"))
-        .map(|outcome| {
-            if let Outcome::Finished(kind) = outcome {
-                session.printer.line(&kind.to_string());
-            }
-            Next::Continue
-        })
+    if let Outcome::Finished(value) = session.evaluate_silently(expression)? {
+        let kind = session.interactive.borrow().type_name(&value);
+        session.printer.line(&kind);
+    }
+    Ok(Next::Continue)
 }
 
 fn time(session: &mut Session, expression: &str) -> Result<Next> {

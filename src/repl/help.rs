@@ -3,12 +3,13 @@
 use anstyle::Style;
 
 use crate::error::{Error, Result};
+use crate::report::format::wrap;
 use crate::script::docs::{Catalog, Entry, Kind};
 
 const BOLD: Style = Style::new().bold();
 
-/// What there is: modules, classes, objects and functions, a line each.
-pub fn overview(catalog: &Catalog) -> String {
+/// What there is: modules, classes, objects and functions, a line each where `width` columns suffice.
+pub fn overview(catalog: &Catalog, width: usize) -> String {
     let own = |entry: &&Entry| !entry.standard && entry.owner.is_none();
     let is_config = |entry: &Entry| {
         catalog
@@ -32,13 +33,15 @@ pub fn overview(catalog: &Catalog) -> String {
         ),
         (
             "Objects",
-            of(&|entry| entry.kind == Kind::Type && !is_config(entry)),
+            of(&|entry| entry.kind == Kind::Type && !is_config(entry) && !entry.docs.is_empty()),
         ),
         ("Functions", of(&|entry| entry.kind == Kind::Function)),
         ("Constants", of(&|entry| entry.kind == Kind::Constant)),
     ];
     let written = sections.iter().filter(|(_, entries)| !entries.is_empty());
-    let written: Vec<String> = written.map(|(title, entries)| section(title, entries)).collect();
+    let written: Vec<String> = written
+        .map(|(title, entries)| section(title, entries, width))
+        .collect();
     format!(
         "{}\n\nhelp with one of them: its name, e.g. Tensor, Tensor.mean or torch::zeros",
         written.join("\n\n")
@@ -49,15 +52,15 @@ pub fn overview(catalog: &Catalog) -> String {
 ///
 /// # Errors
 /// There is no such name; with the nearest ones.
-pub fn topic(catalog: &Catalog, name: &str) -> Result<String> {
+pub fn topic(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
     let name = name.trim().trim_end_matches("()").trim_end_matches("::");
     let found = catalog.find(name);
     if found.is_empty() {
-        return similar(catalog, name);
+        return similar(catalog, name, width);
     }
-    let mut parts = vec![entries(&found)];
+    let mut parts = vec![entries(&found, width)];
     if found.iter().any(|entry| entry.kind == Kind::Module) {
-        parts.push(section("Contents", &catalog.module(name)));
+        parts.push(section("Contents", &catalog.module(name), width));
     }
     let members = if found.iter().any(|entry| is_type(entry)) {
         catalog.members(name)
@@ -71,9 +74,9 @@ pub fn topic(catalog: &Catalog, name: &str) -> Result<String> {
             .copied()
             .collect()
     };
-    parts.push(fields(&of(Kind::Field)));
-    parts.push(section("Properties", &of(Kind::Property)));
-    parts.push(section("Methods", &of(Kind::Method)));
+    parts.push(fields(&of(Kind::Field), width));
+    parts.push(section("Properties", &of(Kind::Property), width));
+    parts.push(section("Methods", &of(Kind::Method), width));
     parts.retain(|part| !part.is_empty());
     Ok(parts.join("\n\n"))
 }
@@ -83,7 +86,7 @@ fn is_type(entry: &Entry) -> bool {
 }
 
 /// Names that contain `name`, or an error with the nearest one.
-fn similar(catalog: &Catalog, name: &str) -> Result<String> {
+fn similar(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
     let lower = name.to_lowercase();
     let containing = |entry: &&Entry| name.len() > 1 && entry.path().to_lowercase().contains(&lower);
     let found: Vec<&Entry> = catalog.entries().iter().filter(containing).collect();
@@ -91,6 +94,7 @@ fn similar(catalog: &Catalog, name: &str) -> Result<String> {
         return Ok(section(
             &format!("nothing is called `{name}`; names that contain it"),
             &found,
+            width,
         ));
     }
     let names: Vec<String> = catalog.entries().iter().map(Entry::path).collect();
@@ -98,7 +102,7 @@ fn similar(catalog: &Catalog, name: &str) -> Result<String> {
 }
 
 /// Signatures and docs; a text that several share is shown once.
-fn entries(found: &[&Entry]) -> String {
+fn entries(found: &[&Entry], width: usize) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut shown: Vec<&str> = Vec::new();
     for entry in found {
@@ -116,7 +120,7 @@ fn entries(found: &[&Entry]) -> String {
         }
         if !entry.docs.is_empty() && !shown.contains(&entry.docs.as_str()) {
             shown.push(&entry.docs);
-            lines.push(indented(&entry.docs, "  "));
+            lines.push(indented(&entry.docs, 2, width));
         }
         if !lines.is_empty() {
             parts.push(lines.join("\n"));
@@ -126,15 +130,16 @@ fn entries(found: &[&Entry]) -> String {
 }
 
 /// A title, and a line for each entry: how it is written and the first sentence about it.
-fn section(title: &str, entries: &[&Entry]) -> String {
+fn section(title: &str, entries: &[&Entry], width: usize) -> String {
     if entries.is_empty() {
         return String::new();
     }
     let written: Vec<String> = entries.iter().map(|entry| brief(entry)).collect();
-    let width = written.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    let longest = written.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    let rest = width.saturating_sub(longest + 4);
     let lines = entries.iter().zip(&written).map(|(entry, text)| {
-        let line = format!("  {text:<width$}  {}", first_sentence(&entry.docs));
-        line.trim_end().to_string()
+        let about = wrap(&first_sentence(&entry.docs), rest).join(&format!("\n{:longest$}    ", ""));
+        format!("  {text:<longest$}  {about}").trim_end().to_string()
     });
     format!("{BOLD}{title}{BOLD:#}\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
@@ -151,7 +156,7 @@ fn brief(entry: &Entry) -> String {
 }
 
 /// Fields with their whole documentation: this is where people look up what a setting means.
-fn fields(entries: &[&Entry]) -> String {
+fn fields(entries: &[&Entry], width: usize) -> String {
     if entries.is_empty() {
         return String::new();
     }
@@ -162,7 +167,7 @@ fn fields(entries: &[&Entry]) -> String {
             .map_or(entry.name.as_str(), String::as_str);
         match entry.docs.is_empty() {
             true => format!("  {signature}"),
-            false => format!("  {signature}\n{}", indented(&entry.docs, "      ")),
+            false => format!("  {signature}\n{}", indented(&entry.docs, 6, width)),
         }
     });
     format!("{BOLD}Fields{BOLD:#}\n{}", lines.collect::<Vec<_>>().join("\n"))
@@ -176,15 +181,28 @@ fn first_sentence(docs: &str) -> String {
     sentences.next().unwrap_or(&paragraph).to_string()
 }
 
-fn indented(text: &str, by: &str) -> String {
-    let lines = text.lines().map(|line| {
-        if line.is_empty() {
-            String::new()
+/// `text` to the right by `by` columns, its paragraphs filled up to `width`. Lists, tables and code stay as they are.
+fn indented(text: &str, by: usize, width: usize) -> String {
+    let margin = " ".repeat(by);
+    let mut lines: Vec<String> = Vec::new();
+    let mut paragraph = String::new();
+    let mut code = false;
+    for line in text.lines().chain([""]) {
+        let fence = line.starts_with("```");
+        let as_it_is = code || fence || line.is_empty() || line.starts_with(['-', '|', ' ', '*']);
+        if as_it_is {
+            lines.extend(wrap(&std::mem::take(&mut paragraph), width.saturating_sub(by)));
+            lines.push(line.to_string());
         } else {
-            format!("{by}{line}")
+            paragraph += if paragraph.is_empty() { "" } else { " " };
+            paragraph += line;
         }
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        code ^= fence;
+    }
+    let lines = lines
+        .iter()
+        .map(|line| format!("{margin}{line}").trim_end().to_string());
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_string()
 }
 
 #[cfg(test)]
@@ -205,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_overview_names_what_people_look_for() {
-        let text = plain(&overview(&catalog()));
+        let text = plain(&overview(&catalog(), 120));
         for name in ["torch::", "SAEConfig", "Tensor", "print_table()", "ARGS"] {
             assert!(text.contains(name), "{name} in\n{text}");
         }
@@ -214,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_configuration_shows_type_default_and_meaning_of_its_fields() {
-        let text = plain(&topic(&catalog(), "SAEConfig").expect("it is there"));
+        let text = plain(&topic(&catalog(), "SAEConfig", 120).expect("it is there"));
         assert!(text.contains("  d_model: int (required)\n      "), "{text}");
         assert!(text.contains("  act_fn: "), "{text}");
         assert!(text.contains(" = \"relu\""), "{text}");
@@ -223,19 +241,34 @@ mod tests {
     #[test]
     fn methods_are_found_by_their_type_and_alone() {
         let catalog = catalog();
-        let by_type = plain(&topic(&catalog, "Tensor.mean").expect("it is there"));
+        let by_type = plain(&topic(&catalog, "Tensor.mean", 120).expect("it is there"));
         assert!(by_type.starts_with("Tensor.mean("), "{by_type}");
-        let alone = plain(&topic(&catalog, "mean").expect("it is there"));
+        let alone = plain(&topic(&catalog, "mean", 120).expect("it is there"));
         assert!(alone.contains("Tensor.mean("), "{alone}");
     }
 
     #[test]
     fn parts_of_names_list_names_and_typos_the_nearest() {
         let catalog = catalog();
-        let text = plain(&topic(&catalog, "zero").expect("some names contain it"));
+        let text = plain(&topic(&catalog, "zero", 120).expect("some names contain it"));
         assert!(text.contains("torch::zeros()"), "{text}");
-        let error = topic(&catalog, "print_tabel").expect_err("no such name");
+        let error = topic(&catalog, "print_tabel", 120).expect_err("no such name");
         assert_eq!(error.hints()[0], "did you mean `print_table`?");
+    }
+
+    #[test]
+    fn text_is_filled_up_to_the_width_but_for_code() {
+        let text = "one two three\nfour five\n\n```rhai\nlet a_long_line = 1;\n```";
+        let wanted = "  one two\n  three four\n  five\n\n  ```rhai\n  let a_long_line = 1;\n  ```";
+        assert_eq!(indented(text, 2, 13), wanted);
+        for width in [60, 80, 200] {
+            let text = plain(&overview(&catalog(), width));
+            let longest = text.lines().map(|line| line.chars().count()).max();
+            assert!(
+                longest.is_some_and(|longest| longest <= width.max(76)),
+                "{longest:?} in\n{text}"
+            );
+        }
     }
 
     #[test]

@@ -68,12 +68,9 @@ impl<'host> Session<'host> {
     /// # Errors
     /// The file cannot be read, or whatever the script did not catch.
     pub(super) fn run_script(&mut self, path: &Path) -> Result<Next> {
+        let outcome = self.interactive.borrow_mut().load(path)?;
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
-        let outcome = self
-            .interactive
-            .borrow_mut()
-            .enter_as(&path.display().to_string(), &text)?;
-        self.entries.push(text);
+        self.entries.push(text.trim_end().to_string());
         Ok(quit_if_asked(&outcome))
     }
 

@@ -15,8 +15,10 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
         match inner {
             EvalAltResult::ErrorInFunctionCall(function, of, next, position) => {
                 frames.push((function_name(function), sources.place(&file, *position)));
-                if sources.text(of).is_some() {
-                    file.clone_from(of);
+                match sources.session_entry_of(function).filter(|_| of == source) {
+                    Some(entry) => file = entry,
+                    None if sources.text(of).is_some() => file.clone_from(of),
+                    None => (),
                 }
                 inner = next;
             }

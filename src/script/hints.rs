@@ -150,9 +150,13 @@ impl Hints {
             self.catalog
                 .nearest(name, |entry| entry.kind == Kind::Constructor)
         });
-        match near {
+        let error = match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
+        };
+        match place.is_some_and(is_assigned) {
+            true => error.hint(format!("to make a new variable, write `let {name} = …`")),
+            false => error,
         }
     }
 
@@ -275,6 +279,12 @@ fn tidy_types(types: &str) -> String {
         .replace("&str | ImmutableString | String", "string")
         .replace("i64", "int")
         .replace("f64", "float")
+}
+
+/// `name = …`, as Python makes variables.
+fn is_assigned(place: &Place) -> bool {
+    let after = place.text[place.span.end..].trim_start();
+    after.starts_with('=') && !after.starts_with("==")
 }
 
 fn is_after_dot(place: &Place) -> bool {

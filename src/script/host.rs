@@ -248,7 +248,7 @@ impl Host {
     }
 
     /// `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
-    fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
+    pub(super) fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
         let folder = path
             .and_then(Path::parent)
             .map(|folder| match folder.as_os_str().is_empty() {
@@ -314,7 +314,7 @@ impl rhai::ModuleResolver for SharedModules {
     }
 }
 
-fn read_script(path: &Path) -> Result<String> {
+pub(super) fn read_script(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     String::from_utf8(bytes).map_err(|error| {
         Error::input(format!(

@@ -1,12 +1,14 @@
 //! A session: entries share variables, functions and imports, and an error in one leaves the others as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-use rhai::{AST, Dynamic, Module, ParseErrorType, Scope, Shared};
+use rhai::{AST, Dynamic, LexError, Module, ParseErrorType, Scope, Shared};
 
 use super::diagnostic;
-use super::host::{Host, Outcome, exit_code};
-use super::source::{imports, open_bracket};
+use super::host::{Host, Outcome, exit_code, read_script};
+use super::source::lexer::Lexer;
+use super::source::{SessionNames, imports, open_bracket};
 use crate::error::Result;
 
 /// What stays from entry to entry of a session.
@@ -15,6 +17,8 @@ pub struct Interactive<'host> {
     scope: Scope<'static>,
     /// Functions defined so far, which the engine ties to a script and not to a scope.
     functions: AST,
+    /// The entry that defined each function.
+    origins: HashMap<String, String>,
     imports: BTreeMap<String, Shared<Module>>,
     entries: usize,
 }
@@ -25,6 +29,7 @@ impl<'host> Interactive<'host> {
             host,
             scope,
             functions: AST::empty(),
+            origins: HashMap::new(),
             imports: BTreeMap::new(),
             entries: 0,
         }
@@ -39,19 +44,17 @@ impl<'host> Interactive<'host> {
         self.enter_as(&format!("repl:{}", self.entries), text)
     }
 
-    /// Evaluates `text` as an entry that errors call `name`, e.g. a script that is loaded into the session.
-    ///
-    /// # Errors
-    /// As [`enter`](Self::enter).
-    pub fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
+    /// Evaluates `text` as an entry that errors call `name`.
+    fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
         self.host.state().context().stop.clear();
-        self.host
-            .state()
-            .sources()
-            .set_session_names(self.defined_names());
+        self.tell_sources(self.origins.clone());
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
+        let mut origins = self.origins.clone();
+        let own = ast.iter_functions().map(|function| function.name.to_string());
+        origins.extend(own.map(|function| (function, name.to_string())));
+        self.tell_sources(origins.clone());
         let whole = self.functions.merge(&ast);
         let variables = self.scope.len();
         let result = self
@@ -60,6 +63,7 @@ impl<'host> Interactive<'host> {
             .eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole);
         match result {
             Ok(value) => {
+                self.origins = origins;
                 self.keep(&whole, text);
                 Ok(Outcome::Finished(value))
             }
@@ -73,10 +77,24 @@ impl<'host> Interactive<'host> {
         }
     }
 
+    /// Runs the script at `path` as an entry. `SCRIPT_DIR` and `SCRIPT_PATH` are its own from then on.
+    ///
+    /// # Errors
+    /// The file cannot be read; else as [`enter`](Self::enter).
+    pub fn load(&mut self, path: &Path) -> Result<Outcome> {
+        let text = read_script(path)?;
+        self.host.set_constants(&[], Some(path));
+        for (name, _, value) in self.host.scope.iter() {
+            self.scope.push_constant_dynamic(name, value);
+        }
+        self.enter_as(&path.display().to_string(), &text)
+    }
+
     /// Forgets all variables, functions and imports.
     pub fn reset(&mut self) {
         self.scope = self.host.scope.clone();
         self.functions = AST::empty();
+        self.origins.clear();
         for alias in std::mem::take(&mut self.imports).into_keys() {
             self.host.forget_import(&alias);
         }
@@ -94,21 +112,25 @@ impl<'host> Interactive<'host> {
         };
         let functions = module.gen_fn_signatures_with_mapper(|name| name.into());
         functions
+            .filter(|signature| !is_closure(signature))
             .chain(module.iter_var().map(|(name, _)| name.to_string()))
             .collect()
     }
 
-    /// Names of variables, functions and imports, for hints about misspelt ones.
-    fn defined_names(&self) -> Vec<String> {
+    /// Names of variables, functions and imports, for errors about misspelt ones and about functions of earlier entries.
+    fn tell_sources(&self, origins: HashMap<String, String>) {
         let variables = self.scope.iter_raw().map(|(name, _, _)| name.to_string());
         let functions = self
             .functions
             .iter_functions()
             .map(|function| function.name.to_string());
-        variables
-            .chain(functions)
-            .chain(self.imports.keys().cloned())
-            .collect()
+        self.host.state().sources().set_session(SessionNames {
+            all: variables
+                .chain(functions)
+                .chain(self.imports.keys().cloned())
+                .collect(),
+            functions: origins,
+        });
     }
 
     /// Is `text` the beginning of something that goes on in the next line?
@@ -116,11 +138,14 @@ impl<'host> Interactive<'host> {
         let Err(error) = self.host.engine().compile_with_scope(&self.scope, text) else {
             return false;
         };
-        let unfinished = matches!(
-            error.err_type(),
-            ParseErrorType::UnexpectedEOF | ParseErrorType::BadInput(rhai::LexError::UnterminatedString)
-        );
-        unfinished || open_bracket(text).is_some()
+        match error.err_type() {
+            ParseErrorType::UnexpectedEOF => true,
+            // Only strings between backquotes may go over several lines by themselves.
+            ParseErrorType::BadInput(LexError::UnterminatedString) => {
+                text.trim_end().ends_with('\\') || last_token(text).starts_with('`')
+            }
+            _ => open_bracket(text).is_some(),
+        }
     }
 
     /// Names and values of the session's variables, the newest of each name, and the type as scripts name it.
@@ -153,10 +178,16 @@ impl<'host> Interactive<'host> {
         printed.map_or_else(|_| value.to_string(), |text| text.to_string())
     }
 
+    /// The type of `value` as scripts name it.
+    pub fn type_name(&self, value: &Dynamic) -> String {
+        self.host.engine().map_type_name(value.type_name()).to_string()
+    }
+
     /// Names of the functions defined in the session, with their parameters.
     pub fn functions(&self) -> Vec<String> {
         self.functions
             .iter_functions()
+            .filter(|function| !is_closure(function.name))
             .map(|function| function.to_string())
             .collect()
     }
@@ -180,4 +211,13 @@ impl<'host> Interactive<'host> {
             }
         }
     }
+}
+
+/// Closures are functions with a number for a name.
+fn is_closure(name: &str) -> bool {
+    name.starts_with("anon$")
+}
+
+fn last_token(text: &str) -> &str {
+    Lexer::new(text, 0).last().map_or("", |token| &text[token.span])
 }

@@ -19,8 +19,16 @@ pub mod lexer;
 #[derive(Default)]
 pub struct SourceMap {
     texts: RefCell<HashMap<String, Arc<str>>>,
-    /// What the entries of a session have defined so far.
-    session: RefCell<Vec<String>>,
+    session: RefCell<SessionNames>,
+}
+
+/// What the entries of a session have defined so far.
+#[derive(Default)]
+pub struct SessionNames {
+    /// Variables, functions and imports.
+    pub all: Vec<String>,
+    /// Functions, with the name of the entry that defined each.
+    pub functions: HashMap<String, String>,
 }
 
 impl SourceMap {
@@ -53,13 +61,18 @@ impl SourceMap {
             .text(name)
             .map(|text| defined_names(&text))
             .unwrap_or_default();
-        names.extend(self.session.borrow().iter().cloned());
+        names.extend(self.session.borrow().all.iter().cloned());
         names
     }
 
     /// Remembers what a session has defined so far.
-    pub fn set_session_names(&self, names: Vec<String>) {
+    pub fn set_session(&self, names: SessionNames) {
         *self.session.borrow_mut() = names;
+    }
+
+    /// The entry of the session that defined a function. The engine believes it to be part of the running entry.
+    pub fn session_entry_of(&self, function: &str) -> Option<String> {
+        self.session.borrow().functions.get(function).cloned()
     }
 }
 

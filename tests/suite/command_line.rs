@@ -240,6 +240,49 @@ fn sessions_without_a_terminal_read_entries_and_go_on_after_errors() {
 }
 
 #[test]
+fn loaded_scripts_know_their_own_folder() {
+    let (folder, path) = script("let here = SCRIPT_DIR; fn there() { SCRIPT_PATH }\n");
+    let input = format!("SCRIPT_DIR\n:load {}\nhere\nthere()\n", path.display());
+    let ran = finish(program().arg("repl"), &input).ended_with(0);
+    let wanted = format!(
+        "\".\"\n{:?}\n{:?}\n",
+        folder.path().display().to_string(),
+        path.display().to_string()
+    );
+    assert_eq!(ran.out, wanted);
+}
+
+#[test]
+fn errors_in_functions_of_earlier_entries_show_those_entries() {
+    let input = "fn inner(t) {\n    t.nothing()\n}\nlet x = 1;\ninner(torch::zeros(1))\nfn inner(t) { t.missing() }\n\
+                 let f = |t| t.absent();\ninner(torch::zeros(1))\nf.call(torch::zeros(1))\n";
+    let ran = finish(program().arg("repl"), input).ended_with(2);
+    for place in [
+        "repl:1:2:7",
+        "called from repl:3:1:1",
+        "repl:4:1:17",
+        "repl:5:1:15",
+    ] {
+        assert!(ran.err.contains(place), "{place} in {}", ran.err);
+    }
+    for line in [
+        "    t.nothing()",
+        "fn inner(t) { t.missing() }",
+        "let f = |t| t.absent();",
+    ] {
+        assert!(ran.err.contains(line), "{line} in {}", ran.err);
+    }
+}
+
+#[test]
+fn what_people_type_from_habit_is_explained() {
+    let ran = finish(program().arg("repl"), "x = 5\n\"open\n1 + 1\n").ended_with(2);
+    assert!(ran.err.contains("write `let x = …`"), "{}", ran.err);
+    assert!(ran.err.contains("repl:2"), "{}", ran.err);
+    assert_eq!(ran.out, "2\n");
+}
+
+#[test]
 fn sessions_load_and_save_scripts() {
     let (folder, _) = script("fn half(n) { n / 2 }\nlet y = 8;");
     let input =
