@@ -37,14 +37,12 @@ fn translate(text: &str, key: &mut Vec<String>) -> Error {
         let name = quoted(rest).next().unwrap_or_default();
         return Error::input(format!("the key `{name}` is missing, and it has no default"));
     }
-    for (prefix, noun) in [("invalid type: ", ""), ("invalid value: ", "")] {
-        if let Some(rest) = text.strip_prefix(prefix) {
-            if let Some((given, expected)) = rest.split_once(", expected ") {
-                return Error::input(format!(
-                    "expected {}, but was given {noun}{given}",
-                    name_type(expected)
-                ));
-            }
+    for prefix in ["invalid type: ", "invalid value: "] {
+        let Some(rest) = text.strip_prefix(prefix) else {
+            continue;
+        };
+        if let Some((given, expected)) = rest.split_once(", expected ") {
+            return Error::input(format!("expected {}, but was given {given}", name_type(expected)));
         }
     }
     // What a value's own parser said: a sentence, then hints after semicolons.

@@ -1,5 +1,7 @@
 //! Everything that is tested from outside, in one program.
 
+#![allow(clippy::print_stderr)] // tests over fixtures say how many they compared
+
 mod activations;
 mod command_line;
 mod datasets;

@@ -46,6 +46,7 @@ pub(super) struct ServerRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(clippy::large_enum_variant)] // prost's own shape; each lives for one frame
 pub(super) enum Command {
     #[prost(message, tag = "1")]
     RecordPublish(Record),
@@ -177,6 +178,7 @@ pub(super) struct RecordControl {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(clippy::large_enum_variant)] // as above
 pub(super) enum RecordType {
     #[prost(message, tag = "3")]
     Summary(Items),

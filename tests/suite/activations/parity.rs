@@ -105,11 +105,10 @@ fn generated_batches_are_the_chunks_of_the_reference() {
             "target": target, "hook_points": hooks, "batch_size": batch_size, "model_batch_size": 4,
         });
         let ours = batches(&records, changes, true);
-        for number in 0..4 {
+        for (number, batch) in ours.iter().enumerate().take(4) {
             for hook_point in hooks {
                 let file = format!("cache/{kind}/{hook_point}/chunk-{number:08}.safetensors");
                 let theirs = fixture(&file);
-                let batch = &ours[number];
                 assert_eq!(
                     batch.tokens.as_ref().expect("tokens"),
                     &theirs["tokens"],

@@ -286,7 +286,7 @@ fn killed_generations_end_like_uninterrupted_ones() {
     let whole = folder.path().join("whole");
     let uninterrupted = generate(&whole, &dataset, &RunContext::default()).expect("written");
     let killed = folder.path().join("killed");
-    let mut child = || {
+    let child = || {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
             .args(["--exact", "activations::written::generating_child", "--ignored"])
