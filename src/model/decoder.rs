@@ -62,6 +62,16 @@ impl Decoder {
         (self.unembed.weight.kind(), self.unembed.weight.device())
     }
 
+    /// Do keys and values of `before` tokens still serve once there are `after`?
+    pub(super) fn keeps_cache(&self, before: i64, after: i64) -> bool {
+        match &self.config.position {
+            Position::Rotary { full, window, .. } => {
+                !full.changes_between(before, after) && !window.changes_between(before, after)
+            }
+            _ => true,
+        }
+    }
+
     /// Logits `[batch, seq, d_vocab]` of `tokens`, int64 `[batch, seq]`, on the decoder's device.
     pub(super) fn logits(
         &self,

@@ -66,8 +66,9 @@ impl Config for GenerationConfig {
 impl LanguageModel {
     /// Continues `prompt`, int64 `[batch, seq]`: the prompt and the new tokens, `[batch, seq + new]` on the CPU.
     ///
-    /// Hooks see the whole prompt in the first pass and one token in each later one; without `use_cache` they see
-    /// all tokens every time. Rows that have ended are filled with EOS until all have.
+    /// Hooks see the whole prompt in the first pass and one token in each later one; without `use_cache`, and once
+    /// where a longrope model turns to its long frequencies, they see all tokens. Rows that have ended are filled
+    /// with EOS until all have.
     ///
     /// # Errors
     /// A prompt that leaves no room in the context, and whatever [`run_with_hooks`](Self::run_with_hooks) refuses.
@@ -90,8 +91,13 @@ impl LanguageModel {
         let _guard = tch::no_grad_guard();
         for _ in 0..config.max_new_tokens {
             context.check("generating")?;
-            let seen = cache.as_ref().map_or(0, KeyValueCache::tokens);
             let length = tokens.size()[1];
+            if let Some(cache) = &mut cache
+                && !decoder.keeps_cache(cache.tokens(), length)
+            {
+                *cache = KeyValueCache::default();
+            }
+            let seen = cache.as_ref().map_or(0, KeyValueCache::tokens);
             let unseen = tokens
                 .f_narrow(1, seen, length - seen)?
                 .f_to_device(self.device())?;

@@ -132,6 +132,18 @@ impl Rope {
         }
     }
 
+    /// Do inputs of `before` and of `after` tokens turn by different frequencies? Keys kept from the first then do not
+    /// fit the second.
+    pub(super) fn changes_between(&self, before: i64, after: i64) -> bool {
+        match &self.scaling {
+            RopeScaling::PerFrequency { original, .. } => (before > *original) != (after > *original),
+            RopeScaling::None
+            | RopeScaling::Linear { .. }
+            | RopeScaling::Llama3 { .. }
+            | RopeScaling::Yarn { .. } => false,
+        }
+    }
+
     /// Rotated numbers are multiplied by this.
     fn magnitude(&self) -> f64 {
         match self.scaling {

@@ -3,14 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use saescript::config::Value;
 use saescript::error::Fault;
 use saescript::event::RunContext;
 use saescript::model::{Backend, LanguageModel, LanguageModelConfig};
 use saescript::tensor::{Device, DeviceSpec, Kind, Tensor, safetensors};
 use saescript::{Error, Result};
 
-use super::{load, own, some_tokens};
+use super::{copy_of, load, own, set, some_tokens};
 use crate::fixtures::json;
 
 /// Sentences and hints of errors, with the places of temporary folders taken out.
@@ -31,15 +30,7 @@ impl Collected {
 
 /// A copy of a model folder after `change`, and what loading it says.
 fn broken(case: &str, change: impl FnOnce(&Path), into: &mut Collected) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for name in [
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ] {
-        std::fs::copy(own("gpt2").join(name), folder.path().join(name)).expect("a copy");
-    }
+    let folder = copy_of("gpt2");
     change(folder.path());
     let error = attempt(folder.path()).expect_err(case);
     into.add(case, &error, folder.path());
@@ -55,12 +46,6 @@ fn attempt(folder: &Path) -> Result<LanguageModel> {
 
 fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     std::fs::write(path, text).expect("written");
-}
-
-fn set(folder: &Path, key: &str, value: Value) {
-    let mut config = json(folder.join("config.json"));
-    config[key] = value;
-    write(folder.join("config.json"), config.to_string());
 }
 
 /// Writes the weights again after `change`.

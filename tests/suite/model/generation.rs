@@ -4,7 +4,7 @@ use saescript::event::RunContext;
 use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel};
 use saescript::tensor::Tensor;
 
-use super::{load, own, some_tokens};
+use super::{copy_of, load, own, set, some_tokens};
 use crate::fixtures::folders;
 
 fn generate(model: &LanguageModel, prompt: &Tensor, config: &GenerationConfig) -> Tensor {
@@ -103,6 +103,36 @@ fn hooks_see_the_prompt_once_and_then_each_new_token() {
         .expect("a text");
     assert_eq!(text.size(), [1, 11]);
     assert_eq!(lengths, [7, 1, 1, 1]);
+}
+
+#[test]
+fn the_cache_starts_anew_where_a_longrope_model_turns_to_its_long_frequencies() {
+    let folder = copy_of("neox_parallel");
+    let scaling = serde_json::json!({
+        "rope_type": "longrope", "short_factor": [1.0], "long_factor": [64.0], "original_max_position_embeddings": 15,
+    });
+    set(folder.path(), "rope_scaling", scaling);
+    let model = load(folder.path(), Backend::Auto);
+    let mut lengths = Vec::new();
+    let note: Edit<'_> = Box::new(|x, _| {
+        lengths.push(x.size()[1]);
+        Ok(x)
+    });
+    let config = GenerationConfig {
+        max_new_tokens: 6,
+        ..greedy()
+    };
+    let edits = vec![("blocks.0.hook_resid_pre".to_string(), note)];
+    let prompt = some_tokens(1, 12);
+    let text = model
+        .generate(&prompt, &config, edits, &RunContext::default())
+        .expect("a text");
+    let plain = GenerationConfig {
+        use_cache: false,
+        ..config
+    };
+    assert!(text.equal(&generate(&model, &prompt, &plain)));
+    assert_eq!(lengths, [12, 1, 1, 1, 16, 1]);
 }
 
 #[test]

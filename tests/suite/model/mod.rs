@@ -8,15 +8,39 @@ mod tokens;
 
 use std::path::{Path, PathBuf};
 
+use saescript::config::Value;
 use saescript::event::RunContext;
 use saescript::model::{Backend, LanguageModel, LanguageModelConfig};
 use saescript::tensor::{DType, Kind, Tensor};
+use tempfile::TempDir;
 
-use crate::fixtures::roots;
+use crate::fixtures::{json, roots};
 
 /// A model folder of the repository's own fixtures.
 fn own(name: &str) -> PathBuf {
     roots("model")[0].join("lm").join(name)
+}
+
+/// A copy of one, to be changed.
+fn copy_of(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        std::fs::copy(own(name).join(file), folder.path().join(file)).expect("a copy");
+    }
+    folder
+}
+
+/// Sets a key of a model folder's `config.json`.
+fn set(folder: &Path, key: &str, value: Value) {
+    let path = folder.join("config.json");
+    let mut config = json(&path);
+    config[key] = value;
+    std::fs::write(path, config.to_string()).expect("written");
 }
 
 fn load(folder: &Path, backend: Backend) -> LanguageModel {
