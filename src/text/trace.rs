@@ -41,6 +41,7 @@ impl Tokenizer {
             .zip(encoding.get_special_tokens_mask())
             .map(|((start, end), special)| (*special == 0).then(|| whole_characters(text, *start..*end)))
             .collect();
+        close_gaps(text, ranges.make_contiguous());
         if bos.adds_to(&encoding).is_some() {
             ranges.push_front(None);
         } else if bos == Bos::Remove {
@@ -66,6 +67,18 @@ fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
         end += 1;
     }
     start..end
+}
+
+/// Gives characters that no token stands for to the token before them: composing normalizers (NFC) make one character
+/// of a letter and its accent, and count only the letter. Blanks that a tokenizer leaves out stay left out.
+fn close_gaps(text: &str, ranges: &mut [Option<Range<usize>>]) {
+    let mut next = text.len();
+    for range in ranges.iter_mut().rev().flatten() {
+        let between = text.get(range.end..next).unwrap_or_default();
+        let merged = between.find(char::is_whitespace).unwrap_or(between.len());
+        range.end += merged;
+        next = next.min(range.start);
+    }
 }
 
 /// Turns byte positions that mostly grow into character positions without counting from the start each time.
@@ -129,6 +142,14 @@ fn untrim(value: &mut Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_composed_accent_belongs_to_its_letter_and_a_blank_to_nobody() {
+        let text = "e\u{301} b";
+        let mut ranges = [None, Some(0..1), Some(4..5)];
+        close_gaps(text, &mut ranges);
+        assert_eq!(ranges, [None, Some(0..3), Some(4..5)]);
+    }
 
     #[test]
     fn ranges_are_widened_to_characters_and_counted_in_them() {
