@@ -1,13 +1,14 @@
-//! Hooks and generation on language models: `run_with_cache`, `run_with_hooks`, `generate`.
+//! Hooks and generation on language models: `hook_points`, `run_with_cache`, `run_with_hooks`, `generate`.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::callbacks::Callbacks;
-use super::model::{LanguageModelHandle, strings, tokens_of};
+use super::model::{LanguageModelHandle, strings};
 use super::tensor::TensorHandle;
+use super::tokens::tokens_of;
 use crate::error::{Error, Result};
-use crate::model::{Edit, GenerationConfig};
+use crate::model::{Dimension, Edit, GenerationConfig, HookPoint};
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -48,15 +49,24 @@ fn edits<'a>(hooks: &'a Map, callbacks: &'a Callbacks<'a>) -> Result<Vec<(String
         .collect()
 }
 
-fn cache_map(logits: Tensor, cache: std::collections::BTreeMap<String, Tensor>) -> Map {
-    let cache: Map = cache
-        .into_iter()
-        .map(|(name, x)| (name.into(), Dynamic::from(TensorHandle::new(x))))
-        .collect();
-    let mut result = Map::new();
-    result.insert("logits".into(), Dynamic::from(TensorHandle::new(logits)));
-    result.insert("cache".into(), cache.into());
-    result
+fn cache_map(cache: std::collections::BTreeMap<String, Tensor>) -> Map {
+    let tensor = |(name, x): (String, Tensor)| (name.into(), Dynamic::from(TensorHandle::new(x)));
+    cache.into_iter().map(tensor).collect()
+}
+
+/// The name and shape of a hook point.
+fn hook_point_map(point: &HookPoint) -> Map {
+    let size = |dimension: &Dimension| match dimension {
+        Dimension::Size(size) => Dynamic::from_int(*size),
+        named => named.to_string().into(),
+    };
+    let mut map = Map::new();
+    map.insert("name".into(), point.name.clone().into());
+    map.insert(
+        "shape".into(),
+        point.shape.iter().map(size).collect::<Array>().into(),
+    );
+    map
 }
 
 /// The new tokens after `prompt`, with the options of `GenerationConfig` and `hooks`.
@@ -83,17 +93,23 @@ fn generate(
 
 #[export_module]
 mod functions {
-    /// `#{ logits, cache }`: logits and the activations at all hook points for token ids `[batch, seq]`.
+    /// All hook points in the order of the forward pass: an array of `#{ name, shape }`. Sizes that the model fixes are
+    /// numbers, the others names: `["batch", "seq", 768]`.
     #[rhai_fn(return_raw, pure)]
-    pub fn run_with_cache(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Map> {
-        model
-            .model()
-            .run_with_cache(tokens.tensor(), None)
-            .map(|(logits, cache)| cache_map(logits, cache))
-            .raise()
+    pub fn hook_points(model: &mut LanguageModelHandle) -> RhaiResultOf<Array> {
+        let points = model.model().hook_points().raise()?;
+        Ok(points.iter().map(|point| hook_point_map(point).into()).collect())
     }
 
-    /// `#{ logits, cache }` with the activations at the named hook points only; names may contain `*`.
+    /// The activations for token ids `[batch, seq]` as a map from hook point to tensor: at all that the pass comes by,
+    /// which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn run_with_cache(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Map> {
+        let result = model.model().run_with_cache(tokens.tensor(), None);
+        result.map(|(_, cache)| cache_map(cache)).raise()
+    }
+
+    /// The activations at the named hook points, whose names may contain `*`. The pass stops after the last of them.
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_named_cache(
         model: &mut LanguageModelHandle,
@@ -101,8 +117,11 @@ mod functions {
         names: Array,
     ) -> RhaiResultOf<Map> {
         let names = strings(&names).raise()?;
-        let result = model.model().run_with_cache(tokens.tensor(), Some(&names));
-        result.map(|(logits, cache)| cache_map(logits, cache)).raise()
+        model
+            .model()
+            .capture(tokens.tensor(), &names)
+            .map(cache_map)
+            .raise()
     }
 
     /// Logits with activations replaced: `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`. A closure that returns `()`

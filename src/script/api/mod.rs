@@ -17,6 +17,7 @@ mod runner;
 mod sae;
 mod stream;
 mod tensor;
+mod tokens;
 mod torch;
 mod trainer;
 mod wandb;
@@ -47,6 +48,7 @@ def_package! {
         initializer::register(module);
         trainer::register(module);
         hooks::register(module);
+        tokens::register(module);
         writer::register(module);
         runner::register(module);
         wandb::register(module);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, Map, Module};
 
 use super::tensor::TensorHandle;
 use crate::activations::ActivationModel;
@@ -12,7 +12,7 @@ use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 
 /// A language model that scripts hold.
 #[derive(Clone)]
@@ -50,35 +50,6 @@ fn load(
     LanguageModel::load(&config, State::of(context).context()).map(LanguageModelHandle)
 }
 
-/// Token ids `[batch, seq]` of a text or of several, padded on the right.
-pub fn tokens_of(model: &LanguageModel, texts: &[String]) -> Result<Tensor> {
-    let limit = Some(model.max_length());
-    let ids: Vec<Vec<i64>> = texts
-        .iter()
-        .map(|text| model.tokenizer().encode(text, model.config().prepend_bos, limit))
-        .collect::<Result<_>>()?;
-    let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
-    let pad = model
-        .tokenizer()
-        .pad_token_id()
-        .or(model.tokenizer().eos_token_id());
-    if ids.iter().any(|ids| ids.len() < longest) && pad.is_none() {
-        return Err(Error::input(
-            "texts of different lengths need padding, but the tokenizer has no PAD token",
-        )
-        .hint("set `pad_token_id` in the LanguageModelConfig"));
-    }
-    let padded: Vec<i64> = ids
-        .iter()
-        .flat_map(|ids| {
-            ids.iter()
-                .copied()
-                .chain(std::iter::repeat_n(pad.unwrap_or(0), longest - ids.len()))
-        })
-        .collect();
-    Ok(Tensor::f_from_slice(&padded)?.f_reshape([ids.len() as i64, longest as i64])?)
-}
-
 /// The strings of an array.
 pub fn strings(texts: &Array) -> Result<Vec<String>> {
     let one = |(index, text): (usize, &Dynamic)| {
@@ -88,24 +59,6 @@ pub fn strings(texts: &Array) -> Result<Vec<String>> {
         text.clone().into_string().map_err(wrong)
     };
     texts.iter().enumerate().map(one).collect()
-}
-
-/// Token ids of a tensor `[seq]` or `[1, seq]`.
-fn ids_of(tokens: &TensorHandle) -> Result<Vec<i64>> {
-    Ok(Vec::<i64>::try_from(
-        tokens
-            .tensor()
-            .f_flatten(0, -1)?
-            .f_to_kind(crate::tensor::Kind::Int64)?,
-    )?)
-}
-
-fn captured(model: &LanguageModel, tokens: &TensorHandle, names: &[String]) -> Result<Map> {
-    let activations = model.capture(tokens.tensor(), names)?;
-    Ok(activations
-        .into_iter()
-        .map(|(name, x)| (name.into(), Dynamic::from(TensorHandle::new(x))))
-        .collect())
 }
 
 /// The sizes that people ask for.
@@ -179,47 +132,6 @@ mod functions {
         model.0.dtype()
     }
 
-    /// Names of all hook points, in the order of the forward pass.
-    #[rhai_fn(get = "hook_points", return_raw, pure)]
-    pub fn hook_points(model: &mut LanguageModelHandle) -> RhaiResultOf<Array> {
-        let points = model.0.hook_points().raise()?;
-        Ok(points.into_iter().map(|point| point.name.into()).collect())
-    }
-
-    /// Token ids `[1, seq]` of a text, with BOS in front where the configuration wants it.
-    #[rhai_fn(return_raw, pure)]
-    pub fn to_tokens(model: &mut LanguageModelHandle, text: ImmutableString) -> RhaiResultOf<TensorHandle> {
-        tokens_of(&model.0, &[text.to_string()])
-            .map(TensorHandle::new)
-            .raise()
-    }
-
-    /// Token ids `[batch, seq]` of several texts, padded on the right.
-    #[rhai_fn(name = "to_tokens", return_raw, pure)]
-    pub fn to_tokens_batch(model: &mut LanguageModelHandle, texts: Array) -> RhaiResultOf<TensorHandle> {
-        strings(&texts)
-            .and_then(|texts| tokens_of(&model.0, &texts))
-            .map(TensorHandle::new)
-            .raise()
-    }
-
-    /// The text of token ids.
-    #[rhai_fn(return_raw, pure)]
-    pub fn to_string(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<String> {
-        ids_of(&tokens)
-            .and_then(|ids| model.0.tokenizer().decode(&ids))
-            .raise()
-    }
-
-    /// The text of each token.
-    #[rhai_fn(return_raw, pure)]
-    pub fn to_str_tokens(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Array> {
-        let texts = ids_of(&tokens)
-            .and_then(|ids| model.0.tokenizer().token_strings(&ids))
-            .raise()?;
-        Ok(texts.into_iter().map(Dynamic::from).collect())
-    }
-
     /// Logits `[batch, seq, d_vocab]` for token ids `[batch, seq]`.
     #[rhai_fn(name = "forward", return_raw, pure)]
     pub fn forward(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<TensorHandle> {
@@ -236,16 +148,11 @@ mod functions {
             .raise()
     }
 
-    /// Activations at the named hook points for token ids `[batch, seq]`. Stops after the last of them.
-    #[rhai_fn(return_raw, pure)]
-    pub fn to_activations(
-        model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
-        names: Array,
-    ) -> RhaiResultOf<Map> {
-        strings(&names)
-            .and_then(|names| captured(&model.0, &tokens, &names))
-            .raise()
+    /// The unembedding `[d_model, d_vocab]`: column t is the direction that raises token t's logit. With the
+    /// processing of `transformer_lens` the final norm's weight is multiplied in and the means are taken out.
+    #[rhai_fn(name = "W_U", return_raw, pure)]
+    pub fn unembedding(model: &mut LanguageModelHandle) -> RhaiResultOf<TensorHandle> {
+        model.0.W_U().map(TensorHandle::new).raise()
     }
 
     /// Name, size and where it runs.
