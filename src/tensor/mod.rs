@@ -3,6 +3,7 @@
 mod device;
 mod dtype;
 pub mod gpu;
+mod memory;
 mod random;
 mod rows;
 pub mod runtime;

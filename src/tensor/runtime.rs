@@ -13,6 +13,7 @@ use std::{env, fs};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 
 use super::gpu::{self, CudaVersion};
+use super::memory;
 
 /// The version of libtorch that tch is made for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -46,15 +47,19 @@ pub struct CudaObstacle {
     pub advice: Option<String>,
 }
 
-/// Loads libtorch_cuda if it is there and a driver is present, once per process; later calls return the same answer.
+/// Loads libtorch_cuda if it is there and a driver is present, and has freed memory kept for the next tensor; once per
+/// process, later calls return the same answer.
 ///
 /// Call it before the first tensor is made. Takes up to a second where there is a driver and no time where there is
 /// none, so that `--help` need not wait for it.
 pub fn start() -> &'static CudaLibrary {
     static LIBRARY: OnceLock<CudaLibrary> = OnceLock::new();
-    LIBRARY.get_or_init(|| match libtorch_folder() {
-        Some(folder) => load(&folder.join("libtorch_cuda.so")),
-        None => CudaLibrary::Absent,
+    LIBRARY.get_or_init(|| {
+        memory::keep_freed();
+        match libtorch_folder() {
+            Some(folder) => load(&folder.join("libtorch_cuda.so")),
+            None => CudaLibrary::Absent,
+        }
     })
 }
 
