@@ -172,7 +172,7 @@ impl<'a> Assembly<'a> {
         Ok(Block {
             ln1,
             attention: AttentionLayer {
-                attention: config.attention,
+                attention: config.attention.in_block(layer),
                 span: config.spans[layer],
                 heads: Heads {
                     queries: config.n_heads,

@@ -118,6 +118,8 @@ impl Position {
 pub struct Attention {
     /// Scores are multiplied by this, usually 1/√d_head.
     pub scale: f64,
+    /// Scores of block n, from 0, are divided by n + 1 besides.
+    pub scale_by_layer: bool,
     /// Scores are squashed to ±this.
     pub soft_cap: Option<f64>,
     /// Normalisation of queries and keys.
@@ -126,6 +128,21 @@ pub struct Attention {
     pub qkv_bias: bool,
     /// The output has a bias.
     pub out_bias: bool,
+}
+
+impl Attention {
+    /// How the heads of block `layer` attend.
+    pub(super) fn in_block(self, layer: usize) -> Self {
+        let divisor = if self.scale_by_layer {
+            layer as f64 + 1.0
+        } else {
+            1.0
+        };
+        Attention {
+            scale: self.scale / divisor,
+            ..self
+        }
+    }
 }
 
 /// Normalisation of queries and keys before they meet.

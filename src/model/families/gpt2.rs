@@ -30,12 +30,10 @@ pub(super) static FAMILY: Family = Family {
 };
 
 fn configure(config: &HfConfig) -> Result<DecoderConfig> {
-    for key in ["scale_attn_by_inverse_layer_idx", "add_cross_attention"] {
-        if config.flag_or(key, false)? {
-            return Err(config.blame(Error::input(format!(
-                "GPT-2 models with `{key}` are not supported"
-            ))));
-        }
+    if config.flag_or("add_cross_attention", false)? {
+        return Err(config.blame(Error::input(
+            "GPT-2 models with `add_cross_attention` are not supported",
+        )));
     }
     let d_model = config.integer("n_embd")?;
     let n_layers = config.integer("n_layer")? as usize;
@@ -59,6 +57,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         position: Position::Learned,
         attention: Attention {
             scale: if scaled { (d_head as f64).powf(-0.5) } else { 1.0 },
+            scale_by_layer: config.flag_or("scale_attn_by_inverse_layer_idx", false)?,
             soft_cap: None,
             qk_norm: QkNorm::Off,
             qkv_bias: true,

@@ -62,6 +62,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         },
         attention: Attention {
             scale: (d_head as f64).powf(-0.5),
+            scale_by_layer: false,
             soft_cap: None,
             qk_norm: QkNorm::Off,
             qkv_bias: bias,
