@@ -148,7 +148,14 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
             if lane.trainer.is_finished() {
                 continue;
             }
-            let (report, control) = lane.advance(&batch, source, context)?;
+            let (report, control) = match lane.advance(&batch, source, context) {
+                // An evaluation that is interrupted comes after its step; the other dictionaries get this batch too.
+                Err(error) if error.fault() == Fault::Interrupted => {
+                    stop = true;
+                    continue;
+                }
+                advanced => advanced?,
+            };
             stop |= control == Control::Stop;
             if index == 0 {
                 stop |= progress.show(&report, context)? == Control::Stop;

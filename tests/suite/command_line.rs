@@ -181,6 +181,45 @@ fn interrupts_stop_a_script_at_once_or_at_a_safe_point() {
 }
 
 #[test]
+fn an_interrupted_training_says_where_it_is_saved() {
+    let (folder, path) = script(
+        r#"
+        let batch = #{ "x": torch::randn([64, 8]) };
+        let batches = [];
+        for i in 0..50000 { batches.push(batch); }
+        let sae = SparseAutoEncoder(SAEConfig(#{ hook_point_in: "x", hook_point_out: "x", d_model: 8, expansion_factor: 2 }));
+        let trainer = Trainer(TrainerConfig(#{
+            total_training_tokens: 64 * 50000, lr_warm_up_steps: 0, n_checkpoints: 0, exp_result_path: ARGS[0],
+        }));
+        trainer.on_step(|report| if report.step == 3 { print("ready") });
+        trainer.fit(#{ sae: sae, activation_stream: ActivationStream(batches) });
+        print("not reached");
+        "#,
+    );
+    let mut child = program()
+        .arg("run")
+        .arg(path)
+        .arg(folder.path().join("results"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(lines.next().expect("a line").expect("UTF-8"), "ready");
+    let id = i32::try_from(child.id()).expect("a process id");
+    // SAFETY: the child has not been waited for, so the id is still its own.
+    assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
+    assert!(lines.next().is_none(), "the script went on");
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(ended.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("the training is saved in"), "{said}");
+    assert!(said.contains("from_pretrained_path"), "{said}");
+    let saved = std::fs::read_dir(folder.path().join("results/checkpoints")).expect("checkpoints");
+    assert_eq!(saved.count(), 1);
+}
+
+#[test]
 fn check_finds_what_is_wrong_and_runs_nothing() {
     let (folder, _) = script("import \"other\" as other;\nprint(\"it ran\"); other::f();");
     std::fs::write(folder.path().join("other.rhai"), "fn f() {\n    1 +\n}\n").expect("writable");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, FuncArgs, NativeCallContext};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::event::Control;
 
 /// Calls closures within one native call, and keeps the first error that one of them throws, so that it can go on its
@@ -26,27 +26,32 @@ impl<'a> Callbacks<'a> {
     /// The closure's value.
     ///
     /// # Errors
-    /// A placeholder for what the closure threw; [`finish`](Self::finish) throws that.
+    /// A placeholder for what the closure threw; [`finish`](Self::finish) throws that. A closure that was stopped
+    /// because somebody interrupts the whole script threw nothing.
     pub fn call(&self, closure: &FnPtr, arguments: impl FuncArgs) -> Result<Dynamic> {
         closure
             .call_within_context(self.context, arguments)
             .map_err(|error| {
+                if matches!(error.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
+                    return Error::interrupted("interrupted");
+                }
                 let message = error.to_string();
                 self.thrown.borrow_mut().get_or_insert(error);
                 Error::input(format!("a callback failed: {message}"))
             })
     }
 
-    /// Calls a closure that watches: the work stops if its value is `false`.
+    /// Calls a closure that watches: the work stops if its value is `false`, or if it was interrupted.
     ///
     /// # Errors
     /// As [`call`](Self::call).
     pub fn watch(&self, closure: &FnPtr, arguments: impl FuncArgs) -> Result<Control> {
-        let answer = self.call(closure, arguments)?;
-        Ok(match answer.as_bool() {
-            Ok(false) => Control::Stop,
-            _ => Control::Continue,
-        })
+        match self.call(closure, arguments) {
+            Ok(answer) if matches!(answer.as_bool(), Ok(false)) => Ok(Control::Stop),
+            Ok(_) => Ok(Control::Continue),
+            Err(error) if error.fault() == Fault::Interrupted => Ok(Control::Stop),
+            Err(error) => Err(error),
+        }
     }
 
     /// The result of the work, with what a closure threw in place of what the work made of it.

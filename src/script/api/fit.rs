@@ -1,4 +1,6 @@
-//! `Trainer.fit`: a whole training, with a script's closures looking on.
+//! What all forms of `fit` do: whole trainings, with a script's closures looking on.
+
+use std::path::PathBuf;
 
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, NativeCallContext};
 use sha2::{Digest, Sha256};
@@ -12,10 +14,9 @@ use crate::config::{self, Value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Events, Metrics};
-use crate::script::arguments::Arguments;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
-use crate::train::{EvalFn, FitOptions, FitOutcome, Provenance, StepFn, StepReport};
+use crate::train::{EvalFn, FitOptions, FitOutcome, Lane, Provenance, StepFn, StepReport, fit_all};
 
 /// What a script asked to have called, or told, while `fit` runs.
 #[derive(Clone, Default)]
@@ -45,12 +46,26 @@ pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, 
 }
 
 /// How a training ended, in words.
-pub fn outcome_name(outcome: &FitOutcome) -> &'static str {
+///
+/// # Errors
+/// Somebody asked the whole script to stop: that ends it here, and the error says where the training can go on.
+pub fn outcome_name(outcome: &FitOutcome, state: &State) -> Result<&'static str> {
     match outcome {
-        FitOutcome::Finished => "finished",
-        FitOutcome::StreamEnded => "stream ended",
-        FitOutcome::Interrupted { .. } => "interrupted",
+        FitOutcome::Finished => Ok("finished"),
+        FitOutcome::StreamEnded => Ok("stream ended"),
+        FitOutcome::Interrupted { checkpoints } if state.context().stop.is_set() => Err(stopped(checkpoints)),
+        FitOutcome::Interrupted { .. } => Ok("interrupted"),
     }
+}
+
+fn stopped(checkpoints: &[PathBuf]) -> Error {
+    let paths: Vec<String> = checkpoints
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    Error::interrupted(format!("interrupted; the training is saved in {}", paths.join(", "))).hint(
+        "to go on from there, name it as `from_pretrained_path` in the TrainerConfig, or use `Trainer::from_checkpoint`",
+    )
 }
 
 /// Those who hear of the run, and the W&B run besides.
@@ -81,26 +96,36 @@ fn metrics_of(value: &Dynamic) -> Result<Metrics> {
         .collect()
 }
 
-/// Trains `sae` on `stream`; `"finished"`, `"stream ended"` or `"interrupted"`.
-pub fn fit(
-    context: &NativeCallContext,
-    handle: &TrainerHandle,
-    sae: &SparseAutoEncoderHandle,
-    stream: &ActivationStreamHandle,
-    watchers: Watchers,
-) -> RhaiResultOf<ImmutableString> {
-    let state = State::of(context);
-    let callbacks = Callbacks::new(context);
-    // The script's handle stays free for callbacks: it shares the parameters and is brought up to date before each.
-    let mut working = sae.get().raise()?.share();
-    let watches = !watchers.on_step.is_empty() || !watchers.on_log.is_empty();
-    let on_step = |dictionary: &SparseAutoEncoder, report: &StepReport| {
-        *sae.get_mut()? = dictionary.share();
+/// One dictionary of a `fit`, with the trainer that trains it and those who look on.
+pub struct Member {
+    /// Trains it.
+    pub trainer: TrainerHandle,
+    /// Is trained.
+    pub sae: SparseAutoEncoderHandle,
+    /// Look on.
+    pub watchers: Watchers,
+}
+
+impl Member {
+    /// Shows the script's handle the dictionary as it stands: they share the parameters, and nothing else.
+    fn bring_up_to_date(&self, dictionary: &SparseAutoEncoder) -> Result<()> {
+        *self.sae.get_mut()? = dictionary.share();
+        Ok(())
+    }
+
+    fn watch(
+        &self,
+        callbacks: &Callbacks<'_>,
+        dictionary: &SparseAutoEncoder,
+        report: &StepReport,
+    ) -> Result<Control> {
+        self.bring_up_to_date(dictionary)?;
         let mut control = Control::Continue;
-        for closure in &watchers.on_step {
+        for closure in &self.watchers.on_step {
             control = control.or(callbacks.watch(closure, (report_map(report)?,))?);
         }
-        for (closure, metrics) in watchers
+        for (closure, metrics) in self
+            .watchers
             .on_log
             .iter()
             .filter_map(|closure| Some((closure, report.logged.as_ref()?)))
@@ -110,55 +135,82 @@ pub fn fit(
             control = control.or(callbacks.watch(closure, (map,))?);
         }
         Ok(control)
-    };
-    let evaluate = watchers.eval_fn.as_ref().map(|closure| {
-        let (sae, callbacks) = (&sae, &callbacks);
-        let evaluation = move |dictionary: &mut SparseAutoEncoder, step: u64| {
-            *sae.get_mut()? = dictionary.share();
-            metrics_of(&callbacks.call(closure, ((*sae).clone(), step as i64))?)
-        };
-        Box::new(evaluation) as EvalFn<'_>
-    });
-    let options = FitOptions {
-        eval_fn: evaluate,
-        on_step: watches.then(|| Box::new(on_step) as StepFn<'_>),
-        provenance: Provenance {
-            settings: None,
-            facts: facts(context, &state),
-        },
-        events: events_with(watchers.wandb_logger.clone(), &state),
-    };
-    let outcome = handle.get_mut().and_then(|mut trainer| {
-        stream.with(|stream| trainer.fit(&mut working, stream, state.context(), options))
-    });
-    let written = sae.get_mut().map(|mut sae| *sae = working);
-    let outcome = callbacks.finish(outcome)?;
-    written.raise()?;
-    Ok(outcome_name(&outcome).into())
+    }
+
+    fn options<'a>(
+        &'a self,
+        callbacks: &'a Callbacks<'_>,
+        facts: &config::Map<String, Value>,
+        state: &State,
+    ) -> FitOptions<'a> {
+        let watches = !self.watchers.on_step.is_empty() || !self.watchers.on_log.is_empty();
+        let on_step =
+            |dictionary: &SparseAutoEncoder, report: &StepReport| self.watch(callbacks, dictionary, report);
+        let evaluate = self.watchers.eval_fn.as_ref().map(|closure| {
+            let evaluation = move |dictionary: &mut SparseAutoEncoder, step: u64| {
+                self.bring_up_to_date(dictionary)?;
+                metrics_of(&callbacks.call(closure, (self.sae.clone(), step as i64))?)
+            };
+            Box::new(evaluation) as EvalFn<'_>
+        });
+        FitOptions {
+            eval_fn: evaluate,
+            on_step: watches.then(|| Box::new(on_step) as StepFn<'_>),
+            provenance: Provenance {
+                settings: None,
+                facts: facts.clone(),
+            },
+            events: events_with(self.watchers.wandb_logger.clone(), state),
+        }
+    }
 }
 
-/// `trainer.fit(#{ … })`.
-pub fn fit_named(
+/// Trains each member on `stream`, the batches of which are made once for all; `"finished"`, `"stream ended"`, or
+/// `"interrupted"` when a closure asked for it.
+///
+/// # Errors
+/// The script's, in the place where it calls `fit`.
+pub fn fit(
     context: &NativeCallContext,
-    trainer: &TrainerHandle,
-    options: Map,
+    members: &[Member],
+    stream: &ActivationStreamHandle,
 ) -> RhaiResultOf<ImmutableString> {
-    let mut arguments = Arguments::new("fit", options);
-    let sae = arguments
-        .required::<SparseAutoEncoderHandle>("sae", "a SparseAutoEncoder")
-        .raise()?;
-    let stream = arguments
-        .required::<ActivationStreamHandle>("activation_stream", "an ActivationStream")
-        .raise()?;
-    let eval_fn = arguments
-        .optional::<FnPtr>("eval_fn", "a closure `|sae, step| …`")
-        .raise()?;
-    let wandb_logger = arguments
-        .optional::<WandbRunHandle>("wandb_logger", "a run from `wandb::init`")
-        .raise()?;
-    arguments.finish().raise()?;
-    let mut watchers = trainer.watchers();
-    watchers.eval_fn = eval_fn.or(watchers.eval_fn);
-    watchers.wandb_logger = wandb_logger;
-    fit(context, trainer, &sae, &stream, watchers)
+    let state = State::of(context);
+    let callbacks = Callbacks::new(context);
+    let facts = facts(context, &state);
+    // The script's handles stay free for callbacks.
+    let working = members.iter().map(|member| Ok(member.sae.get()?.share()));
+    let mut working = working.collect::<Result<Vec<_>>>().raise()?;
+    let outcome = fit_lanes(
+        members,
+        &mut working,
+        stream,
+        |member| member.options(&callbacks, &facts, &state),
+        &state,
+    );
+    let written = members
+        .iter()
+        .zip(&working)
+        .try_for_each(|(member, dictionary)| member.bring_up_to_date(dictionary));
+    let outcome = callbacks.finish(outcome)?;
+    written.raise()?;
+    outcome_name(&outcome, &state).map(ImmutableString::from).raise()
+}
+
+fn fit_lanes<'a>(
+    members: &'a [Member],
+    working: &mut [SparseAutoEncoder],
+    stream: &ActivationStreamHandle,
+    options: impl Fn(&'a Member) -> FitOptions<'a>,
+    state: &State,
+) -> Result<FitOutcome> {
+    let trainers = members.iter().map(|member| member.trainer.get_mut());
+    let mut trainers = trainers.collect::<Result<Vec<_>>>()?;
+    let mut lanes: Vec<Lane<'_>> = members
+        .iter()
+        .zip(&mut trainers)
+        .zip(working)
+        .map(|((member, trainer), dictionary)| Lane::new(trainer, dictionary, options(member)))
+        .collect();
+    stream.with(|stream| fit_all(&mut lanes, stream, state.context()))
 }

@@ -9,6 +9,7 @@ mod datasets;
 mod errors;
 mod factory;
 mod fit;
+mod fit_calls;
 mod hooks;
 mod initializer;
 mod model;
@@ -47,6 +48,7 @@ def_package! {
         sae::register(module);
         initializer::register(module);
         trainer::register(module);
+        fit_calls::register(module);
         hooks::register(module);
         tokens::register(module);
         writer::register(module);

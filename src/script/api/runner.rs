@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map, Module};
 
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
-use crate::runner::{EvalSettings, TrainOptions, TrainReport, TrainSAESettings, evaluate_sae, train_sae};
+use crate::runner::{EvalSettings, TrainOptions, TrainSAESettings, evaluate_sae, train_sae};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -20,7 +20,7 @@ fn train(
     context: &NativeCallContext,
     settings: &TrainSAESettings,
     options: Map,
-) -> crate::error::Result<TrainReport> {
+) -> crate::error::Result<Map> {
     let mut arguments = Arguments::new("train_sae", options);
     let resume = arguments.data("resume")?.unwrap_or(false);
     arguments.finish()?;
@@ -29,19 +29,17 @@ fn train(
         resume,
         facts: facts(context, &state),
     };
-    train_sae(settings, &options, state.context())
-}
-
-fn report_map(report: &TrainReport) -> Map {
-    [
+    let report = train_sae(settings, &options, state.context())?;
+    let entries = [
         ("folder", Dynamic::from(report.folder.display().to_string())),
-        ("outcome", outcome_name(&report.outcome).into()),
+        ("outcome", outcome_name(&report.outcome, &state)?.into()),
         ("steps", (report.steps as i64).into()),
         ("metrics", metrics_map(&report.metrics).into()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.into(), value))
-    .collect()
+    ];
+    Ok(entries
+        .into_iter()
+        .map(|(name, value)| (name.into(), value))
+        .collect())
 }
 
 #[export_module]
@@ -52,9 +50,7 @@ mod functions {
         context: NativeCallContext,
         settings: ConfigHandle<TrainSAESettings>,
     ) -> RhaiResultOf<Map> {
-        train(&context, &settings.get(), Map::new())
-            .map(|report| report_map(&report))
-            .raise()
+        train(&context, &settings.get(), Map::new()).raise()
     }
 
     /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder.
@@ -64,9 +60,7 @@ mod functions {
         settings: ConfigHandle<TrainSAESettings>,
         options: Map,
     ) -> RhaiResultOf<Map> {
-        train(&context, &settings.get(), options)
-            .map(|report| report_map(&report))
-            .raise()
+        train(&context, &settings.get(), options).raise()
     }
 
     /// Evaluates a trained dictionary on its language model; metrics by name.

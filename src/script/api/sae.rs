@@ -25,6 +25,11 @@ impl SparseAutoEncoderHandle {
         SparseAutoEncoderHandle(Rc::new(RefCell::new(sae)))
     }
 
+    /// Do both mean the same dictionary?
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The dictionary, to read.
     ///
     /// # Errors

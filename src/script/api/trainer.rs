@@ -1,4 +1,4 @@
-//! `Trainer`: whole trainings with `fit`, loops of one's own with `step`, and callbacks.
+//! `Trainer`: loops of one's own with `step`, callbacks, checkpoints. Whole trainings: `fit_calls`.
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
@@ -7,9 +7,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
-use super::fit::{Watchers, fit, fit_named};
+use super::fit::Watchers;
 use super::sae::SparseAutoEncoderHandle;
-use super::stream::ActivationStreamHandle;
 use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::script::class::ConfigHandle;
@@ -29,6 +28,11 @@ impl TrainerHandle {
             trainer: Rc::new(RefCell::new(trainer)),
             watchers: Rc::default(),
         }
+    }
+
+    /// Do both mean the same trainer?
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.trainer, &other.trainer)
     }
 
     /// What is called or told while it trains.
@@ -87,30 +91,6 @@ mod functions {
     #[rhai_fn(name = "Trainer", return_raw)]
     pub fn new_trainer(config: ConfigHandle<TrainerConfig>) -> RhaiResultOf<TrainerHandle> {
         Trainer::new(config.get()).map(TrainerHandle::new).raise()
-    }
-
-    /// Trains on the stream until all steps are done, the stream ends, or somebody asks to stop. Writes the run's
-    /// folder, logs and checkpoints. Returns `"finished"`, `"stream ended"` or `"interrupted"`.
-    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
-    pub fn fit_positional(
-        context: NativeCallContext,
-        trainer: &mut TrainerHandle,
-        sae: SparseAutoEncoderHandle,
-        activation_stream: ActivationStreamHandle,
-    ) -> RhaiResultOf<ImmutableString> {
-        let watchers = trainer.watchers();
-        fit(&context, trainer, &sae, &activation_stream, watchers)
-    }
-
-    /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }` and
-    /// `wandb_logger: wandb::init(#{ … })`.
-    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
-    pub fn fit_with_options(
-        context: NativeCallContext,
-        trainer: &mut TrainerHandle,
-        options: Map,
-    ) -> RhaiResultOf<ImmutableString> {
-        fit_named(&context, trainer, options)
     }
 
     /// Trains on one batch and returns its numbers: `step`, `loss`, `explained_variance`, `l0`, the terms of the loss,

@@ -304,8 +304,9 @@ fn killed_generations_end_like_uninterrupted_ones() {
     let mut progress = Vec::new();
     for kill in 0..30 {
         let mut running = child().spawn().expect("started");
-        // Kills fall all over the run: some chunks further than the last one got, and then a random moment later.
-        let wanted = uninterrupted.chunks as usize * kill / 30;
+        // Kills fall all over the first half of the run, at random moments: on a quick machine the rest is over before
+        // a kill arrives.
+        let wanted = uninterrupted.chunks as usize * kill / 60;
         let patience = std::time::Instant::now();
         while chunks(&killed) < wanted && patience.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(1));
@@ -315,10 +316,10 @@ fn killed_generations_end_like_uninterrupted_ones() {
         running.wait().expect("ended");
         progress.push(chunks(&killed));
     }
-    assert!(
-        progress.last() < Some(&(uninterrupted.chunks as usize)),
-        "the kills came too late: {progress:?}"
-    );
+    let in_time = progress
+        .iter()
+        .filter(|chunks| **chunks < uninterrupted.chunks as usize);
+    assert!(in_time.count() >= 20, "the kills came too late: {progress:?}");
     let last = generate(&killed, &dataset, &RunContext::default()).expect("completed");
     assert!(last.kept > 0, "nothing was kept: {progress:?}");
     assert_eq!(last.chunks, uninterrupted.chunks);

@@ -1,0 +1,181 @@
+//! The forms in which scripts call `fit`: with positions, with names, and on a list of trainers.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
+
+use super::fit::{Member, fit};
+use super::sae::SparseAutoEncoderHandle;
+use super::stream::ActivationStreamHandle;
+use super::trainer::TrainerHandle;
+use super::wandb::WandbRunHandle;
+use crate::error::{Error, Result};
+use crate::script::arguments::Arguments;
+use crate::script::bridge::kind_of;
+use crate::script::failure::{Raise, RhaiResultOf};
+
+/// Puts the methods into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "fit", functions);
+}
+
+/// The arguments that all forms with names have in common.
+struct Named {
+    arguments: Arguments,
+    stream: ActivationStreamHandle,
+    eval_fn: Option<FnPtr>,
+}
+
+impl Named {
+    fn new(options: Map) -> Result<Self> {
+        let mut arguments = Arguments::new("fit", options);
+        let stream = arguments.required("activation_stream", "an ActivationStream")?;
+        let eval_fn = arguments.optional("eval_fn", "a closure `|sae, step| …`")?;
+        Ok(Named {
+            arguments,
+            stream,
+            eval_fn,
+        })
+    }
+
+    fn member(
+        &self,
+        trainer: TrainerHandle,
+        sae: SparseAutoEncoderHandle,
+        wandb_logger: Option<WandbRunHandle>,
+    ) -> Member {
+        let mut watchers = trainer.watchers();
+        watchers.eval_fn = self.eval_fn.clone().or(watchers.eval_fn);
+        watchers.wandb_logger = wandb_logger;
+        Member {
+            trainer,
+            sae,
+            watchers,
+        }
+    }
+}
+
+/// The single member of `trainer.fit(#{ … })`.
+fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, ActivationStreamHandle)> {
+    let mut named = Named::new(options)?;
+    let sae = named.arguments.required("sae", "a SparseAutoEncoder")?;
+    let wandb_logger = named
+        .arguments
+        .optional("wandb_logger", "a run from `wandb::init`")?;
+    let member = named.member(trainer.clone(), sae, wandb_logger);
+    named.arguments.finish()?;
+    Ok((member, named.stream))
+}
+
+/// The members of `[trainer, …].fit(#{ … })`.
+fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, ActivationStreamHandle)> {
+    let mut named = Named::new(options)?;
+    let saes: Array = named.arguments.required("sae", "a list of SparseAutoEncoders")?;
+    let loggers: Option<Array> = named
+        .arguments
+        .optional("wandb_logger", "a list of runs from `wandb::init`")?;
+    let trainers: Vec<TrainerHandle> = items(trainers, "a Trainer")?;
+    let saes: Vec<SparseAutoEncoderHandle> =
+        items(&saes, "a SparseAutoEncoder").map_err(|error| error.under("sae"))?;
+    let loggers: Vec<WandbRunHandle> = items(&loggers.unwrap_or_default(), "a run from `wandb::init`")
+        .map_err(|error| error.under("wandb_logger"))?;
+    check_counts(&trainers, &saes, loggers.len())?;
+    let mut loggers = loggers.into_iter();
+    let members = trainers
+        .into_iter()
+        .zip(saes)
+        .map(|(trainer, sae)| named.member(trainer, sae, loggers.next()))
+        .collect();
+    named.arguments.finish()?;
+    Ok((members, named.stream))
+}
+
+/// The elements of a list, all of one script type.
+fn items<T: Clone + 'static>(list: &Array, what: &str) -> Result<Vec<T>> {
+    let one = |(index, value): (usize, &Dynamic)| {
+        value.clone().try_cast::<T>().ok_or_else(|| {
+            Error::input(format!("expected {what}, but was given a {}", kind_of(value)))
+                .under(format!("[{index}]"))
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn check_counts(trainers: &[TrainerHandle], saes: &[SparseAutoEncoderHandle], loggers: usize) -> Result<()> {
+    if trainers.is_empty() {
+        return Err(Error::input(
+            "there is nothing to train: the list of trainers is empty",
+        ));
+    }
+    if trainers.len() != saes.len() {
+        return Err(Error::input(format!(
+            "{} trainers cannot train {} dictionaries: each needs one of its own",
+            trainers.len(),
+            saes.len()
+        ))
+        .under("sae"));
+    }
+    if loggers != 0 && loggers != trainers.len() {
+        return Err(Error::input(format!(
+            "{loggers} loggers do not fit {} dictionaries: give one for each, or none",
+            trainers.len()
+        ))
+        .under("wandb_logger"));
+    }
+    for (index, trainer) in trainers.iter().enumerate() {
+        let earlier = &trainers[..index];
+        if earlier.iter().any(|other| other.is_same(trainer)) {
+            return Err(Error::input("the same Trainer is in the list twice").under(format!("[{index}]")));
+        }
+        if saes[..index].iter().any(|other| other.is_same(&saes[index])) {
+            let error = Error::input("the same SparseAutoEncoder is in the list twice");
+            return Err(error.under(format!("[{index}]")).under("sae"));
+        }
+    }
+    Ok(())
+}
+
+#[export_module]
+mod functions {
+    /// Trains on the stream until all steps are done, the stream ends, or somebody asks to stop. Writes the run's
+    /// folder, logs and checkpoints. Returns `"finished"`, `"stream ended"`, or `"interrupted"` when a callback asked
+    /// for it; Ctrl-C ends the script.
+    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
+    pub fn fit_positional(
+        context: NativeCallContext,
+        trainer: &mut TrainerHandle,
+        sae: SparseAutoEncoderHandle,
+        activation_stream: ActivationStreamHandle,
+    ) -> RhaiResultOf<ImmutableString> {
+        let member = Member {
+            trainer: trainer.clone(),
+            sae,
+            watchers: trainer.watchers(),
+        };
+        fit(&context, &[member], &activation_stream)
+    }
+
+    /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }` and
+    /// `wandb_logger: wandb::init(#{ … })`.
+    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
+    pub fn fit_named(
+        context: NativeCallContext,
+        trainer: &mut TrainerHandle,
+        options: Map,
+    ) -> RhaiResultOf<ImmutableString> {
+        let (member, stream) = one(trainer, options).raise()?;
+        fit(&context, &[member], &stream)
+    }
+
+    /// Trains several dictionaries on the same batches, so that the language model runs once for all: trainer n trains
+    /// dictionary n, `[trainer, …].fit(#{ sae: [sae, …], activation_stream: stream })`. Each trainer has its own
+    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each.
+    #[rhai_fn(name = "fit", return_raw, pure, volatile)]
+    pub fn fit_several(
+        context: NativeCallContext,
+        trainers: &mut Array,
+        options: Map,
+    ) -> RhaiResultOf<ImmutableString> {
+        let (members, stream) = several(trainers, options).raise()?;
+        fit(&context, &members, &stream)
+    }
+}
