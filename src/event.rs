@@ -3,6 +3,7 @@
 //! Loading, grid search, generation and training report through an [`Events`] handle and know no terminal. A bar,
 //! plain lines, a JSON-lines file, TensorBoard or a script's callback are all [`Observer`]s.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -215,6 +216,12 @@ pub struct RunContext {
     pub events: Events,
     /// Whether to stop.
     pub stop: StopFlag,
+}
+
+impl fmt::Debug for RunContext {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RunContext(stop: {})", self.stop.is_set())
+    }
 }
 
 impl RunContext {

@@ -8,7 +8,7 @@ mod file;
 mod message;
 mod steps;
 
-pub use file::Document;
+pub use file::{Document, yaml_value};
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
 

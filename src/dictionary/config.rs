@@ -56,7 +56,8 @@ pub struct SAEConfig {
     /// Width of the window around the threshold in which a `jumprelu` threshold receives gradient.
     #[serde(default = "default_window")]
     pub jumprelu_threshold_window: f64,
-    /// Folder (or weights file) of a trained dictionary to begin with instead of fresh weights.
+    /// Folder (or weights file) of a trained dictionary to begin with instead of fresh weights, or `org/repo:folder` on
+    /// the Hugging Face hub.
     #[serde(default)]
     pub sae_pretrained_name_or_path: Option<String>,
     /// Should loading refuse a weights file with missing or surplus tensors?

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::place::locate;
 use super::{NormActivation, SAEConfig, SparseAutoEncoder, saelens};
 use crate::atomic;
 use crate::config::{self, Map, Value, from_value};
 use crate::error::{Context, Error, Result};
+use crate::event::RunContext;
 use crate::tensor::{DType, DeviceSpec, Kind, Tensor, safetensors};
 
+/// The architecture.
+pub(super) const SETTINGS_FILE: &str = "config.json";
+
 /// Where weights are looked for in a folder, in this order.
-const WEIGHT_FILES: [&str; 3] = [
+pub(super) const WEIGHT_FILES: [&str; 3] = [
     "sae_weights.safetensors",
     "checkpoints/pruned.safetensors",
     "checkpoints/final.safetensors",
@@ -42,6 +47,8 @@ pub struct LoadOptions {
     pub strict_loading: bool,
     /// Fold the dataset-wise normalisation into the weights.
     pub fold_activation_scale: bool,
+    /// Where a download reports, and whether to stop it.
+    pub context: RunContext,
 }
 
 impl Default for LoadOptions {
@@ -51,6 +58,7 @@ impl Default for LoadOptions {
             dtype: None,
             strict_loading: true,
             fold_activation_scale: false,
+            context: RunContext::default(),
         }
     }
 }
@@ -74,7 +82,7 @@ impl SAEConfig {
         }
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))?;
-        atomic::write(folder.as_ref().join("config.json"), text + "\n")
+        atomic::write(folder.as_ref().join(SETTINGS_FILE), text + "\n")
     }
 
     /// Reads the `config.json` of a dictionary from `folder`.
@@ -82,7 +90,7 @@ impl SAEConfig {
     /// # Errors
     /// No such file, something that is not JSON, unknown or missing keys.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self> {
-        let path = folder.as_ref().join("config.json");
+        let path = folder.as_ref().join(SETTINGS_FILE);
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         let reading = || format!("while reading `{}`", path.display());
         let mut value: Value = serde_json::from_str(&text)
@@ -102,23 +110,25 @@ impl SparseAutoEncoder {
     ///
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained) and [`new`](Self::new); a trained one of another shape.
-    pub fn from_config(cfg: SAEConfig) -> Result<Self> {
-        let Some(path) = cfg.sae_pretrained_name_or_path.clone() else {
+    pub fn from_config(cfg: SAEConfig, context: &RunContext) -> Result<Self> {
+        let Some(name) = cfg.sae_pretrained_name_or_path.clone() else {
             return Self::new(cfg);
         };
         let mut sae = Self::zeros(cfg)?;
-        sae.load_weights(&path)?;
+        sae.load_weights(locate(Path::new(&name), context)?)?;
         Ok(sae)
     }
 
     /// Loads a dictionary from a folder with `config.json` and weights, or from a weights file beside a `config.json`;
-    /// also from a folder that SAELens wrote.
+    /// also from a folder that SAELens wrote. What is no path on this machine is looked for on the Hugging Face hub:
+    /// `org/repo:folder`, or `org/repo` for a repository that holds one dictionary.
     ///
     /// # Errors
-    /// Missing, broken or truncated files; tensors that are missing, surplus or of the wrong shape.
+    /// Missing, broken or truncated files; tensors that are missing, surplus or of the wrong shape; what the hub has
+    /// to say.
     pub fn from_pretrained(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
-        let path = path.as_ref();
-        if path.join(saelens::SETTINGS_FILE).is_file() && !path.join("config.json").is_file() {
+        let path = &locate(path.as_ref(), &options.context)?;
+        if path.join(saelens::SETTINGS_FILE).is_file() && !path.join(SETTINGS_FILE).is_file() {
             return Self::from_saelens(path, options);
         }
         let weights = weights_file(path)?;
@@ -244,8 +254,9 @@ fn weights_file(path: &Path) -> Result<PathBuf> {
     }
     if !path.is_dir() {
         return Err(
-            Error::input(format!("there is no trained dictionary at `{}`", path.display()))
-                .hint("give a folder with config.json and sae_weights.safetensors"),
+            Error::input(format!("there is no trained dictionary at `{}`", path.display())).hint(
+                "give a folder with config.json and sae_weights.safetensors, or `org/repo:folder` on the hub",
+            ),
         );
     }
     let found = WEIGHT_FILES

@@ -9,6 +9,7 @@ mod convert;
 mod files;
 mod loss;
 mod norm;
+mod place;
 mod sae;
 mod saelens;
 mod weights;

@@ -1,40 +1,142 @@
 //! What went wrong between here and the hub, in words.
 
-use hf_hub::api::sync::ApiError;
+use super::request::Client;
+use super::retry::{Refusal, Trouble};
+use crate::error::Error;
 
-use crate::error::{Error, Result};
+/// What was asked for.
+pub(super) struct Subject<'a> {
+    /// `organisation/name`.
+    pub id: &'a str,
+    /// The repository's address for people.
+    pub page: String,
+    pub revision: &'a str,
+    /// A file of it, or its list of files.
+    pub file: Option<&'a str>,
+    pub client: &'a Client,
+}
 
-/// The HTTP status behind an error, if that is what it is.
-pub(super) fn status(error: &ApiError) -> Option<u16> {
-    match error {
-        ApiError::RequestError(request) => match **request {
-            ureq::Error::StatusCode(code) => Some(code),
-            _ => None,
-        },
-        ApiError::TooManyRetries(inner) => status(inner),
-        _ => None,
+const KEPT: &str = "what was downloaded is kept and continued";
+
+impl Refusal {
+    /// The repository and the revision exist, but not the file.
+    pub(super) fn means_no_file(&self) -> bool {
+        self.status == 404 && !matches!(self.code.as_deref(), Some("RepoNotFound" | "RevisionNotFound"))
     }
 }
 
-/// `None` when the repository exists but not the file; the error in words otherwise.
-pub(super) fn explain<T>(error: &ApiError, id: &str, file: &str) -> Result<Option<T>> {
-    let login = "set HF_TOKEN to a token with read access (https://huggingface.co/settings/tokens)";
-    Err(match status(error) {
-        Some(404) => return Ok(None),
-        Some(401) => Error::input(format!(
-            "the hub does not show `{id}`: it does not exist, or it needs a token"
-        ))
-        .hint(format!("check the spelling; if the repository is private or gated, {login}")),
-        Some(403) => Error::input(format!("the hub refuses `{file}` of `{id}`: access has to be granted"))
+impl Subject<'_> {
+    /// The trouble in words.
+    pub(super) fn explain(&self, trouble: Trouble) -> Error {
+        let id = self.id;
+        let what = match self.file {
+            Some(file) => format!("`{file}` of `{id}`"),
+            None => format!("the list of files of `{id}`"),
+        };
+        match trouble {
+            Trouble::Local(error) => error,
+            Trouble::Refused(refusal) => self.refused(&refusal, &what),
+            Trouble::Broken(why) => Error::run(format!(
+                "cannot download {what} from {}: {why}",
+                self.client.endpoint
+            ))
             .hint(format!(
-                "accept its terms at https://huggingface.co/{id} and {login}"
+                "check the network; {KEPT}. HF_HUB_OFFLINE=1 uses the cache only"
             )),
-        Some(429) => Error::run(format!("the hub asks to wait: too many requests for `{id}`"))
-            .hint("try again in a few minutes; with HF_TOKEN the limit is higher"),
-        Some(code) => Error::run(format!("the hub answered {code} for `{file}` of `{id}`"))
-            .hint("try again later; what was downloaded is kept and continued"),
-        None => Error::run(format!("cannot download `{file}` of `{id}`: {error}")).hint(
-            "check the network; what was downloaded is kept and continued. HF_HUB_OFFLINE=1 uses the cache only",
-        ),
-    })
+            Trouble::NoHub => Error::run(format!(
+                "cannot download {what}: {} does not answer like a hub",
+                self.client.endpoint
+            ))
+            .hint("check HF_ENDPOINT; a proxy or a log-in page of the network may have answered instead"),
+            Trouble::Corrupt(why) => Error::run(format!("{what} arrives damaged from {}: {why}", self.client.endpoint))
+                .hint("nothing of it was used; try again later, and if a proxy or a mirror (HF_ENDPOINT) stands in between, try without"),
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal, what: &str) -> Error {
+        let id = self.id;
+        let message = refusal.message.as_deref().unwrap_or_default();
+        match (refusal.status, refusal.code.as_deref()) {
+            (401 | 403, Some("GatedRepo")) => self.gated(),
+            (401, _) if message.contains("Invalid credentials") => self.bad_token(),
+            (404, Some("RevisionNotFound")) => {
+                Error::input(format!("`{id}` has no revision `{}` on the hub", self.revision))
+                    .hint(format!("its branches, tags and commits: {}/commits", self.page))
+            }
+            (401, _) | (404, Some("RepoNotFound")) => self.no_repository(),
+            (403, _) => Error::input(format!("the hub refuses {what}{}", quoted(message))).hint(match &self
+                .client
+                .token
+            {
+                Some(token) => format!("the token from {} may not read it; {TOKENS}", token.source),
+                None => TOKEN.to_string(),
+            }),
+            (404, _) => Error::input(format!("the repository has no such file: {what}"))
+                .hint(format!("its files: {}/tree/{}", self.page, self.revision)),
+            (429, _) => Error::run(format!("the hub asks to wait: too many requests for {what}")).hint(
+                match (&self.client.token, refusal.wait) {
+                    (_, Some(wait)) => format!("it said for how long: {} s; {KEPT}", wait.as_secs()),
+                    (Some(_), None) => format!("try again in a few minutes; {KEPT}"),
+                    (None, None) => {
+                        format!("try again in a few minutes; {KEPT}. With HF_TOKEN the limit is higher")
+                    }
+                },
+            ),
+            (status, _) => Error::run(format!("the hub answered {status} for {what}{}", quoted(message)))
+                .hint(format!("try again later; {KEPT}")),
+        }
+    }
+
+    fn gated(&self) -> Error {
+        let error = Error::input(format!(
+            "`{}` is gated: its owners grant access to accounts",
+            self.id
+        ));
+        let page = &self.page;
+        match &self.client.token {
+            None => error
+                .hint(format!("log in and ask for access at {page}"))
+                .hint(TOKEN),
+            Some(token) => error.hint(format!(
+                "the account of the token from {} has no access yet: ask for it at {page}, and for a fine-grained \
+                 token allow \"read access to public gated repositories\"",
+                token.source
+            )),
+        }
+    }
+
+    fn bad_token(&self) -> Error {
+        let source = self
+            .client
+            .token
+            .as_ref()
+            .map_or("HF_TOKEN", |token| &token.source);
+        Error::input(format!("the hub does not accept the token from {source}"))
+            .hint(format!("it may be expired or cut short; {TOKENS}"))
+    }
+
+    fn no_repository(&self) -> Error {
+        let error = Error::input(format!(
+            "`{}` is not on the hub {}, or it is private",
+            self.id, self.client.endpoint
+        ))
+        .hint("check the spelling; ids look like `EleutherAI/pythia-160m`");
+        match &self.client.token {
+            None => error.hint(format!("if it is private: {TOKEN}")),
+            Some(token) => error.hint(format!(
+                "if it is private, the token from {} must belong to an account that sees it",
+                token.source
+            )),
+        }
+    }
+}
+
+const TOKENS: &str = "tokens are made at https://huggingface.co/settings/tokens";
+const TOKEN: &str = "set HF_TOKEN to a token with read access (https://huggingface.co/settings/tokens), or run `hf auth login`";
+
+fn quoted(message: &str) -> String {
+    match message.is_empty() {
+        true => String::new(),
+        false => format!(": \"{message}\""),
+    }
 }

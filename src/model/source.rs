@@ -49,12 +49,11 @@ fn fetch(config: &LanguageModelConfig, context: &RunContext) -> Result<PathBuf> 
     let settings = HubSettings {
         cache_dir: config.cache_dir.clone(),
         offline: config.local_files_only,
+        ..HubSettings::default()
     };
     let repository = Repository::open(&hub_id(&config.model_name), RepoKind::Model, None, &settings)?;
     let path = repository.file("config.json", context)?;
-    for name in TOKENIZER_FILES {
-        repository.file_if(name, context)?;
-    }
+    repository.files_if(TOKENIZER_FILES, context)?;
     if config.backend != Backend::TokenizerOnly && repository.file_if(SINGLE_FILE, context)?.is_none() {
         let index = repository.file_if(SHARD_INDEX, context)?.ok_or_else(|| {
             Error::input(format!(
@@ -62,9 +61,7 @@ fn fetch(config: &LanguageModelConfig, context: &RunContext) -> Result<PathBuf> 
                 repository.id()
             ))
         })?;
-        for name in shard_names(&index)? {
-            repository.file(&name, context)?;
-        }
+        repository.files(&shard_names(&index)?, context)?;
     }
     path.parent()
         .map(Path::to_path_buf)

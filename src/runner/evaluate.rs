@@ -91,6 +91,7 @@ pub fn evaluate_sae(settings: &EvalSettings, context: &RunContext) -> Result<Met
         device: trained.device,
         dtype: trained.dtype,
         strict_loading: trained.strict_loading,
+        context: context.clone(),
         ..LoadOptions::default()
     };
     let sae = SparseAutoEncoder::from_pretrained(Path::new(&trained.pretrained_name_or_path), &options)

@@ -16,7 +16,7 @@ use crate::tensor::{DType, DeviceSpec};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PretrainedSAE {
-    /// Folder (or weights file) of the trained dictionary.
+    /// Folder (or weights file) of the trained dictionary, or `org/repo:folder` on the Hugging Face hub.
     pub pretrained_name_or_path: String,
     /// Refuse a weights file with missing or surplus tensors.
     #[serde(default = "yes")]

@@ -72,7 +72,7 @@ pub fn train_sae(
             context
                 .events
                 .note(format!("going on from step {step}: {}", path.display()))?;
-            let mut sae = load(path, settings)?;
+            let mut sae = load(path, settings, context)?;
             trainer.continue_from(&mut sae, path)?;
             sae
         }
@@ -116,12 +116,8 @@ pub fn forecast(settings: &TrainSAESettings) -> Result<Forecast> {
     let sae = match &settings.sae {
         SaeChoice::Fresh(cfg) => cfg.clone(),
         SaeChoice::Pretrained(trained) => {
-            let path = Path::new(&trained.pretrained_name_or_path);
-            SAEConfig::from_folder(if path.is_dir() {
-                path
-            } else {
-                path.parent().unwrap_or(path)
-            })?
+            SAEConfig::from_pretrained(&trained.pretrained_name_or_path, &RunContext::default())
+                .under("sae")?
         }
     };
     let factory = &settings.activation_factory;
@@ -169,11 +165,11 @@ fn make(
     let cfg = match &settings.sae {
         SaeChoice::Fresh(cfg) => cfg,
         SaeChoice::Pretrained(trained) => {
-            return load(Path::new(&trained.pretrained_name_or_path), settings).under("sae");
+            return load(Path::new(&trained.pretrained_name_or_path), settings, context).under("sae");
         }
     };
     let Some(initializer) = &settings.initializer else {
-        return SparseAutoEncoder::from_config(cfg.clone()).under("sae");
+        return SparseAutoEncoder::from_config(cfg.clone(), context).under("sae");
     };
     let mlp = mlp_of(model, initializer.model_layer);
     let inputs = InitializerInputs {
@@ -196,8 +192,8 @@ fn mlp_of<'a>(
 }
 
 /// A trained dictionary, on the device and in the dtype that the settings say.
-fn load(path: &Path, settings: &TrainSAESettings) -> Result<SparseAutoEncoder> {
-    let options = match &settings.sae {
+fn load(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
+    let mut options = match &settings.sae {
         SaeChoice::Fresh(cfg) => LoadOptions {
             device: cfg.device,
             dtype: Some(cfg.dtype),
@@ -210,6 +206,7 @@ fn load(path: &Path, settings: &TrainSAESettings) -> Result<SparseAutoEncoder> {
             ..LoadOptions::default()
         },
     };
+    options.context = context.clone();
     SparseAutoEncoder::from_pretrained(path, &options)
 }
 

@@ -8,6 +8,7 @@ mod datasets;
 mod docs;
 mod errors;
 mod fixtures;
+mod hub;
 mod layering;
 mod model;
 mod program;

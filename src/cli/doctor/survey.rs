@@ -7,6 +7,7 @@ use std::{env, fs};
 use serde::Serialize;
 
 use super::{size, yes};
+use crate::hub::HubSettings;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
 use crate::tensor::runtime;
@@ -183,9 +184,9 @@ impl Cuda {
 /// The Hugging Face hub and its cache.
 #[derive(Debug, Serialize)]
 pub(super) struct Hub {
-    /// From `HF_ENDPOINT`; `None` is the public hub.
-    endpoint: Option<String>,
+    endpoint: String,
     pub(super) offline: bool,
+    /// Empty where not even a home folder is known.
     pub(super) cache: PathBuf,
     models: usize,
     datasets: usize,
@@ -195,28 +196,28 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn survey() -> Self {
-        let cache = hf_hub::Cache::from_env();
-        let folder = cache.path().clone();
+        let found = HubSettings::default().survey();
+        let cache = found.cache.unwrap_or_default();
         let count = |kind| {
-            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+            let entries = fs::read_dir(&cache).into_iter().flatten().flatten();
             let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(kind));
             named.count()
         };
         Hub {
-            endpoint: env::var("HF_ENDPOINT").ok().filter(|value| !value.is_empty()),
-            offline: env::var("HF_HUB_OFFLINE").is_ok_and(|value| is_true(&value)),
+            endpoint: found.endpoint,
+            offline: found.offline,
             models: count("models--"),
             datasets: count("datasets--"),
-            token: is_set("HF_TOKEN") || cache.token().is_some(),
-            cache: folder,
+            token: found.has_token,
+            cache,
         }
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        let endpoint = self.endpoint.as_deref().unwrap_or("the public Hugging Face hub");
         vec![
             format!(
-                "{endpoint}, {}, {}",
+                "{}, {}, {}",
+                self.endpoint,
                 if self.offline { "offline" } else { "online" },
                 if self.token {
                     "token found"
@@ -356,13 +357,4 @@ fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
     })
-}
-
-fn is_set(variable: &str) -> bool {
-    env::var_os(variable).is_some_and(|value| !value.is_empty())
-}
-
-/// As Hugging Face's own libraries read switches.
-fn is_true(value: &str) -> bool {
-    ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str())
 }

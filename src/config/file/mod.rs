@@ -38,6 +38,21 @@ const FORMATS: &[(&str, Reader)] = &[
     ("yml", yaml_format::read_yaml),
 ];
 
+/// The values of a YAML text that is part of another file.
+///
+/// # Errors
+/// Syntax errors, with their place in the text.
+pub fn yaml_value(text: &str) -> Result<Value> {
+    match yaml_format::read_yaml(text) {
+        Ok(parsed) => Ok(parsed.value),
+        Err((span, sentence)) => Err(Error::input(sentence).at(Place {
+            file: "YAML".into(),
+            text: text.into(),
+            span,
+        })),
+    }
+}
+
 /// A configuration file that was read: its values, and where each of them stands.
 #[derive(Clone, Debug)]
 pub struct Document {

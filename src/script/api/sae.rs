@@ -10,9 +10,11 @@ use super::batch;
 use super::tensor::TensorHandle;
 use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
+use crate::event::RunContext;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
+use crate::script::state::State;
 use crate::tensor::{DType, Device, DeviceSpec};
 
 /// A dictionary that scripts hold; copies of the handle mean the same one.
@@ -62,7 +64,7 @@ pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "sae", functions);
 }
 
-fn load(path: &str, options: Map) -> Result<SparseAutoEncoderHandle> {
+fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEncoderHandle> {
     let mut arguments = Arguments::new("from_pretrained", options);
     let defaults = LoadOptions::default();
     let options = LoadOptions {
@@ -74,6 +76,7 @@ fn load(path: &str, options: Map) -> Result<SparseAutoEncoderHandle> {
         fold_activation_scale: arguments
             .data("fold_activation_scale")?
             .unwrap_or(defaults.fold_activation_scale),
+        context: context.clone(),
     };
     arguments.finish()?;
     SparseAutoEncoder::from_pretrained(path, &options).map(SparseAutoEncoderHandle::new)
@@ -101,8 +104,11 @@ fn hyperparameters_folder(options: Map) -> Result<String> {
 mod functions {
     /// A dictionary with fresh weights, or the trained one that `sae_pretrained_name_or_path` names.
     #[rhai_fn(name = "SparseAutoEncoder", return_raw)]
-    pub fn new_sae(config: ConfigHandle<SAEConfig>) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        SparseAutoEncoder::from_config(config.get())
+    pub fn new_sae(
+        context: NativeCallContext,
+        config: ConfigHandle<SAEConfig>,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        SparseAutoEncoder::from_config(config.get(), State::of(&context).context())
             .map(SparseAutoEncoderHandle::new)
             .raise()
     }
@@ -266,13 +272,16 @@ mod functions {
 /// `SparseAutoEncoder::from_pretrained`.
 #[export_module]
 pub mod statics {
-    /// Loads a trained dictionary from a folder with `config.json` and weights, or from a weights file beside one.
+    /// Loads a trained dictionary from a folder with `config.json` and weights, from a weights file beside one, or from
+    /// the Hugging Face hub: `"org/repo:folder"`.
     #[rhai_fn(return_raw, volatile)]
     pub fn from_pretrained(
         context: NativeCallContext,
         path: ImmutableString,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        placed(&context, || load(&path, Map::new()).raise())
+        placed(&context, || {
+            load(&path, Map::new(), State::of(&context).context()).raise()
+        })
     }
 
     /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`.
@@ -282,6 +291,8 @@ pub mod statics {
         path: ImmutableString,
         options: Map,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        placed(&context, || load(&path, options).raise())
+        placed(&context, || {
+            load(&path, options, State::of(&context).context()).raise()
+        })
     }
 }

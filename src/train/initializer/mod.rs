@@ -71,7 +71,7 @@ impl Initializer {
             tch::manual_seed(seed);
         }
         let mut sae = match trained {
-            true => SparseAutoEncoder::from_config(sae_cfg.clone())?,
+            true => SparseAutoEncoder::from_config(sae_cfg.clone(), context)?,
             false => SparseAutoEncoder::zeros(sae_cfg.clone())?,
         };
         if !trained {

@@ -1,0 +1,118 @@
+//! Where a trained dictionary lies: a path on this machine, or a folder of a repository on the hub.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{SETTINGS_FILE, WEIGHT_FILES};
+use super::{SAEConfig, saelens};
+use crate::error::{Context, Error, Result};
+use crate::event::RunContext;
+use crate::hub::{self, HubSettings, RepoKind, Repository};
+
+/// A dictionary on the hub: `org/repo:folder`.
+struct OnHub {
+    repository: Repository,
+    /// Below the repository's root; empty for the root itself. A folder, or a weights file.
+    path: String,
+}
+
+impl SAEConfig {
+    /// Reads the settings of a trained dictionary, which is named as for
+    /// [`SparseAutoEncoder::from_pretrained`](super::SparseAutoEncoder::from_pretrained), without its weights.
+    ///
+    /// # Errors
+    /// No such dictionary, a broken file, what the hub has to say.
+    pub fn from_pretrained(name: impl AsRef<Path>, context: &RunContext) -> Result<Self> {
+        let name = name.as_ref();
+        let folder = match on_hub(name)? {
+            Some(place) => folder_of(&place.settings(context)?),
+            None if name.is_dir() => name.to_path_buf(),
+            None => folder_of(name),
+        };
+        Self::from_folder(folder)
+    }
+}
+
+/// The local path of a trained dictionary, downloaded where necessary: what exists here is meant before all else.
+pub(super) fn locate(name: &Path, context: &RunContext) -> Result<PathBuf> {
+    match on_hub(name)? {
+        Some(place) => place
+            .fetch(context)
+            .context(format!("while looking for the dictionary `{}`", name.display())),
+        None => Ok(name.to_path_buf()),
+    }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new(".")).to_path_buf()
+}
+
+/// `None` for what is, or can only be, a local path.
+fn on_hub(name: &Path) -> Result<Option<OnHub>> {
+    let Some(text) = name.to_str().filter(|_| !name.exists()) else {
+        return Ok(None);
+    };
+    let (id, path) = match text.split_once(':') {
+        Some((id, path)) => (id, path.trim_matches('/')),
+        None => (text, ""),
+    };
+    // A lone name can only be a path, and `results/mispelt` beside a folder `results` is no id of the hub either.
+    if !id.contains('/') || !(text.contains(':') || hub::names_a_repository(id)) {
+        return Ok(None);
+    }
+    let repository = Repository::open(id, RepoKind::Model, None, &HubSettings::default())?;
+    Ok(Some(OnHub {
+        repository,
+        path: match path {
+            "." => String::new(),
+            path => path.trim_start_matches("./").to_string(),
+        },
+    }))
+}
+
+impl OnHub {
+    /// The settings file, in our format or SAELens's.
+    fn settings(&self, context: &RunContext) -> Result<PathBuf> {
+        let names = [self.beside(SETTINGS_FILE), self.beside(saelens::SETTINGS_FILE)];
+        let names = names.each_ref().map(String::as_str);
+        let found = self.repository.files_if(&names, context)?;
+        found.into_iter().flatten().next().ok_or_else(|| {
+            Error::input(format!("there is no `{}` in `{}`", names[0], self.repository.id()))
+                .hint("write `organisation/repository:folder`, the folder being the one with the dictionary's config.json")
+        })
+    }
+
+    /// Downloads settings and weights; the local folder, or the weights file where one was named.
+    fn fetch(&self, context: &RunContext) -> Result<PathBuf> {
+        let settings = self.settings(context)?;
+        if self.names_a_file() {
+            return self.repository.file(&self.path, context);
+        }
+        for name in WEIGHT_FILES {
+            if self.repository.file_if(&self.beside(name), context)?.is_some() {
+                return Ok(folder_of(&settings));
+            }
+        }
+        Err(Error::input(format!(
+            "`{}` has settings but no weights in `{}`",
+            self.beside(SETTINGS_FILE),
+            self.repository.id()
+        ))
+        .hint(format!("looked for {}", WEIGHT_FILES.join(", "))))
+    }
+
+    fn names_a_file(&self) -> bool {
+        self.path.ends_with(".safetensors")
+    }
+
+    /// The path of `file` in the dictionary's folder.
+    fn beside(&self, file: &str) -> String {
+        let folder = match self.names_a_file() {
+            true => self.path.rsplit_once('/').map_or("", |(folder, _)| folder),
+            false => self.path.as_str(),
+        };
+        match folder {
+            "" => file.to_string(),
+            folder => format!("{folder}/{file}"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the threads of a download tell the one that started them, which alone speaks to observers.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::retry::Trouble;
+use crate::error::Error;
+
+/// Bytes done, remarks made, and whether to stop.
+#[derive(Default)]
+pub(super) struct Progress {
+    bytes: AtomicU64,
+    cancelled: AtomicBool,
+    remarks: Mutex<Vec<String>>,
+}
+
+impl Progress {
+    /// Counts bytes that are on the disk.
+    pub(super) fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes bytes back that have to be fetched again.
+    pub(super) fn take_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Asks the threads to end.
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// The threads shall end.
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(Trouble::Local(Error::interrupted("the download was interrupted"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Something worth telling.
+    pub(super) fn remark(&self, text: String) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        remarks.push(text);
+    }
+
+    /// The remarks since the last call.
+    pub(super) fn take_remarks(&self) -> Vec<String> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

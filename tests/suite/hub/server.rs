@@ -1,0 +1,443 @@
+//! A hub of our own on this machine: repositories, redirects to a second server, and faults on demand.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// A file of a repository.
+#[derive(Clone)]
+pub struct Blob {
+    bytes: Vec<u8>,
+    etag: String,
+    /// Kept on the second server, as large files are.
+    large: bool,
+}
+
+/// A repository with its history; the last commit is `main`.
+#[derive(Clone, Default)]
+pub struct Repo {
+    commits: Vec<(String, BTreeMap<String, Blob>)>,
+    gated: bool,
+}
+
+/// What goes wrong with the next request for a body whose path ends in `file`.
+#[derive(Clone)]
+pub enum Fault {
+    /// The connection ends after so many bytes.
+    Cut(usize),
+    /// All bytes come, but not the right ones.
+    Corrupt,
+    /// Fewer bytes come, and the header says that this is all.
+    Short(usize),
+    /// The body comes in two parts with a pause between them, in milliseconds.
+    Slow(u64),
+}
+
+/// A request that was made.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `hub` or `cdn`.
+    pub server: &'static str,
+    pub method: String,
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+struct State {
+    repos: BTreeMap<String, Repo>,
+    faults: BTreeMap<String, VecDeque<Fault>>,
+    /// Statuses, with further headers, that the next requests to the hub get, whatever they ask for.
+    answers: VecDeque<(u16, String)>,
+    requests: Vec<Request>,
+    token: Option<String>,
+}
+
+/// The hub. It ends with the test's process.
+#[derive(Clone)]
+pub struct Hub {
+    pub address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Hub {
+    /// Starts both servers.
+    pub fn start() -> Hub {
+        let state = Arc::new(Mutex::new(State::default()));
+        let cdn = serve("cdn", state.clone(), String::new());
+        let address = serve("hub", state.clone(), cdn);
+        Hub { address, state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panicked")
+    }
+
+    /// A new commit of the repository `path` (`models/ORG/NAME` or `datasets/ORG/NAME`); large files are those over
+    /// 10 000 bytes. Gives the commit's name.
+    pub fn commit(&self, path: &str, files: &[(&str, &[u8])]) -> String {
+        let blobs: BTreeMap<String, Blob> = files
+            .iter()
+            .map(|(name, bytes)| (name.to_string(), blob(bytes)))
+            .collect();
+        let mut state = self.state();
+        let repo = state.repos.entry(path.to_string()).or_default();
+        let commit = hex(&Sha1::digest(format!("{path} {}", repo.commits.len())));
+        repo.commits.push((commit.clone(), blobs));
+        commit
+    }
+
+    /// A commit with every file of a folder.
+    pub fn commit_folder(&self, path: &str, folder: &Path, below: &str) -> String {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let files: Vec<(String, Vec<u8>)> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|file| file.is_file())
+            .map(|file| {
+                let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+                (format!("{below}{name}"), std::fs::read(&file).expect("readable"))
+            })
+            .collect();
+        let borrowed: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+            .collect();
+        self.commit(path, &borrowed)
+    }
+
+    /// From now on the repository is only for those with the token.
+    pub fn gate(&self, path: &str, token: &str) {
+        let mut state = self.state();
+        state.token = Some(token.to_string());
+        state.repos.get_mut(path).expect("a repository").gated = true;
+    }
+
+    /// Something goes wrong the next time the body of `file` is sent; several are taken in turn.
+    pub fn break_next(&self, file: &str, fault: Fault) {
+        self.state()
+            .faults
+            .entry(file.to_string())
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// The next request gets this status and these further headers (each with `\r\n` at its end).
+    pub fn answer_next(&self, status: u16, headers: &str) {
+        self.state().answers.push_back((status, headers.to_string()));
+    }
+
+    /// The requests since the last call.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut self.state().requests)
+    }
+}
+
+/// The ETag that the hub gives to these bytes.
+pub fn etag(bytes: &[u8]) -> String {
+    blob(bytes).etag
+}
+
+fn blob(bytes: &[u8]) -> Blob {
+    let large = bytes.len() > 10_000;
+    let etag = match large {
+        true => hex(&Sha256::digest(bytes)),
+        false => {
+            let mut hasher = Sha1::new();
+            hasher.update(format!("blob {}\0", bytes.len()));
+            hasher.update(bytes);
+            hex(&hasher.finalize())
+        }
+    };
+    Blob {
+        bytes: bytes.to_vec(),
+        etag,
+        large,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string");
+        text
+    })
+}
+
+fn serve(server: &'static str, state: Arc<Mutex<State>>, cdn: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (state, cdn) = (state.clone(), cdn.clone());
+            // A client that hangs up is no failure of the test.
+            thread::spawn(move || drop(answer(server, stream, &state, &cdn)));
+        }
+    });
+    address
+}
+
+fn answer(server: &'static str, stream: TcpStream, state: &Mutex<State>, cdn: &str) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace().map(str::to_string);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            headers.insert(name.to_lowercase(), value.trim().to_string());
+        }
+    }
+    let request = Request {
+        server,
+        method,
+        path,
+        headers,
+    };
+    let mut guard = state.lock().expect("no thread panicked");
+    guard.requests.push(request.clone());
+    let reply = match server {
+        "cdn" => guard.contents(&request),
+        _ => guard.page(&request, cdn),
+    };
+    drop(guard);
+    reply.send(&request, stream)
+}
+
+/// An answer before it is sent.
+struct Reply {
+    status: u16,
+    headers: String,
+    body: Vec<u8>,
+    fault: Option<Fault>,
+}
+
+impl Reply {
+    fn new(status: u16, headers: impl Into<String>) -> Reply {
+        Reply {
+            status,
+            headers: headers.into(),
+            body: Vec::new(),
+            fault: None,
+        }
+    }
+
+    fn refused(status: u16, code: &str, message: &str) -> Reply {
+        Reply::new(
+            status,
+            format!("X-Error-Code: {code}\r\nX-Error-Message: {message}\r\n"),
+        )
+    }
+
+    fn send(mut self, request: &Request, mut stream: TcpStream) -> std::io::Result<()> {
+        let (mut sent, mut pause) = (self.body.len(), None);
+        match self.fault {
+            Some(Fault::Corrupt) => self.body.iter_mut().for_each(|byte| *byte ^= 1),
+            Some(Fault::Short(length)) => {
+                self.body.truncate(length);
+                sent = self.body.len();
+            }
+            Some(Fault::Cut(length)) => sent = length.min(sent),
+            Some(Fault::Slow(milliseconds)) => pause = Some(Duration::from_millis(milliseconds)),
+            None => {}
+        }
+        let mut head = format!(
+            "HTTP/1.1 {} Whatever\r\nConnection: close\r\n{}",
+            self.status, self.headers
+        );
+        if !self.headers.contains("Content-Length") {
+            write!(head, "Content-Length: {}\r\n", self.body.len()).expect("a string");
+        }
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(b"\r\n")?;
+        if request.method == "HEAD" {
+            return Ok(());
+        }
+        let half = sent / 2;
+        stream.write_all(&self.body[..half])?;
+        stream.flush()?;
+        if let Some(pause) = pause {
+            thread::sleep(pause);
+        }
+        stream.write_all(&self.body[half..sent])?;
+        stream.flush()
+    }
+}
+
+impl State {
+    /// What the hub says.
+    fn page(&mut self, request: &Request, cdn: &str) -> Reply {
+        if let Some((status, headers)) = self.answers.pop_front() {
+            return Reply::new(status, headers);
+        }
+        let path = request.path.trim_start_matches('/');
+        if let Some(rest) = path.strip_prefix("api/") {
+            return self.listing(request, rest);
+        }
+        let Some((repo, rest)) = path.split_once("/resolve/") else {
+            return Reply::new(404, "");
+        };
+        let Some((revision, file)) = rest.split_once('/') else {
+            return Reply::new(404, "");
+        };
+        let repo = match repo.starts_with("datasets/") {
+            true => repo.to_string(),
+            false => format!("models/{repo}"),
+        };
+        let (commit, files) = match self.allowed(&repo, revision, request) {
+            Ok(found) => found,
+            Err(reply) => return reply,
+        };
+        let file = file.split('?').next().unwrap_or(file).replace("%20", " ");
+        let Some(blob) = files.get(&file) else {
+            let mut reply = Reply::refused(404, "EntryNotFound", "Entry not found");
+            write!(reply.headers, "X-Repo-Commit: {commit}\r\n").expect("a string");
+            return reply;
+        };
+        let about = format!("X-Repo-Commit: {commit}\r\n");
+        if blob.large {
+            let length = blob.bytes.len();
+            let etag = &blob.etag;
+            return Reply::new(
+                302,
+                format!(
+                    "{about}X-Linked-Etag: \"{etag}\"\r\nX-Linked-Size: {length}\r\nETag: \"some-other\"\r\n\
+                     Location: {cdn}/{repo}/{commit}/{}\r\n",
+                    file.replace(' ', "%20")
+                ),
+            );
+        }
+        // Small files come from the hub itself, by way of another of its pages.
+        if !request.path.ends_with("?cached=1") && file.ends_with(".json") {
+            let target = format!("/{path}?cached=1");
+            return Reply::new(307, format!("{about}Location: {target}\r\n"));
+        }
+        let file = file.clone();
+        let blob = blob.clone();
+        self.body(request, &file, &blob, about)
+    }
+
+    /// The files of a repository that this request may see.
+    fn allowed(
+        &self,
+        repo: &str,
+        revision: &str,
+        request: &Request,
+    ) -> Result<(String, BTreeMap<String, Blob>), Reply> {
+        let token = request
+            .headers
+            .get("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if token == Some("hf_broken") {
+            return Err(Reply::refused(
+                401,
+                "RepoNotFound",
+                "Invalid credentials in Authorization header",
+            ));
+        }
+        let Some(found) = self.repos.get(repo) else {
+            return Err(match token {
+                Some(_) => Reply::refused(404, "RepoNotFound", "Repository not found"),
+                None => Reply::refused(401, "RepoNotFound", "Invalid username or password."),
+            });
+        };
+        if found.gated && token != self.token.as_deref() {
+            let status = if token.is_some() { 403 } else { 401 };
+            return Err(Reply::refused(
+                status,
+                "GatedRepo",
+                "Access to this model is restricted",
+            ));
+        }
+        let commit = match revision {
+            "main" => found.commits.last(),
+            other => found.commits.iter().find(|(name, _)| name == other),
+        };
+        commit
+            .cloned()
+            .ok_or_else(|| Reply::refused(404, "RevisionNotFound", "Invalid rev id"))
+    }
+
+    fn listing(&mut self, request: &Request, rest: &str) -> Reply {
+        let Some((repo, revision)) = rest.split_once("/revision/") else {
+            return Reply::new(404, "");
+        };
+        match self.allowed(repo, revision, request) {
+            Err(reply) => reply,
+            Ok((commit, files)) => {
+                let siblings: Vec<_> = files
+                    .keys()
+                    .map(|name| serde_json::json!({ "rfilename": name }))
+                    .collect();
+                let mut reply = Reply::new(200, "Content-Type: application/json\r\n");
+                let text = serde_json::json!({ "id": "x", "sha": commit, "siblings": siblings });
+                reply.body = text.to_string().into_bytes();
+                reply
+            }
+        }
+    }
+
+    /// What the second server sends.
+    fn contents(&mut self, request: &Request) -> Reply {
+        let mut parts = request.path.trim_start_matches('/').splitn(5, '/');
+        let mut next = || parts.next().unwrap_or_default().to_string();
+        let repo = [next(), next(), next()].join("/");
+        let (commit, file) = (next(), next().replace("%20", " "));
+        let found = self.repos.get(&repo).and_then(|repo| {
+            let (_, files) = repo.commits.iter().find(|(name, _)| *name == commit)?;
+            files.get(&file).cloned()
+        });
+        match found {
+            None => Reply::new(404, ""),
+            Some(blob) => self.body(request, &file, &blob, String::new()),
+        }
+    }
+
+    /// The bytes of a file, or those that are left of them.
+    fn body(&mut self, request: &Request, file: &str, blob: &Blob, about: String) -> Reply {
+        let etag = match blob.large {
+            true => "of-the-cdn",
+            false => &blob.etag,
+        };
+        let mut headers = format!("{about}ETag: \"{etag}\"\r\nAccept-Ranges: bytes\r\n");
+        let length = blob.bytes.len();
+        let range = request.headers.get("range").and_then(|range| {
+            let start: usize = range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
+            let same = request
+                .headers
+                .get("if-range")
+                .is_none_or(|wanted| *wanted == format!("\"{etag}\""));
+            same.then_some(start)
+        });
+        let (status, start) = match range {
+            Some(start) if start >= length => return Reply::new(416, ""),
+            Some(start) => {
+                write!(
+                    headers,
+                    "Content-Range: bytes {start}-{}/{length}\r\n",
+                    length - 1
+                )
+                .expect("a string");
+                (206, start)
+            }
+            None => (200, 0),
+        };
+        let mut reply = Reply::new(status, headers);
+        reply.body = blob.bytes[start..].to_vec();
+        if request.method == "GET" {
+            reply.fault = self.faults.get_mut(file).and_then(VecDeque::pop_front);
+        }
+        reply
+    }
+}
