@@ -1,11 +1,15 @@
 //! A data set: records of text or token ids, read from files as they are needed.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::config::DatasetConfig;
+use super::data_file::DataFile;
 use super::files;
-use super::format::{self, Row, Rows, Selection};
+use super::format::Row;
+use super::order::Order;
+use super::rows::{self, PlacedRows};
+use super::split::{Part, Split};
 use crate::config::{Config, Value};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
@@ -63,26 +67,33 @@ struct Inner {
     name: String,
     text_column: String,
     columns: Vec<String>,
-    files: Vec<DataFile>,
+    source: Source,
 }
 
+/// Where the records are.
 #[derive(Debug)]
-struct DataFile {
-    path: Arc<Path>,
-    rows: OnceLock<u64>,
+pub(super) enum Source {
+    /// In files.
+    Files(Arc<[Arc<DataFile>]>),
+    /// In memory.
+    Memory(Arc<[Row]>),
+    /// In another data set.
+    Chosen(Dataset, Order),
 }
 
 impl Dataset {
     /// Finds the files of a data set and looks into the first one.
     ///
     /// # Errors
-    /// Missing paths, unknown splits and formats, empty files and folders, files that are damaged at first sight.
+    /// Missing paths, unknown splits and formats, empty files and folders, files that are damaged at first sight, a
+    /// text column other than the default that the first file does not have, what the hub has to say.
     pub fn load(config: &DatasetConfig, context: &RunContext) -> Result<Dataset> {
         config.validate()?;
         context.check("loading the data set")?;
-        let files = files::find(config)?;
+        let split = Split::parse(&config.split).map_err(|error| error.under("split"))?;
+        let files = files::find(config, &split.name, context)?;
         let columns = match files.first() {
-            Some(first) => (format::required(first)?.columns)(first)?,
+            Some(first) => first.columns()?,
             None => Vec::new(),
         };
         if columns.is_empty() {
@@ -91,22 +102,107 @@ impl Dataset {
                 config.dataset_name_or_path
             )));
         }
-        let dataset = Dataset(Arc::new(Inner {
-            name: config.dataset_name_or_path.clone(),
-            text_column: config.text_column.clone(),
+        let dataset = Dataset::new(
+            config.dataset_name_or_path.clone(),
+            config.text_column.clone(),
             columns,
-            files: files.into_iter().map(DataFile::new).collect(),
-        }));
+            Source::Files(files.into()),
+        );
+        // Records of tokens have no use for the default.
+        if config.text_column != DatasetConfig::default().text_column {
+            dataset
+                .check_column(&config.text_column, RecordKind::Text)
+                .map_err(|error| error.under("text_column"))?;
+        }
+        let dataset = match split.part {
+            Some(part) => dataset.part(part)?,
+            None => dataset,
+        };
         if !config.streaming {
-            for row in dataset.rows(None, 0) {
-                row?;
-                context.check("loading the data set")?;
-            }
+            dataset.read_through(context)?;
         }
         Ok(dataset)
     }
 
-    /// The name or path it was loaded by.
+    /// A data set of records that are in memory.
+    ///
+    /// # Errors
+    /// There are none, or the first has no keys.
+    pub fn from_rows(name: &str, rows: Vec<Row>) -> Result<Dataset> {
+        let columns: Vec<String> = rows.first().into_iter().flat_map(Row::keys).cloned().collect();
+        if columns.is_empty() {
+            return Err(Error::input(format!("the data set `{name}` holds no records")));
+        }
+        let text_column = DatasetConfig::default().text_column;
+        Ok(Dataset::new(
+            name.into(),
+            text_column,
+            columns,
+            Source::Memory(rows.into()),
+        ))
+    }
+
+    fn new(name: String, text_column: String, columns: Vec<String>, source: Source) -> Self {
+        Dataset(Arc::new(Inner {
+            name,
+            text_column,
+            columns,
+            source,
+        }))
+    }
+
+    /// Another data set made from this one by `step`, e.g. `take(10)`.
+    pub(super) fn derived(&self, step: &str, columns: Vec<String>, source: Source) -> Self {
+        let name = format!("{}.{step}", self.0.name);
+        Dataset::new(name, self.0.text_column.clone(), columns, source)
+    }
+
+    /// The same data set with its records elsewhere.
+    pub(super) fn with_source(&self, source: Source) -> Self {
+        let inner = &self.0;
+        Dataset::new(
+            inner.name.clone(),
+            inner.text_column.clone(),
+            inner.columns.clone(),
+            source,
+        )
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.0.source
+    }
+
+    fn part(&self, part: Part) -> Result<Dataset> {
+        let length = match part.needs_length() {
+            true => self.len()?,
+            false => u64::MAX,
+        };
+        let range = part.range(length);
+        Ok(self.skip(range.start).take(range.end - range.start))
+    }
+
+    /// Reads every record, for what it would be used for, so that whatever is wrong shows now.
+    fn read_through(&self, context: &RunContext) -> Result<()> {
+        let kinds = [
+            (self.0.text_column.as_str(), RecordKind::Text),
+            (TOKEN_COLUMN, RecordKind::Tokens),
+        ];
+        let used = kinds
+            .iter()
+            .find(|(column, _)| self.0.columns.iter().any(|name| name == column));
+        match used {
+            Some((_, kind)) => self.records(*kind, 0)?.try_for_each(|record| {
+                record?;
+                context.check("loading the data set")
+            }),
+            None => self.rows(None, 0).try_for_each(|row| {
+                row?;
+                context.check("loading the data set")
+            }),
+        }
+    }
+
+    /// The name or path it was loaded by, and what was done with it since: `corpus.shuffle(42).take(10)`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -116,19 +212,36 @@ impl Dataset {
         &self.0.columns
     }
 
-    /// The files it is read from, in order.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.files.iter().map(|file| file.path.as_ref())
+    /// The files it is read from, in order; those of the hub by their names there.
+    pub fn files(&self) -> Vec<&Path> {
+        match &self.0.source {
+            Source::Files(files) => files.iter().map(|file| file.shown()).collect(),
+            Source::Chosen(of, _) => of.files(),
+            Source::Memory(_) => Vec::new(),
+        }
     }
 
     /// The number of records. Counted once: from the footers of Parquet files, by reading text files through.
+    ///
+    /// # Errors
+    /// Files that cannot be read or fetched.
     pub fn len(&self) -> Result<u64> {
-        self.0.files.iter().map(DataFile::rows).sum()
+        match &self.0.source {
+            Source::Files(files) => files.iter().map(|file| file.rows()).sum(),
+            Source::Memory(rows) => Ok(rows.len() as u64),
+            Source::Chosen(of, order) => match order.known_count() {
+                Some(count) => Ok(count),
+                None => Ok(order.count(of.len()?)),
+            },
+        }
     }
 
     /// Is there no record at all?
+    ///
+    /// # Errors
+    /// As [`len`](Self::len).
     pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
+        self.rows(None, 0).next().transpose().map(|first| first.is_none())
     }
 
     /// The records from number `start` on.
@@ -140,9 +253,7 @@ impl Dataset {
             RecordKind::Text => self.0.text_column.clone(),
             RecordKind::Tokens => TOKEN_COLUMN.to_string(),
         };
-        if !self.0.columns.contains(&column) {
-            return Err(self.no_such_column(&column, kind));
-        }
+        self.check_column(&column, kind)?;
         let parse_column = column.clone();
         let rows = self.rows(Some(column), start);
         Ok(Box::new(rows.map(move |row| {
@@ -163,45 +274,44 @@ impl Dataset {
         })))
     }
 
+    /// Whole records from number `start` on: column name → value.
+    pub fn maps(&self, start: u64) -> Box<dyn Iterator<Item = Result<Row>> + Send> {
+        Box::new(self.rows(None, start).map(|row| Ok(row?.1)))
+    }
+
     /// Whole rows from number `start` on, with their origins; only `column` of each where one is given.
-    fn rows(&self, column: Option<String>, start: u64) -> RowReader {
-        RowReader {
-            dataset: self.clone(),
-            column,
-            skip: start,
-            file: 0,
-            row: 0,
-            index: start,
-            open: None,
+    pub(super) fn rows(&self, column: Option<String>, start: u64) -> PlacedRows {
+        match &self.0.source {
+            Source::Files(files) => rows::read(files.clone(), column, start),
+            Source::Memory(kept) => {
+                let file: Arc<Path> = Path::new(&self.0.name).into();
+                let kept = kept.clone();
+                let row = move |index: u64| {
+                    let origin = Origin {
+                        file: file.clone(),
+                        row: index,
+                        index,
+                    };
+                    Ok((origin, kept.get(index as usize)?.clone())).into()
+                };
+                Box::new((start..).map_while(row))
+            }
+            Source::Chosen(of, order) => order.rows(of, column, start),
         }
     }
 
-    fn no_such_column(&self, column: &str, kind: RecordKind) -> Error {
+    fn check_column(&self, column: &str, kind: RecordKind) -> Result<()> {
+        if self.0.columns.iter().any(|name| name == column) {
+            return Ok(());
+        }
         let error = Error::unknown("column", column, self.columns())
             .context(format!("in the data set `{}`", self.name()));
-        match kind {
+        Err(match kind {
             RecordKind::Text => error.hint("`text_column` names the column that holds the text"),
             RecordKind::Tokens => {
                 error.hint("records of a tokenised data set hold lists of ids under `tokens`")
             }
-        }
-    }
-}
-
-impl DataFile {
-    fn new(path: PathBuf) -> Self {
-        DataFile {
-            path: path.into(),
-            rows: OnceLock::new(),
-        }
-    }
-
-    fn rows(&self) -> Result<u64> {
-        if let Some(rows) = self.rows.get() {
-            return Ok(*rows);
-        }
-        let rows = (format::required(&self.path)?.count)(&self.path)?;
-        Ok(*self.rows.get_or_init(|| rows))
+        })
     }
 }
 
@@ -233,66 +343,5 @@ fn describe(cell: Option<&Value>) -> String {
         Some(Value::Object(_)) => "holds a map".into(),
         Some(Value::String(_)) => "holds a text".into(),
         Some(other) => format!("holds {other}"),
-    }
-}
-
-/// Walks through the files; those that lie wholly before the start are only counted.
-struct RowReader {
-    dataset: Dataset,
-    column: Option<String>,
-    skip: u64,
-    file: usize,
-    row: u64,
-    index: u64,
-    open: Option<Rows>,
-}
-
-impl RowReader {
-    fn advance(&mut self) -> Result<Option<(Origin, Row)>> {
-        loop {
-            let dataset = self.dataset.clone();
-            let Some(file) = dataset.0.files.get(self.file) else {
-                return Ok(None);
-            };
-            if self.open.is_none() {
-                if self.skip > 0 && file.rows()? <= self.skip {
-                    self.skip -= file.rows()?;
-                    self.file += 1;
-                    continue;
-                }
-                let selection = Selection {
-                    column: self.column.clone(),
-                    skip: self.skip,
-                };
-                self.open = Some((format::required(&file.path)?.open)(&file.path, &selection)?);
-                self.row = self.skip;
-                self.skip = 0;
-            }
-            if let Some(row) = self.open.as_mut().and_then(|rows| rows.next()) {
-                let origin = Origin {
-                    file: file.path.clone(),
-                    row: self.row,
-                    index: self.index,
-                };
-                self.row += 1;
-                self.index += 1;
-                return Ok(Some((origin, row?)));
-            }
-            self.open = None;
-            self.file += 1;
-        }
-    }
-}
-
-impl Iterator for RowReader {
-    type Item = Result<(Origin, Row)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let item = self.advance();
-        if item.is_err() {
-            self.file = usize::MAX;
-            self.open = None;
-        }
-        item.transpose()
     }
 }

@@ -1,48 +1,56 @@
-//! Which files a data set consists of: one file, a glob, or a folder in the layout of the Hugging Face hub.
+//! Which files a data set consists of: a file, a glob, a folder, or a repository on the hub.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::config::{DataFiles, DatasetConfig};
-use super::format;
-use crate::error::{Error, Result};
+use super::data_file::DataFile;
+use super::layout::{Root, check_whole};
+use super::{disk, format};
+use crate::error::{Context, Error, Result};
+use crate::event::RunContext;
+use crate::hub::{self, HubSettings, RepoKind, Repository};
 
-/// The names under which files of a split are found; the first is the split's own.
-const SPLITS: &[&[&str]] = &[
-    &["train", "training"],
-    &["validation", "valid", "val", "dev"],
-    &["test", "testing", "eval", "evaluation"],
-];
+/// Loaders of Python's `datasets` that take their files from `data_files`. Here the extension tells the format.
+const LOADERS: &[&str] = &["json", "csv", "text", "parquet", "arrow"];
 
 /// The files to read, in order, each of a format that is known.
 ///
 /// # Errors
-/// A path that does not exist, a folder without data files or without the split, files of several formats.
-pub(super) fn find(config: &DatasetConfig) -> Result<Vec<PathBuf>> {
-    let root = Path::new(&config.dataset_name_or_path);
-    let files = if root.is_dir() {
-        in_folder(root, config)?
+/// A path that does not exist, a folder without data files or without the split, files of several formats, what the hub
+/// has to say.
+pub(super) fn find(config: &DatasetConfig, split: &str, context: &RunContext) -> Result<Vec<Arc<DataFile>>> {
+    let named = config.dataset_name_or_path.as_str();
+    let root = Path::new(named);
+    let paths = if config.is_dataset_on_disk || disk::is_saved(root) {
+        disk::find(root, split)?
+    } else if root.is_dir() {
+        in_folder(root, config, split)?
     } else if root.is_file() {
-        only_train(config, "one file")?;
+        only_train(named, split, "one file")?;
         vec![root.to_path_buf()]
-    } else if is_glob(&config.dataset_name_or_path) {
-        only_train(config, "a glob")?;
-        matching(&config.dataset_name_or_path)?
+    } else if is_glob(named) {
+        only_train(named, split, "a glob")?;
+        matching(named)?
+    } else if LOADERS.contains(&named)
+        && let Some(data_files) = &config.data_files
+    {
+        given(data_files, split).map_err(|error| error.under("data_files"))?
+    } else if hub::names_a_repository(named) && format::of(root).is_none() {
+        return on_hub(config, split, context);
     } else {
         return Err(missing(root));
     };
-    one_format(&files)?;
-    for file in &files {
-        let size = std::fs::metadata(file)
-            .map_err(|error| Error::io("read", file, error))?
-            .len();
-        if size == 0 {
+    for path in &paths {
+        let about = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+        if about.len() == 0 {
             return Err(Error::input(format!(
                 "the data file `{}` is empty",
-                file.display()
+                path.display()
             )));
         }
     }
-    Ok(files)
+    one_format(paths.into_iter().map(DataFile::here).collect())
 }
 
 fn missing(root: &Path) -> Error {
@@ -79,166 +87,106 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What `data_files` names, wherever it lies.
+fn given(data_files: &DataFiles, split: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for glob in data_files.of_split(split)? {
+        files.extend(matching(&glob)?);
+    }
+    Ok(files)
+}
+
 /// A file or glob given outright has no splits but `train`.
-fn only_train(config: &DatasetConfig, what: &str) -> Result<()> {
-    if config.split == "train" {
+fn only_train(named: &str, split: &str, what: &str) -> Result<()> {
+    if split == "train" {
         return Ok(());
     }
     Err(Error::input(format!(
-        "split \"{}\" was asked for, but `{}` is {what}, which counts as split \"train\"",
-        config.split, config.dataset_name_or_path
+        "split \"{split}\" was asked for, but `{named}` is {what}, which counts as split \"train\""
     ))
     .hint("name the folder to choose among splits, or leave `split` out")
     .under("split"))
 }
 
-fn in_folder(root: &Path, config: &DatasetConfig) -> Result<Vec<PathBuf>> {
-    if let Some(data_files) = &config.data_files {
-        return chosen(root, data_files);
-    }
-    let mut files = data_files_of(root)?;
-    if files.is_empty() {
-        return Err(
-            Error::input(format!("the folder `{}` holds no data files", root.display()))
-                .hint("files that can be read: .parquet, .jsonl, .json, .csv, .txt, .arrow")
-                .under("dataset_name_or_path"),
-        );
-    }
-    files.sort();
-    of_split(root, files, &config.split)
+fn in_folder(folder: &Path, config: &DatasetConfig, split: &str) -> Result<Vec<PathBuf>> {
+    let mut names = Vec::new();
+    walk(folder, "", &mut names)?;
+    names.sort();
+    let root = Root {
+        shown: folder.display().to_string(),
+        names,
+        readme: std::fs::read_to_string(folder.join("README.md")).ok(),
+    };
+    let chosen = root.choose(config, split)?;
+    Ok(chosen.into_iter().map(|name| folder.join(name)).collect())
 }
 
-/// What `data_files` chooses below `root`, in the order of the globs.
-fn chosen(root: &Path, data_files: &DataFiles) -> Result<Vec<PathBuf>> {
-    let root = glob::Pattern::escape(&root.to_string_lossy());
-    let mut files = Vec::new();
-    for pattern in data_files.patterns() {
-        let found = matching(&format!("{root}/{pattern}")).map_err(|error| error.under("data_files"))?;
-        files.extend(found);
-    }
-    Ok(files)
-}
-
-/// The data files of a folder: those in `data/` if there is one, else its own, else those further down.
-fn data_files_of(root: &Path) -> Result<Vec<PathBuf>> {
-    let data = root.join("data");
-    if data.is_dir() {
-        let files = walk(&data)?;
-        if !files.is_empty() {
-            return Ok(files);
-        }
-    }
-    let (own, folders) = entries(root)?;
-    if !own.is_empty() {
-        return Ok(own);
-    }
-    let mut files = Vec::new();
-    for folder in folders {
-        files.extend(walk(&folder)?);
-    }
-    Ok(files)
-}
-
-fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut files, folders) = entries(folder)?;
-    for folder in folders {
-        files.extend(walk(&folder)?);
-    }
-    Ok(files)
-}
-
-/// Data files and sub-folders directly in `folder`; hidden ones and the likes of README are left out.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let mut files = Vec::new();
-    let mut folders = Vec::new();
+/// The paths of all files below `folder`; hidden folders are left out.
+fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
     let listing = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
     for entry in listing {
-        let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_string();
-        let about = [
-            "readme",
-            "license",
-            "licence",
-            "dataset_infos.json",
-            "dataset_info.json",
-        ];
-        if name.starts_with('.') || about.iter().any(|prefix| name.to_lowercase().starts_with(prefix)) {
-            continue;
-        }
-        if path.is_dir() {
-            folders.push(path);
-        } else if format::of(&path).is_some() {
-            files.push(path);
+        let entry = entry.map_err(|error| Error::io("read", folder, error))?;
+        let file_name = entry.file_name().to_string_lossy().into_owned();
+        let name = format!("{prefix}{file_name}");
+        if !entry.path().is_dir() {
+            names.push(name);
+        } else if !file_name.starts_with('.') {
+            walk(&entry.path(), &format!("{name}/"), names)?;
         }
     }
-    Ok((files, folders))
+    Ok(())
 }
 
-/// The files of `split`. Where no file name tells a split, all of them are `train`.
-fn of_split(root: &Path, files: Vec<PathBuf>, split: &str) -> Result<Vec<PathBuf>> {
-    let named: Vec<Option<String>> = files.iter().map(|file| split_of(root, file, split)).collect();
-    let mut found: Vec<String> = named.iter().flatten().cloned().collect();
-    found.sort();
-    found.dedup();
-    if found.is_empty() {
-        found.push("train".into());
-        if split == "train" {
-            return Ok(files);
-        }
+/// Files of a repository; nothing but the list and the README is fetched, unless everything shall be here at once.
+fn on_hub(config: &DatasetConfig, split: &str, context: &RunContext) -> Result<Vec<Arc<DataFile>>> {
+    let settings = HubSettings {
+        cache_dir: config.cache_dir.as_ref().map(PathBuf::from),
+        ..HubSettings::default()
+    };
+    let id = &config.dataset_name_or_path;
+    let repository = Repository::open(id, RepoKind::Dataset, config.revision.as_deref(), &settings)?;
+    let names = repository
+        .list(context)
+        .context(format!(
+            "`{id}` is no file or folder here, so it was looked for on the hub"
+        ))
+        .under("dataset_name_or_path")?;
+    let readme = repository.file_if("README.md", context)?;
+    let root = Root {
+        shown: id.clone(),
+        names,
+        readme: readme.and_then(|path| std::fs::read_to_string(path).ok()),
+    };
+    let chosen = root.choose(config, split)?;
+    if config.data_files.is_none() {
+        check_whole(&chosen)?;
     }
-    let chosen: Vec<PathBuf> = files
+    // The columns are found out from the first file in any case.
+    let at_once = if config.streaming { 1 } else { chosen.len() };
+    repository.files(&chosen[..at_once.min(chosen.len())], context)?;
+    let repository = Arc::new(repository);
+    let files = chosen
         .into_iter()
-        .zip(&named)
-        .filter(|(_, name)| name.as_deref() == Some(canonical(split)))
-        .map(|(file, _)| file)
-        .collect();
-    if chosen.is_empty() {
-        return Err(Error::unknown("split", split, &found)
-            .context(format!("in the data set folder `{}`", root.display()))
-            .under("split"));
-    }
-    Ok(chosen)
+        .map(|name| DataFile::on_hub(repository.clone(), name, context));
+    one_format(files.collect())
 }
 
-/// A split's own name: `valid` → `validation`.
-fn canonical(split: &str) -> &str {
-    let family = SPLITS.iter().find(|names| names.contains(&split));
-    family.map_or(split, |names| names[0])
-}
-
-/// The split that the words of a file's path below `root` tell; `asked` counts as a split's name too.
-fn split_of(root: &Path, file: &Path, asked: &str) -> Option<String> {
-    let below = file
-        .strip_prefix(root)
-        .unwrap_or(file)
-        .to_string_lossy()
-        .to_lowercase();
-    let words: Vec<&str> = below.split(|letter: char| !letter.is_alphanumeric()).collect();
-    if words.contains(&asked) {
-        return Some(canonical(asked).to_string());
-    }
-    words
-        .iter()
-        .find(|word| SPLITS.iter().any(|names| names.contains(word)))
-        .map(|word| canonical(word).to_string())
-}
-
-fn one_format(files: &[PathBuf]) -> Result<()> {
+fn one_format(files: Vec<DataFile>) -> Result<Vec<Arc<DataFile>>> {
     let mut first: Option<&'static format::Format> = None;
-    for file in files {
-        let format = format::required(file)?;
+    for file in &files {
+        let format = format::required(file.shown())?;
         match first {
             Some(other) if other.name != format.name => {
                 return Err(Error::input(format!(
                     "the data set mixes {} and {} files, e.g. `{}`",
                     other.name,
                     format.name,
-                    file.display()
+                    file.shown().display()
                 ))
                 .hint("choose among them with `data_files`, or name a sub-folder"));
             }
             _ => first = Some(format),
         }
     }
-    Ok(())
+    Ok(files.into_iter().map(Arc::new).collect())
 }

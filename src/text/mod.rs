@@ -1,13 +1,23 @@
 //! Text: data sets and tokenizers.
 
+mod card;
 mod config;
+mod data_file;
 mod dataset;
+mod disk;
 mod files;
 mod format;
+mod layout;
+mod order;
+mod rows;
+mod split;
 mod tokenizer;
 mod trace;
+mod transform;
 
 pub use config::{DataFiles, DatasetConfig};
 pub use dataset::{Content, Dataset, Origin, Record, RecordKind, Records, TOKEN_COLUMN};
+pub use format::Row;
 pub use tokenizer::{SpecialTokens, Tokenizer};
 pub use trace::TracedToken;
+pub use transform::SHUFFLE_BUFFER;

@@ -2,10 +2,10 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch, downcast_temporal_array};
 use arrow_schema::DataType;
 
 use super::Row;
@@ -21,10 +21,11 @@ pub(super) fn row(batch: &RecordBatch, index: usize) -> Result<Row> {
         .collect()
 }
 
-/// Cell `index` of a column: strings, numbers, booleans, lists and structs of them.
+/// Cell `index` of a column: strings, numbers, booleans, lists and structs of them. Dates and times are the whole
+/// numbers that are stored, decimal numbers are texts, and binary data is a list of bytes.
 ///
 /// # Errors
-/// Columns of other types (dates, binary, dictionaries), which hold neither text nor token ids.
+/// Columns of other types.
 fn value(column: &dyn Array, index: usize) -> Result<Value> {
     if column.is_null(index) {
         return Ok(Value::Null);
@@ -56,11 +57,28 @@ fn value(column: &dyn Array, index: usize) -> Result<Value> {
                 .collect();
             Value::Object(row?)
         }
-        other => {
-            return Err(Error::input(format!("columns of type {other} cannot be read"))
-                .hint("text columns are strings, token columns are lists of integers"));
+        DataType::Dictionary(_, _) => {
+            let coded = column.as_any_dictionary();
+            value(coded.values().as_ref(), coded.normalized_keys()[index])?
         }
+        DataType::Binary => bytes(column.as_binary::<i32>().value(index)),
+        DataType::LargeBinary => bytes(column.as_binary::<i64>().value(index)),
+        DataType::Decimal128(_, _) => column
+            .as_primitive::<Decimal128Type>()
+            .value_as_string(index)
+            .into(),
+        _ => downcast_temporal_array!(
+            column => Value::from(column.value(index)),
+            other => {
+                return Err(Error::input(format!("columns of type {other} cannot be read"))
+                    .hint("text columns are strings, token columns are lists of integers"));
+            }
+        ),
     })
+}
+
+fn bytes(bytes: &[u8]) -> Value {
+    bytes.iter().map(|byte| Value::from(*byte)).collect()
 }
 
 fn list(items: &dyn Array) -> Result<Value> {

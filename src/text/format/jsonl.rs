@@ -11,19 +11,12 @@ pub(super) const FORMAT: Format = Format {
     name: "JSON lines",
     extensions: &["jsonl", "ndjson"],
     compressible: true,
-    columns,
+    columns: |path| super::first_keys(open(path, &Selection::default())?),
     count: |path| Lines::open(path)?.count_filled(),
     open,
 };
 
-fn columns(path: &Path) -> Result<Vec<String>> {
-    match open(path, &Selection::default())?.next() {
-        Some(row) => Ok(row?.keys().cloned().collect()),
-        None => Ok(Vec::new()),
-    }
-}
-
-fn open(path: &Path, selection: &Selection) -> Result<Rows> {
+pub(super) fn open(path: &Path, selection: &Selection) -> Result<Rows> {
     Ok(Box::new(JsonLines {
         lines: Lines::open(path)?,
         path: path.to_path_buf(),

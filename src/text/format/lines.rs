@@ -90,7 +90,8 @@ impl Iterator for Lines {
     }
 }
 
-fn broken(path: &Path, line: u64, error: &std::io::Error) -> Error {
+/// Reading failed in the midst of a file.
+pub(super) fn broken(path: &Path, line: u64, error: &std::io::Error) -> Error {
     Error::input(format!(
         "`{}` cannot be read on from line {line}: {error}",
         path.display()

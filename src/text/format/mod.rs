@@ -1,6 +1,9 @@
 //! File formats of data sets: one file each, and one row in [`FORMATS`].
 
+mod arrow;
 mod arrow_value;
+mod csv;
+mod json;
 mod jsonl;
 mod lines;
 mod parquet;
@@ -12,7 +15,7 @@ use crate::config::{Map, Value};
 use crate::error::{Error, Result};
 
 /// One record as it stands in the file: column name → value.
-pub(super) type Row = Map<String, Value>;
+pub type Row = Map<String, Value>;
 
 /// The rows of one file, in order. Ends after the first error.
 pub(super) type Rows = Box<dyn Iterator<Item = Result<Row>> + Send>;
@@ -43,7 +46,27 @@ pub(super) struct Format {
 }
 
 /// Every format that can be read.
-pub(super) const FORMATS: &[Format] = &[parquet::FORMAT, jsonl::FORMAT, plain::FORMAT];
+pub(super) const FORMATS: &[Format] = &[
+    parquet::FORMAT,
+    jsonl::FORMAT,
+    json::FORMAT,
+    csv::FORMAT,
+    arrow::FORMAT,
+    plain::FORMAT,
+];
+
+/// The keys of the first record.
+fn first_keys(mut rows: Rows) -> Result<Vec<String>> {
+    match rows.next() {
+        Some(row) => Ok(row?.keys().cloned().collect()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The number of records, by reading them.
+fn count_rows(mut rows: Rows) -> Result<u64> {
+    rows.try_fold(0, |count, row| row.map(|_| count + 1))
+}
 
 /// The format of `path` by its extension (before `.gz` or `.zst`), if it is one of ours.
 pub(super) fn of(path: &Path) -> Option<&'static Format> {
@@ -61,20 +84,20 @@ pub(super) fn of(path: &Path) -> Option<&'static Format> {
 /// The format of `path`, or an error that lists what can be read.
 pub(super) fn required(path: &Path) -> Result<&'static Format> {
     of(path).ok_or_else(|| {
-        let known: Vec<String> = FORMATS
-            .iter()
-            .map(|format| {
-                let dotted: Vec<String> = format.extensions.iter().map(|ext| format!(".{ext}")).collect();
-                format!("{} ({})", format.name, dotted.join(", "))
-            })
-            .collect();
         Error::input(format!(
             "`{}` is not a kind of file that can be read as a data set",
             path.display()
         ))
-        .hint(format!(
-            "known: {}; text formats also as .gz and .zst",
-            known.join(", ")
-        ))
+        .hint(format!("known: {}", known_extensions()))
     })
+}
+
+/// Every format with its extensions, for messages.
+pub(super) fn known_extensions() -> String {
+    let known = FORMATS.iter().map(|format| {
+        let dotted: Vec<String> = format.extensions.iter().map(|ext| format!(".{ext}")).collect();
+        format!("{} ({})", format.name, dotted.join(", "))
+    });
+    let known: Vec<String> = known.collect();
+    format!("{}; text formats also as .gz and .zst", known.join(", "))
 }

@@ -1,11 +1,16 @@
-//! Data sets from files: layouts, formats and what is said about broken ones.
+//! Data sets: where their files are found, formats, orders, and what is said about broken ones.
+
+mod formats;
+mod layouts;
+mod orders;
+mod scripts;
 
 use std::fs;
 use std::path::Path;
 
 use saescript::error::Error;
 use saescript::event::RunContext;
-use saescript::text::{Content, DataFiles, Dataset, DatasetConfig, RecordKind};
+use saescript::text::{Content, Dataset, DatasetConfig, RecordKind};
 
 fn config(path: &Path) -> DatasetConfig {
     DatasetConfig {
@@ -31,80 +36,6 @@ fn texts(dataset: &Dataset, start: u64) -> Result<Vec<String>, Error> {
 fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     fs::write(path, text).expect("written");
-}
-
-#[test]
-fn folders_are_read_by_split() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path();
-    write(
-        &root.join("train-00000-of-00002.jsonl"),
-        "{\"text\": \"a\"}\n{\"text\": \"b\"}\n",
-    );
-    write(&root.join("train-00001-of-00002.jsonl"), "{\"text\": \"c\"}\n");
-    write(&root.join("valid.jsonl"), "{\"text\": \"v\"}\n");
-    write(&root.join("README.md"), "about");
-    let dataset = load(&config(root)).expect("train");
-    assert_eq!(texts(&dataset, 0).expect("texts"), ["a", "b", "c"]);
-    assert_eq!(texts(&dataset, 2).expect("texts"), ["c"]);
-    assert_eq!(dataset.len().expect("counted"), 3);
-    let validation = DatasetConfig {
-        split: "validation".into(),
-        ..config(root)
-    };
-    assert_eq!(
-        texts(&load(&validation).expect("validation"), 0).expect("texts"),
-        ["v"]
-    );
-    let error = load(&DatasetConfig {
-        split: "test".into(),
-        ..config(root)
-    })
-    .expect_err("no test split");
-    assert_eq!(error.key_path(), "split");
-    assert!(error.to_string().contains("`train`, `validation`"), "{error}");
-    let chosen = DatasetConfig {
-        data_files: Some(DataFiles::One("*-00001-*".into())),
-        ..config(root)
-    };
-    assert_eq!(texts(&load(&chosen).expect("chosen"), 0).expect("texts"), ["c"]);
-}
-
-#[test]
-fn the_data_folder_of_a_hub_layout_comes_first() {
-    let folder = tempfile::tempdir().expect("a folder");
-    write(&folder.path().join("data/train.txt"), "one\r\ntwo\n\nthree");
-    write(
-        &folder.path().join("jsonl/train.jsonl"),
-        "{\"text\": \"other\"}\n",
-    );
-    let dataset = load(&config(folder.path())).expect("loaded");
-    assert_eq!(texts(&dataset, 0).expect("texts"), ["one", "two", "three"]);
-    assert_eq!(dataset.len().expect("counted"), 3);
-    let sub = load(&config(&folder.path().join("jsonl"))).expect("loaded");
-    assert_eq!(texts(&sub, 0).expect("texts"), ["other"]);
-}
-
-#[test]
-fn globs_and_compressed_files_are_read() {
-    use std::io::Write;
-    let folder = tempfile::tempdir().expect("a folder");
-    let line = "{\"content\": \"packed\"}\n";
-    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gz.write_all(line.as_bytes()).expect("packed");
-    write(&folder.path().join("a.jsonl.gz"), gz.finish().expect("packed"));
-    write(
-        &folder.path().join("b.jsonl.zst"),
-        zstd::encode_all(line.as_bytes(), 0).expect("packed"),
-    );
-    let all = DatasetConfig {
-        text_column: "content".into(),
-        ..config(&folder.path().join("*.jsonl.*"))
-    };
-    assert_eq!(
-        texts(&load(&all).expect("loaded"), 0).expect("texts"),
-        ["packed", "packed"]
-    );
 }
 
 #[test]
@@ -172,20 +103,4 @@ fn bad_data_is_named() {
         load(&whole).is_err(),
         "without streaming, files are read through at once"
     );
-}
-
-/// The corpus beside the fixtures, in all forms it comes in.
-#[test]
-fn all_forms_of_a_corpus_hold_the_same_records() {
-    let Some(fixtures) = std::env::var_os("SAESCRIPT_FIXTURES") else {
-        return;
-    };
-    let corpus = Path::new(&fixtures).join("../data/wikitext");
-    let parquet = load(&config(&corpus)).expect("parquet");
-    assert_eq!(parquet.len().expect("counted"), 3359);
-    let from_parquet = texts(&parquet, 0).expect("texts");
-    assert_eq!(from_parquet.len(), 3359);
-    assert_eq!(texts(&parquet, 2500).expect("texts"), from_parquet[2500..]);
-    let jsonl = load(&config(&corpus.join("jsonl"))).expect("jsonl");
-    assert_eq!(texts(&jsonl, 0).expect("texts"), from_parquet);
 }

@@ -1,0 +1,137 @@
+//! One file of a data set: here already, or fetched from the hub when its turn comes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use tempfile::TempPath;
+
+use super::format::{self, Rows, Selection};
+use crate::error::Result;
+use crate::event::{Events, RunContext};
+use crate::hub::Repository;
+
+/// A data file and what was found out about it.
+#[derive(Debug)]
+pub(super) struct DataFile {
+    /// Its path here, or in its repository.
+    shown: PathBuf,
+    place: Place,
+    rows: OnceLock<u64>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Here(Arc<Path>),
+    /// Goes with the last handle.
+    Temporary(TempPath),
+    OnHub {
+        repository: Arc<Repository>,
+        name: String,
+        /// Once it is here.
+        path: Mutex<Option<Arc<Path>>>,
+        /// Downloads in the midst of other work report nothing, but end with it.
+        quiet: RunContext,
+    },
+}
+
+impl DataFile {
+    /// A file on this machine.
+    pub(super) fn here(path: PathBuf) -> Self {
+        DataFile {
+            shown: path.clone(),
+            place: Place::Here(path.into()),
+            rows: OnceLock::new(),
+        }
+    }
+
+    /// A file of our own, which is removed when nobody can read it any more.
+    pub(super) fn temporary(path: TempPath) -> Self {
+        DataFile {
+            shown: path.to_path_buf(),
+            place: Place::Temporary(path),
+            rows: OnceLock::new(),
+        }
+    }
+
+    /// A file of a repository.
+    pub(super) fn on_hub(repository: Arc<Repository>, name: String, context: &RunContext) -> Self {
+        DataFile {
+            shown: Path::new(repository.id()).join(&name),
+            place: Place::OnHub {
+                repository,
+                name,
+                path: Mutex::default(),
+                quiet: RunContext {
+                    events: Events::new(),
+                    stop: context.stop.clone(),
+                },
+            },
+            rows: OnceLock::new(),
+        }
+    }
+
+    /// What it is called in messages.
+    pub(super) fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    /// Its local path. Waits for a download that is under way, or starts it.
+    ///
+    /// # Errors
+    /// What the hub has to say.
+    pub(super) fn path(&self) -> Result<Arc<Path>> {
+        match &self.place {
+            Place::Here(path) => Ok(path.clone()),
+            Place::Temporary(path) => Ok(Arc::from(&**path)),
+            Place::OnHub {
+                repository,
+                name,
+                path,
+                quiet,
+            } => {
+                let mut path = path.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(path) = &*path {
+                    return Ok(path.clone());
+                }
+                let fetched: Arc<Path> = repository.file(name, quiet)?.into();
+                *path = Some(fetched.clone());
+                Ok(fetched)
+            }
+        }
+    }
+
+    /// Fetches it in the background if it is not here yet.
+    pub(super) fn fetch_ahead(self: &Arc<Self>) {
+        if let Place::OnHub { path, .. } = &self.place
+            && path.try_lock().is_ok_and(|path| path.is_none())
+        {
+            let file = self.clone();
+            // Whatever goes wrong, thread or download, shows when the file's turn comes.
+            let thread = thread::Builder::new().name("saescript-fetch".into());
+            drop(thread.spawn(move || drop(file.path())));
+        }
+    }
+
+    /// The names of its columns.
+    pub(super) fn columns(&self) -> Result<Vec<String>> {
+        let path = self.path()?;
+        (format::required(&path)?.columns)(&path)
+    }
+
+    /// The number of its records, counted once.
+    pub(super) fn rows(&self) -> Result<u64> {
+        if let Some(rows) = self.rows.get() {
+            return Ok(*rows);
+        }
+        let path = self.path()?;
+        let rows = (format::required(&path)?.count)(&path)?;
+        Ok(*self.rows.get_or_init(|| rows))
+    }
+
+    /// Starts to read it.
+    pub(super) fn open(&self, selection: &Selection) -> Result<Rows> {
+        let path = self.path()?;
+        (format::required(&path)?.open)(&path, selection)
+    }
+}

@@ -1,0 +1,138 @@
+//! Arrow IPC, the stream form that Python's `datasets` writes and the file form, a batch at a time.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::{ArrowError, SchemaRef};
+
+use super::{Format, Row, Rows, Selection, arrow_value};
+use crate::error::{Error, Result};
+
+pub(super) const FORMAT: Format = Format {
+    name: "Arrow",
+    extensions: &["arrow"],
+    compressible: false,
+    columns: |path| {
+        let schema = Batches::open(path, None)?.schema;
+        Ok(schema.fields().iter().map(|field| field.name().clone()).collect())
+    },
+    count,
+    open,
+};
+
+/// What the file form begins with.
+const FILE_MAGIC: &[u8] = b"ARROW1";
+
+/// What a stream that was written to its end ends with.
+const END_OF_STREAM: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+/// The batches of a file and their columns.
+struct Batches {
+    schema: SchemaRef,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+}
+
+impl Batches {
+    fn open(path: &Path, column: Option<&str>) -> Result<Self> {
+        let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+        let failed = |error: std::io::Error| Error::io("read", path, error);
+        let mut start = Vec::new();
+        file.by_ref()
+            .take(FILE_MAGIC.len() as u64)
+            .read_to_end(&mut start)
+            .map_err(failed)?;
+        let is_stream = start != FILE_MAGIC;
+        if is_stream {
+            let mut end = [0; END_OF_STREAM.len()];
+            let whole = file
+                .seek(SeekFrom::End(-(end.len() as i64)))
+                .and_then(|_| file.read_exact(&mut end))
+                .is_ok_and(|()| end == END_OF_STREAM);
+            if !whole {
+                return Err(broken(path, "its end is missing"));
+            }
+        }
+        Self::read(path, is_stream, column).map_err(|error| broken(path, &error.to_string()))
+    }
+
+    fn read(path: &Path, is_stream: bool, column: Option<&str>) -> Result<Self, ArrowError> {
+        let open = || File::open(path).map(BufReader::new);
+        let schema = match is_stream {
+            true => StreamReader::try_new(open()?, None)?.schema(),
+            false => FileReader::try_new(open()?, None)?.schema(),
+        };
+        let only = column
+            .map(|name| schema.index_of(name))
+            .transpose()?
+            .map(|index| vec![index]);
+        Ok(Batches {
+            schema,
+            batches: match is_stream {
+                true => Box::new(StreamReader::try_new(open()?, only)?),
+                false => Box::new(FileReader::try_new(open()?, only)?),
+            },
+        })
+    }
+}
+
+fn count(path: &Path) -> Result<u64> {
+    let mut rows = 0;
+    for batch in Batches::open(path, None)?.batches {
+        rows += batch
+            .map_err(|error| broken(path, &error.to_string()))?
+            .num_rows() as u64;
+    }
+    Ok(rows)
+}
+
+fn open(path: &Path, selection: &Selection) -> Result<Rows> {
+    let batches = Batches::open(path, selection.column.as_deref())?.batches;
+    Ok(Box::new(ArrowRows {
+        path: path.to_path_buf(),
+        batches,
+        batch: None,
+        next: 0,
+        skip: selection.skip,
+    }))
+}
+
+fn broken(path: &Path, what: &str) -> Error {
+    let what = what.lines().next().unwrap_or("unknown error");
+    Error::input(format!("`{}` is not a whole Arrow file: {what}", path.display()))
+        .hint("the file may be cut short or damaged; fetch or write it again")
+}
+
+struct ArrowRows {
+    path: PathBuf,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
+    batch: Option<RecordBatch>,
+    next: usize,
+    skip: u64,
+}
+
+impl Iterator for ArrowRows {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        loop {
+            if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
+                let row = arrow_value::row(batch, self.next);
+                self.next += 1;
+                return Some(row.map_err(|error| error.context(format!("in `{}`", self.path.display()))));
+            }
+            match self.batches.next()? {
+                Ok(batch) => {
+                    // A batch that is left out as a whole costs no more than its bytes.
+                    let left_out = self.skip.min(batch.num_rows() as u64);
+                    self.skip -= left_out;
+                    self.next = left_out as usize;
+                    self.batch = Some(batch);
+                }
+                Err(error) => return Some(Err(broken(&self.path, &error.to_string()))),
+            }
+        }
+    }
+}

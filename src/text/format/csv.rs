@@ -1,0 +1,97 @@
+//! CSV and TSV: the first line names the columns, and every cell is a text.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use csv::{Reader, ReaderBuilder, StringRecordsIntoIter};
+
+use super::{Format, Row, Rows, Selection, lines};
+use crate::error::{Error, Result};
+
+type Text = Box<dyn Read + Send>;
+
+pub(super) const FORMAT: Format = Format {
+    name: "CSV",
+    extensions: &["csv", "tsv"],
+    compressible: true,
+    columns: |path| header(path, &mut reader(path)?),
+    count: |path| super::count_rows(open(path, &Selection::default())?),
+    open,
+};
+
+fn reader(path: &Path) -> Result<Reader<Text>> {
+    let name = path.to_string_lossy();
+    let tabs = name.contains(".tsv");
+    let mut builder = ReaderBuilder::new();
+    builder.delimiter(if tabs { b'\t' } else { b',' });
+    Ok(builder.from_reader(lines::open(path)?))
+}
+
+fn header(path: &Path, reader: &mut Reader<Text>) -> Result<Vec<String>> {
+    let names = reader.headers().map_err(|error| broken(path, &error))?;
+    // Excel's byte-order mark is no part of the first name.
+    let names = names
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}').to_string());
+    Ok(names.collect())
+}
+
+fn open(path: &Path, selection: &Selection) -> Result<Rows> {
+    let mut reader = reader(path)?;
+    Ok(Box::new(CsvRows {
+        path: path.to_path_buf(),
+        columns: header(path, &mut reader)?,
+        records: reader.into_records(),
+        column: selection.column.clone(),
+        skip: selection.skip,
+    }))
+}
+
+struct CsvRows {
+    path: PathBuf,
+    columns: Vec<String>,
+    records: StringRecordsIntoIter<Text>,
+    column: Option<String>,
+    skip: u64,
+}
+
+impl Iterator for CsvRows {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        loop {
+            let record = match self.records.next()? {
+                Ok(record) => record,
+                Err(error) => return Some(Err(broken(&self.path, &error))),
+            };
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            let cells = self.columns.iter().zip(record.iter());
+            let wanted = cells.filter(|(name, _)| self.column.as_ref().is_none_or(|column| column == *name));
+            return Some(Ok(wanted
+                .map(|(name, cell)| (name.clone(), cell.into()))
+                .collect()));
+        }
+    }
+}
+
+fn broken(path: &Path, error: &csv::Error) -> Error {
+    let line = error
+        .position()
+        .map_or(String::new(), |at| format!(", line {}", at.line()));
+    let place = format!("`{}`{line}", path.display());
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => Error::input(format!(
+            "{place}: {len} cells, but the first line names {expected_len} columns"
+        ))
+        .hint("a cell with the separator or a line break in it stands in quotes: \"a, b\""),
+        csv::ErrorKind::Utf8 { .. } => Error::input(format!("{place}: the text is not valid UTF-8"))
+            .hint("convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf-8`"),
+        _ => Error::input(format!("{place}: the file cannot be read on: {error}"))
+            .hint("the file may be cut short or damaged; fetch or write it again"),
+    }
+}
