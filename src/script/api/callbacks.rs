@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, FuncArgs, NativeCallContext};
 
+use super::output::ExitCode;
 use crate::error::{Error, Fault, Result};
 use crate::event::Control;
 
@@ -32,7 +33,9 @@ impl<'a> Callbacks<'a> {
         closure
             .call_within_context(self.context, arguments)
             .map_err(|error| {
-                if matches!(error.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
+                if let EvalAltResult::ErrorTerminated(why, _) = error.unwrap_inner()
+                    && !why.is::<ExitCode>()
+                {
                     return Error::interrupted("interrupted");
                 }
                 let message = error.to_string();

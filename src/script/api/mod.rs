@@ -8,6 +8,7 @@ mod constants;
 mod datasets;
 mod errors;
 mod factory;
+mod files;
 mod fit;
 mod fit_calls;
 mod hooks;
@@ -55,6 +56,7 @@ def_package! {
         runner::register(module);
         wandb::register(module);
         errors::register(module);
+        files::register(module);
         combine_with_exported_module!(module, "output", output::functions);
     } |> |engine| {
         for (name, sub) in constants::modules() {

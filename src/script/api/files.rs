@@ -1,0 +1,30 @@
+//! Text files: `read_text`, `write_text`.
+
+use rhai::Module;
+use rhai::plugin::*;
+
+use crate::atomic;
+use crate::error::Error;
+use crate::script::failure::{Raise, RhaiResultOf};
+
+/// Puts the functions into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "files", functions);
+}
+
+#[export_module]
+mod functions {
+    /// The text of a file in UTF-8.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn read_text(path: &str) -> RhaiResultOf<String> {
+        std::fs::read_to_string(path)
+            .map_err(|error| Error::io("read", path, error))
+            .raise()
+    }
+
+    /// Writes a text into a file, whole or not at all; its folder is made where it is missing.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn write_text(path: &str, text: &str) -> RhaiResultOf<()> {
+        atomic::write(path, text).raise()
+    }
+}
