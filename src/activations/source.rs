@@ -29,6 +29,19 @@ pub struct ActivationFactoryDatasetSource {
     pub sample_weights: f64,
 }
 
+impl ActivationFactoryDatasetSource {
+    /// A data set of texts with the defaults.
+    pub fn named(name: &str) -> Self {
+        ActivationFactoryDatasetSource {
+            kind: DatasetTag::default(),
+            name: name.into(),
+            is_dataset_tokenized: false,
+            prepend_bos: true,
+            sample_weights: 1.0,
+        }
+    }
+}
+
 /// Activations that were written to disk before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

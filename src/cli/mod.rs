@@ -4,6 +4,7 @@ mod check;
 mod doc;
 pub mod doctor;
 mod eval;
+mod generate;
 mod interrupt;
 mod repl;
 mod run;
@@ -31,6 +32,7 @@ use crate::tensor::runtime;
     after_help = "Examples:
   saescript run examples/quickstart.rhai
   saescript train examples/train.toml
+  saescript generate examples/generate.toml
   saescript repl
   saescript doc SAEConfig
 
@@ -45,6 +47,7 @@ struct CommandLine {
 enum Command {
     Run(run::Arguments),
     Train(train::Arguments),
+    Generate(generate::Arguments),
     Eval(eval::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
@@ -118,7 +121,7 @@ impl ProgressArguments {
 struct ConfigArguments {
     /// The configuration: a .toml, .json or .yaml file
     config: PathBuf,
-    /// Change a setting, e.g. `trainer.lr=3e-4`; may be given several times
+    /// Change a setting, e.g. `trainer.lr=3e-4` or `trainer.amp_dtype=null`; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -164,6 +167,7 @@ impl Command {
         match self {
             Command::Run(arguments) => run::run(&arguments, printer),
             Command::Train(arguments) => train::run(&arguments, printer),
+            Command::Generate(arguments) => generate::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),

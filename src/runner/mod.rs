@@ -1,11 +1,15 @@
 //! Runners: settings in, a run out. What a script does in steps, in one call.
 
 mod evaluate;
+mod generate;
 mod sae_choice;
 mod settings;
 mod train;
 
 pub use evaluate::{EvalSettings, evaluate_sae};
+pub use generate::{
+    GenerateActivationsSettings, GenerationForecast, forecast_generation, generate_activations,
+};
 pub use sae_choice::{PretrainedSAE, SaeChoice};
 pub use settings::TrainSAESettings;
 pub use train::{TrainOptions, TrainReport, forecast, train_sae};

@@ -24,7 +24,7 @@ use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
-use crate::runner::{EvalSettings, PretrainedSAE, TrainSAESettings};
+use crate::runner::{EvalSettings, GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
 use crate::text::DatasetConfig;
 use crate::train::{InitializerConfig, TrainerConfig};
 
@@ -37,6 +37,7 @@ pub static CLASSES: &[Class] = &[
     Class::of::<BufferShuffleConfig>(),
     Class::of::<DatasetConfig>(),
     Class::of::<EvalSettings>(),
+    Class::of::<GenerateActivationsSettings>(),
     Class::of::<GenerationConfig>(),
     Class::of::<InitializerConfig>(),
     Class::of::<LanguageModelConfig>(),

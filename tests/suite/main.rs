@@ -8,6 +8,7 @@ mod datasets;
 mod docs;
 mod errors;
 mod fixtures;
+mod generate;
 mod hub;
 mod layering;
 mod model;

@@ -29,4 +29,5 @@ mod writer;
 pub use check::{CacheReport, check_cache, is_cache};
 pub use config::{ActivationWriterConfig, CacheFormat};
 pub(super) use source::{CacheSource, cached_engine};
+pub use space::readable as readable_bytes;
 pub use writer::{ActivationWriter, Written};

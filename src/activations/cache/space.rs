@@ -12,7 +12,7 @@ fn free(folder: &Path) -> Result<u64> {
 }
 
 /// A number of bytes as people read it, e.g. `1.23 TB`.
-pub(super) fn readable(bytes: u64) -> String {
+pub fn readable(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut amount = bytes as f64;
     let mut unit = 0;

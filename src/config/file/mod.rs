@@ -119,7 +119,7 @@ impl Document {
         &self.value
     }
 
-    /// Applies an override `trainer.lr=3e-4`: the right side is a TOML value, or else a plain string.
+    /// Applies an override `trainer.lr=3e-4`: the right side is `null`, a TOML value, or else a plain string.
     ///
     /// # Errors
     /// No `=`, an empty key, or a path that leads through something that is not a table or list.
@@ -134,7 +134,10 @@ impl Document {
         };
         let segments = split_path(path.trim());
         let text = text.trim();
-        let value = toml_format::read_value(text).unwrap_or_else(|| Value::String(text.into()));
+        let value = match text {
+            "null" => Value::Null,
+            _ => toml_format::read_value(text).unwrap_or_else(|| Value::String(text.into())),
+        };
         *slot(&mut self.value, &segments).map_err(|error| error.at(place))? = value;
         let source = self.sources.len();
         self.sources.push(("--set".into(), assignment.into()));

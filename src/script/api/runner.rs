@@ -5,7 +5,11 @@ use rhai::{Dynamic, Map, Module};
 
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
-use crate::runner::{EvalSettings, TrainOptions, TrainSAESettings, evaluate_sae, train_sae};
+use super::writer::written_map;
+use crate::runner::{
+    EvalSettings, GenerateActivationsSettings, TrainOptions, TrainSAESettings, evaluate_sae,
+    generate_activations, train_sae,
+};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -61,6 +65,19 @@ mod functions {
         options: Map,
     ) -> RhaiResultOf<Map> {
         train(&context, &settings.get(), options).raise()
+    }
+
+    /// Writes a language model's activations to disk as the settings say; goes on where an earlier call was interrupted.
+    /// Returns `#{ chunks, tokens, bytes, kept }`.
+    #[rhai_fn(name = "generate_activations", return_raw, volatile)]
+    pub fn generate_settings(
+        context: NativeCallContext,
+        settings: ConfigHandle<GenerateActivationsSettings>,
+    ) -> RhaiResultOf<Map> {
+        let state = State::of(&context);
+        generate_activations(&settings.get(), state.context())
+            .map(written_map)
+            .raise()
     }
 
     /// Evaluates a trained dictionary on its language model; metrics by name.

@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Map, Module};
 
 use super::stream::ActivationStreamHandle;
-use crate::activations::{ActivationWriter, ActivationWriterConfig};
+use crate::activations::{ActivationWriter, ActivationWriterConfig, Written};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
@@ -22,6 +22,19 @@ pub fn register(module: &mut Module) {
         &["/// Writes activation streams to disk, from where factories read them again."],
     );
     combine_with_exported_module!(module, "writer", functions);
+}
+
+/// What a generation came to, as scripts see it.
+pub fn written_map(written: Written) -> Map {
+    [
+        ("chunks", written.chunks),
+        ("tokens", written.tokens),
+        ("bytes", written.bytes),
+        ("kept", written.kept),
+    ]
+    .into_iter()
+    .map(|(name, number)| (name.into(), (number as i64).into()))
+    .collect()
 }
 
 #[export_module]
@@ -43,19 +56,10 @@ mod functions {
         activations: ActivationStreamHandle,
     ) -> RhaiResultOf<Map> {
         let state = State::of(&context);
-        let written = activations
+        activations
             .with(|stream| writer.0.process(stream, state.context()))
-            .raise()?;
-        let numbers = [
-            ("chunks", written.chunks),
-            ("tokens", written.tokens),
-            ("bytes", written.bytes),
-            ("kept", written.kept),
-        ];
-        Ok(numbers
-            .into_iter()
-            .map(|(name, number)| (name.into(), (number as i64).into()))
-            .collect())
+            .map(written_map)
+            .raise()
     }
 
     /// The settings.
