@@ -36,6 +36,8 @@ pub enum Event {
     TaskFinished,
     /// Averaged training metrics under the number of the step they belong to.
     Logged {
+        /// Which dictionary, where several are trained together: the name of its folder.
+        run: Option<String>,
         /// Steps done so far.
         step: u64,
         /// Tokens trained on so far.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sae::{Encoded, product};
 use super::{ActFn, SparseAutoEncoder};
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Error, Result};
 use crate::tensor::{DType, Kind, Tensor};
 
 /// The sparsity penalty on the activations of the latents `f`, weighted by their decoder norms `n`.
@@ -22,7 +23,8 @@ pub enum SparsityLoss {
 }
 
 /// Coefficients and kinds of the terms of one loss.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct LossSettings {
     /// Which sparsity penalty, if any.
     pub sparsity_loss_type: Option<SparsityLoss>,
@@ -58,6 +60,23 @@ impl Default for LossSettings {
             k_aux: 512,
             amp_dtype: None,
         }
+    }
+}
+
+impl Config for LossSettings {
+    const NAME: &'static str = "LossSettings";
+
+    fn validate(&self) -> Result<()> {
+        if self.p < 1 {
+            return Err(Error::input("must be at least 1").under("p"));
+        }
+        if self.frequency_scale <= 0.0 {
+            return Err(Error::input("must be more than 0").under("frequency_scale"));
+        }
+        if self.k_aux < 1 {
+            return Err(Error::input("must be at least 1").under("k_aux"));
+        }
+        Ok(())
     }
 }
 

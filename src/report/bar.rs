@@ -86,11 +86,15 @@ impl Observer for Bar {
                 }
             }
             Event::Logged {
+                run,
                 step,
                 tokens,
                 metrics,
             } => {
-                for line in self.columns.row(*step, *tokens, metrics, Instant::now()) {
+                for line in self
+                    .columns
+                    .row(run.as_deref(), *step, *tokens, metrics, Instant::now())
+                {
                     self.printer.remark(&line);
                 }
             }

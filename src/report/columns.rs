@@ -46,8 +46,16 @@ impl Columns {
         self.mark.get_or_insert((now, done));
     }
 
-    /// The lines for one logged step: the row, with the header in front where it is due.
-    pub(super) fn row(&mut self, step: u64, tokens: u64, metrics: &Metrics, now: Instant) -> Vec<String> {
+    /// The lines for one logged step: the row, with the name of the run behind it where there are several, and with the
+    /// header in front where it is due.
+    pub(super) fn row(
+        &mut self,
+        run: Option<&str>,
+        step: u64,
+        tokens: u64,
+        metrics: &Metrics,
+        now: Instant,
+    ) -> Vec<String> {
         let value = |name: &str| {
             metrics
                 .iter()
@@ -73,7 +81,8 @@ impl Columns {
             self.speed(step, tokens, now)
                 .map_or_else(|| "-".into(), format::rate),
         );
-        lines.push(line(&cells));
+        let run = run.map(|run| format!("  {run}")).unwrap_or_default();
+        lines.push(line(&cells) + run.as_str());
         lines
     }
 
@@ -131,7 +140,7 @@ mod tests {
         let start = Instant::now();
         columns.start();
         columns.advance(0, start);
-        let lines = plain(columns.row(10, 20_480, &metrics(16.0), start + Duration::from_secs(2)));
+        let lines = plain(columns.row(None, 10, 20_480, &metrics(16.0), start + Duration::from_secs(2)));
         assert_eq!(
             lines,
             [
@@ -139,7 +148,7 @@ mod tests {
                 "      10      20,480       120.1       16.00     1.00e-3       10.2k",
             ]
         );
-        let next = plain(columns.row(20, 40_960, &metrics(15.5), start + Duration::from_secs(3)));
+        let next = plain(columns.row(None, 20, 40_960, &metrics(15.5), start + Duration::from_secs(3)));
         assert_eq!(
             next,
             ["      20      40,960       120.1       15.50     1.00e-3       20.5k"]
@@ -151,7 +160,7 @@ mod tests {
         let mut columns = Columns::default();
         let start = Instant::now();
         columns.advance(100, start);
-        let lines = plain(columns.row(110, 110_000, &metrics(1.0), start + Duration::from_secs(1)));
+        let lines = plain(columns.row(None, 110, 110_000, &metrics(1.0), start + Duration::from_secs(1)));
         assert!(lines[1].ends_with(" 10.0k"), "{}", lines[1]);
     }
 
@@ -159,7 +168,12 @@ mod tests {
     fn the_header_comes_again() {
         let mut columns = Columns::default();
         let rows: Vec<usize> = (1..=60)
-            .filter(|step| columns.row(*step, *step, &metrics(1.0), Instant::now()).len() == 2)
+            .filter(|step| {
+                columns
+                    .row(None, *step, *step, &metrics(1.0), Instant::now())
+                    .len()
+                    == 2
+            })
             .map(|step| step as usize)
             .collect();
         assert_eq!(rows, [1, 26, 51]);

@@ -39,6 +39,7 @@ fn object(event: &Event) -> Value {
         }
         Event::TaskFinished => json!({"event": "task_finished"}),
         Event::Logged {
+            run,
             step,
             tokens,
             metrics,
@@ -47,7 +48,11 @@ fn object(event: &Event) -> Value {
                 .iter()
                 .map(|(name, value)| (name.clone(), json!(value)))
                 .collect();
-            json!({"event": "logged", "step": step, "tokens": tokens, "metrics": metrics})
+            let mut object = json!({"event": "logged", "step": step, "tokens": tokens, "metrics": metrics});
+            if let Some(run) = run {
+                object["run"] = json!(run);
+            }
+            object
         }
         Event::Distribution {
             step,
@@ -70,6 +75,7 @@ mod tests {
     #[test]
     fn events_keep_their_names_and_numbers() {
         let event = Event::Logged {
+            run: None,
             step: 10,
             tokens: 20_480,
             metrics: vec![("losses/mse_loss".into(), 1.5), ("metrics/l0".into(), f64::NAN)],

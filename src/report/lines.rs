@@ -131,6 +131,7 @@ impl Observer for Lines {
             Event::TaskAdvanced { done, shown } => self.advance(*done, shown),
             Event::TaskFinished => self.finish(),
             Event::Logged {
+                run,
                 step,
                 tokens,
                 metrics,
@@ -139,7 +140,7 @@ impl Observer for Lines {
                 if let Some(task) = self.tasks.last_mut() {
                     task.spoke = now;
                 }
-                for line in self.columns.row(*step, *tokens, metrics, now) {
+                for line in self.columns.row(run.as_deref(), *step, *tokens, metrics, now) {
                     self.printer.remark(&line);
                 }
             }

@@ -79,6 +79,9 @@ pub fn fit_all(
     context: &RunContext,
 ) -> Result<FitOutcome> {
     refuse_shared_folders(lanes)?;
+    if lanes.len() > 1 {
+        lanes.iter_mut().for_each(Lane::name_by_folder);
+    }
     let pending = lanes
         .first_mut()
         .map(|lane| std::mem::take(&mut lane.trainer.pending));

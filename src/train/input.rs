@@ -1,7 +1,7 @@
 //! Batches as a dictionary sees them: the right hook points, the right width, normalised.
 
 use crate::activations::Batch;
-use crate::dictionary::{LossInput, SparseAutoEncoder};
+use crate::dictionary::{LossInput, LossSettings, LossTerms, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -13,12 +13,28 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The activations of `batch` at the hook points of `sae`.
+    /// The activations of `batch` at the hook points of `sae`, normalised.
     ///
     /// # Errors
     /// A hook point is missing, or shapes do not fit the dictionary or each other.
     pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
         let _no_grad = tch::no_grad_guard();
+        Prepared::with(sae, batch, |x, hook| sae.normalize(x, hook))
+    }
+
+    /// The same without normalising them.
+    fn as_given(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
+        let target = (sae.device(), sae.kind());
+        Prepared::with(sae, batch, |x, _| {
+            Ok(x.f_to_device_(target.0, target.1, false, false)?)
+        })
+    }
+
+    fn with(
+        sae: &SparseAutoEncoder,
+        batch: &Batch,
+        prepare: impl Fn(&Tensor, &str) -> Result<Tensor>,
+    ) -> Result<Self> {
         let (point_in, point_out) = (&sae.cfg.hook_point_in, &sae.cfg.hook_point_out);
         let (x, label) = (
             activations(batch, sae, point_in)?,
@@ -38,9 +54,9 @@ impl Prepared {
                 mask.size()
             )));
         }
-        let x = sae.normalize(x, point_in)?;
+        let x = prepare(x, point_in)?;
         let label = match sae.cfg.is_transcoder() {
-            true => sae.normalize(label, point_out)?,
+            true => prepare(label, point_out)?,
             false => x.shallow_clone(),
         };
         let mask = batch
@@ -59,6 +75,33 @@ impl Prepared {
             mask: self.mask.as_ref(),
         }
     }
+}
+
+/// The loss of a batch whose activations are normalised already, as a differentiable graph. `is_dead`, bool `(d_sae)`,
+/// says which latents Aux-K may use; without it none.
+///
+/// # Errors
+/// A hook point is missing, or shapes do not fit the dictionary or each other.
+pub fn batch_loss(
+    sae: &SparseAutoEncoder,
+    batch: &Batch,
+    settings: &LossSettings,
+    is_dead: Option<&Tensor>,
+) -> Result<LossTerms> {
+    let prepared = Prepared::as_given(sae, batch)?;
+    let Some(is_dead) = is_dead else {
+        return sae.compute_loss(&prepared.as_input(), settings, None);
+    };
+    if is_dead.size() != [sae.cfg.d_sae()] {
+        return Err(Error::input(format!(
+            "the dictionary has {} latents, but what says which are dead has shape {:?}",
+            sae.cfg.d_sae(),
+            is_dead.size()
+        ))
+        .under("is_dead"));
+    }
+    let mut dead = |_: &Tensor| Ok(is_dead.f_to_device(sae.device())?);
+    sae.compute_loss(&prepared.as_input(), settings, Some(&mut dead))
 }
 
 /// Rows of a batch: tokens in 1D, sequences times positions in 2D.

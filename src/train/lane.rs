@@ -22,6 +22,8 @@ pub struct Lane<'a> {
     pub(super) trainer: &'a mut Trainer,
     pub(super) sae: &'a mut SparseAutoEncoder,
     options: FitOptions<'a>,
+    /// What tells it from the others that are trained together.
+    name: Option<String>,
     folder: Option<RunFolder>,
     saved_at: Instant,
     last_checkpoint: Option<PathBuf>,
@@ -35,11 +37,18 @@ impl<'a> Lane<'a> {
             trainer,
             sae,
             options,
+            name: None,
             folder: None,
             saved_at: Instant::now(),
             last_checkpoint: None,
             warned_of_stream: false,
         }
+    }
+
+    /// Tells the logs of this dictionary from those of others by the name of its folder.
+    pub(super) fn name_by_folder(&mut self) {
+        let folder = Path::new(&self.trainer.cfg.exp_result_path);
+        self.name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     }
 
     fn events(&self, context: &RunContext) -> Events {
@@ -125,6 +134,7 @@ impl<'a> Lane<'a> {
         }
         let tokens = self.trainer.tokens_done()?;
         self.events(context).emit(Event::Logged {
+            run: self.name.clone(),
             step,
             tokens,
             metrics,

@@ -43,6 +43,7 @@ pub use forecast::Forecast;
 pub use initializer::{
     BiasInitMethod, Initializer, InitializerConfig, InitializerInputs, MlpFn, geometric_median,
 };
+pub use input::batch_loss;
 pub use lane::Lane;
 pub use metrics::StepFigures;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};

@@ -13,6 +13,7 @@ mod fit;
 mod fit_calls;
 mod hooks;
 mod initializer;
+mod loss;
 mod model;
 mod output;
 mod runner;
@@ -47,6 +48,7 @@ def_package! {
         factory::register(module);
         stream::register(module);
         sae::register(module);
+        loss::register(module);
         initializer::register(module);
         trainer::register(module);
         fit_calls::register(module);

@@ -201,7 +201,7 @@ mod functions {
         Ok(batch::to_map(batch))
     }
 
-    /// A parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; a view, not a copy.
+    /// A parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; itself, not a copy, and without gradients.
     #[rhai_fn(return_raw, pure)]
     pub fn parameter(sae: &mut SparseAutoEncoderHandle, name: ImmutableString) -> RhaiResultOf<TensorHandle> {
         let sae = sae.get().raise()?;
@@ -209,18 +209,17 @@ mod functions {
         parameter.f_detach().map(TensorHandle::new).raise()
     }
 
-    /// All parameters by name.
+    /// All parameters by name: themselves, not copies, with the gradients that `backward()` gives them.
     #[rhai_fn(return_raw, pure)]
     pub fn parameters(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<Map> {
         let sae = sae.get().raise()?;
-        let detached = |(name, tensor): (&'static str, &crate::tensor::Tensor)| {
-            Ok((name.into(), Dynamic::from(TensorHandle::new(tensor.f_detach()?))))
+        let handle = |(name, parameter): (&'static str, &crate::tensor::Tensor)| {
+            (
+                name.into(),
+                Dynamic::from(TensorHandle::new(parameter.shallow_clone())),
+            )
         };
-        sae.parameters()
-            .into_iter()
-            .map(detached)
-            .collect::<Result<Map>>()
-            .raise()
+        Ok(sae.parameters().into_iter().map(handle).collect())
     }
 
     /// Number of latents.

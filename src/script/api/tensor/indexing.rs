@@ -88,6 +88,7 @@ fn out_of_range(tensor: &Tensor, dim: i64, error: tch::TchError) -> Error {
 
 /// Writes `value`, a number, an array or a tensor, into the part that `index` means.
 fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
+    let _guard = tch::no_grad_guard();
     let value = operand(tensor, value)?;
     let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
     let result = match gather_indices(tensor, index)? {
@@ -127,7 +128,7 @@ mod functions {
             .raise()
     }
 
-    /// Writes a number, an array or a tensor into the indexed part, in place.
+    /// Writes a number, an array or a tensor into the indexed part, in place; gradients do not see it.
     #[rhai_fn(index_set, return_raw, pure)]
     pub fn set(tensor: &mut TensorHandle, index: Dynamic, value: Dynamic) -> RhaiResultOf<()> {
         refuse_names(&index)?;

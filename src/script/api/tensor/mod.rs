@@ -4,6 +4,7 @@
 //! wrong shape is an error of the script at the operator or the method that it happened in.
 
 mod arithmetic;
+mod autograd;
 mod convert;
 mod indexing;
 mod methods;
@@ -57,6 +58,7 @@ pub fn register(module: &mut Module) {
         &["/// The number format of a tensor, e.g. `torch::float32`."],
     );
     arithmetic::register(module);
+    autograd::register(module);
     pointwise::register_methods(module);
     reduction::register_methods(module);
     indexing::register(module);

@@ -1,0 +1,85 @@
+//! The training loss of a dictionary, for loops and studies of a script's own.
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map, Module};
+
+use super::batch;
+use super::sae::SparseAutoEncoderHandle;
+use super::tensor::TensorHandle;
+use crate::dictionary::{LossSettings, LossTerms};
+use crate::error::Result;
+use crate::script::arguments::Arguments;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::tensor::Tensor;
+use crate::train::batch_loss;
+
+/// Puts the methods into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "loss", functions);
+}
+
+fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<Map> {
+    let batch = batch::from_map(batch)?;
+    let mut arguments = Arguments::new("compute_loss", options);
+    let is_dead: Option<TensorHandle> = arguments.optional("is_dead", "a bool tensor of shape [d_sae]")?;
+    let k: Option<i64> = arguments.data("k")?;
+    let settings: LossSettings = arguments.into_config()?;
+    let mut sae = sae.get_mut()?;
+    if let Some(k) = k {
+        sae.current_k = k;
+    }
+    let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
+    batch_loss(&sae, &batch, &settings, is_dead).map(loss_map)
+}
+
+fn loss_map(terms: LossTerms) -> Map {
+    let tensor = |tensor: Tensor| Dynamic::from(TensorHandle::new(tensor));
+    let named = [
+        ("loss", Some(terms.loss)),
+        ("l_rec", Some(terms.l_rec)),
+        ("l_s", terms.l_s),
+        ("l_p", terms.l_p),
+        ("l_aux", terms.l_aux),
+        ("feature_acts", Some(terms.feature_acts)),
+        ("hidden_pre", Some(terms.hidden_pre)),
+        ("reconstructed", Some(terms.reconstructed)),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into(), tensor(value?))))
+        .collect()
+}
+
+#[export_module]
+mod functions {
+    /// The reconstruction loss of a batch of normalised activations, as `normalize_activations` returns it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn compute_loss(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
+        compute(sae, &batch, Map::new()).raise()
+    }
+
+    /// The loss of a batch of normalised activations, as `normalize_activations` returns it, recorded for gradients:
+    /// `#{ loss, l_rec, l_s, l_p, l_aux, feature_acts, hidden_pre, reconstructed }`. `loss` is the sum of the terms, with
+    /// their coefficients applied; `l_s` is there with a `sparsity_loss_type`, `l_p` and `l_aux` with their coefficients.
+    ///
+    /// Options: `sparsity_loss_type` ("power", "tanh", "tanh-quad"), `l1_coefficient` (1.0), `p` (1),
+    /// `tanh_stretch_coefficient` (4.0), `frequency_scale` (0.01), `lp_coefficient`, `auxk_coefficient` with `is_dead`,
+    /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and `k` in place of the dictionary's `top_k`.
+    #[rhai_fn(name = "compute_loss", return_raw, pure)]
+    pub fn compute_loss_with(
+        sae: &mut SparseAutoEncoderHandle,
+        batch: Map,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        compute(sae, &batch, options).raise()
+    }
+
+    /// Forgets the gradients of all parameters.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn zero_grad(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<()> {
+        for (_, parameter) in sae.get().raise()?.parameters() {
+            parameter.shallow_clone().zero_grad();
+        }
+        Ok(())
+    }
+}
