@@ -59,3 +59,14 @@ pub fn from_map(map: &Map) -> Result<Batch> {
     }
     Ok(batch)
 }
+
+/// A batch from what a script gave as one.
+///
+/// # Errors
+/// It is no map, or something in it is no tensor.
+pub fn from_dynamic(value: &Dynamic) -> Result<Batch> {
+    match value.read_lock::<Map>() {
+        Some(map) => from_map(&map),
+        None => Err(Error::input("a batch is a map of tensors")),
+    }
+}

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, NativeCallContext};
 use sha2::{Digest, Sha256};
 
+use super::batches::Batches;
 use super::callbacks::Callbacks;
 use super::sae::SparseAutoEncoderHandle;
-use super::stream::ActivationStreamHandle;
 use super::trainer::{TrainerHandle, metrics_map, report_map};
 use super::wandb::WandbRunHandle;
 use crate::config::{self, Value};
@@ -165,7 +165,7 @@ impl Member {
     }
 }
 
-/// Trains each member on `stream`, the batches of which are made once for all; `"finished"`, `"stream ended"`, or
+/// Trains each member on `batches`, which are made once for all; `"finished"`, `"stream ended"`, or
 /// `"interrupted"` when a closure asked for it.
 ///
 /// # Errors
@@ -173,7 +173,7 @@ impl Member {
 pub fn fit(
     context: &NativeCallContext,
     members: &[Member],
-    stream: &ActivationStreamHandle,
+    batches: &Batches,
 ) -> RhaiResultOf<ImmutableString> {
     let state = State::of(context);
     let callbacks = Callbacks::new(context);
@@ -184,7 +184,7 @@ pub fn fit(
     let outcome = fit_lanes(
         members,
         &mut working,
-        stream,
+        (batches, &callbacks),
         |member| member.options(&callbacks, &facts, &state),
         &state,
     );
@@ -200,7 +200,7 @@ pub fn fit(
 fn fit_lanes<'a>(
     members: &'a [Member],
     working: &mut [SparseAutoEncoder],
-    stream: &ActivationStreamHandle,
+    batches: (&Batches, &Callbacks<'_>),
     options: impl Fn(&'a Member) -> FitOptions<'a>,
     state: &State,
 ) -> Result<FitOutcome> {
@@ -212,5 +212,6 @@ fn fit_lanes<'a>(
         .zip(working)
         .map(|((member, trainer), dictionary)| Lane::new(trainer, dictionary, options(member)))
         .collect();
-    stream.with(|stream| fit_all(&mut lanes, stream, state.context()))
+    let (batches, callbacks) = batches;
+    batches.with(callbacks, |stream| fit_all(&mut lanes, stream, state.context()))
 }

@@ -3,9 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
+use super::batches::Batches;
 use super::fit::{Member, fit};
 use super::sae::SparseAutoEncoderHandle;
-use super::stream::ActivationStreamHandle;
 use super::trainer::TrainerHandle;
 use super::wandb::WandbRunHandle;
 use crate::error::{Error, Result};
@@ -21,18 +21,23 @@ pub fn register(module: &mut Module) {
 /// The arguments that all forms with names have in common.
 struct Named {
     arguments: Arguments,
-    stream: ActivationStreamHandle,
+    batches: Batches,
     eval_fn: Option<FnPtr>,
 }
 
 impl Named {
     fn new(options: Map) -> Result<Self> {
         let mut arguments = Arguments::new("fit", options);
-        let stream = arguments.required("activation_stream", "an ActivationStream")?;
+        let given: Dynamic = arguments.take("activation_stream").ok_or_else(|| {
+            Error::input(
+                "`fit` needs the argument `activation_stream`: an ActivationStream, an array of batches or a closure",
+            )
+        })?;
+        let batches = Batches::from_dynamic(given).map_err(|error| error.under("activation_stream"))?;
         let eval_fn = arguments.optional("eval_fn", "a closure `|sae, step| …`")?;
         Ok(Named {
             arguments,
-            stream,
+            batches,
             eval_fn,
         })
     }
@@ -55,7 +60,7 @@ impl Named {
 }
 
 /// The single member of `trainer.fit(#{ … })`.
-fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, ActivationStreamHandle)> {
+fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
     let mut named = Named::new(options)?;
     let sae = named.arguments.required("sae", "a SparseAutoEncoder")?;
     let wandb_logger = named
@@ -63,11 +68,11 @@ fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, ActivationStrea
         .optional("wandb_logger", "a run from `wandb::init`")?;
     let member = named.member(trainer.clone(), sae, wandb_logger);
     named.arguments.finish()?;
-    Ok((member, named.stream))
+    Ok((member, named.batches))
 }
 
 /// The members of `[trainer, …].fit(#{ … })`.
-fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, ActivationStreamHandle)> {
+fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
     let mut named = Named::new(options)?;
     let saes: Array = named.arguments.required("sae", "a list of SparseAutoEncoders")?;
     let loggers: Option<Array> = named
@@ -86,7 +91,7 @@ fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, ActivationStr
         .map(|(trainer, sae)| named.member(trainer, sae, loggers.next()))
         .collect();
     named.arguments.finish()?;
-    Ok((members, named.stream))
+    Ok((members, named.batches))
 }
 
 /// The elements of a list, all of one script type.
@@ -136,22 +141,23 @@ fn check_counts(trainers: &[TrainerHandle], saes: &[SparseAutoEncoderHandle], lo
 
 #[export_module]
 mod functions {
-    /// Trains on the stream until all steps are done, the stream ends, or somebody asks to stop. Writes the run's
-    /// folder, logs and checkpoints. Returns `"finished"`, `"stream ended"`, or `"interrupted"` when a callback asked
+    /// Trains on a stream, an array of batches, or a closure that returns the next batch or `()`, until all steps are
+    /// done, the batches end, or somebody asks to stop. Writes the run's folder, logs and checkpoints. Returns `"finished"`, `"stream ended"`, or `"interrupted"` when a callback asked
     /// for it; Ctrl-C ends the script.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_positional(
         context: NativeCallContext,
         trainer: &mut TrainerHandle,
         sae: SparseAutoEncoderHandle,
-        activation_stream: ActivationStreamHandle,
+        activation_stream: Dynamic,
     ) -> RhaiResultOf<ImmutableString> {
         let member = Member {
             trainer: trainer.clone(),
             sae,
             watchers: trainer.watchers(),
         };
-        fit(&context, &[member], &activation_stream)
+        let batches = Batches::from_dynamic(activation_stream).raise()?;
+        fit(&context, &[member], &batches)
     }
 
     /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }` and
@@ -162,8 +168,8 @@ mod functions {
         trainer: &mut TrainerHandle,
         options: Map,
     ) -> RhaiResultOf<ImmutableString> {
-        let (member, stream) = one(trainer, options).raise()?;
-        fit(&context, &[member], &stream)
+        let (member, batches) = one(trainer, options).raise()?;
+        fit(&context, &[member], &batches)
     }
 
     /// Trains several dictionaries on the same batches, so that the language model runs once for all: trainer n trains
@@ -175,7 +181,7 @@ mod functions {
         trainers: &mut Array,
         options: Map,
     ) -> RhaiResultOf<ImmutableString> {
-        let (members, stream) = several(trainers, options).raise()?;
-        fit(&context, &members, &stream)
+        let (members, batches) = several(trainers, options).raise()?;
+        fit(&context, &members, &batches)
     }
 }

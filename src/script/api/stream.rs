@@ -31,6 +31,20 @@ impl ActivationStreamHandle {
         ActivationStreamHandle(Rc::new(RefCell::new(Source::Factory(Box::new(stream)))))
     }
 
+    /// A stream of batches that the script made.
+    ///
+    /// # Errors
+    /// Something in the list is no batch.
+    pub fn of_batches(batches: &Array) -> Result<Self> {
+        let read = |(index, value): (usize, &Dynamic)| {
+            batch::from_dynamic(value).map_err(|error| error.under(format!("[{index}]")))
+        };
+        let batches: Vec<Batch> = batches.iter().enumerate().map(read).collect::<Result<_>>()?;
+        Ok(ActivationStreamHandle(Rc::new(RefCell::new(Source::Made(
+            batches.into_iter(),
+        )))))
+    }
+
     /// The stream, for as long as one call needs it.
     ///
     /// # Errors
@@ -121,22 +135,7 @@ mod functions {
     /// A stream of batches that the script made, each a map as a factory's stream gives.
     #[rhai_fn(name = "ActivationStream", return_raw)]
     pub fn from_batches(batches: Array) -> RhaiResultOf<ActivationStreamHandle> {
-        let read = |(index, value): (usize, &Dynamic)| {
-            let segment = || format!("[{index}]");
-            match value.read_lock::<Map>() {
-                Some(map) => batch::from_map(&map).map_err(|error| error.under(segment())),
-                None => Err(Error::input("a batch is a map of tensors").under(segment())),
-            }
-        };
-        let batches: Vec<Batch> = batches
-            .iter()
-            .enumerate()
-            .map(read)
-            .collect::<Result<_>>()
-            .raise()?;
-        Ok(ActivationStreamHandle(Rc::new(RefCell::new(Source::Made(
-            batches.into_iter(),
-        )))))
+        ActivationStreamHandle::of_batches(&batches).raise()
     }
 
     /// What the stream has done so far: batches, rows, sequences, tokens, speeds and where the time went (seconds).
