@@ -1,6 +1,7 @@
 //! The command line: argv to one call below. Each command is one file; none prints past the [`Printer`].
 
 mod check;
+mod convert;
 mod doc;
 pub mod doctor;
 mod eval;
@@ -49,6 +50,7 @@ enum Command {
     Train(train::Arguments),
     Generate(generate::Arguments),
     Eval(eval::Arguments),
+    Convert(convert::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
     Doc(doc::Arguments),
@@ -169,6 +171,7 @@ impl Command {
             Command::Train(arguments) => train::run(&arguments, printer),
             Command::Generate(arguments) => generate::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
+            Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
             Command::Doc(arguments) => doc::run(&arguments, printer),

@@ -1,11 +1,13 @@
 //! Runners: settings in, a run out. What a script does in steps, in one call.
 
+mod convert;
 mod evaluate;
 mod generate;
 mod sae_choice;
 mod settings;
 mod train;
 
+pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
 pub use generate::{
     GenerateActivationsSettings, GenerationForecast, forecast_generation, generate_activations,

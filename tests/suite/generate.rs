@@ -258,6 +258,97 @@ fn a_damaged_cache_is_named_chunk_by_chunk() {
     assert!(ran.err.contains("is no cache of activations"), "{}", ran.err);
 }
 
+#[test]
+fn a_trained_dictionary_is_converted_from_the_command_line_and_in_scripts() {
+    let folder = workspace();
+    let folder = folder.path();
+    run_in(folder, ["generate", "generate.toml"]).ended_with(0);
+    script(
+        folder,
+        r#"
+        let stream = ActivationFactory(ActivationFactoryConfig(#{
+            sources: [ActivationFactoryActivationsSource(#{ path: "activations", name: "cached" })],
+            target: ActivationFactoryTarget::ACTIVATIONS_1D,
+            hook_points: ["blocks.1.hook_resid_post"],
+            batch_size: 128,
+        })).process();
+        let sae = SparseAutoEncoder(SAEConfig(#{
+            hook_point_in: "blocks.1.hook_resid_post", hook_point_out: "blocks.1.hook_resid_post",
+            d_model: 48, expansion_factor: 4, act_fn: "batchtopk", top_k: 6,
+        }));
+        Trainer(TrainerConfig(#{ amp_dtype: torch::float32, total_training_tokens: 1280, exp_result_path: "run" })).fit(sae, stream);
+        sae.save_pretrained("topk");
+        let converted = SparseAutoEncoder::from_pretrained("topk").to_jumprelu(stream, #{ batches: 8 });
+        print(converted.cfg.act_fn);
+        converted.save_pretrained("by_script");
+        converted.to_saelens("lens_by_script", "tiny");
+        print(SparseAutoEncoder::from_saelens("lens_by_script").cfg.act_fn);
+        "#,
+    )
+    .ended_with(0);
+    let ran = run_in(
+        folder,
+        [
+            "convert",
+            "topk",
+            "jump",
+            "--to",
+            "jumprelu",
+            "--cache",
+            "activations",
+            "--json",
+        ],
+    );
+    assert!(ran.ended_with(0).out.contains("\"act_fn\":\"jumprelu\""));
+    run_in(
+        folder,
+        [
+            "convert",
+            "topk",
+            "jump_texts",
+            "--to",
+            "jumprelu",
+            "--model",
+            "model",
+            "--dataset",
+            "corpus.jsonl",
+            "--batch-size",
+            "128",
+        ],
+    )
+    .ended_with(0);
+    run_in(
+        folder,
+        [
+            "convert",
+            "jump",
+            "lens",
+            "--to",
+            "saelens",
+            "--model-name",
+            "tiny",
+        ],
+    )
+    .ended_with(0);
+    run_in(folder, ["convert", "lens", "back", "--to", "saescript"]).ended_with(0);
+    let ran = script(
+        folder,
+        r#"
+        let x = torch::randn([32, 48]);
+        let there = SparseAutoEncoder::from_pretrained("jump").forward(x);
+        let back = SparseAutoEncoder::from_pretrained("back").forward(x);
+        print((there - back).abs().max().item() < 1e-4);
+        "#,
+    )
+    .ended_with(0);
+    assert_eq!(ran.out, "true\n");
+    let ran = run_in(folder, ["convert", "topk", "no", "--to", "jumprelu"]).ended_with(2);
+    assert!(ran.err.contains("give a cache of activations"), "{}", ran.err);
+    let ran = run_in(folder, ["convert", "topk", "no", "--to", "saelens"]).ended_with(2);
+    assert!(ran.err.contains("jumprelu"), "{}", ran.err);
+    assert!(!folder.join("no").exists());
+}
+
 /// The walkthrough's "Training with Cached Activations".
 #[test]
 fn cached_activations_are_trained_on_by_configuration_settings_and_full_script() {

@@ -6,6 +6,7 @@ mod batch;
 mod batches;
 mod callbacks;
 mod constants;
+mod convert;
 mod datasets;
 mod errors;
 mod factory;
@@ -50,6 +51,7 @@ def_package! {
         stream::register(module);
         sae::register(module);
         loss::register(module);
+        convert::register(module);
         initializer::register(module);
         trainer::register(module);
         fit_calls::register(module);

@@ -283,6 +283,19 @@ pub mod statics {
         })
     }
 
+    /// Loads a folder that SAELens wrote.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn from_saelens(
+        context: NativeCallContext,
+        path: ImmutableString,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        placed(&context, || {
+            SparseAutoEncoder::from_saelens(path.as_str(), &LoadOptions::default())
+                .map(SparseAutoEncoderHandle::new)
+                .raise()
+        })
+    }
+
     /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`.
     #[rhai_fn(name = "from_pretrained", return_raw, volatile)]
     pub fn from_pretrained_with(

@@ -1,0 +1,69 @@
+//! Dictionaries in other forms: `to_jumprelu`, `to_saelens`.
+
+use rhai::plugin::*;
+use rhai::{Map, Module};
+
+use super::sae::SparseAutoEncoderHandle;
+use super::stream::ActivationStreamHandle;
+use crate::error::Result;
+use crate::script::arguments::Arguments;
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::state::State;
+use crate::train::convert_to_jumprelu;
+
+/// Puts the methods into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "convert", functions);
+}
+
+/// Batches that a threshold is averaged over, if nothing is said.
+const BATCHES: u64 = 32;
+
+fn jumprelu(
+    context: &NativeCallContext,
+    sae: &SparseAutoEncoderHandle,
+    stream: &ActivationStreamHandle,
+    options: Map,
+) -> Result<SparseAutoEncoderHandle> {
+    let mut arguments = Arguments::new("to_jumprelu", options);
+    let batches = arguments.data("batches")?.unwrap_or(BATCHES);
+    arguments.finish()?;
+    let state = State::of(context);
+    let sae = sae.get()?;
+    stream
+        .with(|stream| convert_to_jumprelu(&sae, stream, batches, state.context()))
+        .map(SparseAutoEncoderHandle::new)
+}
+
+#[export_module]
+mod functions {
+    /// A topk or batchtopk dictionary as jumprelu: its threshold is the smallest positive activation of a batch, averaged
+    /// over 32 batches of the stream.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn to_jumprelu(
+        context: NativeCallContext,
+        sae: &mut SparseAutoEncoderHandle,
+        activation_stream: ActivationStreamHandle,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        jumprelu(&context, sae, &activation_stream, Map::new()).raise()
+    }
+
+    /// A topk or batchtopk dictionary as jumprelu, with the threshold averaged over `#{ batches: 32 }` of the stream.
+    #[rhai_fn(name = "to_jumprelu", return_raw, pure, volatile)]
+    pub fn to_jumprelu_with(
+        context: NativeCallContext,
+        sae: &mut SparseAutoEncoderHandle,
+        activation_stream: ActivationStreamHandle,
+        options: Map,
+    ) -> RhaiResultOf<SparseAutoEncoderHandle> {
+        jumprelu(&context, sae, &activation_stream, options).raise()
+    }
+
+    /// Writes the dictionary into a folder in SAELens's format; `model_name` goes into its records.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn to_saelens(sae: &mut SparseAutoEncoderHandle, folder: &str, model_name: &str) -> RhaiResultOf<()> {
+        sae.get()
+            .and_then(|sae| sae.to_saelens(folder, model_name))
+            .raise()
+    }
+}
