@@ -1,27 +1,15 @@
-//! Tokenizers in Hugging Face's format, with the rules about BOS, EOS and PAD that TransformerLens adds.
+//! Tokenizers in Hugging Face's format.
 //!
-//! Where the tokenizer names no EOS token it is `<|endoftext|>`; no PAD: the EOS token; no BOS: the EOS token. A text
-//! gets its BOS from the tokenizer's own template, or in front of it where it does not begin with one yet.
+//! A text gets its BOS from the tokenizer's own template, or in front of it where it does not begin with one yet.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use tokenizers::{Encoding, Tokenizer as Inner};
 
+use super::special::{Settings, SpecialTokens, Template};
 use super::trace::keep_blanks_in_offsets;
 use crate::error::{Error, Result};
-
-/// Ids that replace those the tokenizer's files name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpecialTokens {
-    /// Beginning of sequence.
-    pub bos: Option<u32>,
-    /// End of sequence.
-    pub eos: Option<u32>,
-    /// Padding.
-    pub pad: Option<u32>,
-}
 
 /// A tokenizer; a cheap handle that can be cloned and sent to other threads.
 #[derive(Clone, Debug)]
@@ -29,8 +17,8 @@ pub struct Tokenizer {
     pub(super) inner: Arc<Inner>,
     folder: Arc<PathBuf>,
     special: SpecialTokens,
-    /// The template puts BOS in front by itself.
-    template_bos: bool,
+    /// What the template puts around texts by itself.
+    template: Template,
 }
 
 impl Tokenizer {
@@ -52,15 +40,15 @@ impl Tokenizer {
         // Padding and truncation that a file was saved with are no part of how a text is tokenised.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(unusable)?;
+        let settings = Settings::read(folder)?;
+        let special = settings.tokens(&inner, overrides)?;
+        let template = settings.apply_template(&mut inner, special)?;
         keep_blanks_in_offsets(&mut inner)?;
-        let special = resolve_special(&inner, folder, overrides)?;
-        let template = inner.encode_fast("", true).map_err(unusable)?;
-        let template_bos = special.bos.is_some() && template.get_ids().first() == special.bos.as_ref();
         Ok(Tokenizer {
             inner: Arc::new(inner),
             folder: Arc::new(folder.to_path_buf()),
             special,
-            template_bos,
+            template,
         })
     }
 
@@ -160,7 +148,7 @@ impl Tokenizer {
 
     /// The BOS to put in front of what the template gives, if any.
     pub(super) fn bos_for(&self, prepend_bos: bool) -> Result<Bos> {
-        match (prepend_bos, self.template_bos, self.special.bos) {
+        match (prepend_bos, self.template.bos, self.special.bos) {
             (true, true, _) | (false, false, _) => Ok(Bos::AsTemplate),
             (false, true, _) => Ok(Bos::Remove),
             (true, false, Some(bos)) => Ok(Bos::Add(bos)),
@@ -179,8 +167,12 @@ impl Tokenizer {
             None if bos == Bos::Remove => ids.skip(1).collect(),
             None => ids.collect(),
         };
-        if let Some(length) = max_length {
+        if let Some(length) = max_length.filter(|length| *length < tokens.len()) {
             tokens.truncate(length);
+            // What the template puts at the end stays there when the text is cut.
+            if let (true, Some(last), Some(eos)) = (self.template.eos, tokens.last_mut(), self.special.eos) {
+                *last = eos.into();
+            }
         }
         tokens
     }
@@ -217,64 +209,4 @@ fn missing(folder: &Path) -> Error {
 
 pub(super) fn unusable(error: tokenizers::Error) -> Error {
     Error::run(format!("the tokenizer failed: {error}"))
-}
-
-/// BOS, EOS and PAD by the files in `folder`, then by TransformerLens's rules, `overrides` before all.
-fn resolve_special(inner: &Inner, folder: &Path, overrides: SpecialTokens) -> Result<SpecialTokens> {
-    for (given, name) in [
-        (overrides.bos, "bos"),
-        (overrides.eos, "eos"),
-        (overrides.pad, "pad"),
-    ] {
-        if let Some(id) = given.filter(|id| inner.id_to_token(*id).is_none()) {
-            return Err(Error::input(format!(
-                "{id} is not in the tokenizer's vocabulary, which has {} tokens",
-                inner.get_vocab_size(true)
-            ))
-            .under(format!("{name}_token_id")));
-        }
-    }
-    let settings = optional_object(&folder.join("tokenizer_config.json"))?;
-    let map = optional_object(&folder.join("special_tokens_map.json"))?;
-    let model = match settings.is_none() && map.is_none() {
-        // Only without any word from the tokenizer's own files does the model's count.
-        true => optional_object(&folder.join("config.json"))?,
-        false => None,
-    };
-    let find = |role: &str| -> Option<u32> {
-        let key = format!("{role}_token");
-        let named = [&settings, &map].into_iter().flatten();
-        let mut ids = named.filter_map(|file| inner.token_to_id(token_text(file.get(&key)?)?));
-        ids.next().or_else(|| {
-            let id = model.as_ref()?.get(&format!("{key}_id"))?;
-            let id = id.as_u64().or_else(|| id.get(0)?.as_u64())?;
-            u32::try_from(id).ok()
-        })
-    };
-    let eos = overrides
-        .eos
-        .or_else(|| find("eos"))
-        .or_else(|| inner.token_to_id("<|endoftext|>"));
-    Ok(SpecialTokens {
-        bos: overrides.bos.or_else(|| find("bos")).or(eos),
-        eos,
-        pad: overrides.pad.or_else(|| find("pad")).or(eos),
-    })
-}
-
-/// A special token is written as its text or as an object with the text in it.
-fn token_text(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| value.get("content")?.as_str())
-}
-
-/// A JSON object in a file that need not exist.
-fn optional_object(path: &Path) -> Result<Option<Map<String, Value>>> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path, error)),
-    };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| Error::input(format!("`{}` is not valid JSON: {error}", path.display())))
 }

@@ -148,3 +148,38 @@ fn traced_ranges_cut_the_text_exactly() {
         assert_eq!(reached, text.len(), "{text:?}");
     }
 }
+
+/// What transformers 4.57's `AutoTokenizer` gives for the same folders: BOS (0) and EOS (1) around [270, 77, …].
+#[test]
+fn classes_of_the_llama_kind_make_their_own_template() {
+    let with = |class: &str, flags: &str| {
+        let config = format!(
+            r#"{{"tokenizer_class": "{class}", "bos_token": "<|endoftext|>", "eos_token": {{"content": "<|pad|>"}}{flags}}}"#
+        );
+        changed(|_| (), &config)
+    };
+    let text = [270, 77, 314, 311, 261, 77, 69];
+    let tokens = |folder: &tempfile::TempDir, bos, length| {
+        read(folder.path())
+            .encode("hello world", bos, length)
+            .expect("tokens")
+    };
+    let around = |bos: &[i64], eos: &[i64]| [bos, &text, eos].concat();
+    let both = with(
+        "LlamaTokenizerFast",
+        r#", "add_bos_token": true, "add_eos_token": true"#,
+    );
+    assert_eq!(tokens(&both, true, None), around(&[0], &[1]));
+    assert_eq!(tokens(&both, false, None), around(&[], &[1]));
+    assert_eq!(
+        tokens(&both, true, Some(4)),
+        [0, 270, 77, 1],
+        "the EOS stays when the text is cut"
+    );
+    let plain = with("LlamaTokenizerFast", "");
+    assert_eq!(tokens(&plain, true, None), around(&[0], &[]));
+    let end = with("GPTNeoXTokenizerFast", r#", "add_eos_token": true"#);
+    assert_eq!(tokens(&end, false, None), around(&[], &[1]));
+    let ignored = with("GPT2TokenizerFast", r#", "add_eos_token": true"#);
+    assert_eq!(tokens(&ignored, false, None), around(&[], &[]));
+}
