@@ -36,7 +36,7 @@ impl Fault {
 }
 
 /// A stretch of source text: which file, the whole text, and the byte range meant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file as its user named it, or `repl:3` for the third entry of a session.
     pub file: String,

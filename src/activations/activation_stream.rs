@@ -1,7 +1,7 @@
 //! The stream that a factory makes.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::stats::StreamStats;
@@ -18,7 +18,7 @@ pub struct ActivationStream {
     map: Option<BatchMap>,
     batch_size: usize,
     settings: Value,
-    started: bool,
+    started: Option<Instant>,
     stats: StreamStats,
 }
 
@@ -29,7 +29,7 @@ impl ActivationStream {
             map: None,
             batch_size,
             settings,
-            started: false,
+            started: None,
             stats: StreamStats::default(),
         }
     }
@@ -45,6 +45,7 @@ impl ActivationStream {
     /// What has been done so far, how fast, and where the time went.
     pub fn stats(&self) -> StreamStats {
         let mut stats = self.stats.clone();
+        stats.elapsed = self.started.map_or(Duration::ZERO, |start| start.elapsed());
         self.engine.add_stats(&mut stats);
         stats
     }
@@ -67,9 +68,9 @@ impl ActivationStream {
 impl BatchStream for ActivationStream {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         let start = Instant::now();
-        self.started = true;
+        self.started.get_or_insert(start);
         let batch = tch::no_grad(|| self.next());
-        self.stats.total += start.elapsed();
+        self.stats.waiting += start.elapsed();
         batch
     }
 
@@ -86,7 +87,7 @@ impl BatchStream for ActivationStream {
     }
 
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
-        if self.started {
+        if self.started.is_some() {
             return Err(
                 Error::input("a stream that has given batches cannot go back to a checkpoint")
                     .hint("call `process` again and restore that stream"),

@@ -93,9 +93,18 @@ pub struct ActivationFactoryConfig {
     /// Cut or pad each sequence to so many tokens; null: only the model's own limit cuts.
     #[serde(default)]
     pub context_size: Option<usize>,
+    /// Join the texts of each data set and cut them into sequences of exactly `context_size` tokens, so that nothing is
+    /// padded and no text is cut short. A sequence that begins within a text begins with BOS if the text does;
+    /// attention crosses from one text to the next.
+    #[serde(default)]
+    pub packed: bool,
     /// Sequences in one forward pass of the model.
     #[serde(default = "one")]
     pub model_batch_size: usize,
+    /// Batches that are made ahead, on a thread of their own, while earlier ones are used; 0: each when it is asked
+    /// for; null: 2. What the stream gives does not depend on it. Caches have a `prefetch` in their source.
+    #[serde(default)]
+    pub prefetch: Option<usize>,
     /// The dtype of the activations that come out; null keeps the model's or the cache's.
     #[serde(default)]
     pub override_dtype: Option<DType>,
@@ -135,6 +144,15 @@ impl Config for ActivationFactoryConfig {
             if count == Some(0) {
                 return Err(Error::input("must be at least 1").under(key));
             }
+        }
+        if self.packed && self.context_size.is_none_or(|size| size < 2) {
+            return Err(
+                Error::input("packed sequences need a length of at least 2 tokens")
+                    .hint(
+                        "set `context_size`, e.g. to the 1024 or 2048 tokens that the model was trained with",
+                    )
+                    .under("context_size"),
+            );
         }
         if let Some(buffer_size) = self.buffer_size.filter(|size| *size < self.batch_size) {
             return Err(Error::input(format!(

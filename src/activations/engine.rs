@@ -12,7 +12,7 @@ pub(super) trait Engine {
     fn next(&mut self) -> Result<Option<Batch>>;
 
     /// Writes into `folder` all that is needed to go on exactly here.
-    fn save(&self, folder: &Path) -> Result<()>;
+    fn save(&mut self, folder: &Path) -> Result<()>;
 
     /// Goes to the place that was saved in `folder`; called before the first batch.
     fn restore(&mut self, folder: &Path) -> Result<()>;

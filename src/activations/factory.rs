@@ -1,11 +1,12 @@
 //! The activation factory: from data sets and a model to a stream of batches.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::activation_stream::ActivationStream;
+use super::ahead::AheadEngine;
 use super::cache::cached_engine;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use super::engine::Engine;
@@ -16,8 +17,11 @@ use super::source::{ActivationFactoryActivationsSource, ActivationFactorySource}
 use super::sources::SourceOpener;
 use crate::config::{Config, Value, to_value};
 use crate::error::{Error, Result};
-use crate::event::RunContext;
+use crate::event::{RunContext, StopFlag};
 use crate::text::Dataset;
+
+/// Batches made ahead, if nothing is said.
+const BATCHES_AHEAD: usize = 2;
 
 /// Makes activation streams by one configuration.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub struct ActivationFactory {
 #[derive(Clone, Default)]
 pub struct Inputs {
     /// The model; needed by data set sources.
-    pub model: Option<Rc<dyn ActivationModel>>,
+    pub model: Option<Arc<dyn ActivationModel>>,
     /// The model's name, for `meta`.
     pub model_name: Option<String>,
     /// Source name → data set.
@@ -73,13 +77,13 @@ impl ActivationFactory {
         let settings = self.settings(&inputs)?;
         let engine: Box<dyn Engine> = match caches {
             Some(caches) => Box::new(cached_engine(&self.config, &caches, context)?),
-            None => Box::new(self.live_engine(inputs, context)?),
+            None => self.live_engine(inputs, context)?,
         };
         Ok(ActivationStream::new(engine, self.config.batch_size, settings))
     }
 
     /// The engine that runs the model.
-    fn live_engine(&self, inputs: Inputs, context: &RunContext) -> Result<LiveEngine> {
+    fn live_engine(&self, inputs: Inputs, context: &RunContext) -> Result<Box<dyn Engine>> {
         self.check_datasets(&inputs)?;
         let model = inputs.model.clone().ok_or_else(|| {
             Error::input("a data set source needs a model, but none was given")
@@ -120,7 +124,23 @@ impl ActivationFactory {
             encoder,
             shard: inputs.shard.unwrap_or((0, 1)),
         };
-        LiveEngine::start(opener, forward, inputs.model_name, context.clone())
+        let (device, given_up) = (forward.device(), StopFlag::new());
+        let engine = LiveEngine::start(
+            opener,
+            forward,
+            inputs.model_name,
+            context.clone(),
+            given_up.clone(),
+        )?;
+        match self.config.prefetch.unwrap_or(BATCHES_AHEAD) {
+            0 => Ok(Box::new(engine)),
+            ahead => Ok(Box::new(AheadEngine::start(
+                Box::new(engine),
+                ahead,
+                given_up,
+                device,
+            )?)),
+        }
     }
 
     /// What decides the stream's content: the configuration without what only decides its speed, the model, the data.
@@ -128,6 +148,7 @@ impl ActivationFactory {
         let mut factory = to_value(&self.config)?;
         if let Value::Object(factory) = &mut factory {
             factory.remove("num_workers");
+            factory.remove("prefetch");
         }
         let datasets: BTreeMap<&String, &str> = inputs
             .datasets

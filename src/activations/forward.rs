@@ -5,7 +5,7 @@
 //! length, where little is padded, and write each row to its place.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::buffer::RowBuffer;
 use super::config::ActivationFactoryTarget;
@@ -30,7 +30,7 @@ pub(super) struct Planned {
 
 /// How rows are made of sequences.
 pub(super) struct Forward {
-    pub model: Rc<dyn ActivationModel>,
+    pub model: Arc<dyn ActivationModel>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
     /// Sequences in one forward pass.

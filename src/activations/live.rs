@@ -1,4 +1,4 @@
-//! The engine that runs a model: refills the buffer, shuffles it, hands out batches.
+//! The engine that runs a model: refills the buffer, shuffles it, hands out batches. It lives on a thread of its own.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ use super::sources::SourceOpener;
 use super::stats::StreamStats;
 use super::stream::Batch;
 use super::{saved_rows, state_file};
-use crate::error::{Context, Result};
-use crate::event::RunContext;
+use crate::error::{Context, Error, Result};
+use crate::event::{RunContext, StopFlag};
 
 /// Name of the file in a checkpoint folder with the rows that were in the buffer.
 const ROWS_FILE: &str = "activation_stream.safetensors";
@@ -35,6 +35,7 @@ pub(super) struct LiveEngine {
     ended: bool,
     done: Done,
     context: RunContext,
+    given_up: StopFlag,
 }
 
 /// What was done so far.
@@ -86,6 +87,7 @@ impl LiveEngine {
         forward: Forward,
         model_name: Option<String>,
         context: RunContext,
+        given_up: StopFlag,
     ) -> Result<Self> {
         let config = opener.config.clone();
         let position = MixturePosition::start(config.sources.len());
@@ -107,6 +109,7 @@ impl LiveEngine {
             ended: false,
             done: Done::default(),
             context,
+            given_up,
         })
     }
 
@@ -140,7 +143,7 @@ impl LiveEngine {
     fn plan(&mut self, refill: &mut Refill) -> Result<()> {
         let start = Instant::now();
         while !refill.last && self.buffer.len() + refill.rows < self.rule.full() {
-            self.context.check("reading the data")?;
+            self.check("reading the data")?;
             match self.mixture.next()? {
                 Some(Item::Sequences { source, sequences }) => {
                     for sequence in sequences {
@@ -159,6 +162,10 @@ impl LiveEngine {
         }
         self.done.reading += start.elapsed();
         Ok(())
+    }
+
+    fn check(&self, doing: &str) -> Result<()> {
+        check(&self.context, &self.given_up, doing)
     }
 
     fn planned(&self, source: usize, ids: Vec<i64>, record: u64, start: usize) -> Planned {
@@ -198,10 +205,19 @@ impl LiveEngine {
         for (start, batch) in &refill.ready {
             self.buffer.write(&slots[*start..][..batch.rows()], batch)?;
         }
-        let context = &self.context;
-        let checkpoint = || context.check("generating activations");
+        let (context, given_up) = (&self.context, &self.given_up);
+        let checkpoint = || check(context, given_up, "generating activations");
         self.forward
             .run(&refill.sequences, slots, &mut self.buffer, checkpoint)
+    }
+}
+
+/// An error when somebody asked to stop, or when nobody wants what is being made any more.
+fn check(context: &RunContext, given_up: &StopFlag, doing: &str) -> Result<()> {
+    context.check(doing)?;
+    match given_up.is_set() {
+        true => Err(Error::interrupted(format!("{doing} was given up"))),
+        false => Ok(()),
     }
 }
 
@@ -219,7 +235,7 @@ impl Engine for LiveEngine {
         Ok(Some(batch))
     }
 
-    fn save(&self, folder: &Path) -> Result<()> {
+    fn save(&mut self, folder: &Path) -> Result<()> {
         let rows = self.buffer.len();
         saved_rows::write(&folder.join(ROWS_FILE), &self.buffer.first(rows)?)?;
         let state = SavedState {
@@ -231,11 +247,11 @@ impl Engine for LiveEngine {
             ended: self.ended,
             rows,
         };
-        state_file::write(folder, &state)
+        state_file::write(folder, state_file::ENGINE, &state)
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let state: SavedState = state_file::read(folder)?;
+        let state: SavedState = state_file::read(folder, state_file::ENGINE)?;
         if !state.position.fits(self.config.sources.len()) || !self.rule.restore(state.rule) {
             return Err(state_file::foreign(folder));
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::CacheSource;
 use super::draws::Draws;
+use super::packing::Leftover;
 use super::stream::Batch;
 use super::tokens::{TokenReader, TokenSequence};
 use crate::config::Value;
@@ -52,23 +53,31 @@ pub(super) struct Mixture {
 /// Where a mixture has got to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct MixturePosition {
-    /// For each source, the number of its next record or chunk.
-    pub next: Vec<u64>,
+    pub sources: Vec<SourcePosition>,
     draws: Draws,
+}
+
+/// Where one source has got to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct SourcePosition {
+    /// The number of its next record or chunk.
+    pub next: u64,
+    /// What is left of the record before.
+    pub left: Leftover,
 }
 
 impl MixturePosition {
     /// The start of `sources` sources.
     pub(super) fn start(sources: usize) -> Self {
         MixturePosition {
-            next: vec![0; sources],
+            sources: vec![SourcePosition::default(); sources],
             draws: Draws::new(),
         }
     }
 
     /// Could this have been written for a mixture of `sources` sources?
     pub(super) fn fits(&self, sources: usize) -> bool {
-        self.next.len() == sources && self.draws.is_valid()
+        self.sources.len() == sources && self.draws.is_valid()
     }
 }
 
@@ -101,10 +110,13 @@ impl OpenSource {
         }
     }
 
-    fn position(&self) -> u64 {
+    fn position(&self) -> SourcePosition {
         match &self.origin {
-            SourceReader::Tokens(reader) => reader.next_record(),
-            SourceReader::Cache(cache) => cache.next_number(),
+            SourceReader::Tokens(reader) => reader.position(),
+            SourceReader::Cache(cache) => SourcePosition {
+                next: cache.next_number(),
+                ..SourcePosition::default()
+            },
         }
     }
 }
@@ -128,7 +140,7 @@ impl Mixture {
     /// Where it has got to: what was handed out counts as done.
     pub(super) fn position(&self) -> MixturePosition {
         MixturePosition {
-            next: self.sources.iter().map(OpenSource::position).collect(),
+            sources: self.sources.iter().map(OpenSource::position).collect(),
             draws: self.draws.clone(),
         }
     }

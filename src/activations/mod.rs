@@ -1,11 +1,12 @@
 //! Activations: from tokens through a model to shuffled batches, and the disk cache between.
 //!
 //! ```text
-//! data sets -> tokens (threads) -> mixture of sources -> forward -> buffer -> batches      live
+//! data sets -> tokens (threads) -> mixture of sources -> forward -> buffer -> batches      live, on a thread
 //!                   caches -> planner -> rows gathered by threads -> batches              cached
 //! ```
 
 mod activation_stream;
+mod ahead;
 mod buffer;
 mod cache;
 mod columns;
@@ -18,6 +19,7 @@ mod language_model;
 mod live;
 mod mixture;
 mod model;
+mod packing;
 mod rule;
 mod saved_rows;
 mod source;

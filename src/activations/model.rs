@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::tensor::{Device, Tensor};
 
-/// A model whose activations can be taken.
-pub trait ActivationModel {
+/// A model whose activations can be taken, from another thread than the one that loaded it.
+pub trait ActivationModel: Send + Sync {
     /// Runs the model as far as the last of `hook_points`.
     ///
     /// `tokens` is int64 `(batch, seq)` on [`device`](Self::device), padded on the right. Returns hook point →

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cache::CacheSource;
 use super::config::ActivationFactoryConfig;
-use super::mixture::{Mixture, MixturePosition, OpenSource, SourceReader};
+use super::mixture::{Mixture, MixturePosition, OpenSource, SourcePosition, SourceReader};
 use super::model::Encoder;
 use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
 use super::tokens::{TokenReader, Tokenising};
@@ -25,13 +25,13 @@ impl SourceOpener {
     /// Starts reading every source at its place in `position`.
     pub(super) fn open(&self, position: &MixturePosition) -> Result<Mixture> {
         let mut opened = Vec::new();
-        for (index, (source, start)) in self.config.sources.iter().zip(&position.next).enumerate() {
+        for (index, (source, start)) in self.config.sources.iter().zip(&position.sources).enumerate() {
             let origin = match source {
                 ActivationFactorySource::Dataset(source) => {
-                    self.tokens(source, *start).map(SourceReader::Tokens)
+                    self.tokens(source, start).map(SourceReader::Tokens)
                 }
                 ActivationFactorySource::Activations(source) => {
-                    CacheSource::start(&self.config, source, *start).map(SourceReader::Cache)
+                    CacheSource::start(&self.config, source, start.next).map(SourceReader::Cache)
                 }
             };
             opened.push(OpenSource {
@@ -49,19 +49,24 @@ impl SourceOpener {
         ))
     }
 
-    fn tokens(&self, source: &ActivationFactoryDatasetSource, start: u64) -> Result<TokenReader> {
+    fn tokens(&self, source: &ActivationFactoryDatasetSource, start: &SourcePosition) -> Result<TokenReader> {
         let dataset = self
             .datasets
             .get(&source.name)
             .ok_or_else(|| Error::input(format!("no data set was given for the source `{}`", source.name)))?;
         let longest = self.encoder.max_length();
+        let window = self.config.context_size.filter(|_| self.config.packed);
         let how = Tokenising {
             kind: match source.is_dataset_tokenized {
                 true => RecordKind::Tokens,
                 false => RecordKind::Text,
             },
             prepend_bos: source.prepend_bos,
-            limit: self.config.context_size.unwrap_or(longest).min(longest),
+            limit: match window {
+                Some(_) => usize::MAX,
+                None => self.config.context_size.unwrap_or(longest).min(longest),
+            },
+            window,
             encoder: self.encoder.clone(),
         };
         TokenReader::start(dataset, &how, self.config.num_workers, start)

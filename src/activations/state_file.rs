@@ -1,4 +1,4 @@
-//! The file in a checkpoint folder that says where a stream was.
+//! The files in a checkpoint folder that say where a stream was.
 
 use std::path::Path;
 
@@ -8,18 +8,19 @@ use serde::de::DeserializeOwned;
 use crate::atomic;
 use crate::error::{Error, Result};
 
-const NAME: &str = "activation_stream.json";
+/// Where an engine got to.
+pub(super) const ENGINE: &str = "activation_stream.json";
 
-/// Writes `state` into `folder`.
-pub(super) fn write<S: Serialize>(folder: &Path, state: &S) -> Result<()> {
+/// Writes `state` into the file `name` of `folder`.
+pub(super) fn write<S: Serialize>(folder: &Path, name: &str, state: &S) -> Result<()> {
     let text = serde_json::to_vec(state)
         .map_err(|error| Error::run(format!("cannot write the stream's state: {error}")))?;
-    atomic::write(folder.join(NAME), text)
+    atomic::write(folder.join(name), text)
 }
 
 /// Reads what [`write`] wrote.
-pub(super) fn read<S: DeserializeOwned>(folder: &Path) -> Result<S> {
-    let path = folder.join(NAME);
+pub(super) fn read<S: DeserializeOwned>(folder: &Path, name: &str) -> Result<S> {
+    let path = folder.join(name);
     let text = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
     serde_json::from_slice(&text).map_err(|error| {
         Error::input(format!(
@@ -33,6 +34,6 @@ pub(super) fn read<S: DeserializeOwned>(folder: &Path) -> Result<S> {
 pub(super) fn foreign(folder: &Path) -> Error {
     Error::input(format!(
         "`{}` was saved by a stream with other sources, another cache or another buffer",
-        folder.join(NAME).display()
+        folder.join(ENGINE).display()
     ))
 }

@@ -10,7 +10,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::mixture::SourcePosition;
 use super::model::Encoder;
+use super::packing::{Leftover, Packer};
 use crate::error::{Error, Result};
 use crate::text::{Content, Dataset, Record, RecordKind, Records};
 
@@ -38,6 +40,8 @@ pub(super) struct Tokenising {
     pub prepend_bos: bool,
     /// Cut to so many ids.
     pub limit: usize,
+    /// Join the texts and cut them into windows of so many ids.
+    pub window: Option<usize>,
     /// The tokenizer.
     pub encoder: Arc<dyn Encoder>,
 }
@@ -54,15 +58,21 @@ pub(super) struct TokenReader {
     groups: Receiver<Receiver<Group>>,
     ready: VecDeque<TokenSequence>,
     next_record: u64,
+    packer: Option<Packer>,
 }
 
 impl TokenReader {
-    /// Starts `workers` tokenisers at record number `start`.
+    /// Starts `workers` tokenisers at `start`.
     ///
     /// # Errors
     /// A missing column; threads that cannot be started.
-    pub(super) fn start(dataset: &Dataset, how: &Tokenising, workers: usize, start: u64) -> Result<Self> {
-        let records = dataset.records(how.kind, start)?;
+    pub(super) fn start(
+        dataset: &Dataset,
+        how: &Tokenising,
+        workers: usize,
+        start: &SourcePosition,
+    ) -> Result<Self> {
+        let records = dataset.records(how.kind, start.next)?;
         let (task_sender, tasks) = bounded::<Task>(workers);
         let (group_sender, groups) = bounded(workers * WAITING_GROUPS);
         spawn("reader", move || read(records, &task_sender, &group_sender))?;
@@ -79,12 +89,26 @@ impl TokenReader {
         Ok(TokenReader {
             groups,
             ready: VecDeque::new(),
-            next_record: start,
+            next_record: start.next,
+            packer: how
+                .window
+                .map(|length| Packer::new(length, how.encoder.bos_id(), start.left.clone())),
         })
     }
 
     /// The next sequence, or `None` after the last. Waits for the tokenisers if need be.
     pub(super) fn next(&mut self) -> Result<Option<TokenSequence>> {
+        match self.packer.take() {
+            Some(mut packer) => {
+                let window = packer.next(|| self.next_text());
+                self.packer = Some(packer);
+                window
+            }
+            None => self.next_text(),
+        }
+    }
+
+    fn next_text(&mut self) -> Result<Option<TokenSequence>> {
         while self.ready.is_empty() {
             let Ok(group) = self.groups.recv() else {
                 return Ok(None);
@@ -101,9 +125,15 @@ impl TokenReader {
         Ok(sequence)
     }
 
-    /// The number of the record after the last one handed out.
-    pub(super) fn next_record(&self) -> u64 {
-        self.next_record
+    /// Where to start again so that what was handed out is not read again.
+    pub(super) fn position(&self) -> SourcePosition {
+        SourcePosition {
+            next: self.next_record,
+            left: self
+                .packer
+                .as_ref()
+                .map_or(Leftover::default(), |packer| packer.left().clone()),
+        }
     }
 
     /// Groups that are tokenised or under way, and the most there can be.

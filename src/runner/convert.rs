@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -138,7 +138,7 @@ fn texts(model: LanguageModel, dataset: &str, context: &RunContext) -> Result<In
     };
     Ok(Inputs {
         model_name: Some(model.name().to_string()),
-        model: Some(Rc::new(model)),
+        model: Some(Arc::new(model)),
         datasets: BTreeMap::from([("texts".to_string(), Dataset::load(&dataset, context)?)]),
         ..Inputs::default()
     })

@@ -116,7 +116,7 @@ fn tokens_of(
     context: &RunContext,
 ) -> Result<ActivationStream> {
     let inputs = Inputs {
-        model: Some(std::rc::Rc::new(model.clone())),
+        model: Some(std::sync::Arc::new(model.clone())),
         datasets,
         ..Inputs::default()
     };

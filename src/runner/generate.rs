@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ pub struct GenerateActivationsSettings {
     /// Cut or pad each sequence to so many tokens.
     #[serde(default = "context")]
     pub context_size: usize,
+    /// Join the texts and cut them into sequences of exactly `context_size` tokens, so that nothing is padded.
+    #[serde(default)]
+    pub packed: bool,
     /// Rows (sequences in 2D) in a chunk; null: each batch becomes a chunk.
     #[serde(default)]
     pub n_samples_per_chunk: Option<usize>,
@@ -136,6 +139,8 @@ impl GenerateActivationsSettings {
             batch_size: self.batch_size,
             num_workers: self.num_workers.unwrap_or(TOKENIZERS),
             context_size: Some(self.context_size),
+            packed: self.packed,
+            prefetch: None,
             model_batch_size: self.model_batch_size,
             override_dtype: self.override_dtype,
             buffer_size: self.buffer_size,
@@ -228,7 +233,7 @@ pub fn generate_activations(settings: &GenerateActivationsSettings, context: &Ru
     let model = LanguageModel::load(&settings.model(), context).under("model")?;
     let dataset = settings.dataset(context)?;
     let inputs = Inputs {
-        model: Some(Rc::new(model)),
+        model: Some(Arc::new(model)),
         model_name: Some(settings.model_name.clone()),
         datasets: BTreeMap::from([(settings.dataset_name.clone(), dataset)]),
         ..Inputs::default()

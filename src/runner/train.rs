@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::evaluate::evaluation;
@@ -145,7 +144,7 @@ fn open_stream(
     }
     let named = settings.model_name.clone();
     let inputs = Inputs {
-        model: model.map(|model| Rc::new(model.clone()) as Rc<_>),
+        model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
         model_name: named.or_else(|| Some(settings.model.as_ref()?.model_name.clone())),
         datasets,
         ..Inputs::default()

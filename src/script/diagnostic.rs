@@ -35,8 +35,8 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
     let place = sources.place(&file, inner.position());
     let error = describe(inner, place.as_ref(), &file, engine, sources);
     let error = match place {
-        // It came from another script, through an import or a callback.
-        Some(place) if error.place().is_some_and(|own| own.file != place.file) => {
+        // It came from another script or from a closure that was called later.
+        Some(place) if error.place().is_some_and(|own| *own != place) => {
             error.called_from(calling(&place), place)
         }
         Some(place) => error.at(pinpoint(inner, place)),

@@ -9,6 +9,7 @@ use rhai::packages::Package;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 
 use super::api::{ExitCode, SaescriptPackage};
+use super::closure::evaluating;
 use super::docs::Catalog;
 use super::interactive::Interactive;
 use super::modules::Modules;
@@ -161,9 +162,10 @@ impl Host {
             .collect();
         tests.sort();
         let run = |test: &String| {
-            let result = self
-                .engine
-                .call_fn::<Dynamic>(&mut self.scope.clone(), &ast, test, ());
+            let mut scope = self.scope.clone();
+            let result = evaluating(&self.engine, || {
+                self.engine.call_fn::<Dynamic>(&mut scope, &ast, test, ())
+            });
             TestOutcome {
                 name: test.clone(),
                 failure: result.err().map(|failure| self.explain(&failure, &name)),
@@ -238,7 +240,10 @@ impl Host {
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
-        match self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast) {
+        let result = evaluating(&self.engine, || {
+            self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
+        });
+        match result {
             Ok(value) => Ok(Outcome::Finished(value)),
             Err(failure) => match exit_code(&failure) {
                 Some(code) => Ok(Outcome::Exited(code)),

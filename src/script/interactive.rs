@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rhai::{AST, Dynamic, LexError, Module, ParseErrorType, Scope, Shared};
 
+use super::closure::evaluating;
 use super::diagnostic;
 use super::host::{Host, Outcome, exit_code, read_script};
 use super::source::lexer::Lexer;
@@ -57,10 +58,10 @@ impl<'host> Interactive<'host> {
         self.tell_sources(origins.clone());
         let whole = self.functions.merge(&ast);
         let variables = self.scope.len();
-        let result = self
-            .host
-            .engine()
-            .eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole);
+        let engine = self.host.engine();
+        let result = evaluating(engine, || {
+            engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole)
+        });
         match result {
             Ok(value) => {
                 self.origins = origins;

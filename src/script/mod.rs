@@ -6,6 +6,7 @@
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
+//! closure       closures that objects keep and call later
 //! arguments     methods that take one map of named arguments
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
@@ -20,6 +21,7 @@ mod arguments;
 mod bridge;
 mod check;
 mod class;
+mod closure;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;

@@ -181,7 +181,7 @@ impl Engine for CachedEngine {
         Ok(Some(batch))
     }
 
-    fn save(&self, folder: &Path) -> Result<()> {
+    fn save(&mut self, folder: &Path) -> Result<()> {
         let coming = self.coming.iter();
         let coming = coming.map(|coming| {
             coming
@@ -193,11 +193,11 @@ impl Engine for CachedEngine {
             plan: self.planner.state(),
             coming: coming.collect::<Result<_>>()?,
         };
-        state_file::write(folder, &state)
+        state_file::write(folder, state_file::ENGINE, &state)
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let state: SavedState = state_file::read(folder)?;
+        let state: SavedState = state_file::read(folder, state_file::ENGINE)?;
         if !self.planner.restore(state.plan) {
             return Err(state_file::foreign(folder));
         }

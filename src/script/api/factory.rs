@@ -1,25 +1,33 @@
 //! `ActivationFactory`: from a model and data sets to a stream of activations.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::datasets::DatasetHandle;
 use super::model::LanguageModelHandle;
-use super::stream::ActivationStreamHandle;
+use super::stream::{ActivationStreamHandle, batch_map};
 use crate::activations::{ActivationFactory, ActivationFactoryConfig, Inputs};
 use crate::error::{Error, Result};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
+use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
 use crate::text::Dataset;
 
 /// A factory that scripts hold.
 #[derive(Clone)]
-pub struct ActivationFactoryHandle(Rc<ActivationFactory>);
+pub struct ActivationFactoryHandle(Rc<Inner>);
+
+struct Inner {
+    factory: ActivationFactory,
+    /// What every stream's batches go through.
+    maps: RefCell<Vec<KeptClosure>>,
+}
 
 /// Puts the factory object into `module`.
 pub fn register(module: &mut Module) {
@@ -69,7 +77,10 @@ fn process(
         datasets: datasets_of(&datasets.unwrap_or_default()).map_err(|error| error.under("datasets"))?,
         ..Inputs::default()
     };
-    let stream = factory.0.process(inputs, State::of(context).context())?;
+    let mut stream = factory.0.factory.process(inputs, State::of(context).context())?;
+    for closure in factory.0.maps.borrow().iter() {
+        stream.map(batch_map(closure.clone()));
+    }
     Ok(ActivationStreamHandle::new(stream))
 }
 
@@ -81,8 +92,28 @@ mod functions {
         config: ConfigHandle<ActivationFactoryConfig>,
     ) -> RhaiResultOf<ActivationFactoryHandle> {
         ActivationFactory::new(config.get())
-            .map(|factory| ActivationFactoryHandle(Rc::new(factory)))
+            .map(|factory| {
+                ActivationFactoryHandle(Rc::new(Inner {
+                    factory,
+                    maps: RefCell::default(),
+                }))
+            })
             .raise()
+    }
+
+    /// Has every batch of this factory's streams go through a closure: `factory.map(|batch| …)`. The closure is given
+    /// the batch as a map of tensors, `batch["blocks.3.hook_resid_post"]`, `batch.tokens`, …, and returns the batch to
+    /// hand out, or `()` to hand out what it was given. Several are applied in the order given, in streams started
+    /// afterwards. Returns the factory.
+    #[rhai_fn(pure, volatile)]
+    pub fn map(
+        context: NativeCallContext,
+        factory: &mut ActivationFactoryHandle,
+        closure: FnPtr,
+    ) -> ActivationFactoryHandle {
+        let closure = KeptClosure::new(&context, closure);
+        factory.0.maps.borrow_mut().push(closure);
+        factory.clone()
     }
 
     /// Starts a stream from `#{ model: model, model_name: "pythia-160m", datasets: #{ wiki: dataset } }`. Nothing is
@@ -124,13 +155,13 @@ mod functions {
     /// The configuration it was made with.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(factory: &mut ActivationFactoryHandle) -> ConfigHandle<ActivationFactoryConfig> {
-        ConfigHandle::new(factory.0.config().clone())
+        ConfigHandle::new(factory.0.factory.config().clone())
     }
 
     /// What it is.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(factory: &mut ActivationFactoryHandle) -> String {
-        let config = factory.0.config();
+        let config = factory.0.factory.config();
         format!(
             "ActivationFactory(target: {:?}, hook_points: {:?})",
             config.target.name(),

@@ -1,6 +1,6 @@
 //! Language models: `TransformerLensLanguageModel(LanguageModelConfig(#{ … }))`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -25,8 +25,8 @@ impl LanguageModelHandle {
     }
 
     /// The model as an activation factory takes it.
-    pub fn for_activations(&self) -> Rc<dyn ActivationModel> {
-        Rc::new(self.0.clone())
+    pub fn for_activations(&self) -> Arc<dyn ActivationModel> {
+        Arc::new(self.0.clone())
     }
 }
 

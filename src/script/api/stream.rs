@@ -6,11 +6,13 @@ use std::path::Path;
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::batch;
-use crate::activations::{ActivationStream, Batch, BatchStream};
+use crate::activations::{ActivationStream, Batch, BatchMap, BatchStream};
+use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 
 /// A stream that scripts hold; copies of the handle take from the same stream.
@@ -80,6 +82,13 @@ impl BatchStream for Source {
         }
     }
 
+    fn settings(&self) -> Option<Value> {
+        match self {
+            Source::Factory(stream) => stream.settings(),
+            Source::Made(_) => None,
+        }
+    }
+
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         match self {
             Source::Factory(stream) => stream.save_state(folder),
@@ -97,6 +106,19 @@ impl BatchStream for Source {
             )),
         }
     }
+}
+
+/// Sends batches through a script's closure.
+pub fn batch_map(closure: KeptClosure) -> BatchMap {
+    Box::new(move |batch| {
+        let given = batch::to_map(batch);
+        let made = closure.call((given.clone(),))?;
+        match made.is_unit() {
+            true => batch::from_map(&given),
+            false => batch::from_dynamic(&made),
+        }
+        .map_err(|error| error.context("what a `map` closure returned as the batch"))
+    })
 }
 
 /// Puts the stream object into `module`.
@@ -138,7 +160,11 @@ mod functions {
         ActivationStreamHandle::of_batches(&batches).raise()
     }
 
-    /// What the stream has done so far: batches, rows, sequences, tokens, speeds and where the time went (seconds).
+    /// What the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `tokens_per_second` of making
+    /// them and `rows_per_second` of handing them out; where the time went, as `seconds` since the first batch was asked
+    /// for, of which `seconds_waiting` for batches and `seconds_mapping` in closures, and, meanwhile on the stream's own
+    /// thread, `seconds_reading`, `seconds_in_model`, `seconds_gathering`; and how full it is now: `buffered_rows`,
+    /// `queued` of `queue_capacity` groups of records, `batches_ready` of `batches_ahead`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn stats(stream: &mut ActivationStreamHandle) -> RhaiResultOf<Map> {
         let Source::Factory(stream) = &*stream.0.borrow() else {
@@ -146,6 +172,7 @@ mod functions {
         };
         let stats = stream.stats();
         let whole = |number: u64| Dynamic::from(number as i64);
+        let count = |number: usize| whole(number as u64);
         Ok([
             ("batches", whole(stats.batches)),
             ("rows", whole(stats.rows)),
@@ -153,14 +180,40 @@ mod functions {
             ("tokens", whole(stats.tokens)),
             ("tokens_per_second", stats.tokens_per_second().into()),
             ("rows_per_second", stats.rows_per_second().into()),
-            ("seconds", stats.total.as_secs_f64().into()),
+            ("seconds", stats.elapsed.as_secs_f64().into()),
+            ("seconds_waiting", stats.waiting.as_secs_f64().into()),
+            ("seconds_mapping", stats.mapping.as_secs_f64().into()),
             ("seconds_reading", stats.reading.as_secs_f64().into()),
             ("seconds_in_model", stats.model.as_secs_f64().into()),
             ("seconds_gathering", stats.gathering.as_secs_f64().into()),
+            ("buffered_rows", count(stats.buffered_rows)),
+            ("queued", count(stats.queued)),
+            ("queue_capacity", count(stats.queue_capacity)),
+            ("batches_ready", count(stats.batches_ready)),
+            ("batches_ahead", count(stats.batches_ahead)),
         ]
         .into_iter()
         .map(|(name, value)| (name.into(), value))
         .collect())
+    }
+
+    /// Has every batch go through a closure before it is handed out: `stream.map(|batch| …)`. The closure is given the
+    /// batch as a map of tensors and returns the batch to hand out, or `()` to hand out what it was given. Several are
+    /// applied in the order given. Returns the stream.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn map(
+        context: NativeCallContext,
+        stream: &mut ActivationStreamHandle,
+        closure: FnPtr,
+    ) -> RhaiResultOf<ActivationStreamHandle> {
+        let Source::Factory(source) = &mut *stream.0.borrow_mut() else {
+            return Err(raise(
+                Error::input("only a factory's stream takes closures")
+                    .hint("change the batches in the array with the array's own `map`"),
+            ));
+        };
+        source.map(batch_map(KeptClosure::new(&context, closure)));
+        Ok(stream.clone())
     }
 
     /// What it is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use saescript::activations::{ActivationFactory, Batch, Inputs};
 use saescript::config::{Value, from_value};
@@ -39,7 +39,7 @@ fn batches(records: &[Value], changes: Value, tokenized: bool) -> Vec<Batch> {
     map.extend(changes.as_object().expect("a map").clone());
     let factory = ActivationFactory::new(from_value(value).expect("a configuration")).expect("a factory");
     let inputs = Inputs {
-        model: Some(Rc::new(model())),
+        model: Some(Arc::new(model())),
         model_name: Some("tiny-neox".into()),
         datasets: BTreeMap::from([("t".to_string(), toy::load(&path))]),
         ..Inputs::default()

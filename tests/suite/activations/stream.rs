@@ -120,10 +120,88 @@ fn the_number_of_workers_changes_nothing() {
 }
 
 #[test]
+fn batches_made_ahead_are_those_made_when_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(300));
+    let run = |prefetch: usize| {
+        let config = toy::config(json!({"prefetch": prefetch, "buffer_size": 128, "model_batch_size": 5}));
+        let mut stream = toy::stream(config, &dataset, &RunContext::default()).expect("a stream");
+        let rows = toy::rows(&toy::all(&mut stream));
+        let stats = stream.stats();
+        assert_eq!(stats.batches_ahead, prefetch);
+        assert_eq!((stats.rows, stats.sequences), (rows.len() as u64, 300));
+        assert!(stats.waiting <= stats.elapsed, "{stats:?}");
+        rows
+    };
+    let asked = run(0);
+    assert_eq!(asked, run(1));
+    assert_eq!(asked, run(50));
+}
+
+#[test]
+fn a_stream_that_nobody_reads_to_its_end_leaves_no_thread_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(20_000));
+    let config = toy::config(json!({"buffer_size": 100_000, "model_batch_size": 5}));
+    let mut stream = toy::stream(config, &dataset, &RunContext::default()).expect("a stream");
+    stream.next_batch().expect("works").expect("a batch");
+    drop(stream);
+    let threads = std::fs::read_dir("/proc/self/task").expect("threads");
+    let names = threads.map(|thread| {
+        let comm = thread.expect("a thread").path().join("comm");
+        std::fs::read_to_string(comm).unwrap_or_default()
+    });
+    let left: Vec<String> = names.filter(|name| name.starts_with("saescript-activ")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn packed_sequences_hold_every_token_and_no_padding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts = toy::texts(100);
+    let dataset = toy::jsonl(folder.path(), &texts);
+    let config = toy::config(json!({
+        "target": "activations-2d", "context_size": 16, "packed": true, "batch_size": 4, "model_batch_size": 3,
+    }));
+    let batches = toy::all(&mut toy::stream(config, &dataset, &RunContext::default()).expect("a stream"));
+    let tokens = toy::tokens(&batches);
+    let windows: Vec<&[i64]> = tokens.chunks(16).collect();
+    let (last, full) = windows.split_last().expect("windows");
+    assert!(
+        full.iter()
+            .all(|window| window[0] == BOS && !window.contains(&PAD))
+    );
+    let text: String = texts.concat();
+    let real = |ids: &[i64]| -> Vec<i64> { ids.iter().copied().filter(|id| *id < BOS).collect() };
+    let bytes: Vec<i64> = text.bytes().map(i64::from).collect();
+    assert_eq!(real(&tokens), bytes, "no text is cut short");
+    assert!(last.contains(&PAD) || last.len() == 16);
+    let first = batches[0].meta.as_ref().expect("origins");
+    assert_eq!(first[0]["context_idx"], 0);
+}
+
+#[test]
 fn a_saved_stream_goes_on_exactly_where_it_was() {
+    for changes in [
+        json!({"prefetch": 0}),
+        json!({"prefetch": 3}),
+        json!({"packed": true, "context_size": 11}),
+    ] {
+        goes_on_where_it_was(&changes);
+    }
+}
+
+fn goes_on_where_it_was(changes: &serde_json::Value) {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = toy::jsonl(folder.path(), &toy::texts(200));
-    let config = || toy::config(json!({"buffer_size": 100, "model_batch_size": 4}));
+    let config = || {
+        let mut value = json!({"buffer_size": 100, "model_batch_size": 4});
+        value
+            .as_object_mut()
+            .expect("a map")
+            .extend(changes.as_object().expect("a map").clone());
+        toy::config(value)
+    };
     let context = RunContext::default();
     let whole = toy::rows(&toy::all(
         &mut toy::stream(config(), &dataset, &context).expect("a stream"),
@@ -140,7 +218,7 @@ fn a_saved_stream_goes_on_exactly_where_it_was() {
         let mut second = toy::stream(config(), &dataset, &context).expect("a stream");
         second.restore_state(saved.path()).expect("restored");
         rows.extend(toy::rows(&toy::all(&mut second)));
-        assert_eq!(rows, whole, "after {taken} batches");
+        assert_eq!(rows, whole, "after {taken} batches with {changes}");
     }
 }
 
@@ -220,7 +298,7 @@ fn several_sources_are_mixed_by_weight_and_seed() {
             {"type": "dataset", "name": "b"},
         ]}));
         let inputs = saescript::activations::Inputs {
-            model: Some(std::rc::Rc::new(toy::ToyModel)),
+            model: Some(std::sync::Arc::new(toy::ToyModel)),
             datasets: [("a".to_string(), a.clone()), ("b".to_string(), b.clone())].into(),
             ..Default::default()
         };
@@ -281,6 +359,11 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         (error.key_path(), error.to_string())
     };
     let cases = [
+        (
+            json!({"packed": true}),
+            "context_size",
+            "packed sequences need a length",
+        ),
         (
             json!({"buffer_size": 8}),
             "buffer_size",

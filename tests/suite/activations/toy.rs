@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use saescript::activations::{
@@ -115,7 +114,7 @@ pub fn stream(
     context: &RunContext,
 ) -> Result<ActivationStream> {
     let inputs = Inputs {
-        model: Some(Rc::new(ToyModel)),
+        model: Some(Arc::new(ToyModel)),
         model_name: Some("toy".into()),
         datasets: BTreeMap::from([("texts".to_string(), dataset.clone())]),
         ..Inputs::default()

@@ -1,0 +1,64 @@
+//! Closures that an object keeps and calls later, when no call of a native function is at hand: in a `for` loop over a
+//! stream, say. They are called in the engine that is evaluating, which [`evaluating`] tells.
+
+#![allow(deprecated)] // the engine's name for what may change in its later versions
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, NativeCallContext, NativeCallContextStore};
+
+use super::diagnostic;
+use super::state::State;
+use crate::error::{Error, Result};
+
+scoped_tls::scoped_thread_local!(static ENGINE: Engine);
+
+/// Evaluates with `engine`; kept closures can be called meanwhile.
+pub fn evaluating<T>(engine: &Engine, evaluation: impl FnOnce() -> T) -> T {
+    ENGINE.set(engine, evaluation)
+}
+
+/// A closure with the place where it was handed over: the functions known there are those it may call.
+#[derive(Clone)]
+pub struct KeptClosure {
+    closure: FnPtr,
+    place: Rc<NativeCallContextStore>,
+    state: State,
+}
+
+impl KeptClosure {
+    /// Keeps `closure`, which a script handed over in the call `context`.
+    pub fn new(context: &NativeCallContext, closure: FnPtr) -> Self {
+        KeptClosure {
+            closure,
+            place: Rc::new(context.store_data()),
+            state: State::of(context),
+        }
+    }
+
+    /// The closure's value.
+    ///
+    /// # Errors
+    /// What the closure throws, with its place; an interruption; nothing is being evaluated.
+    pub fn call(&self, arguments: impl FuncArgs) -> Result<Dynamic> {
+        if !ENGINE.is_set() {
+            return Err(Error::run(
+                "a closure of a script can only be called while the script is evaluated",
+            ));
+        }
+        ENGINE.with(|engine| {
+            let context = NativeCallContext::from_stored_data(engine, &self.place);
+            let value = self.closure.call_within_context(&context, arguments);
+            value.map_err(|failure| self.explain(&failure, engine))
+        })
+    }
+
+    fn explain(&self, failure: &EvalAltResult, engine: &Engine) -> Error {
+        if matches!(failure.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
+            return Error::interrupted("interrupted");
+        }
+        let context = NativeCallContext::from_stored_data(engine, &self.place);
+        let source = context.call_source().unwrap_or_default();
+        diagnostic::explain(failure, source, engine, self.state.sources())
+    }
+}
