@@ -1,5 +1,6 @@
 //! Tensors of libtorch: dtypes, devices, files.
 
+mod copy;
 mod device;
 mod dtype;
 pub mod gpu;
@@ -13,6 +14,6 @@ mod show;
 pub use device::DeviceSpec;
 pub use dtype::DType;
 pub use random::Generator;
-pub use rows::from_rows;
+pub use rows::fill_rows;
 pub use show::show;
 pub use tch::{Device, Kind, Tensor};

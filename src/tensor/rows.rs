@@ -2,50 +2,52 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Device, Kind, Tensor};
+use super::{Device, Tensor, copy};
 use crate::error::{Error, Result};
 
-/// A CPU tensor of shape `size` filled with `rows`, each the bytes of `size[1..]` numbers of `kind`.
+/// Fills `tensor`, on the CPU and shared with nobody, with `rows`: each the bytes of one of its rows.
 ///
 /// The numbers are copied once.
 ///
 /// # Errors
-/// Not as many rows, or not rows of the length, that `size` stands for; no memory.
-pub fn from_rows<'a>(size: &[i64], kind: Kind, rows: impl Iterator<Item = &'a [u8]>) -> Result<Tensor> {
-    let tensor = Tensor::f_empty(size, (kind, Device::Cpu))?;
-    let length = tensor.numel() * kind.elt_size_in_bytes();
+/// Not as many rows, or not rows of the length, that the tensor has; a tensor that is not in one piece.
+pub fn fill_rows<'a>(tensor: Tensor, rows: impl Iterator<Item = &'a [u8]>) -> Result<Tensor> {
+    let length = tensor.numel() * tensor.f_kind()?.elt_size_in_bytes();
     if length == 0 {
         return Ok(tensor);
     }
-    // SAFETY: the tensor was just allocated, is contiguous, on the CPU and has `length` bytes; nobody else holds it.
-    // The slice is of possibly uninitialised bytes, which are written before the tensor is handed out.
+    if tensor.device() != Device::Cpu || !tensor.is_contiguous() {
+        return Err(Error::run(
+            "only a contiguous tensor on the CPU can be filled with rows",
+        ));
+    }
+    // SAFETY: the tensor is contiguous, on the CPU and has `length` bytes; it was handed over, so nobody else uses it.
+    // The slice is of possibly uninitialised bytes, which are written before the tensor is handed back.
     let bytes =
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<MaybeUninit<u8>>(), length) };
+    let size = tensor.size();
     let count = size.first().copied().unwrap_or(1).max(1) as usize;
     let width = length / count;
-    let mut places = bytes.chunks_exact_mut(width);
-    let mut filled = 0;
-    for row in rows {
-        let place = places.next().filter(|place| place.len() == row.len());
-        let Some(place) = place else {
-            return Err(Error::run(format!(
-                "row {filled} has {} bytes where {width} were expected of {count} rows",
-                row.len()
-            )));
-        };
-        place.write_copy_of_slice(row);
-        filled += 1;
-    }
-    if filled != count {
+    let rows: Vec<&[u8]> = rows.collect();
+    if rows.len() != count {
         return Err(Error::run(format!(
-            "{filled} rows were given where {count} were expected"
+            "{} rows were given where {count} were expected",
+            rows.len()
         )));
     }
+    if let Some((at, row)) = rows.iter().enumerate().find(|(_, row)| row.len() != width) {
+        return Err(Error::run(format!(
+            "row {at} has {} bytes where {width} were expected",
+            row.len()
+        )));
+    }
+    copy::gather(bytes, &rows);
     Ok(tensor)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
 
     #[test]
@@ -55,13 +57,14 @@ mod tests {
             .flat_map(|x| x.to_le_bytes())
             .collect();
         let rows = || [&numbers[8..16], &numbers[0..8]].into_iter();
-        let tensor = from_rows(&[2, 2], Kind::Float, rows()).expect("two rows");
+        let filled = |size: &[i64]| fill_rows(Tensor::empty(size, (Kind::Float, Device::Cpu)), rows());
+        let tensor = filled(&[2, 2]).expect("two rows");
         assert_eq!(
             Vec::<f32>::try_from(tensor.view([-1])).expect("floats"),
             [3.0, 4.0, 1.0, 2.0]
         );
-        assert!(from_rows(&[3, 2], Kind::Float, rows()).is_err());
-        assert!(from_rows(&[1, 2], Kind::Float, rows()).is_err());
-        assert!(from_rows(&[2, 3], Kind::Float, rows()).is_err());
+        assert!(filled(&[3, 2]).is_err());
+        assert!(filled(&[1, 2]).is_err());
+        assert!(filled(&[2, 3]).is_err());
     }
 }

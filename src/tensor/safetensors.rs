@@ -164,6 +164,13 @@ impl SafeFile {
         Some(&self.map[self.data + start..self.data + end])
     }
 
+    /// Has the system bring the whole file into memory and map it, instead of page by page as it is read. Where the
+    /// system cannot, nothing is lost but time.
+    pub fn bring_in(&self) {
+        #[cfg(target_os = "linux")]
+        let _ = self.map.advise(memmap2::Advice::PopulateRead);
+    }
+
     /// The whole file, header included.
     pub fn contents(&self) -> &[u8] {
         &self.map

@@ -173,6 +173,11 @@ impl Chunk {
         self.meta.as_ref()?.get(sequence)
     }
 
+    /// Has the system read the files ahead, all at once.
+    pub(super) fn bring_in(&self) {
+        self.files.iter().for_each(|file| file.file.bring_in());
+    }
+
     /// Compares the files with the index and with each other, once; later calls give the same answer.
     ///
     /// # Errors

@@ -11,15 +11,16 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
-use super::gather::{Handing, RowAt, gather};
+use super::gather::{Handing, Picked, gather, room_for};
 use super::planner::{PlanState, Planner, RowRef};
 use crate::activations::Batch;
+use crate::activations::columns::Column;
 use crate::activations::engine::Engine;
 use crate::activations::state_file;
 use crate::activations::stats::StreamStats;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
-use crate::tensor::Device;
+use crate::tensor::{Device, Tensor};
 
 /// Work for a reading thread.
 enum Job {
@@ -27,7 +28,8 @@ enum Job {
     Check(Arc<Chunk>),
     /// Put a batch together.
     Gather {
-        rows: Vec<RowAt>,
+        picked: Picked,
+        room: Vec<(Column, Tensor)>,
         reply: Sender<Result<Batch>>,
     },
 }
@@ -117,12 +119,13 @@ impl CachedEngine {
 
     /// Gives a plan to the threads.
     fn order(&mut self, plan: Vec<RowRef>) -> Result<Coming> {
-        let rows = self.planner.resolve(&plan)?;
+        let picked = self.planner.resolve(&plan)?;
         for chunk in self.planner.opened() {
             self.send(Job::Check(chunk))?;
         }
         let (reply, batch) = bounded(1);
-        self.send(Job::Gather { rows, reply })?;
+        let room = room_for(&picked, &self.reading.handing)?;
+        self.send(Job::Gather { picked, room, reply })?;
         Ok(Coming { plan, batch })
     }
 
@@ -154,8 +157,11 @@ fn work(queue: &Receiver<Job>, handing: &Handing, given_up: &AtomicBool) {
         }
         match job {
             // The result is kept with the chunk and told to whoever needs a row of it.
-            Job::Check(chunk) => drop(chunk.check()),
-            Job::Gather { rows, reply } => drop(reply.send(gather(&rows, handing))),
+            Job::Check(chunk) => {
+                chunk.bring_in();
+                drop(chunk.check());
+            }
+            Job::Gather { picked, room, reply } => drop(reply.send(gather(&picked, room, handing))),
         }
     }
 }

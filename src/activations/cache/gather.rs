@@ -6,12 +6,15 @@ use super::chunk::{Chunk, ColumnView};
 use crate::activations::Batch;
 use crate::activations::columns::Column;
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Kind, Tensor, from_rows};
+use crate::tensor::{DType, Device, Kind, Tensor, fill_rows};
 
-/// Row `row` of a chunk.
-pub(super) struct RowAt {
-    pub chunk: Arc<Chunk>,
-    pub row: u32,
+/// Rows of chunks, in the order in which they are handed out.
+#[derive(Default)]
+pub(super) struct Picked {
+    /// The chunks that rows are taken from, each once.
+    pub chunks: Vec<Arc<Chunk>>,
+    /// For each row, which of the chunks, and its number there.
+    pub rows: Vec<(u32, u32)>,
 }
 
 /// How rows are handed out.
@@ -23,27 +26,41 @@ pub(super) struct Handing {
     pub only_tokens: bool,
 }
 
-/// The batch of `rows`, in their order, on the CPU.
+/// Room for the picked rows: their columns, not filled yet.
+///
+/// It is made apart from filling it, by the thread that takes the batches: memory is given back to the thread that it
+/// was taken by, and there it is found again for a later batch.
 ///
 /// # Errors
-/// A chunk that fails its check, chunks that do not fit each other.
-pub(super) fn gather(rows: &[RowAt], how: &Handing) -> Result<Batch> {
-    let mut last: Option<&Arc<Chunk>> = None;
-    for row in rows {
-        if last.is_none_or(|last| !Arc::ptr_eq(last, &row.chunk)) {
-            row.chunk.check()?;
-            last = Some(&row.chunk);
-        }
-    }
-    let Some(first) = rows.first() else {
+/// Chunks that do not fit each other; no memory.
+pub(super) fn room_for(picked: &Picked, how: &Handing) -> Result<Vec<(Column, Tensor)>> {
+    let Some(first) = picked.chunks.first() else {
+        return Ok(Vec::new());
+    };
+    let columns = first.columns().into_iter();
+    let wanted = columns.filter(|column| !how.only_tokens || !matches!(column, Column::Activation(_)));
+    let room = wanted.map(|column| {
+        let views = views_of(picked, &column)?;
+        let mut size = vec![picked.rows.len() as i64];
+        size.extend(&views[0].row);
+        let empty = Tensor::f_empty(size, (views[0].kind, Device::Cpu))?;
+        Ok((column, empty))
+    });
+    room.collect()
+}
+
+/// The batch of the picked rows, on the CPU, in the `room` made for it.
+///
+/// # Errors
+/// A chunk that fails its check.
+pub(super) fn gather(picked: &Picked, room: Vec<(Column, Tensor)>, how: &Handing) -> Result<Batch> {
+    picked.chunks.iter().try_for_each(|chunk| chunk.check())?;
+    let Some(first) = picked.chunks.first() else {
         return Ok(Batch::default());
     };
     let mut columns = Vec::new();
-    for column in first.chunk.columns() {
-        if how.only_tokens && matches!(column, Column::Activation(_)) {
-            continue;
-        }
-        let x = column_of(rows, &column)?;
+    for (column, empty) in room {
+        let x = fill(picked, &column, empty)?;
         let x = match (&column, how.dtype) {
             (Column::Activation(_), Some(dtype)) => x.f_to_kind(dtype.kind())?,
             (Column::Activation(_), None) => x,
@@ -53,31 +70,28 @@ pub(super) fn gather(rows: &[RowAt], how: &Handing) -> Result<Batch> {
         columns.push((column, x));
     }
     let mut batch = Batch::from_columns(columns);
-    if first.chunk.gives_sequences() {
-        batch.meta = rows
-            .iter()
-            .map(|row| row.chunk.origin(row.row).cloned())
+    if first.gives_sequences() {
+        let origins = picked.rows.iter();
+        batch.meta = origins
+            .map(|(chunk, row)| picked.chunks[*chunk as usize].origin(*row).cloned())
             .collect();
     }
     Ok(batch)
 }
 
-fn column_of(rows: &[RowAt], column: &Column) -> Result<Tensor> {
-    let mut views: Vec<(*const Chunk, ColumnView)> = Vec::new();
-    for row in rows {
-        let key = Arc::as_ptr(&row.chunk);
-        if views.iter().all(|(known, _)| *known != key) {
-            let view = row.chunk.view(column).ok_or_else(|| {
-                Error::input(format!("some chunks of the cache hold `{column}`, others do not"))
-            })?;
-            views.push((key, view));
-        }
-    }
-    let (_, first) = &views[0];
+/// Where the chunks hold a column, all in the same form.
+fn views_of<'a>(picked: &'a Picked, column: &Column) -> Result<Vec<ColumnView<'a>>> {
+    let views = picked.chunks.iter().map(|chunk| {
+        chunk
+            .view(column)
+            .ok_or_else(|| Error::input(format!("some chunks of the cache hold `{column}`, others do not")))
+    });
+    let views: Vec<ColumnView> = views.collect::<Result<_>>()?;
+    let first = &views[0];
     let odd = views
         .iter()
-        .find(|(_, view)| view.kind != first.kind || view.row != first.row);
-    if let Some((_, odd)) = odd {
+        .find(|view| view.kind != first.kind || view.row != first.row);
+    if let Some(odd) = odd {
         return Err(Error::input(format!(
             "chunks of the cache do not fit each other: `{column}` has rows of shape {:?} and dtype {} in one, {:?} \
              and {} in another",
@@ -87,16 +101,16 @@ fn column_of(rows: &[RowAt], column: &Column) -> Result<Tensor> {
             DType::from(odd.kind)
         )));
     }
-    let mut size = vec![rows.len() as i64];
-    size.extend(&first.row);
-    let width = first.row.iter().product::<i64>() as usize * first.kind.elt_size_in_bytes();
-    views.sort_by_key(|(key, _)| *key);
-    let slices = rows.iter().map(|row| {
-        let key = Arc::as_ptr(&row.chunk);
-        // Present: every chunk of `rows` was put into `views` above.
-        let at = views.binary_search_by_key(&key, |(known, _)| *known).unwrap_or(0);
-        let start = row.chunk.place(row.row) * width;
-        &views[at].1.bytes[start..start + width]
+    Ok(views)
+}
+
+fn fill(picked: &Picked, column: &Column, empty: Tensor) -> Result<Tensor> {
+    let views = views_of(picked, column)?;
+    let width = views[0].row.iter().product::<i64>() as usize * views[0].kind.elt_size_in_bytes();
+    let slices = picked.rows.iter().map(|(chunk, row)| {
+        let chunk = *chunk as usize;
+        let start = picked.chunks[chunk].place(*row) * width;
+        &views[chunk].bytes[start..start + width]
     });
-    from_rows(&size, views[0].1.kind, slices)
+    fill_rows(empty, slices)
 }

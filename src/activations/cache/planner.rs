@@ -1,12 +1,12 @@
 //! Decides which rows of which chunks make up each batch, by numbers alone; no row is read here.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
-use super::gather::RowAt;
+use super::gather::Picked;
 use super::reader::CacheReader;
 use crate::activations::draws::Draws;
 use crate::activations::rule::{DrawRule, DrawState};
@@ -58,11 +58,23 @@ pub(super) struct Planner {
     draws: Draws,
     rule: DrawRule,
     buffer: VecDeque<RowRef>,
-    open: HashMap<ChunkId, (Arc<Chunk>, usize)>,
+    /// For each source, its chunks that are open, by number.
+    open: Vec<Vec<Option<Open>>>,
+    /// Plans resolved so far.
+    resolved: u64,
     ended: bool,
     /// Chunks opened since they were last asked for.
     fresh: Vec<Arc<Chunk>>,
     remark: Option<String>,
+}
+
+/// A chunk that is open.
+struct Open {
+    chunk: Arc<Chunk>,
+    /// Rows that are still to be handed out.
+    left: usize,
+    /// The plan in which it was met last, and its place among that plan's chunks.
+    met: (u64, u32),
 }
 
 impl Cursor {
@@ -113,11 +125,15 @@ impl Planner {
     pub(super) fn new(sources: Vec<PlannedSource>, rule: DrawRule) -> Self {
         Planner {
             cursors: sources.iter().map(Cursor::start).collect(),
+            open: sources
+                .iter()
+                .map(|source| (0..source.reader.len()).map(|_| None).collect())
+                .collect(),
+            resolved: 0,
             sources,
             draws: Draws::new(),
             rule,
             buffer: VecDeque::new(),
-            open: HashMap::new(),
             ended: false,
             fresh: Vec::new(),
             remark: None,
@@ -158,7 +174,7 @@ impl Planner {
             };
             let number = self.cursors[source].advance();
             let id = (source as u32, number);
-            let rows = self.chunk(id)?.rows() as u32;
+            let rows = self.opened_chunk(id)?.chunk.rows() as u32;
             barren = if rows == 0 { barren + 1 } else { 0 };
             if barren
                 > self
@@ -179,14 +195,19 @@ impl Planner {
     }
 
     /// The chunk `id`, opened if it is not open.
-    fn chunk(&mut self, id: ChunkId) -> Result<Arc<Chunk>> {
-        if let Some((chunk, _)) = self.open.get(&id) {
-            return Ok(chunk.clone());
+    fn opened_chunk(&mut self, id: ChunkId) -> Result<&mut Open> {
+        let (source, number) = (id.0 as usize, id.1 as usize);
+        let place = &mut self.open[source][number];
+        if place.is_none() {
+            let chunk = self.sources[source].reader.chunk(number)?;
+            self.fresh.push(chunk.clone());
+            *place = Some(Open {
+                left: chunk.rows(),
+                chunk,
+                met: (0, 0),
+            });
         }
-        let chunk = self.sources[id.0 as usize].reader.chunk(id.1 as usize)?;
-        self.open.insert(id, (chunk.clone(), 0));
-        self.fresh.push(chunk.clone());
-        Ok(chunk)
+        place.as_mut().ok_or_else(|| Error::run("the chunk is not open"))
     }
 
     /// Chunks opened since the last call; reading them ahead saves waiting.
@@ -199,24 +220,32 @@ impl Planner {
         self.remark.take()
     }
 
-    /// Handles on the rows of a plan. Chunks whose last row this was are let go.
-    pub(super) fn resolve(&mut self, plan: &[RowRef]) -> Result<Vec<RowAt>> {
-        let mut rows = Vec::with_capacity(plan.len());
+    /// The rows of a plan with the chunks they are in. Chunks whose last row this was are let go.
+    pub(super) fn resolve(&mut self, plan: &[RowRef]) -> Result<Picked> {
+        self.resolved += 1;
+        let resolved = self.resolved;
+        let mut picked = Picked {
+            chunks: Vec::new(),
+            rows: Vec::with_capacity(plan.len()),
+        };
         for (id, row) in plan {
-            let chunk = self.chunk(*id)?;
-            let entry = self.open.entry(*id).or_insert((chunk.clone(), 0));
-            entry.1 += 1;
-            if *row as usize >= chunk.rows() {
+            let open = self.opened_chunk(*id)?;
+            if *row as usize >= open.chunk.rows() {
                 return Err(Error::input(
                     "the saved stream refers to rows that the cache does not have",
                 ));
             }
-            if entry.1 >= chunk.rows() {
-                self.open.remove(id);
+            if open.met.0 != resolved {
+                open.met = (resolved, picked.chunks.len() as u32);
+                picked.chunks.push(open.chunk.clone());
             }
-            rows.push(RowAt { chunk, row: *row });
+            picked.rows.push((open.met.1, *row));
+            open.left = open.left.saturating_sub(1);
+            if open.left == 0 {
+                self.open[id.0 as usize][id.1 as usize] = None;
+            }
         }
-        Ok(rows)
+        Ok(picked)
     }
 
     pub(super) fn state(&self) -> PlanState {

@@ -2,7 +2,7 @@
 
 use super::chunk::Rows;
 use super::engine::{CachedEngine, Reading};
-use super::gather::{Handing, RowAt, gather};
+use super::gather::{Handing, Picked, gather, room_for};
 use super::planner::{Cursor, PlannedSource, Planner};
 use super::reader::CacheReader;
 use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
@@ -148,14 +148,11 @@ impl CacheSource {
         }
         let chunk = self.source.reader.chunk(self.cursor.advance() as usize)?;
         self.next += 1;
-        let rows = 0..chunk.rows() as u32;
-        let rows: Vec<RowAt> = rows
-            .map(|row| RowAt {
-                chunk: chunk.clone(),
-                row,
-            })
-            .collect();
-        let batch = gather(&rows, &self.handing)?;
+        let picked = Picked {
+            rows: (0..chunk.rows() as u32).map(|row| (0, row)).collect(),
+            chunks: vec![chunk],
+        };
+        let batch = gather(&picked, room_for(&picked, &self.handing)?, &self.handing)?;
         batch.to_device(self.device).map(Some)
     }
 

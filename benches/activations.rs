@@ -1,0 +1,388 @@
+//! How fast activations are generated and read from a cache, next to what cannot be avoided.
+//!
+//!     scripts/bench activations [--part all|generation|reading|training] [--device cpu|cuda] [--rounds 5]
+//!         [--tokens 40_000] [--context 128] [--model-batch 16]
+//!         [--rows 400_000] [--width 512] [--buffer 65_536] [--batch 4096] [--folder DIR]
+//!
+//! `generation`: texts of examples/corpus through a random model in the shape of Pythia-70m up to the middle, with
+//! reading, tokenising, filtering and shuffling, against bare forward passes over as many tokens without padding.
+//!
+//! `reading`: a cache of `--rows` float32 rows, made first, read with all rows and chunks shuffled, against reading the
+//! same files from front to end, by one thread, into as much memory as the batches take that are under way; all from the
+//! page cache, as long as it holds them. What goes through one small buffer instead never leaves the processor's own
+//! cache, and is shown as the upper end. The peak of the process's own memory (mapped files apart) depends on `--buffer`
+//! and `--batch`, not on the cache. Run the whole in a control group with less memory than the cache to see that it
+//! needs no more:
+//!
+//!     systemd-run --scope -p MemoryMax=500M scripts/bench activations --part reading --rows 2_500_000 --folder DIR
+//!
+//! `training`: the part of the time that a top-k dictionary of 8 × width latents waits for batches of that cache.
+//!
+//! Rounds of what is compared alternate; medians are shown.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use saescript::activations::{
+    ActivationFactory, ActivationFactoryConfig, ActivationStream, ActivationWriter, Batch, BatchStream,
+    Inputs,
+};
+use saescript::config::from_value;
+use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
+use saescript::event::RunContext;
+use saescript::model::{LanguageModel, LanguageModelConfig};
+use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, runtime};
+use saescript::text::{Dataset, DatasetConfig};
+use saescript::train::{Trainer, TrainerConfig};
+use saescript::{Error, Result};
+use serde_json::json;
+
+use support::{Options, PYTHIA_70M, median, timed, write_model};
+
+const HOOK: &str = "blocks.3.hook_resid_post";
+/// Batches of a cache that are under way, and the one that is used.
+const BATCHES: usize = 9;
+
+fn main() -> Result<()> {
+    let options = Options::read(&[
+        ("part", "all"),
+        ("device", "cpu"),
+        ("rounds", "5"),
+        ("tokens", "40_000"),
+        ("context", "128"),
+        ("model-batch", "16"),
+        ("rows", "400_000"),
+        ("width", "512"),
+        ("buffer", "65_536"),
+        ("batch", "4096"),
+        ("folder", ""),
+    ])?;
+    runtime::start();
+    let part = options.text("part").to_string();
+    let wanted = |name: &str| part == "all" || part == name;
+    if !["all", "generation", "reading", "training"].contains(&part.as_str()) {
+        return Err(Error::unknown(
+            "part",
+            &part,
+            &["all", "generation", "reading", "training"],
+        ));
+    }
+    if wanted("generation") {
+        generation(&options)?;
+    }
+    if wanted("reading") || wanted("training") {
+        let temporary = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+        let folder = match options.text("folder") {
+            "" => temporary.path().to_path_buf(),
+            folder => PathBuf::from(folder),
+        };
+        let cache = Cache::write(&options, &folder)?;
+        if wanted("reading") {
+            cache.reading(&options)?;
+        }
+        if wanted("training") {
+            cache.training(&options)?;
+        }
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // a program of its own
+fn line(text: &str) {
+    println!("{text}");
+}
+
+// ---- generation ----
+
+fn generation(options: &Options) -> Result<()> {
+    let place: DeviceSpec = options.parsed("device")?;
+    let device = place.resolve()?;
+    let (context_size, model_batch) = (options.number("context")?, options.number("model-batch")?);
+    let wanted = options.number("tokens")?;
+    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+    write_model(folder.path(), PYTHIA_70M, DType::FLOAT32)?;
+    let config = LanguageModelConfig {
+        model_from_pretrained_path: Some(folder.path().into()),
+        device: place,
+        ..LanguageModelConfig::default()
+    };
+    let model = LanguageModel::load(&config, &RunContext::default())?;
+    let dataset = DatasetConfig {
+        dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
+        ..DatasetConfig::default()
+    };
+    let dataset = Dataset::load(&dataset, &RunContext::default())?;
+    let whole = Tensor::f_randint(2048, [model_batch, context_size], (Kind::Int64, device))?;
+    let hook = [HOOK.to_string()];
+    let (mut streamed, mut bare) = (Vec::new(), Vec::new());
+    let mut tokens = 0;
+    for round in 0..options.number("rounds")? + 1 {
+        let mut stream = text_stream(options, &model, &dataset)?;
+        let generation = timed(device, || {
+            while stream.stats().tokens < wanted as u64 && stream.next_batch()?.is_some() {}
+            Ok(())
+        })?;
+        tokens = stream.stats().tokens as i64;
+        drop(stream);
+        let forward = timed(device, || {
+            for _ in 0..(tokens + model_batch * context_size - 1) / (model_batch * context_size) {
+                model.capture(&whole, &hook)?;
+            }
+            Ok(())
+        })?;
+        if round > 0 {
+            streamed.push(generation);
+            // Whole batches come to a few more tokens.
+            let batches = (tokens as f64 / (model_batch * context_size) as f64).ceil();
+            bare.push(forward.mul_f64(tokens as f64 / (batches * (model_batch * context_size) as f64)));
+        }
+    }
+    let rate = |time: Duration| tokens as f64 / time.as_secs_f64();
+    let (streamed, bare) = (rate(median(streamed)), rate(median(bare)));
+    line(&format!(
+        "generation: Pythia-70m's shape to {HOOK}, {model_batch} × {context_size} tokens, {}, {} threads",
+        options.text("device"),
+        tch::get_num_threads()
+    ));
+    line(&format!(
+        "{:<44}{bare:>12.0} tokens/s",
+        "  bare forward pass, no padding"
+    ));
+    line(&format!(
+        "{:<44}{streamed:>12.0} tokens/s  {:.0}%",
+        "  texts to shuffled batches",
+        100.0 * streamed / bare
+    ));
+    Ok(())
+}
+
+fn text_stream(options: &Options, model: &LanguageModel, dataset: &Dataset) -> Result<ActivationStream> {
+    let batch = 2048;
+    let config: ActivationFactoryConfig = from_value(json!({
+        "sources": [{"type": "dataset", "name": "corpus"}],
+        "target": "activations-1d",
+        "hook_points": [HOOK],
+        "batch_size": batch,
+        "buffer_size": 4 * batch,
+        "context_size": options.number("context")?,
+        "model_batch_size": options.number("model-batch")?,
+        "buffer_shuffle": {"perm_seed": 42},
+    }))?;
+    let inputs = Inputs {
+        model: Some(Arc::new(model.clone())),
+        datasets: BTreeMap::from([("corpus".to_string(), dataset.clone())]),
+        ..Inputs::default()
+    };
+    ActivationFactory::new(config)?.process(inputs, &RunContext::default())
+}
+
+// ---- cached ----
+
+/// A cache on disk.
+struct Cache {
+    folder: PathBuf,
+    width: i64,
+    bytes: u64,
+}
+
+/// Random rows, as many as asked for.
+struct RandomRows {
+    left: i64,
+    width: i64,
+    batch: i64,
+}
+
+impl BatchStream for RandomRows {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let rows = self.left.min(self.batch);
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.left -= rows;
+        let ones = Tensor::f_ones([rows], (Kind::Int, Device::Cpu))?;
+        Ok(Some(Batch {
+            activations: BTreeMap::from([(
+                HOOK.to_string(),
+                Tensor::f_randn([rows, self.width], (Kind::Float, Device::Cpu))?,
+            )]),
+            tokens: Some(Tensor::f_randint(2048, [rows], (Kind::Int64, Device::Cpu))?),
+            mask: Some(ones.shallow_clone()),
+            attention_mask: Some(ones),
+            meta: None,
+        }))
+    }
+}
+
+impl Cache {
+    fn write(options: &Options, folder: &Path) -> Result<Self> {
+        let width = options.number("width")?;
+        let writer = ActivationWriter::new(from_value(json!({
+            "hook_points": [HOOK], "cache_dir": folder, "n_samples_per_chunk": 8192,
+        }))?)?;
+        let mut rows = RandomRows {
+            left: options.number("rows")?,
+            width,
+            batch: 8192,
+        };
+        let written = writer.process(&mut rows, &RunContext::default())?;
+        let bytes = chunks(folder)?.iter().map(|(_, bytes)| bytes).sum();
+        line(&format!(
+            "cache: {} chunks, {:.2} GB, rows of {width} float32",
+            written.chunks,
+            bytes as f64 / 1e9
+        ));
+        Ok(Cache {
+            folder: folder.to_path_buf(),
+            width,
+            bytes,
+        })
+    }
+
+    fn stream(&self, options: &Options) -> Result<ActivationStream> {
+        let config: ActivationFactoryConfig = from_value(json!({
+            "sources": [{"type": "activations", "name": "cache", "path": self.folder, "chunk_shuffle_seed": 1,
+                         "passes": null, "device": options.text("device")}],
+            "target": "activations-1d",
+            "hook_points": [HOOK],
+            "batch_size": options.number("batch")?,
+            "buffer_size": options.number("buffer")?,
+            "buffer_shuffle": {"perm_seed": 42},
+        }))?;
+        ActivationFactory::new(config)?.process(Inputs::default(), &RunContext::default())
+    }
+
+    fn reading(&self, options: &Options) -> Result<()> {
+        let (mut piped, mut plain, mut shuffled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut peak = 0;
+        let batches = options.number("rows")? / options.number("batch")?;
+        let mut one = vec![vec![0; 256 << 10]];
+        let mut many = vec![vec![0; (self.width * options.number("batch")?) as usize * 4]; BATCHES];
+        // Each chunk is compared with its checksum when it is first read: that is the pass that warms up.
+        let mut stream = self.stream(options)?;
+        for round in 0..options.number("rounds")? + 1 {
+            let through_one = timed(Device::Cpu, || self.read_plainly(&mut one))?;
+            let front_to_end = timed(Device::Cpu, || self.read_plainly(&mut many))?;
+            let rows_shuffled = timed(Device::Cpu, || {
+                for batch in 0..batches {
+                    stream.next_batch()?;
+                    if batch % 16 == 0 {
+                        peak = peak.max(own_memory());
+                    }
+                }
+                Ok(())
+            })?;
+            if round > 0 {
+                piped.push(through_one);
+                plain.push(front_to_end);
+                shuffled.push(rows_shuffled);
+            }
+        }
+        let rate = |time: Duration| self.bytes as f64 / time.as_secs_f64() / 1e9;
+        let (piped, plain, shuffled) = (rate(median(piped)), rate(median(plain)), rate(median(shuffled)));
+        line(&format!(
+            "{:<44}{piped:>12.2} GB/s",
+            "  the files, through a small buffer"
+        ));
+        line(&format!(
+            "{:<44}{plain:>12.2} GB/s",
+            "  the files, into buffers like the batches"
+        ));
+        line(&format!(
+            "{:<44}{shuffled:>12.2} GB/s  {:.0}% of the latter",
+            format!("  all rows shuffled, buffer of {}", options.text("buffer")),
+            100.0 * shuffled / plain
+        ));
+        line(&format!(
+            "{:<44}{:>12.0} MB, besides mapped files",
+            "  the process's memory at most",
+            peak as f64 / 1e6
+        ));
+        Ok(())
+    }
+
+    /// All files from front to end, piece by piece into the `buffers` in turn.
+    fn read_plainly(&self, buffers: &mut [Vec<u8>]) -> Result<()> {
+        let mut turn = 0;
+        for (path, _) in chunks(&self.folder)? {
+            let failed = |error| Error::io("read", &path, error);
+            let mut file = File::open(&path).map_err(failed)?;
+            loop {
+                let buffer = &mut buffers[turn];
+                if file.read(buffer).map_err(failed)? == 0 {
+                    break;
+                }
+                turn = (turn + 1) % buffers.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn training(&self, options: &Options) -> Result<()> {
+        let batch = options.number("batch")?;
+        let sae: SAEConfig = from_value(json!({
+            "hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": self.width, "expansion_factor": 8,
+            "act_fn": "topk", "top_k": 32, "device": options.text("device"), "norm_activation": "token-wise",
+        }))?;
+        let mut sae = SparseAutoEncoder::new(sae)?;
+        let config: TrainerConfig = from_value(json!({
+            "amp_dtype": "float32", "lr_warm_up_steps": 0.1, "total_training_tokens": 1000 * batch,
+        }))?;
+        let mut trainer = Trainer::new(config)?;
+        let mut stream = self.stream(options)?;
+        let mut begin = None;
+        let mut waited = Duration::ZERO;
+        // Two steps to warm up; the first batch fills the buffer.
+        for step in 0..12 {
+            let before = Instant::now();
+            let Some(rows) = stream.next_batch()? else {
+                break;
+            };
+            if step >= 2 {
+                begin.get_or_insert(before);
+                waited += before.elapsed();
+            }
+            trainer.step(&mut sae, &rows)?;
+        }
+        let elapsed = begin.map_or(Duration::ZERO, |begin| begin.elapsed());
+        line(&format!(
+            "training on it: top-k, {} latents, batches of {batch}: {:.0} ms a step, of which {:.1}% waiting",
+            8 * self.width,
+            elapsed.as_secs_f64() * 100.0,
+            100.0 * waited.as_secs_f64() / elapsed.as_secs_f64()
+        ));
+        Ok(())
+    }
+}
+
+/// The chunk files of the cache and their sizes.
+fn chunks(folder: &Path) -> Result<Vec<(PathBuf, u64)>> {
+    let folder = folder.join(HOOK);
+    let failed = |error| Error::io("read", &folder, error);
+    let mut chunks = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
+            let bytes = path.metadata().map_err(failed)?.len();
+            chunks.push((path, bytes));
+        }
+    }
+    chunks.sort();
+    Ok(chunks)
+}
+
+/// Bytes of memory that are the process's own, without mapped files; 0 where the system does not tell.
+fn own_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

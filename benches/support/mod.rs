@@ -1,0 +1,161 @@
+//! What the measurements share: options, clocks, and a model with random weights.
+
+#![allow(dead_code)] // each measurement is a program of its own and uses a part
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use saescript::tensor::{DType, Device, Kind, Tensor, safetensors};
+use saescript::{Error, Result};
+use serde_json::json;
+
+/// `--name value` pairs from the command line.
+pub struct Options(BTreeMap<&'static str, String>);
+
+impl Options {
+    /// Reads the command line over `defaults`, which lists every option there is.
+    pub fn read(defaults: &[(&'static str, &str)]) -> Result<Self> {
+        let mut values: BTreeMap<&'static str, String> = defaults
+            .iter()
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
+        let arguments: Vec<String> = std::env::args()
+            .skip(1)
+            .filter(|argument| argument != "--bench")
+            .collect();
+        for pair in arguments.chunks(2) {
+            let [name, value] = pair else {
+                return Err(Error::input(format!("{} needs a value", pair[0])));
+            };
+            let known: Vec<String> = values.keys().map(|known| format!("--{known}")).collect();
+            match values
+                .iter_mut()
+                .find(|(known, _)| name.strip_prefix("--") == Some(**known))
+            {
+                Some((_, slot)) => slot.clone_from(value),
+                None => return Err(Error::unknown("option", name, &known)),
+            }
+        }
+        Ok(Options(values))
+    }
+
+    /// The value of `name` as it was written.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// The value of `name` as a device, a dtype or whatever else is read from text.
+    pub fn parsed<T: FromStr<Err = Error>>(&self, name: &str) -> Result<T> {
+        self.text(name).parse()
+    }
+
+    /// The value of `name` as a number above 0.
+    pub fn number(&self, name: &str) -> Result<i64> {
+        let text = self.text(name);
+        let parsed = text
+            .replace('_', "")
+            .parse::<i64>()
+            .ok()
+            .filter(|number| *number > 0);
+        parsed.ok_or_else(|| Error::input(format!("--{name} needs a whole number above 0, not `{text}`")))
+    }
+}
+
+/// How long `work` takes, without gradients, until the device has done it.
+pub fn timed(device: Device, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let start = Instant::now();
+    let _guard = tch::no_grad_guard();
+    work()?;
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+    Ok(start.elapsed())
+}
+
+/// The median of some times.
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// The shape of a GPT-NeoX model.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub d_model: i64,
+    pub d_mlp: i64,
+    pub heads: i64,
+    pub layers: i64,
+    pub d_vocab: i64,
+}
+
+/// Pythia-160m's.
+pub const PYTHIA_160M: Shape = Shape {
+    d_model: 768,
+    d_mlp: 3072,
+    heads: 12,
+    layers: 12,
+    d_vocab: 50_304,
+};
+
+/// Pythia-70m's.
+pub const PYTHIA_70M: Shape = Shape {
+    d_model: 512,
+    d_mlp: 2048,
+    heads: 8,
+    layers: 6,
+    d_vocab: 50_304,
+};
+
+/// Writes a model folder with random weights and the tokenizer of the examples.
+pub fn write_model(folder: &Path, shape: Shape, dtype: DType) -> Result<()> {
+    let config = json!({
+        "architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox", "hidden_size": shape.d_model,
+        "intermediate_size": shape.d_mlp, "num_attention_heads": shape.heads, "num_hidden_layers": shape.layers,
+        "vocab_size": shape.d_vocab, "max_position_embeddings": 2048, "rotary_pct": 0.25, "rotary_emb_base": 10000,
+        "layer_norm_eps": 1e-5, "hidden_act": "gelu", "use_parallel_residual": true,
+        "tie_word_embeddings": false, "bos_token_id": 0, "eos_token_id": 0,
+    });
+    saescript::atomic::write(folder.join("config.json"), config.to_string())?;
+    let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-pythia");
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(tokenizer.join(file), folder.join(file))
+            .map_err(|error| Error::io("copy", tokenizer.join(file), error))?;
+    }
+    let weights = weights(shape, dtype)?;
+    let borrowed: Vec<(&str, &Tensor)> = weights.iter().map(|(name, x)| (name.as_str(), x)).collect();
+    safetensors::write(folder.join("model.safetensors"), &borrowed, &Default::default())
+}
+
+fn weights(shape: Shape, dtype: DType) -> Result<Vec<(String, Tensor)>> {
+    let random = |size: &[i64]| -> Result<Tensor> {
+        Ok(Tensor::f_randn(size, (Kind::Float, Device::Cpu))?
+            .f_mul_scalar(0.02)?
+            .f_to_kind(dtype.kind())?)
+    };
+    let (d, d_mlp, vocab) = (shape.d_model, shape.d_mlp, shape.d_vocab);
+    let mut all = vec![
+        ("gpt_neox.embed_in.weight".to_string(), random(&[vocab, d])?),
+        ("embed_out.weight".to_string(), random(&[vocab, d])?),
+    ];
+    let mut norms = vec!["gpt_neox.final_layer_norm".to_string()];
+    for layer in 0..shape.layers {
+        let under = |name: &str| format!("gpt_neox.layers.{layer}.{name}");
+        norms.extend([under("input_layernorm"), under("post_attention_layernorm")]);
+        for (name, rows, columns) in [
+            ("attention.query_key_value", 3 * d, d),
+            ("attention.dense", d, d),
+            ("mlp.dense_h_to_4h", d_mlp, d),
+            ("mlp.dense_4h_to_h", d, d_mlp),
+        ] {
+            all.push((under(name) + ".weight", random(&[rows, columns])?));
+            all.push((under(name) + ".bias", random(&[rows])?));
+        }
+    }
+    for norm in norms {
+        all.push((norm.clone() + ".weight", random(&[d])?.f_add_scalar(1.0)?));
+        all.push((norm + ".bias", random(&[d])?));
+    }
+    Ok(all)
+}
