@@ -119,6 +119,7 @@ impl ActivationFactory {
             datasets: inputs.datasets,
             encoder,
             shard: inputs.shard.unwrap_or((0, 1)),
+            context: context.clone(),
         };
         LiveEngine::start(opener, forward, inputs.model_name, context.clone())
     }

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::folder::ChunkFolder;
 use super::index::{self, Entry};
 use super::layout::ChunkName;
 use crate::activations::columns::Column;
 use crate::config::Value;
 use crate::error::{Error, Result};
-use crate::tensor::safetensors::{self, SafeFile};
+use crate::tensor::safetensors::SafeFile;
 use crate::tensor::{DType, Kind};
+use crate::transfer::Progress;
 
 /// Names of the tensors in a chunk's file.
 pub(super) const ACTIVATION: &str = "activation";
@@ -36,18 +38,29 @@ pub(super) struct Chunk {
     shape: Vec<i64>,
     /// The chosen positions in the flattened leading shape; `None`: whole stored rows.
     positions: Option<Vec<u32>>,
-    meta: Option<Vec<Value>>,
+    meta: Option<Arc<Vec<Value>>>,
     checked: Checked,
 }
 
 /// What the check of a chunk came to; shared by all its handles, so that each chunk is checked once.
 pub(super) type Checked = Arc<OnceLock<Result<()>>>;
 
-struct ChunkFile {
+/// One hook point's file of a chunk.
+#[derive(Clone)]
+pub(super) struct ChunkFile {
     hook_point: String,
-    file: SafeFile,
-    meta: PathBuf,
+    file: Arc<SafeFile>,
+    origins: Origins,
     entry: Option<Entry>,
+}
+
+/// The file of origins beside a chunk's file.
+#[derive(Clone)]
+enum Origins {
+    /// Here, read when it is needed.
+    Here(PathBuf),
+    /// Fetched and compared with the index.
+    Fetched(Option<Arc<Vec<Value>>>),
 }
 
 /// A tensor of a chunk: where its rows lie.
@@ -59,30 +72,15 @@ pub(super) struct ColumnView<'a> {
 }
 
 impl Chunk {
-    /// Maps the files of `name`, one in each of `folders` (hook point, folder, index entry), and checks their shapes.
+    /// Puts the files of a chunk together and checks their shapes.
     ///
     /// # Errors
-    /// Files that are missing, cut short, or do not fit each other or the wanted `rows`.
-    pub(super) fn open(
-        name: ChunkName,
-        folders: &[(&str, &Path, Option<&Entry>)],
-        rows: &Rows,
-        checked: Checked,
-    ) -> Result<Self> {
-        let mut files = Vec::with_capacity(folders.len());
-        for (hook_point, folder, entry) in folders {
-            let file = safetensors::read(name.tensors(folder))?;
-            files.push(ChunkFile {
-                hook_point: hook_point.to_string(),
-                file,
-                meta: name.meta(folder),
-                entry: entry.cloned(),
-            });
-        }
+    /// Files that do not fit each other or the wanted `rows`.
+    pub(super) fn open(files: Vec<ChunkFile>, rows: &Rows, checked: Checked) -> Result<Self> {
         let mut chunk = Chunk {
             shape: leading_shape(&files)?,
-            meta: match folders.first() {
-                Some((_, folder, entry)) => read_meta(&name.meta(folder), *entry)?,
+            meta: match files.first() {
+                Some(first) => first.origins()?,
                 None => None,
             },
             files,
@@ -240,25 +238,56 @@ impl Chunk {
 }
 
 impl ChunkFile {
+    /// Maps the file of the chunk `name` in `folder`. From elsewhere it is fetched first, with its origins; of these
+    /// only the first hook point's are of use if there is no index to compare the others with.
+    ///
+    /// # Errors
+    /// A file that is missing or cut short; origins that are not those of the index.
+    pub(super) fn open(
+        hook_point: &str,
+        folder: &ChunkFolder,
+        name: ChunkName,
+        entry: Option<&Entry>,
+        is_first: bool,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let file = folder.tensors(name, entry, progress)?;
+        let meta = format!("{name}.meta.json");
+        let path = folder.name_of(&meta);
+        let has_sequences = file.shape(ACTIVATION).is_some_and(|shape| shape.len() == 3);
+        let origins = match (folder.is_remote(), entry) {
+            (false, _) => Origins::Here(path),
+            (true, None) if !is_first || !has_sequences => Origins::Fetched(None),
+            (true, Some(entry)) if entry.meta_xxh3.is_none() => Origins::Fetched(None),
+            (true, entry) => {
+                let parsed = parse_meta(folder.read(&meta, progress)?, &path, entry)?;
+                Origins::Fetched(parsed.filter(|_| is_first).map(Arc::new))
+            }
+        };
+        Ok(ChunkFile {
+            hook_point: hook_point.to_string(),
+            file: Arc::new(file),
+            origins,
+            entry: entry.cloned(),
+        })
+    }
+
+    fn origins(&self) -> Result<Option<Arc<Vec<Value>>>> {
+        match &self.origins {
+            Origins::Here(path) => Ok(read_meta(path, self.entry.as_ref())?.map(Arc::new)),
+            Origins::Fetched(origins) => Ok(origins.clone()),
+        }
+    }
+
     fn compare(&self, entry: &Entry) -> Result<()> {
         let bytes = self.file.contents();
-        let changed = |what: String| {
-            Error::input(format!(
-                "the chunk `{}` was changed after it was written: {what}",
-                self.file.path().display()
-            ))
-            .hint("generate the cache again; `saescript check` names every such chunk")
-        };
         if bytes.len() as u64 != entry.bytes {
-            return Err(changed(format!(
-                "it has {} bytes, and had {}",
-                bytes.len(),
-                entry.bytes
-            )));
+            let what = format!("it has {} bytes, and had {}", bytes.len(), entry.bytes);
+            return Err(index::changed(self.file.path(), &what));
         }
         match index::checksum(bytes) == entry.xxh3 {
-            true => read_meta(&self.meta, Some(entry)).map(drop),
-            false => Err(changed("its checksum differs".into())),
+            true => self.origins().map(drop),
+            false => Err(index::changed(self.file.path(), "its checksum differs")),
         }
     }
 }
@@ -310,6 +339,11 @@ fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Error::io("read", path, error)),
     };
+    parse_meta(bytes, path, entry)
+}
+
+/// Origins from the contents of their file, which messages call `path`.
+fn parse_meta(bytes: Option<Vec<u8>>, path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
     let sum = bytes.as_ref().map(|bytes| index::checksum(bytes));
     if entry.is_some_and(|entry| entry.meta_xxh3 != sum) {
         return Err(Error::input(format!(

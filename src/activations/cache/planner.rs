@@ -27,6 +27,8 @@ pub(super) struct PlannedSource {
     pub passes: Option<u64>,
     /// Shuffles the order of the chunks; `None` keeps it.
     pub shuffle_seed: Option<u64>,
+    /// Chunks that are fetched ahead, where they lie elsewhere.
+    pub ahead: usize,
 }
 
 /// Where a source has got to.
@@ -58,7 +60,11 @@ pub(super) struct Planner {
     draws: Draws,
     rule: DrawRule,
     buffer: VecDeque<RowRef>,
-    open: HashMap<ChunkId, (Arc<Chunk>, usize)>,
+    open: HashMap<ChunkId, Arc<Chunk>>,
+    /// Rows of each chunk that are planned or wait to be: while there are any, it stays open.
+    left: HashMap<ChunkId, usize>,
+    /// Rows of the chunk opened last, by which it is guessed how many chunks a refill takes.
+    usual_rows: usize,
     ended: bool,
     /// Chunks opened since they were last asked for.
     fresh: Vec<Arc<Chunk>>,
@@ -99,6 +105,20 @@ impl Cursor {
         self.order[self.next - 1]
     }
 
+    /// The chunks that follow, each once: up to the first that comes again.
+    pub(super) fn upcoming(&self, source: &PlannedSource, count: usize) -> Vec<usize> {
+        let mut cursor = self.clone();
+        let mut numbers = Vec::new();
+        while numbers.len() < count && !cursor.has_ended(source) {
+            let number = cursor.advance() as usize;
+            if numbers.contains(&number) {
+                break;
+            }
+            numbers.push(number);
+        }
+        numbers
+    }
+
     fn fits(&self, source: &PlannedSource) -> bool {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
@@ -118,6 +138,8 @@ impl Planner {
             rule,
             buffer: VecDeque::new(),
             open: HashMap::new(),
+            left: HashMap::new(),
+            usual_rows: 0,
             ended: false,
             fresh: Vec::new(),
             remark: None,
@@ -144,13 +166,7 @@ impl Planner {
     fn refill(&mut self) -> Result<()> {
         let mut barren = 0;
         while self.buffer.len() < self.rule.full() {
-            let live: Vec<(usize, f64)> = self
-                .sources
-                .iter()
-                .enumerate()
-                .filter(|(index, source)| !self.cursors[*index].has_ended(source))
-                .map(|(index, source)| (index, source.weight))
-                .collect();
+            let live = live(&self.sources, &self.cursors);
             let Some(source) = self.draws.choose(&live) else {
                 self.ended = true;
                 self.remark = self.rule.never_mixed(self.buffer.len());
@@ -159,6 +175,10 @@ impl Planner {
             let number = self.cursors[source].advance();
             let id = (source as u32, number);
             let rows = self.chunk(id)?.rows() as u32;
+            match rows {
+                0 => drop(self.open.remove(&id)),
+                rows => *self.left.entry(id).or_default() += rows as usize,
+            }
             barren = if rows == 0 { barren + 1 } else { 0 };
             if barren
                 > self
@@ -178,15 +198,68 @@ impl Planner {
         Ok(())
     }
 
-    /// The chunk `id`, opened if it is not open.
+    /// Can the next batch be planned without waiting for a chunk that is on its way?
+    pub(super) fn is_ready(&self) -> bool {
+        let all_here = !self.sources.iter().any(|source| source.reader.is_remote());
+        all_here || self.ended || self.rule.has_batch(self.buffer.len()) || self.can_refill()
+    }
+
+    /// Goes through a refill without doing it: is every chunk here that it takes?
+    fn can_refill(&self) -> bool {
+        let (mut cursors, mut draws) = (self.cursors.clone(), self.draws.clone());
+        let mut filled = self.buffer.len();
+        while filled < self.rule.full() {
+            let live = live(&self.sources, &cursors);
+            let Some(source) = draws.choose(&live) else {
+                return true;
+            };
+            let number = cursors[source].advance();
+            let reader = &self.sources[source].reader;
+            let rows = match self.open.get(&(source as u32, number)) {
+                Some(chunk) => chunk.rows(),
+                None if !reader.is_remote() => return true,
+                None => match reader.arrived_rows(number as usize) {
+                    Some(rows) => rows,
+                    None => return false,
+                },
+            };
+            // An empty one or one that failed is dealt with by the refill itself.
+            if rows == 0 {
+                return true;
+            }
+            filled += rows;
+        }
+        true
+    }
+
+    /// The chunk `id`, opened if it is not open. Those that follow are ordered meanwhile.
     fn chunk(&mut self, id: ChunkId) -> Result<Arc<Chunk>> {
-        if let Some((chunk, _)) = self.open.get(&id) {
+        if let Some(chunk) = self.open.get(&id) {
             return Ok(chunk.clone());
         }
-        let chunk = self.sources[id.0 as usize].reader.chunk(id.1 as usize)?;
-        self.open.insert(id, (chunk.clone(), 0));
+        let source = &self.sources[id.0 as usize];
+        source.reader.order(id.1 as usize);
+        self.order_ahead(id.0);
+        let chunk = source.reader.chunk(id.1 as usize)?;
+        self.usual_rows = chunk.rows();
+        self.open.insert(id, chunk.clone());
         self.fresh.push(chunk.clone());
         Ok(chunk)
+    }
+
+    /// Orders the chunks of a source that will be needed next: those of a refill, and some more.
+    fn order_ahead(&self, source: u32) {
+        let planned = &self.sources[source as usize];
+        if !planned.reader.is_remote() || planned.ahead == 0 {
+            return;
+        }
+        let refill = self.rule.refill().checked_div(self.usual_rows).unwrap_or(0);
+        let limit = planned.ahead + refill;
+        let numbers = self.cursors[source as usize].upcoming(planned, limit);
+        let closed = numbers
+            .into_iter()
+            .filter(|number| !self.open.contains_key(&(source, *number as u32)));
+        planned.reader.order_ahead(closed, limit + 1);
     }
 
     /// Chunks opened since the last call; reading them ahead saves waiting.
@@ -201,18 +274,25 @@ impl Planner {
 
     /// Handles on the rows of a plan. Chunks whose last row this was are let go.
     pub(super) fn resolve(&mut self, plan: &[RowRef]) -> Result<Vec<RowAt>> {
+        for (id, _) in plan {
+            if !self.open.contains_key(id) {
+                self.sources[id.0 as usize].reader.order(id.1 as usize);
+            }
+        }
         let mut rows = Vec::with_capacity(plan.len());
         for (id, row) in plan {
             let chunk = self.chunk(*id)?;
-            let entry = self.open.entry(*id).or_insert((chunk.clone(), 0));
-            entry.1 += 1;
             if *row as usize >= chunk.rows() {
                 return Err(Error::input(
                     "the saved stream refers to rows that the cache does not have",
                 ));
             }
-            if entry.1 >= chunk.rows() {
-                self.open.remove(id);
+            if let Some(left) = self.left.get_mut(id) {
+                *left -= 1;
+                if *left == 0 {
+                    self.left.remove(id);
+                    self.open.remove(id);
+                }
             }
             rows.push(RowAt { chunk, row: *row });
         }
@@ -229,8 +309,9 @@ impl Planner {
         }
     }
 
-    /// Takes up a saved state; false if it does not belong to these sources.
-    pub(super) fn restore(&mut self, state: PlanState) -> bool {
+    /// Takes up a saved state, and the plans `coming` that will be resolved next; false if they do not belong to these
+    /// sources.
+    pub(super) fn restore(&mut self, state: PlanState, coming: &[Vec<RowRef>]) -> bool {
         let fits = state.cursors.len() == self.sources.len()
             && state.draws.is_valid()
             && state
@@ -238,13 +319,21 @@ impl Planner {
                 .iter()
                 .zip(&self.sources)
                 .all(|(cursor, source)| cursor.fits(source))
-            && state.buffer.iter().all(|((source, number), _)| {
-                self.sources
-                    .get(*source as usize)
-                    .is_some_and(|source| (*number as usize) < source.reader.len())
-            });
+            && coming
+                .iter()
+                .flatten()
+                .chain(&state.buffer)
+                .all(|((source, number), _)| {
+                    self.sources
+                        .get(*source as usize)
+                        .is_some_and(|source| (*number as usize) < source.reader.len())
+                });
         if !fits || !self.rule.restore(state.rule) {
             return false;
+        }
+        self.left.clear();
+        for (id, _) in coming.iter().flatten().chain(&state.buffer) {
+            *self.left.entry(*id).or_default() += 1;
         }
         self.cursors = state.cursors;
         self.draws = state.draws;
@@ -252,4 +341,12 @@ impl Planner {
         self.ended = state.ended;
         true
     }
+}
+
+/// The sources that have not ended, with their weights.
+fn live(sources: &[PlannedSource], cursors: &[Cursor]) -> Vec<(usize, f64)> {
+    let both = sources.iter().zip(cursors).enumerate();
+    both.filter(|(_, (source, cursor))| !cursor.has_ended(source))
+        .map(|(index, (source, _))| (index, source.weight))
+        .collect()
 }
