@@ -12,7 +12,7 @@ pub(super) fn is_missing(refusal: &Refusal) -> bool {
 /// The trouble with `what`, the location of a file or folder.
 pub(super) fn explain(place: &Where, what: &str, trouble: Trouble) -> Error {
     match trouble {
-        Trouble::Local(error) => error.context(format!("while fetching `{what}`")),
+        Trouble::Local(error) => error,
         Trouble::Refused(refusal) if refusal.wait().is_some() => waiting(&refusal, what),
         Trouble::Refused(refusal) => match place {
             Where::Server { .. } => by_server(&refusal, what),

@@ -219,14 +219,18 @@ impl RemoteFolder {
         })
     }
 
-    /// Fetches a file of any size into `sink`.
+    /// Fetches a file of any size into `sink`; false if there is none.
     ///
     /// # Errors
-    /// There is no such file, the server refuses or cannot be reached; `announced` refuses; the disk is full.
-    pub fn fetch(&self, name: &str, sink: &mut impl Sink, progress: &Progress) -> Result<()> {
+    /// The server refuses or cannot be reached; the sink's errors.
+    pub fn fetch(&self, name: &str, sink: &mut impl Sink, progress: &Progress) -> Result<bool> {
         let get =
             |headers: &[(&str, String)]| self.send(Method::Get, &self.address(Method::Get, name), headers);
-        fetch::fetch(sink, &get, progress).map_err(|trouble| self.explain(name, trouble))
+        match fetch::fetch(sink, &get, progress) {
+            Ok(()) => Ok(true),
+            Err(Trouble::Refused(refusal)) if is_missing(&refusal) => Ok(false),
+            Err(trouble) => Err(self.explain(name, trouble)),
+        }
     }
 
     /// Asks about one file and reads the answer, again if that is worth it; `None` if there is no such file.

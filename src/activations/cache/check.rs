@@ -259,10 +259,23 @@ fn remote_folders(address: &str, progress: &Progress) -> Result<Vec<ChunkFolder>
         }
     }
     match folders.is_empty() {
-        true => Err(Error::input(format!("no cache of activations is found at `{root}`")).hint(
-            "a web server does not tell which folders it has: give the address of a hook point's folder, e.g. \
-             https://host/cache/blocks.0.hook_resid_post",
+        true => Err(nothing_found(
+            &root,
+            matches!(itself, ChunkFolder::Remote { listing: None, .. }),
         )),
         false => Ok(folders),
+    }
+}
+
+fn nothing_found(root: &RemoteFolder, is_blind: bool) -> Error {
+    let error = Error::input(format!("no cache of activations is found at `{root}`"));
+    match is_blind {
+        true => error.hint(
+            "a web server does not tell which folders it has: give the address of a hook point's folder, e.g. \
+             https://host/cache/blocks.0.hook_resid_post",
+        ),
+        false => error.hint(
+            "expected folders named after hook points, with files such as chunk-00000000.safetensors",
+        ),
     }
 }

@@ -137,14 +137,16 @@ impl ChunkFolder {
         let file = format!("{chunk}.safetensors");
         let fetched = || {
             let mut spool = Spool::new(folder.name_of(&file), entry.map(|entry| entry.bytes))?;
-            folder.fetch(&file, &mut spool, progress)?;
-            spool.map()
+            match folder.fetch(&file, &mut spool, progress)? {
+                true => Ok(spool),
+                false => Err(layout::missing(chunk, &folder.to_string())),
+            }
         };
+        // Something on the way may have damaged it; what is wrong where it lies is wrong the second time too.
         let first = fetched()?;
-        // A server in between may have damaged it; what is wrong where it lies is wrong the second time too.
-        match entry.is_none_or(|entry| index::checksum(first.contents()) == entry.xxh3) {
-            true => Ok(first),
-            false => fetched(),
+        match entry {
+            Some(entry) if index::checksum(&first.contents()?) != entry.xxh3 => fetched()?.map(),
+            _ => first.map(),
         }
     }
 

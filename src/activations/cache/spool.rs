@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
+use memmap2::Mmap;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
@@ -62,6 +63,15 @@ impl Spool {
         }
     }
 
+    /// The bytes that arrived.
+    ///
+    /// # Errors
+    /// The file cannot be mapped.
+    pub(super) fn contents(&self) -> Result<Mmap> {
+        // SAFETY: nobody else has this file, which has no name.
+        unsafe { Mmap::map(&self.file) }.map_err(|error| Error::io("read from", &self.folder, error))
+    }
+
     /// Maps the tensors of the whole file.
     ///
     /// # Errors
@@ -73,7 +83,8 @@ impl Spool {
     fn full(&self, size: u64) -> Error {
         let free = space::free(&self.folder).map_or("too few".into(), space::readable);
         Error::run(format!(
-            "a chunk of {} has to be fetched to `{}`, where {free} are free",
+            "`{}` of {} has to be fetched to `{}`, where {free} are free",
+            self.name.display(),
             space::readable(size),
             self.folder.display()
         ))
