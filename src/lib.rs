@@ -12,7 +12,8 @@
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
 //! text                         data sets and tokenizers
-//! hub | tensor | report        downloads | libtorch | what people see
+//! hub | store                  files of a hub | of web servers and object stores
+//! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
 //! error
 //! ```
@@ -31,9 +32,11 @@ pub mod repl;
 pub mod report;
 pub mod runner;
 pub mod script;
+pub mod store;
 pub mod tensor;
 pub mod text;
 pub mod train;
+pub mod transfer;
 
 pub use error::{Error, Result};
 pub use script::Host;

@@ -123,6 +123,7 @@ impl ActivationFactory {
             datasets: inputs.datasets,
             encoder,
             shard: inputs.shard.unwrap_or((0, 1)),
+            context: context.clone(),
         };
         let (device, given_up) = (forward.device(), StopFlag::new());
         let engine = LiveEngine::start(

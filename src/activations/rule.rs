@@ -47,6 +47,12 @@ impl DrawRule {
         self.buffer_size.unwrap_or(self.batch_size)
     }
 
+    /// Rows that a refill brings, at most about.
+    pub(super) fn refill(&self) -> usize {
+        let half = self.buffer_size.map_or(0, |size| size / 2);
+        self.full().saturating_sub(half) + self.batch_size
+    }
+
     /// May a batch be taken from `rows` rows before the next refill?
     pub(super) fn has_batch(&self, rows: usize) -> bool {
         let half = self.buffer_size.map_or(0, |size| size / 2);

@@ -51,7 +51,10 @@ pub struct ActivationFactoryActivationsSource {
     pub kind: ActivationsTag,
     /// A name for messages and `meta`.
     pub name: String,
-    /// The cache's folder, which holds one folder for each hook point; or a map from hook points to their folders.
+    /// The cache's folder, which holds one folder for each hook point; or a map from hook points to their folders. A
+    /// folder may lie on a web server (`https://host/path`) or in an object store (`s3://bucket/path`, with the
+    /// environment's AWS_… variables): its chunks are fetched ahead to the folder of temporary files, or the one that
+    /// SAESCRIPT_SPOOL names.
     pub path: CachePath,
     /// Where the activations are put.
     #[serde(default)]
@@ -59,7 +62,7 @@ pub struct ActivationFactoryActivationsSource {
     /// The number format to turn them into; null keeps that of the files.
     #[serde(default)]
     pub dtype: Option<DType>,
-    /// Threads that read chunks ahead.
+    /// Threads that read chunks ahead, or fetch them.
     #[serde(default = "four")]
     pub num_workers: usize,
     /// Chunks that are read ahead at most; null reads each when it is needed.

@@ -10,6 +10,7 @@ use super::model::Encoder;
 use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
 use super::tokens::{TokenReader, Tokenising};
 use crate::error::{Error, Result};
+use crate::event::RunContext;
 use crate::text::{Dataset, RecordKind};
 
 /// Everything it takes to start reading again somewhere else.
@@ -19,6 +20,8 @@ pub(super) struct SourceOpener {
     pub encoder: Arc<dyn Encoder>,
     /// Which part of each data set is read, of how many; for `meta`.
     pub shard: (u32, u32),
+    /// What the fetching of chunks from elsewhere listens to.
+    pub context: RunContext,
 }
 
 impl SourceOpener {
@@ -31,7 +34,8 @@ impl SourceOpener {
                     self.tokens(source, start).map(SourceReader::Tokens)
                 }
                 ActivationFactorySource::Activations(source) => {
-                    CacheSource::start(&self.config, source, start.next).map(SourceReader::Cache)
+                    CacheSource::start(&self.config, source, start.next, &self.context)
+                        .map(SourceReader::Cache)
                 }
             };
             opened.push(OpenSource {

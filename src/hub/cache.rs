@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use hf_hub::{Cache, CacheRepo, Repo};
 
-use super::progress::Progress;
-use super::retry::Trouble;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::transfer::{Progress, Trouble};
 
 /// How often a lock that another process holds is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);

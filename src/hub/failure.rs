@@ -1,8 +1,9 @@
 //! What went wrong between here and the hub, in words.
 
+use super::cache::is_name;
 use super::request::Client;
-use super::retry::{Refusal, Trouble};
 use crate::error::Error;
+use crate::transfer::{Refusal, Trouble};
 
 /// What was asked for.
 pub(super) struct Subject<'a> {
@@ -18,11 +19,18 @@ pub(super) struct Subject<'a> {
 
 const KEPT: &str = "what was downloaded is kept and continued";
 
-impl Refusal {
-    /// The repository and the revision exist, but not the file.
-    pub(super) fn means_no_file(&self) -> bool {
-        self.status == 404 && !matches!(self.code.as_deref(), Some("RepoNotFound" | "RevisionNotFound"))
-    }
+/// The header that tells why: `RepoNotFound`, `EntryNotFound`, `RevisionNotFound`, `GatedRepo`.
+const CODE: &str = "x-error-code";
+
+/// The repository and the revision exist, but not the file.
+pub(super) fn means_no_file(refusal: &Refusal) -> bool {
+    refusal.status == 404 && !matches!(refusal.header(CODE), Some("RepoNotFound" | "RevisionNotFound"))
+}
+
+/// The commit in which a missing file is missing.
+pub(super) fn commit_of(refusal: &Refusal) -> Option<String> {
+    let commit = refusal.header("x-repo-commit")?;
+    is_name(commit).then(|| commit.to_string())
 }
 
 impl Subject<'_> {
@@ -43,7 +51,7 @@ impl Subject<'_> {
             .hint(format!(
                 "check the network; {KEPT}. HF_HUB_OFFLINE=1 uses the cache only"
             )),
-            Trouble::NoHub => Error::run(format!(
+            Trouble::Foreign => Error::run(format!(
                 "cannot download {what}: {} does not answer like a hub",
                 self.client.endpoint
             ))
@@ -55,8 +63,8 @@ impl Subject<'_> {
 
     fn refused(&self, refusal: &Refusal, what: &str) -> Error {
         let id = self.id;
-        let message = refusal.message.as_deref().unwrap_or_default();
-        match (refusal.status, refusal.code.as_deref()) {
+        let message = refusal.header("x-error-message").unwrap_or_default();
+        match (refusal.status, refusal.header(CODE)) {
             (401 | 403, Some("GatedRepo")) => self.gated(),
             (401, _) if message.contains("Invalid credentials") => self.bad_token(),
             (404, Some("RevisionNotFound")) => {
@@ -74,7 +82,7 @@ impl Subject<'_> {
             (404, _) => Error::input(format!("the repository has no such file: {what}"))
                 .hint(format!("its files: {}/tree/{}", self.page, self.revision)),
             (429, _) => Error::run(format!("the hub asks to wait: too many requests for {what}")).hint(
-                match (&self.client.token, refusal.wait) {
+                match (&self.client.token, refusal.wait()) {
                     (_, Some(wait)) => format!("it said for how long: {} s; {KEPT}", wait.as_secs()),
                     (Some(_), None) => format!("try again in a few minutes; {KEPT}"),
                     (None, None) => {

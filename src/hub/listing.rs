@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::cache::RepoCache;
-use super::request::{Client, escaped};
-use super::retry::Trouble;
+use super::request::Client;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::transfer::{Trouble, escaped};
 
 /// All files of a repository at one commit.
 pub(super) struct Listing {

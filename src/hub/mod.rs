@@ -4,7 +4,7 @@
 //! and the cache has its layout: `models--ORG--NAME/{blobs,refs,snapshots}`, blobs named by their ETag, relative links
 //! to them, `.incomplete` files for what is under way, and its lock files. What one side has fetched the other reads.
 //!
-//! Ids, addresses and the names in the cache are those of the crate `hf-hub`. The transfer is this module's own: the
+//! Ids, addresses and the names in the cache are those of the crate `hf-hub`. The transfer is this program's own: the
 //! crate's does not compare what arrives with the checksum the hub names, trusts an unfinished file whatever it holds,
 //! and turns every refusal into a bare status. Here a file takes its place in the cache only after its size and its
 //! SHA-256 (large files) or Git's SHA-1 (small ones) agree with what the hub said.
@@ -13,11 +13,8 @@ mod cache;
 mod checksum;
 mod failure;
 mod listing;
-mod pool;
-mod progress;
 mod repository;
 mod request;
-mod retry;
 mod settings;
 mod transfer;
 

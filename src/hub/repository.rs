@@ -6,16 +6,14 @@ use std::sync::OnceLock;
 use hf_hub::{Cache, Repo, RepoType};
 
 use super::cache::{Known, RepoCache, is_commit, is_name};
-use super::failure::Subject;
+use super::failure::{Subject, commit_of, means_no_file};
 use super::listing::{self, Listing};
-use super::pool;
-use super::progress::Progress;
-use super::request::{Client, Metadata, escaped};
-use super::retry::{Patience, Trouble, patiently};
+use super::request::{Client, Metadata};
 use super::settings::HubSettings;
 use super::transfer;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
+use crate::transfer::{Patience, Progress, Trouble, escaped, patiently, pool};
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +191,7 @@ impl Repository {
         });
         let commit = match asked {
             Ok(metadata) => metadata.commit,
-            Err(Trouble::Refused(refusal)) if refusal.means_no_file() => match refusal.commit {
+            Err(Trouble::Refused(refusal)) if means_no_file(&refusal) => match commit_of(&refusal) {
                 Some(commit) => commit,
                 None => {
                     let listed = self.fetch_listing(client, known.is_some(), context);
@@ -275,7 +273,7 @@ impl Repository {
             let address = self.address(client, commit, file);
             match patiently(Patience::new(), &progress, || client.metadata(&address)) {
                 Ok(metadata) => Ok(Some(metadata)),
-                Err(Trouble::Refused(refusal)) if refusal.means_no_file() => {
+                Err(Trouble::Refused(refusal)) if means_no_file(&refusal) => {
                     self.cache.note_absent(commit, file)?;
                     Ok(None)
                 }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::cache::RepoCache;
 use super::checksum::{Checksum, Running};
-use super::progress::Progress;
-use super::request::{Client, Metadata, header};
-use super::retry::{Patience, Trouble};
-use crate::error::Error;
+use super::request::{Client, Metadata};
+use crate::error::{Error, Result};
+use crate::transfer::{self, Progress, Sink, Trouble};
 
 const CHUNK: usize = 1 << 18;
 
@@ -33,15 +32,9 @@ pub(super) fn fetch(
         return Ok(());
     }
     let mut partial = Partial::open(cache.unfinished(&metadata.etag), metadata, progress)?;
-    let mut patience = Patience::new();
-    let mut reached = partial.length;
-    while let Err(trouble) = attempt(client, address, metadata, &mut partial, progress) {
-        if partial.length > reached {
-            reached = partial.length;
-            patience.renew();
-        }
-        patience.after(trouble, progress)?;
-    }
+    transfer::persist(&mut partial, progress, |partial| {
+        attempt(client, address, metadata, partial, progress)
+    })?;
     partial.keep_as(&blob)
 }
 
@@ -55,71 +48,17 @@ fn attempt(
 ) -> Result<(), Trouble> {
     progress.check()?;
     if metadata.size.is_none_or(|size| partial.length < size) {
-        receive(client, address, metadata, partial, progress)?;
+        // Another server has another ETag for the same contents; there the checksum at the end has to do.
+        let condition = (!metadata.elsewhere).then(|| ("if-range", format!("\"{}\"", metadata.etag)));
+        transfer::receive(
+            partial,
+            condition,
+            progress,
+            |headers| client.get(address, headers),
+            |_| Ok(metadata.size),
+        )?;
     }
     partial.check(metadata, progress)
-}
-
-fn receive(
-    client: &Client,
-    address: &str,
-    metadata: &Metadata,
-    partial: &mut Partial,
-    progress: &Progress,
-) -> Result<(), Trouble> {
-    let mut headers = Vec::new();
-    if partial.length > 0 {
-        headers.push(("range", format!("bytes={}-", partial.length)));
-        // Another server has another ETag for the same contents; there the checksum at the end has to do.
-        if !metadata.elsewhere {
-            headers.push(("if-range", format!("\"{}\"", metadata.etag)));
-        }
-    }
-    let reply = match client.get(address, &headers) {
-        Err(Trouble::Refused(refusal)) if refusal.status == 416 && partial.length > 0 => {
-            partial.restart(progress)?;
-            return Err(Trouble::Corrupt(
-                "the unfinished file does not fit any more".into(),
-            ));
-        }
-        other => other?,
-    };
-    let start = header(&reply, "content-range").and_then(|range| range_start(&range));
-    match reply.status().as_u16() {
-        206 if start == Some(partial.length) => {}
-        206 => {
-            partial.restart(progress)?;
-            return Err(Trouble::Corrupt(
-                "the hub sent another part than the one asked for".into(),
-            ));
-        }
-        _ => partial.restart(progress)?,
-    }
-    let mut body = reply.into_body().into_reader();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        progress.check()?;
-        match body.read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(read) => partial.append(&chunk[..read], progress)?,
-            Err(error) => return Err(Trouble::Broken(format!("the connection broke off: {error}"))),
-        }
-        if metadata.size.is_some_and(|size| partial.length > size) {
-            return Ok(());
-        }
-    }
-}
-
-/// The first byte's number in `bytes 100-199/200`.
-fn range_start(range: &str) -> Option<u64> {
-    range
-        .trim()
-        .strip_prefix("bytes ")?
-        .split('-')
-        .next()?
-        .trim()
-        .parse()
-        .ok()
 }
 
 /// The `.incomplete` file.
@@ -169,30 +108,12 @@ impl Partial {
         Ok(partial)
     }
 
-    fn append(&mut self, bytes: &[u8], progress: &Progress) -> Result<(), Trouble> {
-        self.file.write_all(bytes).map_err(|error| self.failed(error))?;
-        self.count(bytes, progress);
-        Ok(())
-    }
-
     fn count(&mut self, bytes: &[u8], progress: &Progress) {
         if let Some(running) = &mut self.running {
             running.add(bytes);
         }
         self.length += bytes.len() as u64;
         progress.add(bytes.len() as u64);
-    }
-
-    /// Throws away what is there.
-    fn restart(&mut self, progress: &Progress) -> Result<(), Trouble> {
-        progress.take_back(self.length);
-        self.length = 0;
-        self.running = self.checksum.map(Checksum::begin);
-        let cleared = self
-            .file
-            .set_len(0)
-            .and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        cleared.map(drop).map_err(|error| self.failed(error).into())
     }
 
     /// Is it the file that was announced? What is too short may be gone on with; what is wrong is thrown away.
@@ -228,5 +149,28 @@ impl Partial {
 
     fn failed(&self, error: std::io::Error) -> Error {
         Error::io("write", &self.path, error)
+    }
+}
+
+impl Sink for Partial {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn append(&mut self, bytes: &[u8], progress: &Progress) -> Result<()> {
+        self.file.write_all(bytes).map_err(|error| self.failed(error))?;
+        self.count(bytes, progress);
+        Ok(())
+    }
+
+    fn restart(&mut self, progress: &Progress) -> Result<()> {
+        progress.take_back(self.length);
+        self.length = 0;
+        self.running = self.checksum.map(Checksum::begin);
+        let cleared = self
+            .file
+            .set_len(0)
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        cleared.map(drop).map_err(|error| self.failed(error))
     }
 }

@@ -13,6 +13,11 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
+mod header;
+
+use header::announced_size;
+pub use header::{Beginning, beginning};
+
 use super::DType;
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -54,9 +59,17 @@ pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
         )));
     }
     let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    map(&file, path)
+}
+
+/// Like [`read`], from an open file that messages call `path`.
+///
+/// # Errors
+/// As of [`read`].
+pub fn map(file: &File, path: &Path) -> Result<SafeFile> {
     // SAFETY: the map is only read, and only by copying out of it. A file that another program cuts short
     // meanwhile ends this one with a bus error; that is the known price of mapping.
-    let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::io("read", path, error))?;
+    let map = unsafe { Mmap::map(file) }.map_err(|error| Error::io("read", path, error))?;
     let (length, header) =
         SafeTensors::read_metadata(&map).map_err(|error| unreadable(path, &map, &error))?;
     Ok(SafeFile {
@@ -106,19 +119,6 @@ fn unreadable(path: &Path, bytes: &[u8], error: &SafeTensorError) -> Error {
         .hint("pickled weights (.bin, .pt) have to be converted to safetensors first"),
         other => Error::input(format!("the header of `{name}` contradicts itself: {other}")).hint(again),
     }
-}
-
-/// The file size that the header of `bytes` stands for.
-fn announced_size(bytes: &[u8]) -> Option<usize> {
-    let length = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
-    let start = 8 + usize::try_from(length).ok()?;
-    let header: Map<String, Value> = serde_json::from_slice(bytes.get(8..start)?).ok()?;
-    let end = header
-        .values()
-        .filter_map(|tensor| tensor["data_offsets"][1].as_u64())
-        .max()
-        .unwrap_or(0);
-    Some(start + usize::try_from(end).ok()?)
 }
 
 impl SafeFile {

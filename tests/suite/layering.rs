@@ -8,6 +8,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rhai", &["script", "repl"]),
     ("clap", &["cli"]),
     ("indicatif", &["report"]),
+    ("ureq", &["transfer"]),
+    ("rusty_s3", &["store"]),
 ];
 
 fn source() -> PathBuf {

@@ -5,7 +5,9 @@
 mod activations;
 mod command_line;
 mod datasets;
+mod disk;
 mod docs;
+mod elsewhere;
 mod errors;
 mod fixtures;
 mod generate;
@@ -23,3 +25,4 @@ mod sae_train;
 mod scripts;
 mod session;
 mod setup;
+mod web;

@@ -1,13 +1,28 @@
 //! Reads every chunk of a cache and names what is wrong with any of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::chunk::{Checked, Chunk, Rows};
+use super::chunk_file::ChunkFile;
+use super::folder::ChunkFolder;
 use super::index::Entry;
 use super::layout::{self, ChunkName};
 use super::reader;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
+use crate::store::{RemoteFolder, is_remote};
+use crate::transfer::{Progress, Trouble, pool};
+
+/// Chunks that are checked at the same time.
+const THREADS: usize = 4;
+
+/// How often an interruption is looked for.
+const TICK: Duration = Duration::from_millis(50);
 
 /// What a check found.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +41,7 @@ pub struct CacheReport {
 
 struct HookFolder {
     name: String,
-    path: PathBuf,
+    folder: ChunkFolder,
     chunks: Vec<ChunkName>,
     entries: Vec<Entry>,
 }
@@ -38,20 +53,35 @@ impl HookFolder {
     }
 }
 
-/// Is `folder` a cache, or one hook point's part of it?
-pub fn is_cache(folder: &Path) -> bool {
-    folder.is_dir() && hook_folders(folder).is_ok_and(|folders| !folders.is_empty())
+/// Is `location` a cache, or one hook point's part of it? What lies elsewhere is taken for one.
+pub fn is_cache(location: &Path) -> bool {
+    location.to_str().is_some_and(is_remote)
+        || (location.is_dir() && local_folders(location).is_ok_and(|folders| !folders.is_empty()))
 }
 
-/// Checks the cache `folder`, which holds hook points' folders or is one of them.
+/// Checks the cache `location`, a folder or the address of one, which holds hook points' folders or is one of them.
 ///
 /// # Errors
 /// A folder that cannot be read or is no cache. What is wrong with a cache stands in the report.
-pub fn check_cache(folder: &Path, context: &RunContext) -> Result<CacheReport> {
-    let paths = hook_folders(folder)?;
-    if paths.is_empty() {
+pub fn check_cache(location: &Path, context: &RunContext) -> Result<CacheReport> {
+    let opened = pool::one(context, |progress| Ok(list(location, progress)?));
+    let (folders, mut report) = opened.map_err(|trouble| match trouble {
+        Trouble::Local(error) => error,
+        other => Error::run(format!("the cache cannot be opened: {other:?}")),
+    })?;
+    check_chunks(&folders, &mut report, context)?;
+    Ok(report)
+}
+
+/// The folders of the hook points, and what is wrong with their indices.
+fn list(location: &Path, progress: &Progress) -> Result<(Vec<HookFolder>, CacheReport)> {
+    let folders = match location.to_str().filter(|text| is_remote(text)) {
+        Some(address) => remote_folders(address, progress)?,
+        None => local_folders(location)?,
+    };
+    if folders.is_empty() {
         return Err(
-            Error::input(format!("`{}` is no cache of activations", folder.display())).hint(
+            Error::input(format!("`{}` is no cache of activations", location.display())).hint(
                 "expected folders named after hook points, with files such as chunk-00000000.safetensors",
             ),
         );
@@ -60,35 +90,27 @@ pub fn check_cache(folder: &Path, context: &RunContext) -> Result<CacheReport> {
         has_checksums: true,
         ..CacheReport::default()
     };
-    let mut folders = Vec::new();
-    for path in paths {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+    let mut found = Vec::new();
+    for folder in folders {
+        let name = folder.last_part();
         report.hook_points.push(name.clone());
-        let chunks = layout::chunks_in(&path)?;
-        let entries = match reader::indexed(&path).and_then(|found| match found {
-            Some(entries) => reader::match_up(&path, &chunks, entries).map(Some),
-            None => Ok(None),
-        }) {
-            Ok(found) => found,
+        let (chunks, entries) = match reader::listed(&folder, progress) {
+            Ok(listed) => listed,
             Err(error) => {
                 report.problems.push(error);
-                None
+                // The chunks are read all the same, if the folder has any.
+                (folder.chunks(None, progress).unwrap_or_default(), None)
             }
         };
         report.has_checksums &= entries.is_some();
-        folders.push(HookFolder {
+        found.push(HookFolder {
             name,
-            path,
+            folder,
             chunks,
             entries: entries.unwrap_or_default(),
         });
     }
-    check_chunks(&folders, &mut report, context)?;
-    Ok(report)
+    Ok((found, report))
 }
 
 fn check_chunks(folders: &[HookFolder], report: &mut CacheReport, context: &RunContext) -> Result<()> {
@@ -104,55 +126,157 @@ fn check_chunks(folders: &[HookFolder], report: &mut CacheReport, context: &RunC
         unit: "chunks",
         total: Some(names.len() as u64),
     })?;
-    for (done, name) in (1u64..).zip(names) {
-        context.check("checking the cache")?;
-        for folder in folders.iter().filter(|folder| !folder.chunks.contains(&name)) {
-            report.problems.push(Error::input(format!(
-                "the hook point `{}` lacks {name}, which others have",
-                folder.name
-            )));
-        }
-        let holders: Vec<&HookFolder> = folders
-            .iter()
-            .filter(|folder| folder.chunks.contains(&name))
-            .collect();
-        match rows_of(&holders, name) {
-            Ok(rows) => report.rows += rows,
-            Err(error) => {
-                // Which of the hook points' files is it?
-                let alone = holders.iter().filter_map(|folder| rows_of(&[folder], name).err());
-                let before = report.problems.len();
-                report.problems.extend(alone);
-                if report.problems.len() == before {
-                    report.problems.push(error);
+    let mut checked: Vec<OneChunk> = names.iter().map(|_| OneChunk::default()).collect();
+    let (next, progress) = (AtomicUsize::new(0), Progress::default());
+    let (sender, receiver) = unbounded();
+    let outcome = thread::scope(|scope| {
+        for _ in 0..THREADS.min(names.len()) {
+            let (sender, next, names, progress) = (sender.clone(), &next, &names, &progress);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(name) = names.get(index).filter(|_| progress.check().is_ok()) else {
+                        return;
+                    };
+                    // Nobody listens any more after an interrupt.
+                    let _ = sender.send((index, check_chunk(folders, *name, progress)));
                 }
-            }
+            });
         }
-        context.events.emit(Event::TaskAdvanced {
-            done,
-            shown: Vec::new(),
-        })?;
+        drop(sender);
+        let mut done = 0;
+        let outcome = loop {
+            match receiver.recv_timeout(TICK) {
+                Ok((index, chunk)) => {
+                    checked[index] = chunk;
+                    done += 1;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            }
+            if let Err(error) = tell(done, &progress, context) {
+                break Err(error);
+            }
+        };
+        progress.cancel();
+        outcome
+    });
+    outcome?;
+    for chunk in checked {
+        report.rows += chunk.rows;
+        report.problems.extend(chunk.problems);
     }
     context.events.emit(Event::TaskFinished).map(drop)
 }
 
+fn tell(done: u64, progress: &Progress, context: &RunContext) -> Result<()> {
+    for remark in progress.take_remarks() {
+        context.events.note(remark)?;
+    }
+    context.events.emit(Event::TaskAdvanced {
+        done,
+        shown: Vec::new(),
+    })?;
+    context.check("checking the cache")
+}
+
+/// What the check of one chunk came to.
+#[derive(Default)]
+struct OneChunk {
+    rows: u64,
+    problems: Vec<Error>,
+}
+
+/// Reads a chunk at all hook points and compares it with the index and between them.
+fn check_chunk(folders: &[HookFolder], name: ChunkName, progress: &Progress) -> OneChunk {
+    let mut found = OneChunk::default();
+    let (holders, others): (Vec<&HookFolder>, Vec<&HookFolder>) =
+        folders.iter().partition(|folder| folder.chunks.contains(&name));
+    found.problems.extend(others.iter().map(|folder| {
+        Error::input(format!(
+            "the hook point `{}` lacks {name}, which others have",
+            folder.name
+        ))
+    }));
+    let before = found.problems.len();
+    let mut files = Vec::new();
+    for holder in &holders {
+        let entry = holder.entry(name);
+        match ChunkFile::open(&holder.name, &holder.folder, name, entry, true, progress) {
+            Ok(file) => files.push(file),
+            Err(error) => found.problems.push(error),
+        }
+    }
+    // Which of the hook points' files is it?
+    let alone = files.iter().filter_map(|file| rows_of(vec![file.clone()]).err());
+    found.problems.extend(alone);
+    if found.problems.len() == before {
+        match rows_of(files) {
+            Ok(rows) => found.rows = rows,
+            Err(error) => found.problems.push(error),
+        }
+    }
+    found
+}
+
 /// Rows of a chunk, after comparing it with the index and between hook points.
-fn rows_of(folders: &[&HookFolder], name: ChunkName) -> Result<u64> {
-    let files: Vec<(&str, &Path, Option<&Entry>)> = folders
-        .iter()
-        .map(|folder| (folder.name.as_str(), folder.path.as_path(), folder.entry(name)))
-        .collect();
-    let chunk = Chunk::open(name, &files, &Rows::Stored, Checked::default())?;
+fn rows_of(files: Vec<ChunkFile>) -> Result<u64> {
+    let chunk = Chunk::open(files, &Rows::Stored, Checked::default())?;
     chunk.check()?;
     Ok(chunk.rows() as u64)
 }
 
 /// The folders with chunks: `folder` itself, or those in it.
-fn hook_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+fn local_folders(folder: &Path) -> Result<Vec<ChunkFolder>> {
     if layout::chunks_in(folder).is_ok() {
-        return Ok(vec![folder.to_path_buf()]);
+        return Ok(vec![ChunkFolder::Local(folder.to_path_buf())]);
     }
     let names = layout::sub_folders(folder)?;
     let paths = names.into_iter().map(|name| folder.join(name));
-    Ok(paths.filter(|path| layout::chunks_in(path).is_ok()).collect())
+    Ok(paths
+        .filter(|path| layout::chunks_in(path).is_ok())
+        .map(ChunkFolder::Local)
+        .collect())
+}
+
+/// The same elsewhere. A web server's folders are known if its own page about the cache has links to them.
+fn remote_folders(address: &str, progress: &Progress) -> Result<Vec<ChunkFolder>> {
+    let root = RemoteFolder::open(address)?;
+    let itself = ChunkFolder::remote(root.clone(), progress)?;
+    if reader::listed(&itself, progress).is_ok() {
+        return Ok(vec![itself]);
+    }
+    let names = match root.list(progress)? {
+        Some(listing) => listing.folders,
+        None => root.linked_folders(progress)?,
+    };
+    let mut folders = Vec::new();
+    for name in names {
+        let folder = ChunkFolder::remote(root.below(&name), progress)?;
+        // A folder with an index is a cache, whatever is wrong with it.
+        let listed = reader::listed(&folder, progress);
+        if listed.is_ok() || folder.read("index.jsonl", progress)?.is_some() {
+            folders.push(folder);
+        }
+    }
+    match folders.is_empty() {
+        true => Err(nothing_found(
+            &root,
+            matches!(itself, ChunkFolder::Remote { listing: None, .. }),
+        )),
+        false => Ok(folders),
+    }
+}
+
+fn nothing_found(root: &RemoteFolder, is_blind: bool) -> Error {
+    let error = Error::input(format!("no cache of activations is found at `{root}`"));
+    match is_blind {
+        true => error.hint(
+            "a web server does not tell which folders it has: give the address of a hook point's folder, e.g. \
+             https://host/cache/blocks.0.hook_resid_post",
+        ),
+        false => error.hint(
+            "expected folders named after hook points, with files such as chunk-00000000.safetensors",
+        ),
+    }
 }

@@ -1,14 +1,12 @@
 //! One chunk of a cache: the mapped files of all hook points, checked before a row of it is used.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::index::{self, Entry};
-use super::layout::ChunkName;
+use super::chunk_file::ChunkFile;
+use super::kept::Kept;
 use crate::activations::columns::Column;
 use crate::config::Value;
 use crate::error::{Error, Result};
-use crate::tensor::safetensors::{self, SafeFile};
 use crate::tensor::{DType, Kind};
 
 /// Names of the tensors in a chunk's file.
@@ -36,19 +34,14 @@ pub(super) struct Chunk {
     shape: Vec<i64>,
     /// The chosen positions in the flattened leading shape; `None`: whole stored rows.
     positions: Option<Vec<u32>>,
-    meta: Option<Vec<Value>>,
+    meta: Option<Arc<Vec<Value>>>,
     checked: Checked,
+    /// Rows that were copied out of the files, which are let go.
+    kept: Option<Kept>,
 }
 
 /// What the check of a chunk came to; shared by all its handles, so that each chunk is checked once.
 pub(super) type Checked = Arc<OnceLock<Result<()>>>;
-
-struct ChunkFile {
-    hook_point: String,
-    file: SafeFile,
-    meta: PathBuf,
-    entry: Option<Entry>,
-}
 
 /// A tensor of a chunk: where its rows lie.
 pub(super) struct ColumnView<'a> {
@@ -59,35 +52,21 @@ pub(super) struct ColumnView<'a> {
 }
 
 impl Chunk {
-    /// Maps the files of `name`, one in each of `folders` (hook point, folder, index entry), and checks their shapes.
+    /// Puts the files of a chunk together and checks their shapes.
     ///
     /// # Errors
-    /// Files that are missing, cut short, or do not fit each other or the wanted `rows`.
-    pub(super) fn open(
-        name: ChunkName,
-        folders: &[(&str, &Path, Option<&Entry>)],
-        rows: &Rows,
-        checked: Checked,
-    ) -> Result<Self> {
-        let mut files = Vec::with_capacity(folders.len());
-        for (hook_point, folder, entry) in folders {
-            let file = safetensors::read(name.tensors(folder))?;
-            files.push(ChunkFile {
-                hook_point: hook_point.to_string(),
-                file,
-                meta: name.meta(folder),
-                entry: entry.cloned(),
-            });
-        }
+    /// Files that do not fit each other or the wanted `rows`.
+    pub(super) fn open(files: Vec<ChunkFile>, rows: &Rows, checked: Checked) -> Result<Self> {
         let mut chunk = Chunk {
             shape: leading_shape(&files)?,
-            meta: match folders.first() {
-                Some((_, folder, entry)) => read_meta(&name.meta(folder), *entry)?,
+            meta: match files.first() {
+                Some(first) => first.origins()?,
                 None => None,
             },
             files,
             positions: None,
             checked,
+            kept: None,
         };
         if let Some(meta) = chunk
             .meta
@@ -103,9 +82,48 @@ impl Chunk {
         if let Rows::Positions { ignored } = rows
             && chunk.shape.len() == 2
         {
-            chunk.positions = Some(chunk.kept(ignored.as_deref())?);
+            chunk.positions = Some(chunk.chosen(ignored.as_deref())?);
         }
         Ok(chunk)
+    }
+
+    /// The same chunk with no more than the rows of these numbers, which are copied: its files are let go.
+    ///
+    /// # Errors
+    /// The chunk fails its check.
+    pub(super) fn keep(&self, rows: Vec<u32>) -> Result<Chunk> {
+        self.check()?;
+        let mut kept = Kept::new(rows);
+        for column in self.columns() {
+            if let Some(view) = self.view(&column) {
+                kept.copy(column, &view, |row| self.place(row));
+            }
+        }
+        let origins = kept.rows().iter().map(|row| self.origin(*row).cloned());
+        Ok(Chunk {
+            files: Vec::new(),
+            shape: match self.gives_sequences() {
+                true => self.shape.clone(),
+                false => vec![self.rows() as i64],
+            },
+            positions: None,
+            meta: origins.collect::<Option<Vec<Value>>>().map(Arc::new),
+            checked: self.checked.clone(),
+            kept: Some(kept),
+        })
+    }
+
+    /// Is there a row of this number?
+    pub(super) fn has(&self, row: u32) -> bool {
+        match &self.kept {
+            Some(kept) => kept.rows().binary_search(&row).is_ok(),
+            None => (row as usize) < self.rows(),
+        }
+    }
+
+    /// Are only some of its rows there?
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.is_some()
     }
 
     /// Rows that it gives.
@@ -125,6 +143,9 @@ impl Chunk {
 
     /// The columns that every chunk of this cache should have too.
     pub(super) fn columns(&self) -> Vec<Column> {
+        if let Some(kept) = &self.kept {
+            return kept.columns().cloned().collect();
+        }
         let activations = self
             .files
             .iter()
@@ -136,6 +157,9 @@ impl Chunk {
 
     /// A column's bytes and the shape of its rows.
     pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
+        if let Some(kept) = &self.kept {
+            return kept.view(column);
+        }
         let (file, name) = match column {
             Column::Activation(hook_point) => (
                 self.files.iter().find(|file| file.hook_point == *hook_point)?,
@@ -158,9 +182,10 @@ impl Chunk {
 
     /// Where row number `row` lies among the stored rows (positions, if those are chosen).
     pub(super) fn place(&self, row: u32) -> usize {
-        match &self.positions {
-            Some(positions) => positions[row as usize] as usize,
-            None => row as usize,
+        match (&self.kept, &self.positions) {
+            (Some(kept), _) => kept.place(row),
+            (None, Some(positions)) => positions[row as usize] as usize,
+            (None, None) => row as usize,
         }
     }
 
@@ -168,7 +193,7 @@ impl Chunk {
     pub(super) fn origin(&self, row: u32) -> Option<&Value> {
         let sequence = match self.positions {
             Some(_) => self.place(row) / self.shape.get(1).map_or(1, |length| *length as usize),
-            None => row as usize,
+            None => self.place(row),
         };
         self.meta.as_ref()?.get(sequence)
     }
@@ -205,7 +230,7 @@ impl Chunk {
     }
 
     /// Flat positions that are not ignored.
-    fn kept(&self, ignored: Option<&[i64]>) -> Result<Vec<u32>> {
+    fn chosen(&self, ignored: Option<&[i64]>) -> Result<Vec<u32>> {
         let column = match ignored {
             Some(_) => Column::Tokens,
             None => Column::Mask,
@@ -241,30 +266,6 @@ impl Chunk {
             .first()
             .map(|file| file.file.path().display().to_string());
         Error::input(format!("the chunk `{}` {what}", path.unwrap_or_default()))
-    }
-}
-
-impl ChunkFile {
-    fn compare(&self, entry: &Entry) -> Result<()> {
-        let bytes = self.file.contents();
-        let changed = |what: String| {
-            Error::input(format!(
-                "the chunk `{}` was changed after it was written: {what}",
-                self.file.path().display()
-            ))
-            .hint("generate the cache again; `saescript check` names every such chunk")
-        };
-        if bytes.len() as u64 != entry.bytes {
-            return Err(changed(format!(
-                "it has {} bytes, and had {}",
-                bytes.len(),
-                entry.bytes
-            )));
-        }
-        match index::checksum(bytes) == entry.xxh3 {
-            true => read_meta(&self.meta, Some(entry)).map(drop),
-            false => Err(changed("its checksum differs".into())),
-        }
     }
 }
 
@@ -306,25 +307,6 @@ fn leading_shape(files: &[ChunkFile]) -> Result<Vec<i64>> {
         }
     }
     common.ok_or_else(|| Error::input("a cache is read at one hook point at least").under("hook_points"))
-}
-
-/// The origins beside a chunk, compared with the index where there is one.
-fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Error::io("read", path, error)),
-    };
-    let sum = bytes.as_ref().map(|bytes| index::checksum(bytes));
-    if entry.is_some_and(|entry| entry.meta_xxh3 != sum) {
-        return Err(Error::input(format!(
-            "the origins of rows in `{}` were changed or removed after they were written",
-            path.display()
-        ))
-        .hint("generate the cache again; `saescript check` names every such file"));
-    }
-    let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
-    parsed.map_err(|error| Error::input(format!("`{}` is no list of origins: {error}", path.display())))
 }
 
 /// Little-endian integers of any width as 64-bit ones.

@@ -101,7 +101,11 @@ impl CachedEngine {
 
     /// Plans batches until as many are under way as may be.
     fn plan_ahead(&mut self) {
-        while self.coming.len() < self.reading.ahead && !self.planned_all {
+        while self.coming.len() < self.reading.ahead
+            && !self.planned_all
+            // Batches that are under way need not wait for a chunk that later ones are made of.
+            && (self.coming.is_empty() || self.planner.is_ready())
+        {
             match self.planner.next() {
                 Ok(Some(plan)) => {
                     let coming = self.order(plan);
@@ -204,7 +208,7 @@ impl Engine for CachedEngine {
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
         let state: SavedState = state_file::read(folder, state_file::ENGINE)?;
-        if !self.planner.restore(state.plan) {
+        if !self.planner.restore(state.plan, &state.coming) {
             return Err(state_file::foreign(folder));
         }
         self.coming.clear();

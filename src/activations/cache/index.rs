@@ -4,7 +4,7 @@
 //! over, so the index always describes whole chunks.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -72,10 +72,24 @@ pub(super) struct Index {
 
 /// Where the index of a folder (or of one shard of it) lies.
 pub(super) fn path_of(folder: &Path, shard: Option<u32>) -> PathBuf {
+    folder.join(name_of(shard))
+}
+
+/// What the index of a folder (or of one shard of it) is called.
+pub(super) fn name_of(shard: Option<u32>) -> String {
     match shard {
-        Some(shard) => folder.join(format!("shard-{shard}-index.jsonl")),
-        None => folder.join("index.jsonl"),
+        Some(shard) => format!("shard-{shard}-index.jsonl"),
+        None => "index.jsonl".into(),
     }
+}
+
+/// A chunk is not what the index says of it.
+pub(super) fn changed(path: &Path, what: &str) -> Error {
+    Error::input(format!(
+        "the chunk `{}` was changed after it was written: {what}",
+        path.display()
+    ))
+    .hint("generate the cache again; `saescript check` names every such chunk")
 }
 
 impl Index {
@@ -84,11 +98,18 @@ impl Index {
     /// # Errors
     /// A file that is no index, or one of a newer version.
     pub(super) fn read(path: &Path) -> Result<Option<Index>> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", path, error)),
-        };
+        match std::fs::read(path) {
+            Ok(bytes) => Index::parse(&bytes, path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", path, error)),
+        }
+    }
+
+    /// Reads the index that `bytes` are, which messages call `path`; `None` if not even its first line is whole.
+    ///
+    /// # Errors
+    /// As of [`Index::read`].
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Option<Index>> {
         let damaged = |number: usize, what: &str| {
             Error::input(format!(
                 "the index `{}`, line {number}, is damaged: {what}",
@@ -96,21 +117,14 @@ impl Index {
             ))
             .hint("generate the cache again, or delete the index to read the chunks unchecked")
         };
-        let mut lines = Vec::new();
-        let mut reader = BufReader::new(file);
-        loop {
-            let mut bytes = Vec::new();
-            reader
-                .read_until(b'\n', &mut bytes)
-                .map_err(|error| Error::io("read", path, error))?;
-            // A line without its end was cut short while it was written.
-            if bytes.pop() != Some(b'\n') {
-                break;
-            }
-            lines.push(bytes);
-        }
+        // A line without its end was cut short while it was written.
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
         let mut index: Option<Index> = None;
-        for (number, bytes) in lines.iter().enumerate() {
+        for (number, bytes) in lines.enumerate() {
             let line: Line = serde_json::from_slice(bytes).map_err(|error| {
                 damaged(
                     number + 1,

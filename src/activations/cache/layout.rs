@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::folder::ChunkFolder;
 use crate::activations::CachePath;
 use crate::error::{Error, Result};
+use crate::store::{RemoteFolder, is_remote};
+use crate::transfer::Progress;
 
 /// The name of a chunk without its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,56 +77,85 @@ pub(super) fn chunks_in(folder: &Path) -> Result<Vec<ChunkName>> {
         }
     }
     if chunks.is_empty() {
-        return Err(Error::input(format!(
-            "the folder `{}` holds no chunks of activations",
-            folder.display()
-        ))
-        .hint("expected files such as chunk-00000000.safetensors"));
+        return Err(no_chunks(&folder.display().to_string()));
     }
     chunks.sort();
     Ok(chunks)
+}
+
+/// A folder without chunks.
+pub(super) fn no_chunks(folder: &str) -> Error {
+    Error::input(format!("the folder `{folder}` holds no chunks of activations"))
+        .hint("expected files such as chunk-00000000.safetensors")
+}
+
+/// A chunk that should be there.
+pub(super) fn missing(chunk: ChunkName, folder: &str) -> Error {
+    Error::input(format!("the chunk `{chunk}` is missing from `{folder}`"))
 }
 
 /// The folder of a hook point's chunks.
 ///
 /// # Errors
 /// No folder of that name; lists the hook points that the cache has.
-pub(super) fn folder_of(path: &CachePath, hook_point: &str) -> Result<PathBuf> {
-    let folder = match path {
-        CachePath::Root(root) => {
-            let root = Path::new(root);
-            if !root.is_dir() {
-                return Err(
-                    Error::input(format!("there is no cache folder `{}`", root.display())).under("path"),
-                );
-            }
-            let folder = root.join(hook_point);
-            if !folder.is_dir() {
-                let names = sub_folders(root)?;
-                let error = match names.is_empty() {
-                    true => Error::input(format!("the cache folder `{}` is empty", root.display())),
-                    false => Error::unknown("hook point in the cache", hook_point, &names)
-                        .context(format!("in `{}`", root.display())),
-                };
-                return Err(error.under("path"));
-            }
-            folder
-        }
+pub(super) fn folder_of(path: &CachePath, hook_point: &str, progress: &Progress) -> Result<ChunkFolder> {
+    let found = match path {
+        CachePath::Root(root) if is_remote(root) => remote_folder(root, hook_point, progress),
+        CachePath::Root(root) => local_folder(Path::new(root), hook_point),
         CachePath::ByHookPoint(folders) => {
             let folder = folders.get(hook_point).ok_or_else(|| {
                 let names: Vec<&String> = folders.keys().collect();
                 Error::unknown("hook point", hook_point, &names).under("path")
             })?;
-            let folder = PathBuf::from(folder);
-            if !folder.is_dir() {
-                return Err(Error::input(format!("there is no folder `{}`", folder.display()))
-                    .under(hook_point)
-                    .under("path"));
-            }
-            folder
+            let found = match is_remote(folder) {
+                true => RemoteFolder::open(folder).and_then(|folder| ChunkFolder::remote(folder, progress)),
+                false if Path::new(folder).is_dir() => Ok(ChunkFolder::Local(folder.into())),
+                false => Err(Error::input(format!("there is no folder `{folder}`"))),
+            };
+            found.map_err(|error| error.under(hook_point))
         }
     };
-    Ok(folder)
+    found.map_err(|error| error.under("path"))
+}
+
+fn local_folder(root: &Path, hook_point: &str) -> Result<ChunkFolder> {
+    if !root.is_dir() {
+        return Err(Error::input(format!(
+            "there is no cache folder `{}`",
+            root.display()
+        )));
+    }
+    let folder = root.join(hook_point);
+    match folder.is_dir() {
+        true => Ok(ChunkFolder::Local(folder)),
+        false => Err(no_hook_point(
+            &root.display().to_string(),
+            hook_point,
+            &sub_folders(root)?,
+        )),
+    }
+}
+
+fn remote_folder(root: &str, hook_point: &str, progress: &Progress) -> Result<ChunkFolder> {
+    let root = RemoteFolder::open(root)?;
+    let folder = ChunkFolder::remote(root.below(hook_point), progress)?;
+    match &folder {
+        ChunkFolder::Remote {
+            listing: Some(listing),
+            ..
+        } if listing.files.is_empty() => {
+            let names = root.list(progress)?.unwrap_or_default().folders;
+            Err(no_hook_point(&root.to_string(), hook_point, &names))
+        }
+        _ => Ok(folder),
+    }
+}
+
+fn no_hook_point(root: &str, hook_point: &str, names: &[String]) -> Error {
+    match names.is_empty() {
+        true => Error::input(format!("the cache folder `{root}` is empty")),
+        false => Error::unknown("hook point in the cache", hook_point, names).context(format!("in `{root}`")),
+    }
 }
 
 /// Names of the folders in `root` that are not hidden.

@@ -8,20 +8,29 @@
 //!
 //! Chunks of a generation in shards are called `shard-S-chunk-00000000`, and each shard has an index of its own. The
 //! layout, but for the index, is that of Language-Model-SAEs, whose caches are read here and which reads ours.
+//!
+//! A cache may lie on a web server or in an object store: its chunks are fetched ahead into files without a name, then
+//! read like those of a folder.
 
 mod check;
 mod chunk;
+mod chunk_file;
 mod chunker;
 mod config;
 mod engine;
+mod fetching;
+mod folder;
 mod gather;
 mod index;
+mod kept;
 mod layout;
+mod open_chunks;
 mod planner;
 mod reader;
 mod resume;
 mod source;
 mod space;
+mod spool;
 mod target;
 mod threads;
 mod writer;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
 use super::gather::Picked;
+use super::open_chunks::OpenChunks;
 use super::reader::CacheReader;
 use crate::activations::draws::Draws;
 use crate::activations::rule::{DrawRule, DrawState};
@@ -27,6 +28,8 @@ pub(super) struct PlannedSource {
     pub passes: Option<u64>,
     /// Shuffles the order of the chunks; `None` keeps it.
     pub shuffle_seed: Option<u64>,
+    /// Chunks that are fetched ahead, where they lie elsewhere.
+    pub ahead: usize,
 }
 
 /// Where a source has got to.
@@ -58,23 +61,13 @@ pub(super) struct Planner {
     draws: Draws,
     rule: DrawRule,
     buffer: VecDeque<RowRef>,
-    /// For each source, its chunks that are open, by number.
-    open: Vec<Vec<Option<Open>>>,
-    /// Plans resolved so far.
-    resolved: u64,
+    open: OpenChunks,
+    /// Rows of the chunk opened last, by which it is guessed how many chunks a refill takes.
+    usual_rows: usize,
     ended: bool,
     /// Chunks opened since they were last asked for.
     fresh: Vec<Arc<Chunk>>,
     remark: Option<String>,
-}
-
-/// A chunk that is open.
-struct Open {
-    chunk: Arc<Chunk>,
-    /// Rows that are still to be handed out.
-    left: usize,
-    /// The plan in which it was met last, and its place among that plan's chunks.
-    met: (u64, u32),
 }
 
 impl Cursor {
@@ -111,6 +104,20 @@ impl Cursor {
         self.order[self.next - 1]
     }
 
+    /// The chunks that follow, each once: up to the first that comes again.
+    pub(super) fn upcoming(&self, source: &PlannedSource, count: usize) -> Vec<usize> {
+        let mut cursor = self.clone();
+        let mut numbers = Vec::new();
+        while numbers.len() < count && !cursor.has_ended(source) {
+            let number = cursor.advance() as usize;
+            if numbers.contains(&number) {
+                break;
+            }
+            numbers.push(number);
+        }
+        numbers
+    }
+
     fn fits(&self, source: &PlannedSource) -> bool {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
@@ -125,15 +132,12 @@ impl Planner {
     pub(super) fn new(sources: Vec<PlannedSource>, rule: DrawRule) -> Self {
         Planner {
             cursors: sources.iter().map(Cursor::start).collect(),
-            open: sources
-                .iter()
-                .map(|source| (0..source.reader.len()).map(|_| None).collect())
-                .collect(),
-            resolved: 0,
+            open: OpenChunks::new(sources.iter().map(|source| source.reader.len())),
             sources,
             draws: Draws::new(),
             rule,
             buffer: VecDeque::new(),
+            usual_rows: 0,
             ended: false,
             fresh: Vec::new(),
             remark: None,
@@ -160,13 +164,7 @@ impl Planner {
     fn refill(&mut self) -> Result<()> {
         let mut barren = 0;
         while self.buffer.len() < self.rule.full() {
-            let live: Vec<(usize, f64)> = self
-                .sources
-                .iter()
-                .enumerate()
-                .filter(|(index, source)| !self.cursors[*index].has_ended(source))
-                .map(|(index, source)| (index, source.weight))
-                .collect();
+            let live = live(&self.sources, &self.cursors);
             let Some(source) = self.draws.choose(&live) else {
                 self.ended = true;
                 self.remark = self.rule.never_mixed(self.buffer.len());
@@ -174,7 +172,8 @@ impl Planner {
             };
             let number = self.cursors[source].advance();
             let id = (source as u32, number);
-            let rows = self.opened_chunk(id)?.chunk.rows() as u32;
+            let rows = self.chunk(id)?.rows() as u32;
+            self.open.expect(id, rows as usize);
             barren = if rows == 0 { barren + 1 } else { 0 };
             if barren
                 > self
@@ -191,23 +190,71 @@ impl Planner {
         if let Some(generator) = self.rule.permute_at(self.buffer.len()) {
             generator.shuffle(self.buffer.make_contiguous());
         }
-        Ok(())
+        self.open.keep_few(self.buffer.iter())
     }
 
-    /// The chunk `id`, opened if it is not open.
-    fn opened_chunk(&mut self, id: ChunkId) -> Result<&mut Open> {
-        let (source, number) = (id.0 as usize, id.1 as usize);
-        let place = &mut self.open[source][number];
-        if place.is_none() {
-            let chunk = self.sources[source].reader.chunk(number)?;
-            self.fresh.push(chunk.clone());
-            *place = Some(Open {
-                left: chunk.rows(),
-                chunk,
-                met: (0, 0),
-            });
+    /// Can the next batch be planned without waiting for a chunk that is on its way?
+    pub(super) fn is_ready(&self) -> bool {
+        let all_here = !self.sources.iter().any(|source| source.reader.is_remote());
+        all_here || self.ended || self.rule.has_batch(self.buffer.len()) || self.can_refill()
+    }
+
+    /// Goes through a refill without doing it: is every chunk here that it takes?
+    fn can_refill(&self) -> bool {
+        let (mut cursors, mut draws) = (self.cursors.clone(), self.draws.clone());
+        let mut filled = self.buffer.len();
+        while filled < self.rule.full() {
+            let live = live(&self.sources, &cursors);
+            let Some(source) = draws.choose(&live) else {
+                return true;
+            };
+            let number = cursors[source].advance();
+            let reader = &self.sources[source].reader;
+            let rows = match self.open.whole((source as u32, number)) {
+                Some(chunk) => chunk.rows(),
+                None if !reader.is_remote() => return true,
+                None => match reader.arrived_rows(number as usize) {
+                    Some(rows) => rows,
+                    None => return false,
+                },
+            };
+            // An empty one or one that failed is dealt with by the refill itself.
+            if rows == 0 {
+                return true;
+            }
+            filled += rows;
         }
-        place.as_mut().ok_or_else(|| Error::run("the chunk is not open"))
+        true
+    }
+
+    /// The chunk `id`, opened if it is not open. Those that follow are ordered meanwhile.
+    fn chunk(&mut self, id: ChunkId) -> Result<Arc<Chunk>> {
+        if let Some(chunk) = self.open.whole(id) {
+            return Ok(chunk.clone());
+        }
+        let source = &self.sources[id.0 as usize];
+        source.reader.order(id.1 as usize);
+        self.order_ahead(id.0);
+        let chunk = source.reader.chunk(id.1 as usize)?;
+        self.usual_rows = chunk.rows();
+        self.open.insert(id, chunk.clone());
+        self.fresh.push(chunk.clone());
+        Ok(chunk)
+    }
+
+    /// Orders the chunks of a source that will be needed next: those of a refill, and some more.
+    fn order_ahead(&self, source: u32) {
+        let planned = &self.sources[source as usize];
+        if !planned.reader.is_remote() || planned.ahead == 0 {
+            return;
+        }
+        let refill = self.rule.refill().checked_div(self.usual_rows).unwrap_or(0);
+        let limit = planned.ahead + refill;
+        let numbers = self.cursors[source as usize].upcoming(planned, limit);
+        let closed = numbers
+            .into_iter()
+            .filter(|number| self.open.whole((source, *number as u32)).is_none());
+        planned.reader.order_ahead(closed, limit + 1);
     }
 
     /// Chunks opened since the last call; reading them ahead saves waiting.
@@ -222,30 +269,18 @@ impl Planner {
 
     /// The rows of a plan with the chunks they are in. Chunks whose last row this was are let go.
     pub(super) fn resolve(&mut self, plan: &[RowRef]) -> Result<Picked> {
-        self.resolved += 1;
-        let resolved = self.resolved;
-        let mut picked = Picked {
-            chunks: Vec::new(),
-            rows: Vec::with_capacity(plan.len()),
-        };
-        for (id, row) in plan {
-            let open = self.opened_chunk(*id)?;
-            if *row as usize >= open.chunk.rows() {
-                return Err(Error::input(
-                    "the saved stream refers to rows that the cache does not have",
-                ));
-            }
-            if open.met.0 != resolved {
-                open.met = (resolved, picked.chunks.len() as u32);
-                picked.chunks.push(open.chunk.clone());
-            }
-            picked.rows.push((open.met.1, *row));
-            open.left = open.left.saturating_sub(1);
-            if open.left == 0 {
-                self.open[id.0 as usize][id.1 as usize] = None;
-            }
+        let closed: Vec<ChunkId> = plan
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| !self.open.is_open(*id))
+            .collect();
+        for id in &closed {
+            self.sources[id.0 as usize].reader.order(id.1 as usize);
         }
-        Ok(picked)
+        for id in closed {
+            self.chunk(id)?;
+        }
+        self.open.resolve(plan)
     }
 
     pub(super) fn state(&self) -> PlanState {
@@ -258,8 +293,9 @@ impl Planner {
         }
     }
 
-    /// Takes up a saved state; false if it does not belong to these sources.
-    pub(super) fn restore(&mut self, state: PlanState) -> bool {
+    /// Takes up a saved state, and the plans `coming` that will be resolved next; false if they do not belong to these
+    /// sources.
+    pub(super) fn restore(&mut self, state: PlanState, coming: &[Vec<RowRef>]) -> bool {
         let fits = state.cursors.len() == self.sources.len()
             && state.draws.is_valid()
             && state
@@ -267,13 +303,21 @@ impl Planner {
                 .iter()
                 .zip(&self.sources)
                 .all(|(cursor, source)| cursor.fits(source))
-            && state.buffer.iter().all(|((source, number), _)| {
-                self.sources
-                    .get(*source as usize)
-                    .is_some_and(|source| (*number as usize) < source.reader.len())
-            });
+            && coming
+                .iter()
+                .flatten()
+                .chain(&state.buffer)
+                .all(|((source, number), _)| {
+                    self.sources
+                        .get(*source as usize)
+                        .is_some_and(|source| (*number as usize) < source.reader.len())
+                });
         if !fits || !self.rule.restore(state.rule) {
             return false;
+        }
+        self.open.expect_nothing();
+        for (id, _) in coming.iter().flatten().chain(&state.buffer) {
+            self.open.expect(*id, 1);
         }
         self.cursors = state.cursors;
         self.draws = state.draws;
@@ -281,4 +325,12 @@ impl Planner {
         self.ended = state.ended;
         true
     }
+}
+
+/// The sources that have not ended, with their weights.
+fn live(sources: &[PlannedSource], cursors: &[Cursor]) -> Vec<(usize, f64)> {
+    let both = sources.iter().zip(cursors).enumerate();
+    both.filter(|(_, (source, cursor))| !cursor.has_ended(source))
+        .map(|(index, (source, _))| (index, source.weight))
+        .collect()
 }

@@ -1,19 +1,30 @@
 //! A cache as a sequence of chunks that can be opened in any order.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::chunk::{Checked, Chunk, Rows};
+use super::chunk::{ACTIVATION, Checked, Chunk, Rows};
+use super::chunk_file::ChunkFile;
+use super::fetching::Fetching;
+use super::folder::ChunkFolder;
 use super::index::{self, Entry, Index};
 use super::layout::{self, ChunkName};
 use crate::activations::CachePath;
 use crate::error::{Error, Result};
+use crate::event::RunContext;
+use crate::transfer::{Progress, Trouble, pool};
+
+/// A cache that is open for reading.
+pub(in crate::activations) struct CacheReader {
+    contents: Arc<Contents>,
+    /// Fetches chunks, if some folder lies elsewhere.
+    fetching: Option<Fetching>,
+}
 
 /// The folders of a cache and the chunks that all of them have.
-pub(in crate::activations) struct CacheReader {
+pub(super) struct Contents {
     folders: Vec<HookFolder>,
     chunks: Vec<ChunkName>,
-    /// For each chunk, what its check came to.
+    /// For each chunk, what its check came to. A chunk from elsewhere is checked each time it is fetched.
     checks: Vec<Checked>,
     rows: Rows,
 }
@@ -21,39 +32,129 @@ pub(in crate::activations) struct CacheReader {
 /// The chunks of one hook point.
 struct HookFolder {
     hook_point: String,
-    path: PathBuf,
+    folder: ChunkFolder,
     /// What the index says of each chunk of the cache; empty where there is no index.
     entries: Vec<Entry>,
 }
 
 impl CacheReader {
-    /// Lists the chunks and reads the indices.
+    /// Lists the chunks and reads the indices. `workers` threads fetch what lies elsewhere.
     ///
     /// # Errors
     /// Missing or empty folders, a cache that is still being written, chunks that are missing or that the index does
     /// not know, unequal numbers of chunks at different hook points.
-    pub(super) fn open(path: &CachePath, hook_points: &[String], rows: Rows) -> Result<Self> {
+    pub(super) fn open(
+        path: &CachePath,
+        hook_points: &[String],
+        rows: Rows,
+        workers: usize,
+        context: &RunContext,
+    ) -> Result<Self> {
+        let opened = pool::one(context, |progress| {
+            Ok(Contents::list(path, hook_points, rows.clone(), progress)?)
+        });
+        let contents = Arc::new(opened.map_err(local)?);
+        let is_remote = contents.folders.iter().any(|folder| folder.folder.is_remote());
+        let fetching = is_remote.then(|| Fetching::start(&contents, workers, context.clone()));
+        Ok(CacheReader {
+            fetching: fetching.transpose()?,
+            contents,
+        })
+    }
+
+    /// The number of chunks.
+    pub(super) fn len(&self) -> usize {
+        self.contents.chunks.len()
+    }
+
+    /// Chunk number `number` of the sequence, mapped; waits if it has to be fetched.
+    pub(super) fn chunk(&self, number: usize) -> Result<Arc<Chunk>> {
+        match &self.fetching {
+            Some(fetching) => fetching.take(number),
+            None => self.contents.open(number, &Progress::default()).map(Arc::new),
+        }
+    }
+
+    /// Has a chunk fetched that will be asked for soon, if it lies elsewhere.
+    pub(super) fn order(&self, number: usize) {
+        if let Some(fetching) = &self.fetching {
+            fetching.order(number);
+        }
+    }
+
+    /// Has the first of `numbers` fetched, so that at most `limit` chunks are under way.
+    pub(super) fn order_ahead(&self, numbers: impl IntoIterator<Item = usize>, limit: usize) {
+        if let Some(fetching) = &self.fetching {
+            for number in numbers {
+                if fetching.under_way() >= limit {
+                    return;
+                }
+                fetching.order(number);
+            }
+        }
+    }
+
+    /// Do chunks have to be fetched?
+    pub(super) fn is_remote(&self) -> bool {
+        self.fetching.is_some()
+    }
+
+    /// Rows of a chunk that can be had without waiting; `None` for one that is still on its way, or not ordered.
+    pub(super) fn arrived_rows(&self, number: usize) -> Option<usize> {
+        self.fetching.as_ref()?.arrived_rows(number)
+    }
+
+    /// Length of the stored sequences, in 2D, by the first chunk.
+    pub(super) fn length(&self, context: &RunContext) -> Result<Option<i64>> {
+        if self.fetching.is_none() {
+            return Ok(self.chunk(0)?.length());
+        }
+        let shape = pool::one(context, |progress| {
+            let (folder, chunk) = (&self.contents.folders[0].folder, self.contents.chunks[0]);
+            Ok(folder.shape(chunk, ACTIVATION, progress)?)
+        });
+        match shape.map_err(local)?.as_deref() {
+            Some([_, length, _]) => Ok(Some(*length)),
+            Some([_, _]) => Ok(None),
+            // Opening it tells what is wrong with it, or fetches it whole where one end of it lies here.
+            _ => Ok(self.chunk(0)?.length()),
+        }
+    }
+
+    /// Where the first hook point's chunks lie, for messages.
+    pub(super) fn folder(&self) -> String {
+        let first = self.contents.folders.first();
+        first.map(|folder| folder.folder.to_string()).unwrap_or_default()
+    }
+}
+
+/// Work on threads of its own fails with words already.
+fn local(trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Local(error) => error,
+        other => Error::run(format!("the cache cannot be opened: {other:?}")),
+    }
+}
+
+impl Contents {
+    fn list(path: &CachePath, hook_points: &[String], rows: Rows, progress: &Progress) -> Result<Self> {
         let mut folders = Vec::new();
         let mut common: Option<Vec<ChunkName>> = None;
         for hook_point in hook_points {
-            let folder = layout::folder_of(path, hook_point)?;
-            let chunks = layout::chunks_in(&folder)?;
-            let entries = match indexed(&folder)? {
-                Some(entries) => match_up(&folder, &chunks, entries)?,
-                None => Vec::new(),
-            };
+            let folder = layout::folder_of(path, hook_point, progress)?;
+            let (chunks, entries) = listed(&folder, progress)?;
             if let Some(common) = &common {
                 same_chunks(&folders, &folder, common, &chunks)?;
             }
             common.get_or_insert(chunks);
             folders.push(HookFolder {
                 hook_point: hook_point.clone(),
-                path: folder,
-                entries,
+                folder,
+                entries: entries.unwrap_or_default(),
             });
         }
         let chunks = common.unwrap_or_default();
-        Ok(CacheReader {
+        Ok(Contents {
             folders,
             checks: chunks.iter().map(|_| Checked::default()).collect(),
             chunks,
@@ -61,76 +162,90 @@ impl CacheReader {
         })
     }
 
-    /// The number of chunks.
-    pub(super) fn len(&self) -> usize {
-        self.chunks.len()
-    }
-
-    /// Maps chunk number `number` of the sequence.
-    pub(super) fn chunk(&self, number: usize) -> Result<Arc<Chunk>> {
+    /// Maps chunk number `number` of the sequence, fetching what lies elsewhere.
+    pub(super) fn open(&self, number: usize, progress: &Progress) -> Result<Chunk> {
         let name = self.chunks[number];
-        let folders: Vec<(&str, &Path, Option<&Entry>)> = self
-            .folders
-            .iter()
-            .map(|folder| {
-                (
-                    folder.hook_point.as_str(),
-                    folder.path.as_path(),
-                    folder.entries.get(number),
-                )
-            })
-            .collect();
-        Chunk::open(name, &folders, &self.rows, self.checks[number].clone()).map(Arc::new)
-    }
-
-    /// Where the first hook point's chunks lie, for messages.
-    pub(super) fn folder(&self) -> &Path {
-        self.folders.first().map_or(Path::new(""), |folder| &folder.path)
+        let mut files = Vec::with_capacity(self.folders.len());
+        for folder in &self.folders {
+            files.push(ChunkFile::open(
+                &folder.hook_point,
+                &folder.folder,
+                name,
+                folder.entries.get(number),
+                files.is_empty(),
+                progress,
+            )?);
+        }
+        let checked = match self.folders.iter().any(|folder| folder.folder.is_remote()) {
+            true => Checked::default(),
+            false => self.checks[number].clone(),
+        };
+        Chunk::open(files, &self.rows, checked)
     }
 }
 
+/// The chunks of a hook point and what its index says of each; `None` without an index.
+pub(super) fn listed(
+    folder: &ChunkFolder,
+    progress: &Progress,
+) -> Result<(Vec<ChunkName>, Option<Vec<Entry>>)> {
+    // A folder here that is missing or empty is told before its index is.
+    let here = match folder.is_remote() {
+        true => None,
+        false => Some(folder.chunks(None, progress)?),
+    };
+    let entries = indexed(folder, progress)?;
+    let chunks = match here {
+        Some(chunks) => chunks,
+        None => folder.chunks(entries.as_deref(), progress)?,
+    };
+    let entries = match entries {
+        Some(entries) => Some(match_up(folder, &chunks, entries)?),
+        None => None,
+    };
+    Ok((chunks, entries))
+}
+
 /// The entries of all indices in `folder`, or `None` where there are none.
-pub(super) fn indexed(folder: &Path) -> Result<Option<Vec<Entry>>> {
-    let whole = index::path_of(folder, None);
-    if let Some(index) = Index::read(&whole)? {
+pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Option<Vec<Entry>>> {
+    if let Some(index) = index_of(folder, None, progress)? {
         complete(folder, &index)?;
         return Ok(Some(index.entries));
     }
-    let Some(first) = shard_index(folder, 0)? else {
+    let Some(first) = index_of(folder, Some(0), progress)? else {
         return Ok(None);
     };
     let shards = first.header.n_shards;
     let mut entries = Vec::new();
     for shard in 0..shards {
-        let index = shard_index(folder, shard)?.ok_or_else(|| {
-            Error::input(format!(
-                "the cache `{}` lacks shard {shard} of {shards}",
-                folder.display()
-            ))
-        })?;
+        let index = index_of(folder, Some(shard), progress)?
+            .ok_or_else(|| Error::input(format!("the cache `{folder}` lacks shard {shard} of {shards}")))?;
         complete(folder, &index)?;
         entries.extend(index.entries);
     }
     Ok(Some(entries))
 }
 
-fn shard_index(folder: &Path, shard: u32) -> Result<Option<Index>> {
-    Index::read(&index::path_of(folder, Some(shard)))
+fn index_of(folder: &ChunkFolder, shard: Option<u32>, progress: &Progress) -> Result<Option<Index>> {
+    let name = index::name_of(shard);
+    match folder.read(&name, progress)? {
+        Some(bytes) => Index::parse(&bytes, &folder.name_of(&name)),
+        None => Ok(None),
+    }
 }
 
-fn complete(folder: &Path, index: &Index) -> Result<()> {
+fn complete(folder: &ChunkFolder, index: &Index) -> Result<()> {
     match index.complete {
         true => Ok(()),
         false => Err(Error::input(format!(
-            "the cache `{}` is not complete: it is still being written, or its generation was interrupted",
-            folder.display()
+            "the cache `{folder}` is not complete: it is still being written, or its generation was interrupted"
         ))
         .hint("wait, or run the same generation again: it goes on where it stopped")),
     }
 }
 
 /// The entries in the order of the chunks on disk.
-pub(super) fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
+fn match_up(folder: &ChunkFolder, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
     let mut named: Vec<(Option<ChunkName>, Entry)> = entries
         .into_iter()
         .map(|entry| (ChunkName::parse(&entry.name), entry))
@@ -139,9 +254,8 @@ pub(super) fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>)
     for (name, entry) in &named {
         if name.is_none_or(|name| !chunks.contains(&name)) {
             return Err(Error::input(format!(
-                "the chunk `{}` is missing from `{}`",
-                entry.name,
-                folder.display()
+                "the chunk `{}` is missing from `{folder}`",
+                entry.name
             )));
         }
     }
@@ -150,8 +264,7 @@ pub(super) fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>)
         .find(|chunk| named.iter().all(|(name, _)| *name != Some(**chunk)))
     {
         return Err(Error::input(format!(
-            "the chunk `{stray}` in `{}` is not in the index: it belongs to another generation",
-            folder.display()
+            "the chunk `{stray}` in `{folder}` is not in the index: it belongs to another generation"
         )));
     }
     Ok(named.into_iter().map(|(_, entry)| entry).collect())
@@ -159,7 +272,7 @@ pub(super) fn match_up(folder: &Path, chunks: &[ChunkName], entries: Vec<Entry>)
 
 fn same_chunks(
     first: &[HookFolder],
-    folder: &Path,
+    folder: &ChunkFolder,
     common: &[ChunkName],
     chunks: &[ChunkName],
 ) -> Result<()> {
@@ -168,15 +281,13 @@ fn same_chunks(
     }
     let lacking = common.iter().find(|name| !chunks.contains(name));
     let extra = chunks.iter().find(|name| !common.contains(name));
-    let other = first.first().map_or(Path::new(""), |folder| &folder.path);
+    let other = first.first().map_or(folder, |first| &first.folder);
     let (name, has, lacks) = match (lacking, extra) {
         (Some(name), _) => (name, other, folder),
         (None, Some(name)) => (name, folder, other),
         (None, None) => return Ok(()),
     };
     Err(Error::input(format!(
-        "the hook points of the cache have unequal chunks: `{}` has {name}, `{}` has not",
-        has.display(),
-        lacks.display()
+        "the hook points of the cache have unequal chunks: `{has}` has {name}, `{lacks}` has not"
     )))
 }

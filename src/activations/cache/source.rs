@@ -21,7 +21,7 @@ pub(in crate::activations) fn cached_engine(
     let mut planned = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let segment = format!("[{index}]");
-        let opened = planned_source(config, source);
+        let opened = planned_source(config, source, context);
         planned.push(opened.map_err(|error| error.under(segment).under("sources"))?);
     }
     let Some(first) = sources.first() else {
@@ -52,12 +52,14 @@ pub(in crate::activations) fn cached_engine(
 fn planned_source(
     config: &ActivationFactoryConfig,
     source: &ActivationFactoryActivationsSource,
+    context: &RunContext,
 ) -> Result<PlannedSource> {
     Ok(PlannedSource {
-        reader: open(config, source)?,
+        reader: open(config, source, context)?,
         weight: source.sample_weights,
         passes: source.passes,
         shuffle_seed: source.chunk_shuffle_seed,
+        ahead: source.prefetch.unwrap_or(0),
     })
 }
 
@@ -72,6 +74,7 @@ fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>) -> Handing {
 fn open(
     config: &ActivationFactoryConfig,
     source: &ActivationFactoryActivationsSource,
+    context: &RunContext,
 ) -> Result<CacheReader> {
     if config.hook_points.is_empty() {
         return Err(
@@ -84,9 +87,10 @@ fn open(
         },
         _ => Rows::Stored,
     };
-    let reader = CacheReader::open(&source.path, &config.hook_points, rows)?;
-    let length = reader.chunk(0)?.length();
-    let folder = reader.folder().display();
+    let hook_points = &config.hook_points;
+    let reader = CacheReader::open(&source.path, hook_points, rows, source.num_workers, context)?;
+    let length = reader.length(context)?;
+    let folder = reader.folder();
     match (config.target, length) {
         (ActivationFactoryTarget::Activations1D, _) => {}
         (target, None) => {
@@ -124,10 +128,11 @@ impl CacheSource {
         config: &ActivationFactoryConfig,
         source: &ActivationFactoryActivationsSource,
         start: u64,
+        context: &RunContext,
     ) -> Result<Self> {
         let handing = handing(config, source.dtype);
         let device = source.device.resolve().map_err(|error| error.under("device"))?;
-        let source = planned_source(config, source)?;
+        let source = planned_source(config, source, context)?;
         let mut cursor = Cursor::start(&source);
         for _ in 0..start {
             cursor.advance();
@@ -146,7 +151,15 @@ impl CacheSource {
         if self.cursor.has_ended(&self.source) {
             return Ok(None);
         }
-        let chunk = self.source.reader.chunk(self.cursor.advance() as usize)?;
+        let number = self.cursor.advance() as usize;
+        let reader = &self.source.reader;
+        reader.order(number);
+        if reader.is_remote() {
+            let ahead = self.source.ahead;
+            let upcoming = self.cursor.upcoming(&self.source, ahead);
+            reader.order_ahead(upcoming, ahead + 1);
+        }
+        let chunk = reader.chunk(number)?;
         self.next += 1;
         let picked = Picked {
             rows: (0..chunk.rows() as u32).map(|row| (0, row)).collect(),

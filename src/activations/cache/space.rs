@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// Bytes that the program may still write to the file system of `folder`.
-fn free(folder: &Path) -> Result<u64> {
+pub(super) fn free(folder: &Path) -> Result<u64> {
     let disk = rustix::fs::statvfs(folder)
         .map_err(|error| Error::io("ask for the free space of", folder, error.into()))?;
     Ok(disk.f_bavail * disk.f_frsize)

@@ -1,7 +1,9 @@
 //! Activation streams, from data sets and from caches.
 
 mod cached;
+pub mod files;
 mod parity;
+mod remote;
 mod stream;
 mod toy;
 mod written;

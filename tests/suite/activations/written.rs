@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::toy::{self, HOOK, OTHER_HOOK};
 
-fn writer(folder: &Path, changes: Value) -> ActivationWriter {
+pub fn writer(folder: &Path, changes: Value) -> ActivationWriter {
     let mut value = json!({"hook_points": [HOOK, OTHER_HOOK], "cache_dir": folder});
     if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
         value.extend(changes);
@@ -27,7 +27,7 @@ fn writer(folder: &Path, changes: Value) -> ActivationWriter {
     ActivationWriter::new(config).expect("a writer")
 }
 
-fn source(changes: Value, dataset: &Dataset) -> impl BatchStream + use<> {
+pub fn source(changes: Value, dataset: &Dataset) -> impl BatchStream + use<> {
     let mut value = json!({"hook_points": [HOOK, OTHER_HOOK], "buffer_size": 100, "model_batch_size": 4});
     if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
         value.extend(changes);
@@ -52,7 +52,7 @@ fn read(folder: &Path, changes: Value) -> Result<Vec<Batch>> {
     Ok(batches)
 }
 
-fn process(writer: &ActivationWriter, stream: &mut dyn BatchStream) -> Result<Written> {
+pub fn process(writer: &ActivationWriter, stream: &mut dyn BatchStream) -> Result<Written> {
     writer.process(stream, &RunContext::default())
 }
 

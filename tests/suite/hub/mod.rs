@@ -41,16 +41,16 @@ fn noise(length: usize) -> Vec<u8> {
 
 /// Keeps what observers are told.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<Event>>>);
+pub struct Heard(Arc<Mutex<Vec<Event>>>);
 
 impl Heard {
-    fn context() -> (Heard, RunContext) {
+    pub fn context() -> (Heard, RunContext) {
         let (heard, context) = (Heard::default(), RunContext::default());
         context.events.add(Box::new(heard.clone()));
         (heard, context)
     }
 
-    fn events(&self) -> Vec<Event> {
+    pub fn events(&self) -> Vec<Event> {
         self.0.lock().expect("no thread panicked").clone()
     }
 }

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread;
-use std::time::Duration;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+
+pub use crate::web::{Fault, Request};
+use crate::web::{Reply, hex, serve};
 
 /// A file of a repository.
 #[derive(Clone)]
@@ -26,29 +25,6 @@ pub struct Blob {
 pub struct Repo {
     commits: Vec<(String, BTreeMap<String, Blob>)>,
     gated: bool,
-}
-
-/// What goes wrong with the next request for a body whose path ends in `file`.
-#[derive(Clone)]
-pub enum Fault {
-    /// The connection ends after so many bytes.
-    Cut(usize),
-    /// All bytes come, but not the right ones.
-    Corrupt,
-    /// Fewer bytes come, and the header says that this is all.
-    Short(usize),
-    /// The body comes in two parts with a pause between them, in milliseconds.
-    Slow(u64),
-}
-
-/// A request that was made.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// `hub` or `cdn`.
-    pub server: &'static str,
-    pub method: String,
-    pub path: String,
-    pub headers: BTreeMap<String, String>,
 }
 
 #[derive(Default)]
@@ -72,8 +48,20 @@ impl Hub {
     /// Starts both servers.
     pub fn start() -> Hub {
         let state = Arc::new(Mutex::new(State::default()));
-        let cdn = serve("cdn", state.clone(), String::new());
-        let address = serve("hub", state.clone(), cdn);
+        let noted = |state: &Mutex<State>, request: &Request| {
+            let requests = &mut state.lock().expect("no thread panicked").requests;
+            requests.push(request.clone());
+        };
+        let large = state.clone();
+        let cdn = serve("cdn", move |request| {
+            noted(&large, request);
+            large.lock().expect("no thread panicked").contents(request)
+        });
+        let pages = state.clone();
+        let address = serve("hub", move |request| {
+            noted(&pages, request);
+            pages.lock().expect("no thread panicked").page(request, &cdn)
+        });
         Hub { address, state }
     }
 
@@ -163,118 +151,6 @@ fn blob(bytes: &[u8]) -> Blob {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string");
-        text
-    })
-}
-
-fn serve(server: &'static str, state: Arc<Mutex<State>>, cdn: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (state, cdn) = (state.clone(), cdn.clone());
-            // A client that hangs up is no failure of the test.
-            thread::spawn(move || drop(answer(server, stream, &state, &cdn)));
-        }
-    });
-    address
-}
-
-fn answer(server: &'static str, stream: TcpStream, state: &Mutex<State>, cdn: &str) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_string);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':') {
-            headers.insert(name.to_lowercase(), value.trim().to_string());
-        }
-    }
-    let request = Request {
-        server,
-        method,
-        path,
-        headers,
-    };
-    let mut guard = state.lock().expect("no thread panicked");
-    guard.requests.push(request.clone());
-    let reply = match server {
-        "cdn" => guard.contents(&request),
-        _ => guard.page(&request, cdn),
-    };
-    drop(guard);
-    reply.send(&request, stream)
-}
-
-/// An answer before it is sent.
-struct Reply {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
-    fault: Option<Fault>,
-}
-
-impl Reply {
-    fn new(status: u16, headers: impl Into<String>) -> Reply {
-        Reply {
-            status,
-            headers: headers.into(),
-            body: Vec::new(),
-            fault: None,
-        }
-    }
-
-    fn refused(status: u16, code: &str, message: &str) -> Reply {
-        Reply::new(
-            status,
-            format!("X-Error-Code: {code}\r\nX-Error-Message: {message}\r\n"),
-        )
-    }
-
-    fn send(mut self, request: &Request, mut stream: TcpStream) -> std::io::Result<()> {
-        let (mut sent, mut pause) = (self.body.len(), None);
-        match self.fault {
-            Some(Fault::Corrupt) => self.body.iter_mut().for_each(|byte| *byte ^= 1),
-            Some(Fault::Short(length)) => {
-                self.body.truncate(length);
-                sent = self.body.len();
-            }
-            Some(Fault::Cut(length)) => sent = length.min(sent),
-            Some(Fault::Slow(milliseconds)) => pause = Some(Duration::from_millis(milliseconds)),
-            None => {}
-        }
-        let mut head = format!(
-            "HTTP/1.1 {} Whatever\r\nConnection: close\r\n{}",
-            self.status, self.headers
-        );
-        if !self.headers.contains("Content-Length") {
-            write!(head, "Content-Length: {}\r\n", self.body.len()).expect("a string");
-        }
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(b"\r\n")?;
-        if request.method == "HEAD" {
-            return Ok(());
-        }
-        let half = sent / 2;
-        stream.write_all(&self.body[..half])?;
-        stream.flush()?;
-        if let Some(pause) = pause {
-            thread::sleep(pause);
-        }
-        stream.write_all(&self.body[half..sent])?;
-        stream.flush()
-    }
-}
-
 impl State {
     /// What the hub says.
     fn page(&mut self, request: &Request, cdn: &str) -> Reply {
@@ -301,7 +177,7 @@ impl State {
         };
         let file = file.split('?').next().unwrap_or(file).replace("%20", " ");
         let Some(blob) = files.get(&file) else {
-            let mut reply = Reply::refused(404, "EntryNotFound", "Entry not found");
+            let mut reply = refused(404, "EntryNotFound", "Entry not found");
             write!(reply.headers, "X-Repo-Commit: {commit}\r\n").expect("a string");
             return reply;
         };
@@ -340,7 +216,7 @@ impl State {
             .get("authorization")
             .and_then(|value| value.strip_prefix("Bearer "));
         if token == Some("hf_broken") {
-            return Err(Reply::refused(
+            return Err(refused(
                 401,
                 "RepoNotFound",
                 "Invalid credentials in Authorization header",
@@ -348,17 +224,13 @@ impl State {
         }
         let Some(found) = self.repos.get(repo) else {
             return Err(match token {
-                Some(_) => Reply::refused(404, "RepoNotFound", "Repository not found"),
-                None => Reply::refused(401, "RepoNotFound", "Invalid username or password."),
+                Some(_) => refused(404, "RepoNotFound", "Repository not found"),
+                None => refused(401, "RepoNotFound", "Invalid username or password."),
             });
         };
         if found.gated && token != self.token.as_deref() {
             let status = if token.is_some() { 403 } else { 401 };
-            return Err(Reply::refused(
-                status,
-                "GatedRepo",
-                "Access to this model is restricted",
-            ));
+            return Err(refused(status, "GatedRepo", "Access to this model is restricted"));
         }
         let commit = match revision {
             "main" => found.commits.last(),
@@ -366,7 +238,7 @@ impl State {
         };
         commit
             .cloned()
-            .ok_or_else(|| Reply::refused(404, "RevisionNotFound", "Invalid rev id"))
+            .ok_or_else(|| refused(404, "RevisionNotFound", "Invalid rev id"))
     }
 
     fn listing(&mut self, request: &Request, rest: &str) -> Reply {
@@ -410,34 +282,18 @@ impl State {
             true => "of-the-cdn",
             false => &blob.etag,
         };
-        let mut headers = format!("{about}ETag: \"{etag}\"\r\nAccept-Ranges: bytes\r\n");
-        let length = blob.bytes.len();
-        let range = request.headers.get("range").and_then(|range| {
-            let start: usize = range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()?;
-            let same = request
-                .headers
-                .get("if-range")
-                .is_none_or(|wanted| *wanted == format!("\"{etag}\""));
-            same.then_some(start)
-        });
-        let (status, start) = match range {
-            Some(start) if start >= length => return Reply::new(416, ""),
-            Some(start) => {
-                write!(
-                    headers,
-                    "Content-Range: bytes {start}-{}/{length}\r\n",
-                    length - 1
-                )
-                .expect("a string");
-                (206, start)
-            }
-            None => (200, 0),
-        };
-        let mut reply = Reply::new(status, headers);
-        reply.body = blob.bytes[start..].to_vec();
+        let headers = format!("{about}ETag: \"{etag}\"\r\n");
+        let mut reply = Reply::part(request, &blob.bytes, Some(&format!("\"{etag}\"")), headers);
         if request.method == "GET" {
             reply.fault = self.faults.get_mut(file).and_then(VecDeque::pop_front);
         }
         reply
     }
+}
+
+fn refused(status: u16, code: &str, message: &str) -> Reply {
+    Reply::new(
+        status,
+        format!("X-Error-Code: {code}\r\nX-Error-Message: {message}\r\n"),
+    )
 }

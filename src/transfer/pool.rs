@@ -18,9 +18,10 @@ const THREADS: usize = 4;
 const TICK: Duration = Duration::from_millis(100);
 
 /// What ended the work on several items.
-pub(super) struct Failed {
+pub struct Failed {
     /// The number of the item it came from, if it came from one.
     pub item: Option<usize>,
+    /// What it was.
     pub trouble: Trouble,
 }
 
@@ -30,7 +31,7 @@ pub(super) struct Failed {
 ///
 /// # Errors
 /// The first trouble that came up; an interruption; what an observer says. The other items are then left.
-pub(super) fn each<T: Sync, R: Send>(
+pub fn each<T: Sync, R: Send>(
     items: &[T],
     progress: &Progress,
     context: &RunContext,
@@ -91,7 +92,7 @@ pub(super) fn each<T: Sync, R: Send>(
 ///
 /// # Errors
 /// As [`each`].
-pub(super) fn one<R: Send>(
+pub fn one<R: Send>(
     context: &RunContext,
     work: impl Fn(&Progress) -> Result<R, Trouble> + Sync,
 ) -> Result<R, Trouble> {

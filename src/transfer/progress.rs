@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// Bytes done, remarks made, and whether to stop.
 #[derive(Default)]
-pub(super) struct Progress {
+pub struct Progress {
     bytes: AtomicU64,
     cancelled: AtomicBool,
     remarks: Mutex<Vec<String>>,
@@ -16,28 +16,28 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Counts bytes that are on the disk.
-    pub(super) fn add(&self, bytes: u64) {
+    pub fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Takes bytes back that have to be fetched again.
-    pub(super) fn take_back(&self, bytes: u64) {
+    pub fn take_back(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Asks the threads to end.
-    pub(super) fn cancel(&self) {
+    pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// # Errors
     /// The threads shall end.
-    pub(super) fn check(&self) -> Result<(), Trouble> {
+    pub fn check(&self) -> Result<(), Trouble> {
         match self.cancelled.load(Ordering::Relaxed) {
             true => Err(Trouble::Local(Error::interrupted("the download was interrupted"))),
             false => Ok(()),
@@ -45,13 +45,13 @@ impl Progress {
     }
 
     /// Something worth telling.
-    pub(super) fn remark(&self, text: String) {
+    pub fn remark(&self, text: String) {
         let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
         remarks.push(text);
     }
 
     /// The remarks since the last call.
-    pub(super) fn take_remarks(&self) -> Vec<String> {
+    pub fn take_remarks(&self) -> Vec<String> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

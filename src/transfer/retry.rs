@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ureq::http::HeaderMap;
+
 use super::progress::Progress;
 use crate::error::Error;
 
@@ -12,19 +14,19 @@ const ATTEMPTS: u32 = 5;
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
-/// The longest wait that the hub may ask for and is granted.
+/// The longest wait that a server may ask for and is granted.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Why one attempt came to nothing.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// The hub answered with an error.
+pub enum Trouble {
+    /// The server answered with an error.
     Refused(Refusal),
     /// There was no answer, or it broke off.
     Broken(String),
-    /// Whoever answered is no hub: the headers that tell commit and ETag are missing.
-    NoHub,
-    /// What arrived is not what the hub announced.
+    /// Whoever answered is not the kind of server that was asked.
+    Foreign,
+    /// What arrived is not what was announced.
     Corrupt(String),
     /// It is a matter of this machine: disk full, interrupted.
     Local(Error),
@@ -32,16 +34,29 @@ pub(super) enum Trouble {
 
 /// An answer that is an error.
 #[derive(Debug, Default)]
-pub(super) struct Refusal {
+pub struct Refusal {
+    /// The status, e.g. 404.
     pub status: u16,
-    /// `X-Error-Code`: `RepoNotFound`, `EntryNotFound`, `RevisionNotFound`, `GatedRepo`.
-    pub code: Option<String>,
-    /// `X-Error-Message`.
-    pub message: Option<String>,
-    /// How long to wait, if the hub says so.
-    pub wait: Option<Duration>,
-    /// `X-Repo-Commit`: the commit in which a missing file is missing.
-    pub commit: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The beginning of its text.
+    pub body: String,
+}
+
+impl Refusal {
+    /// The text of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long to wait, if the server says so: `Retry-After: 5`, or a hub's `RateLimit: "resolvers";r=0;t=143`.
+    pub fn wait(&self) -> Option<Duration> {
+        let seconds = self.header("retry-after").or_else(|| {
+            let parts = self.header("ratelimit")?.split(';');
+            parts.filter_map(|part| part.trim().strip_prefix("t=")).next()
+        });
+        seconds?.trim().parse().ok().map(Duration::from_secs)
+    }
 }
 
 impl From<Error> for Trouble {
@@ -52,18 +67,18 @@ impl From<Error> for Trouble {
 
 impl Trouble {
     /// Could the same request succeed a little later?
-    pub(super) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         match self {
             Trouble::Refused(refusal) => matches!(refusal.status, 408 | 429 | 500 | 502 | 503 | 504),
             Trouble::Broken(_) | Trouble::Corrupt(_) => true,
-            Trouble::NoHub | Trouble::Local(_) => false,
+            Trouble::Foreign | Trouble::Local(_) => false,
         }
     }
 
     /// Does it say nothing about the file, so that a copy in the cache may be used instead?
-    pub(super) fn is_outage(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         match self {
-            Trouble::NoHub => true,
+            Trouble::Foreign => true,
             Trouble::Corrupt(_) => false,
             trouble => trouble.may_pass(),
         }
@@ -71,25 +86,32 @@ impl Trouble {
 
     fn wait(&self) -> Option<Duration> {
         match self {
-            Trouble::Refused(refusal) => refusal.wait,
+            Trouble::Refused(refusal) => refusal.wait(),
             _ => None,
         }
     }
 }
 
 /// Counts the attempts at one thing.
-pub(super) struct Patience {
+pub struct Patience {
     failures: u32,
     attempts: u32,
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Patience {
-    pub(super) fn new() -> Self {
+    /// Gives up after several failures in a row.
+    pub fn new() -> Self {
         Self::of(ATTEMPTS)
     }
 
     /// Gives up after `attempts` failures in a row.
-    pub(super) fn of(attempts: u32) -> Self {
+    pub fn of(attempts: u32) -> Self {
         Patience {
             failures: 0,
             attempts,
@@ -97,7 +119,7 @@ impl Patience {
     }
 
     /// There was progress: the count starts again.
-    pub(super) fn renew(&mut self) {
+    pub fn renew(&mut self) {
         self.failures = 0;
     }
 
@@ -105,7 +127,7 @@ impl Patience {
     ///
     /// # Errors
     /// The trouble itself where another attempt makes no sense; an interruption.
-    pub(super) fn after(&mut self, trouble: Trouble, progress: &Progress) -> Result<(), Trouble> {
+    pub fn after(&mut self, trouble: Trouble, progress: &Progress) -> Result<(), Trouble> {
         self.failures += 1;
         let wait = trouble.wait();
         let too_long = wait.is_some_and(|wait| wait > LONGEST_WAIT);
@@ -115,7 +137,7 @@ impl Patience {
         let pause = wait.unwrap_or(FIRST_PAUSE * 2u32.pow(self.failures - 1));
         if wait.is_some_and(|wait| wait > Duration::ZERO) {
             progress.remark(format!(
-                "the hub asks to wait {} s before the next request",
+                "the server asks to wait {} s before the next request",
                 pause.as_secs()
             ));
         }
@@ -131,7 +153,7 @@ impl Patience {
 }
 
 /// Repeats `work` until it succeeds, makes no sense, or has failed too often.
-pub(super) fn patiently<T>(
+pub fn patiently<T>(
     mut patience: Patience,
     progress: &Progress,
     mut work: impl FnMut() -> Result<T, Trouble>,

@@ -1,0 +1,71 @@
+//! A few rows of a chunk, copied out of its files.
+
+use super::chunk::ColumnView;
+use crate::activations::columns::Column;
+use crate::tensor::Kind;
+
+/// Rows of a chunk that is not mapped any more.
+pub(super) struct Kept {
+    /// Their numbers in the chunk, ascending.
+    rows: Vec<u32>,
+    columns: Vec<(Column, KeptColumn)>,
+}
+
+struct KeptColumn {
+    bytes: Vec<u8>,
+    kind: Kind,
+    row: Vec<i64>,
+}
+
+impl Kept {
+    /// No column yet of the rows with these numbers.
+    pub(super) fn new(mut rows: Vec<u32>) -> Self {
+        rows.sort_unstable();
+        rows.dedup();
+        Kept {
+            rows,
+            columns: Vec::new(),
+        }
+    }
+
+    /// The numbers of the rows.
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Copies a column; `place` says where in `view` a row lies.
+    pub(super) fn copy(&mut self, column: Column, view: &ColumnView<'_>, place: impl Fn(u32) -> usize) {
+        let width = view.row.iter().product::<i64>() as usize * view.kind.elt_size_in_bytes();
+        let mut bytes = Vec::with_capacity(self.rows.len() * width);
+        for row in &self.rows {
+            let start = place(*row) * width;
+            bytes.extend_from_slice(&view.bytes[start..start + width]);
+        }
+        let kept = KeptColumn {
+            bytes,
+            kind: view.kind,
+            row: view.row.clone(),
+        };
+        self.columns.push((column, kept));
+    }
+
+    /// The columns, in the order in which they were copied.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|(column, _)| column)
+    }
+
+    /// A column.
+    pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
+        let (_, kept) = self.columns.iter().find(|(known, _)| known == column)?;
+        Some(ColumnView {
+            bytes: &kept.bytes,
+            kind: kept.kind,
+            row: kept.row.clone(),
+        })
+    }
+
+    /// Where row number `row` of the chunk lies. Only rows that were kept are asked for.
+    pub(super) fn place(&self, row: u32) -> usize {
+        self.rows.binary_search(&row).unwrap_or(0)
+    }
+}

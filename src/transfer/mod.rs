@@ -1,0 +1,16 @@
+//! Requests over HTTP and files that arrive in pieces: what is tried again and for how long, redirects, transfers that
+//! go on where they broke off, several of them at once.
+//!
+//! Whom to ask for what, and how to put a refusal into words, is left to the layers above: a hub, a web server, an
+//! object store.
+
+pub mod pool;
+mod progress;
+mod receive;
+mod request;
+mod retry;
+
+pub use progress::Progress;
+pub use receive::{Sink, persist, receive};
+pub use request::{Method, Reply, Request, Web, escaped, header, refusal, text};
+pub use retry::{Patience, Refusal, Trouble, patiently};
