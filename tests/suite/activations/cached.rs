@@ -236,10 +236,54 @@ fn what_is_wrong_with_a_cache_is_named() {
     Tensor::write_safetensors(&tensors, &file).expect("written");
     assert!(read(&other, json!({})).contains("belong together"));
 
+    let change = |name: &str, change: &dyn Fn(&str, &Tensor) -> Tensor| {
+        let folder = copy(name);
+        let file = folder.join(HOOKS[1]).join("chunk-00000001.safetensors");
+        let tensors = Tensor::read_safetensors(&file).expect("read");
+        let changed: Vec<(&str, Tensor)> = tensors
+            .iter()
+            .map(|(name, x)| (name.as_str(), change(name, x)))
+            .collect();
+        Tensor::write_safetensors(&changed, &file).expect("written");
+        read(&folder, json!({}))
+    };
+    let activation = |f: fn(&Tensor) -> Tensor| {
+        move |name: &str, x: &Tensor| match name {
+            "activation" => f(x),
+            _ => x.shallow_clone(),
+        }
+    };
+    let text = change("integers", &activation(|x| x.to_kind(Kind::Int)));
+    assert!(
+        text.contains("chunk-00000001") && text.contains("dtype torch.int32"),
+        "{text}"
+    );
+    let text = change("halves", &activation(|x| x.to_kind(Kind::Half)));
+    assert!(
+        text.contains("do not fit each other") && text.contains("torch.float16"),
+        "{text}"
+    );
+    let text = change("narrow", &activation(|x| x.narrow(1, 0, 40)));
+    assert!(
+        text.contains("do not fit each other") && text.contains("[40]"),
+        "{text}"
+    );
+    let text = change("flat", &activation(|x| x.reshape([-1])));
+    assert!(
+        text.contains("chunk-00000001") && text.contains("expected (rows, d)"),
+        "{text}"
+    );
+    let text = change("short", &activation(|x| x.narrow(0, 0, 100)));
+    assert!(text.contains("contradicts itself"), "{text}");
+    let text = change("floating ids", &|_, x| x.to_kind(Kind::Float));
+    assert!(text.contains("does not hold `tokens` as integers"), "{text}");
+
     let good = copy("good");
     assert!(read(&good, json!({"hook_points": ["blocks.1.hook_resid_pre"]})).contains("did you mean"));
     assert!(read(&good, json!({"target": "activations-2d"})).contains("single activations"));
     assert!(read(&folder.path().join("none"), json!({})).contains("no cache folder"));
+    std::fs::create_dir_all(folder.path().join("empty")).expect("made");
+    assert!(read(&folder.path().join("empty"), json!({})).contains("is empty"));
     std::fs::create_dir_all(folder.path().join("hollow").join(HOOKS[0])).expect("made");
     assert!(read(&folder.path().join("hollow"), json!({})).contains("holds no chunks"));
     let two_d = fixtures().join("cache/2d");
