@@ -300,8 +300,9 @@ fn leading_shape(files: &[ChunkFile]) -> Result<Vec<i64>> {
         let shape = file
             .shape(ACTIVATION)
             .ok_or_else(|| wrong(format!("holds no tensor `{ACTIVATION}`, only {:?}", file.names())))?;
-        let dtype = file.dtype(ACTIVATION).filter(|dtype| dtype.is_floating_point());
-        if dtype.is_none() || !(2..=3).contains(&shape.len()) || shape.contains(&0) {
+        let dtype = file.dtype(ACTIVATION);
+        let is_floating = dtype.is_some_and(DType::is_floating_point);
+        if !is_floating || !(2..=3).contains(&shape.len()) || shape.contains(&0) {
             return Err(wrong(format!(
                 "holds activations of shape {shape:?} and dtype {}; expected (rows, d) or (sequences, length, d) of \
                  a floating-point dtype",
