@@ -65,6 +65,8 @@ enum Origins {
 
 /// A tensor of a chunk: where its rows lie.
 pub(super) struct ColumnView<'a> {
+    /// What messages call its file.
+    pub file: &'a Path,
     pub bytes: &'a [u8],
     pub kind: Kind,
     /// Shape of one row.
@@ -148,6 +150,7 @@ impl Chunk {
             None => 1,
         };
         Some(ColumnView {
+            file: file.file.path(),
             bytes: file.file.bytes(name)?,
             kind: file.file.dtype(name)?.kind(),
             row: file.file.shape(name)?.get(leading..)?.to_vec(),

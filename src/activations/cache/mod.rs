@@ -19,6 +19,7 @@ mod config;
 mod engine;
 mod fetching;
 mod folder;
+mod form;
 mod gather;
 mod index;
 mod layout;

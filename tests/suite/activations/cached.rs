@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use saescript::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs,
+    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs, check_cache,
 };
 use saescript::config::{Value, from_value};
 use saescript::error::Result;
@@ -224,6 +224,13 @@ fn chunks_of_another_dtype_or_shape_are_named() {
             .map(|(name, x)| (name.as_str(), change(name, x)))
             .collect();
         Tensor::write_safetensors(&changed, &file).expect("written");
+        let report = check_cache(&cache, &RunContext::default()).expect("checked");
+        let first = report
+            .problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(first.contains("chunk-00000001"), "{name}: {report:?}");
         refusal(&cache, json!({}))
     };
     let activation = |f: fn(&Tensor) -> Tensor| {
@@ -242,9 +249,9 @@ fn chunks_of_another_dtype_or_shape_are_named() {
         text.contains("do not fit each other") && text.contains("float16"),
         "{text}"
     );
-    let text = change("narrow", &activation(|x| x.narrow(1, 0, 40)));
+    let text = change("narrow", &activation(|x| x.narrow(1, 0, 40).contiguous()));
     assert!(
-        text.contains("do not fit each other") && text.contains("[40]"),
+        text.contains("do not fit each other") && text.contains("float32 of width 40"),
         "{text}"
     );
     let text = change("flat", &activation(|x| x.reshape([-1])));
@@ -252,7 +259,7 @@ fn chunks_of_another_dtype_or_shape_are_named() {
         text.contains("chunk-00000001") && text.contains("expected (rows, d)"),
         "{text}"
     );
-    let text = change("short", &activation(|x| x.narrow(0, 0, 100)));
+    let text = change("short", &activation(|x| x.narrow(0, 0, 100).contiguous()));
     assert!(text.contains("contradicts itself"), "{text}");
     let text = change("floating ids", &|_, x| x.to_kind(Kind::Float));
     assert!(text.contains("does not hold `tokens` as integers"), "{text}");
