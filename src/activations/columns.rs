@@ -21,6 +21,13 @@ pub(super) enum Column {
     AttentionMask,
 }
 
+impl Column {
+    /// Does it hold activations?
+    pub(super) fn is_activation(&self) -> bool {
+        matches!(self, Column::Activation(_))
+    }
+}
+
 impl fmt::Display for Column {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

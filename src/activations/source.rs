@@ -42,7 +42,7 @@ impl ActivationFactoryDatasetSource {
     }
 }
 
-/// Activations that were written to disk before.
+/// Activations that were written before, to a folder here, on a web server or in an object store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationFactoryActivationsSource {
@@ -65,7 +65,8 @@ pub struct ActivationFactoryActivationsSource {
     /// Threads that read chunks ahead, or fetch them.
     #[serde(default = "four")]
     pub num_workers: usize,
-    /// Chunks that are read ahead at most; null reads each when it is needed.
+    /// Chunks that are read ahead at most; null reads each when it is needed. From elsewhere, the chunks that the next
+    /// refill of the factory's buffer takes are fetched ahead besides.
     #[serde(default = "prefetch")]
     pub prefetch: Option<usize>,
     /// How often the whole cache is read; null: again and again.

@@ -10,6 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 use super::chunk::{Checked, Chunk, Rows};
 use super::chunk_file::ChunkFile;
 use super::folder::ChunkFolder;
+use super::form::Form;
 use super::index::Entry;
 use super::layout::{self, ChunkName};
 use super::reader;
@@ -162,9 +163,15 @@ fn check_chunks(folders: &[HookFolder], report: &mut CacheReport, context: &RunC
         outcome
     });
     outcome?;
+    let mut usual: Option<Form> = None;
     for chunk in checked {
         report.rows += chunk.rows;
         report.problems.extend(chunk.problems);
+        if let Some(form) = chunk.form {
+            report
+                .problems
+                .extend(usual.get_or_insert_with(|| form.clone()).fits(&form).err());
+        }
     }
     context.events.emit(Event::TaskFinished).map(drop)
 }
@@ -184,6 +191,7 @@ fn tell(done: u64, progress: &Progress, context: &RunContext) -> Result<()> {
 #[derive(Default)]
 struct OneChunk {
     rows: u64,
+    form: Option<Form>,
     problems: Vec<Error>,
 }
 
@@ -207,23 +215,34 @@ fn check_chunk(folders: &[HookFolder], name: ChunkName, progress: &Progress) -> 
             Err(error) => found.problems.push(error),
         }
     }
-    // Which of the hook points' files is it?
-    let alone = files.iter().filter_map(|file| rows_of(vec![file.clone()]).err());
-    found.problems.extend(alone);
+    let mut together = None;
     if found.problems.len() == before {
-        match rows_of(files) {
-            Ok(rows) => found.rows = rows,
-            Err(error) => found.problems.push(error),
+        match opened(files.clone()) {
+            Ok(chunk) => {
+                found.rows = chunk.rows() as u64;
+                found.form = Some(Form::of(&chunk));
+                return found;
+            }
+            Err(error) => together = Some(error),
         }
+    }
+    // Which of the hook points' files is it?
+    let alone: Vec<Error> = files
+        .into_iter()
+        .filter_map(|file| opened(vec![file]).err())
+        .collect();
+    match alone.is_empty() {
+        true => found.problems.extend(together),
+        false => found.problems.extend(alone),
     }
     found
 }
 
-/// Rows of a chunk, after comparing it with the index and between hook points.
-fn rows_of(files: Vec<ChunkFile>) -> Result<u64> {
+/// A chunk after comparing it with the index and between hook points.
+fn opened(files: Vec<ChunkFile>) -> Result<Chunk> {
     let chunk = Chunk::open(files, &Rows::Stored, Checked::default())?;
     chunk.check()?;
-    Ok(chunk.rows() as u64)
+    Ok(chunk)
 }
 
 /// The folders with chunks: `folder` itself, or those in it.

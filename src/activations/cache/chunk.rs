@@ -45,6 +45,8 @@ pub(super) type Checked = Arc<OnceLock<Result<()>>>;
 
 /// A tensor of a chunk: where its rows lie.
 pub(super) struct ColumnView<'a> {
+    /// What messages call its file.
+    pub file: &'a Path,
     pub bytes: &'a [u8],
     pub kind: Kind,
     /// Shape of one row.
@@ -174,6 +176,7 @@ impl Chunk {
             None => 1,
         };
         Some(ColumnView {
+            file: file.file.path(),
             bytes: file.file.bytes(name)?,
             kind: file.file.dtype(name)?.kind(),
             row: file.file.shape(name)?.get(leading..)?.to_vec(),
@@ -277,8 +280,9 @@ fn leading_shape(files: &[ChunkFile]) -> Result<Vec<i64>> {
         let shape = file
             .shape(ACTIVATION)
             .ok_or_else(|| wrong(format!("holds no tensor `{ACTIVATION}`, only {:?}", file.names())))?;
-        let dtype = file.dtype(ACTIVATION).filter(|dtype| dtype.is_floating_point());
-        if dtype.is_none() || !(2..=3).contains(&shape.len()) || shape.contains(&0) {
+        let dtype = file.dtype(ACTIVATION);
+        let is_floating = dtype.is_some_and(DType::is_floating_point);
+        if !is_floating || !(2..=3).contains(&shape.len()) || shape.contains(&0) {
             return Err(wrong(format!(
                 "holds activations of shape {shape:?} and dtype {}; expected (rows, d) or (sequences, length, d) of \
                  a floating-point dtype",

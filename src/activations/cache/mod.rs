@@ -20,6 +20,7 @@ mod config;
 mod engine;
 mod fetching;
 mod folder;
+mod form;
 mod gather;
 mod index;
 mod kept;

@@ -1,11 +1,12 @@
 //! A cache as a sequence of chunks that can be opened in any order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::chunk::{ACTIVATION, Checked, Chunk, Rows};
 use super::chunk_file::ChunkFile;
 use super::fetching::Fetching;
 use super::folder::ChunkFolder;
+use super::form::Form;
 use super::index::{self, Entry, Index};
 use super::layout::{self, ChunkName};
 use crate::activations::CachePath;
@@ -27,6 +28,8 @@ pub(super) struct Contents {
     /// For each chunk, what its check came to. A chunk from elsewhere is checked each time it is fetched.
     checks: Vec<Checked>,
     rows: Rows,
+    /// What the chunk opened first looks like, and all others must.
+    form: OnceLock<Form>,
 }
 
 /// The chunks of one hook point.
@@ -159,6 +162,7 @@ impl Contents {
             checks: chunks.iter().map(|_| Checked::default()).collect(),
             chunks,
             rows,
+            form: OnceLock::new(),
         })
     }
 
@@ -180,7 +184,10 @@ impl Contents {
             true => Checked::default(),
             false => self.checks[number].clone(),
         };
-        Chunk::open(files, &self.rows, checked)
+        let chunk = Chunk::open(files, &self.rows, checked)?;
+        let form = Form::of(&chunk);
+        self.form.get_or_init(|| form.clone()).fits(&form)?;
+        Ok(chunk)
     }
 }
 

@@ -15,17 +15,18 @@ use crate::report::Printer;
 /// Check scripts and cached activations, without running anything
 ///
 /// Scripts are parsed with all that they import: syntax errors, names that stand for nothing, modules that cannot be
-/// found. Folders are caches of activations: every chunk is read, and what is truncated, altered, missing or unlike
-/// the other hook points is named.
+/// found. Folders, and locations such as https://host/path and s3://bucket/path, are caches of activations: every chunk
+/// is read, and what is truncated, altered, missing or unlike the other hook points is named.
 ///
 /// Exit code: 0 all is right, 1 a cache is damaged, 2 a script is wrong, or something is neither script nor cache.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript check examples/*.rhai
   saescript check path/to/activations
+  saescript check s3://bucket/path             # with AWS_ACCESS_KEY_ID and the like, as for Amazon's own programs
   saescript check --json train.rhai            # for editors: file, line, column, message, hints")]
 pub(super) struct Arguments {
-    /// Scripts, and folders with cached activations
+    /// Scripts, and folders or locations of cached activations
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write what is wrong as JSON, an array of objects

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use saescript::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs,
+    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs, check_cache,
 };
 use saescript::config::{Value, from_value};
 use saescript::error::Result;
@@ -188,44 +188,101 @@ fn a_cache_and_a_data_set_can_be_mixed() {
     assert_eq!(tokens.iter().filter(|id| **id == 7).count(), 64);
 }
 
+/// A copy of the fixture in 1D, in `folder/name`.
+fn copy(folder: &Path, name: &str) -> PathBuf {
+    let target = folder.join(name);
+    for hook_point in HOOKS {
+        std::fs::create_dir_all(target.join(hook_point)).expect("made");
+        for number in 0..4 {
+            let file = format!("{hook_point}/chunk-{number:08}.safetensors");
+            std::fs::copy(fixtures().join("cache/1d").join(&file), target.join(&file)).expect("copied");
+        }
+    }
+    target
+}
+
+/// What reading the cache at `path` to its end is refused with.
+fn refusal(path: &Path, changes: Value) -> String {
+    let outcome = stream(config(path, changes)).and_then(|mut stream| {
+        while stream.next_batch()?.is_some() {}
+        Ok(())
+    });
+    let error = outcome.expect_err("refused");
+    assert_eq!(error.fault().exit_code(), 2, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn chunks_of_another_dtype_or_shape_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let change = |name: &str, change: &dyn Fn(&str, &Tensor) -> Tensor| {
+        let cache = copy(folder.path(), name);
+        let file = cache.join(HOOKS[1]).join("chunk-00000001.safetensors");
+        let tensors = Tensor::read_safetensors(&file).expect("read");
+        let changed: Vec<(&str, Tensor)> = tensors
+            .iter()
+            .map(|(name, x)| (name.as_str(), change(name, x)))
+            .collect();
+        Tensor::write_safetensors(&changed, &file).expect("written");
+        let report = check_cache(&cache, &RunContext::default()).expect("checked");
+        let first = report
+            .problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(first.contains("chunk-00000001"), "{name}: {report:?}");
+        refusal(&cache, json!({}))
+    };
+    let activation = |f: fn(&Tensor) -> Tensor| {
+        move |name: &str, x: &Tensor| match name {
+            "activation" => f(x),
+            _ => x.shallow_clone(),
+        }
+    };
+    let text = change("integers", &activation(|x| x.to_kind(Kind::Int)));
+    assert!(
+        text.contains("chunk-00000001") && text.contains("dtype int32"),
+        "{text}"
+    );
+    let text = change("halves", &activation(|x| x.to_kind(Kind::Half)));
+    assert!(
+        text.contains("do not fit each other") && text.contains("float16"),
+        "{text}"
+    );
+    let text = change("narrow", &activation(|x| x.narrow(1, 0, 40).contiguous()));
+    assert!(
+        text.contains("do not fit each other") && text.contains("float32 of width 40"),
+        "{text}"
+    );
+    let text = change("flat", &activation(|x| x.reshape([-1])));
+    assert!(
+        text.contains("chunk-00000001") && text.contains("expected (rows, d)"),
+        "{text}"
+    );
+    let text = change("short", &activation(|x| x.narrow(0, 0, 100).contiguous()));
+    assert!(text.contains("contradicts itself"), "{text}");
+    let text = change("floating ids", &|_, x| x.to_kind(Kind::Float));
+    assert!(text.contains("does not hold `tokens` as integers"), "{text}");
+}
+
 #[test]
 fn what_is_wrong_with_a_cache_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let copy = |name: &str| {
-        let target = folder.path().join(name);
-        for hook_point in HOOKS {
-            std::fs::create_dir_all(target.join(hook_point)).expect("made");
-            for number in 0..4 {
-                let file = format!("{hook_point}/chunk-{number:08}.safetensors");
-                std::fs::copy(fixtures().join("cache/1d").join(&file), target.join(&file)).expect("copied");
-            }
-        }
-        target
-    };
-    let read = |path: &Path, changes: Value| {
-        let outcome = stream(config(path, changes)).and_then(|mut stream| {
-            while stream.next_batch()?.is_some() {}
-            Ok(())
-        });
-        let error = outcome.expect_err("refused");
-        assert_eq!(error.fault().exit_code(), 2, "{error}");
-        error.to_string()
-    };
-    let missing_chunk = copy("missing_chunk");
+    let missing_chunk = copy(folder.path(), "missing_chunk");
     std::fs::remove_file(missing_chunk.join(HOOKS[1]).join("chunk-00000002.safetensors")).expect("removed");
-    assert!(read(&missing_chunk, json!({})).contains("unequal chunks"));
+    assert!(refusal(&missing_chunk, json!({})).contains("unequal chunks"));
 
-    let cut = copy("cut");
+    let cut = copy(folder.path(), "cut");
     let file = cut.join(HOOKS[1]).join("chunk-00000003.safetensors");
     let bytes = std::fs::read(&file).expect("read");
     std::fs::write(&file, &bytes[..bytes.len() - 100]).expect("written");
-    let text = read(&cut, json!({}));
+    let text = refusal(&cut, json!({}));
     assert!(
         text.contains("chunk-00000003") && text.contains("cut short"),
         "{text}"
     );
 
-    let other = copy("other");
+    let other = copy(folder.path(), "other");
     let file = other.join(HOOKS[1]).join("chunk-00000001.safetensors");
     let mut tensors = Tensor::read_safetensors(&file).expect("read");
     for (name, x) in &mut tensors {
@@ -234,14 +291,16 @@ fn what_is_wrong_with_a_cache_is_named() {
         }
     }
     Tensor::write_safetensors(&tensors, &file).expect("written");
-    assert!(read(&other, json!({})).contains("belong together"));
+    assert!(refusal(&other, json!({})).contains("belong together"));
 
-    let good = copy("good");
-    assert!(read(&good, json!({"hook_points": ["blocks.1.hook_resid_pre"]})).contains("did you mean"));
-    assert!(read(&good, json!({"target": "activations-2d"})).contains("single activations"));
-    assert!(read(&folder.path().join("none"), json!({})).contains("no cache folder"));
+    let good = copy(folder.path(), "good");
+    assert!(refusal(&good, json!({"hook_points": ["blocks.1.hook_resid_pre"]})).contains("did you mean"));
+    assert!(refusal(&good, json!({"target": "activations-2d"})).contains("single activations"));
+    assert!(refusal(&folder.path().join("none"), json!({})).contains("no cache folder"));
+    std::fs::create_dir_all(folder.path().join("empty")).expect("made");
+    assert!(refusal(&folder.path().join("empty"), json!({})).contains("is empty"));
     std::fs::create_dir_all(folder.path().join("hollow").join(HOOKS[0])).expect("made");
-    assert!(read(&folder.path().join("hollow"), json!({})).contains("holds no chunks"));
+    assert!(refusal(&folder.path().join("hollow"), json!({})).contains("holds no chunks"));
     let two_d = fixtures().join("cache/2d");
-    assert!(read(&two_d, json!({"target": "activations-2d", "context_size": 12})).contains("24 tokens"));
+    assert!(refusal(&two_d, json!({"target": "activations-2d", "context_size": 12})).contains("24 tokens"));
 }

@@ -3,6 +3,7 @@
 mod cached;
 pub mod files;
 mod parity;
+mod refusals;
 mod remote;
 mod stream;
 mod toy;
