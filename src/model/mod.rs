@@ -7,6 +7,7 @@ mod decoder;
 mod families;
 mod generate;
 mod hf_config;
+mod hf_rope;
 mod hooks;
 mod language_model;
 mod layers;

@@ -109,9 +109,10 @@ fn hooks_see_the_prompt_once_and_then_each_new_token() {
 fn the_cache_starts_anew_where_a_longrope_model_turns_to_its_long_frequencies() {
     let folder = copy_of("neox_parallel");
     let scaling = serde_json::json!({
-        "rope_type": "longrope", "short_factor": [1.0], "long_factor": [64.0], "original_max_position_embeddings": 15,
+        "rope_type": "longrope", "short_factor": [1.0], "long_factor": [64.0],
     });
     set(folder.path(), "rope_scaling", scaling);
+    set(folder.path(), "original_max_position_embeddings", 15.into());
     let model = load(folder.path(), Backend::Auto);
     let mut lengths = Vec::new();
     let note: Edit<'_> = Box::new(|x, _| {

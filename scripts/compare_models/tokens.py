@@ -1,0 +1,2 @@
+def compare(only, program, place):
+    return 0
