@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from . import lens, models
+from . import models
 from .cases import Case
+from .lens import Lens
 from .program import Program
 
 #: Largest absolute difference that counts as equal.
@@ -41,6 +42,9 @@ def difference(ours: torch.Tensor | None, theirs: torch.Tensor) -> tuple[float, 
 def compare_tensors(result: Result, column: str, ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
     """Enters the worst of `theirs` into `column`."""
     for name, tensor in theirs.items():
+        if "_norm.hook_" in name and name in ours:
+            # TransformerLens makes one row of each token's each head there; here the batch stays a dimension.
+            tensor = tensor.view_as(ours[name]) if tensor.numel() == ours[name].numel() else tensor
         where = "logits" if name == "logits" and column == "hidden" else column
         differs, allowed = difference(ours.get(name), tensor)
         result.worst[where] = max(result.worst.get(where, 0.0), differs)
@@ -49,6 +53,15 @@ def compare_tensors(result: Result, column: str, ours: dict[str, torch.Tensor], 
             if name in ours and ours[name].shape != tensor.shape:
                 what = f"has shape {list(ours[name].shape)} instead of {list(tensor.shape)}"
             result.problems.append(f"{column} {name} {what}")
+
+
+def compare_hooks(result: Result, column: str, ours: dict[str, torch.Tensor], lens: Lens, tokens: torch.Tensor) -> None:
+    """Enters the worst of TransformerLens's activations, and of the logits with each of those of one block halved."""
+    activations = lens.activations(tokens)
+    compare_tensors(result, column, ours, activations)
+    for name in activations:
+        if f"edited/{name}" in ours:
+            compare_tensors(result, "edited", ours, {f"edited/{name}": lens.edited(tokens, name)})
 
 
 def expected_refusal(case: Case, error: str | None, result: Result) -> None:
@@ -68,7 +81,7 @@ def run(case: Case, program: Program, place: Path) -> Result:
     theirs = models.reference(model, tokens)
     continued = [models.greedy(model, prompt, NEW_TOKENS) for prompt in prompts]
     models.save(case, model, folder)
-    answer = program.model(folder, tokens, prompts, NEW_TOKENS)
+    answer = program.model(folder, tokens, prompts, NEW_TOKENS, edits=case.lens)
     if case.refused is not None:
         expected_refusal(case, answer.error, result)
         return result
@@ -81,8 +94,8 @@ def run(case: Case, program: Program, place: Path) -> Result:
     }
     compare_tensors(result, "hidden", by_backend["huggingface"], theirs)
     if case.lens:
-        compare_tensors(result, "bare", by_backend["huggingface"], lens.activations(model, tokens, False))
-        compare_tensors(result, "folded", by_backend["transformer_lens"], lens.activations(model, tokens, True))
+        compare_hooks(result, "bare", by_backend["huggingface"], Lens(model, False), tokens)
+        compare_hooks(result, "folded", by_backend["transformer_lens"], Lens(model, True), tokens)
     for number, text in enumerate(continued):
         for cached in ("true", "false"):
             ours = answer.tensors[f"greedy/{number}/{cached}"]
@@ -95,7 +108,7 @@ def run(case: Case, program: Program, place: Path) -> Result:
 
 def compare(cases: list[Case], program: Program, place: Path) -> int:
     """Runs `cases`, prints a table, and returns how many are beyond their tolerance."""
-    columns = ["hidden", "logits", "bare", "folded"]
+    columns = ["hidden", "logits", "bare", "folded", "edited"]
     print(f"{'model':<44}" + "".join(f"{column:>10}" for column in columns) + f"{'greedy':>8}")
     wrong = 0
     for case in cases:

@@ -71,21 +71,34 @@ def details(config) -> dict:
     return {}
 
 
-@torch.no_grad()
-def activations(model: PreTrainedModel, tokens: torch.Tensor, folded: bool) -> dict[str, torch.Tensor]:
-    """Logits and every hook that TransformerLens has, with or without its weight processing."""
-    cfg = HookedTransformerConfig(**shape(model.config) | details(model.config))
-    state = CONVERTERS[model.config.model_type](model, cfg)
-    state = {name: tensor.detach().clone() for name, tensor in state.items()}
-    hooked = HookedTransformer(cfg)
-    step = folded
-    hooked.load_and_process_state_dict(
-        state, fold_ln=step, center_writing_weights=step and cfg.normalization_type.startswith("LN"), center_unembed=step, fold_value_biases=step
-    )
-    logits, cache = hooked.run_with_cache(tokens)
-    found = {"logits": logits} | dict(cache.items())
-    if cfg.n_key_value_heads is None:
-        # With an input for each head, ln1's hooks get a dimension for the heads too: that is a pass of its own.
-        hooked.set_use_attn_in(True)
-        found |= dict(hooked.run_with_cache(tokens, names_filter=lambda name: name.endswith("hook_attn_in"))[1].items())
-    return found
+class Lens:
+    """TransformerLens's version of a model, with its weight processing or without."""
+
+    @torch.no_grad()
+    def __init__(self, model: PreTrainedModel, folded: bool):
+        cfg = HookedTransformerConfig(**shape(model.config) | details(model.config))
+        state = CONVERTERS[model.config.model_type](model, cfg)
+        state = {name: tensor.detach().clone() for name, tensor in state.items()}
+        self.model = HookedTransformer(cfg)
+        centred = folded and cfg.normalization_type.startswith("LN")
+        self.model.load_and_process_state_dict(state, fold_ln=folded, center_writing_weights=centred, center_unembed=folded, fold_value_biases=folded)
+
+    @torch.no_grad()
+    def activations(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Logits, the unembedding, and every hook."""
+        logits, cache = self.model.run_with_cache(tokens)
+        found = {"logits": logits, "W_U": self.model.W_U} | dict(cache.items())
+        if self.model.cfg.n_key_value_heads is None:
+            # With an input for each head, ln1's hooks get a dimension for the heads too: that is a pass of its own.
+            self.model.set_use_attn_in(True)
+            found |= dict(self.model.run_with_cache(tokens, names_filter=lambda name: name.endswith("hook_attn_in"))[1].items())
+            self.model.set_use_attn_in(False)
+        return found
+
+    @torch.no_grad()
+    def edited(self, tokens: torch.Tensor, name: str) -> torch.Tensor:
+        """Logits with the activation at a hook halved."""
+        self.model.set_use_attn_in(name.endswith("hook_attn_in"))
+        logits = self.model.run_with_hooks(tokens, fwd_hooks=[(name, lambda activation, hook: activation * 0.5)])
+        self.model.set_use_attn_in(False)
+        return logits

@@ -29,13 +29,13 @@ class Program:
         file.write_text(script, encoding="utf-8")
         return subprocess.run([self.path, "run", file, *args], capture_output=True, text=True, check=False)
 
-    def model(self, folder: Path, tokens: torch.Tensor, prompts: list[torch.Tensor], new_tokens: int) -> Answer:
-        """Logits, every hook of both backends, and greedy continuations of a model folder."""
+    def model(self, folder: Path, tokens: torch.Tensor, prompts: list[torch.Tensor], new_tokens: int, edits: bool) -> Answer:
+        """Logits, every hook of both backends, logits with hooks of one block halved, and greedy continuations."""
         asked, answered = self.place / "asked.safetensors", self.place / "answered.safetensors"
         answered.unlink(missing_ok=True)
         inputs = {"tokens": tokens} | {f"prompt{n}": prompt.contiguous() for n, prompt in enumerate(prompts)}
         save_file(inputs, asked)
-        result = self.run(MODEL_SCRIPT, str(folder), str(asked), str(answered), str(len(prompts)), str(new_tokens))
+        result = self.run(MODEL_SCRIPT, str(folder), str(asked), str(answered), str(len(prompts)), str(new_tokens), str(int(edits)))
         if result.returncode != 0:
             return Answer({}, result.stderr.strip())
         return Answer(load_file(answered), None)
@@ -61,6 +61,15 @@ for backend in ["huggingface", "transformer_lens"] {
     let names = model.hook_points().map(|point| point.name);
     let cache = model.run_with_cache(input.tokens, names);
     for name in names { out[backend + "/" + name] = cache[name]; }
+    out[backend + "/W_U"] = model.W_U();
+    let last = model.cfg.n_layers - 1;
+    for name in names {
+        if ARGS[5] == "1" && (!name.starts_with("blocks.") || name.starts_with(`blocks.${last}.`)) {
+            let hooks = #{};
+            hooks[name] = |x| x * 0.5;
+            out[backend + "/edited/" + name] = model.run_with_hooks(input.tokens, hooks);
+        }
+    }
     if backend == "huggingface" {
         for n in 0..parse_int(ARGS[3]) {
             for cached in [true, false] {
