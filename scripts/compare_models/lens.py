@@ -98,7 +98,10 @@ class Lens:
     @torch.no_grad()
     def edited(self, tokens: torch.Tensor, name: str) -> torch.Tensor:
         """Logits with the activation at a hook halved."""
-        self.model.set_use_attn_in(name.endswith("hook_attn_in"))
+        per_head = name.endswith("hook_attn_in")
+        if per_head:
+            self.model.set_use_attn_in(True)
         logits = self.model.run_with_hooks(tokens, fwd_hooks=[(name, lambda activation, hook: activation * 0.5)])
-        self.model.set_use_attn_in(False)
+        if per_head:
+            self.model.set_use_attn_in(False)
         return logits

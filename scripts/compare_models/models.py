@@ -46,7 +46,7 @@ def save(case: Case, model: PreTrainedModel, folder: Path) -> None:
     """Writes a model folder as the case says."""
     written = model.base_model if case.base else model
     weights = {name: tensor.to(getattr(torch, case.dtype)) for name, tensor in written.state_dict().items()}
-    written.save_pretrained(folder, state_dict=weights, max_shard_size="40KB" if case.sharded else "5GB")
+    written.save_pretrained(folder, state_dict=weights, max_shard_size="16KB" if case.sharded else "5GB")
     if case.rewrite:
         path = folder / "config.json"
         config = json.loads(path.read_text(encoding="utf-8"))

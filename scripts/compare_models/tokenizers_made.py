@@ -41,6 +41,8 @@ class Kind:
     without: tuple[str, ...] = ()
     #: Its tokens are the text itself, byte for byte.
     exact: bool = False
+    #: Several tokens may stand for parts of one letter.
+    decomposes: bool = False
     #: Leaves out of tokenizer.json that these are added tokens.
     unlisted: tuple[str, ...] = ()
 
@@ -196,7 +198,7 @@ KINDS = [
     Kind("Gemma", gemma),
     Kind("Gemma, no add_bos_token", lambda: gemma(add_bos_token=False)),
     Kind("Phi", phi, exact=True),
-    Kind("unigram, NFKC", lambda: pieces_by_unigram(normalizers.NFKC(), bos_token="<s>")),
+    Kind("unigram, NFKC", lambda: pieces_by_unigram(normalizers.NFKC(), bos_token="<s>"), decomposes=True),
     Kind("unigram, NFC, no BOS", lambda: pieces_by_unigram(normalizers.NFC())),
-    Kind("unigram, NFD, lower case", lambda: pieces_by_unigram(normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]), bos_token="<s>")),
+    Kind("unigram, NFD, lower case", lambda: pieces_by_unigram(normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]), bos_token="<s>"), decomposes=True),
 ]

@@ -63,8 +63,8 @@ def bare(text: str) -> str:
     return "".join(plain.casefold().replace("▁", " ").split())
 
 
-def trace_problem(text: str, answer: dict, tokenizer: PreTrainedTokenizerFast, exact: bool) -> str | None:
-    """What is wrong with the ranges of a text, if anything. `exact`: tokens are the text, byte for byte."""
+def trace_problem(text: str, answer: dict, tokenizer: PreTrainedTokenizerFast, kind: Kind) -> str | None:
+    """What is wrong with the ranges of a text, if anything."""
     reached = 0
     specials = set(tokenizer.all_special_tokens)
     for token, part, string in zip(answer["ids"], answer["trace"], answer["strings"], strict=True):
@@ -75,10 +75,10 @@ def trace_problem(text: str, answer: dict, tokenizer: PreTrainedTokenizerFast, e
                 return f"token {string!r} stands for nothing"
             continue
         start, end = part["start"], part["end"]
-        partial = "\ufffd" in string or string == tokenizer.unk_token or end - start == 1 and bare(string) in bare(part["text"])
+        partial = "\ufffd" in string or string == tokenizer.unk_token or kind.decomposes
         if not partial and bare(string) != bare(part["text"]):
             return f"{part['text']!r} is traced for the token {string!r}"
-        if exact and (start > reached or not partial and string != part["text"]):
+        if kind.exact and (start > reached or not partial and string != part["text"]):
             return f"{part['text']!r} from {start} is traced for the token {string!r} after {reached}"
         if part["text"] != text[start:end]:
             return f"{part['text']!r} is not {text[start:end]!r}, characters {start} to {end}"
@@ -113,7 +113,7 @@ def check(kind: Kind, program: Program, place: Path) -> list[str]:
             whole = tokenizer.decode(wanted, clean_up_tokenization_spaces=False)
             if answer["text"] != whole:
                 problems.append(f"{text!r}: text {answer['text']!r} instead of {whole!r}")
-            if problem := trace_problem(text, answer, tokenizer, kind.exact):
+            if problem := trace_problem(text, answer, tokenizer, kind):
                 problems.append(f"{text!r}: trace: {problem}")
     return problems
 

@@ -108,7 +108,10 @@ impl HfConfig {
 
     /// The same with the text at `key` of the object at `section` replaced by `new` where it is one of `old`.
     pub fn with_text_replaced(mut self, section: &str, key: &str, old: &[&str], new: &str) -> Self {
-        if let Some(text) = self.values.get_mut(section).and_then(|section| section.get_mut(key))
+        if let Some(text) = self
+            .values
+            .get_mut(section)
+            .and_then(|section| section.get_mut(key))
             && text.as_str().is_some_and(|text| old.contains(&text))
         {
             *text = new.into();

@@ -265,6 +265,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_dynamic_rotation_slows_down_beyond_the_context_of_the_training() {
+        let dynamic = Rope {
+            theta: 10_000.0,
+            scaling: RopeScaling::Dynamic {
+                factor: 4.0,
+                original: 16,
+            },
+        };
+        let plain = Rope::plain(10_000.0).frequencies(8, 16);
+        assert_eq!(dynamic.frequencies(8, 16), plain);
+        let long = dynamic.frequencies(8, 32);
+        assert_eq!(long[0], 1.0);
+        assert!(long.iter().zip(&plain).skip(1).all(|(long, plain)| long < plain));
+        assert_eq!(dynamic.context(16), 64);
+        assert!(!dynamic.changes_between(3, 16) && dynamic.changes_between(16, 17));
+    }
+
+    #[test]
     fn a_rotation_keeps_norms_and_depends_on_distances_only() {
         let rope = Rope::plain(10_000.0);
         let rotation =

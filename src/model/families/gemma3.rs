@@ -18,7 +18,13 @@ pub(super) static FAMILY: Family = Family {
     model_type: "gemma3_text",
     configure,
     names: WeightNames {
-        prefixes: &["model.", "language_model.model.", "model.language_model.", "language_model.", ""],
+        prefixes: &[
+            "model.",
+            "language_model.model.",
+            "model.language_model.",
+            "language_model.",
+            "",
+        ],
         unembed: &["lm_head", "language_model.lm_head"],
         qk_norm: Some(("self_attn.q_norm", "self_attn.k_norm")),
         ..gemma2::NAMES

@@ -121,7 +121,8 @@ pub(super) fn family_of(config: &HfConfig) -> Result<&'static Family> {
             .iter()
             .any(|architecture| architectures.contains(architecture))
     };
-    let typed = |family: &&&Family| architectures.is_empty() && config.model_type() == Some(family.model_type);
+    let typed =
+        |family: &&&Family| architectures.is_empty() && config.model_type() == Some(family.model_type);
     if let Some(family) = FAMILIES.iter().find(known).or(FAMILIES.iter().find(typed)) {
         return Ok(family);
     }
@@ -146,7 +147,11 @@ mod tests {
         let mut types = std::collections::HashSet::new();
         for family in FAMILIES {
             assert!(!family.name.is_empty() && !family.architectures.is_empty());
-            assert!(types.insert(family.model_type), "{} is claimed twice", family.model_type);
+            assert!(
+                types.insert(family.model_type),
+                "{} is claimed twice",
+                family.model_type
+            );
             assert!(!family.names.prefixes.is_empty(), "{}", family.name);
             for architecture in family.architectures {
                 assert!(seen.insert(architecture), "{architecture} is claimed twice");

@@ -30,7 +30,9 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
             eps: config.number_or("layer_norm_eps", 1e-5)?,
         },
         residual: Residual::Parallel,
-        position: base.position.on_part(config.rotary_fraction("partial_rotary_factor", 0.5)?),
+        position: base
+            .position
+            .on_part(config.rotary_fraction("partial_rotary_factor", 0.5)?),
         attention: Attention {
             qk_norm: match config.flag_or("qk_layernorm", false)? {
                 true => QkNorm::PerHead,

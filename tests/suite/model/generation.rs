@@ -5,7 +5,7 @@ use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel};
 use saescript::tensor::Tensor;
 
 use super::{copy_of, load, own, set, some_tokens};
-use crate::fixtures::folders;
+use crate::fixtures::{folders, tensor, tensors};
 
 fn generate(model: &LanguageModel, prompt: &Tensor, config: &GenerationConfig) -> Tensor {
     model
@@ -42,6 +42,30 @@ fn greedy_text_is_the_same_with_and_without_the_cache() {
         assert!(cached.narrow(1, 0, 12).equal(&prompt));
     }
     eprintln!("compared {} models", folders.len());
+}
+
+#[test]
+fn greedy_text_is_that_of_transformers() {
+    let mut compared = 0;
+    for folder in folders("model", "lm") {
+        let reference = tensors(folder.join("hf_outputs.safetensors"));
+        if !reference.contains("greedy") {
+            continue;
+        }
+        let text = tensor(&reference, "greedy");
+        let model = load(&folder, Backend::Huggingface);
+        for use_cache in [true, false] {
+            let config = GenerationConfig {
+                max_new_tokens: 12,
+                use_cache,
+                ..greedy()
+            };
+            let ours = generate(&model, &text.narrow(1, 0, 12), &config);
+            assert!(ours.equal(&text), "{}, cache: {use_cache}", folder.display());
+        }
+        compared += 1;
+    }
+    assert!(compared >= 5);
 }
 
 #[test]
