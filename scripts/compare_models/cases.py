@@ -1,5 +1,6 @@
 """The models to compare: families, shapes, options, and ways of writing them to disk."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -262,3 +263,47 @@ CASES = [
     olmo2("old file", HF | {"rewrite": dropping("rms_norm_eps", "num_key_value_heads", "rope_theta")}, num_key_value_heads=6),
     llama("unknown family", {"refused": "MambaForCausalLM", "rewrite": setting(architectures=["MambaForCausalLM"], model_type="mamba")}),
 ]
+
+
+def random_cases(count: int, seed: int) -> list[Case]:
+    """Models of random families and shapes."""
+    chance = random.Random(seed)
+    return [random_case(chance, number) for number in range(count)]
+
+
+def random_case(chance: random.Random, number: int) -> Case:
+    heads = chance.choice([1, 2, 3, 4, 6, 8])
+    width = chance.choice([4, 6, 8, 10, 16])
+    groups = chance.choice([n for n in (1, 2, 3, 4, 8) if heads % n == 0])
+    free = chance.choice([4, 8, 12, 20])
+    window = chance.choice([1, 3, 5, 9, 17, 40])
+    activation = chance.choice(["gelu", "gelu_new", "relu", "silu", "gelu_pytorch_tanh"])
+    tied, bias = chance.random() < 0.5, chance.random() < 0.5
+    sizes = {"hidden_size": heads * width, "num_attention_heads": heads, "num_hidden_layers": chance.randint(1, 5),
+             "intermediate_size": chance.randint(1, 90), "vocab_size": chance.randint(312, 400), "tie_word_embeddings": tied}
+    grouped = sizes | {"num_key_value_heads": heads // groups}
+    case = {"dtype": chance.choice(["float32", "bfloat16", "float16"]), "sharded": chance.random() < 0.3, "seed": number,
+            "batch": chance.randint(1, 3), "length": chance.randint(2, 60), "prompts": (chance.randint(1, 50),)}
+    hf = HF | case
+    layers = [chance.choice(["full_attention", "sliding_attention"]) for _ in range(sizes["num_hidden_layers"])]
+    windowed = {"use_sliding_window": True, "sliding_window": window, "layer_types": layers}
+    name = f"random {number}"
+    return chance.choice([
+        lambda: gpt2(name, case, n_embd=heads * width, n_head=heads, n_layer=sizes["num_hidden_layers"], n_inner=chance.randint(1, 90),
+                     activation_function=activation, scale_attn_by_inverse_layer_idx=bias, tie_word_embeddings=tied),
+        lambda: neox(name, case, **sizes, hidden_act=activation, use_parallel_residual=bias, rotary_pct=chance.choice([0.5, 1.0])),
+        lambda: neox(name, hf, **sizes, attention_bias=bias, rotary_pct=chance.uniform(0.2, 0.7)),
+        lambda: llama(name, hf, **grouped, head_dim=free, hidden_act=activation, attention_bias=bias, mlp_bias=tied, rope_theta=chance.uniform(10, 1e6)),
+        lambda: llama(name, case, **grouped),
+        lambda: mistral(name, case, **grouped, sliding_window=window, head_dim=free),
+        lambda: qwen2(name, case, **grouped, hidden_act=activation),
+        lambda: qwen2(name, hf, **grouped, **windowed),
+        lambda: qwen3(name, hf, **grouped, **windowed, head_dim=free, attention_bias=bias),
+        lambda: gemma(name, case, **grouped, head_dim=free),
+        lambda: gemma2(name, case, **grouped, head_dim=free, sliding_window=window, layer_types=layers, query_pre_attn_scalar=chance.randint(4, 40)),
+        lambda: gemma3(name, case, **grouped, head_dim=free, sliding_window=window, layer_types=layers, query_pre_attn_scalar=chance.randint(4, 40)),
+        lambda: phi(name, case, **sizes | {"tie_word_embeddings": False}, partial_rotary_factor=0.5 if width % 4 == 0 else 1.0),
+        lambda: phi(name, hf, **grouped, qk_layernorm=bias, hidden_act=activation, partial_rotary_factor=0.5 if width % 4 == 0 else 1.0),
+        lambda: phi3(name, hf, **grouped, sliding_window=window, rope_scaling=phi3_longrope(width // 2), original_max_position_embeddings=chance.randint(8, 40)),
+        lambda: olmo2(name, hf, **grouped, attention_bias=bias),
+    ])()

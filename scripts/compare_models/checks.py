@@ -16,6 +16,9 @@ TOLERANCE = 2e-5
 #: For numbers far from 1 (logits reach hundreds here), in parts of the largest: float32's own rounding, which the
 #: references show against float64, is up to 1.1e-6 of it.
 RELATIVE = 1.5e-6
+#: For logits after an intervention: halving what a norm reads makes rounding before it larger; up to 1.2e-4 was seen
+#: in residual streams of a few numbers.
+EDITED = 2e-4
 NEW_TOKENS = 12
 
 
@@ -47,6 +50,7 @@ def compare_tensors(result: Result, column: str, ours: dict[str, torch.Tensor], 
             tensor = tensor.view_as(ours[name]) if tensor.numel() == ours[name].numel() else tensor
         where = "logits" if name == "logits" and column == "hidden" else column
         differs, allowed = difference(ours.get(name), tensor)
+        allowed = max(allowed, EDITED) if column == "edited" else allowed
         result.worst[where] = max(result.worst.get(where, 0.0), differs)
         if differs > allowed:
             what = "is missing" if name not in ours else f"differs by {differs:.1e}, allowed {allowed:.1e}"

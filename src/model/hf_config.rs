@@ -192,7 +192,7 @@ impl HfConfig {
             "sliding_attention" => Err(self.missing("sliding_window")),
             other => {
                 let known = ["full_attention", "sliding_attention"];
-                Err(self.blame(Error::unknown("layer type", other, &known)))
+                Err(self.blame_key("layer_types", Error::unknown("layer type", other, &known)))
             }
         };
         types.iter().map(read).collect()

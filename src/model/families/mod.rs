@@ -112,8 +112,12 @@ pub static FAMILIES: &[&Family] = &[
 /// The family of the model that `config` describes.
 ///
 /// # Errors
-/// None knows its architecture; the message lists what is supported.
+/// None knows its architecture; the message lists what is supported. Quantized weights.
 pub(super) fn family_of(config: &HfConfig) -> Result<&'static Family> {
+    if config.get("quantization_config").is_some() {
+        let error = Error::input("quantized weights (the key `quantization_config`) are not supported");
+        return Err(config.blame(error.hint("load the checkpoint that was not quantized")));
+    }
     let architectures = config.architectures();
     let known = |family: &&&Family| {
         family
