@@ -113,6 +113,7 @@ def template(inner: Tokenizer, single: str, *specials: str) -> Tokenizer:
 
 
 END = "<|endoftext|>"
+BLANKS_AROUND = {"content": END, "lstrip": True, "rstrip": True, "single_word": False, "normalized": False, "special": True}
 LLAMA3 = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"]
 PIECES = ["<unk>", "<s>", "</s>"]
 GEMMA = ["<pad>", "<eos>", "<bos>", "<unk>"]
@@ -185,6 +186,7 @@ KINDS = [
     Kind("GPT-2, add_bos_token", gpt2, config={"add_bos_token": True}),
     Kind("GPT-2, old configuration", gpt2, config={"added_tokens_decoder": None}),
     Kind("GPT-2, end not in tokenizer.json", gpt2, unlisted=(END,)),
+    Kind("GPT-2, end takes blanks", gpt2, config={"added_tokens_decoder": {"0": BLANKS_AROUND}}),
     Kind("GPT-NeoX", neox),
     Kind("added tokens", with_added),
     Kind("Llama 3", llama3, exact=True),

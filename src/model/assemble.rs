@@ -139,6 +139,12 @@ impl<'a> Assembly<'a> {
         let shape = [self.config.d_vocab, self.config.d_model];
         let weight = match self.config.tied_embeddings {
             true => embed.shallow_clone(),
+            false if !self.files.contains(&name) => {
+                return Err(self.files.lacks(&name).hint(
+                    "this is the bare model: save the one with a language-modelling head, \
+                     or set `tie_word_embeddings` if it shares the embedding",
+                ));
+            }
             false => self.files.tensor(&name, &shape, self.kind, self.device)?,
         };
         let name = format!("{root}.bias");

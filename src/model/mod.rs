@@ -4,6 +4,7 @@ mod assemble;
 mod attention;
 mod config;
 mod decoder;
+mod ends;
 mod families;
 mod generate;
 mod hf_config;

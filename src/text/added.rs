@@ -20,28 +20,23 @@ const ROLES: &[&str] = &[
 
 impl Settings {
     /// Makes what is listed in `added_tokens_decoder`, and then every special token, an added token of `inner`: one
-    /// that texts cannot break. Words that the vocabulary lacks are left alone, since no model has a row for them.
+    /// that texts cannot break. Where both list a token, `added_tokens_decoder` says which blanks it takes. Words that
+    /// the vocabulary lacks are left alone, since no model has a row for them.
     ///
     /// # Errors
     /// The tokenizer refuses a token.
     pub(super) fn add_tokens(&self, inner: &mut Inner) -> Result<()> {
+        let known = inner.get_added_tokens_decoder();
         let mut wanted = self.listed();
         let roles = ROLES.iter().filter_map(|key| self.said(key));
         let more = self.said("additional_special_tokens").and_then(Value::as_array);
         for text in roles.chain(more.into_iter().flatten()).filter_map(token_text) {
-            if wanted.iter().all(|token| token.content != text) {
+            if known.values().chain(&wanted).all(|token| token.content != text) {
                 wanted.push(AddedToken::from(text, true));
             }
         }
-        let known = inner.get_added_tokens_decoder();
-        let lacking = |token: &AddedToken| {
-            let in_vocabulary = inner.token_to_id(&token.content).is_some();
-            in_vocabulary && known.values().all(|known| known.content != token.content)
-        };
-        let (special, plain): (Vec<_>, Vec<_>) = wanted
-            .into_iter()
-            .filter(lacking)
-            .partition(|token| token.special);
+        wanted.retain(|token| inner.token_to_id(&token.content).is_some());
+        let (special, plain): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|token| token.special);
         inner.add_special_tokens(special).map_err(unusable)?;
         inner.add_tokens(plain).map_err(unusable)?;
         Ok(())

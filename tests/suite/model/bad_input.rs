@@ -186,6 +186,22 @@ fn config_and_weights_that_disagree() {
         &mut said,
     );
     broken(
+        "quantized weights",
+        |folder| {
+            set(
+                folder,
+                "quantization_config",
+                serde_json::json!({"quant_method": "fp8"}),
+            )
+        },
+        &mut said,
+    );
+    broken(
+        "no unembedding",
+        |folder| set(folder, "tie_word_embeddings", false.into()),
+        &mut said,
+    );
+    broken(
         "more layers than weights",
         |folder| set(folder, "n_layer", 4.into()),
         &mut said,

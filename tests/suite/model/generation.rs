@@ -1,7 +1,7 @@
 //! Generation: the cache changes nothing, seeds decide, hooks are heard.
 
 use saescript::event::RunContext;
-use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel};
+use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel, LanguageModelConfig};
 use saescript::tensor::Tensor;
 
 use super::{copy_of, load, own, set, some_tokens};
@@ -107,6 +107,41 @@ fn a_text_ends_at_eos_and_waits_for_the_others() {
         [0; 5]
     );
     assert_eq!(text.size(), [2, 11]);
+}
+
+#[test]
+fn a_text_ends_where_the_models_files_say_too() {
+    let prompt = some_tokens(1, 12);
+    let config = GenerationConfig {
+        stop_at_eos: true,
+        ..greedy()
+    };
+    let folder = copy_of("gpt2");
+    let whole =
+        Vec::<i64>::try_from(generate(&load(folder.path(), Backend::Auto), &prompt, &greedy()).get(0));
+    let whole = whole.expect("tokens");
+    let fifth = whole[16];
+    let ends = format!(r#"{{"eos_token_id": [0, {fifth}]}}"#);
+    std::fs::write(folder.path().join("generation_config.json"), ends).expect("written");
+    let model = load(folder.path(), Backend::Auto);
+    assert_eq!(model.ends(), [0, fifth]);
+    let text = Vec::<i64>::try_from(generate(&model, &prompt, &config).get(0)).expect("tokens");
+    let length = whole[12..].iter().position(|token| [0, fifth].contains(token));
+    assert_eq!(text, whole[..12 + length.expect("an end") + 1]);
+    std::fs::write(
+        folder.path().join("generation_config.json"),
+        r#"{"eos_token_id": "end"}"#,
+    )
+    .expect("written");
+    let settings = LanguageModelConfig {
+        model_from_pretrained_path: Some(folder.path().into()),
+        ..LanguageModelConfig::default()
+    };
+    let error = LanguageModel::load(&settings, &RunContext::default()).expect_err("no id");
+    assert!(
+        error.message().contains("expected an id or a list of ids"),
+        "{error}"
+    );
 }
 
 #[test]
