@@ -108,17 +108,12 @@ impl Rope {
     /// Angle per token of each pair of numbers, for an input that ends at token `end`; `dims / 2` of them, and one
     /// more where `dims` is odd.
     fn frequencies(&self, dims: i64, end: i64) -> Vec<f64> {
-        let series = |theta: f64| -> Vec<f64> {
-            (0..pairs(dims))
-                .map(|pair| theta.powf(-2.0 * pair as f64 / dims as f64))
-                .collect()
-        };
-        let plain = series(self.theta);
+        let plain = series(self.theta, dims);
         match &self.scaling {
             RopeScaling::None => plain,
             RopeScaling::Dynamic { factor, original } => {
                 let stretch = factor * end.max(*original) as f64 / *original as f64 - (factor - 1.0);
-                series(self.theta * stretch.powf(dims as f64 / (dims as f64 - 2.0)))
+                series(self.theta * stretch.powf(dims as f64 / (dims as f64 - 2.0)), dims)
             }
             RopeScaling::Linear { factor } => plain.iter().map(|angle| angle / factor).collect(),
             RopeScaling::Llama3 {
@@ -146,14 +141,9 @@ impl Rope {
                     let wavelengths = original / (turns * 2.0 * std::f64::consts::PI);
                     dims as f64 * wavelengths.ln() / (2.0 * self.theta.ln())
                 };
-                let (mut first, mut last) = (dimension(*beta_fast), dimension(*beta_slow));
-                if *truncate {
-                    (first, last) = (first.floor(), last.ceil());
-                }
-                let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
-                let width = if first == last { 0.001 } else { last - first };
+                let share = ramp((dimension(*beta_fast), dimension(*beta_slow)), dims, *truncate);
                 let blend = |(pair, angle): (usize, &f64)| {
-                    let divide = ((pair as f64 - first) / width).clamp(0.0, 1.0);
+                    let divide = share(pair);
                     angle * (1.0 - divide) + angle / factor * divide
                 };
                 plain.iter().enumerate().map(blend).collect()
@@ -197,6 +187,24 @@ impl Rope {
             | RopeScaling::Llama3 { .. } => 1.0,
         }
     }
+}
+
+/// `theta^(-2i/dims)` for each pair of numbers.
+fn series(theta: f64, dims: i64) -> Vec<f64> {
+    (0..pairs(dims))
+        .map(|pair| theta.powf(-2.0 * pair as f64 / dims as f64))
+        .collect()
+}
+
+/// YaRN's share of division for each frequency: from 0 at the first of `ends` to 1 at the last.
+fn ramp(ends: (f64, f64), dims: i64, truncate: bool) -> impl Fn(usize) -> f64 {
+    let (first, last) = match truncate {
+        true => (ends.0.floor(), ends.1.ceil()),
+        false => ends,
+    };
+    let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
+    let width = if first == last { 0.001 } else { last - first };
+    move |pair| ((pair as f64 - first) / width).clamp(0.0, 1.0)
 }
 
 /// Pairs of numbers that turn together, of `dims` numbers; an odd one out is paired with its neighbour.
