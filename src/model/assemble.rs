@@ -132,13 +132,22 @@ impl<'a> Assembly<'a> {
     }
 
     fn unembed(&self, embed: &Tensor) -> Result<Linear> {
-        let name = format!("{}.weight", self.names.unembed);
+        let stored = |name: &&&str| self.files.contains(&format!("{name}.weight"));
+        let names = self.names.unembed;
+        let root = names.iter().find(stored).unwrap_or(&names[0]);
+        let name = format!("{root}.weight");
         let shape = [self.config.d_vocab, self.config.d_model];
         let weight = match self.config.tied_embeddings {
             true => embed.shallow_clone(),
+            false if !self.files.contains(&name) => {
+                return Err(self.files.lacks(&name).hint(
+                    "this is the bare model: save the one with a language-modelling head, \
+                     or set `tie_word_embeddings` if it shares the embedding",
+                ));
+            }
             false => self.files.tensor(&name, &shape, self.kind, self.device)?,
         };
-        let name = format!("{}.bias", self.names.unembed);
+        let name = format!("{root}.bias");
         let bias = match self.files.contains(&name) {
             true => Some(self.files.tensor(&name, &shape[..1], self.kind, self.device)?),
             false => None,
@@ -228,8 +237,9 @@ impl<'a> Assembly<'a> {
         };
         let config = self.config;
         let (q_width, k_width) = match config.attention.qk_norm {
+            QkNorm::Off => return Ok(None),
             QkNorm::Whole => (config.n_heads * config.d_head, config.n_kv_heads * config.d_head),
-            QkNorm::PerHead | QkNorm::Off => (config.d_head, config.d_head),
+            QkNorm::PerHead => (config.d_head, config.d_head),
         };
         Ok(Some((
             self.norm(&under(q), q_width)?,

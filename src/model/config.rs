@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::rotary::Rope;
+use super::rotary::{self, Rope};
 use crate::error::{Error, Result};
 
 /// Everything the decoder has to know about an architecture. Sizes are counts of numbers, not bytes.
@@ -131,6 +131,15 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// The same with biases everywhere, or nowhere.
+    pub(super) fn with_biases(self, bias: bool) -> Self {
+        Attention {
+            qkv_bias: bias,
+            out_bias: bias,
+            ..self
+        }
+    }
+
     /// How the heads of block `layer` attend.
     pub(super) fn in_block(self, layer: usize) -> Self {
         let divisor = if self.scale_by_layer {
@@ -193,8 +202,8 @@ impl Activation {
     /// By the names that configuration files use.
     pub fn parse(name: &str) -> Result<Self> {
         Ok(match name {
-            "gelu" => Activation::Gelu,
-            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::GeluTanh,
+            "gelu" | "gelu_python" => Activation::Gelu,
+            "gelu_new" | "gelu_fast" | "gelu_accurate" | "gelu_pytorch_tanh" => Activation::GeluTanh,
             "silu" | "swish" => Activation::Silu,
             "relu" => Activation::Relu,
             _ => {
@@ -267,13 +276,16 @@ impl DecoderConfig {
                 self.n_heads, self.n_kv_heads
             )));
         }
-        if let Position::Rotary { dims, .. } = self.position
-            && (dims < 0 || dims > self.d_head || dims % 2 != 0)
-        {
-            return Err(Error::input(format!(
-                "{dims} of {} numbers of a head cannot be rotated: expected an even number up to the head size",
-                self.d_head
-            )));
+        if let Position::Rotary { dims, full, window } = &self.position {
+            let pairs = rotary::pairs(*dims);
+            if *dims < 0 || 2 * pairs > self.d_head {
+                return Err(Error::input(format!(
+                    "{dims} of {} numbers of a head cannot be rotated in pairs",
+                    self.d_head
+                )));
+            }
+            full.validate(pairs)?;
+            window.validate(pairs)?;
         }
         Ok(())
     }

@@ -137,7 +137,9 @@ impl Decoder {
     fn embedded(&self, tokens: &Tensor, start: i64, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
         let mut x = Tensor::f_embedding(&self.embed, tokens, -1, false, false)?;
         if let Some(scale) = self.config.embedding_scale {
-            x = x.f_mul_scalar(scale)?;
+            // A number of the model's own format, as it was in training: in bfloat16 50.6 is 50.5.
+            let scale = Tensor::f_from_slice(&[scale])?.f_to_kind(x.kind())?;
+            x = x.f_mul_scalar(scale.f_double_value(&[0])?)?;
         }
         if self.centred {
             x = centre(&x)?;

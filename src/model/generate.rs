@@ -26,7 +26,7 @@ pub struct GenerationConfig {
     pub top_p: Option<f64>,
     /// Seed of the sampling; the same seed gives the same text.
     pub seed: u64,
-    /// End a text at the EOS token.
+    /// End a text at the EOS token, or at another that the model's generation_config.json names.
     pub stop_at_eos: bool,
     /// Keep keys and values of earlier tokens instead of computing them again for each new one.
     pub use_cache: bool,
@@ -82,7 +82,7 @@ impl LanguageModel {
         config.validate()?;
         let decoder = self.decoder()?;
         self.check_tokens(prompt, config.max_new_tokens as i64)?;
-        let eos = self.tokenizer().eos_token_id().filter(|_| config.stop_at_eos);
+        let ends = if config.stop_at_eos { self.ends() } else { &[] };
         let mut hooks = self.editing(edits)?;
         let mut cache = config.use_cache.then(KeyValueCache::default);
         let mut sampler = Sampler::new(config);
@@ -105,9 +105,9 @@ impl LanguageModel {
             let last = logits.f_narrow(1, -1, 1)?.f_squeeze_dim(1)?;
             let mut chosen = sampler.choose(&last)?;
             for (token, ended) in chosen.iter_mut().zip(&mut ended) {
-                match (*ended, eos) {
-                    (true, Some(eos)) => *token = eos,
-                    _ => *ended = eos == Some(*token),
+                match (*ended, ends.first()) {
+                    (true, Some(eos)) => *token = *eos,
+                    _ => *ended = ends.contains(token),
                 }
             }
             let chosen = Tensor::f_from_slice(&chosen)?.f_unsqueeze(1)?;

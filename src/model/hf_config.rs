@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::config::{Activation, Span};
-use super::rotary::{Rope, RopeScaling};
 use crate::error::{Error, Result};
 
 /// A parsed `config.json`.
@@ -32,6 +31,11 @@ impl HfConfig {
         let listed = self.values.get("architectures").and_then(Value::as_array);
         let listed = listed.into_iter().flatten();
         listed.filter_map(Value::as_str).collect()
+    }
+
+    /// The kind of model, e.g. `gpt_neox`.
+    pub fn model_type(&self) -> Option<&str> {
+        self.get("model_type").and_then(Value::as_str)
     }
 
     fn wrong(&self, key: &str, expected: &str, given: &Value) -> Error {
@@ -88,22 +92,42 @@ impl HfConfig {
         }
     }
 
-    /// The same with `value` where the key is absent altogether.
-    pub fn with_default(&self, key: &str, value: i64) -> Self {
+    /// Is there such a key, null or not?
+    pub fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// The same with these values where the key is absent altogether.
+    pub fn with_defaults(&self, defaults: &[(&str, i64)]) -> Self {
         let mut config = self.clone();
-        config.values.entry(key).or_insert(value.into());
+        for (key, value) in defaults {
+            config.values.entry(*key).or_insert((*value).into());
+        }
         config
     }
 
-    /// The object at `key` as a configuration of its own, or this one when absent.
-    pub fn section_or_self(&self, key: &str) -> Result<Self> {
+    /// The same with the text at `key` of the object at `section` replaced by `new` where it is one of `old`.
+    pub fn with_text_replaced(mut self, section: &str, key: &str, old: &[&str], new: &str) -> Self {
+        if let Some(text) = self
+            .values
+            .get_mut(section)
+            .and_then(|section| section.get_mut(key))
+            && text.as_str().is_some_and(|text| old.contains(&text))
+        {
+            *text = new.into();
+        }
+        self
+    }
+
+    /// The object at `key` as a configuration of its own, or `None` when absent.
+    pub fn section_if(&self, key: &str) -> Result<Option<Self>> {
         match self.get(key) {
-            Some(Value::Object(values)) => Ok(HfConfig {
+            Some(Value::Object(values)) => Ok(Some(HfConfig {
                 path: self.path.clone(),
                 values: values.clone(),
-            }),
+            })),
             Some(other) => Err(self.wrong(key, "an object", other)),
-            None => Ok(self.clone()),
+            None => Ok(None),
         }
     }
 
@@ -127,7 +151,7 @@ impl HfConfig {
 
     /// The non-linearity by its name at `key`, or the one called `default`.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation> {
-        Activation::parse(self.text_or(key, default)?).map_err(|error| self.blame(error))
+        Activation::parse(self.text_or(key, default)?).map_err(|error| self.blame_key(key, error))
     }
 
     /// One string a layer, e.g. `layer_types`; `None` when absent.
@@ -143,13 +167,16 @@ impl HfConfig {
             .map(Some)
     }
 
+    /// What attention sees with a window of `sliding_window`, if there is one.
+    pub fn window(&self) -> Result<Span> {
+        let window = self.integer_if("sliding_window")?;
+        Ok(window.map_or(Span::Full, Span::Window))
+    }
+
     /// What each layer's attention sees: by `layer_types`, else a window of `sliding_window` where `local` says so.
     pub fn spans(&self, n_layers: usize, local: impl Fn(usize) -> bool) -> Result<Vec<Span>> {
-        let window = self.integer_if("sliding_window")?;
-        let span = |is_local: bool| match window {
-            Some(width) if is_local => Span::Window(width),
-            _ => Span::Full,
-        };
+        let window = self.window()?;
+        let span = |is_local: bool| if is_local { window } else { Span::Full };
         let Some(types) = self.texts_if("layer_types")? else {
             return Ok((0..n_layers).map(|layer| span(local(layer))).collect());
         };
@@ -161,11 +188,11 @@ impl HfConfig {
         }
         let read = |name: &&str| match *name {
             "full_attention" => Ok(Span::Full),
-            "sliding_attention" if window.is_some() => Ok(span(true)),
+            "sliding_attention" if window != Span::Full => Ok(window),
             "sliding_attention" => Err(self.missing("sliding_window")),
             other => {
                 let known = ["full_attention", "sliding_attention"];
-                Err(self.blame(Error::unknown("layer type", other, &known)))
+                Err(self.blame_key("layer_types", Error::unknown("layer type", other, &known)))
             }
         };
         types.iter().map(read).collect()
@@ -180,115 +207,25 @@ impl HfConfig {
         self.spans(n_layers, |layer| layer as i64 >= first)
     }
 
-    /// Puts the file's name before an error about its contents.
+    /// Names the file in an error about its contents.
     pub fn blame(&self, error: Error) -> Error {
         error.context(format!("in `{}`", self.path.display()))
     }
 
-    /// How heads rotate: from `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (before).
+    /// Names the key and the file in an error about a value.
+    pub fn blame_key(&self, key: &str, error: Error) -> Error {
+        error.context(format!("`{key}` in `{}`", self.path.display()))
+    }
+
+    /// Refuses a model for which the flag `key` is set, which changes what it computes.
     ///
-    /// `kind` picks the entry where there is one for each type of layer, e.g. `"full_attention"`.
-    pub fn rope(&self, theta_key: &str, default_theta: f64, n_ctx: i64, kind: &str) -> Result<Rope> {
-        let parameters = self
-            .get("rope_parameters")
-            .map(|all| all.get(kind).unwrap_or(all));
-        let theta = match parameters.and_then(|parameters| parameters["rope_theta"].as_f64()) {
-            Some(theta) => theta,
-            None => self.number_or(theta_key, default_theta)?,
-        };
-        let scaling = match parameters.or_else(|| self.get("rope_scaling")) {
-            Some(scaling) => self.rope_scaling(scaling, n_ctx)?,
-            None => RopeScaling::None,
-        };
-        Ok(Rope { theta, scaling })
-    }
-
-    /// The part of a head that is rotated, in 0..=1.
-    pub fn rotary_fraction(&self, default: f64) -> Result<f64> {
-        if let Some(fraction) = self
-            .get("rope_parameters")
-            .and_then(|parameters| parameters["partial_rotary_factor"].as_f64())
-        {
-            return Ok(fraction);
+    /// # Errors
+    /// It is set.
+    pub fn refuse_flag(&self, key: &str) -> Result<()> {
+        match self.flag_or(key, false)? {
+            true => Err(self.blame(Error::input(format!("models with `{key}` are not supported")))),
+            false => Ok(()),
         }
-        match self.number_if("partial_rotary_factor")? {
-            Some(fraction) => Ok(fraction),
-            None => self.number_or("rotary_pct", default),
-        }
-    }
-
-    fn rope_scaling(&self, scaling: &Value, n_ctx: i64) -> Result<RopeScaling> {
-        let named = scaling.get("rope_type").or_else(|| scaling.get("type"));
-        let name = named.and_then(Value::as_str).unwrap_or("default");
-        let number = |key: &str| {
-            scaling[key].as_f64().ok_or_else(|| {
-                Error::input(format!(
-                    "`{}`: rope scaling `{name}` needs the number `{key}`",
-                    self.path.display()
-                ))
-            })
-        };
-        let or = |key: &str, default: f64| scaling[key].as_f64().unwrap_or(default);
-        let original = self.integer_or("original_max_position_embeddings", n_ctx)? as f64;
-        let original = or("original_max_position_embeddings", original);
-        match name {
-            // "dynamic" only differs beyond the model's own context, and inputs are never longer than that.
-            "default" | "dynamic" => Ok(RopeScaling::None),
-            "linear" => Ok(RopeScaling::Linear {
-                factor: number("factor")?,
-            }),
-            "llama3" => Ok(RopeScaling::Llama3 {
-                factor: number("factor")?,
-                low: number("low_freq_factor")?,
-                high: number("high_freq_factor")?,
-                original,
-            }),
-            "yarn" => {
-                let factor = number("factor")?;
-                let grown = |by: f64| 0.1 * by * factor.max(1.0).ln() + 1.0;
-                let usual = match (scaling["mscale"].as_f64(), scaling["mscale_all_dim"].as_f64()) {
-                    (Some(one), Some(all)) if one != 0.0 && all != 0.0 => grown(one) / grown(all),
-                    _ => grown(1.0),
-                };
-                Ok(RopeScaling::Yarn {
-                    factor,
-                    beta_fast: or("beta_fast", 32.0),
-                    beta_slow: or("beta_slow", 1.0),
-                    original,
-                    magnitude: or("attention_factor", usual),
-                    truncate: scaling["truncate"].as_bool().unwrap_or(true),
-                })
-            }
-            "longrope" | "su" => {
-                let factor = match self.integer_if("original_max_position_embeddings")? {
-                    Some(original) => n_ctx as f64 / original as f64,
-                    None => or("factor", n_ctx as f64 / original),
-                };
-                let stretched = (1.0 + factor.ln() / original.ln()).sqrt();
-                let usual = if factor <= 1.0 { 1.0 } else { stretched };
-                Ok(RopeScaling::PerFrequency {
-                    short: self.numbers(scaling, "short_factor")?,
-                    long: self.numbers(scaling, "long_factor")?,
-                    original: original as i64,
-                    magnitude: or("attention_factor", usual),
-                })
-            }
-            _ => {
-                let known = ["default", "linear", "dynamic", "llama3", "yarn", "longrope"];
-                Err(self.blame(Error::unknown("rope scaling", name, &known)))
-            }
-        }
-    }
-
-    fn numbers(&self, scaling: &Value, key: &str) -> Result<Vec<f64>> {
-        let list = scaling[key].as_array().map(|list| list.iter().map(Value::as_f64));
-        list.and_then(|numbers| numbers.collect::<Option<Vec<f64>>>())
-            .ok_or_else(|| {
-                Error::input(format!(
-                    "`{}`: rope scaling needs `{key}`, a list of numbers",
-                    self.path.display()
-                ))
-            })
     }
 }
 

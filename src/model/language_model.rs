@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::assemble::Assembly;
 use super::config::DecoderConfig;
 use super::decoder::Decoder;
+use super::ends::ends_of;
 use super::families::family_of;
 use super::hf_config::HfConfig;
 use super::settings::{Backend, LanguageModelConfig};
@@ -32,6 +33,8 @@ struct Inner {
     name: String,
     device: Device,
     tokenizer: Tokenizer,
+    /// Tokens that end a generated text.
+    ends: Vec<i64>,
     /// `None` with the backend `tokenizer_only`.
     decoder: Option<Decoder>,
     /// Every hook point by name, in the order of the forward pass.
@@ -67,6 +70,7 @@ impl LanguageModel {
             pad: config.pad_token_id,
         };
         let tokenizer = Tokenizer::from_folder(&folder, special)?;
+        let ends = ends_of(&folder, config, &tokenizer)?;
         let decoder = match config.backend {
             Backend::TokenizerOnly => None,
             Backend::TransformerLens | Backend::Huggingface | Backend::Auto => {
@@ -81,6 +85,7 @@ impl LanguageModel {
                 name,
                 device,
                 tokenizer,
+                ends,
                 decoder,
                 sites,
             }),
@@ -110,6 +115,11 @@ impl LanguageModel {
     /// Its tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.inner.tokenizer
+    }
+
+    /// Tokens that end a generated text: the tokenizer's EOS first, then those that the model's files name.
+    pub fn ends(&self) -> &[i64] {
+        &self.inner.ends
     }
 
     /// Its architecture: d_model, n_layers, n_heads and so on.

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The frequencies by which a head's numbers turn from token to token.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,13 @@ pub enum RopeScaling {
     Linear {
         /// The divisor.
         factor: f64,
+    },
+    /// The base grows with the input once that is longer than the training's context ("NTK-aware").
+    Dynamic {
+        /// How many times the context is stretched.
+        factor: f64,
+        /// Context length of the training.
+        original: i64,
     },
     /// Low frequencies divided, high ones kept, those between blended; Llama 3.1.
     Llama3 {
@@ -71,13 +78,43 @@ impl Rope {
         }
     }
 
-    /// Angle per token of each pair of numbers, for an input that ends at token `end`; `dims / 2` of them.
+    /// The longest input for a model whose file says `n_ctx`: some files give the context before it is stretched.
+    pub(super) fn context(&self, n_ctx: i64) -> i64 {
+        match self.scaling {
+            RopeScaling::Dynamic { factor, original } => n_ctx.max((original as f64 * factor) as i64),
+            RopeScaling::Yarn { factor, original, .. } => n_ctx.max((original * factor) as i64),
+            RopeScaling::None
+            | RopeScaling::Linear { .. }
+            | RopeScaling::Llama3 { .. }
+            | RopeScaling::PerFrequency { .. } => n_ctx,
+        }
+    }
+
+    /// Refuses lists of divisors that are not one for each of `pairs` frequencies.
+    pub(super) fn validate(&self, pairs: i64) -> Result<()> {
+        let RopeScaling::PerFrequency { short, long, .. } = &self.scaling else {
+            return Ok(());
+        };
+        let lists = [("short_factor", short), ("long_factor", long)];
+        match lists.iter().find(|(_, list)| list.len() as i64 != pairs) {
+            Some((key, list)) => Err(Error::input(format!(
+                "`{key}` has {} numbers, but {pairs} frequencies need one each",
+                list.len()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Angle per token of each pair of numbers, for an input that ends at token `end`; `dims / 2` of them, and one
+    /// more where `dims` is odd.
     fn frequencies(&self, dims: i64, end: i64) -> Vec<f64> {
-        let plain: Vec<f64> = (0..dims / 2)
-            .map(|pair| self.theta.powf(-2.0 * pair as f64 / dims as f64))
-            .collect();
+        let plain = series(self.theta, dims);
         match &self.scaling {
             RopeScaling::None => plain,
+            RopeScaling::Dynamic { factor, original } => {
+                let stretch = factor * end.max(*original) as f64 / *original as f64 - (factor - 1.0);
+                series(self.theta * stretch.powf(dims as f64 / (dims as f64 - 2.0)), dims)
+            }
             RopeScaling::Linear { factor } => plain.iter().map(|angle| angle / factor).collect(),
             RopeScaling::Llama3 {
                 factor,
@@ -104,14 +141,9 @@ impl Rope {
                     let wavelengths = original / (turns * 2.0 * std::f64::consts::PI);
                     dims as f64 * wavelengths.ln() / (2.0 * self.theta.ln())
                 };
-                let (mut first, mut last) = (dimension(*beta_fast), dimension(*beta_slow));
-                if *truncate {
-                    (first, last) = (first.floor(), last.ceil());
-                }
-                let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
-                let width = if first == last { 0.001 } else { last - first };
+                let share = ramp((dimension(*beta_fast), dimension(*beta_slow)), dims, *truncate);
                 let blend = |(pair, angle): (usize, &f64)| {
-                    let divide = ((pair as f64 - first) / width).clamp(0.0, 1.0);
+                    let divide = share(pair);
                     angle * (1.0 - divide) + angle / factor * divide
                 };
                 plain.iter().enumerate().map(blend).collect()
@@ -137,6 +169,7 @@ impl Rope {
     pub(super) fn changes_between(&self, before: i64, after: i64) -> bool {
         match &self.scaling {
             RopeScaling::PerFrequency { original, .. } => (before > *original) != (after > *original),
+            RopeScaling::Dynamic { original, .. } => before.max(*original) != after.max(*original),
             RopeScaling::None
             | RopeScaling::Linear { .. }
             | RopeScaling::Llama3 { .. }
@@ -148,9 +181,35 @@ impl Rope {
     fn magnitude(&self) -> f64 {
         match self.scaling {
             RopeScaling::Yarn { magnitude, .. } | RopeScaling::PerFrequency { magnitude, .. } => magnitude,
-            RopeScaling::None | RopeScaling::Linear { .. } | RopeScaling::Llama3 { .. } => 1.0,
+            RopeScaling::None
+            | RopeScaling::Linear { .. }
+            | RopeScaling::Dynamic { .. }
+            | RopeScaling::Llama3 { .. } => 1.0,
         }
     }
+}
+
+/// `theta^(-2i/dims)` for each pair of numbers.
+fn series(theta: f64, dims: i64) -> Vec<f64> {
+    (0..pairs(dims))
+        .map(|pair| theta.powf(-2.0 * pair as f64 / dims as f64))
+        .collect()
+}
+
+/// YaRN's share of division for each frequency: from 0 at the first of `ends` to 1 at the last.
+fn ramp(ends: (f64, f64), dims: i64, truncate: bool) -> impl Fn(usize) -> f64 {
+    let (first, last) = match truncate {
+        true => (ends.0.floor(), ends.1.ceil()),
+        false => ends,
+    };
+    let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
+    let width = if first == last { 0.001 } else { last - first };
+    move |pair| ((pair as f64 - first) / width).clamp(0.0, 1.0)
+}
+
+/// Pairs of numbers that turn together, of `dims` numbers; an odd one out is paired with its neighbour.
+pub(super) fn pairs(dims: i64) -> i64 {
+    (dims + 1) / 2
 }
 
 /// Cosines and sines for a stretch of tokens, shape `[seq, 1, dims]` each.
@@ -187,7 +246,7 @@ impl Rotation {
         };
         let (cosine, sine) = (angles.f_cos()?, angles.f_sin()?);
         Ok(Rotation {
-            dims,
+            dims: 2 * pairs(dims),
             cosine: prepare(Tensor::f_cat(&[&cosine, &cosine], -1)?)?,
             sine: prepare(Tensor::f_cat(&[&sine.f_neg()?, &sine], -1)?)?,
         })
@@ -196,6 +255,9 @@ impl Rotation {
     /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
         let d_head = x.size().last().copied().unwrap_or_default();
+        if self.dims == 0 {
+            return Ok(x.shallow_clone());
+        }
         let turned = x.f_narrow(-1, 0, self.dims)?;
         let swapped = turned.f_roll(self.dims / 2, -1)?;
         let turned = turned.f_mul(&self.cosine)?.f_addcmul_(&swapped, &self.sine)?;
@@ -209,6 +271,24 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dynamic_rotation_slows_down_beyond_the_context_of_the_training() {
+        let dynamic = Rope {
+            theta: 10_000.0,
+            scaling: RopeScaling::Dynamic {
+                factor: 4.0,
+                original: 16,
+            },
+        };
+        let plain = Rope::plain(10_000.0).frequencies(8, 16);
+        assert_eq!(dynamic.frequencies(8, 16), plain);
+        let long = dynamic.frequencies(8, 32);
+        assert_eq!(long[0], 1.0);
+        assert!(long.iter().zip(&plain).skip(1).all(|(long, plain)| long < plain));
+        assert_eq!(dynamic.context(16), 64);
+        assert!(!dynamic.changes_between(3, 16) && dynamic.changes_between(16, 17));
+    }
 
     #[test]
     fn a_rotation_keeps_norms_and_depends_on_distances_only() {

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ends::GENERATION_FILE;
 use super::settings::{Backend, LanguageModelConfig, hub_id};
 use super::weights::{SHARD_INDEX, SINGLE_FILE, shard_names};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::hub::{HubSettings, RepoKind, Repository};
 
-/// Files of a tokenizer; all but the first may be missing.
-const TOKENIZER_FILES: &[&str] = &[
+/// Files beside the weights; all but the first may be missing.
+const SMALL_FILES: &[&str] = &[
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    GENERATION_FILE,
 ];
 
 /// The folder with everything that `config` needs, downloaded where necessary.
@@ -53,7 +55,7 @@ fn fetch(config: &LanguageModelConfig, context: &RunContext) -> Result<PathBuf> 
     };
     let repository = Repository::open(&hub_id(&config.model_name), RepoKind::Model, None, &settings)?;
     let path = repository.file("config.json", context)?;
-    repository.files_if(TOKENIZER_FILES, context)?;
+    repository.files_if(SMALL_FILES, context)?;
     if config.backend != Backend::TokenizerOnly && repository.file_if(SINGLE_FILE, context)?.is_none() {
         let index = repository.file_if(SHARD_INDEX, context)?.ok_or_else(|| {
             Error::input(format!(

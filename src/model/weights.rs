@@ -64,6 +64,14 @@ impl WeightFiles {
         self.places.contains_key(name)
     }
 
+    /// The error that there is no tensor `name`.
+    pub(super) fn lacks(&self, name: &str) -> Error {
+        Error::input(format!(
+            "the weights in `{}` lack the tensor `{name}`, which config.json asks for",
+            self.folder.display()
+        ))
+    }
+
     /// The tensor `name` as `kind` on `device`.
     ///
     /// # Errors
@@ -72,10 +80,7 @@ impl WeightFiles {
         let Some(file) = self.places.get(name).map(|position| &self.files[*position]) else {
             let names: Vec<&String> = self.places.keys().collect();
             let near = crate::error::nearest(name, names.iter().map(|name| name.as_str()));
-            let error = Error::input(format!(
-                "the weights in `{}` lack the tensor `{name}`, which config.json asks for",
-                self.folder.display()
-            ));
+            let error = self.lacks(name);
             return Err(match near {
                 Some(near) => error.hint(format!("there is a tensor `{near}`")),
                 None => error.hint("the weights and config.json belong to different models"),

@@ -1,5 +1,6 @@
 //! Text: data sets and tokenizers.
 
+mod added;
 mod card;
 mod config;
 mod data_file;

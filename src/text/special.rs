@@ -204,16 +204,8 @@ impl Settings {
     /// The id of a role's token: by the tokenizer's files, its class, or else the model's file.
     fn id(&self, inner: &Inner, role: &str, default: fn(&Class) -> Option<&'static str>) -> Option<u32> {
         let key = format!("{role}_token");
-        let new_style = self
-            .tokenizer
-            .as_ref()
-            .is_some_and(|file| file.contains_key("added_tokens_decoder"));
-        let files = match new_style {
-            true => [&self.tokenizer, &None],
-            false => [&self.map, &self.tokenizer],
-        };
         // A null is a word too: no such token, whatever the class assumes.
-        if let Some(said) = files.into_iter().flatten().find_map(|file| file.get(&key)) {
+        if let Some(said) = self.said(&key) {
             return token_text(said).and_then(|text| inner.token_to_id(text));
         }
         let by_class = self.class().and_then(default);
@@ -228,6 +220,19 @@ impl Settings {
             let id = id.as_u64().or_else(|| id.get(0)?.as_u64())?;
             u32::try_from(id).ok()
         })
+    }
+
+    /// What the tokenizer's own files say under `key`.
+    pub(super) fn said(&self, key: &str) -> Option<&Value> {
+        let new_style = self
+            .tokenizer
+            .as_ref()
+            .is_some_and(|file| file.contains_key("added_tokens_decoder"));
+        let files = match new_style {
+            true => [&self.tokenizer, &None],
+            false => [&self.map, &self.tokenizer],
+        };
+        files.into_iter().flatten().find_map(|file| file.get(key))
     }
 
     fn class(&self) -> Option<&'static Class> {
@@ -262,7 +267,7 @@ fn template_of(inner: &Inner, special: SpecialTokens) -> Result<Template> {
 }
 
 /// A special token is written as its text or as an object with the text in it.
-fn token_text(value: &Value) -> Option<&str> {
+pub(super) fn token_text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("content")?.as_str())
 }
 

@@ -41,6 +41,7 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(unusable)?;
         let settings = Settings::read(folder)?;
+        settings.add_tokens(&mut inner)?;
         let special = settings.tokens(&inner, overrides)?;
         let template = settings.apply_template(&mut inner, special)?;
         keep_blanks_in_offsets(&mut inner)?;

@@ -35,11 +35,13 @@ impl Tokenizer {
         let bos = self.bos_for(prepend_bos)?;
         let encoding = self.inner.encode(text, true).map_err(unusable)?;
         let tokens = self.finish(&encoding, bos, max_length);
-        let mut ranges: VecDeque<Option<Range<usize>>> = encoding
-            .get_offsets()
-            .iter()
+        let offsets = encoding.get_offsets().iter().zip(encoding.get_tokens());
+        let mut ranges: VecDeque<Option<Range<usize>>> = offsets
             .zip(encoding.get_special_tokens_mask())
-            .map(|((start, end), special)| (*special == 0).then(|| whole_characters(text, *start..*end)))
+            .map(|(((start, end), piece), special)| {
+                let range = whole_characters(text, *start..*end);
+                (*special == 0).then(|| without_mark(text, piece, range))
+            })
             .collect();
         close_gaps(text, ranges.make_contiguous());
         if bos.adds_to(&encoding).is_some() {
@@ -67,6 +69,17 @@ fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
         end += 1;
     }
     start..end
+}
+
+/// `range`, emptied where `piece` is only the mark of a word's beginning that the tokenizer put before a word itself:
+/// that stands for nothing in the text, though it counts as a part of the character behind it.
+fn without_mark(text: &str, piece: &str, range: Range<usize>) -> Range<usize> {
+    let part = text.get(range.clone()).unwrap_or_default();
+    let is_mark = matches!(piece, "▁" | "Ġ") && part != piece;
+    match is_mark && !part.starts_with(char::is_whitespace) {
+        true => range.start..range.start,
+        false => range,
+    }
 }
 
 /// Gives characters that no token stands for to the token before them: composing normalizers (NFC) make one character

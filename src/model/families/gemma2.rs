@@ -5,9 +5,14 @@ use crate::model::config::*;
 
 pub(super) static FAMILY: Family = Family {
     name: "Gemma 2",
-    architectures: &["Gemma2ForCausalLM"],
+    architectures: &["Gemma2ForCausalLM", "Gemma2Model"],
+    model_type: "gemma2",
     configure: |config| {
-        let config = config.with_default("sliding_window", 4096);
+        let config = config.with_defaults(&[
+            ("num_key_value_heads", 4),
+            ("max_position_embeddings", 8192),
+            ("sliding_window", 4096),
+        ]);
         let base = gemma::base(&config)?;
         Ok(DecoderConfig {
             placement: Placement::BeforeAndAfter,

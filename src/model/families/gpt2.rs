@@ -1,13 +1,14 @@
 //! GPT-2 (Radford et al. 2019): learned positions, matrices stored the other way round, a tied unembedding.
 
 use super::{Family, MlpNames, QkvNames, WeightNames};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::config::*;
 use crate::model::hf_config::HfConfig;
 
 pub(super) static FAMILY: Family = Family {
     name: "GPT-2",
-    architectures: &["GPT2LMHeadModel"],
+    architectures: &["GPT2LMHeadModel", "GPT2Model"],
+    model_type: "gpt2",
     configure,
     names: WeightNames {
         prefixes: &["transformer.", ""],
@@ -24,17 +25,13 @@ pub(super) static FAMILY: Family = Family {
         mlp_in: MlpNames::Plain("mlp.c_fc"),
         mlp_out: "mlp.c_proj",
         ln_final: "ln_f",
-        unembed: "lm_head",
+        unembed: &["lm_head"],
         transposed: true,
     },
 };
 
 fn configure(config: &HfConfig) -> Result<DecoderConfig> {
-    if config.flag_or("add_cross_attention", false)? {
-        return Err(config.blame(Error::input(
-            "GPT-2 models with `add_cross_attention` are not supported",
-        )));
-    }
+    config.refuse_flag("add_cross_attention")?;
     let d_model = config.integer("n_embd")?;
     let n_layers = config.integer("n_layer")? as usize;
     let n_heads = config.integer("n_head")?;

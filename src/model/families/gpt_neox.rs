@@ -8,7 +8,8 @@ use crate::model::hf_config::HfConfig;
 
 pub(super) static FAMILY: Family = Family {
     name: "GPT-NeoX and Pythia",
-    architectures: &["GPTNeoXForCausalLM"],
+    architectures: &["GPTNeoXForCausalLM", "GPTNeoXModel"],
+    model_type: "gpt_neox",
     configure,
     names: WeightNames {
         prefixes: &["gpt_neox.", ""],
@@ -25,7 +26,7 @@ pub(super) static FAMILY: Family = Family {
         mlp_in: MlpNames::Plain("mlp.dense_h_to_4h"),
         mlp_out: "mlp.dense_4h_to_h",
         ln_final: "final_layer_norm",
-        unembed: "embed_out",
+        unembed: &["embed_out"],
         transposed: false,
     },
 };
@@ -46,7 +47,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
         d_head,
         d_mlp: config.integer("intermediate_size")?,
         d_vocab: config.integer("vocab_size")?,
-        n_ctx,
+        n_ctx: rope.context(n_ctx),
         norm: Norm::Layer {
             eps: config.number_or("layer_norm_eps", 1e-5)?,
         },
@@ -56,7 +57,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
             false => Residual::Sequential,
         },
         position: Position::Rotary {
-            dims: (d_head as f64 * config.rotary_fraction(0.25)?) as i64,
+            dims: (d_head as f64 * config.rotary_fraction("rotary_pct", 0.25)?) as i64,
             full: rope.clone(),
             window: rope,
         },

@@ -8,8 +8,9 @@ use crate::model::hf_config::HfConfig;
 
 pub(super) static FAMILY: Family = Family {
     name: "Llama 2 and 3, SmolLM",
-    architectures: &["LlamaForCausalLM"],
-    configure: base,
+    architectures: &["LlamaForCausalLM", "LlamaModel"],
+    model_type: "llama",
+    configure,
     names: NAMES,
 };
 
@@ -29,12 +30,25 @@ pub(super) const NAMES: WeightNames = WeightNames {
     mlp_in: MlpNames::Gated("mlp.gate_proj", "mlp.up_proj"),
     mlp_out: "mlp.down_proj",
     ln_final: "norm",
-    unembed: "lm_head",
+    unembed: &["lm_head"],
     transposed: false,
 };
 
+fn configure(config: &HfConfig) -> Result<DecoderConfig> {
+    let base = base(config)?;
+    let bias = config.flag_or("attention_bias", false)?;
+    Ok(DecoderConfig {
+        attention: base.attention.with_biases(bias),
+        mlp: Mlp {
+            bias: config.flag_or("mlp_bias", false)?,
+            ..base.mlp
+        },
+        ..base
+    })
+}
+
 /// The architecture of a Llama with the sizes in `config`: RMSNorm before, rotary positions on whole heads, a gated
-/// MLP, every earlier token in sight.
+/// MLP, every earlier token in sight, no biases. Only what each family reads from its files is read.
 pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
     let d_model = config.integer("hidden_size")?;
     let n_layers = config.integer("num_hidden_layers")? as usize;
@@ -42,7 +56,6 @@ pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
     let n_ctx = config.integer("max_position_embeddings")?;
     let d_head = config.integer_or("head_dim", d_model / n_heads.max(1))?;
     let rope = config.rope("rope_theta", 10_000.0, n_ctx, "full_attention")?;
-    let bias = config.flag_or("attention_bias", false)?;
     Ok(DecoderConfig {
         d_model,
         n_layers,
@@ -51,7 +64,7 @@ pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
         d_head,
         d_mlp: config.integer("intermediate_size")?,
         d_vocab: config.integer("vocab_size")?,
-        n_ctx,
+        n_ctx: rope.context(n_ctx),
         norm: Norm::Rms {
             eps: config.number_or("rms_norm_eps", 1e-6)?,
             unit_offset: false,
@@ -68,14 +81,14 @@ pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
             scale_by_layer: false,
             soft_cap: None,
             qk_norm: QkNorm::Off,
-            qkv_bias: bias,
-            out_bias: bias,
+            qkv_bias: false,
+            out_bias: false,
         },
         spans: vec![Span::Full; n_layers],
         mlp: Mlp {
             gated: true,
             activation: config.activation("hidden_act", "silu")?,
-            bias: config.flag_or("mlp_bias", false)?,
+            bias: false,
         },
         embedding_scale: None,
         logit_soft_cap: None,

@@ -5,11 +5,17 @@ use crate::model::config::*;
 
 pub(super) static FAMILY: Family = Family {
     name: "Mistral",
-    architectures: &["MistralForCausalLM"],
+    architectures: &["MistralForCausalLM", "MistralModel"],
+    model_type: "mistral",
     configure: |config| {
-        let base = llama::base(config)?;
+        let config = config.with_defaults(&[
+            ("num_key_value_heads", 8),
+            ("max_position_embeddings", 131_072),
+            ("sliding_window", 4096),
+        ]);
+        let base = llama::base(&config)?;
         Ok(DecoderConfig {
-            spans: config.spans(base.n_layers, |_| true)?,
+            spans: vec![config.window()?; base.n_layers],
             ..base
         })
     },

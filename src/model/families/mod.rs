@@ -24,8 +24,10 @@ use crate::error::{Error, Result};
 pub struct Family {
     /// What people call it.
     pub name: &'static str,
-    /// The classes in `config.json` that belong to it.
+    /// The classes in `config.json` that belong to it: language models, then those without an unembedding.
     pub architectures: &'static [&'static str],
+    /// What `model_type` says where no class is named.
+    pub model_type: &'static str,
     /// Maps a `config.json`.
     pub(super) configure: fn(&HfConfig) -> Result<DecoderConfig>,
     /// Where its weights are.
@@ -63,8 +65,8 @@ pub(super) struct WeightNames {
     pub mlp_out: &'static str,
     /// The norm before the unembedding.
     pub ln_final: &'static str,
-    /// The unembedding, a full name.
-    pub unembed: &'static str,
+    /// The unembedding, full names of which files have one.
+    pub unembed: &'static [&'static str],
     /// Matrices are stored `[in, out]` instead of `[out, in]`.
     pub transposed: bool,
 }
@@ -110,8 +112,12 @@ pub static FAMILIES: &[&Family] = &[
 /// The family of the model that `config` describes.
 ///
 /// # Errors
-/// None knows its architecture; the message lists what is supported.
+/// None knows its architecture; the message lists what is supported. Quantized weights.
 pub(super) fn family_of(config: &HfConfig) -> Result<&'static Family> {
+    if config.get("quantization_config").is_some() {
+        let error = Error::input("quantized weights (the key `quantization_config`) are not supported");
+        return Err(config.blame(error.hint("load the checkpoint that was not quantized")));
+    }
     let architectures = config.architectures();
     let known = |family: &&&Family| {
         family
@@ -119,12 +125,14 @@ pub(super) fn family_of(config: &HfConfig) -> Result<&'static Family> {
             .iter()
             .any(|architecture| architectures.contains(architecture))
     };
-    if let Some(family) = FAMILIES.iter().find(known) {
+    let typed =
+        |family: &&&Family| architectures.is_empty() && config.model_type() == Some(family.model_type);
+    if let Some(family) = FAMILIES.iter().find(known).or(FAMILIES.iter().find(typed)) {
         return Ok(family);
     }
     let supported: Vec<String> = FAMILIES
         .iter()
-        .map(|family| format!("{} ({})", family.name, family.architectures.join(", ")))
+        .map(|family| format!("{} ({})", family.name, family.architectures[0]))
         .collect();
     let error = match architectures.first() {
         Some(name) => Error::input(format!("models of architecture `{name}` are not supported")),
@@ -140,8 +148,14 @@ mod tests {
     #[test]
     fn every_family_is_named_and_owns_its_architectures() {
         let mut seen = std::collections::HashSet::new();
+        let mut types = std::collections::HashSet::new();
         for family in FAMILIES {
             assert!(!family.name.is_empty() && !family.architectures.is_empty());
+            assert!(
+                types.insert(family.model_type),
+                "{} is claimed twice",
+                family.model_type
+            );
             assert!(!family.names.prefixes.is_empty(), "{}", family.name);
             for architecture in family.architectures {
                 assert!(seen.insert(architecture), "{architecture} is claimed twice");

@@ -6,14 +6,20 @@ use crate::model::config::*;
 
 pub(super) static FAMILY: Family = Family {
     name: "OLMo 2",
-    architectures: &["Olmo2ForCausalLM"],
+    architectures: &["Olmo2ForCausalLM", "Olmo2Model"],
+    model_type: "olmo2",
     configure: |config| {
-        let base = llama::base(config)?;
+        let base = llama::base(&config.with_defaults(&[("max_position_embeddings", 2048)]))?;
+        let bias = config.flag_or("attention_bias", false)?;
         Ok(DecoderConfig {
+            norm: Norm::Rms {
+                eps: config.number_or("rms_norm_eps", 1e-5)?,
+                unit_offset: false,
+            },
             placement: Placement::After,
             attention: Attention {
                 qk_norm: QkNorm::Whole,
-                ..base.attention
+                ..base.attention.with_biases(bias)
             },
             ..base
         })

@@ -2,16 +2,18 @@
 //! positions on a part of each head, biases everywhere.
 
 use super::{Family, MlpNames, WeightNames, llama};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::config::*;
 use crate::model::hf_config::HfConfig;
 
 pub(super) static FAMILY: Family = Family {
     name: "Phi 1 and 2",
-    architectures: &["PhiForCausalLM"],
+    architectures: &["PhiForCausalLM", "PhiModel"],
+    model_type: "phi",
     configure,
     names: WeightNames {
         ln2: "input_layernorm",
+        qk_norm: Some(("self_attn.q_layernorm", "self_attn.k_layernorm")),
         attn_out: "self_attn.dense",
         mlp_in: MlpNames::Plain("mlp.fc1"),
         mlp_out: "mlp.fc2",
@@ -21,20 +23,22 @@ pub(super) static FAMILY: Family = Family {
 };
 
 fn configure(config: &HfConfig) -> Result<DecoderConfig> {
-    if config.flag_or("qk_layernorm", false)? {
-        return Err(config.blame(Error::input("Phi models with `qk_layernorm` are not supported")));
-    }
-    let base = llama::base(config)?;
+    let config = config.with_defaults(&[("max_position_embeddings", 2048)]);
+    let base = llama::base(&config)?;
     Ok(DecoderConfig {
         norm: Norm::Layer {
             eps: config.number_or("layer_norm_eps", 1e-5)?,
         },
         residual: Residual::Parallel,
-        position: base.position.on_part(config.rotary_fraction(0.5)?),
+        position: base
+            .position
+            .on_part(config.rotary_fraction("partial_rotary_factor", 0.5)?),
         attention: Attention {
-            qkv_bias: true,
-            out_bias: true,
-            ..base.attention
+            qk_norm: match config.flag_or("qk_layernorm", false)? {
+                true => QkNorm::PerHead,
+                false => QkNorm::Off,
+            },
+            ..base.attention.with_biases(true)
         },
         mlp: Mlp {
             gated: false,

@@ -91,6 +91,21 @@ fn generate(
     callbacks.finish(result)
 }
 
+/// `prompt` with what the model writes after it, without the BOS.
+fn continued(
+    context: &NativeCallContext,
+    model: &LanguageModelHandle,
+    prompt: String,
+    options: Map,
+) -> RhaiResultOf<String> {
+    let tokens = tokens_of(model.model(), &[prompt]).raise()?;
+    let made = generate(context, model, &tokens, options)?;
+    let ids = made.f_flatten(0, -1).and_then(Vec::<i64>::try_from).raise()?;
+    let bos = model.model().tokenizer().bos_token_id();
+    let shown = ids.strip_prefix(bos.as_slice()).unwrap_or(&ids);
+    model.model().tokenizer().decode(shown).raise()
+}
+
 #[export_module]
 mod functions {
     /// All hook points in the order of the forward pass: an array of `#{ name, shape }`. Sizes that the model fixes are
@@ -162,12 +177,21 @@ mod functions {
         prompt: ImmutableString,
         options: Map,
     ) -> RhaiResultOf<String> {
-        let tokens = tokens_of(model.model(), &[prompt.to_string()]).raise()?;
-        let made = generate(&context, model, &tokens, options)?;
-        let ids = made.f_flatten(0, -1).and_then(Vec::<i64>::try_from).raise()?;
-        let bos = model.model().tokenizer().bos_token_id();
-        let shown = ids.strip_prefix(bos.as_slice()).unwrap_or(&ids);
-        model.model().tokenizer().decode(shown).raise()
+        continued(&context, model, prompt.to_string(), options)
+    }
+
+    /// Continues several texts, each by itself, so that the lengths of the others change nothing.
+    #[rhai_fn(name = "generate", return_raw, pure, volatile)]
+    pub fn generate_texts(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        prompts: Array,
+        options: Map,
+    ) -> RhaiResultOf<Array> {
+        let prompts = strings(&prompts).raise()?.into_iter();
+        prompts
+            .map(|prompt| continued(&context, model, prompt, options.clone()).map(Dynamic::from))
+            .collect()
     }
 
     /// Continues token ids `[batch, seq]`: prompt and new tokens. Options are those of `GenerationConfig`, and `hooks`

@@ -122,6 +122,33 @@ fn broken_folders() {
 }
 
 #[test]
+fn rotations_that_are_not_known_or_not_whole() {
+    let mut said = Collected::default();
+    for (case, scaling) in [
+        (
+            "unknown",
+            serde_json::json!({"rope_type": "spiral", "factor": 2.0}),
+        ),
+        ("no factor", serde_json::json!({"type": "linear"})),
+        (
+            "a list that is too long",
+            serde_json::json!({
+                "rope_type": "longrope", "factor": 2.0, "short_factor": [1.0, 2.0], "long_factor": [2.0],
+            }),
+        ),
+        (
+            "no list",
+            serde_json::json!({"rope_type": "longrope", "factor": 2.0, "short_factor": 1.0}),
+        ),
+    ] {
+        let folder = copy_of("neox_parallel");
+        set(folder.path(), "rope_scaling", scaling);
+        said.add(case, &attempt(folder.path()).expect_err(case), folder.path());
+    }
+    insta::assert_snapshot!(said.0);
+}
+
+#[test]
 fn config_and_weights_that_disagree() {
     let mut said = Collected::default();
     broken(
@@ -151,6 +178,27 @@ fn config_and_weights_that_disagree() {
     broken(
         "unknown activation function",
         |folder| set(folder, "activation_function", "gelu_neu".into()),
+        &mut said,
+    );
+    broken(
+        "cross-attention",
+        |folder| set(folder, "add_cross_attention", true.into()),
+        &mut said,
+    );
+    broken(
+        "quantized weights",
+        |folder| {
+            set(
+                folder,
+                "quantization_config",
+                serde_json::json!({"quant_method": "fp8"}),
+            )
+        },
+        &mut said,
+    );
+    broken(
+        "no unembedding",
+        |folder| set(folder, "tie_word_embeddings", false.into()),
         &mut said,
     );
     broken(

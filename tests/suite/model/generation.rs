@@ -1,11 +1,11 @@
 //! Generation: the cache changes nothing, seeds decide, hooks are heard.
 
 use saescript::event::RunContext;
-use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel};
+use saescript::model::{Backend, Edit, GenerationConfig, LanguageModel, LanguageModelConfig};
 use saescript::tensor::Tensor;
 
 use super::{copy_of, load, own, set, some_tokens};
-use crate::fixtures::folders;
+use crate::fixtures::{folders, tensor, tensors};
 
 fn generate(model: &LanguageModel, prompt: &Tensor, config: &GenerationConfig) -> Tensor {
     model
@@ -42,6 +42,30 @@ fn greedy_text_is_the_same_with_and_without_the_cache() {
         assert!(cached.narrow(1, 0, 12).equal(&prompt));
     }
     eprintln!("compared {} models", folders.len());
+}
+
+#[test]
+fn greedy_text_is_that_of_transformers() {
+    let mut compared = 0;
+    for folder in folders("model", "lm") {
+        let reference = tensors(folder.join("hf_outputs.safetensors"));
+        if !reference.contains("greedy") {
+            continue;
+        }
+        let text = tensor(&reference, "greedy");
+        let model = load(&folder, Backend::Huggingface);
+        for use_cache in [true, false] {
+            let config = GenerationConfig {
+                max_new_tokens: 12,
+                use_cache,
+                ..greedy()
+            };
+            let ours = generate(&model, &text.narrow(1, 0, 12), &config);
+            assert!(ours.equal(&text), "{}, cache: {use_cache}", folder.display());
+        }
+        compared += 1;
+    }
+    assert!(compared >= 5);
 }
 
 #[test]
@@ -86,6 +110,41 @@ fn a_text_ends_at_eos_and_waits_for_the_others() {
 }
 
 #[test]
+fn a_text_ends_where_the_models_files_say_too() {
+    let prompt = some_tokens(1, 12);
+    let config = GenerationConfig {
+        stop_at_eos: true,
+        ..greedy()
+    };
+    let folder = copy_of("gpt2");
+    let whole =
+        Vec::<i64>::try_from(generate(&load(folder.path(), Backend::Auto), &prompt, &greedy()).get(0));
+    let whole = whole.expect("tokens");
+    let fifth = whole[16];
+    let ends = format!(r#"{{"eos_token_id": [0, {fifth}]}}"#);
+    std::fs::write(folder.path().join("generation_config.json"), ends).expect("written");
+    let model = load(folder.path(), Backend::Auto);
+    assert_eq!(model.ends(), [0, fifth]);
+    let text = Vec::<i64>::try_from(generate(&model, &prompt, &config).get(0)).expect("tokens");
+    let length = whole[12..].iter().position(|token| [0, fifth].contains(token));
+    assert_eq!(text, whole[..12 + length.expect("an end") + 1]);
+    std::fs::write(
+        folder.path().join("generation_config.json"),
+        r#"{"eos_token_id": "end"}"#,
+    )
+    .expect("written");
+    let settings = LanguageModelConfig {
+        model_from_pretrained_path: Some(folder.path().into()),
+        ..LanguageModelConfig::default()
+    };
+    let error = LanguageModel::load(&settings, &RunContext::default()).expect_err("no id");
+    assert!(
+        error.message().contains("expected an id or a list of ids"),
+        "{error}"
+    );
+}
+
+#[test]
 fn hooks_see_the_prompt_once_and_then_each_new_token() {
     let model = load(&own("neox_parallel"), Backend::Auto);
     let mut lengths = Vec::new();
@@ -109,9 +168,10 @@ fn hooks_see_the_prompt_once_and_then_each_new_token() {
 fn the_cache_starts_anew_where_a_longrope_model_turns_to_its_long_frequencies() {
     let folder = copy_of("neox_parallel");
     let scaling = serde_json::json!({
-        "rope_type": "longrope", "short_factor": [1.0], "long_factor": [64.0], "original_max_position_embeddings": 15,
+        "rope_type": "longrope", "short_factor": [1.0], "long_factor": [64.0],
     });
     set(folder.path(), "rope_scaling", scaling);
+    set(folder.path(), "original_max_position_embeddings", 15.into());
     let model = load(folder.path(), Backend::Auto);
     let mut lengths = Vec::new();
     let note: Edit<'_> = Box::new(|x, _| {

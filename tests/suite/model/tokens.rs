@@ -87,6 +87,59 @@ fn a_template_with_bos_gives_one_bos_or_none() {
 }
 
 #[test]
+fn special_tokens_of_the_configuration_are_whole_words_of_a_text() {
+    let unlist = |value: &mut serde_json::Value| value["added_tokens"] = serde_json::json!([]);
+    let config = r#"{"eos_token": "<|endoftext|>", "additional_special_tokens": [{"content": "<|pad|>"}, "<|nowhere|>"]}"#;
+    let (plain, with) = (changed(unlist, "{}"), changed(unlist, config));
+    let tokens = |folder: &tempfile::TempDir, text: &str| {
+        read(folder.path()).encode(text, false, None).expect("tokens")
+    };
+    let text = "ab<|endoftext|>c<|pad|>";
+    assert!(
+        !tokens(&plain, text).contains(&0),
+        "broken into pieces without the file"
+    );
+    let whole = tokens(&with, text);
+    assert_eq!((whole[whole.len() - 3], whole[whole.len() - 1]), (0, 1));
+    assert_eq!(read(with.path()).vocab_size(), read(plain.path()).vocab_size());
+    let listed =
+        r#"{"added_tokens_decoder": {"1": {"content": "<|pad|>", "lstrip": true, "special": true}}}"#;
+    let stripped = changed(|_| (), listed);
+    assert_eq!(
+        tokens(&stripped, "a  <|pad|>"),
+        [tokens(&plain, "a"), vec![1]].concat()
+    );
+}
+
+#[test]
+fn the_mark_before_a_first_word_stands_for_nothing() {
+    let folder = changed(
+        |value| value["pre_tokenizer"]["add_prefix_space"] = true.into(),
+        "{}",
+    );
+    let tokenizer = read(folder.path());
+    let mut marks = 0;
+    for text in ["\u{1f642}a", "\u{65e5}\u{672c}", " b", "Hello"] {
+        let traced = tokenizer.trace(text, true, None).expect("a trace");
+        let mut reached = 0;
+        for token in &traced[1..] {
+            let bytes = token.bytes.clone().expect("a range");
+            marks += usize::from(bytes.is_empty());
+            assert!(bytes.start <= reached && bytes.end >= reached, "{text:?}");
+            let own = tokenizer.token_strings(&[token.token]).expect("a token");
+            let own = if bytes.is_empty() { "" } else { own[0].as_str() };
+            assert!(
+                own.contains('\u{fffd}') || own.trim_start() == text[bytes.clone()].trim_start(),
+                "{text:?}: {own:?} stands for {bytes:?}"
+            );
+            reached = bytes.end;
+        }
+        assert_eq!(reached, text.len());
+    }
+    assert!(marks >= 1, "some text begins with a mark of its own");
+}
+
+#[test]
 fn special_tokens_follow_the_files_then_the_rules() {
     let ids = |config: &str, overrides| {
         let folder = changed(|_| (), config);

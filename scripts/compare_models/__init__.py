@@ -1,0 +1,1 @@
+"""What scripts/compare-models is made of."""
