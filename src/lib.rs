@@ -14,12 +14,14 @@
 //! text                         data sets and tokenizers
 //! hub | tensor | report        downloads | libtorch | what people see
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
+//! clock                        points in time as text
 //! error
 //! ```
 
 pub mod activations;
 pub mod atomic;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod dictionary;
 pub mod error;
