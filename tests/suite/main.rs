@@ -11,6 +11,7 @@ mod fixtures;
 mod generate;
 mod hub;
 mod layering;
+mod loggers;
 mod model;
 mod program;
 mod runner;
