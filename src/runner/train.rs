@@ -243,6 +243,7 @@ fn fit(
         facts.insert(WANDB_RUN_ID.into(), id.into());
     }
     if let Some(run) = &wandb {
+        run.catch_up(&folder.join("metrics.jsonl"), trainer.steps_done());
         events.add_dispensable("Weights & Biases", Box::new(run.clone()));
     }
     let fit_options = FitOptions {
@@ -322,6 +323,27 @@ impl SharedRun {
 
     fn id(&self) -> String {
         self.locked().id().to_string()
+    }
+
+    /// Logs the rows up to `step` that an earlier process may have been killed with before they were uploaded. The
+    /// engine leaves out those that the server has; offline they lie in the earlier process's folder.
+    fn catch_up(&self, metrics: &Path, step: u64) {
+        let mut run = self.locked();
+        if step == 0 || run.offline() {
+            return;
+        }
+        let text = std::fs::read_to_string(metrics).unwrap_or_default();
+        for line in text.lines() {
+            let Ok(Value::Object(mut row)) = serde_json::from_str(line) else {
+                continue;
+            };
+            let of = row.remove("step").and_then(|of| of.as_u64());
+            if let Some(of) = of.filter(|of| *of <= step) {
+                if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
+                    break;
+                }
+            }
+        }
     }
 
     fn finish(&self, exit_code: i32) -> Result<()> {

@@ -21,6 +21,7 @@ mod sae_fit;
 mod sae_init;
 mod sae_step;
 mod sae_train;
+mod safety;
 mod scripts;
 mod session;
 mod setup;

@@ -20,7 +20,14 @@ from wandb.sdk.internal.datastore import DataStore  # noqa: E402
 
 
 def entries(items):
-    return {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
+    tree = {}
+    for item in items:
+        *parents, name = item.nested_key or [item.key]
+        at = tree
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[name] = json.loads(item.value_json)
+    return tree
 
 
 runs = []

@@ -62,12 +62,14 @@ impl Server {
             let mut header = String::new();
             reader.read_line(&mut header)?;
             let header = header.trim().to_lowercase();
+            if header.is_empty() {
+                break;
+            }
             match header.split_once(": ") {
-                None => break,
                 Some(("content-length", value)) => length = value.parse().unwrap_or(0),
                 Some(("content-encoding", "gzip")) => packed = true,
                 Some(("expect", _)) => stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
-                Some(_) => {}
+                _ => {}
             }
         }
         let mut body = vec![0; length];

@@ -1,6 +1,6 @@
 //! TensorBoard: event files read back by TensorBoard's own reader.
 
-use std::path::Path;
+use std::ffi::OsStr;
 
 use saescript::config::Value;
 use saescript::event::{Event, Observer};
@@ -102,7 +102,7 @@ const SEVERAL: &str = r#"
     let saes = [];
     for name in ["left", "right"] {
         saes.push(SparseAutoEncoder(SAEConfig(#{
-            hook_point_in: "h", hook_point_out: "h", d_model: 16, expansion_factor: 4, act_fn: "jumprelu",
+            hook_point_in: "h", hook_point_out: "h", d_model: 16, expansion_factor: 4, act_fn: "relu",
             norm_activation: "token-wise",
         })));
         trainers.push(Trainer(TrainerConfig(#{
@@ -118,19 +118,12 @@ fn scripts_attach_it_and_several_dictionaries_stand_side_by_side() {
     let Some(tools) = Tools::find() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_kept, path) = script(SEVERAL);
-    run([path.as_path(), folder.path()].iter().fold(
-        vec!["run".into()],
-        |mut all: Vec<std::ffi::OsString>, path: &&Path| {
-            all.push(path.into());
-            all
-        },
-    ))
-    .ended_with(0);
+    run([OsStr::new("run"), path.as_os_str(), folder.path().as_os_str()]).ended_with(0);
     for name in ["left", "right"] {
         let read = tools.read("read_tensorboard.py", &folder.path().join("board").join(name));
         assert_eq!(steps(&read["scalars"]["losses/mse_loss"]), [5, 10, 15, 20]);
         assert_eq!(
-            steps(&read["histograms"]["metrics/jumprelu_thresholds"]),
+            steps(&read["histograms"]["metrics/decoder_norms"]),
             [5, 10, 15, 20]
         );
     }
