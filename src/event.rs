@@ -34,6 +34,13 @@ pub enum Event {
     },
     /// The running task ended.
     TaskFinished,
+    /// A training begins or goes on.
+    RunStarted {
+        /// Which dictionary, where several are trained together: the name of its folder.
+        run: Option<String>,
+        /// Steps done before. What was logged for later steps, before a rollback, is void.
+        step: u64,
+    },
     /// Averaged training metrics under the number of the step they belong to.
     Logged {
         /// Which dictionary, where several are trained together: the name of its folder.
@@ -47,9 +54,11 @@ pub enum Event {
     },
     /// How the values of one quantity are spread, e.g. the firing frequencies of all latents.
     Distribution {
+        /// Which dictionary, where several are trained together: the name of its folder.
+        run: Option<String>,
         /// Steps done so far.
         step: u64,
-        /// The quantity, e.g. `sparsity/firing_frequency`.
+        /// The quantity, e.g. `sparsity/log10_firing_frequency`.
         name: String,
         /// Its histogram.
         histogram: Histogram,
@@ -85,6 +94,24 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// The spread of `values` over `ranges` ranges of the same width, from the smallest value to the largest. What is
+    /// not finite is left out; `None` if nothing is left.
+    pub fn even(values: &[f64], ranges: usize) -> Option<Self> {
+        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let min = finite.iter().copied().reduce(f64::min)?;
+        let max = finite.iter().copied().reduce(f64::max)?;
+        let width = (max - min) / ranges as f64;
+        let edges = match width > 0.0 {
+            // The last edge is the largest value itself, whatever rounding makes of the sum.
+            true => (1..ranges)
+                .map(|index| min + width * index as f64)
+                .chain([max])
+                .collect(),
+            false => vec![max],
+        };
+        Some(Self::of(&finite, edges))
+    }
+
     /// The spread of `values` over ranges that end at `upper_edges` (ascending); values above the last edge are
     /// counted in the last range.
     pub fn of(values: &[f64], upper_edges: Vec<f64>) -> Self {
@@ -113,6 +140,10 @@ impl Observer for Events {
     fn on(&mut self, event: &Event) -> Result<Control> {
         self.emit(event.clone())
     }
+
+    fn wants_distributions(&self) -> bool {
+        Events::wants_distributions(self)
+    }
 }
 
 /// Whether to go on after an event.
@@ -138,12 +169,23 @@ impl Control {
 pub trait Observer: Send {
     /// Takes note of one event. An error ends the work that emitted it.
     fn on(&mut self, event: &Event) -> Result<Control>;
+
+    /// Does it do anything with [`Event::Distribution`]? If nobody does, nobody computes them.
+    fn wants_distributions(&self) -> bool {
+        false
+    }
+}
+
+/// An observer, and what it is called if the work can do without it.
+struct Listener {
+    observer: Box<dyn Observer>,
+    dispensable: Option<&'static str>,
 }
 
 /// A cheap handle through which work reports to all observers.
 #[derive(Clone, Default)]
 pub struct Events {
-    observers: Arc<Mutex<Vec<Box<dyn Observer>>>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
 }
 
 impl Events {
@@ -154,16 +196,49 @@ impl Events {
 
     /// Adds an observer; it hears everything from now on.
     pub fn add(&self, observer: Box<dyn Observer>) {
-        self.locked().push(observer);
+        self.locked().push(Listener {
+            observer,
+            dispensable: None,
+        });
+    }
+
+    /// Adds an observer without which the work goes on: its first error becomes a warning to the others, and it hears
+    /// no more. `name` is what the warning calls it.
+    pub fn add_dispensable(&self, name: &'static str, observer: Box<dyn Observer>) {
+        self.locked().push(Listener {
+            observer,
+            dispensable: Some(name),
+        });
+    }
+
+    /// Does any observer do something with distributions?
+    pub fn wants_distributions(&self) -> bool {
+        self.locked()
+            .iter()
+            .any(|listener| listener.observer.wants_distributions())
     }
 
     /// Tells every observer; [`Control::Stop`] if one of them wants to stop.
     pub fn emit(&self, event: Event) -> Result<Control> {
         let mut control = Control::Continue;
-        for observer in self.locked().iter_mut() {
-            if observer.on(&event)? == Control::Stop {
-                control = Control::Stop;
+        let mut lost = Vec::new();
+        let mut listeners = self.locked();
+        let mut index = 0;
+        while let Some(listener) = listeners.get_mut(index) {
+            match (listener.observer.on(&event), listener.dispensable) {
+                (Ok(answer), _) => control = control.or(answer),
+                (Err(error), None) => return Err(error),
+                (Err(error), Some(name)) => {
+                    lost.push(format!("{name} failed, and the run goes on without it: {error}"));
+                    listeners.remove(index);
+                    continue;
+                }
             }
+            index += 1;
+        }
+        drop(listeners);
+        for text in lost {
+            control = control.or(self.emit(Event::Warning(text))?);
         }
         Ok(control)
     }
@@ -178,8 +253,8 @@ impl Events {
         self.emit(Event::Warning(text.into())).map(drop)
     }
 
-    fn locked(&self) -> MutexGuard<'_, Vec<Box<dyn Observer>>> {
-        self.observers
+    fn locked(&self) -> MutexGuard<'_, Vec<Listener>> {
+        self.listeners
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -235,5 +310,58 @@ impl RunContext {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Failing;
+
+    impl Observer for Failing {
+        fn on(&mut self, _: &Event) -> Result<Control> {
+            Err(crate::error::Error::run("the line is dead"))
+        }
+    }
+
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    impl Observer for Recorder {
+        fn on(&mut self, event: &Event) -> Result<Control> {
+            if let Event::Note(text) | Event::Warning(text) = event {
+                self.0.lock().expect("not poisoned").push(text.clone());
+            }
+            Ok(Control::Continue)
+        }
+    }
+
+    #[test]
+    fn a_dispensable_observer_fails_once_and_is_gone() {
+        let (events, heard) = (Events::new(), Arc::default());
+        events.add_dispensable("the log", Box::new(Failing));
+        events.add(Box::new(Recorder(Arc::clone(&heard))));
+        events.note("one").expect("goes on");
+        events.note("two").expect("goes on");
+        let heard = heard.lock().expect("not poisoned");
+        let warning = "the log failed, and the run goes on without it: the line is dead";
+        assert_eq!(*heard, ["one", warning, "two"]);
+    }
+
+    #[test]
+    fn any_other_observer_ends_the_work() {
+        let events = Events::new();
+        events.add(Box::new(Failing));
+        assert!(events.note("one").is_err());
+    }
+
+    #[test]
+    fn even_ranges_hold_every_finite_value() {
+        let histogram = Histogram::even(&[0.0, 0.1, 0.5, 1.0, f64::NAN], 4).expect("values");
+        assert_eq!(histogram.upper_edges, [0.25, 0.5, 0.75, 1.0]);
+        assert_eq!(histogram.counts, [2.0, 1.0, 0.0, 1.0]);
+        let one = Histogram::even(&[3.0, 3.0], 4).expect("values");
+        assert_eq!((one.upper_edges, one.counts), (vec![3.0], vec![2.0]));
+        assert_eq!(Histogram::even(&[f64::INFINITY], 4), None);
     }
 }

@@ -15,12 +15,14 @@
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
+//! clock                        points in time as text
 //! error
 //! ```
 
 pub mod activations;
 pub mod atomic;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod dictionary;
 pub mod error;

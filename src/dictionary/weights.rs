@@ -97,4 +97,21 @@ impl SparseAutoEncoder {
         }
         Ok(statistics)
     }
+
+    /// What the field looks at one latent at a time, by name, each `(d_sae)`: decoder norms, encoder biases and
+    /// thresholds, where there are any.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn weight_distributions(&self) -> Result<Vec<(&'static str, Tensor)>> {
+        let _no_grad = tch::no_grad_guard();
+        let mut distributions = vec![
+            ("metrics/decoder_norms", self.decoder_norm()?),
+            ("metrics/encoder_biases", self.b_e.f_detach()?),
+        ];
+        if let Some(threshold) = &self.log_jumprelu_threshold {
+            distributions.push(("metrics/jumprelu_thresholds", threshold.f_exp()?));
+        }
+        Ok(distributions)
+    }
 }

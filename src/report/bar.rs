@@ -99,7 +99,7 @@ impl Observer for Bar {
                 }
             }
             Event::Saved { what, path } => self.printer.remark(&saved(what, path)),
-            Event::Distribution { .. } => {}
+            Event::RunStarted { .. } | Event::Distribution { .. } => {}
             Event::Note(text) => self.printer.remark(text),
             Event::Warning(text) => self.printer.remark(&warning(text)),
         }

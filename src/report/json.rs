@@ -48,24 +48,38 @@ fn object(event: &Event) -> Value {
                 .iter()
                 .map(|(name, value)| (name.clone(), json!(value)))
                 .collect();
-            let mut object = json!({"event": "logged", "step": step, "tokens": tokens, "metrics": metrics});
-            if let Some(run) = run {
-                object["run"] = json!(run);
-            }
-            object
+            of_run(
+                json!({"event": "logged", "step": step, "tokens": tokens, "metrics": metrics}),
+                run.as_deref(),
+            )
+        }
+        Event::RunStarted { run, step } => {
+            of_run(json!({"event": "run_started", "step": step}), run.as_deref())
         }
         Event::Distribution {
+            run,
             step,
             name,
             histogram,
-        } => json!({
-            "event": "distribution", "step": step, "name": name, "min": histogram.min,
-            "upper_edges": histogram.upper_edges, "counts": histogram.counts,
-        }),
+        } => of_run(
+            json!({
+                "event": "distribution", "step": step, "name": name, "min": histogram.min,
+                "upper_edges": histogram.upper_edges, "counts": histogram.counts,
+            }),
+            run.as_deref(),
+        ),
         Event::Saved { what, path } => json!({"event": "saved", "what": what, "path": path}),
         Event::Note(text) => json!({"event": "note", "text": text}),
         Event::Warning(text) => json!({"event": "warning", "text": text}),
     }
+}
+
+/// With the name of the dictionary, where there are several.
+fn of_run(mut object: Value, run: Option<&str>) -> Value {
+    if let Some(run) = run {
+        object["run"] = json!(run);
+    }
+    object
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A file is a sequence of records (length, masked CRC-32C of the length, data, masked CRC-32C of the data), each an
 //! `Event` message of TensorFlow's `event.proto`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,16 +11,57 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Histogram, Observer};
 
-/// Writes what a run logs into an event file in one folder.
+/// Writes what is logged into event files in one folder. Where several dictionaries are trained together each has a
+/// folder of its own in it, which TensorBoard shows side by side.
 pub struct TensorBoard {
+    folder: PathBuf,
+    files: BTreeMap<Option<String>, EventFile>,
+}
+
+impl TensorBoard {
+    /// Writes below `folder`, from the first event on.
+    pub fn new(folder: &Path) -> Self {
+        TensorBoard {
+            folder: folder.to_path_buf(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// The folder to open in TensorBoard.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The event file of the dictionary `run`.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn file(&mut self, run: Option<&str>) -> Result<&mut EventFile> {
+        let key = run.map(str::to_string);
+        if !self.files.contains_key(&key) {
+            let folder = match run {
+                Some(run) => self.folder.join(run),
+                None => self.folder.clone(),
+            };
+            self.files.insert(key.clone(), EventFile::create(&folder)?);
+        }
+        self.files
+            .get_mut(&key)
+            .ok_or_else(|| Error::run("the event file is gone"))
+    }
+}
+
+/// One event file.
+pub struct EventFile {
     path: PathBuf,
     file: BufWriter<File>,
 }
 
-impl TensorBoard {
+impl EventFile {
     /// Starts a new event file in `folder`, which is made if needed.
     ///
     /// # Errors
@@ -27,22 +69,35 @@ impl TensorBoard {
     pub fn create(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // TensorBoard reads the files of a folder in the order of their names.
         let name = format!(
-            "events.out.tfevents.{}.saescript.{}",
+            "events.out.tfevents.{}.{:09}.saescript.{}",
             now.as_secs(),
+            now.subsec_nanos(),
             std::process::id()
         );
         let path = folder.join(name);
         let file = File::create(&path).map_err(|error| Error::io("create", &path, error))?;
-        let mut board = TensorBoard {
+        let mut events = EventFile {
             path,
             file: BufWriter::new(file),
         };
-        board.write(EventMessage {
+        events.write(EventMessage {
             file_version: "brain.Event:2".into(),
             ..EventMessage::now(0)
         })?;
-        Ok(board)
+        Ok(events)
+    }
+
+    /// A training begins or goes on after `step` steps: TensorBoard forgets what earlier files of the folder have for
+    /// later steps, so that nothing shows twice after a rollback.
+    pub fn begin_after(&mut self, step: u64) -> Result<()> {
+        self.write(EventMessage {
+            session_log: Some(SessionLog {
+                status: SessionLog::START,
+            }),
+            ..EventMessage::now(step + 1)
+        })
     }
 
     /// Logs scalars under a step.
@@ -102,15 +157,23 @@ impl TensorBoard {
 impl Observer for TensorBoard {
     fn on(&mut self, event: &Event) -> Result<Control> {
         match event {
-            Event::Logged { step, metrics, .. } => self.scalars(*step, metrics)?,
+            Event::RunStarted { run, step } => self.file(run.as_deref())?.begin_after(*step)?,
+            Event::Logged {
+                run, step, metrics, ..
+            } => self.file(run.as_deref())?.scalars(*step, metrics)?,
             Event::Distribution {
+                run,
                 step,
                 name,
                 histogram,
-            } => self.histogram(*step, name, histogram)?,
+            } => self.file(run.as_deref())?.histogram(*step, name, histogram)?,
             _ => {}
         }
         Ok(Control::Continue)
+    }
+
+    fn wants_distributions(&self) -> bool {
+        true
     }
 }
 
@@ -130,20 +193,29 @@ struct EventMessage {
     file_version: String,
     #[prost(message, optional, tag = "5")]
     summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session_log: Option<SessionLog>,
 }
 
 impl EventMessage {
     fn now(step: u64) -> Self {
-        let wall_time = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64();
         EventMessage {
-            wall_time,
+            wall_time: clock::seconds(SystemTime::now()),
             step: step as i64,
             ..Default::default()
         }
     }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SessionLog {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+impl SessionLog {
+    /// A session begins: what earlier ones have for this step and later ones is void.
+    const START: i32 = 1;
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -194,7 +266,7 @@ mod tests {
     #[test]
     fn a_file_is_read_back_record_by_record() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut board = TensorBoard::create(folder.path()).expect("created");
+        let mut board = EventFile::create(folder.path()).expect("created");
         board
             .scalars(7, &[("losses/mse_loss".into(), 0.5)])
             .expect("written");

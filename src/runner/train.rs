@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::evaluate::evaluation;
 use super::sae_choice::SaeChoice;
@@ -11,11 +11,11 @@ use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationS
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
 use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Fault, Result};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::report::tensorboard::TensorBoard;
-use crate::report::wandb::WandbRun;
+use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 use crate::text::Dataset;
 use crate::train::{
     FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer, list_checkpoints,
@@ -221,29 +221,49 @@ fn fit(
     let written = to_value(settings)?;
     let events = Events::new();
     events.add(Box::new(Relay(context.events.clone())));
+    let folder = Path::new(&settings.trainer.exp_result_path);
     if settings.tensorboard {
-        let folder = Path::new(&settings.trainer.exp_result_path).join("tensorboard");
-        events.add(Box::new(TensorBoard::create(&folder)?));
+        events.add(Box::new(TensorBoard::new(&folder.join("tensorboard"))));
     }
-    let wandb = match &settings.wandb {
+    let asked = settings
+        .wandb
+        .as_ref()
+        .map(|config| match trainer.steps_done() > 0 {
+            true => going_on(config, folder),
+            false => config.clone(),
+        });
+    let wandb = match &asked {
         Some(config) => start_wandb(config, &written, context)?,
         None => None,
     };
+    let mut facts = options.facts.clone();
+    let id = wandb.as_ref().map(SharedRun::id);
+    if let Some(id) = id.or_else(|| asked?.wandb_run_id) {
+        facts.insert(WANDB_RUN_ID.into(), id.into());
+    }
     if let Some(run) = &wandb {
-        events.add(Box::new(run.clone()));
+        run.catch_up(&folder.join("metrics.jsonl"), trainer.steps_done());
+        events.add_dispensable("Weights & Biases", Box::new(run.clone()));
     }
     let fit_options = FitOptions {
         eval_fn: evaluation(settings, model, context)?,
         provenance: Provenance {
             settings: Some(written),
-            facts: options.facts.clone(),
+            facts,
         },
         events: Some(events),
         on_step: None,
     };
     let outcome = trainer.fit(sae, stream, context, fit_options);
     if let Some(run) = wandb {
-        run.finish(outcome.is_err())?;
+        let exit_code = match &outcome {
+            Ok(FitOutcome::Interrupted { .. }) => Fault::Interrupted.exit_code(),
+            Ok(_) => 0,
+            Err(error) => error.fault().exit_code(),
+        };
+        if let Err(error) = run.finish(i32::from(exit_code)) {
+            context.events.warn(error.to_string())?;
+        }
     }
     outcome
 }
@@ -285,6 +305,10 @@ impl Observer for Relay {
     fn on(&mut self, event: &Event) -> Result<Control> {
         self.0.emit(event.clone())
     }
+
+    fn wants_distributions(&self) -> bool {
+        self.0.wants_distributions()
+    }
 }
 
 /// A W&B run that observes the training and is finished after it.
@@ -292,29 +316,76 @@ impl Observer for Relay {
 struct SharedRun(Arc<Mutex<WandbRun>>);
 
 impl SharedRun {
-    fn finish(&self, failed: bool) -> Result<()> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .finish(i32::from(failed))
+    fn locked(&self) -> MutexGuard<'_, WandbRun> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn id(&self) -> String {
+        self.locked().id().to_string()
+    }
+
+    /// Logs the rows up to `step` that an earlier process may have been killed with before they were uploaded. The
+    /// engine leaves out those that the server has; offline they lie in the earlier process's folder.
+    fn catch_up(&self, metrics: &Path, step: u64) {
+        let mut run = self.locked();
+        if step == 0 || run.offline() {
+            return;
+        }
+        let text = std::fs::read_to_string(metrics).unwrap_or_default();
+        for line in text.lines() {
+            let Ok(Value::Object(mut row)) = serde_json::from_str(line) else {
+                continue;
+            };
+            let of = row.remove("step").and_then(|of| of.as_u64());
+            if let Some(of) = of.filter(|of| *of <= step) {
+                if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn finish(&self, exit_code: i32) -> Result<()> {
+        self.locked().finish(exit_code)
     }
 }
 
 impl Observer for SharedRun {
     fn on(&mut self, event: &Event) -> Result<Control> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).on(event)
+        self.locked().on(event)
+    }
+
+    fn wants_distributions(&self) -> bool {
+        self.locked().wants_distributions()
     }
 }
 
+/// The key of `run.json` that keeps the id of the W&B run.
+const WANDB_RUN_ID: &str = "wandb_run_id";
+
+/// The W&B run of a training that goes on: the one it had, as `run.json` says, unless the settings name another.
+fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
+    let mut config = config.clone();
+    let kept = || {
+        let text = std::fs::read_to_string(folder.join("run.json")).ok()?;
+        let facts: Value = serde_json::from_str(&text).ok()?;
+        facts[WANDB_RUN_ID].as_str().map(str::to_string)
+    };
+    config.wandb_run_id = config.wandb_run_id.or_else(kept);
+    if config.wandb_run_id.is_some() && config.wandb_resume == Resume::Never {
+        config.wandb_resume = Resume::Allow;
+    }
+    config
+}
+
 /// Starts the W&B run. Without W&B on this machine the training goes on without it, and says so.
-fn start_wandb(
-    config: &crate::report::wandb::WandbConfig,
-    settings: &Value,
-    context: &RunContext,
-) -> Result<Option<SharedRun>> {
-    match WandbRun::init(config, settings) {
+fn start_wandb(config: &WandbConfig, settings: &Value, context: &RunContext) -> Result<Option<SharedRun>> {
+    match WandbRun::init(config, &RunOptions::default(), settings) {
         Ok(run) => {
-            context.events.note(format!("logging to W&B: {}", run.place()))?;
+            let how = if run.offline() { " offline" } else { "" };
+            context
+                .events
+                .note(format!("logging to W&B{how}: {}", run.place()))?;
             Ok(Some(SharedRun(Arc::new(Mutex::new(run)))))
         }
         Err(error) => {

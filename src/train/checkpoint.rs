@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
 use super::source::Source;
-use super::trainer::{Trainer, TrainingState};
+use super::trainer::{Owed, Trainer, TrainingState};
 use crate::atomic;
 use crate::config::{Value, parse};
 use crate::dictionary::{SAEConfig, SparseAutoEncoder};
@@ -39,6 +39,9 @@ pub(super) struct SavedState {
     pub(super) metrics_bytes: u64,
     /// Can the activation stream be continued?
     pub(super) stream: bool,
+    /// What the last step left to do.
+    #[serde(default)]
+    owed: Owed,
 }
 
 /// Folder of the checkpoints of the run in `folder`.
@@ -115,6 +118,7 @@ impl Trainer {
             last_metrics: self.last_metrics.clone(),
             metrics_bytes,
             stream,
+            owed: self.owed.clone(),
         };
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the checkpoint: {error}")))?;
@@ -172,6 +176,7 @@ impl Trainer {
         self.state = Some(state);
         self.last_metrics = saved.last_metrics;
         self.metrics_bytes = saved.metrics_bytes;
+        self.owed = saved.owed;
         self.resume_from = Some(path.to_path_buf());
         Ok(())
     }

@@ -119,7 +119,8 @@ pub struct TrainerConfig {
     pub jumprelu_lr_factor: f64,
     /// Largest gradient norm (per non-zero entry); larger gradients are scaled down. 0 is off.
     pub clip_grad_norm: f64,
-    /// Kept for compatibility: firing frequencies are counted from one log to the next.
+    /// Has no effect, as in Language-Model-SAEs, whose settings have it: firing frequencies are counted from one log to
+    /// the next.
     pub feature_sampling_window: u64,
     /// Tokens to train on; the number of steps is this over the rows of a batch.
     pub total_training_tokens: u64,

@@ -3,12 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use serde_json::json;
 
 use super::config::TrainerConfig;
 use crate::atomic;
+use crate::clock::timestamp;
 use crate::config::{Map, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub struct Provenance {
 pub struct RunFolder {
     path: PathBuf,
     metrics: File,
+    /// Length of `metrics.jsonl` in whole lines.
+    metrics_bytes: u64,
     facts: Map<String, Value>,
     since: Instant,
 }
@@ -67,6 +70,7 @@ impl RunFolder {
         facts.insert("started_at".into(), timestamp(SystemTime::now()).into());
         let mut folder = Self {
             metrics: open_metrics(&path.join("metrics.jsonl"), keep)?,
+            metrics_bytes: keep,
             path,
             facts,
             since: Instant::now(),
@@ -86,9 +90,13 @@ impl RunFolder {
             line.insert(name.clone(), number(*value));
         }
         let text = format!("{}\n", Value::Object(line));
-        self.metrics
-            .write_all(text.as_bytes())
-            .map_err(|error| Error::io("write", self.path.join("metrics.jsonl"), error))
+        if let Err(error) = self.metrics.write_all(text.as_bytes()) {
+            // Half a line would spoil the file for whoever reads it.
+            self.metrics.set_len(self.metrics_bytes).ok();
+            return Err(Error::io("write", self.path.join("metrics.jsonl"), error));
+        }
+        self.metrics_bytes += text.len() as u64;
+        Ok(())
     }
 
     /// Length of `metrics.jsonl` in bytes, after making sure that all of it is on the disk.
@@ -97,8 +105,10 @@ impl RunFolder {
     /// The disk is full.
     pub fn synced_metrics(&self) -> Result<u64> {
         let path = self.path.join("metrics.jsonl");
-        let size = self.metrics.sync_all().and_then(|()| self.metrics.metadata());
-        Ok(size.map_err(|error| Error::io("write", path, error))?.len())
+        self.metrics
+            .sync_all()
+            .map_err(|error| Error::io("write", path, error))?;
+        Ok(self.metrics_bytes)
     }
 
     /// Rewrites `run.json` with how the run stands.
@@ -163,44 +173,9 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// `2026-01-31T12:00:00Z`.
-pub(super) fn timestamp(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, rest) = ((seconds / 86_400) as i64, seconds % 86_400);
-    let (year, month, day) = civil_date(days);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Year, month and day of a number of days since 1970, in the proleptic Gregorian calendar
-/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
-fn civil_date(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_right_around_leap_days() {
-        assert_eq!(civil_date(0), (1970, 1, 1));
-        assert_eq!(civil_date(19_782), (2024, 2, 29));
-        assert_eq!(civil_date(19_783), (2024, 3, 1));
-    }
 
     #[test]
     fn settings_without_mixed_precision_stay_without() {

@@ -10,7 +10,7 @@ use super::forecast::Forecast;
 use super::input::rows_of;
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
-use super::trainer::{StepReport, Trainer};
+use super::trainer::{Owed, StepReport, Trainer};
 use crate::activations::Batch;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
@@ -92,7 +92,13 @@ impl<'a> Lane<'a> {
         let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
         self.saved_at = Instant::now();
-        Ok(())
+        let wanted = events.wants_distributions() && !self.trainer.cfg.skip_metrics_calculation;
+        self.trainer.wants_distributions = wanted;
+        events.emit(Event::RunStarted {
+            run: self.name.clone(),
+            step: self.trainer.steps_done(),
+        })?;
+        self.settle(context).map(drop)
     }
 
     /// One batch: step, log, evaluation, checkpoint.
@@ -106,32 +112,56 @@ impl<'a> Lane<'a> {
             Ok(report) => report,
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };
-        let mut control = Control::Continue;
-        if let Some(metrics) = &report.logged {
-            control = self.log(report.step, metrics.clone(), context)?;
+        self.trainer.owed = Owed {
+            row: report.logged.clone(),
+            evaluation: report.step.is_multiple_of(self.trainer.cfg.eval_frequency),
+        };
+        let mut control = self.log_owed(context)?;
+        for (name, histogram) in &report.distributions {
+            control = control.or(self.events(context).emit(Event::Distribution {
+                run: self.name.clone(),
+                step: report.step,
+                name: (*name).to_string(),
+                histogram: histogram.clone(),
+            })?);
         }
-        if let Some(on_step) = &mut self.options.on_step
-            && on_step(self.sae, &report)? == Control::Stop
-        {
-            control = Control::Stop;
+        if let Some(on_step) = &mut self.options.on_step {
+            control = control.or(on_step(self.sae, &report)?);
         }
-        let evaluate = report.step.is_multiple_of(self.trainer.cfg.eval_frequency);
-        if let Some(eval_fn) = self.options.eval_fn.as_mut().filter(|_| evaluate) {
-            let metrics = eval_fn(self.sae, report.step)?;
-            if !metrics.is_empty() && self.log(report.step, metrics, context)? == Control::Stop {
-                control = Control::Stop;
-            }
-        }
+        control = control.or(self.settle(context)?);
         if self.checkpoint_is_due(report.step) {
             self.checkpoint(source, context)?;
         }
         Ok((report, control))
     }
 
+    /// Does what the last step has left to do.
+    fn settle(&mut self, context: &RunContext) -> Result<Control> {
+        let control = self.log_owed(context)?;
+        if !self.trainer.owed.evaluation {
+            return Ok(control);
+        }
+        if let Some(eval_fn) = self.options.eval_fn.as_mut() {
+            let metrics = eval_fn(self.sae, self.trainer.steps_done())?;
+            self.trainer.owed.row = Some(metrics).filter(|metrics| !metrics.is_empty());
+        }
+        self.trainer.owed.evaluation = false;
+        Ok(control.or(self.log_owed(context)?))
+    }
+
+    fn log_owed(&mut self, context: &RunContext) -> Result<Control> {
+        match self.trainer.owed.row.clone() {
+            Some(row) => self.log(self.trainer.steps_done(), row, context),
+            None => Ok(Control::Continue),
+        }
+    }
+
     fn log(&mut self, step: u64, metrics: Metrics, context: &RunContext) -> Result<Control> {
         if let Some(folder) = &mut self.folder {
             folder.log(step, &metrics)?;
         }
+        // Once it is in the run's own file it is kept, whatever other logs make of it.
+        self.trainer.owed.row = None;
         let tokens = self.trainer.tokens_done()?;
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),

@@ -82,6 +82,14 @@ impl MetricSums {
         self.sums[0].1 == 0
     }
 
+    /// The part of the tokens since the last log on which each latent fired, float64 `(d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn firing_frequency(&self) -> Result<Tensor> {
+        Ok(self.fired.f_div(&self.tokens.f_clamp_min(1)?)?)
+    }
+
     /// Adds one step. `norms` is there when the optimiser is about to move.
     ///
     /// # Errors
@@ -182,7 +190,7 @@ impl MetricSums {
         let mut names: Vec<&str> = Vec::new();
         let mut values: Vec<Tensor> = Vec::new();
         if self.everything {
-            let frequency = self.fired.f_div(&self.tokens.f_clamp_min(1)?)?;
+            let frequency = self.firing_frequency()?;
             for (name, bound, above) in FREQUENCIES {
                 let counted = if above {
                     frequency.f_gt(bound)?

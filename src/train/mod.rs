@@ -7,6 +7,7 @@
 //! engine              losses and gradients of one batch, behind a seam
 //! optim, dead         moving the parameters, dead latents
 //! metrics             summed on the device, read back when logged
+//! distributions       histograms over the latents, for logs that show them
 //! trainer, fit        one step; a whole stream, for one dictionary or several
 //! folder, checkpoint  what is written
 //! convert             top-k dictionaries to jumprelu
@@ -18,6 +19,7 @@ mod config;
 mod convert;
 mod dataset_norm;
 mod dead;
+mod distributions;
 mod engine;
 mod fit;
 mod folder;

@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
+use super::distributions::distributions;
 use super::engine::{AutogradEngine, StepEngine, StepOutput};
 use super::input::{Prepared, rows_of};
 use super::metrics::{Details, MetricSums, StepFigures};
@@ -14,7 +17,7 @@ use crate::activations::Batch;
 use crate::config::Config;
 use crate::dictionary::{LossSettings, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::event::Metrics;
+use crate::event::{Histogram, Metrics};
 use crate::tensor::{Kind, Tensor};
 
 /// Trains dictionaries. Holds the optimiser and everything else that belongs to one training.
@@ -32,6 +35,19 @@ pub struct Trainer {
     pub(super) metrics_bytes: u64,
     /// The last loss was not finite.
     pub(super) is_broken: bool,
+    /// Somebody looks at [`StepReport::distributions`].
+    pub(super) wants_distributions: bool,
+    pub(super) owed: Owed,
+}
+
+/// What the last step still has to do beyond the step itself. A failure or an interruption can come in between; the
+/// checkpoint that is written then keeps it, and the run that goes on from there does it first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Owed {
+    /// To be logged.
+    pub(super) row: Option<Metrics>,
+    /// An evaluation is due.
+    pub(super) evaluation: bool,
 }
 
 /// All that changes while training, besides the dictionary itself.
@@ -59,6 +75,8 @@ pub struct StepReport {
     pub terms: Vec<(&'static str, Tensor)>,
     /// Averages since the last log, at steps that log.
     pub logged: Option<Metrics>,
+    /// Histograms over the latents by name, at steps that log if somebody looks at them.
+    pub distributions: Vec<(&'static str, Histogram)>,
 }
 
 impl Trainer {
@@ -77,6 +95,8 @@ impl Trainer {
             pending: VecDeque::new(),
             metrics_bytes: 0,
             is_broken: false,
+            wants_distributions: false,
+            owed: Owed::default(),
         })
     }
 
@@ -182,7 +202,12 @@ impl Trainer {
         };
         let figures = state.sums.add(&output, &input, norms.as_ref())?;
         let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
-        let logged = match log_now || state.step + 1 == state.plan.total_steps {
+        let log_now = log_now || state.step + 1 == state.plan.total_steps;
+        let distributions = match log_now && self.wants_distributions {
+            true => distributions(sae, &state.sums)?,
+            false => Vec::new(),
+        };
+        let logged = match log_now {
             true => Some(state.log(&self.cfg, sae, state.step)?),
             false => None,
         };
@@ -199,6 +224,7 @@ impl Trainer {
             figures,
             terms: output.terms,
             logged,
+            distributions,
         })
     }
 }

@@ -11,7 +11,7 @@ use saescript::runner::{TrainOptions, TrainSAESettings, forecast, train_sae};
 use saescript::train::list_checkpoints;
 
 /// A configuration over the tiny model of the fixtures and a corpus made here.
-fn write_config(folder: &Path) -> PathBuf {
+pub fn write_config(folder: &Path) -> PathBuf {
     let words = [
         "the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "birds", "near", "old", "trees",
     ];

@@ -1,5 +1,6 @@
 //! One chunk of a cache: the mapped files of all hook points, checked before a row of it is used.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::chunk_file::ChunkFile;

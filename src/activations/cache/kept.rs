@@ -1,5 +1,7 @@
 //! A few rows of a chunk, copied out of its files.
 
+use std::path::PathBuf;
+
 use super::chunk::ColumnView;
 use crate::activations::columns::Column;
 use crate::tensor::Kind;
@@ -12,6 +14,7 @@ pub(super) struct Kept {
 }
 
 struct KeptColumn {
+    file: PathBuf,
     bytes: Vec<u8>,
     kind: Kind,
     row: Vec<i64>,
@@ -42,6 +45,7 @@ impl Kept {
             bytes.extend_from_slice(&view.bytes[start..start + width]);
         }
         let kept = KeptColumn {
+            file: view.file.to_path_buf(),
             bytes,
             kind: view.kind,
             row: view.row.clone(),
@@ -58,6 +62,7 @@ impl Kept {
     pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
         let (_, kept) = self.columns.iter().find(|(known, _)| known == column)?;
         Some(ColumnView {
+            file: &kept.file,
             bytes: &kept.bytes,
             kind: kept.kind,
             row: kept.row.clone(),

@@ -2,98 +2,49 @@
 //!
 //! A [`WandbRun`] drives the `wandb-core` program that the `wandb` Python package ships, so that runs, offline files,
 //! uploads, retries and resuming are W&B's own. `WANDB_MODE` (`online`, `offline`, `disabled`), `WANDB_API_KEY`,
-//! `WANDB_BASE_URL`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_NAME`, `WANDB_RUN_ID`, `WANDB_RESUME` and `WANDB_DIR` mean
-//! what they mean there.
+//! `WANDB_BASE_URL`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_NAME`, `WANDB_RUN_ID`, `WANDB_RESUME`, `WANDB_RUN_GROUP`,
+//! `WANDB_JOB_TYPE`, `WANDB_NOTES`, `WANDB_TAGS` and `WANDB_DIR` mean what they mean there.
+//!
+//! Everything logged under one step becomes one row, which the engine closes when a later step comes. A run that goes on
+//! after a rollback logs some steps again; online the engine leaves out those that the server has.
 
+mod config;
+mod items;
 mod protocol;
 mod service;
 mod settings;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+pub use config::{Resume, RunOptions, WandbConfig};
 pub use service::find_core;
 pub use settings::has_api_key;
 
+use self::items::{config_items, histogram, item, number};
 use self::protocol::{
     Command, Header, HistoryAction, HistoryStep, InformFinish, InformInit, Item, Items, PartialHistory,
     Record, RecordControl, RecordInfo, RecordType, Request, RequestType, RunExit, RunRecord, RunStart,
-    Shutdown, Timestamp,
+    Shutdown,
 };
-use self::service::Service;
+use self::service::{LOCAL_LIMIT, Service};
 use self::settings::Plan;
+use crate::clock;
 use crate::config::{Config, Value};
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer};
 
-/// Replies that need no network.
-const LOCAL_LIMIT: Duration = Duration::from_secs(30);
 /// Creating an online run, and uploading what is left at the end.
 const NETWORK_LIMIT: Duration = Duration::from_secs(120);
 
-/// What to do about a run id that exists already. Names are W&B's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Resume {
-    /// Refuse to go on with a finished run.
-    #[default]
-    Never,
-    /// Go on with it if it exists.
-    Allow,
-    /// It has to exist.
-    Must,
-    /// Go on with this machine's last run of the project if it did not finish.
-    Auto,
-}
-
-/// Logging to Weights & Biases.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct WandbConfig {
-    /// The project that the run belongs to.
-    pub wandb_project: String,
-    /// The run's display name; null lets W&B choose one.
-    pub exp_name: Option<String>,
-    /// The user or team; null means the default of the API key.
-    pub wandb_entity: Option<String>,
-    /// The run's id, for going on with an earlier run; null makes a new one.
-    pub wandb_run_id: Option<String>,
-    /// What to do when a run of that id exists.
-    pub wandb_resume: Resume,
-}
-
-impl Default for WandbConfig {
-    fn default() -> Self {
-        WandbConfig {
-            wandb_project: "gpt2-sae-training".into(),
-            exp_name: None,
-            wandb_entity: None,
-            wandb_run_id: None,
-            wandb_resume: Resume::Never,
-        }
-    }
-}
-
-impl Config for WandbConfig {
-    const NAME: &'static str = "WandbConfig";
-
-    fn validate(&self) -> Result<()> {
-        if self.wandb_project.is_empty() {
-            return Err(Error::input("the project needs a name").under("wandb_project"));
-        }
-        if self.wandb_resume == Resume::Must && self.wandb_run_id.is_none() {
-            return Err(Error::input("resuming needs the run's id").under("wandb_run_id"));
-        }
-        Ok(())
-    }
-}
-
 /// A live run. Log to it, or add it to the observers of a training run; then [`finish`](Self::finish) it.
+///
+/// When the connection to the engine breaks, the call that finds out fails, and all later ones do nothing: what is
+/// logged to W&B is never worth a training.
 pub struct WandbRun {
     service: Option<Service>,
     plan: Plan,
+    /// User or team and project, as the server answered.
+    path: Option<(String, String)>,
 }
 
 impl WandbRun {
@@ -103,22 +54,29 @@ impl WandbRun {
     ///
     /// # Errors
     /// No `wandb-core`, an online run without an API key, and what the server answers to the new run.
-    pub fn init(config: &WandbConfig, settings: &Value) -> Result<Self> {
+    pub fn init(config: &WandbConfig, options: &RunOptions, settings: &Value) -> Result<Self> {
         config.validate()?;
-        let plan = Plan::from_environment(config)?;
-        if plan.disabled {
-            return Ok(WandbRun { service: None, plan });
-        }
-        std::fs::create_dir_all(plan.sync_dir.join("logs"))
-            .map_err(|error| Error::io("create", &plan.sync_dir, error))?;
-        std::fs::create_dir_all(plan.sync_dir.join("files"))
-            .map_err(|error| Error::io("create", &plan.sync_dir, error))?;
+        let config_items = config_items(settings)?;
+        let plan = Plan::from_environment(config, options)?;
         let mut run = WandbRun {
-            service: Some(Service::start(&find_core()?)?),
+            service: None,
             plan,
+            path: None,
         };
-        run.start(settings)?;
-        Ok(run)
+        if run.plan.disabled {
+            return Ok(run);
+        }
+        let core = find_core()?;
+        run.plan.prepare_folders()?;
+        run.service = Some(Service::start(&core)?);
+        match run.start(config_items) {
+            Ok(()) => Ok(run),
+            // A run that did not start has nothing to finish.
+            Err(error) => {
+                run.service = None;
+                Err(error)
+            }
+        }
     }
 
     /// The run's id.
@@ -128,7 +86,14 @@ impl WandbRun {
 
     /// Where the run can be seen or, offline, where it lies on disk.
     pub fn place(&self) -> String {
-        self.plan.sync_dir.display().to_string()
+        match &self.path {
+            Some((entity, project)) => format!(
+                "{}/{entity}/{project}/runs/{}",
+                self.plan.app_url(),
+                self.plan.run_id
+            ),
+            None => self.plan.sync_dir.display().to_string(),
+        }
     }
 
     /// Is it written to disk only?
@@ -136,14 +101,69 @@ impl WandbRun {
         self.plan.offline
     }
 
-    /// Logs metrics under a step; steps must not decrease. Without a step the next one is taken.
+    /// Logs metrics under a step; steps must not decrease, and calls with the same step fill one row. Without a step
+    /// the row is closed at once and the next one begun.
+    ///
+    /// # Errors
+    /// The engine is gone.
     pub fn log(&mut self, step: Option<u64>, metrics: &[(String, Value)]) -> Result<()> {
-        let mut item: Vec<Item> = metrics.iter().map(|(key, value)| json_item(key, value)).collect();
-        item.push(json_item("_timestamp", &Value::from(seconds_now())));
+        self.log_items(
+            step,
+            metrics.iter().map(|(key, value)| item(key, value)).collect(),
+        )
+    }
+
+    /// Sets values of the run's summary.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub fn summarize(&mut self, values: &[(String, Value)]) -> Result<()> {
+        let update = values.iter().map(|(key, value)| item(key, value)).collect();
+        self.publish(RecordType::Summary(Items { update }), false)
+    }
+
+    /// Adds to the run's configuration.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub fn configure(&mut self, values: &[(String, Value)]) -> Result<()> {
+        let update = values.iter().map(|(key, value)| item(key, value)).collect();
+        self.publish(RecordType::Config(Items { update }), false)
+    }
+
+    /// Ends the run and waits until everything is uploaded or, offline, on disk. A second call does nothing.
+    ///
+    /// # Errors
+    /// The engine is gone, or the server did not take everything in time; the records lie on disk all the same.
+    pub fn finish(&mut self, exit_code: i32) -> Result<()> {
+        let Some(service) = self.service.take() else {
+            return Ok(());
+        };
+        let limit = if self.plan.offline {
+            LOCAL_LIMIT
+        } else {
+            NETWORK_LIMIT
+        };
+        let ended = end(service, &self.info(), limit, exit_code);
+        if exit_code == 0 {
+            self.plan.forget_auto_resume();
+        }
+        ended.map_err(|error| {
+            error.hint(format!(
+                "what was logged lies in `{}`; `wandb sync` uploads it",
+                self.plan.sync_dir.display()
+            ))
+        })
+    }
+
+    fn log_items(&mut self, step: Option<u64>, mut item: Vec<Item>) -> Result<()> {
+        item.push(number("_timestamp", clock::seconds(SystemTime::now())));
         let history = PartialHistory {
             item,
             step: step.map(|step| HistoryStep { num: step as i64 }),
-            action: Some(HistoryAction { flush: true }),
+            action: Some(HistoryAction {
+                flush: step.is_none(),
+            }),
         };
         self.publish(
             RecordType::Request(Request {
@@ -153,57 +173,18 @@ impl WandbRun {
         )
     }
 
-    /// Sets values of the run's summary.
-    pub fn summarize(&mut self, values: &[(String, Value)]) -> Result<()> {
-        let update = values.iter().map(|(key, value)| json_item(key, value)).collect();
-        self.publish(RecordType::Summary(Items { update }), false)
-    }
-
-    /// Ends the run and waits until everything is uploaded or, offline, on disk. A second call does nothing.
-    pub fn finish(&mut self, exit_code: i32) -> Result<()> {
-        let Some(mut service) = self.service.take() else {
-            return Ok(());
-        };
-        let info = self.info();
-        let limit = if self.plan.offline {
-            LOCAL_LIMIT
-        } else {
-            NETWORK_LIMIT
-        };
-        service.deliver(limit, |id| {
-            Command::RecordPublish(record(
-                &info,
-                RecordType::Exit(RunExit { exit_code }),
-                Some(id),
-                false,
-            ))
-        })?;
-        service.deliver(LOCAL_LIMIT, |id| {
-            let shutdown = RecordType::Request(Request {
-                kind: Some(RequestType::Shutdown(Shutdown {})),
-            });
-            Command::RecordPublish(record(&info, shutdown, Some(id), false))
-        })?;
-        service.publish(Command::InformFinish(InformFinish { info: Some(info) }))?;
-        service.tear_down(exit_code)
-    }
-
-    fn start(&mut self, settings: &Value) -> Result<()> {
-        let config = Items {
-            update: config_items(settings)?,
-        };
+    fn start(&mut self, config: Items) -> Result<()> {
         let info = self.info();
         let run = self.plan.run_record(config);
         let settings = self.plan.settings();
         let Some(service) = &mut self.service else {
             return Ok(());
         };
-        service.deliver(LOCAL_LIMIT, |_| {
-            Command::InformInit(InformInit {
-                settings: Some(settings),
-                info: Some(info.clone()),
-            })
-        })?;
+        // Newer engines answer this, older ones do not: the answer to the run below says all.
+        service.publish(Command::InformInit(InformInit {
+            settings: Some(settings),
+            info: Some(info.clone()),
+        }))?;
         service.publish(Command::RecordPublish(record(
             &info,
             RecordType::Header(Header {}),
@@ -220,20 +201,42 @@ impl WandbRun {
                 error.message
             )));
         }
-        let started = RequestType::RunStart(RunStart { run: answer.run });
-        service.deliver(LOCAL_LIMIT, |id| {
-            let request = RecordType::Request(Request { kind: Some(started) });
-            Command::RecordPublish(record(&info, request, Some(id), true))
-        })?;
-        Ok(())
+        self.adopt(answer.run.unwrap_or_default())
+    }
+
+    /// Takes over what the server knows about the run, which is more than nothing when it goes on.
+    fn adopt(&mut self, run: RunRecord) -> Result<()> {
+        if !self.plan.offline && !run.entity.is_empty() {
+            self.path = Some((run.entity.clone(), run.project.clone()));
+        }
+        let summary = run.summary.clone().unwrap_or_default();
+        let info = self.info();
+        let started = RequestType::RunStart(RunStart { run: Some(run) });
+        if let Some(service) = &mut self.service {
+            service.deliver(LOCAL_LIMIT, |id| {
+                let request = RecordType::Request(Request { kind: Some(started) });
+                Command::RecordPublish(record(&info, request, Some(id), true))
+            })?;
+        }
+        match summary.update.is_empty() {
+            true => Ok(()),
+            false => self.publish(RecordType::Summary(summary), false),
+        }
     }
 
     fn publish(&mut self, kind: RecordType, local: bool) -> Result<()> {
         let info = self.info();
-        match &mut self.service {
-            Some(service) => service.publish(Command::RecordPublish(record(&info, kind, None, local))),
-            None => Ok(()),
-        }
+        let Some(service) = &mut self.service else {
+            return Ok(());
+        };
+        let sent = service.publish(Command::RecordPublish(record(&info, kind, None, local)));
+        sent.map_err(|error| {
+            self.service = None;
+            error.hint(format!(
+                "what was logged before lies in `{}`; `wandb sync` uploads it",
+                self.plan.sync_dir.display()
+            ))
+        })
     }
 
     fn info(&self) -> RecordInfo {
@@ -245,14 +248,24 @@ impl WandbRun {
 
 impl Observer for WandbRun {
     fn on(&mut self, event: &Event) -> Result<Control> {
-        if let Event::Logged { step, metrics, .. } = event {
-            let values: Vec<(String, Value)> = metrics
-                .iter()
-                .map(|(name, value)| (name.clone(), Value::from(*value)))
-                .collect();
-            self.log(Some(*step), &values)?;
+        match event {
+            Event::Logged { step, metrics, .. } => {
+                let items = metrics.iter().map(|(name, value)| number(name, *value));
+                self.log_items(Some(*step), items.collect())?;
+            }
+            Event::Distribution {
+                step,
+                name,
+                histogram: spread,
+                ..
+            } => self.log_items(Some(*step), vec![histogram(name, spread)])?,
+            _ => {}
         }
         Ok(Control::Continue)
+    }
+
+    fn wants_distributions(&self) -> bool {
+        self.service.is_some()
     }
 }
 
@@ -261,6 +274,24 @@ impl Drop for WandbRun {
     fn drop(&mut self) {
         let _ = self.finish(1);
     }
+}
+
+/// Closes the run, then the engine.
+fn end(mut service: Service, info: &RecordInfo, limit: Duration, exit_code: i32) -> Result<()> {
+    service.deliver(limit, |id| {
+        let exit = RecordType::Exit(RunExit { exit_code });
+        Command::RecordPublish(record(info, exit, Some(id), false))
+    })?;
+    service.deliver(LOCAL_LIMIT, |id| {
+        let shutdown = RecordType::Request(Request {
+            kind: Some(RequestType::Shutdown(Shutdown {})),
+        });
+        Command::RecordPublish(record(info, shutdown, Some(id), false))
+    })?;
+    service.publish(Command::InformFinish(InformFinish {
+        info: Some(info.clone()),
+    }))?;
+    service.tear_down(exit_code)
 }
 
 fn record(info: &RecordInfo, kind: RecordType, slot: Option<&str>, local: bool) -> Record {
@@ -272,51 +303,5 @@ fn record(info: &RecordInfo, kind: RecordType, slot: Option<&str>, local: bool) 
         control: Some(control),
         info: Some(info.clone()),
         kind: Some(kind),
-    }
-}
-
-fn json_item(key: &str, value: &Value) -> Item {
-    Item {
-        key: key.into(),
-        value_json: value.to_string(),
-    }
-}
-
-fn config_items(settings: &Value) -> Result<Vec<Item>> {
-    match settings {
-        Value::Null => Ok(Vec::new()),
-        Value::Object(map) => Ok(map.iter().map(|(key, value)| json_item(key, value)).collect()),
-        _ => Err(Error::input("the configuration of a W&B run must be a map")),
-    }
-}
-
-fn seconds_now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
-}
-
-fn timestamp_now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp {
-        seconds: now.as_secs() as i64,
-        nanos: now.subsec_nanos() as i32,
-    }
-}
-
-impl Plan {
-    fn run_record(&self, config: Items) -> RunRecord {
-        RunRecord {
-            run_id: self.run_id.clone(),
-            entity: self.entity.clone().unwrap_or_default(),
-            project: self.project.clone(),
-            config: Some(config),
-            display_name: self.name.clone().unwrap_or_default(),
-            host: settings::host_name(),
-            start_time: Some(timestamp_now()),
-            resume: matches!(self.resume, Resume::Allow | Resume::Must | Resume::Auto),
-            ..Default::default()
-        }
     }
 }

@@ -154,8 +154,6 @@ pub(super) struct Settings {
     pub primary: Option<Flag>,
     #[prost(message, optional, tag = "183")]
     pub update_finish_state: Option<Flag>,
-    #[prost(message, optional, tag = "208")]
-    pub file_stream_no_gzip: Option<Flag>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -223,18 +221,30 @@ pub(super) struct RunRecord {
     pub project: String,
     #[prost(message, optional, tag = "4")]
     pub config: Option<Items>,
+    #[prost(message, optional, tag = "5")]
+    pub summary: Option<Items>,
+    #[prost(string, tag = "6")]
+    pub run_group: String,
+    #[prost(string, tag = "7")]
+    pub job_type: String,
     #[prost(string, tag = "8")]
     pub display_name: String,
+    #[prost(string, tag = "9")]
+    pub notes: String,
+    #[prost(string, repeated, tag = "10")]
+    pub tags: Vec<String>,
     #[prost(string, tag = "13")]
     pub host: String,
     #[prost(int64, tag = "14")]
     pub starting_step: i64,
+    #[prost(string, tag = "16")]
+    pub storage_id: String,
     #[prost(message, optional, tag = "17")]
     pub start_time: Option<Timestamp>,
     #[prost(bool, tag = "18")]
     pub resumed: bool,
-    #[prost(bool, tag = "24")]
-    pub resume: bool,
+    #[prost(int32, tag = "20")]
+    pub runtime: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use super::protocol::{Command, InformTeardown, ServerRequest, ServerResponse, receive, send};
 use crate::error::{Error, Result};
 
+/// Replies that need no network, and how long a write may wait for the engine to read.
+pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(30);
 /// How long wandb-core may take to open its socket.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -65,18 +67,29 @@ pub(super) struct Service {
 }
 
 trait Stream: Read + Write + Send {
+    /// How long to wait for a reply.
     fn limit(&self, reply: Option<Duration>) -> std::io::Result<()>;
+    /// How long to wait until a request is taken: an engine that hangs must not hold up a training.
+    fn limit_writes(&self, write: Duration) -> std::io::Result<()>;
 }
 
 impl Stream for UnixStream {
     fn limit(&self, reply: Option<Duration>) -> std::io::Result<()> {
         self.set_read_timeout(reply)
     }
+
+    fn limit_writes(&self, write: Duration) -> std::io::Result<()> {
+        self.set_write_timeout(Some(write))
+    }
 }
 
 impl Stream for TcpStream {
     fn limit(&self, reply: Option<Duration>) -> std::io::Result<()> {
         self.set_read_timeout(reply)
+    }
+
+    fn limit_writes(&self, write: Duration) -> std::io::Result<()> {
+        self.set_write_timeout(Some(write))
     }
 }
 
@@ -104,13 +117,22 @@ impl Service {
                 return Err(failed(text));
             }
         };
-        let stream =
-            connect(&address).map_err(|error| failed(format!("cannot reach it at {address}: {error}")))?;
-        Ok(Service {
-            stream,
-            process,
-            next_request: 0,
-        })
+        let connected = connect(&address).and_then(|stream| {
+            stream.limit_writes(LOCAL_LIMIT)?;
+            Ok(stream)
+        });
+        match connected {
+            Ok(stream) => Ok(Service {
+                stream,
+                process,
+                next_request: 0,
+            }),
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(failed(format!("cannot reach it at {address}: {error}")))
+            }
+        }
     }
 
     /// Sends a command that has no reply.

@@ -3,34 +3,40 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::protocol::{Flag, Number, Settings, Text};
-use super::{Resume, WandbConfig};
+use super::config::{DEFAULT_PROJECT, Resume, RunOptions, WandbConfig};
+use super::protocol::{Flag, Items, Number, RunRecord, Settings, Text, Timestamp};
+use crate::atomic;
+use crate::clock;
 use crate::error::{Error, Result};
 
 /// Everything decided about a run before it starts.
 pub(super) struct Plan {
     pub run_id: String,
-    pub project: String,
-    pub entity: Option<String>,
-    pub name: Option<String>,
-    pub resume: Resume,
     pub disabled: bool,
     pub offline: bool,
-    /// Folder that holds `wandb/`.
-    pub root: PathBuf,
-    /// This run's own folder in it.
+    /// This run's own folder.
     pub sync_dir: PathBuf,
+    project: String,
+    entity: Option<String>,
+    name: Option<String>,
+    /// `None`: nobody said, and nobody is asked whether the run exists.
+    resume: Option<Resume>,
+    details: RunOptions,
+    /// Folder that holds `wandb/`.
+    root: PathBuf,
     api_key: Option<String>,
     base_url: String,
     timespec: String,
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable that is set and not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn base_url() -> String {
-    variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into())
+    let url = variable("WANDB_BASE_URL").unwrap_or_else(|| "https://api.wandb.ai".into());
+    url.trim_end_matches('/').to_string()
 }
 
 fn api_key(base_url: &str) -> Option<String> {
@@ -42,17 +48,42 @@ pub fn has_api_key() -> bool {
     api_key(&base_url()).is_some()
 }
 
-impl Plan {
-    pub(super) fn from_environment(config: &WandbConfig) -> Result<Self> {
-        let mode = variable("WANDB_MODE").unwrap_or_else(|| "online".into());
-        if !["online", "offline", "disabled"].contains(&mode.as_str()) {
-            return Err(Error::unknown(
-                "WANDB_MODE",
-                &mode,
-                &["online", "offline", "disabled"],
-            ));
+/// Online, offline or disabled; W&B's older names are taken too.
+fn mode(options: &RunOptions) -> Result<&'static str> {
+    let given = options.mode.clone().or_else(|| variable("WANDB_MODE"));
+    match given.as_deref().unwrap_or("online") {
+        "online" | "run" => Ok("online"),
+        "offline" | "dryrun" => Ok("offline"),
+        "disabled" => Ok("disabled"),
+        other => {
+            let error = Error::unknown("mode of W&B", other, &["online", "offline", "disabled"]);
+            Err(error.hint("it comes from `mode` or the variable WANDB_MODE"))
         }
-        let offline = mode == "offline";
+    }
+}
+
+/// What to do about an id that exists: as configured or, left at its default, as the variable says.
+fn resume(config: &WandbConfig, id_is_given: bool) -> Result<Option<Resume>> {
+    if config.wandb_resume != Resume::Never {
+        return Ok(Some(config.wandb_resume));
+    }
+    match variable("WANDB_RESUME").as_deref() {
+        None => Ok(id_is_given.then_some(Resume::Never)),
+        Some("never") => Ok(Some(Resume::Never)),
+        Some("allow") => Ok(Some(Resume::Allow)),
+        Some("must") => Ok(Some(Resume::Must)),
+        Some("auto" | "true") => Ok(Some(Resume::Auto)),
+        Some(other) => Err(Error::unknown(
+            "value of WANDB_RESUME",
+            other,
+            &["never", "allow", "must", "auto"],
+        )),
+    }
+}
+
+impl Plan {
+    pub(super) fn from_environment(config: &WandbConfig, options: &RunOptions) -> Result<Self> {
+        let mode = mode(options)?;
         let base_url = base_url();
         let api_key = api_key(&base_url);
         if mode == "online" && api_key.is_none() {
@@ -61,27 +92,32 @@ impl Plan {
                  `wandb sync` it later",
             ));
         }
-        let root = variable("WANDB_DIR")
-            .map(PathBuf::from)
-            .map_or_else(std::env::current_dir, Ok);
+        let dir = options.dir.clone().or_else(|| variable("WANDB_DIR"));
+        let root = dir.map(PathBuf::from).map_or_else(std::env::current_dir, Ok);
         let root = root.map_err(|error| Error::io("find", ".", error))?;
-        let run_id = config
-            .wandb_run_id
-            .clone()
-            .or_else(|| variable("WANDB_RUN_ID"))
-            .unwrap_or_else(new_id);
-        let timespec = timespec();
-        let prefix = if offline { "offline-run" } else { "run" };
-        let sync_dir = root.join("wandb").join(format!("{prefix}-{timespec}-{run_id}"));
+        let given = config.wandb_run_id.clone().or_else(|| variable("WANDB_RUN_ID"));
+        let resume = resume(config, given.is_some())?;
+        let last = match resume {
+            Some(Resume::Auto) => unfinished_run(&root),
+            _ => None,
+        };
+        let run_id = given.or(last).unwrap_or_else(new_id);
+        let timespec = clock::compact_timestamp(SystemTime::now());
+        let prefix = if mode == "offline" { "offline-run" } else { "run" };
+        let project = match config.wandb_project == DEFAULT_PROJECT {
+            true => variable("WANDB_PROJECT").unwrap_or_else(|| config.wandb_project.clone()),
+            false => config.wandb_project.clone(),
+        };
         Ok(Plan {
-            project: config.wandb_project.clone(),
+            sync_dir: unused(root.join("wandb").join(format!("{prefix}-{timespec}-{run_id}"))),
+            project,
             entity: config.wandb_entity.clone().or_else(|| variable("WANDB_ENTITY")),
             name: config.exp_name.clone().or_else(|| variable("WANDB_NAME")),
-            resume: config.wandb_resume,
+            resume,
+            details: with_variables(options),
             disabled: mode == "disabled",
-            offline,
+            offline: mode == "offline",
             root,
-            sync_dir,
             run_id,
             api_key,
             base_url,
@@ -89,19 +125,40 @@ impl Plan {
         })
     }
 
+    /// Makes the run's folders, and remembers its id for those who resume automatically.
+    pub(super) fn prepare_folders(&self) -> Result<()> {
+        for name in ["logs", "files"] {
+            let folder = self.sync_dir.join(name);
+            std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        }
+        if self.resume == Some(Resume::Auto) {
+            let text = serde_json::json!({"run_id": self.run_id}).to_string();
+            atomic::write(auto_resume_file(&self.root), text)?;
+        }
+        Ok(())
+    }
+
+    /// A run that finished well is none to go on with.
+    pub(super) fn forget_auto_resume(&self) {
+        if self.resume == Some(Resume::Auto) {
+            std::fs::remove_file(auto_resume_file(&self.root)).ok();
+        }
+    }
+
+    /// Where people look at runs of this server.
+    pub(super) fn app_url(&self) -> String {
+        let given = variable("WANDB_APP_URL");
+        given.unwrap_or_else(|| self.base_url.replace("://api.wandb.ai", "://wandb.ai"))
+    }
+
     pub(super) fn settings(&self) -> Settings {
-        let resume = match self.resume {
-            Resume::Never => None,
-            Resume::Allow => text("allow"),
-            Resume::Must => text("must"),
-            Resume::Auto => text("auto"),
-        };
+        let file = format!("run-{}.wandb", self.run_id);
         Settings {
             disable_meta: flag(true),
             disable_stats: flag(self.offline),
             offline: flag(self.offline),
             start_time: Some(Number {
-                value: super::seconds_now(),
+                value: clock::seconds(SystemTime::now()),
             }),
             api_key: self.api_key.as_deref().and_then(text),
             base_url: text(&self.base_url),
@@ -111,20 +168,76 @@ impl Plan {
             log_internal: path(&self.sync_dir.join("logs/debug-internal.log")),
             mode: text(if self.offline { "offline" } else { "online" }),
             project: text(&self.project),
-            resume,
+            resume: self.resume.map(Resume::name).and_then(text),
             root_dir: path(&self.root),
             run_id: text(&self.run_id),
             run_mode: text(if self.offline { "offline-run" } else { "run" }),
             run_name: self.name.as_deref().and_then(text),
             sync_dir: path(&self.sync_dir),
-            sync_file: path(&self.sync_dir.join(format!("run-{}.wandb", self.run_id))),
+            sync_file: path(&self.sync_dir.join(file)),
             timespec: text(&self.timespec),
             wandb_dir: path(&self.root.join("wandb")),
             primary: flag(true),
             update_finish_state: flag(true),
-            file_stream_no_gzip: flag(true),
         }
     }
+
+    pub(super) fn run_record(&self, config: Items) -> RunRecord {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let details = self.details.clone();
+        RunRecord {
+            run_id: self.run_id.clone(),
+            entity: self.entity.clone().unwrap_or_default(),
+            project: self.project.clone(),
+            config: Some(config),
+            display_name: self.name.clone().unwrap_or_default(),
+            run_group: details.group.unwrap_or_default(),
+            job_type: details.job_type.unwrap_or_default(),
+            notes: details.notes.unwrap_or_default(),
+            tags: details.tags,
+            host: host_name(),
+            start_time: Some(Timestamp {
+                seconds: now.as_secs() as i64,
+                nanos: now.subsec_nanos() as i32,
+            }),
+            ..Default::default()
+        }
+    }
+}
+
+/// What was left out, from the variables that W&B has for it.
+fn with_variables(options: &RunOptions) -> RunOptions {
+    let mut options = options.clone();
+    options.group = options.group.or_else(|| variable("WANDB_RUN_GROUP"));
+    options.job_type = options.job_type.or_else(|| variable("WANDB_JOB_TYPE"));
+    options.notes = options.notes.or_else(|| variable("WANDB_NOTES"));
+    if options.tags.is_empty() {
+        let tags = variable("WANDB_TAGS").unwrap_or_default();
+        let tags = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+        options.tags = tags.map(str::to_string).collect();
+    }
+    options
+}
+
+/// The same file in which W&B's own clients remember the run that is going on.
+fn auto_resume_file(root: &Path) -> PathBuf {
+    root.join("wandb").join("wandb-resume.json")
+}
+
+fn unfinished_run(root: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(auto_resume_file(root)).ok()?;
+    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+    value["run_id"].as_str().map(str::to_string)
+}
+
+/// A folder that does not exist yet: a run that goes on within the same second gets one of its own.
+fn unused(folder: PathBuf) -> PathBuf {
+    let numbered = (1..).map(|number| match number {
+        1 => folder.clone(),
+        _ => PathBuf::from(format!("{}-{number}", folder.display())),
+    });
+    let mut free = numbered.filter(|folder| !folder.exists());
+    free.next().unwrap_or_else(|| folder.clone())
 }
 
 fn text(value: &str) -> Option<Text> {
@@ -139,7 +252,7 @@ fn flag(value: bool) -> Option<Flag> {
     Some(Flag { value })
 }
 
-pub(super) fn host_name() -> String {
+fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .unwrap_or_default()
         .trim()
@@ -162,40 +275,6 @@ fn new_id() -> String {
         .collect()
 }
 
-/// The start as `20261231_235959`, in UTC.
-fn timespec() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (year, month, day) = civil_date(seconds / 86_400);
-    let second = seconds % 86_400;
-    format!(
-        "{year:04}{month:02}{day:02}_{:02}{:02}{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-/// Days since 1970-01-01 to the Gregorian date (Hinnant, "chrono-compatible low-level date algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
-}
-
 /// The key that `wandb login` keeps in `~/.netrc` for the server's host.
 fn key_from_netrc(base_url: &str) -> Option<String> {
     let host = base_url.split("://").nth(1)?.split(['/', ':']).next()?;
@@ -213,16 +292,4 @@ fn key_from_netrc(base_url: &str) -> Option<String> {
         }
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_gregorian() {
-        assert_eq!(civil_date(0), (1970, 1, 1));
-        assert_eq!(civil_date(11_016), (2000, 2, 29));
-        assert_eq!(civil_date(20_780), (2026, 11, 23));
-    }
 }

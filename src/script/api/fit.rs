@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::batches::Batches;
 use super::callbacks::Callbacks;
+use super::loggers::Logger;
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::{TrainerHandle, metrics_map, report_map};
-use super::wandb::WandbRunHandle;
 use crate::config::{self, Value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
@@ -27,8 +27,8 @@ pub struct Watchers {
     pub on_step: Vec<FnPtr>,
     /// Called every `eval_frequency` steps; what it returns is logged.
     pub eval_fn: Option<FnPtr>,
-    /// Hears of all that is logged.
-    pub wandb_logger: Option<WandbRunHandle>,
+    /// Hear of all that is logged.
+    pub loggers: Vec<Logger>,
 }
 
 /// Which script a run came from, for its folder.
@@ -68,12 +68,16 @@ fn stopped(checkpoints: &[PathBuf]) -> Error {
     )
 }
 
-/// Those who hear of the run, and the W&B run besides.
-fn events_with(run: Option<WandbRunHandle>, state: &State) -> Option<Events> {
-    let run = run?;
+/// Those who hear of the run, and the loggers besides.
+fn events_with(loggers: &[Logger], state: &State) -> Option<Events> {
+    if loggers.is_empty() {
+        return None;
+    }
     let events = Events::new();
     events.add(Box::new(state.context().events.clone()));
-    events.add(Box::new(run));
+    for logger in loggers {
+        logger.listen_to(&events);
+    }
     Some(events)
 }
 
@@ -160,7 +164,7 @@ impl Member {
                 settings: None,
                 facts: facts.clone(),
             },
-            events: events_with(self.watchers.wandb_logger.clone(), state),
+            events: events_with(&self.watchers.loggers, state),
         }
     }
 }

@@ -5,6 +5,7 @@ use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batches::Batches;
 use super::fit::{Member, fit};
+use super::loggers::{self, Logger};
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::TrainerHandle;
 use super::wandb::WandbRunHandle;
@@ -23,10 +24,11 @@ struct Named {
     arguments: Arguments,
     batches: Batches,
     eval_fn: Option<FnPtr>,
+    loggers: Vec<Logger>,
 }
 
 impl Named {
-    fn new(options: Map) -> Result<Self> {
+    fn new(options: Map, dictionaries: usize) -> Result<Self> {
         let mut arguments = Arguments::new("fit", options);
         let given: Dynamic = arguments.take("activation_stream").ok_or_else(|| {
             Error::input(
@@ -35,10 +37,13 @@ impl Named {
         })?;
         let batches = Batches::from_dynamic(given).map_err(|error| error.under("activation_stream"))?;
         let eval_fn = arguments.optional("eval_fn", "a closure `|sae, step| …`")?;
+        let given: Option<Array> = arguments.optional("loggers", "a list of loggers")?;
+        let loggers = loggers::from_list(&given.unwrap_or_default(), dictionaries)?;
         Ok(Named {
             arguments,
             batches,
             eval_fn,
+            loggers,
         })
     }
 
@@ -50,7 +55,8 @@ impl Named {
     ) -> Member {
         let mut watchers = trainer.watchers();
         watchers.eval_fn = self.eval_fn.clone().or(watchers.eval_fn);
-        watchers.wandb_logger = wandb_logger;
+        watchers.loggers.extend(self.loggers.iter().cloned());
+        watchers.loggers.extend(wandb_logger.map(Logger::Wandb));
         Member {
             trainer,
             sae,
@@ -61,7 +67,7 @@ impl Named {
 
 /// The single member of `trainer.fit(#{ … })`.
 fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
-    let mut named = Named::new(options)?;
+    let mut named = Named::new(options, 1)?;
     let sae = named.arguments.required("sae", "a SparseAutoEncoder")?;
     let wandb_logger = named
         .arguments
@@ -73,7 +79,7 @@ fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
 
 /// The members of `[trainer, …].fit(#{ … })`.
 fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
-    let mut named = Named::new(options)?;
+    let mut named = Named::new(options, trainers.len())?;
     let saes: Array = named.arguments.required("sae", "a list of SparseAutoEncoders")?;
     let loggers: Option<Array> = named
         .arguments
@@ -142,8 +148,8 @@ fn check_counts(trainers: &[TrainerHandle], saes: &[SparseAutoEncoderHandle], lo
 #[export_module]
 mod functions {
     /// Trains on a stream, an array of batches, or a closure that returns the next batch or `()`, until all steps are
-    /// done, the batches end, or somebody asks to stop. Writes the run's folder, logs and checkpoints. Returns `"finished"`, `"stream ended"`, or `"interrupted"` when a callback asked
-    /// for it; Ctrl-C ends the script.
+    /// done, the batches end, or somebody asks to stop. Writes the run's folder, logs and checkpoints. Returns
+    /// `"finished"`, `"stream ended"`, or `"interrupted"` when a callback asked for it; Ctrl-C ends the script.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_positional(
         context: NativeCallContext,
@@ -160,8 +166,9 @@ mod functions {
         fit(&context, &[member], &batches)
     }
 
-    /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }` and
-    /// `wandb_logger: wandb::init(#{ … })`.
+    /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }`,
+    /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them: `[TensorBoard("logs"), wandb::init(#{ … })]`.
+    /// `metrics.jsonl` in the run's folder and the console are always there.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_named(
         context: NativeCallContext,
@@ -174,7 +181,8 @@ mod functions {
 
     /// Trains several dictionaries on the same batches, so that the language model runs once for all: trainer n trains
     /// dictionary n, `[trainer, …].fit(#{ sae: [sae, …], activation_stream: stream })`. Each trainer has its own
-    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each.
+    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each, and `loggers`
+    /// hear of all.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_several(
         context: NativeCallContext,

@@ -15,6 +15,7 @@ mod fit;
 mod fit_calls;
 mod hooks;
 mod initializer;
+mod loggers;
 mod loss;
 mod model;
 mod output;
@@ -60,6 +61,7 @@ def_package! {
         writer::register(module);
         runner::register(module);
         wandb::register(module);
+        loggers::register(module);
         errors::register(module);
         files::register(module);
         combine_with_exported_module!(module, "output", output::functions);
