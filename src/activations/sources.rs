@@ -34,7 +34,8 @@ impl SourceOpener {
                     self.tokens(source, *start).map(SourceReader::Tokens)
                 }
                 ActivationFactorySource::Activations(source) => {
-                    CacheSource::start(&self.config, source, *start, &self.context).map(SourceReader::Cache)
+                    CacheSource::start(&self.config, source, *start, &self.context)
+                        .map(|cache| SourceReader::Cache(Box::new(cache)))
                 }
             };
             opened.push(OpenSource {
