@@ -37,7 +37,7 @@ pub(super) struct OpenSource {
 /// The kinds of sources.
 pub(super) enum SourceReader {
     Tokens(TokenReader),
-    Cache(CacheSource),
+    Cache(Box<CacheSource>),
 }
 
 /// Sources and the generator that draws among them.

@@ -35,7 +35,7 @@ impl SourceOpener {
                 }
                 ActivationFactorySource::Activations(source) => {
                     CacheSource::start(&self.config, source, start.next, &self.context)
-                        .map(SourceReader::Cache)
+                        .map(|cache| SourceReader::Cache(Box::new(cache)))
                 }
             };
             opened.push(OpenSource {

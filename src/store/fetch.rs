@@ -35,7 +35,7 @@ impl Version {
 /// What remains after all attempts; the sink's errors.
 pub(super) fn fetch<S: Sink>(
     sink: &mut S,
-    get: &dyn Fn(&[(&str, String)]) -> Result<Reply, Trouble>,
+    get: impl Fn(&[(&str, String)]) -> Result<Reply, Trouble>,
     progress: &Progress,
 ) -> Result<(), Trouble> {
     let mut version = Version::default();
@@ -55,7 +55,7 @@ pub(super) fn fetch<S: Sink>(
                 version = seen;
                 Ok(version.size)
             };
-            transfer::receive(sink, condition, progress, get, size)?;
+            transfer::receive(sink, condition, progress, &get, size)?;
         }
         let what = |size: u64| format!("{} bytes arrived of {size}", sink.length());
         match version.size {

@@ -35,7 +35,7 @@ pub(super) enum Where {
     /// A web server: the address, and what follows each address after a `?`.
     Server { base: String, query: Option<String> },
     /// An object store.
-    Bucket(Place),
+    Bucket(Box<Place>),
 }
 
 /// What lies in a folder.
@@ -73,7 +73,7 @@ impl RemoteFolder {
         let (scheme, rest) = location.split_once("://").unwrap_or(("", location));
         let (place, shown) = match scheme {
             "s3" => (
-                Where::Bucket(Place::find(rest, Settings::find()?)?),
+                Where::Bucket(Box::new(Place::find(rest, Settings::find()?)?)),
                 location.to_string(),
             ),
             "http" | "https" => {
@@ -118,7 +118,7 @@ impl RemoteFolder {
     /// The folder `name` in this one.
     pub fn below(&self, name: &str) -> Self {
         let place = match &self.place {
-            Where::Bucket(place) => Where::Bucket(place.below(name)),
+            Where::Bucket(place) => Where::Bucket(Box::new(place.below(name))),
             Where::Server { base, query } => Where::Server {
                 base: format!("{base}/{}", escaped(name)),
                 query: query.clone(),
@@ -226,7 +226,7 @@ impl RemoteFolder {
     pub fn fetch(&self, name: &str, sink: &mut impl Sink, progress: &Progress) -> Result<bool> {
         let get =
             |headers: &[(&str, String)]| self.send(Method::Get, &self.address(Method::Get, name), headers);
-        match fetch::fetch(sink, &get, progress) {
+        match fetch::fetch(sink, get, progress) {
             Ok(()) => Ok(true),
             Err(Trouble::Refused(refusal)) if is_missing(&refusal) => Ok(false),
             Err(trouble) => Err(self.explain(name, trouble)),

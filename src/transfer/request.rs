@@ -135,7 +135,7 @@ pub fn refusal(reply: Reply) -> Refusal {
     let _ = body.into_reader().take(LONGEST_EXCUSE).read_to_end(&mut excuse);
     Refusal {
         status: head.status.as_u16(),
-        headers: head.headers,
+        headers: Box::new(head.headers),
         body: String::from_utf8_lossy(&excuse).into_owned(),
     }
 }

@@ -38,7 +38,7 @@ pub struct Refusal {
     /// The status, e.g. 404.
     pub status: u16,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: Box<HeaderMap>,
     /// The beginning of its text.
     pub body: String,
 }
