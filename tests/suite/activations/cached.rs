@@ -131,8 +131,19 @@ fn passes_and_chunk_order_are_seeded_and_resumable() {
             json!({"sources": source, "batch_size": 100, "buffer_size": 300}),
         )
     };
-    let all = toy::tokens(&toy::all(&mut stream(config()).expect("a stream")));
+    let batches = toy::all(&mut stream(config()).expect("a stream"));
+    let all = toy::tokens(&batches);
     assert_eq!(all.len(), 3 * 512);
+    // Few rows of a chunk are kept apart from its files: they have to be the same.
+    for hook_point in HOOKS {
+        let sorted = |rows: &Tensor| rows.sum_dim_intlist(1, false, Kind::Double).sort(0, false).0;
+        let stored = whole("1d", hook_point, "activation");
+        let thrice = Tensor::cat(&[&stored, &stored, &stored], 0);
+        assert!(
+            sorted(&joined(&batches, hook_point)).equal(&sorted(&thrice)),
+            "{hook_point}"
+        );
+    }
     let mut sorted = all.clone();
     sorted.sort_unstable();
     let mut once =
