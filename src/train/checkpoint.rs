@@ -34,6 +34,7 @@ pub(super) struct SavedState {
     moment_steps: Vec<u64>,
     sum_counts: Vec<u64>,
     accumulated_batches: u64,
+    #[serde(with = "super::exact")]
     pub(super) last_metrics: Metrics,
     /// Length of `metrics.jsonl` at this step.
     pub(super) metrics_bytes: u64,

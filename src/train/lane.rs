@@ -113,7 +113,7 @@ impl<'a> Lane<'a> {
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };
         self.trainer.owed = Owed {
-            row: report.logged.clone(),
+            row: report.logged.clone().unwrap_or_default(),
             evaluation: report.step.is_multiple_of(self.trainer.cfg.eval_frequency),
         };
         let mut control = self.log_owed(context)?;
@@ -142,17 +142,17 @@ impl<'a> Lane<'a> {
             return Ok(control);
         }
         if let Some(eval_fn) = self.options.eval_fn.as_mut() {
-            let metrics = eval_fn(self.sae, self.trainer.steps_done())?;
-            self.trainer.owed.row = Some(metrics).filter(|metrics| !metrics.is_empty());
+            self.trainer.owed.row = eval_fn(self.sae, self.trainer.steps_done())?;
         }
         self.trainer.owed.evaluation = false;
         Ok(control.or(self.log_owed(context)?))
     }
 
     fn log_owed(&mut self, context: &RunContext) -> Result<Control> {
-        match self.trainer.owed.row.clone() {
-            Some(row) => self.log(self.trainer.steps_done(), row, context),
-            None => Ok(Control::Continue),
+        let row = self.trainer.owed.row.clone();
+        match row.is_empty() {
+            true => Ok(Control::Continue),
+            false => self.log(self.trainer.steps_done(), row, context),
         }
     }
 
@@ -161,7 +161,7 @@ impl<'a> Lane<'a> {
             folder.log(step, &metrics)?;
         }
         // Once it is in the run's own file it is kept, whatever other logs make of it.
-        self.trainer.owed.row = None;
+        self.trainer.owed.row.clear();
         let tokens = self.trainer.tokens_done()?;
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),

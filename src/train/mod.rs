@@ -21,6 +21,7 @@ mod dataset_norm;
 mod dead;
 mod distributions;
 mod engine;
+mod exact;
 mod fit;
 mod folder;
 mod forecast;

@@ -44,8 +44,9 @@ pub struct Trainer {
 /// checkpoint that is written then keeps it, and the run that goes on from there does it first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Owed {
-    /// To be logged.
-    pub(super) row: Option<Metrics>,
+    /// To be logged; nothing if it is empty.
+    #[serde(with = "super::exact")]
+    pub(super) row: Metrics,
     /// An evaluation is due.
     pub(super) evaluation: bool,
 }

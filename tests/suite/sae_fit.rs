@@ -403,6 +403,46 @@ fn a_loss_that_is_not_finite_stops_with_a_diagnosis() {
 }
 
 #[test]
+fn an_evaluation_that_fails_is_made_up_for() {
+    let evaluate = |sound: bool| -> FitOptions<'static> {
+        FitOptions {
+            eval_fn: Some(Box::new(move |_, step| match sound || step != 20 {
+                true => Ok(vec![("eval/x".into(), step as f64 / 3.0)]),
+                false => Err(Error::run("no luck")),
+            })),
+            ..FitOptions::default()
+        }
+    };
+    let context = RunContext::default();
+    let (whole, cut) = (
+        tempfile::tempdir().expect("one"),
+        tempfile::tempdir().expect("two"),
+    );
+    let cfg = json!({"eval_frequency": 10, "n_checkpoints": 0});
+    let mut expected = dictionary(json!({}));
+    let fitted = trainer(whole.path(), cfg.clone()).fit(
+        &mut expected,
+        &mut Synthetic::new(100),
+        &context,
+        evaluate(true),
+    );
+    fitted.expect("trained");
+    let mut sae = dictionary(json!({}));
+    let failed = trainer(cut.path(), cfg).fit(&mut sae, &mut Synthetic::new(100), &context, evaluate(false));
+    let error = failed.expect_err("no luck");
+    let (step, path) = list_checkpoints(cut.path()).pop().expect("a checkpoint");
+    assert_eq!(step, 20);
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    let mut sae = dictionary(json!({}));
+    let mut again = Trainer::from_checkpoint(&mut sae, &path).expect("loaded");
+    let fitted = again.fit(&mut sae, &mut Synthetic::new(100), &context, evaluate(true));
+    fitted.expect("trained");
+    assert!(weights(&sae) == weights(&expected), "the weights differ");
+    let metrics = |folder: &Path| String::from_utf8(bytes(folder.join("metrics.jsonl"))).expect("text");
+    assert_eq!(metrics(cut.path()), metrics(whole.path()));
+}
+
+#[test]
 fn nonsense_is_refused_before_training() {
     let cases = [
         (
