@@ -1,7 +1,7 @@
 //! How fast activations are generated and read from a cache, next to what cannot be avoided.
 //!
 //!     scripts/bench activations [--part all|generation|reading|training] [--device cpu|cuda] [--rounds 5]
-//!         [--tokens 40_000] [--context 128] [--model-batch 16]
+//!         [--tokens 80_000] [--context 128] [--model-batch 16]
 //!         [--rows 400_000] [--width 512] [--buffer 65_536] [--batch 4096] [--folder DIR]
 //!
 //! `generation`: texts of examples/corpus through a random model in the shape of Pythia-70m up to the middle, with
@@ -14,7 +14,8 @@
 //! and `--batch`, not on the cache. Run the whole in a control group with less memory than the cache to see that it
 //! needs no more:
 //!
-//!     systemd-run --scope -p MemoryMax=500M scripts/bench activations --part reading --rows 2_500_000 --folder DIR
+//!     systemd-run --scope -p MemoryMax=400M scripts/bench activations --part reading --rounds 1 \
+//!         --rows 2_000_000 --buffer 16_384 --folder DIR
 //!
 //! `training`: the part of the time that a top-k dictionary of 8 × width latents waits for batches of that cache.
 //!
@@ -54,7 +55,7 @@ fn main() -> Result<()> {
         ("part", "all"),
         ("device", "cpu"),
         ("rounds", "5"),
-        ("tokens", "40_000"),
+        ("tokens", "80_000"),
         ("context", "128"),
         ("model-batch", "16"),
         ("rows", "400_000"),

@@ -99,7 +99,7 @@ impl Chunk {
         let mut kept = Kept::new(rows);
         for column in self.columns() {
             if let Some(view) = self.view(&column) {
-                kept.copy(column, &view, |row| self.place(row));
+                kept.copy(column, &view, |row| self.place(row))?;
             }
         }
         let origins = kept.rows().iter().map(|row| self.origin(*row).cloned());

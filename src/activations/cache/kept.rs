@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use memmap2::MmapMut;
+
 use super::chunk::ColumnView;
 use crate::activations::columns::Column;
+use crate::error::{Error, Result};
 use crate::tensor::Kind;
 
 /// Rows of a chunk that is not mapped any more.
@@ -15,7 +18,7 @@ pub(super) struct Kept {
 
 struct KeptColumn {
     file: PathBuf,
-    bytes: Vec<u8>,
+    bytes: MmapMut,
     kind: Kind,
     row: Vec<i64>,
 }
@@ -37,12 +40,28 @@ impl Kept {
     }
 
     /// Copies a column; `place` says where in `view` a row lies.
-    pub(super) fn copy(&mut self, column: Column, view: &ColumnView<'_>, place: impl Fn(u32) -> usize) {
+    ///
+    /// The memory comes from the system and goes back there: between the batches, it would leave holes that no batch
+    /// fits into.
+    ///
+    /// # Errors
+    /// No memory.
+    pub(super) fn copy(
+        &mut self,
+        column: Column,
+        view: &ColumnView<'_>,
+        place: impl Fn(u32) -> usize,
+    ) -> Result<()> {
         let width = view.row.iter().product::<i64>() as usize * view.kind.elt_size_in_bytes();
-        let mut bytes = Vec::with_capacity(self.rows.len() * width);
-        for row in &self.rows {
+        let mut bytes = MmapMut::map_anon((self.rows.len() * width).max(1)).map_err(|error| {
+            Error::run(format!(
+                "no memory for rows of `{}`: {error}",
+                view.file.display()
+            ))
+        })?;
+        for (target, row) in bytes.chunks_exact_mut(width).zip(&self.rows) {
             let start = place(*row) * width;
-            bytes.extend_from_slice(&view.bytes[start..start + width]);
+            target.copy_from_slice(&view.bytes[start..start + width]);
         }
         let kept = KeptColumn {
             file: view.file.to_path_buf(),
@@ -51,6 +70,7 @@ impl Kept {
             row: view.row.clone(),
         };
         self.columns.push((column, kept));
+        Ok(())
     }
 
     /// The columns, in the order in which they were copied.

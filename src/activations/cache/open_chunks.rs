@@ -1,6 +1,5 @@
 //! The chunks of which rows wait to be handed out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::chunk::Chunk;
@@ -9,8 +8,9 @@ use super::planner::{ChunkId, RowRef};
 use crate::error::{Error, Result};
 
 /// A chunk of which no more than one row in so many is left is let go, and these rows are kept apart. Otherwise the last
-/// rows of a chunk, which stay in a shuffle buffer for long, would hold all of it in memory.
-const FEW: usize = 8;
+/// rows of a chunk, which stay in a shuffle buffer for long, would hold all of it in memory. To keep more of them would
+/// hold less, and cost the time of copying them twice.
+const FEW: usize = 32;
 
 /// Chunks by number, for each source.
 pub(super) struct OpenChunks {
@@ -28,6 +28,8 @@ struct Slot {
     left: usize,
     /// The plan in which it was met last, and its place among that plan's chunks.
     met: (u64, u32),
+    /// Collects the rows that are to be kept.
+    few: Option<Vec<u32>>,
 }
 
 impl OpenChunks {
@@ -110,26 +112,26 @@ impl OpenChunks {
     /// # Errors
     /// A chunk that fails its check.
     pub(super) fn keep_few<'a>(&mut self, buffer: impl Iterator<Item = &'a RowRef>) -> Result<()> {
-        let mut few: HashMap<ChunkId, Vec<u32>> = HashMap::new();
-        for (source, slots) in self.sources.iter().enumerate() {
-            for (number, slot) in slots.iter().enumerate() {
-                let is_few = |chunk: &Arc<Chunk>| !chunk.is_kept() && slot.left * FEW <= chunk.rows();
-                if slot.chunk.as_ref().is_some_and(is_few) {
-                    few.insert((source as u32, number as u32), Vec::with_capacity(slot.left));
-                }
-            }
+        let mut any = false;
+        for slot in self.sources.iter_mut().flatten() {
+            let is_few = |chunk: &Arc<Chunk>| !chunk.is_kept() && slot.left * FEW <= chunk.rows();
+            slot.few = slot
+                .chunk
+                .as_ref()
+                .filter(|chunk| is_few(chunk))
+                .map(|_| Vec::new());
+            any |= slot.few.is_some();
         }
-        if few.is_empty() {
+        if !any {
             return Ok(());
         }
         for (id, row) in buffer {
-            if let Some(rows) = few.get_mut(id) {
+            if let Some(rows) = &mut self.slot(*id).few {
                 rows.push(*row);
             }
         }
-        for (id, rows) in few {
-            let slot = self.slot(id);
-            if let Some(chunk) = &slot.chunk {
+        for slot in self.sources.iter_mut().flatten() {
+            if let (Some(rows), Some(chunk)) = (slot.few.take(), &slot.chunk) {
                 slot.chunk = Some(Arc::new(chunk.keep(rows)?));
             }
         }

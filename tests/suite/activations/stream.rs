@@ -4,6 +4,7 @@ use saescript::activations::BatchStream;
 use saescript::config::from_value;
 use saescript::event::RunContext;
 use saescript::tensor::{Generator, Tensor};
+use saescript::text::Dataset;
 use serde_json::json;
 
 use super::toy::{self, BOS, HOOK, PAD};
@@ -142,7 +143,7 @@ fn batches_made_ahead_are_those_made_when_asked_for() {
 fn a_stream_that_nobody_reads_to_its_end_leaves_no_thread_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = toy::jsonl(folder.path(), &toy::texts(20_000));
-    let config = toy::config(json!({"buffer_size": 100_000, "model_batch_size": 5}));
+    let config = toy::config(json!({"prefetch": 2, "buffer_size": 100_000, "model_batch_size": 5}));
     let mut stream = toy::stream(config, &dataset, &RunContext::default()).expect("a stream");
     stream.next_batch().expect("works").expect("a batch");
     drop(stream);
@@ -226,12 +227,18 @@ fn goes_on_where_it_was(changes: &serde_json::Value) {
 fn an_interrupted_stream_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = toy::jsonl(folder.path(), &toy::texts(100));
-    let config = || toy::config(json!({"buffer_size": 64}));
+    for prefetch in [0, 3] {
+        loses_nothing(&dataset, prefetch);
+    }
+}
+
+fn loses_nothing(dataset: &Dataset, prefetch: usize) {
+    let config = || toy::config(json!({"buffer_size": 64, "prefetch": prefetch}));
     let context = RunContext::default();
     let whole = toy::rows(&toy::all(
-        &mut toy::stream(config(), &dataset, &context).expect("a stream"),
+        &mut toy::stream(config(), dataset, &context).expect("a stream"),
     ));
-    let mut stream = toy::stream(config(), &dataset, &context).expect("a stream");
+    let mut stream = toy::stream(config(), dataset, &context).expect("a stream");
     let mut rows = Vec::new();
     loop {
         context.stop.set();
