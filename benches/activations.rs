@@ -15,7 +15,7 @@
 //! needs no more:
 //!
 //!     systemd-run --scope -p MemoryMax=400M scripts/bench activations --part reading --rounds 1 \
-//!         --rows 2_000_000 --buffer 16_384 --folder DIR
+//!         --rows 2_000_000 --batch 1024 --buffer 16_384 --folder DIR
 //!
 //! `training`: the part of the time that a top-k dictionary of 8 × width latents waits for batches of that cache.
 //!

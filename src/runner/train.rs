@@ -337,10 +337,11 @@ impl SharedRun {
                 continue;
             };
             let of = row.remove("step").and_then(|of| of.as_u64());
-            if let Some(of) = of.filter(|of| *of <= step) {
-                if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
-                    break;
-                }
+            let Some(of) = of.filter(|of| *of <= step) else {
+                continue;
+            };
+            if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
+                break;
             }
         }
     }

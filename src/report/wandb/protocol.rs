@@ -268,6 +268,7 @@ pub(super) struct Request {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(clippy::large_enum_variant)] // prost's own shape; each lives for one frame
 pub(super) enum RequestType {
     #[prost(message, tag = "10")]
     PartialHistory(PartialHistory),
