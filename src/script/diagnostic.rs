@@ -36,7 +36,7 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
     let error = describe(inner, place.as_ref(), &file, engine, sources);
     let error = match place {
         // It came from another script or from a closure that was called later.
-        Some(place) if error.place().is_some_and(|own| *own != place) => {
+        Some(place) if error.place().is_some_and(|own| is_elsewhere(own, &place, inner)) => {
             error.called_from(calling(&place), place)
         }
         Some(place) => error.at(pinpoint(inner, place)),
@@ -49,6 +49,11 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
             Some(place) => error.called_from(function, place),
             None => error,
         })
+}
+
+/// Does the error's own place tell more than the place where `failure` came up?
+fn is_elsewhere(own: &Place, place: &Place, failure: &EvalAltResult) -> bool {
+    own.file != place.file || (own != place && matches!(failure, EvalAltResult::ErrorRuntime(..)))
 }
 
 /// Explains why the text called `source` cannot be parsed.
