@@ -11,8 +11,8 @@
 //! same files from front to end, by one thread, into as much memory as the batches take that are under way; all from the
 //! page cache, as long as it holds them. What goes through one small buffer instead never leaves the processor's own
 //! cache, and is shown as the upper end. The peak of the process's own memory (mapped files apart) depends on `--buffer`
-//! and `--batch`, not on the cache. Run the whole in a control group with less memory than the cache to see that it
-//! needs no more:
+//! and `--batch`, not on the cache. Run the whole, once it is built, in a control group with less memory than the
+//! cache to see that it needs no more:
 //!
 //!     systemd-run --scope -p MemoryMax=400M scripts/bench activations --part reading --rounds 1 \
 //!         --rows 2_000_000 --batch 1024 --buffer 16_384 --folder DIR
