@@ -1,5 +1,6 @@
 //! Activation streams, from data sets and from caches.
 
+mod ahead;
 mod cached;
 pub mod files;
 mod parity;
