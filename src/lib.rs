@@ -15,7 +15,7 @@
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
-//! clock                        points in time as text
+//! clock | memory               points in time as text | how much the process may hold
 //! error
 //! ```
 
@@ -29,6 +29,7 @@ pub mod error;
 pub mod eval;
 pub mod event;
 pub mod hub;
+pub mod memory;
 pub mod model;
 pub mod repl;
 pub mod report;
