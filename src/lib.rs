@@ -15,7 +15,8 @@
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
-//! clock | memory | guard       points in time as text | how much the process may hold | panics turned into errors
+//! clock | memory               points in time as text | how much the process may hold
+//! guard | files                panics turned into errors | regular files, opened to be read
 //! error
 //! ```
 
@@ -28,6 +29,7 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod files;
 pub mod guard;
 pub mod hub;
 pub mod memory;
