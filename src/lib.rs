@@ -15,7 +15,7 @@
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
-//! clock | memory               points in time as text | how much the process may hold
+//! clock | memory | guard       points in time as text | how much the process may hold | panics turned into errors
 //! error
 //! ```
 
@@ -28,6 +28,7 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod guard;
 pub mod hub;
 pub mod memory;
 pub mod model;
