@@ -16,6 +16,7 @@
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
 //! clock | memory | guard       points in time as text | how much the process may hold | panics turned into errors
+//! files                        regular files, opened to be read
 //! error
 //! ```
 
@@ -28,6 +29,7 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod files;
 pub mod guard;
 pub mod hub;
 pub mod memory;

@@ -1,0 +1,156 @@
+//! Data files opened for reading: regular files only, and no more of them than the reader can hold.
+//!
+//! A pipe would keep its reader waiting for ever and a device such as `/dev/zero` would fill the memory, so neither is
+//! read where a file of weights, settings or records is expected. The errors are those of [`std::io`], for
+//! [`Error::io`](crate::error::Error::io) to put into words.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The most bytes that a file of settings may have: far more than any `config.json` or TOML file needs.
+pub const SETTINGS_MOST: u64 = 64 << 20;
+
+/// Opens the regular file at `path` for reading; links are followed.
+///
+/// # Errors
+/// There is none, it may not be read, or it is a folder, a named pipe, a socket or a device.
+pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    // Asked before it is opened as well: opening alone makes a pipe wait and some devices act.
+    require_regular(std::fs::metadata(path)?.file_type())?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // For a pipe that took the file's place since; regular files ignore it.
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    let file = options.open(path)?;
+    require_regular(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// The bytes of the regular file at `path`, at most `most` of them.
+///
+/// # Errors
+/// As of [`open`]; it is longer than `most`.
+pub fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    if length > most {
+        return Err(too_long(most));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    // What grows while it is read, and what the system makes up as it goes (`/proc`), tells no length.
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(too_long(most)),
+        false => Ok(bytes),
+    }
+}
+
+/// The text of the regular file at `path`, at most `most` bytes of UTF-8.
+///
+/// # Errors
+/// As of [`read`]; it is not UTF-8.
+pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, most)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it is not UTF-8 text (byte {at})"),
+        )
+    })
+}
+
+/// Refuses what is no regular file, saying what it is.
+///
+/// # Errors
+/// It is a folder, a named pipe, a socket or a device.
+pub fn require_regular(kind: FileType) -> io::Result<()> {
+    if kind.is_file() {
+        return Ok(());
+    }
+    let (error, what) = match kind.is_dir() {
+        true => (io::ErrorKind::IsADirectory, "a folder"),
+        false => (io::ErrorKind::InvalidInput, special(kind)),
+    };
+    Err(io::Error::new(error, format!("it is {what}, not a regular file")))
+}
+
+#[cfg(unix)]
+fn special(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_fifo() => "a named pipe",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_symlink() => "a link",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn special(_: FileType) -> &'static str {
+    "something else"
+}
+
+fn too_long(most: u64) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("it has more than {most} bytes, the most that are read of such a file"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal<T>(result: io::Result<T>) -> String {
+        match result {
+            Ok(_) => panic!("it was read"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .expect("a pipe");
+        std::os::unix::fs::symlink("/dev/zero", at("link")).expect("a link");
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
+        for (path, what) in [
+            (at("pipe"), "a named pipe"),
+            (at("link"), "a device"),
+            (at("socket"), "a socket"),
+            (folder.path().to_path_buf(), "a folder"),
+        ] {
+            let error = refusal(read(path, SETTINGS_MOST));
+            assert_eq!(error, format!("it is {what}, not a regular file"));
+        }
+        let missing = open(at("missing")).expect_err("there is none");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn no_more_is_read_than_allowed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("text");
+        std::fs::write(&path, "äbc").expect("written");
+        assert_eq!(read_text(&path, 4).expect("four bytes"), "äbc");
+        assert!(refusal(read(&path, 3)).contains("more than 3 bytes"));
+        // A file of the kernel's own says that it has no bytes.
+        assert!(refusal(read("/proc/self/maps", 10)).contains("more than 10 bytes"));
+        std::fs::write(&path, b"a\xff").expect("written");
+        assert!(refusal(read_text(&path, 9)).contains("byte 1"));
+    }
+}
