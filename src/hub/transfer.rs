@@ -54,7 +54,7 @@ fn attempt(
             partial,
             condition,
             progress,
-            |headers| client.get(address, headers),
+            |headers| client.get(address, headers, progress),
             |_| Ok(metadata.size),
         )?;
     }

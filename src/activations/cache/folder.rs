@@ -19,6 +19,9 @@ use crate::transfer::Progress;
 /// Chunks that a web server is asked for at the same time, where nothing says which there are.
 const PROBES: u32 = 16;
 
+/// Chunks, or shards, that are found by asking for one number after another at most.
+const MOST_PROBED: u32 = 100_000;
+
 /// How much of a file is fetched at first to see its header.
 const BEGINNING: u64 = 4096;
 
@@ -188,7 +191,7 @@ fn probed(folder: &RemoteFolder, progress: &Progress) -> Result<Vec<ChunkName>> 
         return Ok(alone);
     }
     let mut all = Vec::new();
-    for shard in 0.. {
+    for shard in 0..MOST_PROBED {
         let chunks = sequence(folder, Some(shard), progress)?;
         if chunks.is_empty() {
             break;
@@ -196,6 +199,17 @@ fn probed(folder: &RemoteFolder, progress: &Progress) -> Result<Vec<ChunkName>> 
         all.extend(chunks);
     }
     Ok(all)
+}
+
+/// A server that says yes to everything would be asked for one chunk after another without an end.
+fn knows_what_it_lacks(folder: &RemoteFolder, progress: &Progress) -> Result<()> {
+    match folder.has("no-such-chunk.safetensors", progress)? {
+        true => Err(Error::input(format!(
+            "`{folder}` claims to have any file, so its chunks cannot be told from what is not there"
+        ))
+        .hint("check the address; a log-in page or a single-page site may have answered")),
+        false => Ok(()),
+    }
 }
 
 fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> Result<Vec<ChunkName>> {
@@ -232,6 +246,15 @@ fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> R
                 )),
                 false => Ok(chunks),
             };
+        }
+        if width < PROBES {
+            knows_what_it_lacks(folder, progress)?;
+        }
+        if chunks.len() as u32 >= MOST_PROBED {
+            return Err(Error::input(format!(
+                "`{folder}` has no index and more than {MOST_PROBED} chunks, which cannot be told without one"
+            ))
+            .hint("read it from an object store, or from a folder here"));
         }
         width = PROBES;
     }
