@@ -7,11 +7,17 @@ use std::process::ExitCode;
 
 use saescript::cli;
 use saescript::error::Fault;
+use saescript::guard;
+use saescript::memory::Heap;
 use saescript::report::Printer;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 fn main() -> ExitCode {
     let printer = Printer::new();
-    let result = cli::run(std::env::args_os(), &printer);
+    let run = || guard::caught("the program", || cli::run(std::env::args_os(), &printer));
+    let result = cli::on_large_stack(run);
     match result.and_then(|code| printer.finish().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         // `saescript run x.rhai | head`: the reader has seen enough, and there is nothing to complain about.

@@ -9,6 +9,7 @@ mod generate;
 mod interrupt;
 mod repl;
 mod run;
+mod stack;
 mod train;
 
 use std::ffi::OsString;
@@ -17,12 +18,14 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use self::stack::on_large_stack;
 use crate::config::Document;
 use crate::error::{Error, Result};
 use crate::event::{Metrics, RunContext, StopFlag};
+use crate::memory;
 use crate::report::{Printer, Progress, Table, visible};
 use crate::script::Host;
-use crate::tensor::runtime;
+use crate::tensor::runtime::{self, CudaLibrary};
 
 /// Train, study and compare sparse autoencoders from scripts.
 #[derive(Debug, Parser)]
@@ -42,6 +45,10 @@ use crate::tensor::runtime;
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    /// Use at most so much memory, e.g. 8GB or 500MB, and end what would need more with an error; 90% of what the
+    /// machine or its control group has by default
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse_size)]
+    max_memory: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,7 +163,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match CommandLine::try_parse_from(&arguments) {
         Ok(line) => {
-            runtime::start();
+            let cuda = runtime::start();
+            if let Some(bytes) = line.max_memory {
+                memory::set_limit(bytes);
+            }
+            if *cuda != CudaLibrary::Loaded {
+                memory::set_backstop();
+            }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
             tch::manual_seed(DEFAULT_SEED);
             line.command.run(printer)

@@ -6,17 +6,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rhai::packages::Package;
+use rhai::default_limits::MAX_STRINGS_INTERNED;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 
 use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
 use super::docs::Catalog;
+use super::guard;
 use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
 use super::{diagnostic, modules};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::guard::attempt;
 
 /// Takes one line that a script printed.
 pub type Output = Rc<dyn Fn(&str)>;
@@ -74,7 +77,9 @@ impl HostBuilder {
         let state = State::new(self.context);
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
-        let mut engine = Engine::new();
+        let mut engine = Engine::new_raw();
+        engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
+        engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
         configure(
             &mut engine,
@@ -212,7 +217,8 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let mut ast = self.engine.compile_with_scope(scope, text)?;
+        let compiled = attempt(|| self.engine.compile_with_scope(scope, text));
+        let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
         Ok(ast)
     }
@@ -294,8 +300,7 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
     // The engine's own limits are for untrusted scripts; configurations nest deeper than its debug defaults.
     engine.set_max_expr_depths(200, 100);
     engine.set_max_call_levels(100);
-    let stop = state.context().stop.clone();
-    engine.on_progress(move |_| stop.is_set().then_some(Dynamic::UNIT));
+    engine.on_progress(guard::before_each_operation(state.context().stop.clone()));
     let print = output.clone();
     engine.on_print(move |text| print(text));
     engine.on_debug(move |text, source, position| {

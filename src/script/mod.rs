@@ -8,6 +8,7 @@
 //! bridge        script values <-> plain data
 //! closure       closures that objects keep and call later
 //! arguments     methods that take one map of named arguments
+//! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
@@ -26,6 +27,7 @@ pub mod definitions;
 mod diagnostic;
 pub mod docs;
 mod failure;
+mod guard;
 mod hints;
 mod host;
 mod interactive;

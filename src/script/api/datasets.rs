@@ -14,6 +14,7 @@ use crate::script::arguments::Arguments;
 use crate::script::bridge;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::text::{Dataset, DatasetConfig, Row, SHUFFLE_BUFFER};
 
@@ -36,6 +37,7 @@ pub fn register(module: &mut Module) {
            shuffling are lazy; `for record in dataset` gives each record as a map."],
     );
     combine_with_exported_module!(module, "dataset", methods);
+    guard::protect(module, &methods::RHAI_MANIFEST);
     module.set_iter_result(TypeId::of::<DatasetHandle>(), |dataset| {
         let records = dataset.cast::<DatasetHandle>().0.maps(0);
         Box::new(records.map(|row| row.map(to_map).map_err(raise)))
@@ -129,7 +131,7 @@ fn shuffle(dataset: &DatasetHandle, options: Map) -> Result<DatasetHandle> {
 }
 
 /// Data sets from files, folders and the Hugging Face hub.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// Loads a data set: a file, a folder, a glob such as `"corpus/*.jsonl"`, or a name on the Hugging Face hub.
     /// Formats: Parquet, JSON lines, JSON, CSV, TSV, Arrow and text, the text ones also as `.gz` and `.zst`.
@@ -274,7 +276,7 @@ pub mod functions {
     }
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod methods {
     /// Number of records. Reads the whole data set where its files do not say.
     #[rhai_fn(return_raw, pure, volatile)]

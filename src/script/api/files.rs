@@ -6,13 +6,15 @@ use rhai::plugin::*;
 use crate::atomic;
 use crate::error::Error;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 
 /// Puts the functions into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "files", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// The text of a file in UTF-8.
     #[rhai_fn(return_raw, volatile)]

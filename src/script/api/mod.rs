@@ -37,6 +37,7 @@ pub use output::ExitCode;
 pub use tensor::TensorHandle;
 
 use super::class::CLASSES;
+use crate::script::guard;
 
 def_package! {
     /// All of saescript's objects, functions and modules.
@@ -65,6 +66,7 @@ def_package! {
         errors::register(module);
         files::register(module);
         combine_with_exported_module!(module, "output", output::functions);
+        guard::protect(module, &output::functions::RHAI_MANIFEST);
     } |> |engine| {
         for (name, sub) in constants::modules() {
             engine.register_static_module(name, sub.into());

@@ -36,7 +36,7 @@ fn all_tensors(tensors: &Array) -> Result<Vec<Tensor>> {
 }
 
 /// Tensors from nothing, from arrays and from files; chance; CUDA.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// A tensor from a number or nested arrays: bool, int64 or float32 by what is in them.
     #[rhai_fn(return_raw)]

@@ -5,6 +5,7 @@ use rhai::{FuncRegistration, Module};
 use super::{TensorHandle, handle, input_error, shape_text};
 use crate::error::Error;
 use crate::script::failure::{RhaiResultOf, raise};
+use crate::script::guard::SetGuarded;
 use crate::tensor::{Kind, Tensor};
 
 type Fallible = Result<Tensor, tch::TchError>;
@@ -73,25 +74,25 @@ pub fn matrix_product(a: &Tensor, b: &Tensor) -> RhaiResultOf<TensorHandle> {
 pub fn register(module: &mut Module) {
     for &(name, function) in OPERATORS {
         let add = || FuncRegistration::new(name).in_global_namespace();
-        add().set_into_module(module, move |a: &mut TensorHandle, b: TensorHandle| {
+        add().set_guarded(module, move |a: &mut TensorHandle, b: TensorHandle| {
             apply(name, function, a.tensor(), Ok(b.tensor().shallow_clone()))
         });
-        add().set_into_module(module, move |a: &mut TensorHandle, b: i64| {
+        add().set_guarded(module, move |a: &mut TensorHandle, b: i64| {
             apply(name, function, a.tensor(), integer_like(a.tensor(), b))
         });
-        add().set_into_module(module, move |a: &mut TensorHandle, b: f64| {
+        add().set_guarded(module, move |a: &mut TensorHandle, b: f64| {
             apply(name, function, a.tensor(), float_like(a.tensor(), b))
         });
-        add().set_into_module(module, move |a: i64, b: TensorHandle| {
+        add().set_guarded(module, move |a: i64, b: TensorHandle| {
             let a = integer_like(b.tensor(), a).map_err(|error| raise(input_error(error)))?;
             apply(name, function, &a, Ok(b.tensor().shallow_clone()))
         });
-        add().set_into_module(module, move |a: f64, b: TensorHandle| {
+        add().set_guarded(module, move |a: f64, b: TensorHandle| {
             let a = float_like(b.tensor(), a).map_err(|error| raise(input_error(error)))?;
             apply(name, function, &a, Ok(b.tensor().shallow_clone()))
         });
     }
-    FuncRegistration::new("-").set_into_module(module, |a: &mut TensorHandle| handle(a.tensor().f_neg()));
+    FuncRegistration::new("-").set_guarded(module, |a: &mut TensorHandle| handle(a.tensor().f_neg()));
     FuncRegistration::new("!")
-        .set_into_module(module, |a: &mut TensorHandle| handle(a.tensor().f_logical_not()));
+        .set_guarded(module, |a: &mut TensorHandle| handle(a.tensor().f_logical_not()));
 }

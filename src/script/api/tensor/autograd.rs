@@ -6,11 +6,13 @@ use rhai::{Dynamic, Module};
 use super::{TensorHandle, input_error, operand};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::tensor::Tensor;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_autograd", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// Runs backward from a number.
@@ -49,7 +51,7 @@ fn change(
         .raise()
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Computes the gradient of this number with respect to everything it was computed from, and adds it to their
     /// `grad`.

@@ -7,11 +7,13 @@ use super::{TensorHandle, handle, input_error, shape_text};
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::tensor::{DType, Device, DeviceSpec, Kind, Tensor};
 
 /// Puts conversions into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_conversions", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// `dtype` and `device` of a tensor to be made.
@@ -213,7 +215,7 @@ fn moved(tensor: &TensorHandle, target: &str) -> Result<Tensor> {
     tensor.tensor().f_to_device(device).map_err(input_error)
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// In another number format.
     #[rhai_fn(name = "to", return_raw, pure)]

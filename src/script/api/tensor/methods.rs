@@ -5,11 +5,13 @@ use rhai::{Array, Dynamic, Map, Module};
 
 use super::{TensorHandle, handle, input_error, matrix_product, operand, sizes_of};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
+use crate::script::guard;
 use crate::tensor::{DType, Tensor};
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_methods", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// A map of named tensors, as `topk` and `sort` return.
@@ -20,7 +22,7 @@ fn named(parts: [(&str, Tensor); 2]) -> Map {
         .collect()
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Sizes of the dimensions, e.g. `[4096, 768]`.
     #[rhai_fn(get = "shape", pure)]

@@ -3,6 +3,7 @@
 use rhai::{FuncRegistration, Module};
 
 use super::{TensorHandle, handle};
+use crate::script::guard::SetGuarded;
 use crate::tensor::Tensor;
 
 type Unary = fn(&Tensor) -> Result<Tensor, tch::TchError>;
@@ -44,7 +45,7 @@ pub fn register_methods(module: &mut Module) {
         FuncRegistration::new(name)
             .with_params_info(["tensor: &mut TensorHandle", "RhaiResultOf<TensorHandle>"])
             .with_comments([format!("/// {docs}")])
-            .set_into_module(module, move |t: &mut TensorHandle| handle(function(t.tensor())));
+            .set_guarded(module, move |t: &mut TensorHandle| handle(function(t.tensor())));
     }
 }
 
@@ -54,6 +55,6 @@ pub fn register_functions(module: &mut Module) {
         FuncRegistration::new(name)
             .with_params_info(["tensor: TensorHandle", "RhaiResultOf<TensorHandle>"])
             .with_comments([format!("/// {docs}")])
-            .set_into_module(module, move |t: TensorHandle| handle(function(t.tensor())));
+            .set_guarded(module, move |t: TensorHandle| handle(function(t.tensor())));
     }
 }

@@ -3,6 +3,7 @@
 use rhai::{FuncRegistration, Module};
 
 use super::{TensorHandle, handle};
+use crate::script::guard::SetGuarded;
 use crate::tensor::{Kind, Tensor};
 
 type Fallible = Result<Tensor, tch::TchError>;
@@ -119,17 +120,17 @@ pub fn register_methods(module: &mut Module) {
         FuncRegistration::new(name)
             .with_params_info([this, result])
             .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle| handle(whole(t.tensor())));
+            .set_guarded(module, move |t: &mut TensorHandle| handle(whole(t.tensor())));
         FuncRegistration::new(name)
             .with_params_info([this, "dim: i64", result])
             .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle, dim: i64| {
+            .set_guarded(module, move |t: &mut TensorHandle, dim: i64| {
                 handle(along(t.tensor(), dim, false))
             });
         FuncRegistration::new(name)
             .with_params_info([this, "dim: i64", "keepdim: bool", result])
             .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle, dim: i64, keepdim: bool| {
+            .set_guarded(module, move |t: &mut TensorHandle, dim: i64, keepdim: bool| {
                 handle(along(t.tensor(), dim, keepdim))
             });
     }
