@@ -5,7 +5,7 @@ use rhai::{Dynamic, Module};
 
 use super::datasets;
 use super::sae;
-use super::tensor::register_pointwise;
+use super::tensor;
 use super::torch;
 use super::trainer;
 use super::wandb;
@@ -72,7 +72,7 @@ pub fn constants() -> Vec<Constant> {
 /// The modules that every script sees without importing them.
 pub fn modules() -> Vec<(&'static str, Module)> {
     let mut torch = exported_module!(torch::functions);
-    register_pointwise(&mut torch);
+    tensor::register_functions(&mut torch);
     let mut modules = vec![
         ("torch", torch),
         ("datasets", exported_module!(datasets::functions)),
