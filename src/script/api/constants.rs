@@ -5,7 +5,7 @@ use rhai::{Dynamic, Module};
 
 use super::datasets;
 use super::sae;
-use super::tensor::register_pointwise;
+use super::tensor;
 use super::torch;
 use super::trainer;
 use super::wandb;
@@ -77,7 +77,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         module
     };
     let mut torch = guarded(exported_module!(torch::functions), &torch::functions::RHAI_MANIFEST);
-    register_pointwise(&mut torch);
+    tensor::register_functions(&mut torch);
     let datasets = guarded(
         exported_module!(datasets::functions),
         &datasets::functions::RHAI_MANIFEST,

@@ -34,7 +34,7 @@ use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
 pub use output::ExitCode;
-pub use tensor::TensorHandle;
+pub use tensor::{TensorHandle, documented};
 
 use super::class::CLASSES;
 use crate::script::guard;
