@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     let ended = cli::on_large_stack(run);
     let result = match (ended, printer.finish()) {
         // Whoever reads standard output has seen enough (`saescript run x.rhai | head`), or it took no more.
-        (Err(error), written) if error.fault() == Fault::Interrupted && printer.reader_left() => written.map(|()| 0),
+        (Err(error), written) if error.fault() == Fault::Interrupted && printer.reader_left() => {
+            written.map(|()| 0)
+        }
         (ended, written) => ended.and_then(|code| written.map(|()| code)),
     };
     match result {

@@ -22,8 +22,8 @@ pub use self::stack::on_large_stack;
 use crate::config::Document;
 use crate::error::{Error, Result};
 use crate::event::{Metrics, RunContext, StopFlag};
-use crate::report::{Printer, Progress, Table};
 use crate::memory;
+use crate::report::{Printer, Progress, Table};
 use crate::script::Host;
 use crate::tensor::runtime::{self, CudaLibrary};
 

@@ -11,6 +11,7 @@ use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
+use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
@@ -162,7 +163,7 @@ impl ModuleResolver for Modules {
         self.check_chain(&file, &name)
             .map_err(|error| import_error(error, position))?;
         self.loading.borrow_mut().push((file.clone(), name.clone()));
-        let result = self.load(engine, &name, text, position);
+        let result = memory::at_any_depth(|| self.load(engine, &name, text, position));
         self.loading.borrow_mut().pop();
         let module = result?;
         self.loaded.borrow_mut().insert(file, module.clone());

@@ -129,7 +129,14 @@ impl World {
         }
         let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         for name in ["scripts/fx/fifo", "scripts/fx/fifo.rhai", "scripts/fx/fifo2"] {
-            rustix::fs::mknodat(rustix::fs::CWD, self.path(name), rustix::fs::FileType::Fifo, owner, 0).expect("a pipe");
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                self.path(name),
+                rustix::fs::FileType::Fifo,
+                owner,
+                0,
+            )
+            .expect("a pipe");
         }
         for (name, minor) in [("scripts/fx/full", 7), ("scripts/fx/devnull", 3)] {
             let device = rustix::fs::makedev(1, minor);
@@ -243,15 +250,33 @@ fn check(name: &str) {
     let end = ends().remove(name).expect("its end is documented");
     let (world, script) = World::of(name);
     let ended = run(&world, &script, &end);
-    let said = format!("\n--- {:?}\n--- stdout\n{:.2000}\n--- stderr\n{:.4000}", ended.status, ended.out, ended.err);
+    let said = format!(
+        "\n--- {:?}\n--- stdout\n{:.2000}\n--- stderr\n{:.4000}",
+        ended.status, ended.out, ended.err
+    );
     let code = ended.status.code();
-    assert!(code.is_some_and(|code| end.codes.contains(&code)), "the end is another{said}");
-    assert!(ended.out.contains(&end.out), "standard output lacks `{}`{said}", end.out);
-    assert!(ended.err.contains(&end.err), "standard error lacks `{}`{said}", end.err);
+    assert!(
+        code.is_some_and(|code| end.codes.contains(&code)),
+        "the end is another{said}"
+    );
+    assert!(
+        ended.out.contains(&end.out),
+        "standard output lacks `{}`{said}",
+        end.out
+    );
+    assert!(
+        ended.err.contains(&end.err),
+        "standard error lacks `{}`{said}",
+        end.err
+    );
     for word in NEVER {
         assert!(!ended.err.contains(word), "`{word}`{said}");
     }
-    assert!(ended.resident < MOST_RESIDENT, "held {} bytes{said}", ended.resident);
+    assert!(
+        ended.resident < MOST_RESIDENT,
+        "held {} bytes{said}",
+        ended.resident
+    );
     assert_eq!(text_of(&world.path("outside.rhai")), "print(\"outside\");");
 }
 

@@ -76,7 +76,10 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         guard::protect(&mut module, manifest);
         module
     };
-    let mut torch = guarded(exported_module!(torch::functions), &torch::functions::RHAI_MANIFEST);
+    let mut torch = guarded(
+        exported_module!(torch::functions),
+        &torch::functions::RHAI_MANIFEST,
+    );
     register_pointwise(&mut torch);
     let datasets = guarded(
         exported_module!(datasets::functions),
@@ -91,11 +94,17 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ),
         (
             "Trainer",
-            guarded(exported_module!(trainer::statics), &trainer::statics::RHAI_MANIFEST),
+            guarded(
+                exported_module!(trainer::statics),
+                &trainer::statics::RHAI_MANIFEST,
+            ),
         ),
         (
             "wandb",
-            guarded(exported_module!(wandb::functions), &wandb::functions::RHAI_MANIFEST),
+            guarded(
+                exported_module!(wandb::functions),
+                &wandb::functions::RHAI_MANIFEST,
+            ),
         ),
         ("ActivationFactoryTarget", Module::new()),
     ];

@@ -93,6 +93,5 @@ pub fn register(module: &mut Module) {
         });
     }
     FuncRegistration::new("-").set_guarded(module, |a: &mut TensorHandle| handle(a.tensor().f_neg()));
-    FuncRegistration::new("!")
-        .set_guarded(module, |a: &mut TensorHandle| handle(a.tensor().f_logical_not()));
+    FuncRegistration::new("!").set_guarded(module, |a: &mut TensorHandle| handle(a.tensor().f_logical_not()));
 }
