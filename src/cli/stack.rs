@@ -27,7 +27,9 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let mut result = None;
     while size > LEAST && work.is_some() {
         thread::scope(|scope| {
-            let builder = thread::Builder::new().name("main".into()).stack_size(size as usize);
+            let builder = thread::Builder::new()
+                .name("main".into())
+                .stack_size(size as usize);
             // Where there is no room for the stack, the work is left to the next attempt.
             let _ = builder.spawn_scoped(scope, || result = work.take().map(|work| work()));
         });

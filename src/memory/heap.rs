@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Bytes that a thread may take or return before it says so.
 const BATCH: i64 = 64 << 10;
 
-/// Stack, in bytes, that one operation of a script may use. Threads of libraries live with as much.
-const STACK_OF_ONE_OPERATION: usize = 2 << 20;
+/// Stack, in bytes, that one operation of the interpreter may use. Copying a value takes some 250 for each level of
+/// nesting, a call of a script's function begins operations of its own.
+const STACK_OF_ONE_OPERATION: usize = 1 << 20;
 
 static TAKEN: AtomicI64 = AtomicI64::new(0);
 
@@ -77,7 +78,19 @@ pub fn was_deep() -> bool {
     DEEP.replace(false)
 }
 
-/// Allows any depth again, where no script runs.
+/// Runs `work`, which is no operation of the interpreter, and may use the stack as it needs.
+pub fn at_any_depth<T>(work: impl FnOnce() -> T) -> T {
+    struct Restored(usize);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            FLOOR.set(self.0);
+        }
+    }
+    let _restored = Restored(FLOOR.replace(0));
+    work()
+}
+
+/// Looks at no depth any more, where no script runs.
 pub fn forget_depth() {
     FLOOR.set(0);
     DEEP.set(false);

@@ -103,11 +103,12 @@ fn look(may_trim: bool) -> bool {
     trims
 }
 
-/// Limits the data of this process to the budget beside what it has now, so that what gets past all checks fails instead
-/// of taking the machine's memory. Not for processes with GPUs, whose driver reserves more than it uses.
+/// Limits the data of this process to twice the budget beside what it has now, so that what gets past all checks fails
+/// instead of taking the machine's memory. Texts and arrays that grow reserve twice what they use. Not
+/// for processes with GPUs, whose driver reserves more than it uses.
 pub fn set_backstop() {
     let data = status_kilobytes("VmData:").unwrap_or(0) * 1024;
-    let bound = data.saturating_add(limit());
+    let bound = data.saturating_add(limit().saturating_mul(2));
     let old = rustix::process::getrlimit(rustix::process::Resource::Data);
     if old.current.is_none_or(|old| bound < old) {
         let limits = rustix::process::Rlimit {

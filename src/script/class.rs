@@ -23,6 +23,7 @@ use crate::activations::{
 use crate::config::{self, Config, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
 use crate::runner::{EvalSettings, GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
@@ -207,10 +208,12 @@ fn register<C: Config>(module: &mut Module) {
             config.field(&name).raise()
         });
     FuncRegistration::new_index_setter()
-        .set_guarded(
+        .with_purity(true)
+        .set_into_module(
             module,
             |config: &mut ConfigHandle<C>, name: ImmutableString, value: Dynamic| {
-                config.set_field(&name, &value).raise()
+                let field = format!("setting `{name}`");
+                guard::caught(&field, || config.set_field(&name, &value)).raise()
             },
         );
     register_methods::<C>(module);

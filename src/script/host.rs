@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rhai::packages::Package;
 use rhai::default_limits::MAX_STRINGS_INTERNED;
+use rhai::packages::Package;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 
 use super::api::{ExitCode, SaescriptPackage};

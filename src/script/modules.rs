@@ -11,9 +11,13 @@ use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
+use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+
+/// The most modules that are being read at a time, each imported by the one before.
+const LONGEST_CHAIN: usize = 100;
 
 /// Names of the modules that ship with saescript, e.g. `std/tables`.
 pub fn standard_modules() -> Vec<String> {
@@ -41,8 +45,8 @@ pub struct Modules {
     state: State,
     scope: RefCell<Scope<'static>>,
     library: Vec<PathBuf>,
-    loaded: RefCell<HashMap<String, Shared<Module>>>,
-    loading: RefCell<Vec<String>>,
+    loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
+    loading: RefCell<Vec<(PathBuf, String)>>,
 }
 
 impl Modules {
@@ -101,6 +105,25 @@ impl Modules {
             .collect()
     }
 
+    /// Does the import of `file` lead to an end?
+    fn check_chain(&self, file: &Path, name: &str) -> Result<()> {
+        let loading = self.loading.borrow();
+        if loading.iter().any(|(known, _)| known == file) {
+            let names: Vec<&str> = loading.iter().map(|(_, name)| name.as_str()).collect();
+            return Err(Error::input(format!(
+                "modules import each other in a circle: `{}` imports `{name}`",
+                names.join("` imports `")
+            ))
+            .hint("move what both need into a third module"));
+        }
+        match loading.len() < LONGEST_CHAIN {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "modules import each other in a chain of more than {LONGEST_CHAIN}: `{name}` is not read any more"
+            ))),
+        }
+    }
+
     fn load(
         &self,
         engine: &Engine,
@@ -132,24 +155,18 @@ impl ModuleResolver for Modules {
         let (name, text) = self
             .find(source, path)
             .map_err(|error| import_error(error, position))?;
-        if let Some(module) = self.loaded.borrow().get(&name) {
+        // One file may be written in many ways: `a`, `./a`, `../b/a`, and through links.
+        let file = std::fs::canonicalize(&name).unwrap_or_else(|_| name.as_str().into());
+        if let Some(module) = self.loaded.borrow().get(&file) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&name) {
-            let chain = self.loading.borrow().join("` imports `");
-            return Err(import_error(
-                Error::input(format!(
-                    "modules import each other in a circle: `{chain}` imports `{name}`"
-                ))
-                .hint("move what both need into a third module"),
-                position,
-            ));
-        }
-        self.loading.borrow_mut().push(name.clone());
-        let result = self.load(engine, &name, text, position);
+        self.check_chain(&file, &name)
+            .map_err(|error| import_error(error, position))?;
+        self.loading.borrow_mut().push((file.clone(), name.clone()));
+        let result = memory::at_any_depth(|| self.load(engine, &name, text, position));
         self.loading.borrow_mut().pop();
         let module = result?;
-        self.loaded.borrow_mut().insert(name, module.clone());
+        self.loaded.borrow_mut().insert(file, module.clone());
         Ok(module)
     }
 }

@@ -176,7 +176,7 @@ impl<'a> Lane<'a> {
         let total = self.trainer.total_steps().unwrap_or(0);
         let minutes = cfg
             .checkpoint_every_minutes
-            .map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+            .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         minutes.is_some_and(|every| self.saved_at.elapsed() >= every)
             || checkpoint_steps(cfg.check_point_save_mode, cfg.n_checkpoints, total).contains(&step)
     }

@@ -11,6 +11,7 @@ mod elsewhere;
 mod errors;
 mod fixtures;
 mod generate;
+mod hostile;
 mod hub;
 mod layering;
 mod loggers;

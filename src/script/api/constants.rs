@@ -91,11 +91,17 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ),
         (
             "Trainer",
-            guarded(exported_module!(trainer::statics), &trainer::statics::RHAI_MANIFEST),
+            guarded(
+                exported_module!(trainer::statics),
+                &trainer::statics::RHAI_MANIFEST,
+            ),
         ),
         (
             "wandb",
-            guarded(exported_module!(wandb::functions), &wandb::functions::RHAI_MANIFEST),
+            guarded(
+                exported_module!(wandb::functions),
+                &wandb::functions::RHAI_MANIFEST,
+            ),
         ),
         ("ActivationFactoryTarget", Module::new()),
     ];

@@ -1,15 +1,15 @@
-//! What functions that multiply their arguments are about to take. The others take no more than a copy of what there
-//! is, for which room is always kept.
+//! What functions of the language are asked before they begin: those that multiply their arguments, what they are about
+//! to take. The others take no more than a copy of what there is, for which room is always kept.
 
 use std::any::TypeId;
 
 use rhai::{Array, Blob, Dynamic, FuncMetadata, ImmutableString};
 
 use super::values::{BLOCK, SLOT, bytes, text};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory;
 
-/// Refuses a call whose result does not fit into the budget.
+/// Refuses a call whose result does not fit into the budget, or would be no result.
 pub(super) type Door = fn(&[&mut Dynamic]) -> Result<()>;
 
 /// Bytes of a value for each byte of its JSON text, at most: `[` makes an array.
@@ -22,6 +22,7 @@ pub(super) fn of(function: &FuncMetadata) -> Option<Door> {
     let is_array = kind == TypeId::of::<Array>();
     let is_blob = kind == TypeId::of::<Blob>();
     let is_number = kind == TypeId::of::<i64>();
+    let is_float = kind == TypeId::of::<f64>();
     let door: Door = match function.name.as_str() {
         "pad" if is_array => pad_array,
         "pad" if is_text => pad_text,
@@ -31,6 +32,7 @@ pub(super) fn of(function: &FuncMetadata) -> Option<Door> {
         "split" | "split_rev" if is_text => split,
         "to_chars" if is_text => to_chars,
         "to_array" if is_blob => to_array,
+        "to_int" if is_float => to_int,
         "parse_json" if is_text => parse_json,
         "to_debug" | "debug" if is_text => quoted,
         _ => return None,
@@ -58,7 +60,9 @@ fn pad_array(arguments: &[&mut Dynamic]) -> Result<()> {
 }
 
 fn pad_text(arguments: &[&mut Dynamic]) -> Result<()> {
-    let have = arguments[0].read_lock::<ImmutableString>().map_or(0, |text| text.chars().count());
+    let have = arguments[0]
+        .read_lock::<ImmutableString>()
+        .map_or(0, |text| text.chars().count());
     let padding = text(arguments[2]).map_or(1, |padding| padding.len() as u64);
     memory::admit_value(
         missing(arguments, have).saturating_mul(padding),
@@ -82,7 +86,9 @@ fn blob(arguments: &[&mut Dynamic]) -> Result<()> {
 fn replace(arguments: &[&mut Dynamic]) -> Result<()> {
     let found = parts(arguments).saturating_sub(1);
     let by = text(arguments[2]).map_or(0, |by| by.len() as u64);
-    let bytes = found.saturating_mul(by).saturating_add(length(arguments[0]) as u64);
+    let bytes = found
+        .saturating_mul(by)
+        .saturating_add(length(arguments[0]) as u64);
     memory::admit_value(bytes, &format!("a string with {found} replacements"))
 }
 
@@ -108,13 +114,29 @@ fn parts(arguments: &[&mut Dynamic]) -> u64 {
 }
 
 fn to_chars(arguments: &[&mut Dynamic]) -> Result<()> {
-    let count = arguments[0].read_lock::<ImmutableString>().map_or(0, |text| text.chars().count()) as u64;
-    memory::admit_value(count.saturating_mul(SLOT), &format!("an array of {count} characters"))
+    let count = arguments[0]
+        .read_lock::<ImmutableString>()
+        .map_or(0, |text| text.chars().count()) as u64;
+    memory::admit_value(
+        count.saturating_mul(SLOT),
+        &format!("an array of {count} characters"),
+    )
 }
 
 fn to_array(arguments: &[&mut Dynamic]) -> Result<()> {
     let count = arguments[0].read_lock::<Blob>().map_or(0, |blob| blob.len()) as u64;
-    memory::admit_value(count.saturating_mul(SLOT), &format!("an array of {count} numbers"))
+    memory::admit_value(
+        count.saturating_mul(SLOT),
+        &format!("an array of {count} numbers"),
+    )
+}
+
+/// The language makes 0 of what is no number.
+fn to_int(arguments: &[&mut Dynamic]) -> Result<()> {
+    match arguments[0].as_float().is_ok_and(f64::is_nan) {
+        false => Ok(()),
+        true => Err(Error::input("NaN is no whole number")),
+    }
 }
 
 fn parse_json(arguments: &[&mut Dynamic]) -> Result<()> {

@@ -21,10 +21,12 @@ pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Opti
             is_pure,
             is_volatile,
         } => RhaiFunc::Pure {
-            func: Shared::new(move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
-                guard.admit(arguments)?;
-                guard.caught(|| func(context, arguments))
-            }),
+            func: Shared::new(
+                move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                    guard.admit(arguments)?;
+                    guard.caught(|| func(context, arguments))
+                },
+            ),
             has_context,
             is_pure,
             is_volatile,
@@ -35,19 +37,27 @@ pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Opti
             is_pure,
             is_volatile,
         } => RhaiFunc::Method {
-            func: Shared::new(move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
-                guard.admit(arguments)?;
-                guard.caught(|| func(context, arguments))
-            }),
+            func: Shared::new(
+                move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                    guard.admit(arguments)?;
+                    guard.caught(|| func(context, arguments))
+                },
+            ),
             has_context,
             is_pure,
             is_volatile,
         },
         RhaiFunc::Plugin { func } => RhaiFunc::Plugin {
-            func: Shared::new(Plugin { guard, function: func }),
+            func: Shared::new(Plugin {
+                guard,
+                function: func,
+            }),
         },
         RhaiFunc::StaticPlugin { func } => RhaiFunc::Plugin {
-            func: Shared::new(Plugin { guard, function: func }),
+            func: Shared::new(Plugin {
+                guard,
+                function: func,
+            }),
         },
         other => other,
     }
@@ -73,7 +83,7 @@ impl Guard {
     }
 
     fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
-        match guard::attempt(call) {
+        match guard::attempt(|| memory::at_any_depth(call)) {
             Ok(result) => result.map_err(catchable),
             Err(panic) => {
                 let name = self.name.get().map_or("a function", String::as_str);

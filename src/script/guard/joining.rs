@@ -11,11 +11,15 @@ use crate::script::failure::{Raise, RhaiResultOf};
 pub(super) fn register(module: &mut Module) {
     append_to_text(module);
     let operator = |name: &str| FuncRegistration::new(name).in_global_namespace();
-    operator("+=").set_guarded(module, |array: &mut Array, more: Array| extend(array, more, SLOT, "an array"));
+    operator("+=").set_guarded(module, |array: &mut Array, more: Array| {
+        extend(array, more, SLOT, "an array")
+    });
     operator("+").set_guarded(module, |mut array: Array, more: Array| {
         extend(&mut array, more, SLOT, "an array").map(|()| array)
     });
-    operator("+=").set_guarded(module, |blob: &mut Blob, more: Blob| extend(blob, more, 1, "a blob"));
+    operator("+=").set_guarded(module, |blob: &mut Blob, more: Blob| {
+        extend(blob, more, 1, "a blob")
+    });
     operator("+").set_guarded(module, |mut blob: Blob, more: Blob| {
         extend(&mut blob, more, 1, "a blob").map(|()| blob)
     });

@@ -33,5 +33,8 @@ fn reason(stop: &StopFlag) -> Option<Dynamic> {
 /// The error of a text that the parser panics at.
 pub fn unparsable(panic: &Panic) -> ParseError {
     let error = panic.explain("reading the script");
-    ParseError(Box::new(LexError::Runtime(error.to_string()).into()), Position::NONE)
+    ParseError(
+        Box::new(LexError::Runtime(error.to_string()).into()),
+        Position::NONE,
+    )
 }

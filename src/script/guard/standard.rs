@@ -8,7 +8,8 @@ use std::any::TypeId;
 use rhai::packages::{Package, StandardPackage};
 use rhai::plugin::RhaiFunc;
 use rhai::{
-    Array, Blob, Caches, Dynamic, Engine, EvalContext, FnPtr, FuncMetadata, ImmutableString, Map, Module, Scope,
+    Array, Blob, Caches, Dynamic, Engine, EvalContext, FnPtr, FuncMetadata, ImmutableString, Map, Module,
+    Scope,
 };
 
 use super::{functions_of, joining, register, waiting};
@@ -45,9 +46,16 @@ fn find(engine: &Engine, metadata: &FuncMetadata) -> Option<RhaiFunc> {
     let mut scope = Scope::new();
     let mut context = EvalContext::new(engine, &mut global, &mut caches, &mut scope, None);
     // What comes of it does not matter.
-    let _ = guard::attempt(|| context.call_native_fn_raw(&metadata.name, true, &mut arguments).is_ok());
+    let _ = guard::attempt(|| {
+        context
+            .call_native_fn_raw(&metadata.name, true, &mut arguments)
+            .is_ok()
+    });
     let remembered = &mut caches.fn_resolution_cache_mut().dict;
-    remembered.drain().find_map(|(_, entry)| entry).map(|entry| entry.func)
+    remembered
+        .drain()
+        .find_map(|(_, entry)| entry)
+        .map(|entry| entry.func)
 }
 
 /// What stands for any value: no function is made for it.

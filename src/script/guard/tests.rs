@@ -31,7 +31,9 @@ fn engine() -> Engine {
 fn panics_are_errors_that_scripts_catch() {
     let caught = r#"let n = 0; try { defect("x") } catch { n += 1; } try { "".broken } catch { n += 1; } n"#;
     assert_eq!(engine().eval::<i64>(caught).expect("caught"), 2);
-    let failure = engine().eval::<i64>("1 +\n  defect(\"answer\")").expect_err("it panics");
+    let failure = engine()
+        .eval::<i64>("1 +\n  defect(\"answer\")")
+        .expect_err("it panics");
     assert_eq!(failure.position().line(), Some(2));
     let EvalAltResult::ErrorRuntime(value, _) = *failure else {
         panic!("an error of ours: {failure}");
@@ -56,7 +58,9 @@ fn the_library_works_behind_the_guard_as_before() {
         "let s = \"ab\"; s += \"cd\"; s += 'e'; (s + \"f\").to_upper() + s.sub_string(1, 2)",
         "let n = 0; for i in range(0, 10, 3) { n += i; } n + [1, 2].index_of(|x| x == 2)",
     ] {
-        let plain = Engine::new().eval::<Dynamic>(script).map(|value| value.to_string());
+        let plain = Engine::new()
+            .eval::<Dynamic>(script)
+            .map(|value| value.to_string());
         let ours = guarded.eval::<Dynamic>(script).map(|value| value.to_string());
         assert_eq!(ours.expect(script), plain.expect(script), "{script}");
     }
@@ -71,9 +75,12 @@ fn what_multiplies_its_arguments_is_refused_in_time() {
         "let b = blob(); b.pad(1_000_000_000_000_000, 0)",
         "blob(1_000_000_000_000_000)",
     ] {
-        let refused = format!("let refused = 0; try {{ {script}; }} catch (error) {{ refused = error; }} refused");
+        let refused =
+            format!("let refused = 0; try {{ {script}; }} catch (error) {{ refused = error; }} refused");
         let error = engine.eval::<Dynamic>(&refused).expect(script);
-        let error = error.try_cast::<Error>().unwrap_or_else(|| panic!("{script}: not refused"));
+        let error = error
+            .try_cast::<Error>()
+            .unwrap_or_else(|| panic!("{script}: not refused"));
         assert!(error.message().starts_with("out of memory"), "{error}");
     }
 }

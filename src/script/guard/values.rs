@@ -17,7 +17,9 @@ pub(super) fn bytes(value: &Dynamic) -> u64 {
         return SLOT + BLOCK + items.iter().map(bytes).sum::<u64>();
     }
     if let Some(map) = value.read_lock::<Map>() {
-        let entries = map.iter().map(|(key, item)| BLOCK + key.len() as u64 + bytes(item));
+        let entries = map
+            .iter()
+            .map(|(key, item)| BLOCK + key.len() as u64 + bytes(item));
         return SLOT + BLOCK + entries.sum::<u64>();
     }
     match value.read_lock::<Blob>() {

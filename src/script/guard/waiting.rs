@@ -24,10 +24,14 @@ pub(super) fn register(module: &mut Module) {
     };
     sleep()
         .with_params_info(["seconds: f64"])
-        .set_guarded(module, |context: NativeCallContext, seconds: f64| wait(&context, seconds));
+        .set_guarded(module, |context: NativeCallContext, seconds: f64| {
+            wait(&context, seconds)
+        });
     sleep()
         .with_params_info(["seconds: i64"])
-        .set_guarded(module, |context: NativeCallContext, seconds: i64| wait(&context, seconds as f64));
+        .set_guarded(module, |context: NativeCallContext, seconds: i64| {
+            wait(&context, seconds as f64)
+        });
 }
 
 fn wait(context: &NativeCallContext, seconds: f64) -> RhaiResultOf<()> {
@@ -48,7 +52,7 @@ fn duration(seconds: f64) -> Result<Duration> {
     match (0.0..=LONGEST).contains(&seconds) {
         true => Ok(Duration::from_secs_f64(seconds)),
         false => Err(Error::input(format!(
-            "`sleep` waits for 0 seconds to a year, but was given {seconds} seconds"
+            "`sleep` waits for 0 seconds to a year, but was given {seconds:?}"
         ))),
     }
 }

@@ -172,7 +172,6 @@ pub fn register(module: &mut Module) {
             let a = a.tensor();
             tensor(float_like(a, b).and_then(|b| combine(name, function, a, &b)))
         });
-        let add = || FuncRegistration::new(name).in_global_namespace();
         add().set_guarded(module, move |a: i64, b: TensorHandle| {
             let b = b.tensor();
             tensor(integer_like(b, a).and_then(|a| combine(name, function, &a, b)))
