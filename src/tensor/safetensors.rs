@@ -21,6 +21,7 @@ pub use header::{Beginning, beginning};
 use super::DType;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The dtypes that both sides know.
 const DTYPES: &[(Dtype, &str, Kind)] = &[
@@ -52,13 +53,7 @@ pub struct SafeFile {
 /// No such file, something that is not a safetensors file, or one that was cut short.
 pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
     let path = path.as_ref();
-    if path.is_dir() {
-        return Err(Error::input(format!(
-            "cannot read `{}`: it is a folder, not a safetensors file",
-            path.display()
-        )));
-    }
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let file = files::open(path).map_err(|error| Error::io("read", path, error))?;
     map(&file, path)
 }
 

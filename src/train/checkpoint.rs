@@ -333,14 +333,10 @@ fn reconstruction_loss(path: &Path) -> f64 {
 
 /// Refuses to go on with another dictionary than the checkpoint's; names what differs.
 fn same_dictionary(saved: &SAEConfig, ours: &SAEConfig) -> Result<()> {
-    let (saved, ours) = (crate::config::to_value(saved)?, crate::config::to_value(ours)?);
-    let settings = ["sae_pretrained_name_or_path", "strict_loading", "device", "dtype"];
-    let (Some(saved), Some(ours)) = (saved.as_object(), ours.as_object()) else {
-        return Ok(());
-    };
-    for (key, value) in saved {
-        let given = ours.get(key).unwrap_or(&Value::Null);
-        if given != value && !settings.contains(&key.as_str()) {
+    let ours = ours.architecture()?;
+    for (key, value) in saved.architecture()? {
+        let given = ours.get(&key).unwrap_or(&Value::Null);
+        if *given != value {
             return Err(Error::input(format!(
                 "this checkpoint belongs to another dictionary: there `{key}` is {value}, here it is {given}"
             ))
