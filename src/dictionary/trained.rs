@@ -217,7 +217,7 @@ fn weights_file(path: &Path) -> Result<PathBuf> {
         let found = WEIGHT_FILES
             .iter()
             .map(|name| path.join(name))
-            .find(|file| file.is_file());
+            .find(|file| file.exists());
         return found.ok_or_else(|| {
             Error::input(format!("the folder `{}` has no weights", path.display()))
                 .hint(format!("looked for {}", WEIGHT_FILES.join(", ")))

@@ -21,6 +21,7 @@ mod sae_convert;
 mod sae_files;
 mod sae_fit;
 mod sae_init;
+mod sae_saelens;
 mod sae_step;
 mod sae_train;
 mod safety;
