@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::place::locate;
 use super::sae::LOG_THRESHOLD;
 use super::trained::{Trained, read_json};
 use super::{NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
-use crate::atomic;
 use crate::config::{Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{DType, DeviceSpec, Kind, Tensor, safetensors};
+use crate::{atomic, checksums};
 
 /// The architecture.
 pub(super) const SETTINGS_FILE: &str = "config.json";
@@ -77,7 +76,14 @@ impl SAEConfig {
         }
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))?;
-        atomic::write(folder.as_ref().join(SETTINGS_FILE), text + "\n")
+        let folder = folder.as_ref();
+        let listed = checksums::exist(folder);
+        checksums::forget(folder, &[SETTINGS_FILE])?;
+        atomic::write(folder.join(SETTINGS_FILE), text + "\n")?;
+        match listed {
+            true => checksums::record(folder, &[SETTINGS_FILE]),
+            false => Ok(()),
+        }
     }
 
     /// Reads the `config.json` of a dictionary from `folder`.
@@ -131,7 +137,7 @@ impl SparseAutoEncoder {
         let Some(name) = cfg.sae_pretrained_name_or_path.clone() else {
             return Self::new(cfg);
         };
-        Trained::open(&locate(Path::new(&name), context)?)?.load_as(cfg, context)
+        Trained::find(Path::new(&name), context)?.load_as(cfg, context)
     }
 
     /// Loads a dictionary from a folder with `config.json` and weights, or from a weights file beside a `config.json`;
@@ -142,8 +148,7 @@ impl SparseAutoEncoder {
     /// Missing, broken or truncated files; settings that leave out a fact; tensors that are missing, surplus or of the
     /// wrong shape; formats of other programs; what the hub has to say.
     pub fn from_pretrained(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
-        let path = &locate(path.as_ref(), &options.context)?;
-        let mut sae = Trained::open(path)?.load(options)?;
+        let mut sae = Trained::find(path.as_ref(), &options.context)?.load(options)?;
         if options.fold_activation_scale && sae.cfg.norm_activation != NormActivation::Inference {
             sae.standardize_parameters_of_dataset_norm()?;
         }
@@ -204,7 +209,7 @@ impl SparseAutoEncoder {
             .context(format!("while reading `{shown}`"))
     }
 
-    /// Writes `sae_weights.safetensors` and `config.json` into `folder`, each whole or not at all.
+    /// Writes `sae_weights.safetensors`, `config.json` and their checksums into `folder`, each whole or not at all.
     ///
     /// With `fold_activation_scale` a dictionary with dataset-wise normalisation is itself folded first, see
     /// [`standardize_parameters_of_dataset_norm`](Self::standardize_parameters_of_dataset_norm); with the other
@@ -222,6 +227,7 @@ impl SparseAutoEncoder {
     /// Writes the folder as it stands, see [`save_pretrained`](Self::save_pretrained).
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
+        checksums::forget(folder, &[SETTINGS_FILE, WEIGHT_FILES[0]])?;
         self.cfg.save_hyperparameters(folder)?;
         let kind = match self.kind() {
             Kind::Double => Kind::Double,
@@ -241,6 +247,7 @@ impl SparseAutoEncoder {
                 format!("saescript {}", env!("CARGO_PKG_VERSION")),
             ),
         ]);
-        safetensors::write(folder.join(WEIGHT_FILES[0]), &tensors, &notes)
+        safetensors::write(folder.join(WEIGHT_FILES[0]), &tensors, &notes)?;
+        checksums::record(folder, &[SETTINGS_FILE, WEIGHT_FILES[0]])
     }
 }

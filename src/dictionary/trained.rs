@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::config::SAEConfig;
 use super::files::{LoadOptions, SETTINGS_FILE, WEIGHT_FILES};
+use super::place::locate;
 use super::{SparseAutoEncoder, other_makes, saelens};
+use crate::checksums;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
@@ -70,21 +72,47 @@ pub(super) fn read_json(path: &Path) -> Result<Value> {
 }
 
 impl Trained {
+    /// Opens the dictionary that `name` stands for, which is downloaded where it is on the hub. What this program wrote
+    /// before there were checksums is read unchecked, which is said.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open); what the hub has to say.
+    pub(super) fn find(name: &Path, context: &RunContext) -> Result<Self> {
+        let trained = Self::open(&locate(name, context)?)?;
+        let path = trained.weights.path();
+        let version = trained.weights.metadata().remove("version").unwrap_or_default();
+        let is_own = name.exists() && version.starts_with("saescript");
+        if is_own && !path.parent().is_some_and(checksums::exist) {
+            context.events.note(format!(
+                "`{}` has no {} beside it: it is read unchecked",
+                path.display(),
+                checksums::FILE
+            ))?;
+        }
+        Ok(trained)
+    }
+
     /// Opens the dictionary at `path`: a folder, or a weights file.
     ///
     /// # Errors
     /// Nothing there, missing, broken or altered files, a format that is not read.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path) -> Result<Self> {
         other_makes::refuse_file(path)?;
         let folder = match path.is_dir() {
             true => path,
             false => path.parent().unwrap_or(Path::new(".")),
         };
+        let weights = weights_file(path);
+        if let Ok(weights) = &weights
+            && let Some(name) = weights.file_name().and_then(|name| name.to_str())
+        {
+            checksums::check(folder, &[SETTINGS_FILE, name])?;
+        }
         let settings = match path.exists() {
             true => Settings::find(folder)?,
             false => None,
         };
-        let weights = weights_file(path)?;
+        let weights = weights?;
         Ok(Self {
             settings,
             weights: safetensors::read(weights)?,
