@@ -70,6 +70,27 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     })
 }
 
+/// Opens the file at `path` to lock it, and makes it where it is missing; links are not followed, and nothing in it is
+/// changed.
+///
+/// # Errors
+/// It cannot be made, or it is something else than a regular file.
+pub fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        require_regular(found.file_type())?;
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
 /// Refuses what is no regular file, saying what it is.
 ///
 /// # Errors
@@ -172,6 +193,8 @@ mod tests {
             let error = refusal(read(path, SETTINGS_MOST));
             assert_eq!(error, format!("it is {what}, not a regular file"));
         }
+        assert!(refusal(open_lock(at("link"))).contains("a link"));
+        open_lock(at("lock")).expect("made");
         let missing = open(at("missing")).expect_err("there is none");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }

@@ -37,6 +37,9 @@ const DTYPES: &[(Dtype, &str, Kind)] = &[
     (Dtype::BOOL, "BOOL", Kind::Bool),
 ];
 
+/// The header's key of free-form notes.
+const NOTES: &str = "__metadata__";
+
 /// An open safetensors file: its header in memory, its numbers on disk until they are asked for.
 #[derive(Debug)]
 pub struct SafeFile {
@@ -219,7 +222,7 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
 /// Tensors may live on any device; each is brought to the CPU when its turn comes.
 ///
 /// # Errors
-/// Two tensors of one name, a dtype the format lacks, a folder that cannot be written, a full disk.
+/// Two tensors of one name, a name or dtype that the format lacks, a folder that cannot be written, a full disk.
 pub fn write(
     path: impl AsRef<Path>,
     tensors: &[(&str, &Tensor)],
@@ -228,6 +231,12 @@ pub fn write(
     let path = path.as_ref();
     let mut ordered = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
+        if *name == NOTES {
+            return Err(Error::input(format!(
+                "cannot write `{}`: no tensor can be called `{NOTES}`, the name of the header's notes",
+                path.display()
+            )));
+        }
         let kind = tensor.f_kind()?;
         let (dtype, code, _) = DTYPES.iter().find(|(_, _, known)| *known == kind).ok_or_else(|| {
             Error::input(format!(
@@ -260,7 +269,7 @@ pub fn write(
 fn header(tensors: &[(Dtype, &str, &str, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut header = Map::new();
     if !metadata.is_empty() {
-        header.insert("__metadata__".into(), json!(metadata));
+        header.insert(NOTES.into(), json!(metadata));
     }
     let mut start = 0;
     for (_, code, name, tensor) in tensors {
@@ -364,6 +373,13 @@ mod tests {
         assert!(
             cut.contains("was cut short") && cut.contains(&format!("announces {size}")),
             "{cut}"
+        );
+        let reserved = write(&path, &[(NOTES, &a)], &BTreeMap::new());
+        assert!(
+            reserved
+                .expect_err("refused")
+                .message()
+                .contains("`__metadata__`")
         );
         let longer = [whole.as_slice(), b"more"].concat();
         assert!(message(&longer).contains("bytes after its end"));

@@ -20,6 +20,7 @@ mod runner;
 mod sae_convert;
 mod sae_files;
 mod sae_fit;
+mod sae_folder;
 mod sae_init;
 mod sae_saelens;
 mod sae_step;

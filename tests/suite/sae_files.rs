@@ -334,3 +334,36 @@ fn devices_and_pipes_are_no_weights() {
         std::fs::write(&path, kept).expect("written");
     }
 }
+
+#[test]
+fn altered_weights_and_settings_are_named() {
+    let mut sae = load(roots("sae")[0].join("sae_pretrained/topk"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    sae.save_pretrained(folder.path(), false).expect("saved");
+    load(folder.path());
+    for name in ["sae_weights.safetensors", "config.json"] {
+        let path = folder.path().join(name);
+        let whole = std::fs::read(&path).expect("read");
+        let mut flipped = whole.clone();
+        let at = flipped.iter().rposition(u8::is_ascii_digit).expect("a digit");
+        flipped[at] ^= 1;
+        for damaged in [&flipped[..], &whole[..whole.len() - 1]] {
+            std::fs::write(&path, damaged).expect("written");
+            let error = refusal(folder.path(), &LoadOptions::default());
+            assert!(
+                error.contains(&format!("{name}` was altered after it was written")),
+                "{error}"
+            );
+        }
+        std::fs::write(&path, whole).expect("written");
+    }
+    // Saving again, whole or the settings alone, brings the list up to date.
+    sae.cfg.top_k += 1;
+    sae.cfg.save_hyperparameters(folder.path()).expect("saved");
+    assert_eq!(load(folder.path()).cfg.top_k, sae.cfg.top_k);
+    sae.save(folder.path()).expect("saved");
+    load(folder.path());
+    // Without the list, as older versions left such folders, nothing is compared.
+    std::fs::remove_file(folder.path().join("checksums.json")).expect("removed");
+    load(folder.path());
+}
