@@ -1,12 +1,15 @@
-//! Data files opened for reading: regular files only, and no more of them than the reader can hold.
+//! Data files opened for reading: regular files only, and no more of them than the reader can hold. Also tells whether
+//! an open file still lies where it was opened.
 //!
 //! A pipe would keep its reader waiting for ever and a device such as `/dev/zero` would fill the memory, so neither is
 //! read where a file of weights, settings or records is expected. The errors are those of [`std::io`], for
 //! [`Error::io`](crate::error::Error::io) to put into words.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
+
+use crate::memory;
 
 /// The most bytes that a file of settings may have: far more than any `config.json` or TOML file needs.
 pub const SETTINGS_MOST: u64 = 64 << 20;
@@ -35,13 +38,15 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
 /// The bytes of the regular file at `path`, at most `most` of them.
 ///
 /// # Errors
-/// As of [`open`]; it is longer than `most`.
+/// As of [`open`]; it is longer than `most`, or than the memory budget has room for.
 pub fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
     if length > most {
         return Err(too_long(most));
     }
+    memory::admit(length, "the file")
+        .map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error.message().to_string()))?;
     let mut bytes = Vec::with_capacity(length as usize);
     // What grows while it is read, and what the system makes up as it goes (`/proc`), tells no length.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -65,6 +70,27 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     })
 }
 
+/// Opens the file at `path` to lock it, and makes it where it is missing; links are not followed, and nothing in it is
+/// changed.
+///
+/// # Errors
+/// It cannot be made, or it is something else than a regular file.
+pub fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        require_regular(found.file_type())?;
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
 /// Refuses what is no regular file, saying what it is.
 ///
 /// # Errors
@@ -78,6 +104,36 @@ pub fn require_regular(kind: FileType) -> io::Result<()> {
         false => (io::ErrorKind::InvalidInput, special(kind)),
     };
     Err(io::Error::new(error, format!("it is {what}, not a regular file")))
+}
+
+/// Refuses to go on writing to `file` when it no longer is what lies at `path`: what is written would be lost.
+///
+/// # Errors
+/// The file, or a folder above it, was removed, renamed or replaced since `file` was opened.
+pub fn require_still_at(file: &File, path: impl AsRef<Path>) -> io::Result<()> {
+    let there = match std::fs::symlink_metadata(&path) {
+        // A link that its user put there is followed, as it was when the file was opened.
+        Ok(found) if found.is_symlink() => std::fs::metadata(&path),
+        found => found,
+    };
+    match there {
+        Ok(found) if same_file(&found, &file.metadata()?) => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Err(io::Error::other(
+            "it was removed or replaced while it was being written, so nothing more is written",
+        )),
+    }
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 #[cfg(unix)]
@@ -137,8 +193,27 @@ mod tests {
             let error = refusal(read(path, SETTINGS_MOST));
             assert_eq!(error, format!("it is {what}, not a regular file"));
         }
+        assert!(refusal(open_lock(at("link"))).contains("a link"));
+        open_lock(at("lock")).expect("made");
         let missing = open(at("missing")).expect_err("there is none");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_open_file_is_missed_once_it_is_gone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("below/log");
+        let make = || {
+            std::fs::create_dir_all(folder.path().join("below")).expect("made");
+            File::create(&path).expect("made")
+        };
+        let file = make();
+        require_still_at(&file, &path).expect("it is there");
+        std::fs::remove_dir_all(folder.path().join("below")).expect("removed");
+        assert!(refusal(require_still_at(&file, &path)).contains("removed or replaced"));
+        let other = make();
+        assert!(refusal(require_still_at(&file, &path)).contains("removed or replaced"));
+        require_still_at(&other, &path).expect("it is there");
     }
 
     #[test]

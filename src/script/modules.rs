@@ -11,6 +11,7 @@ use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
+use crate::files::{SETTINGS_MOST, read_text};
 use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
@@ -85,8 +86,9 @@ impl Modules {
         let mut tried = Vec::new();
         for folder in self.folders(importer) {
             let file = with_extension(&folder.join(path));
-            if file.is_file() {
-                let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+            if file.exists() && !file.is_dir() {
+                let text =
+                    read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
                 return Ok((file.display().to_string(), text));
             }
             tried.push(file);

@@ -11,7 +11,9 @@ use std::thread;
 use super::index::{self, Entry};
 use super::layout::{self, ChunkName};
 use super::spool::Spool;
+use crate::checksums;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::store::{Listing, RemoteFolder};
 use crate::tensor::safetensors::{self, Beginning, SafeFile};
 use crate::transfer::Progress;
@@ -82,7 +84,7 @@ impl ChunkFolder {
         match self {
             ChunkFolder::Local(path) => {
                 let path = path.join(name);
-                match std::fs::read(&path) {
+                match files::read(&path, index::MOST_BYTES) {
                     Ok(bytes) => Ok(Some(bytes)),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(Error::io("read", &path, error)),
@@ -90,6 +92,29 @@ impl ChunkFolder {
             }
             ChunkFolder::Remote { listing, .. } if !may_have(listing.as_deref(), name) => Ok(None),
             ChunkFolder::Remote { folder, .. } => folder.read(name, progress),
+        }
+    }
+
+    /// Is there an index of any shard?
+    pub(super) fn has_any_index(&self, progress: &Progress) -> Result<bool> {
+        let is_index = |name: &str| name.starts_with("shard-") && name.ends_with("-index.jsonl");
+        match self {
+            ChunkFolder::Local(path) => {
+                let failed = |error| Error::io("read", path, error);
+                for found in std::fs::read_dir(path).map_err(failed)? {
+                    let name = found.map_err(failed)?.file_name();
+                    if name.to_str().is_some_and(is_index) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            ChunkFolder::Remote {
+                listing: Some(listing),
+                ..
+            } => Ok(listing.files.keys().any(|name| is_index(name))),
+            // A web server does not tell what it has; a generation of several shards has at least a second.
+            ChunkFolder::Remote { .. } => Ok(self.read(&index::name_of(Some(1)), progress)?.is_some()),
         }
     }
 
@@ -148,7 +173,7 @@ impl ChunkFolder {
         // Something on the way may have damaged it; what is wrong where it lies is wrong the second time too.
         let first = fetched()?;
         match entry {
-            Some(entry) if index::checksum(&first.contents()?) != entry.xxh3 => fetched()?.map(),
+            Some(entry) if checksums::of_bytes(&first.contents()?) != entry.xxh3 => fetched()?.map(),
             _ => first.map(),
         }
     }

@@ -149,6 +149,11 @@ impl Contents {
         for hook_point in hook_points {
             let folder = layout::folder_of(path, hook_point, progress)?;
             let (chunks, entries) = listed(&folder, progress)?;
+            if entries.is_none() {
+                progress.remark(format!(
+                    "the cache `{folder}` has no index with checksums: its chunks are read unchecked"
+                ));
+            }
             if let Some(common) = &common {
                 same_chunks(&folders, &folder, common, &chunks)?;
             }
@@ -223,7 +228,12 @@ pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Optio
         return Ok(Some(index.entries));
     }
     let Some(first) = index_of(folder, Some(0), progress)? else {
-        return Ok(None);
+        return match folder.has_any_index(progress)? {
+            true => Err(Error::input(format!(
+                "the cache `{folder}` lacks shard 0, and has others"
+            ))),
+            false => Ok(None),
+        };
     };
     let shards = first.header.n_shards;
     if shards > MOST_SHARDS {
@@ -244,7 +254,7 @@ pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Optio
 fn index_of(folder: &ChunkFolder, shard: Option<u32>, progress: &Progress) -> Result<Option<Index>> {
     let name = index::name_of(shard);
     match folder.read(&name, progress)? {
-        Some(bytes) => Index::parse(&bytes, &folder.name_of(&name)),
+        Some(bytes) => Index::parse(&bytes, &folder.name_of(&name)).map(Some),
         None => Ok(None),
     }
 }
