@@ -14,6 +14,7 @@
 //! text                         data sets and tokenizers
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
+//! fingerprint | identity | lock   what decides a run's numbers | what files hold | folders in use
 //! config | event | atomic      one schema for all sources | what long work tells | files written whole
 //! clock | memory               points in time as text | how much the process may hold
 //! error
@@ -28,7 +29,10 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod fingerprint;
 pub mod hub;
+pub mod identity;
+pub mod lock;
 pub mod memory;
 pub mod model;
 pub mod repl;
