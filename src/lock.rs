@@ -82,7 +82,11 @@ impl Held {
             // Whoever held it before may have removed the file between its opening and its locking.
             let ours = file.metadata().map_err(failed)?;
             if fs::symlink_metadata(&self.path).is_ok_and(|there| there.ino() == ours.ino()) {
-                let note = format!("{}, {doing} since {}\n", ourselves(), timestamp(SystemTime::now()));
+                let note = format!(
+                    "{}, {doing} since {}\n",
+                    ourselves(),
+                    timestamp(SystemTime::now())
+                );
                 let written = file.set_len(0).and_then(|()| file.write_all(note.as_bytes()));
                 written.map_err(failed)?;
                 return Ok(Some(file));
@@ -164,7 +168,10 @@ mod tests {
         let shared = first.clone();
         drop(first);
         let error = take(&folder).expect_err("in use").to_string();
-        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
         assert!(error.contains(", training since 20"), "{error}");
         drop(shared);
         assert!(!folder.exists(), "nothing came of it");

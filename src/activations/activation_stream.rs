@@ -6,36 +6,44 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::stats::StreamStats;
 use super::stream::{Batch, BatchStream};
-use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 
 /// Changes batches on their way out, e.g. a closure of a script.
 pub type BatchMap = Box<dyn FnMut(Batch) -> Result<Batch>>;
+
+/// Finds out what decides a stream's batches, when that is asked for: it takes reading files.
+pub(super) type FingerprintFn = Box<dyn Fn() -> Result<Fingerprint>>;
 
 /// Batches of activations, made or read as they are asked for.
 pub struct ActivationStream {
     engine: Box<dyn Engine>,
     map: Option<BatchMap>,
     batch_size: usize,
-    settings: Value,
+    fingerprint: FingerprintFn,
+    /// What tells each of the closures in `map` from others, where that is known.
+    maps: Vec<Option<String>>,
     started: Option<Instant>,
     stats: StreamStats,
 }
 
 impl ActivationStream {
-    pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, settings: Value) -> Self {
+    pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, fingerprint: FingerprintFn) -> Self {
         ActivationStream {
             engine,
             map: None,
             batch_size,
-            settings,
+            fingerprint,
+            maps: Vec::new(),
             started: None,
             stats: StreamStats::default(),
         }
     }
 
-    /// Has every batch go through `map` before it is handed out; several are applied in the order given.
-    pub fn map(&mut self, mut map: BatchMap) {
+    /// Has every batch go through `map` before it is handed out; several are applied in the order given. `source` tells
+    /// `map` from others, e.g. by its source text; a stream with maps that nothing tells apart cannot be compared whole.
+    pub fn map(&mut self, mut map: BatchMap, source: Option<String>) {
+        self.maps.push(source);
         self.map = Some(match self.map.take() {
             Some(mut first) => Box::new(move |batch| map(first(batch)?)),
             None => map,
@@ -78,8 +86,16 @@ impl BatchStream for ActivationStream {
         Some(self.batch_size)
     }
 
-    fn settings(&self) -> Option<Value> {
-        Some(self.settings.clone())
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprint = (self.fingerprint)()?;
+        for (index, source) in self.maps.iter().enumerate() {
+            let key = format!("activation_stream.map[{index}]");
+            match source {
+                Some(source) => fingerprint.set(key, source.as_str().into()),
+                None => fingerprint.set_unverified(key, "a closure of a script"),
+            }
+        }
+        Ok(fingerprint)
     }
 
     fn save_state(&mut self, folder: &Path) -> Result<()> {

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::source::ActivationFactorySource;
-use crate::config::Config;
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::DType;
 
 /// What the items of a factory's stream are.
@@ -73,6 +74,11 @@ impl Config for BufferShuffleConfig {
             None => Ok(()),
         }
     }
+}
+
+impl Identified for BufferShuffleConfig {
+    const DECIDES: &'static [&'static str] = &["perm_seed"];
+    const FREE: &'static [&'static str] = &["generator_device"];
 }
 
 /// Sources, shapes, batching and shuffling of an activation stream.
@@ -166,6 +172,11 @@ impl Config for ActivationFactoryConfig {
             )
             .under("buffer_size"));
         }
+        if self.buffer_shuffle.is_some() && self.buffer_size.is_none() {
+            return Err(Error::input("there is no buffer to shuffle, so nothing would be shuffled")
+                .hint("give `buffer_size`, the rows that are mixed at a time, or leave `buffer_shuffle` out")
+                .under("buffer_shuffle"));
+        }
         if self
             .override_dtype
             .is_some_and(|dtype| !dtype.is_floating_point())
@@ -178,6 +189,40 @@ impl Config for ActivationFactoryConfig {
             Some(shuffle) => shuffle.validate().map_err(|error| error.under("buffer_shuffle")),
             None => Ok(()),
         }
+    }
+}
+
+impl Identified for ActivationFactoryConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "sources",
+        "target",
+        "hook_points",
+        "batch_size",
+        "context_size",
+        "packed",
+        "model_batch_size",
+        "override_dtype",
+        "buffer_size",
+        "buffer_shuffle",
+        "ignore_token_ids",
+    ];
+    const FREE: &'static [&'static str] = &["num_workers", "prefetch"];
+
+    /// Without sources and shuffling, which are tables of their own.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut config = self.clone();
+        config.hook_points.sort();
+        if let Some(ids) = &mut config.ignore_token_ids {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        let mut fields = match to_value(&config)? {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.shift_remove("sources");
+        fields.shift_remove("buffer_shuffle");
+        Ok(fields)
     }
 }
 

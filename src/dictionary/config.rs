@@ -7,6 +7,7 @@ use super::activation::ActFn;
 use super::norm::NormActivation;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
 /// The kind of dictionary that a configuration stands for.
@@ -76,11 +77,11 @@ fn yes() -> bool {
 }
 
 fn default_top_k() -> i64 {
-    50
+    SAEConfig::DEFAULT_TOP_K
 }
 
 fn default_window() -> f64 {
-    2.0
+    SAEConfig::DEFAULT_WINDOW
 }
 
 fn default_dtype() -> DType {
@@ -88,6 +89,11 @@ fn default_dtype() -> DType {
 }
 
 impl SAEConfig {
+    /// `top_k`, if nothing is said.
+    pub const DEFAULT_TOP_K: i64 = 50;
+    /// `jumprelu_threshold_window`, if nothing is said.
+    pub const DEFAULT_WINDOW: f64 = 2.0;
+
     /// Number of latents.
     pub fn d_sae(&self) -> i64 {
         (self.d_model as f64 * self.expansion_factor) as i64
@@ -162,6 +168,26 @@ impl Config for SAEConfig {
         }
         Ok(())
     }
+}
+
+/// What a dictionary was begun with is told by what its files hold.
+impl Identified for SAEConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "sae_type",
+        "hook_point_in",
+        "hook_point_out",
+        "d_model",
+        "expansion_factor",
+        "use_decoder_bias",
+        "use_glu_encoder",
+        "act_fn",
+        "norm_activation",
+        "sparsity_include_decoder_norm",
+        "top_k",
+        "jumprelu_threshold_window",
+        "dtype",
+    ];
+    const FREE: &'static [&'static str] = &["sae_pretrained_name_or_path", "strict_loading", "device"];
 }
 
 fn positive(what: &str, given: i64) -> Error {

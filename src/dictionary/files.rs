@@ -9,6 +9,7 @@ use crate::atomic;
 use crate::config::{self, Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
+use crate::identity;
 use crate::tensor::{DType, DeviceSpec, Kind, Tensor, safetensors};
 
 /// The architecture.
@@ -150,6 +151,20 @@ impl SparseAutoEncoder {
             sae.standardize_parameters_of_dataset_norm()?;
         }
         Ok(sae)
+    }
+
+    /// What the weights of a trained dictionary hold, in a line; `path` as [`from_pretrained`](Self::from_pretrained)
+    /// takes it.
+    ///
+    /// # Errors
+    /// No dictionary there; what the hub has to say.
+    pub fn identity(path: &Path, context: &RunContext) -> Result<String> {
+        let folder = locate(path, context)?;
+        let weights = match folder.join(SETTINGS_FILE).is_file() || !folder.is_dir() {
+            true => weights_file(&folder)?,
+            false => folder.join(WEIGHT_FILES[0]),
+        };
+        identity::of_files(&[weights])
     }
 
     /// Overwrites the parameters and norms with those of a folder or weights file.

@@ -59,6 +59,22 @@ impl Allowances {
         names: &Names,
     ) -> Result<Comparison> {
         self.check_names(is, was, names)?;
+        let mut passed = self.compare_part(what, was, is, names)?;
+        passed.remarks.extend(self.idle(&passed.allowed, is, names));
+        Ok(passed)
+    }
+
+    /// As [`compare`](Self::compare) for a part of what decides the work: allowed names may be those of other parts.
+    ///
+    /// # Errors
+    /// Differences that are not allowed.
+    pub fn compare_part(
+        &self,
+        what: &str,
+        was: &Fingerprint,
+        is: &Fingerprint,
+        names: &Names,
+    ) -> Result<Comparison> {
         let changes = changes(was, is);
         let (allowed, refused): (Vec<Change>, Vec<Change>) = changes
             .into_iter()
@@ -70,8 +86,9 @@ impl Allowances {
             .into_iter()
             .map(|difference| format!("{what} goes on with a change that is allowed: {difference}"))
             .collect();
-        remarks.extend(self.idle(&allowed, is, names));
-        let unknown = is.values().filter_map(|(key, value)| Some((key, unverified(value)?)));
+        let unknown = is
+            .values()
+            .filter_map(|(key, value)| Some((key, unverified(value)?)));
         let unknown: Vec<String> = unknown
             .map(|(key, what)| format!("`{}` ({what})", names.shown(key)))
             .collect();
@@ -95,7 +112,11 @@ impl Allowances {
             if !known {
                 let shown: BTreeSet<String> = keys().map(|key| names.shown(key)).collect();
                 let shown: Vec<String> = shown.into_iter().collect();
-                return Err(Error::unknown("setting that may be allowed to change", name, &shown));
+                return Err(Error::unknown(
+                    "setting that may be allowed to change",
+                    name,
+                    &shown,
+                ));
             }
         }
         Ok(())
@@ -105,11 +126,9 @@ impl Allowances {
     fn idle(&self, allowed: &[Change], is: &Fingerprint, names: &Names) -> Vec<String> {
         let used = |name: &str| allowed.iter().any(|change| names.means(name, &change.key));
         let idle = self.0.iter().filter(|name| !used(name));
-        idle.map(|name| {
-            match is.values.keys().any(|key| names.means(name, key)) {
-                true => format!("`{name}` is allowed to change, but it is what it was"),
-                false => format!("`{name}` decides no numbers: it may change without being allowed to"),
-            }
+        idle.map(|name| match is.values.keys().any(|key| names.means(name, key)) {
+            true => format!("`{name}` is allowed to change, but it is what it was"),
+            false => format!("`{name}` decides no numbers: it may change without being allowed to"),
         })
         .collect()
     }
@@ -131,20 +150,21 @@ fn changes(was: &Fingerprint, is: &Fingerprint) -> Vec<Change> {
 
 fn refusal(what: &str, refused: &[Change], names: &Names) -> Error {
     let differences = listed(refused, names).join("; ");
-    let mut flags: Vec<String> = refused.iter().map(|change| names.shown(&change.key)).collect();
-    flags.dedup();
+    let flags: BTreeSet<String> = refused.iter().map(|change| names.shown(&change.key)).collect();
     let scripted: Vec<String> = flags.iter().map(|name| format!("{name:?}")).collect();
     let flags: Vec<String> = flags
         .iter()
         .map(|name| format!("--allow-change {name}"))
         .collect();
-    let error = Error::input(format!("{what} was begun with other settings or files: {differences}"))
-        .hint("go on with what it was begun with, or choose another folder")
-        .hint(format!(
-            "where the change is meant, allow it by name: {} (in scripts `allow_change: [{}]`)",
-            flags.join(" "),
-            scripted.join(", ")
-        ));
+    let error = Error::input(format!(
+        "{what} was begun with other settings or files: {differences}"
+    ))
+    .hint("go on with what it was begun with, or choose another folder")
+    .hint(format!(
+        "where the change is meant, allow it by name: {} (in scripts `allow_change: [{}]`)",
+        flags.join(" "),
+        scripted.join(", ")
+    ));
     let first = names.shown(&refused[0].key);
     segments(&first).into_iter().rev().fold(error, Error::under)
 }
@@ -157,18 +177,18 @@ fn segments(key: &str) -> Vec<String> {
 
 /// Each change in words. Keys that people know by one name are listed once.
 fn listed(changes: &[Change], names: &Names) -> Vec<String> {
-    let mut all: Vec<String> = changes
-        .iter()
-        .map(|change| {
-            format!(
-                "`{}` was {} and is {} now",
-                names.shown(&change.key),
-                in_words(&change.was),
-                in_words(&change.is)
-            )
-        })
-        .collect();
-    all.dedup();
+    let mut all = Vec::new();
+    for change in changes {
+        let words = format!(
+            "`{}` was {} and is {} now",
+            names.shown(&change.key),
+            in_words(&change.was),
+            in_words(&change.is)
+        );
+        if !all.contains(&words) {
+            all.push(words);
+        }
+    }
     all
 }
 
@@ -225,11 +245,22 @@ mod tests {
     fn allowed_names_that_allow_nothing_are_told() {
         let same = json!({"trainer.lr": 0.1, "sae.top_k": 5, "stream": "not verified: a list"});
         let error = compare(&["trainer.lrr"], same.clone()).expect_err("unknown");
-        assert!(error.to_string().contains("did you mean `trainer.lr`?"), "{error}");
+        assert!(
+            error.to_string().contains("did you mean `trainer.lr`?"),
+            "{error}"
+        );
         let passed = compare(&["trainer.lr", "trainer.log_frequency"], same).expect("the same");
         assert!(passed.allowed.is_empty());
-        assert!(passed.remarks[0].contains("it is what it was"), "{:?}", passed.remarks);
-        assert!(passed.remarks[1].contains("decides no numbers"), "{:?}", passed.remarks);
+        assert!(
+            passed.remarks[0].contains("it is what it was"),
+            "{:?}",
+            passed.remarks
+        );
+        assert!(
+            passed.remarks[1].contains("decides no numbers"),
+            "{:?}",
+            passed.remarks
+        );
         let gone = compare(&[], json!({"trainer.lr": 0.1, "sae.top_k": 5})).expect_err("less than before");
         assert!(gone.message().contains("and is not set now"), "{gone}");
     }

@@ -75,13 +75,16 @@ impl Fingerprint {
         self.set(key, format!("{UNVERIFIED}{what}").into());
     }
 
-    /// Adds the fields of `config` as `prefix.field`.
+    /// Adds the fields of `config` as `prefix.field`; as they are where the prefix is empty.
     ///
     /// # Errors
     /// The configuration cannot be written.
     pub fn add<C: Identified>(&mut self, prefix: &str, config: &C) -> Result<()> {
         for (field, value) in config.normalised()? {
-            let key = format!("{prefix}.{field}");
+            let key = match prefix {
+                "" => field.clone(),
+                prefix => format!("{prefix}.{field}"),
+            };
             match C::DECIDES.contains(&field.as_str()) {
                 true => self.set(key, value),
                 false => drop(self.free.insert(key)),
@@ -99,7 +102,8 @@ impl Fingerprint {
     /// Adds everything of `other` as `prefix.key`.
     pub fn merge_under(&mut self, prefix: &str, other: Fingerprint) {
         let under = |key: String| format!("{prefix}.{key}");
-        self.values.extend(other.values.into_iter().map(|(key, value)| (under(key), value)));
+        self.values
+            .extend(other.values.into_iter().map(|(key, value)| (under(key), value)));
         self.free.extend(other.free.into_iter().map(under));
     }
 
@@ -145,7 +149,10 @@ impl Fingerprint {
         let values = value.as_object()?;
         values.get(ARITHMETIC_KEY)?.as_u64()?;
         Some(Fingerprint {
-            values: values.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            values: values
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             free: BTreeSet::new(),
         })
     }

@@ -64,7 +64,9 @@ pub(super) fn whole(path: &Path) -> Result<String> {
     if about.len() < WORTH_REMEMBERING {
         return read_whole(path);
     }
-    let full = path.canonicalize().map_err(|error| Error::io("read", path, error))?;
+    let full = path
+        .canonicalize()
+        .map_err(|error| Error::io("read", path, error))?;
     let Some(stamp) = Stamp::of(&about) else {
         return read_whole(path);
     };

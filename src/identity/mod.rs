@@ -73,7 +73,11 @@ mod tests {
         assert_eq!(of_files(&[a]).expect("read"), of_files(&[b]).expect("read"));
         assert_eq!(of_data(&[a, c]).expect("read"), of_data(&[b, c]).expect("read"));
         assert_ne!(of_data(&[a, c]).expect("read"), of_data(&[c, a]).expect("read"));
-        assert!(of_files(&[a]).expect("read").starts_with("1 file, 3 bytes, xxh3 "));
+        assert!(
+            of_files(&[a])
+                .expect("read")
+                .starts_with("1 file, 3 bytes, xxh3 ")
+        );
         assert!(of_files(&[folder.path()]).is_err(), "a folder has no contents");
     }
 
@@ -88,7 +92,9 @@ mod tests {
         let before = digest();
         assert_eq!(before, digest());
         for place in [0, 50_000_000_000, 99_999_999_000] {
-            let modified = fs::metadata(&path).and_then(|about| about.modified()).expect("a time");
+            let modified = fs::metadata(&path)
+                .and_then(|about| about.modified())
+                .expect("a time");
             file.write_all_at(b"x", place).expect("written");
             file.set_modified(modified).expect("set");
             let changed = digest();

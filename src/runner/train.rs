@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::evaluate::evaluation;
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
-use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
+use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs, Origins};
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
 use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
+use crate::fingerprint::{Allowances, Fingerprint};
+use crate::lock::FolderLock;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::report::tensorboard::TensorBoard;
 use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 use crate::text::Dataset;
 use crate::train::{
-    FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer, list_checkpoints,
+    FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer,
+    compare_with_checkpoint, list_checkpoints, set_aside_earlier_run,
 };
 
 /// What a run may be told besides its settings.
@@ -26,6 +29,8 @@ use crate::train::{
 pub struct TrainOptions {
     /// Go on from the newest checkpoint in the run's folder; begin anew where there is none.
     pub resume: bool,
+    /// Settings that may differ from those that the run was begun with.
+    pub allow_change: Allowances,
     /// Further facts for `run.json`.
     pub facts: Map<String, Value>,
 }
@@ -55,23 +60,34 @@ pub fn train_sae(
 ) -> Result<TrainReport> {
     settings.validate()?;
     let folder = PathBuf::from(&settings.trainer.exp_result_path);
+    let lock = FolderLock::take(&folder, "training", context)?;
+    let newest = match options.resume {
+        true => list_checkpoints(&folder).pop(),
+        false => None,
+    };
+    let datasets = load_datasets(settings, context)?;
+    let began_with = began_with(settings, context)?;
+    compare(
+        settings,
+        options,
+        newest.as_ref(),
+        (&datasets, &began_with),
+        context,
+    )?;
     let model = settings
         .model
         .as_ref()
         .map(|model| LanguageModel::load(model, context).under("model"))
         .transpose()?;
-    let mut stream = open_stream(settings, model.as_ref(), context)?;
+    let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
     let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
-    let newest = match options.resume {
-        true => list_checkpoints(&folder).pop(),
-        false => None,
-    };
+    trainer.allow_change(options.allow_change.clone());
     let mut sae = match &newest {
         Some((step, path)) => {
             context
                 .events
                 .note(format!("going on from step {step}: {}", path.display()))?;
-            let mut sae = load(path, settings, context)?;
+            let mut sae = to_go_on(path, settings, context)?;
             trainer.continue_from(&mut sae, path)?;
             sae
         }
@@ -83,11 +99,13 @@ pub fn train_sae(
         }
         None => make(settings, &mut stream, model.as_ref(), context)?,
     };
+    let start = Start { began_with, lock };
     let outcome = match trainer.is_finished() {
         true => FitOutcome::Finished,
         false => fit(
             settings,
             options,
+            &start,
             &mut trainer,
             &mut sae,
             &mut stream,
@@ -104,6 +122,65 @@ pub fn train_sae(
         steps: trainer.steps_done(),
         metrics: trainer.metrics().clone(),
     })
+}
+
+/// What a run has before its first step.
+struct Start {
+    /// What decided how the dictionary began.
+    began_with: Fingerprint,
+    /// Held until the last file is written.
+    lock: FolderLock,
+}
+
+/// What decides how the dictionary begins: the initialisation, or the trained weights.
+fn began_with(settings: &TrainSAESettings, context: &RunContext) -> Result<Fingerprint> {
+    let mut fingerprint = Fingerprint::default();
+    if let Some(initializer) = &settings.initializer {
+        fingerprint.add("initializer", initializer)?;
+    }
+    let trained = match &settings.sae {
+        SaeChoice::Fresh(cfg) => cfg.sae_pretrained_name_or_path.as_deref(),
+        SaeChoice::Pretrained(trained) => Some(trained.pretrained_name_or_path.as_str()),
+    };
+    if let Some(name) = trained {
+        let weights = SparseAutoEncoder::identity(Path::new(name), context).under("sae")?;
+        fingerprint.set("sae_weights", weights.into());
+    }
+    Ok(fingerprint)
+}
+
+/// Compares the run with what its newest checkpoint was made with, before the model is loaded.
+fn compare(
+    settings: &TrainSAESettings,
+    options: &TrainOptions,
+    newest: Option<&(u64, PathBuf)>,
+    (datasets, began_with): (&BTreeMap<String, Dataset>, &Fingerprint),
+    context: &RunContext,
+) -> Result<()> {
+    let Some((_, path)) = newest else {
+        return Ok(());
+    };
+    let model = match &settings.model {
+        Some(model) => Some(model.fingerprint(context).under("model")?),
+        None => None,
+    };
+    let origins = Origins {
+        model,
+        model_name: None,
+        datasets: Some(datasets),
+    };
+    let factory = ActivationFactory::new(settings.activation_factory.clone()).under("activation_factory")?;
+    let mut fingerprint = factory.fingerprint(origins, context)?;
+    fingerprint.remove("model_name");
+    fingerprint.merge(began_with.clone());
+    let cfg = match &settings.sae {
+        SaeChoice::Fresh(cfg) => cfg.clone(),
+        // It is loaded from the checkpoint, which has its settings.
+        SaeChoice::Pretrained(_) => load(path, settings, context)?.cfg,
+    };
+    fingerprint.add("sae", &cfg)?;
+    fingerprint.add("trainer", &settings.trainer)?;
+    compare_with_checkpoint(path, &fingerprint, &options.allow_change).map(drop)
 }
 
 /// What the run will cost, without loading anything.
@@ -129,19 +206,31 @@ pub fn forecast(settings: &TrainSAESettings) -> Result<Forecast> {
     Ok(Forecast::new(&sae, &settings.trainer, steps, rows))
 }
 
-/// Starts the stream of activations.
-fn open_stream(
-    settings: &TrainSAESettings,
-    model: Option<&LanguageModel>,
-    context: &RunContext,
-) -> Result<ActivationStream> {
+fn load_datasets(settings: &TrainSAESettings, context: &RunContext) -> Result<BTreeMap<String, Dataset>> {
     let mut datasets = BTreeMap::new();
     for (name, config) in settings.datasets.iter().flatten() {
+        let sources = &settings.activation_factory.sources;
+        if !sources.iter().any(|source| source.name() == name) {
+            context.events.warn(format!(
+                "no source of the activations reads the data set `{name}`"
+            ))?;
+            continue;
+        }
         let dataset = Dataset::load(config, context)
             .under(name.as_str())
             .under("datasets")?;
         datasets.insert(name.clone(), dataset);
     }
+    Ok(datasets)
+}
+
+/// Starts the stream of activations.
+fn open_stream(
+    settings: &TrainSAESettings,
+    model: Option<&LanguageModel>,
+    datasets: BTreeMap<String, Dataset>,
+    context: &RunContext,
+) -> Result<ActivationStream> {
     let named = settings.model_name.clone();
     let inputs = Inputs {
         model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
@@ -164,6 +253,11 @@ fn make(
     let cfg = match &settings.sae {
         SaeChoice::Fresh(cfg) => cfg,
         SaeChoice::Pretrained(trained) => {
+            if settings.initializer.is_some() {
+                context
+                    .events
+                    .warn("`initializer` does nothing here: the dictionary begins with trained weights")?;
+            }
             return load(Path::new(&trained.pretrained_name_or_path), settings, context).under("sae");
         }
     };
@@ -190,6 +284,15 @@ fn mlp_of<'a>(
     Some(Box::new(move |x| model.apply_mlp(layer, x)))
 }
 
+/// The dictionary into which the checkpoint at `path` is loaded: as the settings say, which may differ from the
+/// checkpoint's where that is allowed.
+fn to_go_on(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
+    match &settings.sae {
+        SaeChoice::Fresh(cfg) => SparseAutoEncoder::zeros(cfg.clone()).under("sae"),
+        SaeChoice::Pretrained(_) => load(path, settings, context),
+    }
+}
+
 /// A trained dictionary, on the device and in the dtype that the settings say.
 fn load(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
     let mut options = match &settings.sae {
@@ -212,6 +315,7 @@ fn load(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Resul
 fn fit(
     settings: &TrainSAESettings,
     options: &TrainOptions,
+    start: &Start,
     trainer: &mut Trainer,
     sae: &mut SparseAutoEncoder,
     stream: &mut ActivationStream,
@@ -222,6 +326,9 @@ fn fit(
     let events = Events::new();
     events.add(Box::new(Relay(context.events.clone())));
     let folder = Path::new(&settings.trainer.exp_result_path);
+    if trainer.steps_done() == 0 {
+        set_aside_earlier_run(folder, &context.events)?;
+    }
     if settings.tensorboard {
         events.add(Box::new(TensorBoard::new(&folder.join("tensorboard"))));
     }
@@ -252,7 +359,9 @@ fn fit(
             facts,
         },
         events: Some(events),
-        on_step: None,
+        began_with: start.began_with.clone(),
+        lock: Some(start.lock.clone()),
+        ..FitOptions::default()
     };
     let outcome = trainer.fit(sae, stream, context, fit_options);
     if let Some(run) = wandb {

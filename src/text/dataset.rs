@@ -65,6 +65,8 @@ pub struct Dataset(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
+    /// The split that it was loaded as; `None` for one that was made from others or in memory.
+    split: Option<String>,
     text_column: String,
     columns: Vec<String>,
     source: Source,
@@ -79,6 +81,17 @@ pub(super) enum Source {
     Memory(Arc<[Row]>),
     /// In another data set.
     Chosen(Dataset, Order),
+}
+
+impl Source {
+    /// Another handle on the same records.
+    fn share(&self) -> Source {
+        match self {
+            Source::Files(files) => Source::Files(files.clone()),
+            Source::Memory(rows) => Source::Memory(rows.clone()),
+            Source::Chosen(of, order) => Source::Chosen(of.clone(), order.clone()),
+        }
+    }
 }
 
 impl Dataset {
@@ -118,10 +131,23 @@ impl Dataset {
             Some(part) => dataset.part(part)?,
             None => dataset,
         };
+        let dataset = dataset.loaded_as(config.split.trim());
         if !config.streaming {
             dataset.read_through(context)?;
         }
         Ok(dataset)
+    }
+
+    /// The same data set under the name of the split that it is.
+    fn loaded_as(self, split: &str) -> Self {
+        let inner = &self.0;
+        Dataset(Arc::new(Inner {
+            name: inner.name.clone(),
+            split: Some(split.to_string()),
+            text_column: inner.text_column.clone(),
+            columns: inner.columns.clone(),
+            source: inner.source.share(),
+        }))
     }
 
     /// A data set of records that are in memory.
@@ -145,6 +171,7 @@ impl Dataset {
     fn new(name: String, text_column: String, columns: Vec<String>, source: Source) -> Self {
         Dataset(Arc::new(Inner {
             name,
+            split: None,
             text_column,
             columns,
             source,
@@ -160,16 +187,27 @@ impl Dataset {
     /// The same data set with its records elsewhere.
     pub(super) fn with_source(&self, source: Source) -> Self {
         let inner = &self.0;
-        Dataset::new(
-            inner.name.clone(),
-            inner.text_column.clone(),
-            inner.columns.clone(),
+        Dataset(Arc::new(Inner {
+            name: inner.name.clone(),
+            split: inner.split.clone(),
+            text_column: inner.text_column.clone(),
+            columns: inner.columns.clone(),
             source,
-        )
+        }))
     }
 
     pub(super) fn source(&self) -> &Source {
         &self.0.source
+    }
+
+    /// The split that it was loaded as.
+    pub(super) fn split(&self) -> Option<&str> {
+        self.0.split.as_deref()
+    }
+
+    /// The column that holds the text.
+    pub(super) fn text_column(&self) -> &str {
+        &self.0.text_column
     }
 
     fn part(&self, part: Part) -> Result<Dataset> {
