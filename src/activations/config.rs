@@ -172,11 +172,6 @@ impl Config for ActivationFactoryConfig {
             )
             .under("buffer_size"));
         }
-        if self.buffer_shuffle.is_some() && self.buffer_size.is_none() {
-            return Err(Error::input("there is no buffer to shuffle, so nothing would be shuffled")
-                .hint("give `buffer_size`, the rows that are mixed at a time, or leave `buffer_shuffle` out")
-                .under("buffer_shuffle"));
-        }
         if self
             .override_dtype
             .is_some_and(|dtype| !dtype.is_floating_point())
@@ -185,9 +180,17 @@ impl Config for ActivationFactoryConfig {
                 Error::input("activations are held in a floating-point dtype").under("override_dtype")
             );
         }
-        match &self.buffer_shuffle {
-            Some(shuffle) => shuffle.validate().map_err(|error| error.under("buffer_shuffle")),
-            None => Ok(()),
+        let Some(shuffle) = &self.buffer_shuffle else {
+            return Ok(());
+        };
+        shuffle
+            .validate()
+            .map_err(|error| error.under("buffer_shuffle"))?;
+        match self.buffer_size {
+            Some(_) => Ok(()),
+            None => Err(Error::input("there is no buffer to shuffle, so nothing would be shuffled")
+                .hint("give `buffer_size`, the rows that are mixed at a time, or leave `buffer_shuffle` out")
+                .under("buffer_shuffle")),
         }
     }
 }

@@ -82,7 +82,14 @@ impl ActivationFactory {
             .collect();
         let fingerprint = self.fingerprint_later(&inputs, context);
         let engine: Box<dyn Engine> = match caches {
-            Some(caches) => Box::new(cached_engine(&self.config, &caches, context)?),
+            Some(caches) => {
+                if self.config.packed {
+                    context
+                        .events
+                        .warn("`packed` does nothing: cached activations are read as they were written")?;
+                }
+                Box::new(cached_engine(&self.config, &caches, context)?)
+            }
             None => self.live_engine(inputs, context)?,
         };
         Ok(ActivationStream::new(engine, self.config.batch_size, fingerprint))

@@ -105,6 +105,14 @@ impl Dataset {
         context.check("loading the data set")?;
         let split = Split::parse(&config.split).map_err(|error| error.under("split"))?;
         let files = files::find(config, &split.name, context)?;
+        if let Some(revision) = &config.revision
+            && files.iter().all(|file| file.on_hub_at().is_none())
+        {
+            context.events.warn(format!(
+                "`revision` \"{revision}\" does nothing: `{}` is read from this machine, not from the hub",
+                config.dataset_name_or_path
+            ))?;
+        }
         let columns = match files.first() {
             Some(first) => first.columns()?,
             None => Vec::new(),

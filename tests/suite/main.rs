@@ -11,6 +11,7 @@ mod elsewhere;
 mod errors;
 mod fixtures;
 mod generate;
+mod going_on;
 mod hub;
 mod layering;
 mod loggers;
