@@ -3,9 +3,11 @@
 mod convert;
 mod evaluate;
 mod generate;
+mod going_on;
 mod sae_choice;
 mod settings;
 mod train;
+mod wandb;
 
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};

@@ -2,26 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::evaluate::evaluation;
+use super::going_on::{began_with, compare, load, to_go_on};
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
-use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs, Origins};
+use super::wandb::{SharedRun, WANDB_RUN_ID, going_on, start_wandb};
+use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
-use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{SAEConfig, SparseAutoEncoder};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::lock::FolderLock;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::report::tensorboard::TensorBoard;
-use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 use crate::text::Dataset;
 use crate::train::{
-    FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer,
-    compare_with_checkpoint, list_checkpoints, set_aside_earlier_run,
+    FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer, list_checkpoints,
+    set_aside_earlier_run,
 };
 
 /// What a run may be told besides its settings.
@@ -132,57 +133,6 @@ struct Start {
     lock: FolderLock,
 }
 
-/// What decides how the dictionary begins: the initialisation, or the trained weights.
-fn began_with(settings: &TrainSAESettings, context: &RunContext) -> Result<Fingerprint> {
-    let mut fingerprint = Fingerprint::default();
-    if let Some(initializer) = &settings.initializer {
-        fingerprint.add("initializer", initializer)?;
-    }
-    let trained = match &settings.sae {
-        SaeChoice::Fresh(cfg) => cfg.sae_pretrained_name_or_path.as_deref(),
-        SaeChoice::Pretrained(trained) => Some(trained.pretrained_name_or_path.as_str()),
-    };
-    if let Some(name) = trained {
-        let weights = SparseAutoEncoder::identity(Path::new(name), context).under("sae")?;
-        fingerprint.set("sae_weights", weights.into());
-    }
-    Ok(fingerprint)
-}
-
-/// Compares the run with what its newest checkpoint was made with, before the model is loaded.
-fn compare(
-    settings: &TrainSAESettings,
-    options: &TrainOptions,
-    newest: Option<&(u64, PathBuf)>,
-    (datasets, began_with): (&BTreeMap<String, Dataset>, &Fingerprint),
-    context: &RunContext,
-) -> Result<()> {
-    let Some((_, path)) = newest else {
-        return Ok(());
-    };
-    let model = match &settings.model {
-        Some(model) => Some(model.fingerprint(context).under("model")?),
-        None => None,
-    };
-    let origins = Origins {
-        model,
-        model_name: None,
-        datasets: Some(datasets),
-    };
-    let factory = ActivationFactory::new(settings.activation_factory.clone()).under("activation_factory")?;
-    let mut fingerprint = factory.fingerprint(origins, context)?;
-    fingerprint.remove("model_name");
-    fingerprint.merge(began_with.clone());
-    let cfg = match &settings.sae {
-        SaeChoice::Fresh(cfg) => cfg.clone(),
-        // It is loaded from the checkpoint, which has its settings.
-        SaeChoice::Pretrained(_) => load(path, settings, context)?.cfg,
-    };
-    fingerprint.add("sae", &cfg)?;
-    fingerprint.add("trainer", &settings.trainer)?;
-    compare_with_checkpoint(path, &fingerprint, &options.allow_change).map(drop)
-}
-
 /// What the run will cost, without loading anything.
 ///
 /// # Errors
@@ -282,34 +232,6 @@ fn mlp_of<'a>(
     let (model, layer) = (model?, layer?);
     let layer = usize::try_from(layer).ok()?;
     Some(Box::new(move |x| model.apply_mlp(layer, x)))
-}
-
-/// The dictionary into which the checkpoint at `path` is loaded: as the settings say, which may differ from the
-/// checkpoint's where that is allowed.
-fn to_go_on(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
-    match &settings.sae {
-        SaeChoice::Fresh(cfg) => SparseAutoEncoder::zeros(cfg.clone()).under("sae"),
-        SaeChoice::Pretrained(_) => load(path, settings, context),
-    }
-}
-
-/// A trained dictionary, on the device and in the dtype that the settings say.
-fn load(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
-    let mut options = match &settings.sae {
-        SaeChoice::Fresh(cfg) => LoadOptions {
-            device: cfg.device,
-            dtype: Some(cfg.dtype),
-            ..LoadOptions::default()
-        },
-        SaeChoice::Pretrained(trained) => LoadOptions {
-            device: trained.device,
-            dtype: trained.dtype,
-            strict_loading: trained.strict_loading,
-            ..LoadOptions::default()
-        },
-    };
-    options.context = context.clone();
-    SparseAutoEncoder::from_pretrained(path, &options)
 }
 
 fn fit(
@@ -417,92 +339,5 @@ impl Observer for Relay {
 
     fn wants_distributions(&self) -> bool {
         self.0.wants_distributions()
-    }
-}
-
-/// A W&B run that observes the training and is finished after it.
-#[derive(Clone)]
-struct SharedRun(Arc<Mutex<WandbRun>>);
-
-impl SharedRun {
-    fn locked(&self) -> MutexGuard<'_, WandbRun> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn id(&self) -> String {
-        self.locked().id().to_string()
-    }
-
-    /// Logs the rows up to `step` that an earlier process may have been killed with before they were uploaded. The
-    /// engine leaves out those that the server has; offline they lie in the earlier process's folder.
-    fn catch_up(&self, metrics: &Path, step: u64) {
-        let mut run = self.locked();
-        if step == 0 || run.offline() {
-            return;
-        }
-        let text = std::fs::read_to_string(metrics).unwrap_or_default();
-        for line in text.lines() {
-            let Ok(Value::Object(mut row)) = serde_json::from_str(line) else {
-                continue;
-            };
-            let of = row.remove("step").and_then(|of| of.as_u64());
-            let Some(of) = of.filter(|of| *of <= step) else {
-                continue;
-            };
-            if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
-                break;
-            }
-        }
-    }
-
-    fn finish(&self, exit_code: i32) -> Result<()> {
-        self.locked().finish(exit_code)
-    }
-}
-
-impl Observer for SharedRun {
-    fn on(&mut self, event: &Event) -> Result<Control> {
-        self.locked().on(event)
-    }
-
-    fn wants_distributions(&self) -> bool {
-        self.locked().wants_distributions()
-    }
-}
-
-/// The key of `run.json` that keeps the id of the W&B run.
-const WANDB_RUN_ID: &str = "wandb_run_id";
-
-/// The W&B run of a training that goes on: the one it had, as `run.json` says, unless the settings name another.
-fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
-    let mut config = config.clone();
-    let kept = || {
-        let text = std::fs::read_to_string(folder.join("run.json")).ok()?;
-        let facts: Value = serde_json::from_str(&text).ok()?;
-        facts[WANDB_RUN_ID].as_str().map(str::to_string)
-    };
-    config.wandb_run_id = config.wandb_run_id.or_else(kept);
-    if config.wandb_run_id.is_some() && config.wandb_resume == Resume::Never {
-        config.wandb_resume = Resume::Allow;
-    }
-    config
-}
-
-/// Starts the W&B run. Without W&B on this machine the training goes on without it, and says so.
-fn start_wandb(config: &WandbConfig, settings: &Value, context: &RunContext) -> Result<Option<SharedRun>> {
-    match WandbRun::init(config, &RunOptions::default(), settings) {
-        Ok(run) => {
-            let how = if run.offline() { " offline" } else { "" };
-            context
-                .events
-                .note(format!("logging to W&B{how}: {}", run.place()))?;
-            Ok(Some(SharedRun(Arc::new(Mutex::new(run)))))
-        }
-        Err(error) => {
-            context
-                .events
-                .warn(format!("training goes on without W&B: {error}"))?;
-            Ok(None)
-        }
     }
 }

@@ -206,7 +206,12 @@ mod tests {
             ..TrainerConfig::default()
         };
         let said = remark("the trainer", &of_trainer(&cfg, ActFn::TopK)).expect("three");
-        insta::assert_snapshot!(said);
+        assert_eq!(
+            said,
+            "settings of the trainer that do nothing here: `k_aux` (there is no `auxk_coefficient`), \
+             `jumprelu_lr_factor` (`act_fn` is not \"jumprelu\"), `keep_best_checkpoints` (without \
+             `keep_last_checkpoints` all are kept)"
+        );
         let used = TrainerConfig {
             auxk_coefficient: Some(0.1),
             keep_last_checkpoints: Some(1),

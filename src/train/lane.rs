@@ -101,9 +101,7 @@ impl<'a> Lane<'a> {
     /// Says what goes on with a change, and notes it for `run.json`.
     fn tell(&mut self, comparison: &Comparison, context: &RunContext) -> Result<()> {
         let events = self.events(context);
-        for remark in &comparison.remarks {
-            events.warn(remark.as_str())?;
-        }
+        comparison.tell(&events)?;
         let (before, now) = (
             self.trainer.steps_planned_before.take(),
             self.trainer.total_steps(),

@@ -153,9 +153,7 @@ impl ActivationWriter {
         comparison: &Comparison,
         context: &RunContext,
     ) -> Result<Written> {
-        for remark in &comparison.remarks {
-            context.events.warn(remark.as_str())?;
-        }
+        comparison.tell(&context.events)?;
         context.events.note(format!(
             "the activations in `{}` are complete; nothing is left to do",
             self.config.cache_dir
@@ -187,9 +185,7 @@ impl ActivationWriter {
         if target.is_complete() {
             return self.nothing_to_do(target.kept(), target.tokens(), &comparison, context);
         }
-        for remark in &comparison.remarks {
-            context.events.warn(remark.as_str())?;
-        }
+        comparison.tell(&context.events)?;
         let resume = ResumePoint::new(folder, self.shard.map(|(shard, _)| shard));
         let (from, waiting) = resume.take_up(target.kept(), stream)?;
         let mut chunker = Chunker::new(self.config.n_samples_per_chunk);
