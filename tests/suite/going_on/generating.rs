@@ -9,7 +9,7 @@ use saescript::event::RunContext;
 use saescript::lock::FolderLock;
 use saescript::runner::{GenerateActivationsSettings, GenerateOptions, generate_activations};
 
-use super::{allowing, change, change_last, copy_model, corpus, stopping_after};
+use super::{allowing, change, change_last, copy_model, corpus, stopping};
 use crate::generate::{contents, workspace, write};
 use crate::program::run_in;
 
@@ -140,7 +140,12 @@ fn an_interrupted_generation_goes_on_with_nothing_else() {
     let mut uninterrupted = settings(folder, &whole);
     uninterrupted.output_dir = folder.join("whole").display().to_string();
     generate_activations(&uninterrupted, &options, &RunContext::default()).expect("written");
-    generate_activations(&settings(folder, &[]), &options, &stopping_after(1000)).expect_err("stopped");
+    generate_activations(
+        &settings(folder, &[]),
+        &options,
+        &stopping("generating activations", 1000),
+    )
+    .expect_err("stopped");
     for (change, name) in CHANGES {
         let error = generate(folder, &[change], &[]).expect_err(change).to_string();
         assert!(error.contains(&format!("`{name}` was ")), "{change}: {error}");
@@ -159,7 +164,12 @@ fn changes_are_allowed_by_name_and_noted() {
     let folder = folder();
     let folder = folder.path();
     let options = GenerateOptions::default();
-    generate_activations(&settings(folder, &[]), &options, &stopping_after(1000)).expect_err("stopped");
+    generate_activations(
+        &settings(folder, &[]),
+        &options,
+        &stopping("generating activations", 1000),
+    )
+    .expect_err("stopped");
     let changes = ["model.max_length=64", "total_tokens=2_000"];
     let error = generate(folder, &changes, &["model.max_length"]).expect_err("one is not allowed");
     assert!(!error.message().contains("max_length"), "{error}");

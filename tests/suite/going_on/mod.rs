@@ -10,20 +10,32 @@ use std::path::Path;
 use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::fingerprint::Allowances;
 
-/// A context in which work is asked to stop once it has done so much.
-fn stopping_after(done: u64) -> RunContext {
-    struct StopAfter(u64);
+/// A context in which the task `title` is asked to stop once it has done so much.
+fn stopping(title: &'static str, after: u64) -> RunContext {
+    struct Stopping {
+        title: &'static str,
+        after: u64,
+        running: bool,
+    }
 
-    impl Observer for StopAfter {
+    impl Observer for Stopping {
         fn on(&mut self, event: &Event) -> saescript::Result<Control> {
             match event {
-                Event::TaskAdvanced { done, .. } if *done >= self.0 => Ok(Control::Stop),
-                _ => Ok(Control::Continue),
+                Event::TaskStarted { title, .. } => self.running = title == self.title,
+                Event::TaskAdvanced { done, .. } if self.running && *done >= self.after => {
+                    return Ok(Control::Stop);
+                }
+                _ => {}
             }
+            Ok(Control::Continue)
         }
     }
     let context = RunContext::default();
-    context.events.add(Box::new(StopAfter(done)));
+    context.events.add(Box::new(Stopping {
+        title,
+        after,
+        running: false,
+    }));
     context
 }
 

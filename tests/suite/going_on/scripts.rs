@@ -68,7 +68,6 @@ fn fit_goes_on_from_a_checkpoint_with_what_it_was_begun_with() {
         refused("activation_stream.map[0]", || {
             trainer(0.001, at, "second").fit(sae(6), stream(corpus, 64).map(|batch| batch))
         });
-        let twice = trainer(0.001, (), "first");
         print(trainer(0.002, at, "second").fit(#{
             sae: sae(6), activation_stream: stream(corpus, 64), allow_change: ["trainer.lr"],
         }));
@@ -88,6 +87,7 @@ fn closures_and_lists_are_compared_by_what_they_are() {
             &format!(
                 r#"
                 let scale = 2.0;
+                let hook = "blocks.1.hook_resid_post";
                 let texts = datasets::from_list([{records}]);
                 let batches = stream(texts, 8).map({closure});
                 let writer = ActivationWriter(ActivationWriterConfig(#{{ hook_points: ["blocks.1.hook_resid_post"], cache_dir: "cache" }}));
@@ -97,15 +97,19 @@ fn closures_and_lists_are_compared_by_what_they_are() {
         )
     };
     let records = r#"#{ text: "the cat sat on a mat" }, #{ text: "two birds saw old trees" }"#;
-    let closure = "|batch| { batch.tokens += scale; batch }";
+    let closure = "|batch| { batch[hook] = batch[hook] * scale; batch }";
     write(records, closure).ended_with(0);
     let ran = write(
         records,
-        "|batch| { /* the same */ batch.tokens  += scale; batch }",
+        "|batch| { /* the same */ batch[hook] = batch[hook]*scale; batch }",
     )
     .ended_with(0);
     assert!(ran.err.contains("nothing is left to do"), "{}", ran.err);
-    let ran = write(records, "|batch| { batch.tokens += 2.0 * scale; batch }").ended_with(2);
+    let ran = write(
+        records,
+        "|batch| { batch[hook] = batch[hook] * scale * scale; batch }",
+    )
+    .ended_with(2);
     assert!(ran.err.contains("`activation_stream.map[0]` was"), "{}", ran.err);
     let ran = write(
         r#"#{ text: "the cat sat on a mat" }, #{ text: "two birds" }"#,

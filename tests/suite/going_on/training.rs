@@ -11,7 +11,7 @@ use saescript::lock::FolderLock;
 use saescript::runner::{TrainOptions, TrainReport, TrainSAESettings, train_sae};
 use saescript::train::list_checkpoints;
 
-use super::{allowing, change, change_last, copy_model, corpus, stopping_after};
+use super::{allowing, change, change_last, copy_model, corpus, stopping};
 use crate::program::run;
 use crate::runner::write_config;
 
@@ -53,7 +53,7 @@ fn resume(folder: &Path, changes: &[&str], allowed: &[&str]) -> Result<TrainRepo
 fn begun(changes: &[&str]) -> tempfile::TempDir {
     let folder = folder();
     let settings = settings(folder.path(), changes);
-    let report = train_sae(&settings, &TrainOptions::default(), &stopping_after(30)).expect("stopped");
+    let report = train_sae(&settings, &TrainOptions::default(), &stopping("training", 30)).expect("stopped");
     assert_eq!(report.steps, 30);
     folder
 }
@@ -338,7 +338,7 @@ fn a_new_run_mixes_with_nothing_of_an_earlier_one() {
     train(folder, &[], &[], false).expect("trained");
     let (weights, metrics) = results(folder);
     let settings = settings(folder, &["sae.top_k=8"]);
-    train_sae(&settings, &TrainOptions::default(), &stopping_after(30)).expect("stopped");
+    train_sae(&settings, &TrainOptions::default(), &stopping("training", 30)).expect("stopped");
     let result = |name: &str| folder.join("results").join(name);
     for name in ["sae_weights.safetensors", "lm_config.json"] {
         assert!(!result(name).exists(), "{name} is not of this run");
@@ -356,7 +356,7 @@ fn a_new_run_mixes_with_nothing_of_an_earlier_one() {
         resume: true,
         ..TrainOptions::default()
     };
-    train_sae(&longer, &options, &stopping_after(120)).expect("stopped");
+    train_sae(&longer, &options, &stopping("training", 120)).expect("stopped");
     assert!(!result("sae_weights.safetensors").exists());
 }
 
