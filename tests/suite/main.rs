@@ -11,6 +11,7 @@ mod elsewhere;
 mod errors;
 mod fixtures;
 mod generate;
+mod going_on;
 mod hostile;
 mod hub;
 mod layering;
