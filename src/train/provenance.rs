@@ -59,6 +59,12 @@ fn compare(
     }
 }
 
+/// How the dictionary of the checkpoint at `path` began, for runs that do not say it themselves: it is past.
+pub(super) fn began_with(path: &Path) -> Result<Fingerprint> {
+    let was = Fingerprint::read(path)?.unwrap_or_default();
+    Ok(was.part(&["initializer.", "sae_weights"]))
+}
+
 /// What the checkpoint at `path` was made with.
 fn made_with(path: &Path) -> Result<Fingerprint> {
     Fingerprint::read(path)?.ok_or_else(|| {
