@@ -13,6 +13,9 @@ use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
 /// The tables that a trainer knows by itself.
 const OWN: [&str; 3] = ["sae.", "trainer.", "program."];
 
+/// The keys that tell how a dictionary began.
+pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
+
 /// The key of `run.json` that keeps the changes that were allowed on the way.
 pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 
@@ -57,12 +60,6 @@ fn compare(
         true => allowed.compare(&what, was, is, &Names::default()),
         false => allowed.compare_part(&what, was, is, &Names::default()),
     }
-}
-
-/// How the dictionary of the checkpoint at `path` began, for runs that do not say it themselves: it is past.
-pub(super) fn began_with(path: &Path) -> Result<Fingerprint> {
-    let was = Fingerprint::read(path)?.unwrap_or_default();
-    Ok(was.part(&["initializer.", "sae_weights"]))
 }
 
 /// What the checkpoint at `path` was made with.
