@@ -65,6 +65,11 @@ impl Fingerprint {
         fingerprint
     }
 
+    /// Does it say nothing?
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Sets one value.
     pub fn set(&mut self, key: impl Into<String>, value: Value) {
         self.values.insert(key.into(), value);

@@ -100,12 +100,15 @@ pub fn train_sae(
         }
         None => make(settings, &mut stream, model.as_ref(), context)?,
     };
-    let start = Start { began_with, lock };
+    let start = Start {
+        options,
+        began_with,
+        lock,
+    };
     let outcome = match trainer.is_finished() {
         true => FitOutcome::Finished,
         false => fit(
             settings,
-            options,
             &start,
             &mut trainer,
             &mut sae,
@@ -126,7 +129,8 @@ pub fn train_sae(
 }
 
 /// What a run has before its first step.
-struct Start {
+struct Start<'a> {
+    options: &'a TrainOptions,
     /// What decided how the dictionary began.
     began_with: Fingerprint,
     /// Held until the last file is written.
@@ -236,8 +240,7 @@ fn mlp_of<'a>(
 
 fn fit(
     settings: &TrainSAESettings,
-    options: &TrainOptions,
-    start: &Start,
+    start: &Start<'_>,
     trainer: &mut Trainer,
     sae: &mut SparseAutoEncoder,
     stream: &mut ActivationStream,
@@ -265,7 +268,7 @@ fn fit(
         Some(config) => start_wandb(config, &written, context)?,
         None => None,
     };
-    let mut facts = options.facts.clone();
+    let mut facts = start.options.facts.clone();
     let id = wandb.as_ref().map(SharedRun::id);
     if let Some(id) = id.or_else(|| asked?.wandb_run_id) {
         facts.insert(WANDB_RUN_ID.into(), id.into());

@@ -8,7 +8,7 @@ use super::fit::{FitOptions, FitOutcome};
 use super::folder::{RunFolder, set_aside_earlier_run, set_aside_final};
 use super::forecast::Forecast;
 use super::input::rows_of;
-use super::provenance::{ALLOWED_CHANGES, allowed_changes, compare_with_checkpoint};
+use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
 use super::trainer::{Owed, StepReport, Trainer};
@@ -78,15 +78,23 @@ impl<'a> Lane<'a> {
             return Err(Error::input("this trainer has done all its steps")
                 .hint("make a new Trainer for another training"));
         }
+        let began_with = self.trainer.run.part(&BEGAN_WITH);
         self.trainer.run = stream.clone();
+        self.trainer.run.merge(began_with);
         self.trainer.run.merge(self.options.began_with.clone());
         if !self.options.allow_change.is_empty() {
             self.trainer.allow_change(self.options.allow_change.clone());
         }
         let named = self.trainer.cfg.from_pretrained_path.clone().map(PathBuf::from);
         let named = named.filter(|_| self.trainer.state.is_none());
+        let path = named.clone().or_else(|| self.trainer.resume_from.clone());
+        if let Some(path) = path.as_deref().filter(|_| self.options.began_with.is_empty()) {
+            let was = Fingerprint::read(path)?.unwrap_or_default();
+            // How it began is past, and this run does not say it itself.
+            self.trainer.run.merge(was.part(&BEGAN_WITH));
+        }
         let is = self.trainer.fingerprint(&self.sae.cfg)?;
-        let Some(path) = named.clone().or_else(|| self.trainer.resume_from.clone()) else {
+        let Some(path) = path else {
             let nothing = Fingerprint::default();
             return self.trainer.allowed.check_names(&is, &nothing, &Names::default());
         };

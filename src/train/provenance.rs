@@ -13,6 +13,9 @@ use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
 /// The tables that a trainer knows by itself.
 const OWN: [&str; 3] = ["sae.", "trainer.", "program."];
 
+/// The keys that tell how a dictionary began.
+pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
+
 /// The key of `run.json` that keeps the changes that were allowed on the way.
 pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 
