@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::index::{self, Entry};
+use super::index::{self, Entry, INDEX_MOST};
 use super::layout::{self, ChunkName};
 use super::spool::Spool;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::store::{Listing, RemoteFolder};
 use crate::tensor::safetensors::{self, Beginning, SafeFile};
 use crate::transfer::Progress;
@@ -82,7 +83,7 @@ impl ChunkFolder {
         match self {
             ChunkFolder::Local(path) => {
                 let path = path.join(name);
-                match std::fs::read(&path) {
+                match files::read(&path, INDEX_MOST) {
                     Ok(bytes) => Ok(Some(bytes)),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(Error::io("read", &path, error)),

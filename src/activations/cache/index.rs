@@ -12,6 +12,10 @@ use twox_hash::XxHash3_64;
 
 use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::files;
+
+/// The longest index, or file of origins, that is read: one of a million chunks has less.
+pub(super) const INDEX_MOST: u64 = 256 << 20;
 
 /// The version of the index's own format.
 pub(super) const VERSION: u32 = 1;
@@ -98,7 +102,7 @@ impl Index {
     /// # Errors
     /// A file that is no index, or one of a newer version.
     pub(super) fn read(path: &Path) -> Result<Option<Index>> {
-        match std::fs::read(path) {
+        match files::read(path, INDEX_MOST) {
             Ok(bytes) => Index::parse(&bytes, path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, error)),

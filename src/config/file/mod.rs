@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::{Config, Map, Value, from_value};
 use crate::error::{Error, Place, Result};
+use crate::{files, guard};
 
 /// Where a key and its value stand, as byte ranges.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ const FORMATS: &[(&str, Reader)] = &[
 /// # Errors
 /// Syntax errors, with their place in the text.
 pub fn yaml_value(text: &str) -> Result<Value> {
-    match yaml_format::read_yaml(text) {
+    match guarded(yaml_format::read_yaml, text) {
         Ok(parsed) => Ok(parsed.value),
         Err((span, sentence)) => Err(Error::input(sentence).at(Place {
             file: "YAML".into(),
@@ -52,6 +53,18 @@ pub fn yaml_value(text: &str) -> Result<Value> {
         })),
     }
 }
+
+/// Reads `text`; what a parser panics at is a refusal of the whole text.
+fn guarded(reader: Reader, text: &str) -> std::result::Result<Parsed, (Range<usize>, String)> {
+    guard::attempt(|| reader(text)).unwrap_or_else(|panic| {
+        let what = format!("it cannot be read, by a defect of this program: {panic}");
+        Err((0..0, what))
+    })
+}
+
+/// Values within values, in every format: more than any configuration has, and few enough for those who walk through
+/// them.
+const DEEPEST: usize = 100;
 
 /// A configuration file that was read: its values, and where each of them stands.
 #[derive(Clone, Debug)]
@@ -76,7 +89,7 @@ impl Document {
             return Err(Error::unknown("configuration file extension", extension, &names)
                 .context(format!("in `{}`", path.display())));
         };
-        let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+        let bytes = files::read(path, files::SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
         Self::parse(&path.display().to_string(), &text, *reader)
@@ -84,7 +97,7 @@ impl Document {
 
     fn parse(file: &str, text: &str, reader: Reader) -> Result<Self> {
         let text: Arc<str> = text.into();
-        let parsed = reader(&text).map_err(|(span, sentence)| {
+        let parsed = guarded(reader, &text).map_err(|(span, sentence)| {
             Error::input(sentence).at(Place {
                 file: file.into(),
                 text: text.clone(),

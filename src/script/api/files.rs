@@ -5,6 +5,7 @@ use rhai::plugin::*;
 
 use crate::atomic;
 use crate::error::Error;
+use crate::{files, memory};
 use crate::script::failure::{Raise, RhaiResultOf};
 
 /// Puts the functions into `module`.
@@ -14,10 +15,10 @@ pub fn register(module: &mut Module) {
 
 #[export_module]
 mod functions {
-    /// The text of a file in UTF-8.
+    /// The text of a file in UTF-8. Pipes and devices are refused.
     #[rhai_fn(return_raw, volatile)]
     pub fn read_text(path: &str) -> RhaiResultOf<String> {
-        std::fs::read_to_string(path)
+        files::read_text(path, memory::limit() / 4)
             .map_err(|error| Error::io("read", path, error))
             .raise()
     }
