@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::config::{Activation, Span};
-use crate::files;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A parsed `config.json`.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, 
 use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::state::State;
-use crate::files;
 use crate::error::{Error, Result, nearest};
+use crate::files;
 
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
@@ -83,7 +83,8 @@ impl Modules {
         for folder in self.folders(importer) {
             let file = with_extension(&folder.join(path));
             if file.is_file() {
-                let text = files::read_text(&file, files::SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
+                let text = files::read_text(&file, files::SETTINGS_MOST)
+                    .map_err(|error| Error::io("read", &file, error))?;
                 return Ok((file.display().to_string(), text));
             }
             tried.push(file);

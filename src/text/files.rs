@@ -56,7 +56,12 @@ pub(super) fn find(config: &DatasetConfig, split: &str, context: &RunContext) ->
             )));
         }
     }
-    one_format(paths.into_iter().map(|path| DataFile::here(path, &context.stop)).collect())
+    one_format(
+        paths
+            .into_iter()
+            .map(|path| DataFile::here(path, &context.stop))
+            .collect(),
+    )
 }
 
 fn not_regular(path: &Path, kind: std::fs::FileType) -> Error {

@@ -115,10 +115,10 @@ fn identity(folder: &Path) -> Result<(u64, u64)> {
 
 fn check_count(count: usize, place: &str) -> Result<()> {
     match count > MOST_FILES {
-        true => Err(Error::input(format!(
-            "`{place}` stands for more than {MOST_FILES} files"
-        ))
-        .hint("name the folder of the data set itself")),
+        true => Err(
+            Error::input(format!("`{place}` stands for more than {MOST_FILES} files"))
+                .hint("name the folder of the data set itself"),
+        ),
         false => Ok(()),
     }
 }
@@ -142,7 +142,10 @@ mod tests {
         symlink(".", at("a/self")).expect("a link");
         symlink("../other", at("a/beside")).expect("a link");
         let names = below(folder.path(), &RunContext::default()).expect("readable");
-        assert_eq!(names, ["a/b/two.txt", "a/beside/three.txt", "one.txt", "other/three.txt"]);
+        assert_eq!(
+            names,
+            ["a/b/two.txt", "a/beside/three.txt", "one.txt", "other/three.txt"]
+        );
         let context = RunContext::default();
         context.stop.set();
         assert!(below(folder.path(), &context).is_err());

@@ -229,7 +229,11 @@ fn around(inner: &Inner) -> Result<(Vec<u32>, Vec<u32>)> {
     let encoding = inner.encode_fast("a", true).map_err(unusable)?;
     let (ids, added) = (encoding.get_ids(), encoding.get_special_tokens_mask());
     let before = added.iter().take_while(|added| **added == 1).count();
-    let after = added[before..].iter().rev().take_while(|added| **added == 1).count();
+    let after = added[before..]
+        .iter()
+        .rev()
+        .take_while(|added| **added == 1)
+        .count();
     Ok((ids[..before].to_vec(), ids[ids.len() - after..].to_vec()))
 }
 

@@ -150,9 +150,130 @@ fn boundary(text: &str, at: usize) -> usize {
         return text.len();
     }
     let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let near = (at.saturating_sub(NEARBY)..=at).find(|near| text.is_char_boundary(*near)).unwrap_or(at);
+    let near = (at.saturating_sub(NEARBY)..=at)
+        .find(|near| text.is_char_boundary(*near))
+        .unwrap_or(at);
     match text[near..at].rfind(char::is_whitespace) {
         Some(blank) => near + blank,
         None => at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Generator;
+
+    /// Windows so small that a few kilobytes have many.
+    const SMALL: Cut = Cut {
+        window: 1024,
+        margin: 128,
+        agreement: 64,
+    };
+
+    fn tokenizer(change: impl FnOnce(&mut serde_json::Value)) -> Inner {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-pythia/tokenizer.json");
+        let text = std::fs::read(path).expect("a tokenizer");
+        let mut value = serde_json::from_slice(&text).expect("JSON");
+        change(&mut value);
+        Inner::from_bytes(serde_json::to_vec(&value).expect("JSON")).expect("a tokenizer")
+    }
+
+    /// A tokenizer without a word of its own: blanks become marks, one of them before each text, and merges may cross
+    /// them, as in Llama's.
+    fn marked() -> Inner {
+        tokenizer(|value| {
+            value["normalizer"] = serde_json::json!({"type": "Sequence", "normalizers": [
+                {"type": "Prepend", "prepend": "Ġ"},
+                {"type": "Replace", "pattern": {"String": " "}, "content": "Ġ"}
+            ]});
+            value["pre_tokenizer"] = serde_json::Value::Null;
+            value["post_processor"] = serde_json::Value::Null;
+        })
+    }
+
+    /// A text of `length` bytes or a little more, of what tokenizers treat in ways of their own.
+    fn text(generator: &mut Generator, length: usize) -> String {
+        const PARTS: &[&str] = &[
+            "the",
+            " the",
+            " quick",
+            "fox",
+            "'s",
+            "'ll",
+            ", ",
+            ".",
+            "\n",
+            "\n\n",
+            "  ",
+            "    ",
+            "\t",
+            "1",
+            "2024",
+            "é",
+            "e\u{301}",
+            "🙂",
+            "日本語",
+            "<|endoftext|>",
+            "Ġ",
+            "-",
+            "__",
+            "aaaa",
+            "A",
+            " a",
+        ];
+        let mut text = String::new();
+        while text.len() < length {
+            let mut below = |n: u64| (generator.next_u64() % n) as usize;
+            let part = below(PARTS.len() as u64);
+            let times = 1 + below(3) * below(2) * below(20);
+            text += &PARTS[part].repeat(times);
+        }
+        text
+    }
+
+    #[test]
+    fn windows_give_the_tokens_of_the_whole() {
+        let stop = StopFlag::new();
+        let mut generator = Generator::new(7);
+        for inner in [tokenizer(|_| ()), marked()] {
+            for length in [10, 1000, 1025, 5000, 20_000, 20_000, 20_000] {
+                let text = text(&mut generator, length);
+                let whole = whole(&inner, &text, 0..text.len(), &stop).expect("tokens");
+                let all = tokens(&inner, &text, None, SMALL, &stop).expect("tokens");
+                assert!(all == whole, "{} tokens of {text:?}", all.len());
+                for wanted in [1, 100, 3000] {
+                    let some = tokens(&inner, &text, Some(wanted), SMALL, &stop).expect("tokens");
+                    assert!(some.len() > wanted || some.len() == whole.len());
+                    assert!(some[..] == whole[..some.len()], "{wanted} tokens of {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_without_a_place_to_cut_are_tokenised_all_the_same() {
+        let stop = StopFlag::new();
+        let inner = tokenizer(|_| ());
+        for part in ["a", " ", "ab", "1", "é", "\n", "🙂", "a ", "<|endoftext|>"] {
+            let text = part.repeat(9_999);
+            let whole = whole(&inner, &text, 0..text.len(), &stop).expect("tokens");
+            let all = tokens(&inner, &text, None, SMALL, &stop).expect("tokens");
+            assert!(all == whole, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn little_of_a_long_text_is_tokenised_where_little_is_wanted() {
+        let text = "Once upon a time ".repeat(200_000);
+        let stop = StopFlag::new();
+        let some = tokens(&tokenizer(|_| ()), &text, Some(64), Cut::default(), &stop).expect("tokens");
+        assert!(
+            some.len() > 64 && some.len() < text.len() / 16,
+            "{} tokens",
+            some.len()
+        );
+        stop.set();
+        assert!(tokens(&tokenizer(|_| ()), &text, None, Cut::default(), &stop).is_err());
     }
 }

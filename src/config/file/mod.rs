@@ -89,7 +89,8 @@ impl Document {
             return Err(Error::unknown("configuration file extension", extension, &names)
                 .context(format!("in `{}`", path.display())));
         };
-        let bytes = files::read(path, files::SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
+        let bytes =
+            files::read(path, files::SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
         Self::parse(&path.display().to_string(), &text, *reader)
@@ -146,6 +147,9 @@ impl Document {
             return Err(Error::input("an override has the form KEY=VALUE, e.g. trainer.lr=3e-4").at(place));
         };
         let segments = split_path(path.trim());
+        if segments.is_empty() {
+            return Err(Error::input("an override names a key, e.g. trainer.lr=3e-4").at(place));
+        }
         let text = text.trim();
         let value = match text {
             "null" => Value::Null,
@@ -302,7 +306,32 @@ mod tests {
             (place.file.as_str(), &place.text[place.span.clone()]),
             ("--set", "topk")
         );
-        assert!(document.set("s.n=1").is_err());
+        for wrong in ["s.n=1", "=5", ".=5", " =5"] {
+            assert!(document.set(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_in_every_format() {
+        const MANY: usize = 10_000;
+        let (open, close) = ("[".repeat(MANY), "]".repeat(MANY));
+        let deep = [
+            (format!("a = {open}{close}\n"), toml_format::read as Reader),
+            (format!("{}a = 1\n", "a.".repeat(MANY)), toml_format::read),
+            (format!("[{}a]\n", "a.".repeat(MANY)), toml_format::read),
+            (
+                format!("a = {}1{}\n", "{ a = ".repeat(MANY), " }".repeat(MANY)),
+                toml_format::read,
+            ),
+            (format!("{{\"a\": {open}{close}}}"), yaml_format::read_json),
+            (format!("a: {open}{close}\n"), yaml_format::read_yaml),
+            (format!("a:\n {}x\n", "- ".repeat(MANY)), yaml_format::read_yaml),
+            (format!("a:\n {}x\n", "? ".repeat(MANY)), yaml_format::read_yaml),
+        ];
+        for (text, reader) in deep {
+            let error = Document::parse("c", &text, reader).expect_err("too deep");
+            assert!(error.message().starts_with("invalid "), "{}", &text[..20]);
+        }
     }
 
     #[test]

@@ -31,7 +31,10 @@ fn check_depth(table: &DeTable<'_>) -> Result<(), (Range<usize>, String)> {
     let mut open: Vec<(&Spanned<DeValue<'_>>, usize)> = table.values().map(|value| (value, 1)).collect();
     while let Some((value, depth)) = open.pop() {
         if depth > DEEPEST {
-            return Err((value.span(), format!("invalid TOML: nested more than {DEEPEST} deep")));
+            return Err((
+                value.span(),
+                format!("invalid TOML: nested more than {DEEPEST} deep"),
+            ));
         }
         match value.get_ref() {
             DeValue::Table(table) => open.extend(table.values().map(|value| (value, depth + 1))),

@@ -5,8 +5,8 @@ use rhai::plugin::*;
 
 use crate::atomic;
 use crate::error::Error;
-use crate::{files, memory};
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::{files, memory};
 
 /// Puts the functions into `module`.
 pub fn register(module: &mut Module) {

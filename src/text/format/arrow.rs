@@ -135,7 +135,9 @@ impl Iterator for ArrowRows {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let row = arrow_value::row(batch, self.next);
                 self.next += 1;
-                return Some(row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))));
+                return Some(
+                    row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))),
+                );
             }
             if let Err(error) = self.input.check() {
                 return Some(Err(error));

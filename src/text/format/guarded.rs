@@ -26,7 +26,9 @@ impl Iterator for Guarded {
         let rows = self.rows.as_mut()?;
         let row = guard::attempt(|| rows.next()).unwrap_or_else(|panic| {
             let what = format!("reading `{}`", self.path.display());
-            Some(Err(panic.explain(&what).hint("the file may be damaged; fetch or write it again")))
+            Some(Err(panic
+                .explain(&what)
+                .hint("the file may be damaged; fetch or write it again")))
         });
         if !matches!(row, Some(Ok(_))) {
             // What panicked may be half changed; it is not even dropped with a chance to panic again.

@@ -5,9 +5,9 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
@@ -98,7 +98,8 @@ impl Input {
     /// As of [`file`](Self::file).
     pub(super) fn text(&self) -> Result<Watched<Box<dyn Read + Send>>> {
         let file = self.file()?;
-        let text: Box<dyn Read + Send> = match self.path.extension().and_then(|extension| extension.to_str()) {
+        let text: Box<dyn Read + Send> = match self.path.extension().and_then(|extension| extension.to_str())
+        {
             Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
             Some("zst") => {
                 let unpacked = zstd::Decoder::new(file);

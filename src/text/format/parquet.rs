@@ -82,10 +82,7 @@ fn check_sizes(input: &Input, builder: &Builder, column: Option<&str>) -> Result
             let size = |bytes: i64| u64::try_from(bytes).unwrap_or(u64::MAX);
             let (packed, unpacked) = (size(chunk.compressed_size()), size(chunk.uncompressed_size()));
             let wanted = column.is_none() || column == name;
-            if wanted
-                && unpacked > input::longest_record()
-                && unpacked / BEST_PACKING > packed
-            {
+            if wanted && unpacked > input::longest_record() && unpacked / BEST_PACKING > packed {
                 let place = format!("`{}`, row group {}", input.path.display(), group + 1);
                 return Err(input::too_long(&place));
             }
@@ -119,7 +116,9 @@ impl Iterator for ParquetRows {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let row = arrow_value::row(batch, self.next);
                 self.next += 1;
-                return Some(row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))));
+                return Some(
+                    row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))),
+                );
             }
             if let Err(error) = self.input.check() {
                 return Some(Err(error));

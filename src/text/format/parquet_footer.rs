@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     /// A file whose schema is so many groups, each within the one before.
-    pub(super) fn nested(groups: usize) -> Vec<u8> {
+    fn nested(groups: usize) -> Vec<u8> {
         // version (i32) 1; schema: a list of so many structs, in the long form.
         let mut footer = vec![0x15, 2, 0x19, 0xfc];
         let mut count = groups as u64 + 1;
@@ -231,7 +231,12 @@ mod tests {
         let too_deep = |groups: usize| is_too_deep(&mut Cursor::new(nested(groups))).expect("readable");
         assert!(!too_deep(1) && !too_deep(DEEPEST));
         assert!(too_deep(DEEPEST + 1) && too_deep(100_000));
-        for none in [&b""[..], b"PAR1", b"no such file at all", b"PAR1\xff\xff\xff\x7fPAR1"] {
+        for none in [
+            &b""[..],
+            b"PAR1",
+            b"no such file at all",
+            b"PAR1\xff\xff\xff\x7fPAR1",
+        ] {
             assert!(!is_too_deep(&mut Cursor::new(none)).expect("readable"));
         }
     }
