@@ -261,7 +261,7 @@ impl Events {
 }
 
 /// The one flag that asks running work to stop: set by Ctrl-C, a script or early stopping, read once per step.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {

@@ -98,7 +98,8 @@ impl Held {
     /// The lock's file; never what a link leads to.
     fn open(&self) -> Result<File> {
         files::open_lock(&self.path).map_err(|error| {
-            Error::io("write", &self.path, error).hint("without it the folder cannot be locked; choose another folder")
+            Error::io("write", &self.path, error)
+                .hint("without it the folder cannot be locked; choose another folder")
         })
     }
 

@@ -32,6 +32,8 @@ pub(super) struct OpenSource {
     pub origin: SourceReader,
     /// Nothing is left.
     pub ended: bool,
+    /// What an interruption left of an item.
+    pub partial: Vec<TokenSequence>,
 }
 
 /// The kinds of sources.
@@ -44,6 +46,8 @@ pub(super) enum SourceReader {
 pub(super) struct Mixture {
     sources: Vec<OpenSource>,
     draws: Draws,
+    /// The source that was drawn for an item which an interruption left unfinished.
+    drawn: Option<usize>,
     /// Sequences in an item.
     group: usize,
     /// Which part of the data sets is read, of how many.
@@ -91,13 +95,13 @@ impl OpenSource {
                 Ok(rows.map(Item::Rows))
             }
             SourceReader::Tokens(reader) => {
-                let mut sequences = Vec::new();
-                while sequences.len() < group && !self.ended {
+                while self.partial.len() < group && !self.ended {
                     match reader.next()? {
-                        Some(sequence) => sequences.push(sequence),
+                        Some(sequence) => self.partial.push(sequence),
                         None => self.ended = true,
                     }
                 }
+                let sequences = std::mem::take(&mut self.partial);
                 let item = Item::Sequences {
                     source: index,
                     sequences,
@@ -132,6 +136,7 @@ impl Mixture {
         Mixture {
             sources,
             draws: position.draws.clone(),
+            drawn: None,
             group,
             shard,
         }
@@ -153,13 +158,14 @@ impl Mixture {
                 .filter(|(_, source)| !source.ended)
                 .map(|(index, source)| (index, source.weight))
                 .collect();
-            let Some(index) = self.draws.choose(&live) else {
+            let Some(index) = self.drawn.take().or_else(|| self.draws.choose(&live)) else {
                 return Ok(None);
             };
             let source = &mut self.sources[index];
-            let item = source
-                .next(index, self.group)
-                .map_err(|error| error.context(format!("in the source `{}`", source.name)))?;
+            let item = source.next(index, self.group).map_err(|error| {
+                self.drawn = Some(index);
+                error.context(format!("in the source `{}`", source.name))
+            })?;
             if item.is_some() {
                 return Ok(item);
             }

@@ -43,6 +43,7 @@ impl SourceOpener {
                 weight: source.sample_weights(),
                 origin: origin.map_err(|error| error.under(format!("[{index}]")).under("sources"))?,
                 ended: false,
+                partial: Vec::new(),
             });
         }
         Ok(Mixture::new(

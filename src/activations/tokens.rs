@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::mixture::SourcePosition;
 use super::model::Encoder;
 use super::packing::{Leftover, Packer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::text::{Content, Dataset, Record, RecordKind, Records};
 
 /// Records tokenised by one thread at a time.
@@ -59,6 +59,12 @@ pub(super) struct TokenReader {
     ready: VecDeque<TokenSequence>,
     next_record: u64,
     packer: Option<Packer>,
+    /// What it was started with.
+    dataset: Dataset,
+    how: Tokenising,
+    workers: usize,
+    /// The threads gave up, and are to be started anew.
+    interrupted: bool,
 }
 
 impl TokenReader {
@@ -93,11 +99,21 @@ impl TokenReader {
             packer: how
                 .window
                 .map(|length| Packer::new(length, how.encoder.bos_id(), start.left.clone())),
+            dataset: dataset.clone(),
+            how: how.clone(),
+            workers,
+            interrupted: false,
         })
     }
 
     /// The next sequence, or `None` after the last. Waits for the tokenisers if need be.
+    ///
+    /// # Errors
+    /// What is wrong with a record; an interruption, after which it goes on with the sequence that would have come.
     pub(super) fn next(&mut self) -> Result<Option<TokenSequence>> {
+        if self.interrupted {
+            *self = TokenReader::start(&self.dataset, &self.how, self.workers, &self.position())?;
+        }
         match self.packer.take() {
             Some(mut packer) => {
                 let window = packer.next(|| self.next_text());
@@ -116,7 +132,8 @@ impl TokenReader {
             let group = group.recv().map_err(|_| {
                 Error::run("a thread that reads or tokenises the data set ended unexpectedly")
             })?;
-            self.ready.extend(group?);
+            let group = group.inspect_err(|error| self.interrupted = error.fault() == Fault::Interrupted)?;
+            self.ready.extend(group);
         }
         let sequence = self.ready.pop_front();
         if let Some(sequence) = &sequence {

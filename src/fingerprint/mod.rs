@@ -14,9 +14,9 @@ pub use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::{atomic, files};
 use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
+use crate::{atomic, files};
 
 /// Raised whenever a change of this program gives other numbers for the same settings.
 pub const ARITHMETIC: u64 = 1;

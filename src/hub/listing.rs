@@ -77,7 +77,8 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
     for entry in entries {
         let entry = entry.map_err(|error| Error::io("read", folder, error))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        match entry.path().is_dir() {
+        // Folders of a snapshot are no links; one that links to itself would have no end.
+        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             true => walk(&entry.path(), &format!("{name}/"), files)?,
             false => files.push(name),
         }

@@ -192,7 +192,9 @@ impl Repository {
         }
         let address = self.address(client, self.repo.revision(), file);
         let asked = pool::one(context, |progress| {
-            patiently(patience(known.is_some()), progress, || client.metadata(&address, &progress))
+            patiently(patience(known.is_some()), progress, || {
+                client.metadata(&address, &progress)
+            })
         });
         let commit = match asked {
             Ok(metadata) => metadata.commit,
@@ -276,7 +278,9 @@ impl Repository {
         let progress = Progress::default();
         let ask = |file: &&str| {
             let address = self.address(client, commit, file);
-            match patiently(Patience::new(), &progress, || client.metadata(&address, &progress)) {
+            match patiently(Patience::new(), &progress, || {
+                client.metadata(&address, &progress)
+            }) {
                 Ok(metadata) => Ok(Some(metadata)),
                 Err(Trouble::Refused(refusal)) if means_no_file(&refusal) => {
                     self.cache.note_absent(commit, file)?;

@@ -69,7 +69,7 @@ impl LanguageModel {
             eos: config.eos_token_id,
             pad: config.pad_token_id,
         };
-        let tokenizer = Tokenizer::from_folder(&folder, special)?;
+        let tokenizer = Tokenizer::from_folder(&folder, special)?.with_stop(context.stop.clone());
         let ends = ends_of(&folder, config, &tokenizer)?;
         let decoder = match config.backend {
             Backend::TokenizerOnly => None,

@@ -49,10 +49,10 @@ impl Bar {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = self
-            .printer
-            .bars()
-            .add(bar.with_style(style(unit, total)?).with_prefix(visible(title).into_owned()));
+        let bar = self.printer.bars().add(
+            bar.with_style(style(unit, total)?)
+                .with_prefix(visible(title).into_owned()),
+        );
         bar.enable_steady_tick(Duration::from_millis(200));
         self.tasks.push(Task { bar, refreshed: None });
         Ok(())

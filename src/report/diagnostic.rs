@@ -30,7 +30,10 @@ pub fn render(error: &Error, color: bool) -> String {
     let title = Level::ERROR.primary_title(visible(&error.headline()).into_owned());
     let Some(place) = error.place() else {
         let title = renderer.render(&[Group::with_title(title)]);
-        let hints = error.hints().iter().map(|hint| format!("\n  help: {}", visible(hint)));
+        let hints = error
+            .hints()
+            .iter()
+            .map(|hint| format!("\n  help: {}", visible(hint)));
         return hints.fold(title, |text, hint| text + hint.as_str());
     };
     let mut group = title.element(snippet(place));
@@ -136,8 +139,17 @@ error: unknown function `fist`
             .called_from("f\x1b", place)
             .hint("try \r this");
         let text = render(&error, false);
-        assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
-        for shown in ["bad ␛]0;t␇ name\\u{9b}", "a␛[1m.rhai:2:11", "\\u{202e}b", "`f␛`", "try ␍ this"] {
+        assert!(
+            !text.chars().any(|letter| letter.is_control() && letter != '\n'),
+            "{text:?}"
+        );
+        for shown in [
+            "bad ␛]0;t␇ name\\u{9b}",
+            "a␛[1m.rhai:2:11",
+            "\\u{202e}b",
+            "`f␛`",
+            "try ␍ this",
+        ] {
             assert!(text.contains(shown), "{shown} in {text}");
         }
         let bare = render(&Error::input("bad \x1b]0;t").hint("\x07"), false);

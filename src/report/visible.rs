@@ -9,7 +9,11 @@ use std::borrow::Cow;
 /// the others and for the marks that change the direction of reading. Line ends and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     // Most text has none, and is not copied.
-    if text.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | 0x20..=0x7e)) || !text.chars().any(is_obeyed) {
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b'\t' | b'\n' | 0x20..=0x7e))
+        || !text.chars().any(is_obeyed)
+    {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -75,6 +79,9 @@ mod tests {
         let value = serde_json::json!({"a\u{9b}": "b\u{202e}\u{7f}\x1b"});
         let shown = visible_json(&value.to_string());
         assert!(shown.is_ascii(), "{shown}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"),
+            value
+        );
     }
 }

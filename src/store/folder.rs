@@ -216,9 +216,7 @@ impl RemoteFolder {
             let mut bytes = Vec::new();
             // A server that knows no parts sends all of it.
             let body = reply.into_body();
-            body.take(count)
-                .read_to_end(&mut bytes)
-                .map_err(transfer::cut)?;
+            body.take(count).read_to_end(&mut bytes).map_err(transfer::cut)?;
             Ok(bytes)
         })
     }
@@ -228,8 +226,9 @@ impl RemoteFolder {
     /// # Errors
     /// The server refuses or cannot be reached; the sink's errors.
     pub fn fetch(&self, name: &str, sink: &mut impl Sink, progress: &Progress) -> Result<bool> {
-        let get =
-            |headers: &[(&str, String)]| self.send(Method::Get, &self.address(Method::Get, name), headers, progress);
+        let get = |headers: &[(&str, String)]| {
+            self.send(Method::Get, &self.address(Method::Get, name), headers, progress)
+        };
         match fetch::fetch(sink, get, progress) {
             Ok(()) => Ok(true),
             Err(Trouble::Refused(refusal)) if is_missing(&refusal) => Ok(false),

@@ -90,7 +90,11 @@ mod tests {
     #[test]
     fn the_variance_of_one_number_is_not_a_number() {
         let one = Tensor::from_slice(&[2.0f32]);
-        assert!(f64::try_from(variance(&one, None, 1.0, false).expect("a tensor")).expect("one").is_nan());
+        assert!(
+            f64::try_from(variance(&one, None, 1.0, false).expect("a tensor"))
+                .expect("one")
+                .is_nan()
+        );
         assert_eq!(
             f64::try_from(variance(&one, None, 0.0, false).expect("a tensor")).expect("one"),
             0.0

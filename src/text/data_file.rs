@@ -6,9 +6,9 @@ use std::thread;
 
 use tempfile::TempPath;
 
-use super::format::{self, Rows, Selection};
+use super::format::{self, Input, Rows, Selection};
 use crate::error::Result;
-use crate::event::{Events, RunContext};
+use crate::event::{Events, RunContext, StopFlag};
 use crate::hub::Repository;
 
 /// A data file and what was found out about it.
@@ -18,6 +18,8 @@ pub(super) struct DataFile {
     shown: PathBuf,
     place: Place,
     rows: OnceLock<u64>,
+    /// Reading ends when this is set.
+    stop: StopFlag,
 }
 
 #[derive(Debug)]
@@ -37,8 +39,9 @@ enum Place {
 
 impl DataFile {
     /// A file on this machine.
-    pub(super) fn here(path: PathBuf) -> Self {
+    pub(super) fn here(path: PathBuf, stop: &StopFlag) -> Self {
         DataFile {
+            stop: stop.clone(),
             shown: path.clone(),
             place: Place::Here(path.into()),
             rows: OnceLock::new(),
@@ -46,8 +49,9 @@ impl DataFile {
     }
 
     /// A file of our own, which is removed when nobody can read it any more.
-    pub(super) fn temporary(path: TempPath) -> Self {
+    pub(super) fn temporary(path: TempPath, stop: &StopFlag) -> Self {
         DataFile {
+            stop: stop.clone(),
             shown: path.to_path_buf(),
             place: Place::Temporary(path),
             rows: OnceLock::new(),
@@ -57,6 +61,7 @@ impl DataFile {
     /// A file of a repository.
     pub(super) fn on_hub(repository: Arc<Repository>, name: String, context: &RunContext) -> Self {
         DataFile {
+            stop: context.stop.clone(),
             shown: Path::new(repository.id()).join(&name),
             place: Place::OnHub {
                 repository,
@@ -126,8 +131,8 @@ impl DataFile {
 
     /// The names of its columns.
     pub(super) fn columns(&self) -> Result<Vec<String>> {
-        let path = self.path()?;
-        (format::required(&path)?.columns)(&path)
+        let input = self.input()?;
+        format::required(&input.path)?.columns(&input)
     }
 
     /// The number of its records, counted once.
@@ -135,14 +140,21 @@ impl DataFile {
         if let Some(rows) = self.rows.get() {
             return Ok(*rows);
         }
-        let path = self.path()?;
-        let rows = (format::required(&path)?.count)(&path)?;
+        let input = self.input()?;
+        let rows = format::required(&input.path)?.count(&input)?;
         Ok(*self.rows.get_or_init(|| rows))
     }
 
     /// Starts to read it.
     pub(super) fn open(&self, selection: &Selection) -> Result<Rows> {
-        let path = self.path()?;
-        (format::required(&path)?.open)(&path, selection)
+        let input = self.input()?;
+        format::required(&input.path)?.open(&input, selection)
+    }
+
+    fn input(&self) -> Result<Input> {
+        Ok(Input {
+            path: self.path()?.to_path_buf(),
+            stop: self.stop.clone(),
+        })
     }
 }

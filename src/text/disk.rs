@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::split::canonical;
 use crate::error::{Error, Result};
+use crate::files::{SETTINGS_MOST, read_text};
 
 const STATE: &str = "state.json";
 const SPLITS: &str = "dataset_dict.json";
@@ -101,7 +102,7 @@ pub(super) fn find(root: &Path, split: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+    let text = read_text(path, SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
     serde_json::from_str(&text).map_err(|error| {
         Error::input(format!(
             "`{}` is not what `save_to_disk` writes: {error}",

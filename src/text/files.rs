@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::config::{DataFiles, DatasetConfig};
 use super::data_file::DataFile;
 use super::layout::{Root, check_whole};
-use super::{disk, format};
+use super::{disk, find, format};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
+use crate::files::{SETTINGS_MOST, read_text, require_regular};
 use crate::hub::{self, HubSettings, RepoKind, Repository};
 
 /// Loaders of Python's `datasets` that take their files from `data_files`. Here the extension tells the format.
@@ -25,24 +26,29 @@ pub(super) fn find(config: &DatasetConfig, split: &str, context: &RunContext) ->
     let paths = if config.is_dataset_on_disk || disk::is_saved(root) {
         disk::find(root, split)?
     } else if root.is_dir() {
-        in_folder(root, config, split)?
+        in_folder(root, config, split, context)?
     } else if root.is_file() {
         only_train(named, split, "one file")?;
         vec![root.to_path_buf()]
     } else if is_glob(named) {
         only_train(named, split, "a glob")?;
-        matching(named)?
+        find::matching(named, context)?
     } else if LOADERS.contains(&named)
         && let Some(data_files) = &config.data_files
     {
-        given(data_files, split).map_err(|error| error.under("data_files"))?
+        given(data_files, split, context).map_err(|error| error.under("data_files"))?
     } else if hub::names_a_repository(named) && format::of(root).is_none() {
         return on_hub(config, split, context);
     } else {
-        return Err(missing(root));
+        // What exists and is neither file nor folder is a pipe or a device.
+        let about = std::fs::metadata(root).map_err(|_| missing(root))?;
+        return Err(not_regular(root, about.file_type()));
     };
     for path in &paths {
         let about = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+        if !about.is_file() {
+            return Err(not_regular(path, about.file_type()));
+        }
         if about.len() == 0 {
             return Err(Error::input(format!(
                 "the data file `{}` is empty",
@@ -50,7 +56,20 @@ pub(super) fn find(config: &DatasetConfig, split: &str, context: &RunContext) ->
             )));
         }
     }
-    one_format(paths.into_iter().map(DataFile::here).collect())
+    one_format(
+        paths
+            .into_iter()
+            .map(|path| DataFile::here(path, &context.stop))
+            .collect(),
+    )
+}
+
+fn not_regular(path: &Path, kind: std::fs::FileType) -> Error {
+    match require_regular(kind) {
+        Err(error) => Error::io("read", path, error),
+        Ok(()) => missing(path),
+    }
+    .under("dataset_name_or_path")
 }
 
 fn missing(root: &Path) -> Error {
@@ -66,32 +85,11 @@ fn is_glob(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
-/// Files that match `pattern`, sorted by name.
-fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern)
-        .map_err(|error| Error::input(format!("`{pattern}` is not a valid glob: {}", error.msg)))?;
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| {
-            let path = error.path().to_path_buf();
-            Error::io("read", path, error.into())
-        })?;
-        if path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::input(format!("no file matches `{pattern}`")));
-    }
-    Ok(files)
-}
-
 /// What `data_files` names, wherever it lies.
-fn given(data_files: &DataFiles, split: &str) -> Result<Vec<PathBuf>> {
+fn given(data_files: &DataFiles, split: &str, context: &RunContext) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for glob in data_files.of_split(split)? {
-        files.extend(matching(&glob)?);
+        files.extend(find::matching(&glob, context)?);
     }
     Ok(files)
 }
@@ -108,33 +106,20 @@ fn only_train(named: &str, split: &str, what: &str) -> Result<()> {
     .under("split"))
 }
 
-fn in_folder(folder: &Path, config: &DatasetConfig, split: &str) -> Result<Vec<PathBuf>> {
-    let mut names = Vec::new();
-    walk(folder, "", &mut names)?;
-    names.sort();
+fn in_folder(
+    folder: &Path,
+    config: &DatasetConfig,
+    split: &str,
+    context: &RunContext,
+) -> Result<Vec<PathBuf>> {
+    let names = find::below(folder, context)?;
     let root = Root {
         shown: folder.display().to_string(),
         names,
-        readme: std::fs::read_to_string(folder.join("README.md")).ok(),
+        readme: read_text(folder.join("README.md"), SETTINGS_MOST).ok(),
     };
     let chosen = root.choose(config, split)?;
     Ok(chosen.into_iter().map(|name| folder.join(name)).collect())
-}
-
-/// The paths of all files below `folder`; hidden folders are left out.
-fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
-    let listing = std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
-    for entry in listing {
-        let entry = entry.map_err(|error| Error::io("read", folder, error))?;
-        let file_name = entry.file_name().to_string_lossy().into_owned();
-        let name = format!("{prefix}{file_name}");
-        if !entry.path().is_dir() {
-            names.push(name);
-        } else if !file_name.starts_with('.') {
-            walk(&entry.path(), &format!("{name}/"), names)?;
-        }
-    }
-    Ok(())
 }
 
 /// Files of a repository; nothing but the list and the README is fetched, unless everything shall be here at once.
@@ -155,7 +140,7 @@ fn on_hub(config: &DatasetConfig, split: &str, context: &RunContext) -> Result<V
     let root = Root {
         shown: id.clone(),
         names,
-        readme: readme.and_then(|path| std::fs::read_to_string(path).ok()),
+        readme: readme.and_then(|path| read_text(path, SETTINGS_MOST).ok()),
     };
     let chosen = root.choose(config, split)?;
     if config.data_files.is_none() {

@@ -7,6 +7,7 @@ mod data_file;
 mod dataset;
 mod disk;
 mod files;
+mod find;
 mod fingerprint;
 mod format;
 mod layout;
@@ -17,6 +18,7 @@ mod split;
 mod tokenizer;
 mod trace;
 mod transform;
+mod windows;
 
 pub use config::{DataFiles, DatasetConfig};
 pub use dataset::{Content, Dataset, Origin, Record, RecordKind, Records, TOKEN_COLUMN};

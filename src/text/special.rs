@@ -12,6 +12,7 @@ use tokenizers::{PostProcessorWrapper, Tokenizer as Inner};
 
 use super::tokenizer::unusable;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Ids that replace those the tokenizer's files name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -273,7 +274,7 @@ pub(super) fn token_text(value: &Value) -> Option<&str> {
 
 /// A JSON object in a file that need not exist.
 fn optional_object(path: &Path) -> Result<Option<Map<String, Value>>> {
-    let text = match std::fs::read(path) {
+    let text = match files::read(path, files::SETTINGS_MOST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path, error)),

@@ -5,11 +5,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokenizers::{Encoding, Tokenizer as Inner};
+use tokenizers::Tokenizer as Inner;
 
 use super::special::{Settings, SpecialTokens, Template};
 use super::trace::keep_blanks_in_offsets;
+use super::windows::{self, Cut, Piece};
 use crate::error::{Error, Result};
+use crate::event::StopFlag;
+use crate::{files, guard};
+
+/// The longest tokenizer.json that is read; those of large vocabularies have 30 MB.
+const LONGEST_FILE: u64 = 256 << 20;
 
 /// A tokenizer; a cheap handle that can be cloned and sent to other threads.
 #[derive(Clone, Debug)]
@@ -19,6 +25,9 @@ pub struct Tokenizer {
     special: SpecialTokens,
     /// What the template puts around texts by itself.
     template: Template,
+    /// The same as ids: before a text and after it.
+    around: Arc<(Vec<u32>, Vec<u32>)>,
+    stop: StopFlag,
 }
 
 impl Tokenizer {
@@ -32,8 +41,14 @@ impl Tokenizer {
         if !path.is_file() {
             return Err(missing(folder));
         }
-        let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-        let mut inner = Inner::from_bytes(&bytes).map_err(|error| {
+        let bytes = files::read(&path, LONGEST_FILE).map_err(|error| Error::io("read", &path, error))?;
+        // The parser below panics at some files that are damaged.
+        let what = format!("reading `{}`", path.display());
+        guard::caught(&what, || Self::parse(folder, &path, &bytes, overrides))
+    }
+
+    fn parse(folder: &Path, path: &Path, bytes: &[u8], overrides: SpecialTokens) -> Result<Self> {
+        let mut inner = Inner::from_bytes(bytes).map_err(|error| {
             Error::input(format!("`{}` is not a usable tokenizer: {error}", path.display()))
                 .hint("download or save the file again")
         })?;
@@ -45,12 +60,20 @@ impl Tokenizer {
         let special = settings.tokens(&inner, overrides)?;
         let template = settings.apply_template(&mut inner, special)?;
         keep_blanks_in_offsets(&mut inner)?;
+        let around = around(&inner)?;
         Ok(Tokenizer {
             inner: Arc::new(inner),
             folder: Arc::new(folder.to_path_buf()),
             special,
             template,
+            around: Arc::new(around),
+            stop: StopFlag::new(),
         })
+    }
+
+    /// The same tokenizer, whose work ends once `stop` is set.
+    pub fn with_stop(self, stop: StopFlag) -> Self {
+        Tokenizer { stop, ..self }
     }
 
     /// Where it was read from.
@@ -91,24 +114,26 @@ impl Tokenizer {
     /// A BOS is wanted but the tokenizer has none.
     pub fn encode(&self, text: &str, prepend_bos: bool, max_length: Option<usize>) -> Result<Vec<i64>> {
         let bos = self.bos_for(prepend_bos)?;
-        let encoding = self.inner.encode_fast(text, true).map_err(unusable)?;
-        Ok(self.finish(&encoding, bos, max_length))
+        let ids = self.pieces(text, max_length)?.into_iter().map(|(id, _)| id);
+        let ids = self.with_template(ids);
+        Ok(self.finish(ids, bos, max_length))
     }
 
-    /// [`encode`](Self::encode) for several texts at once, on all processors.
-    pub fn encode_batch<S: AsRef<str> + Sync>(
-        &self,
-        texts: &[S],
-        prepend_bos: bool,
-        max_length: Option<usize>,
-    ) -> Result<Vec<Vec<i64>>> {
-        let bos = self.bos_for(prepend_bos)?;
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let encodings = self.inner.encode_batch_fast(texts, true).map_err(unusable)?;
-        let finished = encodings
-            .iter()
-            .map(|encoding| self.finish(encoding, bos, max_length));
-        Ok(finished.collect())
+    /// The tokens of `text` alone; where only `max_length` are wanted, no more of it is tokenised than that takes.
+    pub(super) fn pieces(&self, text: &str, max_length: Option<usize>) -> Result<Vec<Piece>> {
+        windows::tokens(&self.inner, text, max_length, Cut::default(), &self.stop)
+    }
+
+    /// `ids` with what the template puts around them.
+    pub(super) fn with_template(&self, ids: impl Iterator<Item = u32>) -> Vec<u32> {
+        let (before, after) = &*self.around;
+        let all = before.iter().copied().chain(ids);
+        all.chain(after.iter().copied()).collect()
+    }
+
+    /// How many ids the template puts before a text, and after it.
+    pub(super) fn template_lengths(&self) -> (usize, usize) {
+        (self.around.0.len(), self.around.1.len())
     }
 
     /// The text of `tokens`, special tokens written out.
@@ -161,9 +186,11 @@ impl Tokenizer {
         }
     }
 
-    pub(super) fn finish(&self, encoding: &Encoding, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
-        let ids = encoding.get_ids().iter().map(|id| i64::from(*id));
-        let mut tokens: Vec<i64> = match bos.adds_to(encoding) {
+    /// The tokens of a text whose ids, the template's with them, are `ids`.
+    pub(super) fn finish(&self, ids: Vec<u32>, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
+        let added = bos.adds_to(&ids);
+        let ids = ids.into_iter().map(i64::from);
+        let mut tokens: Vec<i64> = match added {
             Some(bos) => std::iter::once(i64::from(bos)).chain(ids).collect(),
             None if bos == Bos::Remove => ids.skip(1).collect(),
             None => ids.collect(),
@@ -188,13 +215,26 @@ pub(super) enum Bos {
 }
 
 impl Bos {
-    /// The token to put in front of `encoding`, if any.
-    pub(super) fn adds_to(self, encoding: &Encoding) -> Option<u32> {
+    /// The token to put in front of `ids`, if any.
+    pub(super) fn adds_to(self, ids: &[u32]) -> Option<u32> {
         match self {
-            Bos::Add(bos) if encoding.get_ids().first() != Some(&bos) => Some(bos),
+            Bos::Add(bos) if ids.first() != Some(&bos) => Some(bos),
             Bos::Add(_) | Bos::AsTemplate | Bos::Remove => None,
         }
     }
+}
+
+/// The ids that the template puts before and after a text.
+fn around(inner: &Inner) -> Result<(Vec<u32>, Vec<u32>)> {
+    let encoding = inner.encode_fast("a", true).map_err(unusable)?;
+    let (ids, added) = (encoding.get_ids(), encoding.get_special_tokens_mask());
+    let before = added.iter().take_while(|added| **added == 1).count();
+    let after = added[before..]
+        .iter()
+        .rev()
+        .take_while(|added| **added == 1)
+        .count();
+    Ok((ids[..before].to_vec(), ids[ids.len() - after..].to_vec()))
 }
 
 fn missing(folder: &Path) -> Error {

@@ -33,18 +33,20 @@ impl Tokenizer {
         max_length: Option<usize>,
     ) -> Result<Vec<TracedToken>> {
         let bos = self.bos_for(prepend_bos)?;
-        let encoding = self.inner.encode(text, true).map_err(unusable)?;
-        let tokens = self.finish(&encoding, bos, max_length);
-        let offsets = encoding.get_offsets().iter().zip(encoding.get_tokens());
-        let mut ranges: VecDeque<Option<Range<usize>>> = offsets
-            .zip(encoding.get_special_tokens_mask())
-            .map(|(((start, end), piece), special)| {
-                let range = whole_characters(text, *start..*end);
-                (*special == 0).then(|| without_mark(text, piece, range))
-            })
-            .collect();
+        let pieces = self.pieces(text, max_length)?;
+        let ids = self.with_template(pieces.iter().map(|(id, _)| *id));
+        let adds = bos.adds_to(&ids).is_some();
+        let tokens = self.finish(ids, bos, max_length);
+        let (before, after) = self.template_lengths();
+        let places = pieces.into_iter().map(|(id, place)| {
+            let piece = self.inner.id_to_token(id).unwrap_or_default();
+            Some(without_mark(text, &piece, whole_characters(text, place)))
+        });
+        let added = |count| std::iter::repeat_n(None, count);
+        let mut ranges: VecDeque<Option<Range<usize>>> =
+            added(before).chain(places).chain(added(after)).collect();
         close_gaps(text, ranges.make_contiguous());
-        if bos.adds_to(&encoding).is_some() {
+        if adds {
             ranges.push_front(None);
         } else if bos == Bos::Remove {
             ranges.pop_front();

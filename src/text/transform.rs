@@ -150,7 +150,7 @@ impl Dataset {
         })?;
         writer.flush().map_err(failed)?;
         let columns = columns.unwrap_or_else(|| self.columns().to_vec());
-        let files: Vec<Arc<DataFile>> = vec![Arc::new(DataFile::temporary(path))];
+        let files: Vec<Arc<DataFile>> = vec![Arc::new(DataFile::temporary(path, &context.stop))];
         Ok(self.derived("map", columns, Source::Files(files.into())))
     }
 

@@ -83,7 +83,9 @@ pub(super) fn start(call: Call, progress: &Progress) -> Result<Reply<'_>, Troubl
             Ok(Err(trouble)) => return Err(trouble),
             Err(RecvTimeoutError::Timeout) => progress.check()?,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Trouble::Broken("the thread of a request ended unexpectedly".into()));
+                return Err(Trouble::Broken(
+                    "the thread of a request ended unexpectedly".into(),
+                ));
             }
         }
     }

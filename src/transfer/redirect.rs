@@ -46,7 +46,11 @@ pub(super) fn next(asked: &Url, page: &Url, target: &str, leave: Leave) -> Resul
         return Ok(None);
     };
     if page.scheme() == "https" && next.scheme() == "http" {
-        return Err(refused(page, &next, "what is sent there could be read on the way"));
+        return Err(refused(
+            page,
+            &next,
+            "what is sent there could be read on the way",
+        ));
     }
     if next.host() != asked.host() && !is_known(asked, &next, domains) {
         return Err(refused(page, &next, "it is another host"));
@@ -188,11 +192,21 @@ mod tests {
             ("/z", "https://hub.co:8080/z"),
             ("z", "https://hub.co:8080/a/z"),
             ("https://hub.co/z", "https://hub.co/z"),
-            ("https://cdn-lfs.hf.co/z?sig=1%2F", "https://cdn-lfs.hf.co/z?sig=1%2F"),
+            (
+                "https://cdn-lfs.hf.co/z?sig=1%2F",
+                "https://cdn-lfs.hf.co/z?sig=1%2F",
+            ),
         ] {
-            assert_eq!(led(page, target, Leave::Known(&["hf.co"])), Ok(Some(meant.into())));
+            assert_eq!(
+                led(page, target, Leave::Known(&["hf.co"])),
+                Ok(Some(meant.into()))
+            );
         }
-        assert_eq!(led(page, "https://cdn-lfs.hf.co/z", Leave::Never), Ok(None), "an answer");
+        assert_eq!(
+            led(page, "https://cdn-lfs.hf.co/z", Leave::Never),
+            Ok(None),
+            "an answer"
+        );
     }
 
     #[test]
@@ -215,20 +229,47 @@ mod tests {
             assert!(error.contains("not followed"), "{error}");
         }
         // On a machine of one's own, other ports are one's own too.
-        let own = led("http://127.0.0.1:8099/a", "http://127.0.0.1:9000/b", Leave::Known(&[]));
+        let own = led(
+            "http://127.0.0.1:8099/a",
+            "http://127.0.0.1:9000/b",
+            Leave::Known(&[]),
+        );
         assert_eq!(own, Ok(Some("http://127.0.0.1:9000/b".into())));
     }
 
     #[test]
     fn private_addresses_are_known() {
         for private in [
-            "10.1.2.3", "127.0.0.1", "169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "0.0.0.0", "::1",
-            "fd00::1", "fe80::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "::",
+            "10.1.2.3",
+            "127.0.0.1",
+            "169.254.169.254",
+            "192.168.1.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "::",
         ] {
-            assert!(is_private_address(private.parse().expect("an address")), "{private}");
+            assert!(
+                is_private_address(private.parse().expect("an address")),
+                "{private}"
+            );
         }
-        for public in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
-            assert!(!is_private_address(public.parse().expect("an address")), "{public}");
+        for public in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1",
+            "::ffff:8.8.8.8",
+        ] {
+            assert!(
+                !is_private_address(public.parse().expect("an address")),
+                "{public}"
+            );
         }
         assert!(is_private(&url("http://127.0.0.1:80/")) && !is_private(&url("http://8.8.8.8/")));
     }

@@ -116,7 +116,10 @@ impl Web {
         address: &Url,
         progress: &'p Progress,
     ) -> Result<Reply<'p>, Trouble> {
-        let given = request.headers.iter().map(|(name, value)| (name.to_string(), value.clone()));
+        let given = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()));
         let mut headers: Vec<(String, String)> = given.collect();
         if let Some((server, value)) = &request.authorization
             && parsed(server)?.origin() == address.origin()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::chunk::ACTIVATION;
 use super::folder::ChunkFolder;
-use super::index::{self, Entry};
+use super::index::{self, Entry, INDEX_MOST};
 use super::layout::ChunkName;
 use crate::checksums;
 use crate::config::Value;
@@ -91,7 +91,7 @@ impl ChunkFile {
 
 /// The origins beside a chunk, compared with the index where there is one.
 fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
-    let bytes = match files::read(path, u64::MAX) {
+    let bytes = match files::read(path, INDEX_MOST) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Error::io("read", path, error)),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::index::{self, Entry};
+use super::index::{self, Entry, INDEX_MOST};
 use super::layout::{self, ChunkName};
 use super::spool::Spool;
 use crate::checksums;
@@ -84,7 +84,7 @@ impl ChunkFolder {
         match self {
             ChunkFolder::Local(path) => {
                 let path = path.join(name);
-                match files::read(&path, index::MOST_BYTES) {
+                match files::read(&path, INDEX_MOST) {
                     Ok(bytes) => Ok(Some(bytes)),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(Error::io("read", &path, error)),

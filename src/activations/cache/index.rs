@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::fingerprint::Change;
 
+/// The longest index, or file of origins, that is read: one of a million chunks has less.
+pub(super) const INDEX_MOST: u64 = 256 << 20;
+
 /// The version of the index's own format.
 pub(super) const VERSION: u32 = 1;
-
-/// The most bytes that an index may have: some millions of chunks.
-pub(super) const MOST_BYTES: u64 = 1 << 30;
 
 /// What a generation writes: all that its chunks depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Index {
     /// # Errors
     /// A file that is no index, or one of a newer version.
     pub(super) fn read(path: &Path) -> Result<Option<Index>> {
-        match files::read(path, MOST_BYTES) {
+        match files::read(path, INDEX_MOST) {
             Ok(bytes) => Index::parse(&bytes, path).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, error)),
@@ -118,7 +118,8 @@ impl Index {
     /// As of [`Index::read`].
     pub(super) fn header(path: &Path) -> Result<Option<Header>> {
         let mut first = Vec::new();
-        let read = files::open(path).and_then(|file| BufReader::new(file.take(MOST_BYTES)).read_until(b'\n', &mut first));
+        let read = files::open(path)
+            .and_then(|file| BufReader::new(file.take(INDEX_MOST)).read_until(b'\n', &mut first));
         match read {
             Ok(_) => Index::parse(&first, path).map(|index| Some(index.header)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -284,10 +284,11 @@ fn match_up(folder: &ChunkFolder, chunks: &[ChunkName], entries: Vec<Entry>) -> 
             )));
         }
     }
-    if let Some(stray) = chunks
-        .iter()
-        .find(|chunk| named.binary_search_by_key(&Some(**chunk), |(name, _)| *name).is_err())
-    {
+    if let Some(stray) = chunks.iter().find(|chunk| {
+        named
+            .binary_search_by_key(&Some(**chunk), |(name, _)| *name)
+            .is_err()
+    }) {
         return Err(Error::input(format!(
             "the chunk `{stray}` in `{folder}` is not in the index: it belongs to another generation"
         )));

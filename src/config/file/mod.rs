@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::{Config, Map, Value, from_value};
 use crate::error::{Error, Place, Result};
 use crate::files::{self, SETTINGS_MOST};
+use crate::guard;
 
 /// Where a key and its value stand, as byte ranges.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ const FORMATS: &[(&str, Reader)] = &[
 /// # Errors
 /// Syntax errors, with their place in the text.
 pub fn yaml_value(text: &str) -> Result<Value> {
-    match yaml_format::read_yaml(text) {
+    match guarded(yaml_format::read_yaml, text) {
         Ok(parsed) => Ok(parsed.value),
         Err((span, sentence)) => Err(Error::input(sentence).at(Place {
             file: "YAML".into(),
@@ -53,6 +54,18 @@ pub fn yaml_value(text: &str) -> Result<Value> {
         })),
     }
 }
+
+/// Reads `text`; what a parser panics at is a refusal of the whole text.
+fn guarded(reader: Reader, text: &str) -> std::result::Result<Parsed, (Range<usize>, String)> {
+    guard::attempt(|| reader(text)).unwrap_or_else(|panic| {
+        let what = format!("it cannot be read, by a defect of this program: {panic}");
+        Err((0..0, what))
+    })
+}
+
+/// Values within values, in every format: more than any configuration has, and few enough for those who walk through
+/// them.
+const DEEPEST: usize = 100;
 
 /// A configuration file that was read: its values, and where each of them stands.
 #[derive(Clone, Debug)]
@@ -85,7 +98,7 @@ impl Document {
 
     fn parse(file: &str, text: &str, reader: Reader) -> Result<Self> {
         let text: Arc<str> = text.into();
-        let parsed = reader(&text).map_err(|(span, sentence)| {
+        let parsed = guarded(reader, &text).map_err(|(span, sentence)| {
             Error::input(sentence).at(Place {
                 file: file.into(),
                 text: text.clone(),
@@ -134,6 +147,9 @@ impl Document {
             return Err(Error::input("an override has the form KEY=VALUE, e.g. trainer.lr=3e-4").at(place));
         };
         let segments = split_path(path.trim());
+        if segments.is_empty() {
+            return Err(Error::input("an override names a key, e.g. trainer.lr=3e-4").at(place));
+        }
         let text = text.trim();
         let value = match text {
             "null" => Value::Null,
@@ -290,7 +306,32 @@ mod tests {
             (place.file.as_str(), &place.text[place.span.clone()]),
             ("--set", "topk")
         );
-        assert!(document.set("s.n=1").is_err());
+        for wrong in ["s.n=1", "=5", ".=5", " =5"] {
+            assert!(document.set(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_in_every_format() {
+        const MANY: usize = 10_000;
+        let (open, close) = ("[".repeat(MANY), "]".repeat(MANY));
+        let deep = [
+            (format!("a = {open}{close}\n"), toml_format::read as Reader),
+            (format!("{}a = 1\n", "a.".repeat(MANY)), toml_format::read),
+            (format!("[{}a]\n", "a.".repeat(MANY)), toml_format::read),
+            (
+                format!("a = {}1{}\n", "{ a = ".repeat(MANY), " }".repeat(MANY)),
+                toml_format::read,
+            ),
+            (format!("{{\"a\": {open}{close}}}"), yaml_format::read_json),
+            (format!("a: {open}{close}\n"), yaml_format::read_yaml),
+            (format!("a:\n {}x\n", "- ".repeat(MANY)), yaml_format::read_yaml),
+            (format!("a:\n {}x\n", "? ".repeat(MANY)), yaml_format::read_yaml),
+        ];
+        for (text, reader) in deep {
+            let error = Document::parse("c", &text, reader).expect_err("too deep");
+            assert!(error.message().starts_with("invalid "), "{}", &text[..20]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::{Map, Value};
-use super::Parsed;
+use super::{DEEPEST, Parsed};
 
 /// Reads a whole document.
 pub(super) fn read(text: &str) -> Result<Parsed, (Range<usize>, String)> {
@@ -15,6 +15,7 @@ pub(super) fn read(text: &str) -> Result<Parsed, (Range<usize>, String)> {
         (error.span().unwrap_or(0..0), format!("invalid TOML: {sentence}"))
     })?;
     let mut spans = Vec::new();
+    check_depth(table.get_ref())?;
     let value = table_value(table.get_ref(), &mut Vec::new(), &mut spans)?;
     Ok(Parsed { value, spans })
 }
@@ -23,6 +24,25 @@ pub(super) fn read(text: &str) -> Result<Parsed, (Range<usize>, String)> {
 pub(super) fn read_value(text: &str) -> Option<Value> {
     let value = DeValue::parse(text).ok()?;
     scalar_or_tree(&value, &mut Vec::new(), &mut Vec::new()).ok()
+}
+
+/// Dotted keys (`a.a.a = 1`) are tables within tables too, which the parser does not count.
+fn check_depth(table: &DeTable<'_>) -> Result<(), (Range<usize>, String)> {
+    let mut open: Vec<(&Spanned<DeValue<'_>>, usize)> = table.values().map(|value| (value, 1)).collect();
+    while let Some((value, depth)) = open.pop() {
+        if depth > DEEPEST {
+            return Err((
+                value.span(),
+                format!("invalid TOML: nested more than {DEEPEST} deep"),
+            ));
+        }
+        match value.get_ref() {
+            DeValue::Table(table) => open.extend(table.values().map(|value| (value, depth + 1))),
+            DeValue::Array(items) => open.extend(items.iter().map(|value| (value, depth + 1))),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;

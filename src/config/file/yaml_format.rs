@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
+use saphyr_parser::{Event, Parser};
 
 use super::super::{Map, Value};
-use super::Parsed;
+use super::{DEEPEST, Parsed};
 
 type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;
 type Refusal = (Range<usize>, String);
@@ -13,6 +14,7 @@ type Refusal = (Range<usize>, String);
 /// Reads a YAML document.
 pub(super) fn read_yaml(text: &str) -> Result<Parsed, Refusal> {
     let offsets = Offsets::new(text);
+    check_depth(text, &offsets)?;
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
         let at = offsets.byte(error.marker().index());
         (at..at, format!("invalid YAML: {}", error.info()))
@@ -26,6 +28,25 @@ pub(super) fn read_yaml(text: &str) -> Result<Parsed, Refusal> {
     let mut spans = Vec::new();
     let value = node_value(root, &offsets, &mut Vec::new(), &mut spans)?;
     Ok(Parsed { value, spans })
+}
+
+/// Building a tree and dropping it go as deep as it does, so its depth is found from the parser's events before.
+fn check_depth(text: &str, offsets: &Offsets) -> Result<(), Refusal> {
+    let mut depth = 0;
+    for event in Parser::new_from_str(text) {
+        // The loader, which reads all of it again, has the words for what is wrong.
+        let Ok((event, span)) = event else { return Ok(()) };
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            let at = offsets.byte(span.start.index());
+            return Err((at..at, format!("invalid YAML: nested more than {DEEPEST} deep")));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a JSON document; its syntax is judged by serde_json.

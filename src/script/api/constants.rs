@@ -76,7 +76,10 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         guard::protect(&mut module, manifest);
         module
     };
-    let mut torch = guarded(exported_module!(torch::functions), &torch::functions::RHAI_MANIFEST);
+    let mut torch = guarded(
+        exported_module!(torch::functions),
+        &torch::functions::RHAI_MANIFEST,
+    );
     tensor::register_functions(&mut torch);
     let datasets = guarded(
         exported_module!(datasets::functions),

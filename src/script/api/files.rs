@@ -6,6 +6,7 @@ use rhai::plugin::*;
 use crate::atomic;
 use crate::error::Error;
 use crate::files;
+use crate::memory;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
 
@@ -20,7 +21,7 @@ mod functions {
     /// The text of a file in UTF-8. Pipes and devices are refused.
     #[rhai_fn(return_raw, volatile)]
     pub fn read_text(path: &str) -> RhaiResultOf<String> {
-        files::read_text(path, u64::MAX)
+        files::read_text(path, memory::limit() / 4)
             .map_err(|error| Error::io("read", path, error))
             .raise()
     }

@@ -2,21 +2,22 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
-use super::{Format, Row, Rows, Selection, arrow_value};
+use super::input::Watched;
+use super::{Format, Input, Row, Rows, Selection, arrow_value};
 use crate::error::{Error, Result};
 
 pub(super) const FORMAT: Format = Format {
     name: "Arrow",
     extensions: &["arrow"],
     compressible: false,
-    columns: |path| {
-        let schema = Batches::open(path, None)?.schema;
+    columns: |input| {
+        let schema = Batches::open(input, None)?.schema;
         Ok(schema.fields().iter().map(|field| field.name().clone()).collect())
     },
     count,
@@ -36,8 +37,9 @@ struct Batches {
 }
 
 impl Batches {
-    fn open(path: &Path, column: Option<&str>) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    fn open(input: &Input, column: Option<&str>) -> Result<Self> {
+        let path = &input.path;
+        let mut file = input.file()?;
         let failed = |error: std::io::Error| Error::io("read", path, error);
         let mut start = Vec::new();
         file.by_ref()
@@ -55,14 +57,25 @@ impl Batches {
                 return Err(broken(path, "its end is missing"));
             }
         }
-        Self::read(path, is_stream, column).map_err(|error| broken(path, &error.to_string()))
+        Self::read(input, is_stream, column)?.map_err(|error| broken(path, &error.to_string()))
     }
 
-    fn read(path: &Path, is_stream: bool, column: Option<&str>) -> Result<Self, ArrowError> {
-        let open = || File::open(path).map(BufReader::new);
+    fn read(input: &Input, is_stream: bool, column: Option<&str>) -> Result<Result<Self, ArrowError>> {
+        let (first, second) = (input.file()?, input.file()?);
+        Ok(Self::of(first, second, is_stream, column))
+    }
+
+    /// The batches in `second`, after a look at the schema in `first`, which is the same file.
+    fn of(
+        first: Watched<File>,
+        second: Watched<File>,
+        is_stream: bool,
+        column: Option<&str>,
+    ) -> Result<Self, ArrowError> {
+        let (first, second) = (BufReader::new(first), BufReader::new(second));
         let schema = match is_stream {
-            true => StreamReader::try_new(open()?, None)?.schema(),
-            false => FileReader::try_new(open()?, None)?.schema(),
+            true => StreamReader::try_new(first, None)?.schema(),
+            false => FileReader::try_new(first, None)?.schema(),
         };
         let only = column
             .map(|name| schema.index_of(name))
@@ -71,27 +84,28 @@ impl Batches {
         Ok(Batches {
             schema,
             batches: match is_stream {
-                true => Box::new(StreamReader::try_new(open()?, only)?),
-                false => Box::new(FileReader::try_new(open()?, only)?),
+                true => Box::new(StreamReader::try_new(second, only)?),
+                false => Box::new(FileReader::try_new(second, only)?),
             },
         })
     }
 }
 
-fn count(path: &Path) -> Result<u64> {
+fn count(input: &Input) -> Result<u64> {
     let mut rows = 0;
-    for batch in Batches::open(path, None)?.batches {
+    for batch in Batches::open(input, None)?.batches {
+        input.check()?;
         rows += batch
-            .map_err(|error| broken(path, &error.to_string()))?
+            .map_err(|error| broken(&input.path, &error.to_string()))?
             .num_rows() as u64;
     }
     Ok(rows)
 }
 
-fn open(path: &Path, selection: &Selection) -> Result<Rows> {
-    let batches = Batches::open(path, selection.column.as_deref())?.batches;
+fn open(input: &Input, selection: &Selection) -> Result<Rows> {
+    let batches = Batches::open(input, selection.column.as_deref())?.batches;
     Ok(Box::new(ArrowRows {
-        path: path.to_path_buf(),
+        input: input.clone(),
         batches,
         batch: None,
         next: 0,
@@ -106,7 +120,7 @@ fn broken(path: &Path, what: &str) -> Error {
 }
 
 struct ArrowRows {
-    path: PathBuf,
+    input: Input,
     batches: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>,
     batch: Option<RecordBatch>,
     next: usize,
@@ -121,7 +135,12 @@ impl Iterator for ArrowRows {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let row = arrow_value::row(batch, self.next);
                 self.next += 1;
-                return Some(row.map_err(|error| error.context(format!("in `{}`", self.path.display()))));
+                return Some(
+                    row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))),
+                );
+            }
+            if let Err(error) = self.input.check() {
+                return Some(Err(error));
             }
             match self.batches.next()? {
                 Ok(batch) => {
@@ -131,7 +150,7 @@ impl Iterator for ArrowRows {
                     self.next = left_out as usize;
                     self.batch = Some(batch);
                 }
-                Err(error) => return Some(Err(broken(&self.path, &error.to_string()))),
+                Err(error) => return Some(Err(broken(&self.input.path, &error.to_string()))),
             }
         }
     }

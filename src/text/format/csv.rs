@@ -5,26 +5,29 @@ use std::path::{Path, PathBuf};
 
 use csv::{Reader, ReaderBuilder, StringRecordsIntoIter};
 
-use super::{Format, Row, Rows, Selection, lines};
+use super::input::{self, Record, Watched};
+use super::{Format, Input, Row, Rows, Selection};
 use crate::error::{Error, Result};
 
-type Text = Box<dyn Read + Send>;
+type Text = Watched<Box<dyn Read + Send>>;
 
 pub(super) const FORMAT: Format = Format {
     name: "CSV",
     extensions: &["csv", "tsv"],
     compressible: true,
-    columns: |path| header(path, &mut reader(path)?),
-    count: |path| super::count_rows(open(path, &Selection::default())?),
+    columns: |input| header(&input.path, &mut reader(input)?.0),
+    count: |input| super::count_rows(open(input, &Selection::default())?),
     open,
 };
 
-fn reader(path: &Path) -> Result<Reader<Text>> {
-    let name = path.to_string_lossy();
+/// The reader, and what is told where each record begins.
+fn reader(input: &Input) -> Result<(Reader<Text>, Record)> {
+    let name = input.path.to_string_lossy();
     let tabs = name.contains(".tsv");
     let mut builder = ReaderBuilder::new();
     builder.delimiter(if tabs { b'\t' } else { b',' });
-    Ok(builder.from_reader(lines::open(path)?))
+    let (text, record) = input.text()?.by_record();
+    Ok((builder.from_reader(text), record))
 }
 
 fn header(path: &Path, reader: &mut Reader<Text>) -> Result<Vec<String>> {
@@ -36,11 +39,12 @@ fn header(path: &Path, reader: &mut Reader<Text>) -> Result<Vec<String>> {
     Ok(names.collect())
 }
 
-fn open(path: &Path, selection: &Selection) -> Result<Rows> {
-    let mut reader = reader(path)?;
+fn open(input: &Input, selection: &Selection) -> Result<Rows> {
+    let (mut reader, record) = reader(input)?;
     Ok(Box::new(CsvRows {
-        path: path.to_path_buf(),
-        columns: header(path, &mut reader)?,
+        path: input.path.clone(),
+        columns: header(&input.path, &mut reader)?,
+        record,
         records: reader.into_records(),
         column: selection.column.clone(),
         skip: selection.skip,
@@ -51,6 +55,7 @@ struct CsvRows {
     path: PathBuf,
     columns: Vec<String>,
     records: StringRecordsIntoIter<Text>,
+    record: Record,
     column: Option<String>,
     skip: u64,
 }
@@ -60,6 +65,7 @@ impl Iterator for CsvRows {
 
     fn next(&mut self) -> Option<Result<Row>> {
         loop {
+            self.record.begin();
             let record = match self.records.next()? {
                 Ok(record) => record,
                 Err(error) => return Some(Err(broken(&self.path, &error))),
@@ -91,6 +97,7 @@ fn broken(path: &Path, error: &csv::Error) -> Error {
         .hint("a cell with the separator or a line break in it stands in quotes: \"a, b\""),
         csv::ErrorKind::Utf8 { .. } => Error::input(format!("{place}: the text is not valid UTF-8"))
             .hint("convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf-8`"),
+        csv::ErrorKind::Io(error) => input::broken(&place, error),
         _ => Error::input(format!("{place}: the file cannot be read on: {error}"))
             .hint("the file may be cut short or damaged; fetch or write it again"),
     }

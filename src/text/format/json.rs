@@ -4,9 +4,10 @@
 //! which many data sets have under this extension.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Format, Row, Rows, Selection, jsonl, lines};
+use super::input::{self, Watched};
+use super::{Format, Input, Row, Rows, Selection, jsonl, lines};
 use crate::config::Value;
 use crate::error::{Error, Result};
 
@@ -14,17 +15,17 @@ pub(super) const FORMAT: Format = Format {
     name: "JSON",
     extensions: &["json"],
     compressible: true,
-    columns: |path| super::first_keys(open(path, &Selection::default())?),
-    count: |path| super::count_rows(open(path, &Selection::default())?),
+    columns: |input| super::first_keys(open(input, &Selection::default())?),
+    count: |input| super::count_rows(open(input, &Selection::default())?),
     open,
 };
 
-fn open(path: &Path, selection: &Selection) -> Result<Rows> {
-    let mut bytes = Bytes::open(path)?;
+fn open(input: &Input, selection: &Selection) -> Result<Rows> {
+    let mut bytes = Bytes::open(input)?;
     match bytes.after_blanks()? {
         Some(b'[') => bytes.start_list()?,
-        Some(b'{') if is_lines(path)? || !bytes.enter_list_in_object()? => {
-            return jsonl::open(path, selection);
+        Some(b'{') if is_lines(input)? || !bytes.enter_list_in_object()? => {
+            return jsonl::open(input, selection);
         }
         Some(b'{') => {}
         _ => return Err(bytes.broken("expected a list of records, or an object that holds one")),
@@ -38,8 +39,8 @@ fn open(path: &Path, selection: &Selection) -> Result<Rows> {
 }
 
 /// Does another object follow the first?
-fn is_lines(path: &Path) -> Result<bool> {
-    let mut bytes = Bytes::open(path)?;
+fn is_lines(input: &Input) -> Result<bool> {
+    let mut bytes = Bytes::open(input)?;
     bytes.after_blanks()?;
     bytes.pass_over()?;
     Ok(bytes.after_blanks()? == Some(b'{'))
@@ -94,21 +95,25 @@ impl Elements {
 /// The bytes of a file, with just enough of JSON's grammar to cut values out.
 struct Bytes {
     path: PathBuf,
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Watched<Box<dyn Read + Send>>>,
     line: u64,
 }
 
 impl Bytes {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(input: &Input) -> Result<Self> {
         Ok(Bytes {
-            path: path.to_path_buf(),
-            reader: BufReader::with_capacity(1 << 18, lines::open(path)?),
+            path: input.path.clone(),
+            reader: BufReader::with_capacity(1 << 18, input.text()?),
             line: 1,
         })
     }
 
     fn broken(&self, what: &str) -> Error {
         Error::input(format!("`{}`, line {}: {what}", self.path.display(), self.line))
+    }
+
+    fn too_long(&self) -> Error {
+        input::too_long(&format!("`{}`, line {}", self.path.display(), self.line))
     }
 
     fn cut_short(&self) -> Error {
@@ -161,7 +166,7 @@ impl Bytes {
                         if self.after_blanks()? == Some(b'{') {
                             return Ok(true);
                         }
-                        self.read_closed(1, |_| ())?;
+                        self.read_closed(1, |_| true)?;
                     } else if separator == Some(b':') {
                         self.pass_over()?;
                     }
@@ -186,17 +191,22 @@ impl Bytes {
     /// The text of one value.
     fn value(&mut self) -> Result<Vec<u8>> {
         let mut text = Vec::new();
-        self.read_value(|byte| text.push(byte))?;
+        let longest = input::longest_record();
+        self.read_value(|byte| {
+            text.push(byte);
+            text.len() as u64 <= longest
+        })?;
         Ok(text)
     }
 
     /// Leaves one value out, however long it is.
     fn pass_over(&mut self) -> Result<()> {
-        self.read_value(|_| ())
+        self.read_value(|_| true)
     }
 
     /// Reads one value: up to its closing bracket or quote, or up to what ends a bare word.
-    fn read_value(&mut self, mut keep: impl FnMut(u8)) -> Result<()> {
+    /// `keep` says whether there is room for more.
+    fn read_value(&mut self, mut keep: impl FnMut(u8) -> bool) -> Result<()> {
         if matches!(self.peek()?, Some(b'{' | b'[' | b'"')) {
             return self.read_closed(0, keep);
         }
@@ -205,7 +215,9 @@ impl Bytes {
             && !matches!(byte, b',' | b']' | b'}')
             && !byte.is_ascii_whitespace()
         {
-            keep(byte);
+            if !keep(byte) {
+                return Err(self.too_long());
+            }
             empty = false;
             self.take()?;
         }
@@ -216,10 +228,12 @@ impl Bytes {
     }
 
     /// Reads up to where as many brackets are closed as are open, `depth` of them before.
-    fn read_closed(&mut self, mut depth: usize, mut keep: impl FnMut(u8)) -> Result<()> {
+    fn read_closed(&mut self, mut depth: usize, mut keep: impl FnMut(u8) -> bool) -> Result<()> {
         let mut quoted = false;
         while let Some(byte) = self.take()? {
-            keep(byte);
+            if !keep(byte) {
+                return Err(self.too_long());
+            }
             match byte {
                 b'\\' if quoted => {
                     if let Some(escaped) = self.take()? {

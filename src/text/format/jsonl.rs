@@ -1,9 +1,9 @@
 //! JSON lines: one object a line, its keys are the columns.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::lines::Lines;
-use super::{Format, Row, Rows, Selection};
+use super::{Format, Input, Row, Rows, Selection};
 use crate::config::Value;
 use crate::error::{Error, Result};
 
@@ -11,15 +11,15 @@ pub(super) const FORMAT: Format = Format {
     name: "JSON lines",
     extensions: &["jsonl", "ndjson"],
     compressible: true,
-    columns: |path| super::first_keys(open(path, &Selection::default())?),
-    count: |path| Lines::open(path)?.count_filled(),
+    columns: |input| super::first_keys(open(input, &Selection::default())?),
+    count: |input| Lines::open(input)?.count_filled(),
     open,
 };
 
-pub(super) fn open(path: &Path, selection: &Selection) -> Result<Rows> {
+pub(super) fn open(input: &Input, selection: &Selection) -> Result<Rows> {
     Ok(Box::new(JsonLines {
-        lines: Lines::open(path)?,
-        path: path.to_path_buf(),
+        lines: Lines::open(input)?,
+        path: input.path.clone(),
         column: selection.column.clone(),
         skip: selection.skip,
     }))

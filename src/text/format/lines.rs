@@ -1,37 +1,25 @@
 //! Lines of text files, plain or compressed, with the line number for every complaint.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::input::{self, Input, Watched};
 use crate::error::{Error, Result};
-
-/// Opens `path`, unpacking `.gz` and `.zst` on the way.
-pub(super) fn open(path: &Path) -> Result<Box<dyn Read + Send>> {
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Ok(Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)))),
-        Some("zst") => zstd::Decoder::new(file)
-            .map(|decoder| Box::new(decoder) as Box<dyn Read + Send>)
-            .map_err(|error| broken(path, 1, &error)),
-        _ => Ok(Box::new(file)),
-    }
-}
 
 /// Iterates over the lines of a file without their ends (`\n` or `\r\n`), numbered from 1.
 pub(super) struct Lines {
     path: PathBuf,
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Watched<Box<dyn Read + Send>>>,
     number: u64,
     failed: bool,
 }
 
 impl Lines {
     /// Starts at the first line.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(input: &Input) -> Result<Self> {
         Ok(Lines {
-            path: path.to_path_buf(),
-            reader: BufReader::with_capacity(1 << 18, open(path)?),
+            path: input.path.clone(),
+            reader: BufReader::with_capacity(1 << 18, input.text()?),
             number: 0,
             failed: false,
         })
@@ -45,14 +33,20 @@ impl Lines {
     /// The next line as bytes, or `None` at the end.
     fn next_bytes(&mut self) -> Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
+        let longest = input::longest_record();
         let read = self
             .reader
+            .by_ref()
+            .take(longest + 1)
             .read_until(b'\n', &mut bytes)
             .map_err(|error| broken(&self.path, self.number + 1, &error))?;
         if read == 0 {
             return Ok(None);
         }
         self.number += 1;
+        if read as u64 > longest {
+            return Err(input::too_long(&place(&self.path, self.number)));
+        }
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -92,11 +86,11 @@ impl Iterator for Lines {
 
 /// Reading failed in the midst of a file.
 pub(super) fn broken(path: &Path, line: u64, error: &std::io::Error) -> Error {
-    Error::input(format!(
-        "`{}` cannot be read on from line {line}: {error}",
-        path.display()
-    ))
-    .hint("the file may be cut short or damaged; fetch or write it again")
+    input::broken(&place(path, line), error)
+}
+
+fn place(path: &Path, line: u64) -> String {
+    format!("`{}`, line {line}", path.display())
 }
 
 fn invalid_utf8(path: &Path, line: u64, error: &std::string::FromUtf8Error) -> Error {

@@ -3,16 +3,22 @@
 mod arrow;
 mod arrow_value;
 mod csv;
+mod guarded;
+mod input;
 mod json;
 mod jsonl;
 mod lines;
 mod parquet;
+mod parquet_footer;
 mod plain;
 
 use std::path::Path;
 
+pub(super) use input::Input;
+
 use crate::config::{Map, Value};
 use crate::error::{Error, Result};
+use crate::guard;
 
 /// One record as it stands in the file: column name → value.
 pub type Row = Map<String, Value>;
@@ -38,11 +44,34 @@ pub(super) struct Format {
     /// Can it be read through a `.gz` or `.zst` stream?
     pub compressible: bool,
     /// The column names, found out without reading the file through.
-    pub columns: fn(&Path) -> Result<Vec<String>>,
+    columns: fn(&Input) -> Result<Vec<String>>,
     /// The number of rows.
-    pub count: fn(&Path) -> Result<u64>,
+    count: fn(&Input) -> Result<u64>,
     /// The rows.
-    pub open: fn(&Path, &Selection) -> Result<Rows>,
+    open: fn(&Input, &Selection) -> Result<Rows>,
+}
+
+/// Files are anyone's: whatever a format's reader panics at is an error that names the file.
+impl Format {
+    /// The column names, found out without reading the file through.
+    pub(super) fn columns(&self, input: &Input) -> Result<Vec<String>> {
+        caught(input, || (self.columns)(input))
+    }
+
+    /// The number of rows.
+    pub(super) fn count(&self, input: &Input) -> Result<u64> {
+        caught(input, || (self.count)(input))
+    }
+
+    /// The rows.
+    pub(super) fn open(&self, input: &Input, selection: &Selection) -> Result<Rows> {
+        let rows = caught(input, || (self.open)(input, selection))?;
+        Ok(guarded::guarded(input.path.clone(), rows))
+    }
+}
+
+fn caught<T>(input: &Input, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    guard::caught(&format!("reading `{}`", input.path.display()), work)
 }
 
 /// Every format that can be read.

@@ -1,14 +1,15 @@
 //! Parquet, read a few hundred rows at a time and only the columns asked for.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{Format, Row, Rows, Selection, arrow_value};
+use super::{Format, Input, Row, Rows, Selection, arrow_value, input, parquet_footer};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Rows decoded at once: enough to make decoding cheap, few enough to stay small with long texts.
 const ROWS_AT_ONCE: usize = 256;
@@ -22,8 +23,8 @@ pub(super) const FORMAT: Format = Format {
     open,
 };
 
-fn columns(path: &Path) -> Result<Vec<String>> {
-    let builder = builder(path)?;
+fn columns(input: &Input) -> Result<Vec<String>> {
+    let builder = builder(input)?;
     Ok(builder
         .schema()
         .fields()
@@ -32,13 +33,14 @@ fn columns(path: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-fn count(path: &Path) -> Result<u64> {
-    let rows = builder(path)?.metadata().file_metadata().num_rows();
+fn count(input: &Input) -> Result<u64> {
+    let rows = builder(input)?.metadata().file_metadata().num_rows();
     Ok(rows.max(0) as u64)
 }
 
-fn open(path: &Path, selection: &Selection) -> Result<Rows> {
-    let mut builder = builder(path)?.with_batch_size(ROWS_AT_ONCE);
+fn open(input: &Input, selection: &Selection) -> Result<Rows> {
+    let mut builder = builder(input)?.with_batch_size(ROWS_AT_ONCE);
+    check_sizes(input, &builder, selection.column.as_deref())?;
     if let Some(column) = &selection.column {
         let mask = ProjectionMask::columns(builder.parquet_schema(), [column.as_str()]);
         builder = builder.with_projection(mask);
@@ -46,18 +48,47 @@ fn open(path: &Path, selection: &Selection) -> Result<Rows> {
     let reader = builder
         .with_offset(selection.skip as usize)
         .build()
-        .map_err(|error| broken(path, &error))?;
+        .map_err(|error| broken(&input.path, &error))?;
     Ok(Box::new(ParquetRows {
-        path: path.to_path_buf(),
+        input: input.clone(),
         reader,
         batch: None,
         next: 0,
     }))
 }
 
-fn builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+fn builder(input: &Input) -> Result<Builder> {
+    let path = &input.path;
+    let failed = |error| Error::io("read", path, error);
+    let mut file = files::open(path).map_err(failed)?;
+    if parquet_footer::is_too_deep(&mut file).map_err(failed)? {
+        let deepest = parquet_footer::DEEPEST;
+        let what = format!("its columns are nested deeper than {deepest} groups, or its footer is damaged");
+        return Err(broken(path, &what));
+    }
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| broken(path, &error))
+}
+
+/// Packed this well, a column is no text: a page of it would fill the memory.
+const BEST_PACKING: u64 = 1000;
+
+/// Looks for columns that unpack to absurd sizes.
+fn check_sizes(input: &Input, builder: &Builder, column: Option<&str>) -> Result<()> {
+    for (group, about) in builder.metadata().row_groups().iter().enumerate() {
+        for chunk in about.columns() {
+            let name = chunk.column_path().parts().first().map(String::as_str);
+            let size = |bytes: i64| u64::try_from(bytes).unwrap_or(u64::MAX);
+            let (packed, unpacked) = (size(chunk.compressed_size()), size(chunk.uncompressed_size()));
+            let wanted = column.is_none() || column == name;
+            if wanted && unpacked > input::longest_record() && unpacked / BEST_PACKING > packed {
+                let place = format!("`{}`, row group {}", input.path.display(), group + 1);
+                return Err(input::too_long(&place));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -71,7 +102,7 @@ fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
 }
 
 struct ParquetRows {
-    path: PathBuf,
+    input: Input,
     reader: ParquetRecordBatchReader,
     batch: Option<RecordBatch>,
     next: usize,
@@ -85,14 +116,19 @@ impl Iterator for ParquetRows {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let row = arrow_value::row(batch, self.next);
                 self.next += 1;
-                return Some(row.map_err(|error| error.context(format!("in `{}`", self.path.display()))));
+                return Some(
+                    row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))),
+                );
+            }
+            if let Err(error) = self.input.check() {
+                return Some(Err(error));
             }
             match self.reader.next()? {
                 Ok(batch) => {
                     self.batch = Some(batch);
                     self.next = 0;
                 }
-                Err(error) => return Some(Err(broken(&self.path, &error))),
+                Err(error) => return Some(Err(broken(&self.input.path, &error))),
             }
         }
     }

@@ -36,8 +36,7 @@ fn tokens_agree_with_the_reference() {
         .filter_map(|t| t.as_str())
         .collect();
     let wanted: Vec<Vec<i64>> = serde_json::from_value(reference["tokens"].clone()).expect("tokens");
-    let batch = tokenizer.encode_batch(&texts, true, Some(64)).expect("tokens");
-    for ((text, wanted), batched) in texts.iter().zip(&wanted).zip(&batch) {
+    for (text, wanted) in texts.iter().zip(&wanted) {
         // The reference cuts a text before it puts the BOS in front, here behind that.
         let cut = Some(wanted.len());
         assert_eq!(
@@ -45,7 +44,8 @@ fn tokens_agree_with_the_reference() {
             wanted,
             "{text}"
         );
-        assert_eq!(batched, &wanted[..wanted.len().min(64)], "{text}");
+        let short = tokenizer.encode(text, true, Some(64)).expect("tokens");
+        assert_eq!(short, wanted[..wanted.len().min(64)], "{text}");
         let bare = tokenizer.encode(text, false, None).expect("tokens");
         assert_eq!(bare[..wanted.len() - 1], wanted[1..], "{text}");
         assert_eq!(tokenizer.decode(&bare).expect("a text"), *text);

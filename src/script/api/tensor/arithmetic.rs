@@ -144,9 +144,10 @@ fn product_shape(a: &[i64], b: &[i64]) -> Vec<i64> {
 /// A whole number to the power of a negative one is no whole number.
 fn check_power(a: &Tensor, exponent: i64) -> Result<()> {
     match integer::is_integral(a.kind()) && exponent < 0 {
-        true => Err(
-            Error::input("whole numbers cannot be raised to a negative power").hint("use floats: `.float()`")
-        ),
+        true => {
+            Err(Error::input("whole numbers cannot be raised to a negative power")
+                .hint("use floats: `.float()`"))
+        }
         false => Ok(()),
     }
 }

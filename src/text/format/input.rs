@@ -1,0 +1,179 @@
+//! Files as the formats read them: regular ones, unpacked on the way, until the work shall end.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::event::StopFlag;
+use crate::{files, memory};
+
+/// The variable that says how long one record may be, in MB.
+const LONGEST: &str = "SAESCRIPT_MAX_RECORD_MB";
+
+/// How long a record may be where nobody says: 256 MB, or less in a small budget. A file of a few kilobytes may unpack
+/// to a line of many gigabytes.
+const LONGEST_RECORD: u64 = 256 << 20;
+
+/// Part of the memory budget that one record may take at most: it is copied on its way.
+const SHARE: u64 = 8;
+
+/// A file to be read, and whether to stop.
+#[derive(Clone, Debug)]
+pub(in crate::text) struct Input {
+    pub path: PathBuf,
+    pub stop: StopFlag,
+}
+
+/// Why reading ends that could go on.
+#[derive(Debug)]
+enum Halt {
+    Interrupted,
+    TooLong,
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Halt::Interrupted => "reading was interrupted",
+            Halt::TooLong => "the record is too long",
+        })
+    }
+}
+
+impl StdError for Halt {}
+
+/// The most bytes that one record may have.
+pub(super) fn longest_record() -> u64 {
+    static BYTES: OnceLock<u64> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        let given = std::env::var(LONGEST).ok();
+        let given = given.and_then(|megabytes| megabytes.trim().parse::<u64>().ok());
+        match given {
+            Some(megabytes) => megabytes.max(1).saturating_mul(1 << 20),
+            None => LONGEST_RECORD.min(memory::limit() / SHARE),
+        }
+    })
+}
+
+/// One record, or what holds it, has more than [`longest_record`] bytes. `place` says which.
+pub(super) fn too_long(place: &str) -> Error {
+    let most = longest_record() >> 20;
+    Error::input(format!(
+        "{place}: the record is longer than {most} MB, the most that is taken into memory at once"
+    ))
+    .hint(format!(
+        "check that the file is what it should be; {LONGEST} (now {most}) lets longer ones through"
+    ))
+}
+
+/// Reading at `place` failed.
+pub(super) fn broken(place: &str, error: &io::Error) -> Error {
+    match error.get_ref().and_then(|halt| halt.downcast_ref()) {
+        Some(halt @ Halt::Interrupted) => Error::interrupted(halt.to_string()),
+        Some(Halt::TooLong) => too_long(place),
+        None => Error::input(format!("{place}: the file cannot be read on: {error}"))
+            .hint("the file may be cut short or damaged; fetch or write it again"),
+    }
+}
+
+impl Input {
+    /// The file's bytes as they are.
+    ///
+    /// # Errors
+    /// There is none, it may not be read, or it is no regular file.
+    pub(super) fn file(&self) -> Result<Watched<File>> {
+        let file = files::open(&self.path).map_err(|error| Error::io("read", &self.path, error))?;
+        Ok(self.watched(file))
+    }
+
+    /// The file's text, with `.gz` and `.zst` unpacked.
+    ///
+    /// # Errors
+    /// As of [`file`](Self::file).
+    pub(super) fn text(&self) -> Result<Watched<Box<dyn Read + Send>>> {
+        let file = self.file()?;
+        let text: Box<dyn Read + Send> = match self.path.extension().and_then(|extension| extension.to_str())
+        {
+            Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+            Some("zst") => {
+                let unpacked = zstd::Decoder::new(file);
+                Box::new(unpacked.map_err(|error| broken(&format!("`{}`", self.path.display()), &error))?)
+            }
+            _ => Box::new(file),
+        };
+        Ok(self.watched(text))
+    }
+
+    /// # Errors
+    /// The work shall end.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.stop.is_set() {
+            true => Err(Error::interrupted(Halt::Interrupted.to_string())),
+            false => Ok(()),
+        }
+    }
+
+    fn watched<R>(&self, inner: R) -> Watched<R> {
+        Watched {
+            inner,
+            stop: self.stop.clone(),
+            record: Record::default(),
+        }
+    }
+}
+
+/// Reads until the work shall end.
+pub(super) struct Watched<R> {
+    inner: R,
+    stop: StopFlag,
+    record: Record,
+}
+
+/// Bytes read since a record began, for readers that keep a whole one and have no bound of their own.
+#[derive(Clone, Default)]
+pub(super) struct Record(Option<Arc<AtomicU64>>);
+
+impl Record {
+    /// A record begins.
+    pub(super) fn begin(&self) {
+        if let Some(bytes) = &self.0 {
+            bytes.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<R> Watched<R> {
+    /// Has reading end in the midst of a record that is too long.
+    pub(super) fn by_record(mut self) -> (Self, Record) {
+        self.record = Record(Some(Arc::default()));
+        let record = self.record.clone();
+        (self, record)
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_set() {
+            return Err(io::Error::other(Halt::Interrupted));
+        }
+        let read = self.inner.read(target)?;
+        if let Some(bytes) = &self.record.0
+            && bytes.fetch_add(read as u64, Ordering::Relaxed) > longest_record()
+        {
+            return Err(io::Error::other(Halt::TooLong));
+        }
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Watched<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
