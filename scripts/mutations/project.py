@@ -52,7 +52,7 @@ import "parts/module" as parts;
 let a = torch::arange(12).reshape([3, 4]).float();
 let b = a.mean(0) + parts::double(3);
 print(`${b.sum().item()} ${a[1].to_array()}`);
-let settings = SAEConfig(#{ hook_point_in: "blocks.1.hook_resid_post", d_model: 128, expansion_factor: 4, act_fn: "topk", top_k: 8 });
+let settings = SAEConfig(#{ hook_point_in: "a", hook_point_out: "b", d_model: 128, expansion_factor: 4, act_fn: "topk", top_k: 8 });
 let record = #{ name: "x", "quoted key": [1, 2.5e-3, 'c'], deep: #{ text: "line\\n\\u00e9" } };
 print(record.deep.text.len() + settings.top_k);
 switch record.name { "x" => print("x"), _ => throw `unknown ${record.name}` }
