@@ -17,7 +17,7 @@ EXTREMES = ["0", "-1", "9223372036854775807", "9223372036854775808", "-922337203
 ODD_TEXTS = ["", "x" * 300_000, "a\0b", "\x1b[2J\x1b]0;title\x07", "../../../..", "/", "\u202e\ufeffé🙂", "-1", "null", "{}", "%s%n", "~"]
 
 #: How deep brackets are nested.
-DEPTHS = [200, 5_000, 200_000]
+DEPTHS = [300, 10_000, 200_000]
 
 
 def flip_bit(data: bytes, chance: Chance) -> bytes:
@@ -99,7 +99,7 @@ def at_matches(pattern: str, replacement: Callable[[str, Chance], str]) -> Calla
 
 def nested(old: str, chance: Chance) -> str:
     """`old` inside so many brackets that no recursion survives them; half of the time they are closed again."""
-    opening, closing = chance.choice([("[", "]"), ("(", ")"), ("{", "}"), ("#{a:", "}"), ('{"a":', "}"), ("- ", ""), ("{{", "}}")])
+    opening, closing = chance.choice([("[", "]"), ("[", "]"), ("(", ")"), ("{", "}"), ("#{a:", "}"), ('{"a":', "}"), ("- ", ""), ("-", ""), ("{{", "}}"), ("?", ":")])
     depth = chance.choice(DEPTHS)
     return opening * depth + old + closing * depth * chance.randint(0, 1)
 
@@ -127,10 +127,14 @@ change_symbol = at_matches(r"[^\w\s]", lambda _old, chance: chance.choice(["", "
 RAW = "@raw@"
 
 
-def json_places(value: Any) -> list[tuple[Any, Any]]:
-    """Every container in `value` with each of its keys."""
-    here = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
-    return [(value, key) for key in here] + [place for key in here for place in json_places(value[key])]
+def json_place(value: Any, chance: Chance) -> tuple[Any, Any]:
+    """A container in `value` and one of its keys; those of outer containers are likelier than the many of inner ones."""
+    while True:
+        key = chance.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        inner = value[key]
+        if not isinstance(inner, (dict, list)) or not inner or chance.random() < 0.25:
+            return value, key
+        value = inner
 
 
 def change_value(value: Any, chance: Chance) -> Any:
@@ -145,10 +149,9 @@ def change_value(value: Any, chance: Chance) -> Any:
 
 def change_json(value: Any, chance: Chance) -> Any:
     """`value` with a key removed, renamed or doubled, or with another value, at one place."""
-    places = json_places(value)
-    if not places:
+    if not isinstance(value, (dict, list)) or not value:
         return change_value(value, chance)
-    container, key = chance.choice(places)
+    container, key = json_place(value, chance)
     how = chance.choice(["value", "value", "remove", "rename", "double"])
     if how == "remove":
         del container[key]
@@ -206,9 +209,20 @@ def mutate_numbers(data: bytes, chance: Chance) -> bytes:
 
 
 def bomb(data: bytes, _chance: Chance) -> bytes:
-    """A small compressed file that is 300 MB of one line."""
+    """A small compressed file that is 3 GB of one line: members of a gzip file follow each other."""
     inside = gzip.decompress(data)
-    return gzip.compress(inside[:-2] + b"a" * 300_000_000 + inside[-2:], 1)
+    at = inside.rindex(b'"')
+    return gzip.compress(inside[:at]) + gzip.compress(b"a" * 10_000_000) * 300 + gzip.compress(inside[at:])
+
+
+def in_tail(mutate: Callable[[bytes, Chance], bytes]) -> Callable[[bytes, Chance], bytes]:
+    """`mutate` of the end of a file, where parquet and Arrow have what they say of the rest."""
+
+    def mutated(data: bytes, chance: Chance) -> bytes:
+        at = max(0, len(data) - chance.choice([16, 256, 2048]))
+        return data[:at] + mutate(data[at:], chance)
+
+    return mutated
 
 
 def inside_gzip(mutate: Callable[[bytes, Chance], bytes]) -> Callable[[bytes, Chance], bytes]:
@@ -231,9 +245,11 @@ TEXT = BYTES | {
 JSON = TEXT | {"value changed": mutate_json, "key or value changed": mutate_json, "key changed": mutate_json}
 LINES = TEXT | {"value changed": mutate_json_line, "key or value changed": mutate_json_line}
 TENSORS = BYTES | {"header changed": mutate_header, "header's value changed": mutate_header, "numbers changed": mutate_numbers}
+FOOTED = BYTES | {"bit of the footer flipped": in_tail(flip_bit), "byte of the footer changed": in_tail(overwrite_block),
+                  "bits of the footer flipped": in_tail(flip_bits), "block of the footer deleted": in_tail(delete_block)}
 GZIP = BYTES | {"line inside changed": inside_gzip(mutate_json_line), "bytes inside deleted": inside_gzip(delete_block), "bomb": bomb}
 
 #: What a file is made of → the ways to damage it, by name.
 FORMS: dict[str, dict[str, Callable[[bytes, Chance], bytes]]] = {
-    "bytes": BYTES, "text": TEXT, "json": JSON, "lines": LINES, "tensors": TENSORS, "gzip": GZIP,
+    "bytes": BYTES, "text": TEXT, "json": JSON, "lines": LINES, "tensors": TENSORS, "gzip": GZIP, "footed": FOOTED,
 }

@@ -86,5 +86,5 @@ KINDS = [
 ]
 
 #: Which contents a file has, by the end of its name.
-FORM_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "tensors", ".gz": "gzip", ".toml": "text", ".yaml": "text", ".rhai": "text",
+FORM_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "tensors", ".gz": "gzip", ".parquet": "footed", ".arrow": "footed", ".toml": "text", ".yaml": "text", ".rhai": "text",
            ".csv": "text", ".tsv": "text", ".txt": "text", ".md": "text"}

@@ -56,6 +56,10 @@ let settings = SAEConfig(#{ hook_point_in: "a", hook_point_out: "b", d_model: 12
 let record = #{ name: "x", "quoted key": [1, 2.5e-3, 'c'], deep: #{ text: "line\\n\\u00e9" } };
 print(record.deep.text.len() + settings.top_k);
 switch record.name { "x" => print("x"), _ => throw `unknown ${record.name}` }
+let made = [torch::zeros([2, 3]), torch::linspace(0.0, 1.0, 5), torch::full([2], 7.5), torch::eye(3)];
+let filled = [1, 2];
+filled.pad(5, 0);
+print(filled.len() + blob(4).len() + made[1].cumsum(0).sum().item() + made[0].transpose(0, 1).shape[0]);
 /* the end */ print(parts::NAMES[0] + "!".to_upper());
 """,
     "tokens.rhai": """let model = TransformerLensLanguageModel(LanguageModelConfig(#{
