@@ -49,7 +49,10 @@ def become_other(path: Path, others: list[Path], chance: random.Random) -> None:
 
 
 def forbid(path: Path, _others: list[Path], _chance: random.Random) -> None:
-    """Nobody may read it. (It does nothing to root.)"""
+    """Nobody may read it. (It does nothing to root.) Its other links keep their permissions."""
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
     path.chmod(0)
 
 

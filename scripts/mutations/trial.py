@@ -33,6 +33,9 @@ CODES = (0, 1, 2)
 ALIEN = ["panicked at", "RUST_BACKTRACE", "c10::", "Exception raised from", "frame #", "terminate called", "what():", "has overflowed its stack",
          "memory allocation of"]
 
+#: What the program says when it has turned a panic into an error.
+CAUGHT = "failed by a defect of this program"
+
 #: Part of the cases of a kind in which something else stands in the file's place.
 PLACE_SHARE = 0.12
 
@@ -55,6 +58,11 @@ class Result:
     def accepted(self) -> bool:
         """The program found nothing wrong."""
         return self.code == 0
+
+    @property
+    def caught(self) -> str:
+        """The sentence of an error that was a panic, or nothing."""
+        return next((line.strip() for line in self.text.splitlines() if CAUGHT in line), "")
 
     def line(self) -> str:
         """The case in one line."""

@@ -185,13 +185,17 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What the target makes of `input`; a panic is a fault.
+/// What the target makes of `input`; a panic is a fault, also one that was turned into an error.
 fn judged(target: &Target, input: &[u8]) -> super::Verdict {
-    catch_unwind(AssertUnwindSafe(|| (target.run)(input))).unwrap_or_else(|panic| {
+    let verdict = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         Err(format!("it panics: {}", text.unwrap_or("without a text")))
-    })
+    });
+    match verdict {
+        Ok(outcome) if outcome.contains("by a defect of this program") => Err(outcome),
+        verdict => verdict,
+    }
 }
 
 /// What outcomes of the same kind have in common: nothing from the first to the last quotation mark, for that may hold
