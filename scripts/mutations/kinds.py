@@ -1,6 +1,7 @@
 """What is damaged, and which command of the program then reads it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,13 @@ class Kind:
     typed: str = ""
     #: The file is named on the command line, where a FIFO is a fair thing to wait for.
     named: bool = False
+
+    def paths(self, place: Path) -> list[Path]:
+        """Its files in the project at `place`."""
+        paths = sorted({path for pattern in self.files for path in place.glob(pattern)})
+        if not paths:
+            raise SystemExit(f"the project has no file for the kind `{self.name}`: {' '.join(self.files)}")
+        return paths
 
 
 def kind(name: str, files: str, command: str, **more) -> Kind:
@@ -81,7 +89,7 @@ KINDS = [
     kind("script's argument", "", "run records.rhai data/lines.jsonl {argument}", argument="text"),
     kind("glob", "", "run records.rhai {argument} text", argument="data/*.jsonl"),
     kind("hub's answers", "", "run hub.rhai", server="hub"),
-    kind("web server's answers", "", "check {server}/activations", server="web"),
+    kind("web server's answers", "", "check {server}/activations/blocks.1.hook_resid_post", server="web"),
     kind("object store's answers", "", "check s3://bucket/activations", server="store"),
 ]
 

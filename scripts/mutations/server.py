@@ -99,7 +99,7 @@ DAMAGES = {"another status": other_status, "another body": other_body, "another 
 
 
 class Server:
-    """Serves one case's folder; from one request on its answers are damaged."""
+    """Serves one case's folder; from one request on its answers are damaged, unless `damage` is empty."""
 
     def __init__(self, place: Path, damage: str, chance: random.Random) -> None:
         self.place, self.damage, self.chance = place, damage, chance
@@ -116,7 +116,7 @@ class Server:
         answer = right_answer(self.place, address)
         with self.lock:
             number, self.asked = self.asked, self.asked + 1
-            if number == self.first or number > self.first and not self.once:
+            if self.damage and (number == self.first or number > self.first and not self.once):
                 DAMAGES[self.damage](answer, self.chance)
         return answer
 

@@ -87,10 +87,7 @@ def copy_project(project: Path, place: Path) -> None:
 
 def damage_file(kind: Kind, place: Path, chance: random.Random) -> tuple[Path, str]:
     """Damages one of the kind's files in `place`; which, and how."""
-    files = sorted({path for pattern in kind.files for path in place.glob(pattern)})
-    if not files:
-        raise SystemExit(f"the project has no file for the kind `{kind.name}`: {' '.join(kind.files)}")
-    path = chance.choice(files)
+    path = chance.choice(kind.paths(place))
     if chance.random() < PLACE_SHARE:
         avoided = {"a FIFO"} if kind.named else set()
         avoided |= {"forbidden"} if os.geteuid() == 0 else set()
@@ -129,26 +126,41 @@ class Trial:
         chance = random.Random(f"{self.seed}/{number}")
         place = self.scratch / f"case-{number}"
         copy_project(self.project, place)
-        variables, server, file, argument = environment(place), None, "", kind.argument
-        result = Result(number, kind.name)
+        result, file, argument, server = Result(number, kind.name), "", kind.argument, None
         if kind.server:
             result.damage = chance.choice(list(DAMAGES))
             server = Server(place, result.damage, chance)
-            variables |= served_variables(place, server)
         elif kind.argument:
             argument, result.damage = damage_argument(kind.argument, chance)
         else:
             path, how = damage_file(kind, place, chance)
             file = str(path.relative_to(place))
             result.damage = f"{file} {how}"
+        self.execute(result, kind, place, file, argument, server)
+        judge(result, kind, self.limit)
+        return result
+
+    def check_whole(self, kind: Kind) -> None:
+        """Runs the kind's command on the project as it is: a program that refuses that too would pass every case."""
+        place = self.scratch / f"whole-{KINDS.index(kind)}"
+        copy_project(self.project, place)
+        result = Result(0, kind.name)
+        server = Server(place, "", random.Random(0)) if kind.server else None
+        file = str(kind.paths(place)[0].relative_to(place)) if kind.files else ""
+        self.execute(result, kind, place, file, kind.argument, server)
+        shutil.rmtree(place)
+        if result.code != 0:
+            raise SystemExit(f"`{result.command}` fails on what is whole:\n{result.text}")
+
+    def execute(self, result: Result, kind: Kind, place: Path, file: str, argument: str, server: Server | None) -> None:
+        """Runs the kind's command in `place`."""
         fill = {"file": file, "argument": argument, "server": server.address if server else ""}
         command = [str(self.program), *(word.format(**fill) for word in kind.command.split())]
         result.command = shlex.join(command)
+        variables = environment(place) | (served_variables(place, server) if server else {})
         execute(result, command, place, variables, kind.typed, self.limit)
         if server:
             server.close()
-        judge(result, kind, self.limit)
-        return result
 
 
 def served_variables(place: Path, server: Server) -> dict[str, str]:

@@ -1,5 +1,6 @@
 //! Texts that people write: scripts, configurations, overrides, and what a tokenizer cuts.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -9,6 +10,7 @@ use saescript::runner::TrainSAESettings;
 use saescript::script::source::lexer::Lexer;
 use saescript::text::{SpecialTokens, Tokenizer};
 use saescript::{Error, Host};
+use tempfile::TempDir;
 
 use super::{Target, Verdict, ensure, magnitude};
 
@@ -54,16 +56,25 @@ pub const SCRIPT: Target = Target {
     words: CODE,
 };
 
+thread_local! {
+    /// A host and the folder of its script; a host takes longer to build than a script to parse.
+    static HOST: RefCell<Option<(Host, TempDir)>> = const { RefCell::new(None) };
+}
+
 /// A script is parsed or refused at a place that can be shown.
 fn script(input: &[u8]) -> Verdict {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("script.rhai");
-    std::fs::write(&path, input).expect("written");
-    let mut host = Host::builder().build().expect("a host");
-    match host.check_file(&path) {
-        Ok(()) => Ok("ok".into()),
-        Err(error) => shown(&error),
-    }
+    HOST.with_borrow_mut(|slot| {
+        let (host, folder) = slot.get_or_insert_with(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            (Host::builder().build().expect("a host"), folder)
+        });
+        let path = folder.path().join("script.rhai");
+        std::fs::write(&path, input).expect("written");
+        match host.check_file(&path) {
+            Ok(()) => Ok("ok".into()),
+            Err(error) => shown(&error),
+        }
+    })
 }
 
 /// What a refusal says; it can be rendered, and its place is one of the text.
@@ -189,13 +200,17 @@ fn trace(input: &[u8]) -> Verdict {
     let same = traced.iter().map(|token| token.token).eq(tokens.iter().copied());
     ensure(same, || "other tokens than `encode` gives".into())?;
     let mut covered = vec![false; text.len()];
+    let (mut byte, mut count) = (0, 0);
     for token in &traced {
         let (Some(bytes), Some(characters)) = (&token.bytes, &token.characters) else {
             continue;
         };
         let part = text.get(bytes.clone()).ok_or_else(|| format!("{bytes:?} cuts a character"))?;
         ensure(part.chars().count() == characters.len(), || format!("{bytes:?} are not {characters:?}"))?;
-        ensure(text[..bytes.start].chars().count() == characters.start, || format!("{bytes:?} begin not at {characters:?}"))?;
+        if byte <= bytes.start {
+            (byte, count) = (bytes.start, count + text[byte..bytes.start].chars().count());
+            ensure(count == characters.start, || format!("{bytes:?} begin not at {characters:?}"))?;
+        }
         covered[bytes.clone()].fill(true);
     }
     ensure(covered.iter().all(|covered| *covered), || "a character belongs to no token".into())?;
