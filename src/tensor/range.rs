@@ -45,10 +45,10 @@ fn checked_length(start: impl ToString, end: impl ToString, step: f64, count: f6
     }
     if count < 0.0 {
         let way = if step > 0.0 { "upwards" } else { "downwards" };
-        return Err(Error::input(format!(
-            "no row of numbers leads from {start} {way} to {end}"
-        ))
-        .hint("give a `step` of the other sign, or the end last"));
+        return Err(
+            Error::input(format!("no row of numbers leads from {start} {way} to {end}"))
+                .hint("give a `step` of the other sign, or the end last"),
+        );
     }
     match count < i64::MAX as f64 {
         true => Ok(count as i64),
@@ -94,7 +94,12 @@ pub fn linspace(start: f64, end: f64, steps: i64, (kind, device): (Kind, Device)
     size::admit(&[steps], kind, device)?;
     let ends = [start, end].map(|end| number(end, Kind::Double, Device::Cpu));
     let [start, end] = ends;
-    Ok(Tensor::f_linspace_tensor_tensor(&start?, &end?, steps, (kind, device))?)
+    Ok(Tensor::f_linspace_tensor_tensor(
+        &start?,
+        &end?,
+        steps,
+        (kind, device),
+    )?)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::activations::Batch;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
-use crate::tensor::{Tensor, safetensors};
+use crate::tensor::{DType, Tensor, product, safetensors};
 
 /// One dictionary that is trained, with its trainer.
 pub struct Lane<'a> {
@@ -83,6 +83,10 @@ impl<'a> Lane<'a> {
         let total = self.trainer.total_steps().unwrap_or(0);
         let forecast = Forecast::new(&self.sae.cfg, &self.trainer.cfg, total, rows_of(first, self.sae)?);
         events.note(forecast.to_string())?;
+        let amp = self.trainer.cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
+        if let Some(remark) = product::remark(amp, self.sae.device()) {
+            events.note(remark)?;
+        }
         let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
         checkpoint::remove_unfinished(&path);
         if !goes_on {

@@ -27,4 +27,5 @@ mod safety;
 mod scripts;
 mod session;
 mod setup;
+mod torch;
 mod web;

@@ -151,7 +151,8 @@ impl Builder {
             let owner = Some(function.owner.to_string());
             let known = [Kind::Method, Kind::Function, Kind::Constructor];
             for kind in known {
-                self.entries.remove(&(function.name.to_string(), owner.clone(), kind));
+                self.entries
+                    .remove(&(function.name.to_string(), owner.clone(), kind));
             }
             self.add(Entry {
                 name: function.name.to_string(),

@@ -5,7 +5,7 @@ use rhai::{Dynamic, FuncRegistration, Module};
 use super::{TensorHandle, handle, input_error, shape_text};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf};
-use crate::tensor::{DType, Kind, Tensor, integer, range, size};
+use crate::tensor::{DType, Kind, Tensor, integer, product, range, size};
 
 type Fallible = Result<Tensor, tch::TchError>;
 
@@ -79,6 +79,11 @@ pub fn float_like(like: &Tensor, number: f64) -> Result<Tensor> {
     range::number(number, kind, like.device()).map_err(input_error)
 }
 
+/// A truth value as a scalar beside a tensor.
+fn truth_like(like: &Tensor, value: bool) -> Result<Tensor> {
+    range::whole_number(value.into(), Kind::Bool, like.device()).map_err(input_error)
+}
+
 /// Combines two tensors element by element; `name` is for the error.
 ///
 /// # Errors
@@ -125,7 +130,7 @@ pub fn matrix_product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
     };
     size::admit(&product_shape(&a.size(), &b.size()), a.kind(), a.device())?;
-    a.f_matmul(b).map_err(|error| misfit(input_error(error)))
+    product::matmul(a, b).map_err(|error| misfit(input_error(error)))
 }
 
 /// Shape of a matrix product, or something smaller where libtorch refuses it anyway.
@@ -143,9 +148,10 @@ fn product_shape(a: &[i64], b: &[i64]) -> Vec<i64> {
 /// A whole number to the power of a negative one is no whole number.
 fn check_power(a: &Tensor, exponent: i64) -> Result<()> {
     match integer::is_integral(a.kind()) && exponent < 0 {
-        true => Err(
-            Error::input("whole numbers cannot be raised to a negative power").hint("use floats: `.float()`")
-        ),
+        true => {
+            Err(Error::input("whole numbers cannot be raised to a negative power")
+                .hint("use floats: `.float()`"))
+        }
         false => Ok(()),
     }
 }
@@ -157,7 +163,11 @@ fn tensor(result: Result<Tensor>) -> RhaiResultOf<TensorHandle> {
 /// Puts the operators into `module`.
 pub fn register(module: &mut Module) {
     for &(name, function) in OPERATORS {
-        let add = || FuncRegistration::new(name).in_global_namespace().with_purity(true);
+        let add = || {
+            FuncRegistration::new(name)
+                .in_global_namespace()
+                .with_purity(true)
+        };
         add().set_into_module(module, move |a: &mut TensorHandle, b: TensorHandle| {
             tensor(combine(name, function, a.tensor(), b.tensor()))
         });
@@ -171,7 +181,15 @@ pub fn register(module: &mut Module) {
             let a = a.tensor();
             tensor(float_like(a, b).and_then(|b| combine(name, function, a, &b)))
         });
+        add().set_into_module(module, move |a: &mut TensorHandle, b: bool| {
+            let a = a.tensor();
+            tensor(truth_like(a, b).and_then(|b| combine(name, function, a, &b)))
+        });
         let add = || FuncRegistration::new(name).in_global_namespace();
+        add().set_into_module(module, move |a: bool, b: TensorHandle| {
+            let b = b.tensor();
+            tensor(truth_like(b, a).and_then(|a| combine(name, function, &a, b)))
+        });
         add().set_into_module(module, move |a: i64, b: TensorHandle| {
             let b = b.tensor();
             tensor(integer_like(b, a).and_then(|a| combine(name, function, &a, b)))
@@ -182,9 +200,13 @@ pub fn register(module: &mut Module) {
         });
     }
     let negate = |a: &mut TensorHandle| handle(a.tensor().f_neg());
-    FuncRegistration::new("-").with_purity(true).set_into_module(module, negate);
+    FuncRegistration::new("-")
+        .with_purity(true)
+        .set_into_module(module, negate);
     let not = |a: &mut TensorHandle| handle(a.tensor().f_logical_not());
-    FuncRegistration::new("!").with_purity(true).set_into_module(module, not);
+    FuncRegistration::new("!")
+        .with_purity(true)
+        .set_into_module(module, not);
 }
 
 /// A script's value for a combination.

@@ -85,9 +85,7 @@ impl<'a> Call<'a> {
     /// A text.
     pub fn text(&self, name: &str) -> Result<String> {
         let value = self.get(name);
-        value
-            .into_string()
-            .map_err(|_| self.wrong(name, "a string"))
+        value.into_string().map_err(|_| self.wrong(name, "a string"))
     }
 
     /// A number format, or none.

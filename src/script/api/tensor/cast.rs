@@ -85,13 +85,41 @@ pub const FUNCTIONS: &[Function] = &[
             ("*, device: string? = (), dtype: dtype? = ()", Body::Of(to)),
         ],
     ),
-    cast("cpu", "On the CPU.", &[("", Body::Of(|t, _| one(t.f_to_device(Device::Cpu))))]),
-    cast("double", "As float64.", &[("", Body::Of(|t, _| as_kind(t, Kind::Double)))]),
-    cast("float", "As float32.", &[("", Body::Of(|t, _| as_kind(t, Kind::Float)))]),
-    cast("half", "As float16.", &[("", Body::Of(|t, _| as_kind(t, Kind::Half)))]),
-    cast("bfloat16", "As bfloat16.", &[("", Body::Of(|t, _| as_kind(t, Kind::BFloat16)))]),
-    cast("long", "As int64.", &[("", Body::Of(|t, _| as_kind(t, Kind::Int64)))]),
-    cast("int", "As int32.", &[("", Body::Of(|t, _| as_kind(t, Kind::Int)))]),
+    cast(
+        "cpu",
+        "On the CPU.",
+        &[("", Body::Of(|t, _| one(t.f_to_device(Device::Cpu))))],
+    ),
+    cast(
+        "double",
+        "As float64.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::Double)))],
+    ),
+    cast(
+        "float",
+        "As float32.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::Float)))],
+    ),
+    cast(
+        "half",
+        "As float16.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::Half)))],
+    ),
+    cast(
+        "bfloat16",
+        "As bfloat16.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::BFloat16)))],
+    ),
+    cast(
+        "long",
+        "As int64.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::Int64)))],
+    ),
+    cast(
+        "int",
+        "As int32.",
+        &[("", Body::Of(|t, _| as_kind(t, Kind::Int)))],
+    ),
     cast(
         "bool",
         "As bool: true where an element is not 0.",

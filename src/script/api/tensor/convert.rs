@@ -5,9 +5,9 @@ use rhai::{Array, Dynamic, Module};
 
 use super::{TensorHandle, handle, input_error};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
-use crate::memory;
 use crate::tensor::{DType, Device, Kind, Tensor, size};
 
 /// Puts conversions into `module`.
@@ -169,7 +169,10 @@ const SCRIPT_NUMBER: u64 = 16;
 pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic> {
     let shape = tensor.size();
     let elements = size::elements(&shape)?;
-    memory::admit(elements.saturating_mul(2 * SCRIPT_NUMBER), "an array of a tensor's numbers")?;
+    memory::admit(
+        elements.saturating_mul(2 * SCRIPT_NUMBER),
+        "an array of a tensor's numbers",
+    )?;
     let values = numbers(tensor).map_err(input_error)?;
     Ok(nest(&mut values.into_iter(), &shape))
 }

@@ -154,10 +154,7 @@ fn admit_all(tensors: &[Tensor]) -> Result<()> {
     size::admit(&[elements], first.kind(), first.device())
 }
 
-fn joined(
-    call: &Call<'_>,
-    join: fn(&[Tensor], i64) -> Result<Tensor, tch::TchError>,
-) -> Result<Dynamic> {
+fn joined(call: &Call<'_>, join: fn(&[Tensor], i64) -> Result<Tensor, tch::TchError>) -> Result<Dynamic> {
     let tensors = call.tensors("tensors")?;
     admit_all(&tensors)?;
     one(join(&tensors, call.int("dim")?))
@@ -230,22 +227,34 @@ pub const FUNCTIONS: &[Function] = &[
     free(
         "zeros",
         "Zeros of a shape: `torch::zeros([2, 3])` or `torch::zeros(2, 3)`.",
-        &[(SHAPE, Body::Free(|call| of_shape(call, |shape, options| Tensor::f_zeros(shape, options))))],
+        &[(
+            SHAPE,
+            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_zeros(shape, options))),
+        )],
     ),
     free(
         "ones",
         "Ones of a shape.",
-        &[(SHAPE, Body::Free(|call| of_shape(call, |shape, options| Tensor::f_ones(shape, options))))],
+        &[(
+            SHAPE,
+            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_ones(shape, options))),
+        )],
     ),
     free(
         "rand",
         "Uniform random numbers in 0..1; `torch::manual_seed` makes them repeatable.",
-        &[(SHAPE, Body::Free(|call| of_shape(call, |shape, options| Tensor::f_rand(shape, options))))],
+        &[(
+            SHAPE,
+            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_rand(shape, options))),
+        )],
     ),
     free(
         "randn",
         "Random numbers of the standard normal distribution.",
-        &[(SHAPE, Body::Free(|call| of_shape(call, |shape, options| Tensor::f_randn(shape, options))))],
+        &[(
+            SHAPE,
+            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_randn(shape, options))),
+        )],
     ),
     free(
         "randint",
@@ -261,7 +270,11 @@ pub const FUNCTIONS: &[Function] = &[
             ),
         ],
     ),
-    free("randperm", "The numbers 0 to `n - 1` in random order.", &[("n: int", Body::Free(permutation))]),
+    free(
+        "randperm",
+        "The numbers 0 to `n - 1` in random order.",
+        &[("n: int", Body::Free(permutation))],
+    ),
     free(
         "full",
         "A shape filled with one number.",
@@ -356,6 +369,9 @@ pub const FUNCTIONS: &[Function] = &[
     free(
         "where",
         "`input` where `condition` is true, else `other`; each may be a number.",
-        &[("condition: Tensor, input: Tensor|number, other: Tensor|number", Body::Free(choose))],
+        &[(
+            "condition: Tensor, input: Tensor|number, other: Tensor|number",
+            Body::Free(choose),
+        )],
     ),
 ];

@@ -12,7 +12,12 @@ use crate::tensor::{Tensor, integer, size};
 /// A function of one tensor without further arguments.
 macro_rules! unary {
     ($name:literal, $docs:literal, $call:expr) => {
-        elementwise($name, $docs, Home::Both, &[("", Body::Of(|t, _| one(($call)(t))))])
+        elementwise(
+            $name,
+            $docs,
+            Home::Both,
+            &[("", Body::Of(|t, _| one(($call)(t))))],
+        )
     };
 }
 
@@ -23,7 +28,10 @@ macro_rules! binary {
             $name,
             $docs,
             Home::Both,
-            &[("other: Tensor|number", Body::Of(|t, call| with_other($name, $function, t, call)))],
+            &[(
+                "other: Tensor|number",
+                Body::Of(|t, call| with_other($name, $function, t, call)),
+            )],
         )
     };
 }
@@ -45,7 +53,8 @@ const fn elementwise(
 
 /// The functions of one tensor.
 pub const UNARY: &[Function] = &[
-    unary!("relu", "The larger of each element and 0.", |t: &Tensor| t.f_relu()),
+    unary!("relu", "The larger of each element and 0.", |t: &Tensor| t
+        .f_relu()),
     elementwise(
         "gelu",
         "Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
@@ -73,7 +82,8 @@ pub const UNARY: &[Function] = &[
     unary!("cos", "Cosine of radians.", |t: &Tensor| t.f_cos()),
     unary!("floor", "The next whole number below.", |t: &Tensor| t.f_floor()),
     unary!("ceil", "The next whole number above.", |t: &Tensor| t.f_ceil()),
-    unary!("trunc", "The next whole number towards 0.", |t: &Tensor| t.f_trunc()),
+    unary!("trunc", "The next whole number towards 0.", |t: &Tensor| t
+        .f_trunc()),
     elementwise(
         "round",
         "The nearest whole number, halves to even, or the nearest with so many `decimals`: \
@@ -87,14 +97,20 @@ pub const UNARY: &[Function] = &[
             }),
         )],
     ),
-    unary!("isnan", "true where an element is not a number.", |t: &Tensor| t.f_isnan()),
-    unary!("isinf", "true where an element is infinite.", |t: &Tensor| t.f_isinf()),
+    unary!("isnan", "true where an element is not a number.", |t: &Tensor| t
+        .f_isnan()),
+    unary!("isinf", "true where an element is infinite.", |t: &Tensor| t
+        .f_isinf()),
     unary!(
         "isfinite",
         "true where an element is neither infinite nor not a number.",
         |t: &Tensor| t.f_isfinite()
     ),
-    unary!("logical_not", "true where an element is 0 or false.", |t: &Tensor| t.f_logical_not()),
+    unary!(
+        "logical_not",
+        "true where an element is 0 or false.",
+        |t: &Tensor| t.f_logical_not()
+    ),
 ];
 
 fn with_other(name: &str, function: Binary, tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
@@ -132,7 +148,12 @@ fn power(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
             Error::input("whole numbers cannot be raised to a negative power").hint("use floats: `.float()`")
         );
     }
-    combined("pow", |a, b| a.f_pow(b), tensor, &call.operand("exponent", tensor)?)
+    combined(
+        "pow",
+        |a, b| a.f_pow(b),
+        tensor,
+        &call.operand("exponent", tensor)?,
+    )
 }
 
 /// Bounds on both sides, one of which may be missing.
@@ -166,7 +187,11 @@ fn product(tensor: &Tensor, call: &Call<'_>, name: &str) -> Result<Dynamic> {
 /// Both have to be vectors.
 fn outer(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let other = call.tensor("vec2")?;
-    size::admit(&[tensor.size(), other.size()].concat(), tensor.kind(), tensor.device())?;
+    size::admit(
+        &[tensor.size(), other.size()].concat(),
+        tensor.kind(),
+        tensor.device(),
+    )?;
     one(tensor.f_outer(&other))
 }
 
@@ -178,24 +203,44 @@ pub const BINARY: &[Function] = &[
         "add",
         "The sum with `other`, taken `alpha` times.",
         Home::Both,
-        &[(PLUS_ALPHA, Body::Of(|t, call| times_alpha("add", |a, b| a.f_add(b), t, call)))],
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| times_alpha("add", |a, b| a.f_add(b), t, call)),
+        )],
     ),
     elementwise(
         "sub",
         "The difference to `other`, taken `alpha` times.",
         Home::Both,
-        &[(PLUS_ALPHA, Body::Of(|t, call| times_alpha("sub", |a, b| a.f_sub(b), t, call)))],
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| times_alpha("sub", |a, b| a.f_sub(b), t, call)),
+        )],
     ),
-    binary!("mul", "The product of each element with `other`'s.", |a, b| a.f_mul(b)),
+    binary!("mul", "The product of each element with `other`'s.", |a, b| a
+        .f_mul(b)),
     elementwise(
         "div",
         "The true quotient, or one rounded by `rounding_mode` (\"floor\", \"trunc\").",
         Home::Both,
-        &[("other: Tensor|number, *, rounding_mode: string? = ()", Body::Of(divide))],
+        &[(
+            "other: Tensor|number, *, rounding_mode: string? = ()",
+            Body::Of(divide),
+        )],
     ),
-    binary!("floor_divide", "The quotient, rounded down.", |a, b| integer::divide(a, b, "floor")),
-    binary!("remainder", "The remainder, with the sign of `other`.", integer::remainder),
-    binary!("fmod", "The remainder, with the sign of the tensor.", integer::fmod),
+    binary!("floor_divide", "The quotient, rounded down.", |a, b| {
+        integer::divide(a, b, "floor")
+    }),
+    binary!(
+        "remainder",
+        "The remainder, with the sign of `other`.",
+        integer::remainder
+    ),
+    binary!(
+        "fmod",
+        "The remainder, with the sign of the tensor.",
+        integer::fmod
+    ),
     elementwise(
         "pow",
         "Each element to the power of `exponent`.",
@@ -204,22 +249,43 @@ pub const BINARY: &[Function] = &[
     ),
     binary!("eq", "true where elements are equal.", |a, b| a.f_eq_tensor(b)),
     binary!("ne", "true where elements differ.", |a, b| a.f_ne_tensor(b)),
-    binary!("lt", "true where the tensor's element is less.", |a, b| a.f_lt_tensor(b)),
-    binary!("le", "true where the tensor's element is less or equal.", |a, b| a.f_le_tensor(b)),
-    binary!("gt", "true where the tensor's element is greater.", |a, b| a.f_gt_tensor(b)),
-    binary!("ge", "true where the tensor's element is greater or equal.", |a, b| a.f_ge_tensor(b)),
-    binary!("logical_and", "true where both are true.", |a, b| a.f_logical_and(b)),
+    binary!("lt", "true where the tensor's element is less.", |a, b| a
+        .f_lt_tensor(b)),
+    binary!(
+        "le",
+        "true where the tensor's element is less or equal.",
+        |a, b| a.f_le_tensor(b)
+    ),
+    binary!("gt", "true where the tensor's element is greater.", |a, b| a
+        .f_gt_tensor(b)),
+    binary!(
+        "ge",
+        "true where the tensor's element is greater or equal.",
+        |a, b| a.f_ge_tensor(b)
+    ),
+    binary!("logical_and", "true where both are true.", |a, b| a
+        .f_logical_and(b)),
     binary!("logical_or", "true where one is true.", |a, b| a.f_logical_or(b)),
-    binary!("logical_xor", "true where just one is true.", |a, b| a.f_logical_xor(b)),
-    binary!("maximum", "The larger of each element and `other`'s, which may be a number.", |a, b| a
-        .f_maximum(b)),
-    binary!("minimum", "The smaller of each element and `other`'s, which may be a number.", |a, b| a
-        .f_minimum(b)),
+    binary!("logical_xor", "true where just one is true.", |a, b| a
+        .f_logical_xor(b)),
+    binary!(
+        "maximum",
+        "The larger of each element and `other`'s, which may be a number.",
+        |a, b| a.f_maximum(b)
+    ),
+    binary!(
+        "minimum",
+        "The smaller of each element and `other`'s, which may be a number.",
+        |a, b| a.f_minimum(b)
+    ),
     elementwise(
         "clamp",
         "Each element, but no less than `min` and no more than `max`.",
         Home::Both,
-        &[("min: Tensor|number? = (), max: Tensor|number? = ()", Body::Of(clamp))],
+        &[(
+            "min: Tensor|number? = (), max: Tensor|number? = ()",
+            Body::Of(clamp),
+        )],
     ),
     elementwise(
         "allclose",

@@ -180,14 +180,19 @@ impl Ready {
     /// The complaint of the signature that fits best, and how the function can be called.
     fn refusal(&self, mismatches: Vec<Mismatch>, in_torch: bool) -> Error {
         let name = self.function.name;
-        let best = mismatches.into_iter().rev().max_by_key(|mismatch| mismatch.fitting);
+        let best = mismatches
+            .into_iter()
+            .rev()
+            .max_by_key(|mismatch| mismatch.fitting);
         let error = match best {
             Some(mismatch) => mismatch.error.context(format!("in the call of `{name}`")),
             None => Error::input(format!("`{name}` cannot be called like this")),
         };
-        self.written(in_torch).into_iter().fold(error, |error, signature| {
-            error.hint(format!("it can be called as `{signature}`"))
-        })
+        self.written(in_torch)
+            .into_iter()
+            .fold(error, |error, signature| {
+                error.hint(format!("it can be called as `{signature}`"))
+            })
     }
 
     fn most_arguments(&self) -> usize {
@@ -259,14 +264,20 @@ impl Ready {
 
 /// Puts the methods into `module`.
 pub fn register_methods(module: &mut Module) {
-    for ready in FUNCTIONS.iter().filter(|ready| matches!(ready.function.home, Home::Method | Home::Both)) {
+    for ready in FUNCTIONS
+        .iter()
+        .filter(|ready| matches!(ready.function.home, Home::Method | Home::Both))
+    {
         ready.register(module, false);
     }
 }
 
 /// Puts the functions into `torch::`.
 pub fn register_functions(torch: &mut Module) {
-    for ready in FUNCTIONS.iter().filter(|ready| ready.function.home != Home::Method) {
+    for ready in FUNCTIONS
+        .iter()
+        .filter(|ready| ready.function.home != Home::Method)
+    {
         ready.register(torch, true);
     }
 }

@@ -59,13 +59,19 @@ pub const FUNCTIONS: &[Function] = &[
     in_place(
         "add_",
         "Adds a number or a tensor, taken `alpha` times, in place and returns the tensor; gradients do not see it.",
-        &[(PLUS_ALPHA, Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_add_(b))))],
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_add_(b))),
+        )],
     ),
     in_place(
         "sub_",
         "Subtracts a number or a tensor, taken `alpha` times, in place and returns the tensor; gradients do not see \
          it. `p.sub_(p.grad * lr)` is a step of gradient descent.",
-        &[(PLUS_ALPHA, Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_sub_(b))))],
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_sub_(b))),
+        )],
     ),
     in_place(
         "mul_",

@@ -128,13 +128,16 @@ const OVER_ONE: &str = "dim: int, keepdim: bool = false -> map";
 const OPTIONAL_DIM: &str = "dim: int? = (), keepdim: bool = false";
 const UNBIASED: &str = "unbiased: bool";
 const DIM_UNBIASED: &str = "dim: int|array?, unbiased: bool = true, keepdim: bool = false";
-const CORRECTION: &str =
-    "dim: int|array? = (), *, correction: number? = 1, keepdim: bool = false";
+const CORRECTION: &str = "dim: int|array? = (), *, correction: number? = 1, keepdim: bool = false";
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
     reduction("sum", "Sum of the elements.", &[(OVER_DIMS, Body::Of(sum))]),
-    reduction("mean", "Mean of the elements; of whole numbers in float32.", &[(OVER_DIMS, Body::Of(mean))]),
+    reduction(
+        "mean",
+        "Mean of the elements; of whole numbers in float32.",
+        &[(OVER_DIMS, Body::Of(mean))],
+    ),
     reduction(
         "prod",
         "Product of the elements.",
@@ -161,8 +164,8 @@ pub const FUNCTIONS: &[Function] = &[
         ],
     ),
     reduction(
-        "var",
-        "Variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        "variance",
+        "PyTorch's `var`, which is a word of the language: variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
         &[
             (UNBIASED, Body::Of(var)),
             (DIM_UNBIASED, Body::Of(var)),
@@ -188,7 +191,10 @@ pub const FUNCTIONS: &[Function] = &[
                 OVER_ONE,
                 Body::Of(|t, call| values_and_indices(t.f_max_dim(call.int("dim")?, call.flag("keepdim")?))),
             ),
-            ("other: Tensor", Body::Of(|t, call| one(t.f_maximum(&call.tensor("other")?)))),
+            (
+                "other: Tensor",
+                Body::Of(|t, call| one(t.f_maximum(&call.tensor("other")?))),
+            ),
         ],
     ),
     reduction(
@@ -201,7 +207,10 @@ pub const FUNCTIONS: &[Function] = &[
                 OVER_ONE,
                 Body::Of(|t, call| values_and_indices(t.f_min_dim(call.int("dim")?, call.flag("keepdim")?))),
             ),
-            ("other: Tensor", Body::Of(|t, call| one(t.f_minimum(&call.tensor("other")?)))),
+            (
+                "other: Tensor",
+                Body::Of(|t, call| one(t.f_minimum(&call.tensor("other")?))),
+            ),
         ],
     ),
     reduction(
@@ -275,9 +284,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("-> bool", Body::Of(|t, _| truth(t.f_all()))),
             (
                 "dim: int|array, keepdim: bool = false",
-                Body::Of(|t, call| {
-                    one(t.f_all_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))
-                }),
+                Body::Of(|t, call| one(t.f_all_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))),
             ),
         ],
     ),
@@ -288,9 +295,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("-> bool", Body::Of(|t, _| truth(t.f_any()))),
             (
                 "dim: int|array, keepdim: bool = false",
-                Body::Of(|t, call| {
-                    one(t.f_any_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))
-                }),
+                Body::Of(|t, call| one(t.f_any_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))),
             ),
         ],
     ),

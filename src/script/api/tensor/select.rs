@@ -45,7 +45,10 @@ fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
     let (dim, index) = (call.int("dim")?, call.tensor("index")?);
     let rank = tensor.dim() as i64;
     let at = if dim < 0 { dim + rank } else { dim };
-    if let Some(count) = usize::try_from(at).ok().and_then(|at| tensor.size().get(at).copied()) {
+    if let Some(count) = usize::try_from(at)
+        .ok()
+        .and_then(|at| tensor.size().get(at).copied())
+    {
         check_indices(&index, count)?;
     }
     Ok((dim, index))
@@ -53,7 +56,12 @@ fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
 
 fn index_select(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let (dim, index) = index(tensor, call)?;
-    let rows = tensor.size().get(dim.unsigned_abs() as usize).copied().unwrap_or(1).max(1);
+    let rows = tensor
+        .size()
+        .get(dim.unsigned_abs() as usize)
+        .copied()
+        .unwrap_or(1)
+        .max(1);
     let elements = (tensor.numel() as i64 / rows).saturating_mul(index.numel() as i64);
     size::admit(&[elements], tensor.kind(), tensor.device())?;
     one(tensor.f_index_select(dim, &index))
@@ -84,8 +92,9 @@ fn split(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     several(match call.int("split_size") {
         Ok(size) if size > 0 => tensor.f_split(size, dim),
         Ok(size) => {
-            let sentence = format!("`split_size` is at least 1, but was given {size}");
-            return Err(Error::input(sentence).under("split_size"));
+            return Err(Error::input(format!(
+                "`split_size` is at least 1, but was given {size}"
+            )));
         }
         Err(_) => tensor.f_split_with_sizes(call.sizes("split_size")?, dim),
     })
@@ -94,7 +103,9 @@ fn split(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 fn chunk(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     match call.int("chunks")? {
         chunks if chunks > 0 => several(tensor.f_chunk(chunks, call.int("dim")?)),
-        chunks => Err(Error::input(format!("`chunks` is at least 1, but was given {chunks}"))),
+        chunks => Err(Error::input(format!(
+            "`chunks` is at least 1, but was given {chunks}"
+        ))),
     }
 }
 
@@ -197,7 +208,10 @@ pub const FUNCTIONS: &[Function] = &[
         "The elements where `mask` is true, in one dimension.",
         Home::Both,
         Memory::Like,
-        &[("mask: Tensor", Body::Of(|t, call| one(t.f_masked_select(&call.tensor("mask")?))))],
+        &[(
+            "mask: Tensor",
+            Body::Of(|t, call| one(t.f_masked_select(&call.tensor("mask")?))),
+        )],
     ),
     selection(
         "nonzero",
@@ -238,7 +252,10 @@ pub const FUNCTIONS: &[Function] = &[
         "Every entry along `dim` as a tensor of its own.",
         Home::Both,
         Memory::Own,
-        &[("dim: int = 0 -> array", Body::Of(|t, call| several(t.f_unbind(call.int("dim")?))))],
+        &[(
+            "dim: int = 0 -> array",
+            Body::Of(|t, call| several(t.f_unbind(call.int("dim")?))),
+        )],
     ),
     selection(
         "narrow",
@@ -255,14 +272,20 @@ pub const FUNCTIONS: &[Function] = &[
         "The lower triangle up to `diagonal`, zeros elsewhere.",
         Home::Both,
         Memory::Like,
-        &[("diagonal: int = 0", Body::Of(|t, call| one(t.f_tril(call.int("diagonal")?))))],
+        &[(
+            "diagonal: int = 0",
+            Body::Of(|t, call| one(t.f_tril(call.int("diagonal")?))),
+        )],
     ),
     selection(
         "triu",
         "The upper triangle from `diagonal` on, zeros elsewhere.",
         Home::Both,
         Memory::Like,
-        &[("diagonal: int = 0", Body::Of(|t, call| one(t.f_triu(call.int("diagonal")?))))],
+        &[(
+            "diagonal: int = 0",
+            Body::Of(|t, call| one(t.f_triu(call.int("diagonal")?))),
+        )],
     ),
     selection(
         "diag",
@@ -276,7 +299,10 @@ pub const FUNCTIONS: &[Function] = &[
         "The entries along `dims` in reverse order.",
         Home::Method,
         Memory::Like,
-        &[("dims: int...|array", Body::Of(|t, call| one(t.f_flip(call.sizes("dims")?))))],
+        &[(
+            "dims: int...|array",
+            Body::Of(|t, call| one(t.f_flip(call.sizes("dims")?))),
+        )],
     ),
 ];
 

@@ -41,11 +41,13 @@ fn view(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let shape = call.sizes("size")?;
     check_rank(shape.len())?;
     let result = tensor.f_view_(shape);
-    one(result).map_err(|error| match error.message().contains("view size is not compatible") {
-        true => Error::input("the elements do not lie in memory in the order that this view needs")
-            .hint("use `reshape`, which copies them where that is so"),
-        false => error,
-    })
+    one(result).map_err(
+        |error| match error.message().contains("view size is not compatible") {
+            true => Error::input("the elements do not lie in memory in the order that this view needs")
+                .hint("use `reshape`, which copies them where that is so"),
+            false => error,
+        },
+    )
 }
 
 fn repeat(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
@@ -75,11 +77,17 @@ fn size_of(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let Some(dim) = call.optional_int("dim")? else {
         return Ok(sizes.into_iter().map(Dynamic::from).collect::<Array>().into());
     };
-    let index = if dim < 0 { dim.saturating_add(sizes.len() as i64) } else { dim };
+    let index = if dim < 0 {
+        dim.saturating_add(sizes.len() as i64)
+    } else {
+        dim
+    };
     let size = usize::try_from(index).ok().and_then(|index| sizes.get(index));
     match size {
         Some(size) => Ok((*size).into()),
-        None => Err(Error::input(format!("there is no dimension {dim} in shape {sizes:?}"))),
+        None => Err(Error::input(format!(
+            "there is no dimension {dim} in shape {sizes:?}"
+        ))),
     }
 }
 
@@ -127,7 +135,10 @@ pub const FUNCTIONS: &[Function] = &[
         "size",
         "Sizes of all dimensions, or of one; negative numbers count from the end.",
         Home::Method,
-        &[("-> array", Body::Of(size_of)), ("dim: int -> int", Body::Of(size_of))],
+        &[
+            ("-> array", Body::Of(size_of)),
+            ("dim: int -> int", Body::Of(size_of)),
+        ],
     ),
     shaped(
         "dim",
@@ -150,18 +161,29 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_transpose(call.int("dim0")?, call.int("dim1")?))),
         )],
     ),
-    shaped("t", "The matrix transposed.", Home::Both, &[("", Body::Of(|t, _| one(t.f_tr())))]),
+    shaped(
+        "t",
+        "The matrix transposed.",
+        Home::Both,
+        &[("", Body::Of(|t, _| one(t.f_tr())))],
+    ),
     shaped(
         "permute",
         "Dimensions in the given order.",
         Home::Method,
-        &[("dims: int...|array", Body::Of(|t, call| one(t.f_permute(call.sizes("dims")?))))],
+        &[(
+            "dims: int...|array",
+            Body::Of(|t, call| one(t.f_permute(call.sizes("dims")?))),
+        )],
     ),
     shaped(
         "reshape",
         "The same elements in another shape; one size may be -1.",
         Home::Method,
-        &[("shape: int...|array", Body::Of(|t, call| reshape(t, call.sizes("shape")?)))],
+        &[(
+            "shape: int...|array",
+            Body::Of(|t, call| reshape(t, call.sizes("shape")?)),
+        )],
     ),
     shaped(
         "view",

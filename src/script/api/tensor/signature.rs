@@ -144,7 +144,9 @@ impl Signature {
 
     /// Where the argument called `name` stands.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.parameters.iter().position(|parameter| parameter.name == name)
+        self.parameters
+            .iter()
+            .position(|parameter| parameter.name == name)
     }
 
     /// The most arguments that a call can have, a map of named ones included.
@@ -168,7 +170,12 @@ impl Signature {
             .map_err(|error| Mismatch { error, fitting })
     }
 
-    fn bind_counting(&self, positional: &[Dynamic], named: &Map, fitting: &mut usize) -> Result<Vec<Dynamic>> {
+    fn bind_counting(
+        &self,
+        positional: &[Dynamic],
+        named: &Map,
+        fitting: &mut usize,
+    ) -> Result<Vec<Dynamic>> {
         let gathered = self.gathered(positional);
         let positional = gathered.as_deref().unwrap_or(positional);
         let most = self.positional().count();
@@ -191,7 +198,8 @@ impl Signature {
                 }
                 (None, None, Some(default)) => default.value(),
                 (None, None, None) => {
-                    let sentence = format!("the argument `{}` is missing: {}", parameter.name, parameter.kind);
+                    let sentence =
+                        format!("the argument `{}` is missing: {}", parameter.name, parameter.kind);
                     return Err(Error::input(sentence));
                 }
             };
@@ -246,7 +254,10 @@ mod tests {
         let signature = "dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()";
         let named = |name: &str, value: Dynamic| Map::from([(name.into(), value)]);
         assert_eq!(bound(signature, &[], &Map::new()), "() false ()");
-        assert_eq!(bound(signature, &[1.into(), true.into()], &Map::new()), "1 true ()");
+        assert_eq!(
+            bound(signature, &[1.into(), true.into()], &Map::new()),
+            "1 true ()"
+        );
         assert_eq!(
             bound(signature, &[], &named("keepdim", true.into())),
             "() true ()"
@@ -260,9 +271,7 @@ mod tests {
             "`dim` was given twice"
         );
         assert!(bound(signature, &[], &named("keepdims", true.into())).contains("unknown argument"));
-        assert!(
-            bound(signature, &[1.into(), true.into(), 5.into()], &Map::new()).contains("at most 2")
-        );
+        assert!(bound(signature, &[1.into(), true.into(), 5.into()], &Map::new()).contains("at most 2"));
         assert!(bound("dim: int", &[], &Map::new()).contains("`dim` is missing"));
     }
 
