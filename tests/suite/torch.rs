@@ -20,29 +20,23 @@ fn fixture(name: &str) -> Value {
 /// Where scripts differ from PyTorch's signatures, and why. Everything else has to agree: in the names, the order, the
 /// types and the defaults of all arguments. What PyTorch takes and scripts do not is an error that shows the signature.
 const DIFFERENCES: &[(&str, &str)] = &[
-    // Arguments of one word in PyTorch's Python part, without their types and defaults in the stubs.
-    (
-        "Tensor.backward",
-        "takes none of the arguments: the gradient starts from a number",
-    ),
-    // Numbers, strings and arrays where PyTorch has overloads for each.
-    ("Tensor.copy_", "takes numbers and arrays beside tensors"),
-    (
-        "Tensor.quantile",
-        "takes an array of quantiles, as it takes arrays everywhere",
-    ),
-    (
-        "torch.quantile",
-        "takes an array of quantiles, as it takes arrays everywhere",
-    ),
-    (
-        "Tensor.to",
-        "takes `device` and `dtype` by name together, and a dtype's name",
-    ),
-    (
-        "torch.tensor",
-        "is written in C++ and has no signature with its defaults in the stubs",
-    ),
+    ("Tensor.copy_", "documented with `src`, in the stubs it is `other`; takes numbers and arrays as well"),
+    ("Tensor.requires_grad_", "documented with `requires_grad`, in the stubs it is `mode`"),
+    ("torch.split", "calls its argument `split_size`, as the method does, and not `split_size_or_sections`"),
+    // Numbers and arrays where PyTorch wants a tensor made of them.
+    ("Tensor.quantile", "takes an array of quantiles"),
+    ("torch.quantile", "takes an array of quantiles"),
+    ("torch.where", "takes numbers under the names of tensors; PyTorch calls them `self`"),
+    ("Tensor.maximum", "takes a number"),
+    ("torch.maximum", "takes a number"),
+    ("Tensor.minimum", "takes a number"),
+    ("torch.minimum", "takes a number"),
+    ("Tensor.logical_and", "takes a number"),
+    ("torch.logical_and", "takes a number"),
+    ("Tensor.logical_or", "takes a number"),
+    ("torch.logical_or", "takes a number"),
+    ("Tensor.logical_xor", "takes a number"),
+    ("torch.logical_xor", "takes a number"),
 ];
 
 struct Parameter {
@@ -119,11 +113,14 @@ fn misfit(ours: &[Parameter], theirs: &Value) -> Option<String> {
     let positional = theirs["positional"].as_array().expect("a list");
     let named = theirs["named"].as_array().expect("a list");
     let own = |argument: &Value| {
-        let name = argument["name"].as_str();
+        let name = argument["name"].as_str().map(|name| if name == "self" { "input" } else { name });
         ours.iter()
             .find(|parameter| Some(parameter.name.as_str()) == name)
     };
     for (at, parameter) in ours.iter().enumerate() {
+        if at == 0 && parameter.name == "input" && theirs["positional"][0]["name"] == "self" {
+            continue;
+        }
         let same = |argument: &&Value| argument["name"] == parameter.name.as_str();
         let found = match parameter.named {
             false => positional.get(at).filter(same),
@@ -163,7 +160,10 @@ fn foreign_types(ours: &[Parameter], all: &[Value]) -> Option<String> {
         });
         let types: Vec<String> = everywhere
             .flatten()
-            .filter(|argument| argument["name"] == parameter.name.as_str())
+            .filter(|argument| {
+                argument["name"] == parameter.name.as_str()
+                    || (parameter.name == "input" && argument["name"] == "self")
+            })
             .filter_map(|argument| argument["type"].as_str().map(str::to_string))
             .collect();
         let foreign = |kind: &&String| !types.iter().any(|theirs| takes(theirs, kind));

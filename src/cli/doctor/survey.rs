@@ -43,7 +43,7 @@ pub(super) struct Processor {
     /// Those libtorch uses within one operation.
     pub(super) threads: usize,
     instructions: Vec<&'static str>,
-    /// Those of [`INSTRUCTIONS`] that it lacks.
+    /// Those of [`INSTRUCTIONS`] that it lacks, of an x86 one.
     lacking: Vec<&'static str>,
     /// How products are done in half precision: dtype, and whether by the processor's own instructions.
     half_products: [(&'static str, bool); 2],
@@ -73,13 +73,14 @@ impl Processor {
     pub(super) fn survey() -> Self {
         let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name| value_of(&text, name).unwrap_or_default();
-        let flags: Vec<&str> = field("flags").split_whitespace().collect();
+        let flags = field("flags");
+        let has = |flag: &str| flags.split_whitespace().any(|known| known == flag);
         Processor {
             model: field("model name").to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: tch::get_num_threads().max(1) as usize,
-            instructions: named(|flag| flags.contains(&flag)),
-            lacking: named(|flag| !flags.contains(&flag)),
+            instructions: named(has),
+            lacking: if has("sse2") { named(|flag| !has(flag)) } else { Vec::new() },
             half_products: [("bfloat16", Kind::BFloat16), ("float16", Kind::Half)]
                 .map(|(name, kind)| (name, product::instead_of(kind, Device::Cpu).is_none())),
             mkl: tch::utils::has_mkl(),

@@ -138,7 +138,7 @@ fn the_unembedding_agrees_with_transformer_lens() {
         let model = load(&folder, Backend::TransformerLens);
         let mut ours = model.W_U().expect("W_U");
         if is_capped(&model) {
-            let mean = ours.mean_dim(-1, true, None);
+            let mean = ours.mean_dim(-1, true, None::<Kind>);
             assert!(
                 f64::try_from(mean.abs().max()).expect("a number") > TOLERANCE,
                 "W_U was centred"
