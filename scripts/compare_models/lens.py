@@ -81,7 +81,9 @@ class Lens:
         state = {name: tensor.detach().clone() for name, tensor in state.items()}
         self.model = HookedTransformer(cfg)
         centred = folded and cfg.normalization_type.startswith("LN")
-        self.model.load_and_process_state_dict(state, fold_ln=folded, center_writing_weights=centred, center_unembed=folded, fold_value_biases=folded)
+        # As its `from_pretrained` does: before a soft cap centring would change the probabilities.
+        unembed = folded and cfg.output_logits_soft_cap <= 0
+        self.model.load_and_process_state_dict(state, fold_ln=folded, center_writing_weights=centred, center_unembed=unembed, fold_value_biases=folded)
 
     @torch.no_grad()
     def activations(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -343,9 +343,9 @@ pub(super) fn product(x: &Tensor, weight: &Tensor, amp: Option<DType>) -> Result
     let kind = weight.f_kind()?;
     match amp.map(DType::kind) {
         Some(amp) if amp != kind && kind != Kind::Double => {
-            let rounded = x.f_to_kind(amp)?.f_matmul(&weight.f_to_kind(amp)?)?;
+            let rounded = crate::tensor::product::matmul(&x.f_to_kind(amp)?, &weight.f_to_kind(amp)?)?;
             Ok(rounded.f_to_kind(kind)?)
         }
-        _ => Ok(x.f_matmul(weight)?),
+        _ => Ok(crate::tensor::product::matmul(x, weight)?),
     }
 }

@@ -4,7 +4,8 @@
 //! what changes an activation is done here, each tensor in single precision before it is cast:
 //! - in LayerNorm models everything that is written to the residual stream loses its mean over d_model;
 //! - value biases, and what LayerNorm's bias adds to the values, move into attention's output bias;
-//! - logits lose their mean over the vocabulary.
+//! - logits lose their mean over the vocabulary, unless they are capped: before a cap that would change the
+//!   probabilities, which none of this may.
 //!
 //! Folding the norms' weights into the next matrices changes no activation but the normalised ones, which are
 //! therefore handed to hooks before weight and bias are applied.
@@ -19,6 +20,7 @@ use super::layers::{Linear, MlpLayer, NormLayer};
 use super::weights::WeightFiles;
 use crate::error::Result;
 use crate::event::{Event, RunContext};
+use crate::tensor::product;
 
 /// What is needed while a decoder is put together.
 pub(super) struct Assembly<'a> {
@@ -69,6 +71,9 @@ impl<'a> Assembly<'a> {
             unit: "layers",
             total: Some(config.n_layers as u64),
         })?;
+        if let Some(remark) = product::remark(self.kind, self.device) {
+            context.events.note(remark)?;
+        }
         let table = [config.d_vocab, config.d_model];
         let embed_name = format!("{}{}.weight", self.prefix, self.names.embed);
         let embed = self.files.tensor(&embed_name, &table, self.kind, self.device)?;
@@ -93,7 +98,8 @@ impl<'a> Assembly<'a> {
             ln_final,
             unembed,
             centred: self.centres(),
-            centred_logits: self.processed,
+            processed: self.processed,
+            centred_logits: self.processed && config.logit_soft_cap.is_none(),
         })
     }
 

@@ -7,6 +7,7 @@ use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, NormLayer};
 use super::rotary::Rotation;
 use super::sites::{BlockSite, Site};
+use crate::tensor::product;
 
 /// The attention of a block.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ impl AttentionLayer {
         if size.len() == 4 {
             // An input for each head: [batch, seq, head, model] · [part, head, width, model].
             let weight = self.qkv.weight.f_view([3, queries, width, -1])?;
-            let mut product = Tensor::f_einsum("bshm,phdm->pbshd", &[x, &weight], None::<i64>)?;
+            let mut product = einsum("bshm,phdm->pbshd", x, &weight)?;
             if let Some(bias) = &self.qkv.bias {
                 product = product.f_add(&bias.f_view([3, 1, 1, queries, width])?)?;
             }
@@ -133,16 +134,19 @@ impl AttentionLayer {
     fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, start: i64) -> Result<Tensor, Halt> {
         let mask = self.mask(q, k, start)?;
         let is_causal = mask.is_none() && q.size()[2] > 1;
-        Ok(Tensor::f_scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            mask.as_ref(),
-            0.0,
-            is_causal,
-            self.attention.scale,
-            self.heads.queries != self.heads.keys,
-        )?)
+        let attended = product::done(&[q, k, v], |inputs| {
+            Tensor::f_scaled_dot_product_attention(
+                &inputs[0],
+                &inputs[1],
+                &inputs[2],
+                mask.as_ref(),
+                0.0,
+                is_causal,
+                self.attention.scale,
+                self.heads.queries != self.heads.keys,
+            )
+        });
+        Ok(attended?)
     }
 
     /// The same step by step, for hooks on scores and patterns and for soft caps.
@@ -178,7 +182,7 @@ impl AttentionLayer {
         // A row without anything to see is all NaN; it attends to nothing.
         let pattern = pattern.f_nan_to_num(0.0, None, None)?;
         let pattern = hooks.visit(Site::Block(layer, BlockSite::Pattern), pattern)?;
-        Ok(pattern.f_to_kind(v.kind())?.f_matmul(&v)?)
+        Ok(product::matmul(&pattern.f_to_kind(v.kind())?, &v)?)
     }
 
     /// Which keys each query sees, `[seq, key_seq]`, or `None` where the kernel's own causal rule says it all.
@@ -198,7 +202,7 @@ impl AttentionLayer {
         if hooks.wants(at) {
             let Heads { queries, width, .. } = self.heads;
             let weight = self.out.weight.f_view([-1, queries, width])?;
-            let result = Tensor::f_einsum("bshd,mhd->bshm", &[z, &weight], None::<i64>)?;
+            let result = einsum("bshd,mhd->bshm", z, &weight)?;
             let result = hooks.visit(at, result)?;
             if hooks.edits(at) {
                 let sum = result.f_sum_dim_intlist(2, false, None)?;
@@ -210,6 +214,11 @@ impl AttentionLayer {
         }
         Ok(self.out.apply(&z.f_flatten(2, 3)?)?)
     }
+}
+
+/// A product of two tensors, summed as `equation` says.
+fn einsum(equation: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, tch::TchError> {
+    product::done(&[a, b], |inputs| Tensor::f_einsum(equation, inputs, None::<i64>))
 }
 
 /// True where query `start + i` may look at key `j`.

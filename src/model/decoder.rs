@@ -23,7 +23,9 @@ pub(super) struct Decoder {
     pub unembed: Linear,
     /// The residual stream is centred, as TransformerLens does for LayerNorm models.
     pub centred: bool,
-    /// Logits lose their mean, as TransformerLens's unembedding does.
+    /// Weights are processed as TransformerLens does.
+    pub processed: bool,
+    /// Logits lose their mean, as TransformerLens's unembedding does where no soft cap follows.
     pub centred_logits: bool,
 }
 

@@ -101,8 +101,9 @@ impl<'a> Hooks<'a> {
 /// What `edit` makes of `x`, brought to its dtype and device.
 fn replaced(site: Site, x: &Tensor, edit: &mut Edit<'_>) -> Result<Tensor> {
     let name = site.name();
+    // A copy: what a hook changes in place may be a part of the weights, or of what others have read already.
     let y =
-        edit(x.shallow_clone(), &name).map_err(|error| error.context(format!("in the hook at `{name}`")))?;
+        edit(x.f_alias_copy()?, &name).map_err(|error| error.context(format!("in the hook at `{name}`")))?;
     if y.size() != x.size() {
         return Err(Error::input(format!(
             "the hook at `{name}` returned shape {:?}, but the activation there has shape {:?}",

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::config::{Activation, Norm, precise};
 use super::hooks::{Halt, Hooks};
 use super::sites::{BlockSite, Site};
+use crate::tensor::product;
 
 /// `x Wᵀ + b`.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
-        x.f_linear(&self.weight, self.bias.as_ref())
+        product::linear(x, &self.weight, self.bias.as_ref())
     }
 }
 

@@ -153,7 +153,7 @@ impl LanguageModel {
         let decoder = self.decoder()?;
         let _guard = tch::no_grad_guard();
         let weight = &decoder.unembed.weight;
-        if !decoder.centred_logits {
+        if !decoder.processed {
             return Ok(weight.f_transpose(0, 1)?.f_contiguous()?);
         }
         let kind = weight.kind();
@@ -161,9 +161,11 @@ impl LanguageModel {
         if matches!(decoder.config.norm, Norm::Layer { .. }) {
             folded = centre(&folded)?;
         }
-        Ok(centre(&folded.f_transpose(0, 1)?)?
-            .f_contiguous()?
-            .f_to_kind(kind)?)
+        let mut unembed = folded.f_transpose(0, 1)?;
+        if decoder.centred_logits {
+            unembed = centre(&unembed)?;
+        }
+        Ok(unembed.f_contiguous()?.f_to_kind(kind)?)
     }
 }
 

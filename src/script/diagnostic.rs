@@ -186,7 +186,11 @@ fn parse_problem(problem: &ParseErrorType, place: Option<&Place>, hints: &dyn Fn
             return unclosed(place);
         }
         ParseErrorType::Reserved(word) => {
-            Error::input(format!("`{word}` is a word that the language keeps for itself"))
+            let error = Error::input(format!("`{word}` is a word that the language keeps for itself"));
+            match word.as_str() {
+                "var" => error.hint("variables begin with `let`; a tensor's variance is `x.variance()`"),
+                _ => error,
+            }
         }
         ParseErrorType::MissingToken(token, why) => Error::input(format!("expected `{token}` {why}")),
         other => Error::input(uncapitalised(&other.to_string().replace("Expecting", "expected"))),

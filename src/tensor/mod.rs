@@ -7,6 +7,7 @@ pub mod gpu;
 pub mod integer;
 mod memory;
 pub mod norm;
+pub mod product;
 mod random;
 pub mod range;
 mod rows;

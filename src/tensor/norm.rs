@@ -61,7 +61,9 @@ pub fn variance(
         return tensor.f_var_dim(dims, true, keepdim);
     }
     let factor = count / (count - correction).max(0.0);
-    population.f_mul(&number(factor, Kind::Double, tensor.device())?)
+    population
+        .f_mul(&number(factor, Kind::Double, tensor.device())?)?
+        .f_to_kind(tensor.kind())
 }
 
 #[cfg(test)]
@@ -75,6 +77,7 @@ mod tests {
         assert_eq!(value(2.0), 13.0);
         assert_eq!(value(1.0), 19.0);
         assert_eq!(value(0.0), 3.0);
+        assert_eq!(norm(&x, 3.0, None, false).expect("a norm").kind(), Kind::Float);
         assert_eq!(value(f64::INFINITY), 12.0);
         assert!((value(3.0) - (27.0f64 + 64.0 + 1728.0).cbrt()).abs() < 1e-5);
         let rows = norm(&x, 2.0, Some(&[1]), true).expect("a norm");

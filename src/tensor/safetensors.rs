@@ -231,12 +231,7 @@ pub fn write(
     let path = path.as_ref();
     let mut ordered = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        if *name == NOTES {
-            return Err(Error::input(format!(
-                "cannot write `{}`: no tensor can be called `{NOTES}`, the name of the header's notes",
-                path.display()
-            )));
-        }
+        check_name(name).map_err(|error| error.context(format!("while writing `{}`", path.display())))?;
         let kind = tensor.f_kind()?;
         let (dtype, code, _) = DTYPES.iter().find(|(_, _, known)| *known == kind).ok_or_else(|| {
             Error::input(format!(
@@ -263,6 +258,20 @@ pub fn write(
             .iter()
             .try_for_each(|(_, _, _, tensor)| write_numbers(file, tensor))
     })
+}
+
+/// Refuses what cannot be a tensor's name: the key of the file's own notes, nothing, and characters with which no reader
+/// of the file can go on.
+fn check_name(name: &str) -> Result<()> {
+    let problem = match name {
+        "" => "a tensor needs a name",
+        "__metadata__" => {
+            "`__metadata__` holds a safetensors file's own notes, so no tensor can be called that"
+        }
+        _ if name.contains('\0') => "a tensor's name cannot contain the character NUL",
+        _ => return Ok(()),
+    };
+    Err(Error::input(problem).hint("choose another name"))
 }
 
 /// The JSON header, padded with blanks to a multiple of eight bytes.

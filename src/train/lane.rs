@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Comparison, Fingerprint, Names};
 use crate::lock::FolderLock;
-use crate::tensor::{Tensor, safetensors};
+use crate::tensor::{DType, Tensor, product, safetensors};
 
 /// One dictionary that is trained, with its trainer.
 pub struct Lane<'a> {
@@ -142,6 +142,10 @@ impl<'a> Lane<'a> {
         let total = self.trainer.total_steps().unwrap_or(0);
         let forecast = Forecast::new(&self.sae.cfg, &self.trainer.cfg, total, rows_of(first, self.sae)?);
         events.note(forecast.to_string())?;
+        let amp = self.trainer.cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
+        if let Some(remark) = product::remark(amp, self.sae.device()) {
+            events.note(remark)?;
+        }
         let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
         checkpoint::remove_unfinished(&path);
         match goes_on {

@@ -35,4 +35,5 @@ mod scripts;
 mod session;
 mod setup;
 mod signals;
+mod torch;
 mod web;

@@ -9,7 +9,12 @@ fn mutate(program: &Path, arguments: &[&str]) -> Option<Output> {
     let results = tempfile::tempdir().expect("a temporary folder");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/mutate");
     let ran = Command::new("python3")
-        .args(["-B".as_ref(), script.as_os_str(), "--program".as_ref(), program.as_os_str()])
+        .args([
+            "-B".as_ref(),
+            script.as_os_str(),
+            "--program".as_ref(),
+            program.as_os_str(),
+        ])
         .args(["--results".as_ref(), results.path().as_os_str()])
         .args(arguments)
         .output();
@@ -49,7 +54,12 @@ fn a_program_that_panics_is_told_of_with_its_case() {
     };
     let said = text(&ran.stdout);
     assert_eq!(ran.status.code(), Some(1), "{said}{}", text(&ran.stderr));
-    for part in ["case 0: script, checked: script.rhai", "panicked at x.rs", "exit code 101", "1 of 1 cases fail"] {
+    for part in [
+        "case 0: script, checked: script.rhai",
+        "panicked at x.rs",
+        "exit code 101",
+        "1 of 1 cases fail",
+    ] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
 }

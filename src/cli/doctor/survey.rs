@@ -10,7 +10,7 @@ use super::{size, yes};
 use crate::hub::HubSettings;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
-use crate::tensor::runtime;
+use crate::tensor::{Device, Kind, product, runtime};
 
 /// The libtorch this program runs with.
 #[derive(Debug, Serialize)]
@@ -43,34 +43,50 @@ pub(super) struct Processor {
     /// Those libtorch uses within one operation.
     pub(super) threads: usize,
     instructions: Vec<&'static str>,
+    /// Those of [`INSTRUCTIONS`] that it lacks, of an x86 one.
+    lacking: Vec<&'static str>,
+    /// How products are done in half precision: dtype, and whether by the processor's own instructions.
+    half_products: [(&'static str, bool); 2],
     pub(super) mkl: bool,
     onednn: bool,
     pub(super) openmp: bool,
 }
 
 /// What matters for matrix products: name in /proc/cpuinfo and in print.
-const INSTRUCTIONS: [(&str, &str); 5] = [
+const INSTRUCTIONS: [(&str, &str); 7] = [
     ("avx2", "AVX2"),
     ("fma", "FMA"),
     ("avx512f", "AVX-512"),
     ("avx512_bf16", "AVX-512 BF16"),
+    ("avx512_fp16", "AVX-512 FP16"),
     ("amx_bf16", "AMX BF16"),
+    ("amx_fp16", "AMX FP16"),
 ];
+
+/// Names of the instruction sets whose flags are `wanted`.
+fn named(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let wanted = INSTRUCTIONS.iter().filter(|(flag, _)| wanted(flag));
+    wanted.map(|(_, name)| *name).collect()
+}
 
 impl Processor {
     pub(super) fn survey() -> Self {
         let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name| value_of(&text, name).unwrap_or_default();
-        let flags: Vec<&str> = field("flags").split_whitespace().collect();
+        let flags = field("flags");
+        let has = |flag: &str| flags.split_whitespace().any(|known| known == flag);
         Processor {
             model: field("model name").to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: tch::get_num_threads().max(1) as usize,
-            instructions: INSTRUCTIONS
-                .iter()
-                .filter(|(flag, _)| flags.contains(flag))
-                .map(|(_, name)| *name)
-                .collect(),
+            instructions: named(has),
+            lacking: if has("sse2") {
+                named(|flag| !has(flag))
+            } else {
+                Vec::new()
+            },
+            half_products: [("bfloat16", Kind::BFloat16), ("float16", Kind::Half)]
+                .map(|(name, kind)| (name, product::instead_of(kind, Device::Cpu).is_none())),
             mkl: tch::utils::has_mkl(),
             onednn: tch::utils::has_mkldnn(),
             openmp: tch::utils::has_openmp(),
@@ -78,13 +94,22 @@ impl Processor {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
+        let lacking = match self.lacking.is_empty() {
+            true => String::new(),
+            false => format!("; no {}", self.lacking.join(", ")),
+        };
+        let half = self.half_products.map(|(dtype, own)| match own {
+            true => format!("{dtype} by its own instructions"),
+            false => format!("{dtype} in float32 on rounded numbers, so no faster than float32"),
+        });
         vec![
             format!(
-                "{}, {} cores, {}",
+                "{}, {} cores, {}{lacking}",
                 self.model,
                 self.cores,
                 self.instructions.join(", ")
             ),
+            format!("products in {}", half.join(", in ")),
             format!(
                 "libtorch uses {} threads; MKL {}, oneDNN {}, OpenMP {}",
                 self.threads,

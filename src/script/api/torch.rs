@@ -65,8 +65,8 @@ pub mod functions {
 
     /// Sets the number of threads that libtorch computes with.
     #[rhai_fn(return_raw, volatile)]
-    pub fn set_num_threads(context: NativeCallContext, threads: i64) -> RhaiResultOf<()> {
-        placed(&context, || runtime::set_threads(threads).raise())
+    pub fn set_num_threads(context: NativeCallContext, num: i64) -> RhaiResultOf<()> {
+        placed(&context, || runtime::set_threads(num).raise())
     }
 
     /// CUDA: is it usable, and how many GPUs are there?

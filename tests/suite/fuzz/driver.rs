@@ -37,9 +37,13 @@ impl Plan {
         let variable = |name: &str| std::env::var(format!("SAESCRIPT_FUZZ_{name}")).ok();
         Plan {
             target: variable("TARGET").filter(|name| !name.is_empty()),
-            seconds: variable("SECONDS").and_then(|text| text.parse().ok()).unwrap_or(1.0),
+            seconds: variable("SECONDS")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(1.0),
             seed: variable("SEED").and_then(|text| text.parse().ok()).unwrap_or(0),
-            input: variable("INPUT").filter(|path| !path.is_empty()).map(PathBuf::from),
+            input: variable("INPUT")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
         }
     }
 
@@ -62,7 +66,9 @@ pub fn inputs_in(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Where a target's finds are kept.
 fn finds(target: &Target) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz").join(target.name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/fuzz")
+        .join(target.name);
     std::fs::create_dir_all(folder.join("corpus")).expect("a folder for what is found");
     folder
 }
@@ -112,7 +118,10 @@ impl<'a> Session<'a> {
 
     /// Seeds and earlier finds first, then what is made of them.
     fn run(&mut self, plan: &Plan) {
-        for (_, input) in inputs_in(&seeds(self.target)).into_iter().chain(inputs_in(&self.folder.join("corpus"))) {
+        for (_, input) in inputs_in(&seeds(self.target))
+            .into_iter()
+            .chain(inputs_in(&self.folder.join("corpus")))
+        {
             self.attempt(&input);
             self.corpus.push(input);
         }
@@ -207,7 +216,10 @@ fn signature(outcome: &str) -> String {
         _ => (outcome, ""),
     };
     let letters = before.chars().chain(after.chars());
-    letters.filter(|letter| !letter.is_ascii_digit()).take(200).collect()
+    letters
+        .filter(|letter| !letter.is_ascii_digit())
+        .take(200)
+        .collect()
 }
 
 fn name_of(input: &[u8]) -> String {
@@ -238,7 +250,9 @@ impl Watch {
                 let memory = saescript::memory::used();
                 let what = match watched.elapsed() {
                     taken if taken > LONGEST => format!("takes longer than {} s", LONGEST.as_secs()),
-                    _ if memory > MOST_MEMORY => format!("makes the process hold {:.1} GB", memory as f64 / 1e9),
+                    _ if memory > MOST_MEMORY => {
+                        format!("makes the process hold {:.1} GB", memory as f64 / 1e9)
+                    }
                     _ => continue,
                 };
                 eprintln!("an input {what}");

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use safetensors::SafeTensors;
 use saescript::activations::check_cache;
 use saescript::config::{Map, Value};
 use saescript::event::RunContext;
 use saescript::tensor::Device;
 use saescript::tensor::safetensors::{Beginning, beginning, read};
 use saescript::text::{Dataset, DatasetConfig, Row};
+use safetensors::SafeTensors;
 
 use super::{Target, Verdict, ensure, magnitude};
 
@@ -59,8 +59,29 @@ fn compared(given: Given, expected: Option<Vec<Row>>) -> Verdict {
 }
 
 const DATA: &[&str] = &[
-    "{\"text\": \"a\"}", "{", "}", "[", "]", ",", ":", "\"text\"", "\"\\\"", "\\u00e9", "\\ud800", "null", "true", "1e400", "[{}]", "{\"data\": [", "\n",
-    "\r\n", "\u{feff}", "\"a\"\"b\"", ";", "\t", "#",
+    "{\"text\": \"a\"}",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"text\"",
+    "\"\\\"",
+    "\\u00e9",
+    "\\ud800",
+    "null",
+    "true",
+    "1e400",
+    "[{}]",
+    "{\"data\": [",
+    "\n",
+    "\r\n",
+    "\u{feff}",
+    "\"a\"\"b\"",
+    ";",
+    "\t",
+    "#",
 ];
 
 pub const JSON: Target = Target {
@@ -133,10 +154,22 @@ pub const CSV: Target = Target {
 fn csv(input: &[u8]) -> Verdict {
     let mut reader = csv::Reader::from_reader(input);
     let names = reader.headers().map(Clone::clone).unwrap_or_default();
-    let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
-    let unique = names.iter().enumerate().all(|(at, name)| !names[..at].contains(name));
+    let names: Vec<&str> = names
+        .iter()
+        .map(|name| name.trim_start_matches('\u{feff}'))
+        .collect();
+    let unique = names
+        .iter()
+        .enumerate()
+        .all(|(at, name)| !names[..at].contains(name));
     let cells: Result<Vec<csv::StringRecord>, csv::Error> = reader.records().collect();
-    let row = |cells: &csv::StringRecord| names.iter().zip(cells).map(|(name, cell)| (name.to_string(), cell.into())).collect();
+    let row = |cells: &csv::StringRecord| {
+        names
+            .iter()
+            .zip(cells)
+            .map(|(name, cell)| (name.to_string(), cell.into()))
+            .collect()
+    };
     let expected = cells.ok().map(|records| records.iter().map(row).collect());
     compared(ours("a.csv", input), expected.filter(|_| unique))
 }
@@ -145,8 +178,22 @@ pub const SAFETENSORS: Target = Target {
     name: "safetensors",
     run: safetensors,
     words: &[
-        "\"dtype\":\"F32\"", "\"BF16\"", "\"F8_E4M3\"", "\"F4\"", "\"shape\":[", "\"data_offsets\":[0,4]", "__metadata__", "{", "}", "[", "]", "0", ",", " ",
-        "18446744073709551615", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
+        "\"dtype\":\"F32\"",
+        "\"BF16\"",
+        "\"F8_E4M3\"",
+        "\"F4\"",
+        "\"shape\":[",
+        "\"data_offsets\":[0,4]",
+        "__metadata__",
+        "{",
+        "}",
+        "[",
+        "]",
+        "0",
+        ",",
+        " ",
+        "18446744073709551615",
+        "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
     ],
 };
 
@@ -154,34 +201,66 @@ pub const SAFETENSORS: Target = Target {
 fn safetensors(input: &[u8]) -> Verdict {
     let (_folder, path) = file("a.safetensors", input);
     let (ours, theirs) = (read(&path), SafeTensors::deserialize(input));
-    ensure(ours.is_ok() == theirs.is_ok(), || format!("{:?}, but the crate says {:?}", ours.as_ref().err(), theirs.as_ref().err()))?;
+    ensure(ours.is_ok() == theirs.is_ok(), || {
+        format!(
+            "{:?}, but the crate says {:?}",
+            ours.as_ref().err(),
+            theirs.as_ref().err()
+        )
+    })?;
     let (ours, theirs) = match (ours, theirs) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         (Err(error), _) => return Ok(error.message().to_string()),
         _ => unreachable!("both or neither"),
     };
-    ensure(ours.names().len() == theirs.len(), || format!("{:?}", ours.names()))?;
+    ensure(ours.names().len() == theirs.len(), || {
+        format!("{:?}", ours.names())
+    })?;
     let mut loaded = 0;
     for (name, view) in theirs.tensors() {
         let shape: Vec<i64> = view.shape().iter().map(|size| *size as i64).collect();
-        ensure(ours.shape(&name) == Some(shape.clone()), || format!("shape of {name}"))?;
-        ensure(ours.bytes(&name) == Some(view.data()), || format!("bytes of {name}"))?;
+        ensure(ours.shape(&name) == Some(shape.clone()), || {
+            format!("shape of {name}")
+        })?;
+        ensure(ours.bytes(&name) == Some(view.data()), || {
+            format!("bytes of {name}")
+        })?;
         let from_header = matches!(beginning(input, &name), Beginning::Shape(found) if found == shape);
-        ensure(from_header, || format!("the first bytes tell another shape of {name} than {shape:?}"))?;
+        ensure(from_header, || {
+            format!("the first bytes tell another shape of {name} than {shape:?}")
+        })?;
         if let Ok(tensor) = ours.tensor(&name, Device::Cpu, None) {
-            ensure(tensor.size() == shape, || format!("the tensor {name} is {:?}", tensor.size()))?;
+            ensure(tensor.size() == shape, || {
+                format!("the tensor {name} is {:?}", tensor.size())
+            })?;
             loaded += 1;
         }
     }
-    Ok(format!("ok, {} tensors, {} loaded", magnitude(theirs.len()), magnitude(loaded)))
+    Ok(format!(
+        "ok, {} tensors, {} loaded",
+        magnitude(theirs.len()),
+        magnitude(loaded)
+    ))
 }
 
 pub const CACHE_INDEX: Target = Target {
     name: "cache_index",
     run: cache_index,
     words: &[
-        "{\"cache\":", "{\"chunk\":", "{\"complete\":{\"chunks\":4}}", "\"xxh3\":\"", "\"rows\":", "\"tokens\":", "\"bytes\":", "chunk-00000001", "\n",
-        "\"version\":2", "\"meta_xxh3\":\"0\"", "\"n_shards\":2", "null", "\"settings\":{}",
+        "{\"cache\":",
+        "{\"chunk\":",
+        "{\"complete\":{\"chunks\":4}}",
+        "\"xxh3\":\"",
+        "\"rows\":",
+        "\"tokens\":",
+        "\"bytes\":",
+        "chunk-00000001",
+        "\n",
+        "\"version\":2",
+        "\"meta_xxh3\":\"0\"",
+        "\"n_shards\":2",
+        "null",
+        "\"settings\":{}",
     ],
 };
 
@@ -203,14 +282,18 @@ fn cache_index(input: &[u8]) -> Verdict {
     }
     let truth = TRUTH.get_or_init(|| entries(include_bytes!("../../fuzz/seeds/cache_index/whole")));
     let said = entries(input);
-    ensure(said == *truth, || format!("{said:?} is accepted, though {truth:?} is true"))?;
+    ensure(said == *truth, || {
+        format!("{said:?} is accepted, though {truth:?} is true")
+    })?;
     Ok("ok".into())
 }
 
 /// A cache of four chunks without an index.
 fn four_chunks() -> tempfile::TempDir {
     let hook = "blocks.1.hook_mlp_out";
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/activations/cache/1d").join(hook);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/activations/cache/1d")
+        .join(hook);
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(folder.path().join(hook)).expect("a folder");
     for entry in std::fs::read_dir(source).expect("the fixture").flatten() {

@@ -13,7 +13,13 @@ use super::{Target, Verdict, ensure, magnitude};
 use crate::web::{Reply, serve};
 
 /// The files of the data set that cards and globs choose from, each with three records.
-const NAMES: &[&str] = &["train.jsonl", "en/part-0.jsonl", "en/part-1.jsonl", "de/test.jsonl", "[odd] *.jsonl"];
+const NAMES: &[&str] = &[
+    "train.jsonl",
+    "en/part-0.jsonl",
+    "en/part-1.jsonl",
+    "de/test.jsonl",
+    "[odd] *.jsonl",
+];
 
 fn data_set() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -38,24 +44,50 @@ fn chosen(folder: &Path, config: DatasetConfig) -> Verdict {
     let mut files = dataset.files();
     for file in &files {
         let inside = file.strip_prefix(folder).ok().and_then(Path::to_str);
-        ensure(inside.is_some_and(|name| NAMES.contains(&name)), || format!("{} is chosen", file.display()))?;
+        ensure(inside.is_some_and(|name| NAMES.contains(&name)), || {
+            format!("{} is chosen", file.display())
+        })?;
     }
     let count = files.len();
     files.dedup();
-    ensure(files.len() == count, || format!("a file is chosen twice: {files:?}"))?;
+    ensure(files.len() == count, || {
+        format!("a file is chosen twice: {files:?}")
+    })?;
     let length = dataset.len().map_err(|error| error.to_string())?;
     ensure(length <= 3 * NAMES.len() as u64, || format!("{length} records"))?;
     let read = dataset.maps(0).filter(Result::is_ok).count();
     ensure(read as u64 == length, || format!("{read} of {length} records"))?;
-    Ok(format!("ok, {} files, {} records", magnitude(count), magnitude(read)))
+    Ok(format!(
+        "ok, {} files, {} records",
+        magnitude(count),
+        magnitude(read)
+    ))
 }
 
 pub const CARD: Target = Target {
     name: "card",
     run: card,
     words: &[
-        "---\n", "\n---", "configs:\n", "- config_name: en\n", "  default: true\n", "  data_files:\n", "  - split: train\n", "    path: ", "en/part-*", "  data_dir: de\n",
-        "[\"a\", \"b\"]", "**", "../", "&a ", "*a", "<<: *a", "!!binary ", "{", "}", ": ",
+        "---\n",
+        "\n---",
+        "configs:\n",
+        "- config_name: en\n",
+        "  default: true\n",
+        "  data_files:\n",
+        "  - split: train\n",
+        "    path: ",
+        "en/part-*",
+        "  data_dir: de\n",
+        "[\"a\", \"b\"]",
+        "**",
+        "../",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "!!binary ",
+        "{",
+        "}",
+        ": ",
     ],
 };
 
@@ -70,7 +102,28 @@ fn card(input: &[u8]) -> Verdict {
 pub const CHOICE: Target = Target {
     name: "choice",
     run: choice,
-    words: &["train", "test", "[", "]", ":", "%", "-1", "+", "\n", "*", "**", "?", "[!a]", "[a-z]", "../", "./", "en/", "{a,b}", "\\", "9223372036854775807"],
+    words: &[
+        "train",
+        "test",
+        "[",
+        "]",
+        ":",
+        "%",
+        "-1",
+        "+",
+        "\n",
+        "*",
+        "**",
+        "?",
+        "[!a]",
+        "[a-z]",
+        "../",
+        "./",
+        "en/",
+        "{a,b}",
+        "\\",
+        "9223372036854775807",
+    ],
 };
 
 /// A split in the first line and a glob in the second choose among the files.
@@ -89,7 +142,22 @@ fn choice(input: &[u8]) -> Verdict {
 pub const HUB_LIST: Target = Target {
     name: "hub_list",
     run: hub_list,
-    words: &["[", "]", "\"", ",", "\"train.jsonl\"", "../", "/etc/hostname", "\\u0000", "{\"a\": 1}", "null", "\\ud800", "//", "C:\\\\", "."],
+    words: &[
+        "[",
+        "]",
+        "\"",
+        ",",
+        "\"train.jsonl\"",
+        "../",
+        "/etc/hostname",
+        "\\u0000",
+        "{\"a\": 1}",
+        "null",
+        "\\ud800",
+        "//",
+        "C:\\\\",
+        ".",
+    ],
 };
 
 /// The list that is kept of a repository is given as it is, or it is done without.
@@ -97,10 +165,22 @@ fn hub_list(input: &[u8]) -> Verdict {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let folder = tempfile::tempdir().expect("a temporary folder");
     let repository = folder.path().join("models--org--name");
-    for name in ["refs/main", &format!(".files/{commit}.json"), &format!("snapshots/{commit}/there.json")] {
+    for name in [
+        "refs/main",
+        &format!(".files/{commit}.json"),
+        &format!("snapshots/{commit}/there.json"),
+    ] {
         let path = repository.join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(path, if name.starts_with("refs") { commit.as_bytes() } else { input }).expect("written");
+        std::fs::write(
+            path,
+            if name.starts_with("refs") {
+                commit.as_bytes()
+            } else {
+                input
+            },
+        )
+        .expect("written");
     }
     let settings = HubSettings {
         cache_dir: Some(folder.path().into()),
@@ -118,8 +198,11 @@ fn hub_list(input: &[u8]) -> Verdict {
     let context = RunContext::default();
     for name in names.iter().take(8) {
         let found = repository.file_if(name, &context).ok().flatten();
-        let outside = found.filter(|path| !path.starts_with(folder.path()) || name.split('/').any(|part| part == ".."));
-        ensure(outside.is_none(), || format!("{outside:?} is a file of the repository"))?;
+        let outside =
+            found.filter(|path| !path.starts_with(folder.path()) || name.split('/').any(|part| part == ".."));
+        ensure(outside.is_none(), || {
+            format!("{outside:?} is a file of the repository")
+        })?;
     }
     Ok(format!("ok, {} names", magnitude(names.len())))
 }
@@ -127,7 +210,21 @@ fn hub_list(input: &[u8]) -> Verdict {
 pub const LINKS: Target = Target {
     name: "links",
     run: links,
-    words: &["<a href=\"", "\">", "/", "./", "../", "blocks.0.hook/", "%2F", "?C=N", "<html>", "href=\"", "\"", "'", "&amp;"],
+    words: &[
+        "<a href=\"",
+        "\">",
+        "/",
+        "./",
+        "../",
+        "blocks.0.hook/",
+        "%2F",
+        "?C=N",
+        "<html>",
+        "href=\"",
+        "\"",
+        "'",
+        "&amp;",
+    ],
 };
 
 /// The folders that a page has links to are names of folders, and nothing else.

@@ -75,7 +75,11 @@ fn every_seed_is_taken_as_its_target_promises() {
         outcomes.sort();
         outcomes.dedup();
         let some = outcomes.iter().any(|outcome| outcome.starts_with("ok"));
-        assert!(some && outcomes.len() > 1, "{}'s seeds are all alike: {outcomes:?}", target.name);
+        assert!(
+            some && outcomes.len() > 1,
+            "{}'s seeds are all alike: {outcomes:?}",
+            target.name
+        );
     }
 }
 

@@ -31,8 +31,39 @@ const LONGEST: usize = 50_000;
 
 /// Texts that are odd in every grammar.
 const ODD: &[&str] = &[
-    "0", "-1", "9223372036854775808", "1e999", "-0.0", "NaN", "null", "\0", "\u{1b}[31m", "\u{feff}", "\u{202e}", "é", "🙂",
-    "e\u{301}", "\\", "\\u0000", "\"", "'", "`", "\n", "\r\n", "\t", "[", "]", "{", "}", "(", ")", ":", ",", "/", "*", "..",
+    "0",
+    "-1",
+    "9223372036854775808",
+    "1e999",
+    "-0.0",
+    "NaN",
+    "null",
+    "\0",
+    "\u{1b}[31m",
+    "\u{feff}",
+    "\u{202e}",
+    "é",
+    "🙂",
+    "e\u{301}",
+    "\\",
+    "\\u0000",
+    "\"",
+    "'",
+    "`",
+    "\n",
+    "\r\n",
+    "\t",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    ":",
+    ",",
+    "/",
+    "*",
+    "..",
 ];
 
 /// One to eight changes of `input`; `other` is what parts are taken from.
@@ -104,6 +135,17 @@ fn change_number(made: &mut Vec<u8>, chance: &mut Chance) {
     let end = (start..made.len())
         .find(|at| !made[*at].is_ascii_digit())
         .unwrap_or(made.len());
-    let numbers = ["0", "1", "-1", "2", "255", "4294967296", "9223372036854775807", "18446744073709551616", "1e308", "0.1"];
+    let numbers = [
+        "0",
+        "1",
+        "-1",
+        "2",
+        "255",
+        "4294967296",
+        "9223372036854775807",
+        "18446744073709551616",
+        "1e308",
+        "0.1",
+    ];
     made.splice(start..end, chance.of(&numbers).bytes());
 }

@@ -15,8 +15,38 @@ use tempfile::TempDir;
 use super::{Target, Verdict, ensure, magnitude};
 
 const CODE: &[&str] = &[
-    "let ", "fn f(x) { x }", "if ", "else", "while", "for i in ", "return", "|x| ", "#{", "::", "..=", "=> ", "switch ", "import \"std/stats\" as s;",
-    "`${", "`", "/*", "*/", "//", "0x", "1e5", "'a'", "\\x41", "\"\"\"", "\\\n", "torch::zeros([2])", "a.b", "[0]", "?.", "r#\"", "#!", "const X = 1;",
+    "let ",
+    "fn f(x) { x }",
+    "if ",
+    "else",
+    "while",
+    "for i in ",
+    "return",
+    "|x| ",
+    "#{",
+    "::",
+    "..=",
+    "=> ",
+    "switch ",
+    "import \"std/stats\" as s;",
+    "`${",
+    "`",
+    "/*",
+    "*/",
+    "//",
+    "0x",
+    "1e5",
+    "'a'",
+    "\\x41",
+    "\"\"\"",
+    "\\\n",
+    "torch::zeros([2])",
+    "a.b",
+    "[0]",
+    "?.",
+    "r#\"",
+    "#!",
+    "const X = 1;",
 ];
 
 pub const LEXER: Target = Target {
@@ -33,16 +63,26 @@ fn lexer(input: &[u8]) -> Verdict {
     let mut shortened = 0;
     for token in Lexer::new(&text, 0) {
         let span = token.span.clone();
-        ensure(span.start >= end && span.end > span.start, || format!("the span {span:?} follows byte {end}"))?;
+        ensure(span.start >= end && span.end > span.start, || {
+            format!("the span {span:?} follows byte {end}")
+        })?;
         let between = text.get(end..span.start);
-        let between = between.ok_or_else(|| format!("the span {span:?} cuts a character"))?.trim_start();
+        let between = between
+            .ok_or_else(|| format!("the span {span:?} cuts a character"))?
+            .trim_start();
         let blank = between.is_empty() || between.starts_with("//") || between.starts_with("/*");
         ensure(blank, || format!("`{between}` belongs to no token"))?;
-        ensure(text.is_char_boundary(span.end), || format!("the span {span:?} cuts a character"))?;
+        ensure(text.is_char_boundary(span.end), || {
+            format!("the span {span:?} cuts a character")
+        })?;
         // Only of some, for the sake of long texts.
         if shortened < 64 {
-            let again = Lexer::new(&text, span.start).next().map(|token| (token.kind, token.span));
-            ensure(again == Some((token.kind, span.clone())), || format!("{again:?} begins where {token:?} does"))?;
+            let again = Lexer::new(&text, span.start)
+                .next()
+                .map(|token| (token.kind, token.span));
+            ensure(again == Some((token.kind, span.clone())), || {
+                format!("{again:?} begins where {token:?} does")
+            })?;
             shortened += 1;
         }
         (end, count) = (span.end, count + 1);
@@ -81,16 +121,52 @@ fn script(input: &[u8]) -> Verdict {
 fn shown(error: &Error) -> Verdict {
     if let Some(place) = error.place() {
         let span = place.span.clone();
-        ensure(place.text.get(span.clone()).is_some(), || format!("the place {span:?} is none of the text"))?;
+        ensure(place.text.get(span.clone()).is_some(), || {
+            format!("the place {span:?} is none of the text")
+        })?;
         place.line_column();
     }
-    ensure(!render(error, false).trim().is_empty(), || "an error without words".into())?;
+    ensure(!render(error, false).trim().is_empty(), || {
+        "an error without words".into()
+    })?;
     Ok(format!("{} {}", error.message(), error.key().len()))
 }
 
 const SETTINGS: &[&str] = &[
-    "sae", "trainer", "act_fn", "\"topk\"", "top_k", "lr", "hook_point_in", "activation_factory", "sources", "[[", "]]", "= ", "{ a = 1 }", "true", "null",
-    "1_000", "0x10", "1979-05-27", "'''", "\"\"\"", "- ", "&a ", "*a", "<<: ", "!!int ", "|\n  ", ">-\n", "---\n", "...\n", "? ", "# ", "inf", "nan", ".inf",
+    "sae",
+    "trainer",
+    "act_fn",
+    "\"topk\"",
+    "top_k",
+    "lr",
+    "hook_point_in",
+    "activation_factory",
+    "sources",
+    "[[",
+    "]]",
+    "= ",
+    "{ a = 1 }",
+    "true",
+    "null",
+    "1_000",
+    "0x10",
+    "1979-05-27",
+    "'''",
+    "\"\"\"",
+    "- ",
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!int ",
+    "|\n  ",
+    ">-\n",
+    "---\n",
+    "...\n",
+    "? ",
+    "# ",
+    "inf",
+    "nan",
+    ".inf",
 ];
 
 pub const CONFIG_TOML: Target = Target {
@@ -124,11 +200,15 @@ fn configuration(input: &[u8], extension: &str) -> Verdict {
         _ => None,
     };
     if let Some(theirs) = theirs {
-        ensure(*document.value() == theirs, || format!("{} instead of {theirs}", document.value()))?;
+        ensure(*document.value() == theirs, || {
+            format!("{} instead of {theirs}", document.value())
+        })?;
     }
     let text = document.value().to_string();
     let again = read(folder.path(), text.as_bytes(), "json").map_err(|error| error.to_string())?;
-    ensure(again.value().to_string() == text, || format!("{} instead of {text}", again.value()))?;
+    ensure(again.value().to_string() == text, || {
+        format!("{} instead of {text}", again.value())
+    })?;
     let settings = match document.build::<TrainSAESettings>() {
         Ok(settings) => to_value(&settings).map_err(|error| error.to_string())?,
         Err(error) => return shown(&error),
@@ -158,7 +238,20 @@ fn read(folder: &Path, input: &[u8], extension: &str) -> saescript::Result<Docum
 pub const OVERRIDE: Target = Target {
     name: "override",
     run: override_of,
-    words: &["trainer.lr=", "sae", "[0]", "[", "]", ".", "\"a b\"", "=", "null", "3e-4", "{a=1}", "activation_factory.sources[0].name="],
+    words: &[
+        "trainer.lr=",
+        "sae",
+        "[0]",
+        "[",
+        "]",
+        ".",
+        "\"a b\"",
+        "=",
+        "null",
+        "3e-4",
+        "{a=1}",
+        "activation_factory.sources[0].name=",
+    ],
 };
 
 /// An override leaves a table, and sets what it names.
@@ -174,7 +267,9 @@ fn override_of(input: &[u8]) -> Verdict {
     if let Err(error) = document.set(&text) {
         return shown(&error);
     }
-    ensure(document.value().is_object(), || format!("{} is left", document.value()))?;
+    ensure(document.value().is_object(), || {
+        format!("{} is left", document.value())
+    })?;
     match document.build::<TrainSAESettings>() {
         Ok(_) => Err("settings without a dictionary are accepted".into()),
         Err(error) => shown(&error).map(|outcome| format!("ok, {outcome}")),
@@ -184,7 +279,24 @@ fn override_of(input: &[u8]) -> Verdict {
 pub const TRACE: Target = Target {
     name: "trace",
     run: trace,
-    words: &["<|endoftext|>", "<|pad|>", " the", "ing", "\n\n", "    ", "é", "e\u{301}", "🙂", "👩\u{200d}👩\u{200d}👧", "\u{ad}", "ﷺ", "ſ", "İ", "\u{0}", "１"],
+    words: &[
+        "<|endoftext|>",
+        "<|pad|>",
+        " the",
+        "ing",
+        "\n\n",
+        "    ",
+        "é",
+        "e\u{301}",
+        "🙂",
+        "👩\u{200d}👩\u{200d}👧",
+        "\u{ad}",
+        "ﷺ",
+        "ſ",
+        "İ",
+        "\u{0}",
+        "１",
+    ],
 };
 
 /// The tokens are those of `encode`, each stands for whole characters, and the parts are counted right.
@@ -195,8 +307,12 @@ fn trace(input: &[u8]) -> Verdict {
         Tokenizer::from_folder(&folder, SpecialTokens::default()).expect("a tokenizer")
     });
     let text = String::from_utf8_lossy(input);
-    let traced = tokenizer.trace(&text, true, None).map_err(|error| error.to_string())?;
-    let tokens = tokenizer.encode(&text, true, None).map_err(|error| error.to_string())?;
+    let traced = tokenizer
+        .trace(&text, true, None)
+        .map_err(|error| error.to_string())?;
+    let tokens = tokenizer
+        .encode(&text, true, None)
+        .map_err(|error| error.to_string())?;
     let same = traced.iter().map(|token| token.token).eq(tokens.iter().copied());
     ensure(same, || "other tokens than `encode` gives".into())?;
     let mut covered = vec![false; text.len()];
@@ -205,14 +321,22 @@ fn trace(input: &[u8]) -> Verdict {
         let (Some(bytes), Some(characters)) = (&token.bytes, &token.characters) else {
             continue;
         };
-        let part = text.get(bytes.clone()).ok_or_else(|| format!("{bytes:?} cuts a character"))?;
-        ensure(part.chars().count() == characters.len(), || format!("{bytes:?} are not {characters:?}"))?;
+        let part = text
+            .get(bytes.clone())
+            .ok_or_else(|| format!("{bytes:?} cuts a character"))?;
+        ensure(part.chars().count() == characters.len(), || {
+            format!("{bytes:?} are not {characters:?}")
+        })?;
         if byte <= bytes.start {
             (byte, count) = (bytes.start, count + text[byte..bytes.start].chars().count());
-            ensure(count == characters.start, || format!("{bytes:?} begin not at {characters:?}"))?;
+            ensure(count == characters.start, || {
+                format!("{bytes:?} begin not at {characters:?}")
+            })?;
         }
         covered[bytes.clone()].fill(true);
     }
-    ensure(covered.iter().all(|covered| *covered), || "a character belongs to no token".into())?;
+    ensure(covered.iter().all(|covered| *covered), || {
+        "a character belongs to no token".into()
+    })?;
     Ok(format!("ok, {} tokens", magnitude(tokens.len())))
 }

@@ -176,3 +176,26 @@ fn what_a_hook_does_wrong_is_said_with_its_place() {
         "{failed}"
     );
 }
+
+#[test]
+fn what_a_hook_changes_in_place_stays_in_its_pass() {
+    let tokens = some_tokens(1, 6);
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let plain = model.forward(&tokens).expect("logits");
+        for point in model.hook_points().expect("hook points") {
+            let zero = edit(|mut x, _| {
+                let _ = x.f_zero_()?;
+                Ok(x)
+            });
+            model
+                .run_with_hooks(&tokens, vec![(point.name.clone(), zero)])
+                .expect("logits");
+        }
+        assert!(
+            difference(&model.forward(&tokens).expect("logits"), &plain) == 0.0,
+            "{}: a hook changed the weights",
+            folder.display()
+        );
+    }
+}

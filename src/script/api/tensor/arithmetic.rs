@@ -6,7 +6,7 @@ use super::{TensorHandle, handle, input_error, shape_text};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::SetGuarded;
-use crate::tensor::{DType, Kind, Tensor, integer, range, size};
+use crate::tensor::{DType, Kind, Tensor, integer, product, range, size};
 
 type Fallible = Result<Tensor, tch::TchError>;
 
@@ -80,6 +80,11 @@ pub fn float_like(like: &Tensor, number: f64) -> Result<Tensor> {
     range::number(number, kind, like.device()).map_err(input_error)
 }
 
+/// A truth value as a scalar beside a tensor.
+fn truth_like(like: &Tensor, value: bool) -> Result<Tensor> {
+    range::whole_number(value.into(), Kind::Bool, like.device()).map_err(input_error)
+}
+
 /// Combines two tensors element by element; `name` is for the error.
 ///
 /// # Errors
@@ -126,7 +131,7 @@ pub fn matrix_product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
     };
     size::admit(&product_shape(&a.size(), &b.size()), a.kind(), a.device())?;
-    a.f_matmul(b).map_err(|error| misfit(input_error(error)))
+    product::matmul(a, b).map_err(|error| misfit(input_error(error)))
 }
 
 /// Shape of a matrix product, or something smaller where libtorch refuses it anyway.
@@ -172,6 +177,14 @@ pub fn register(module: &mut Module) {
         add().set_guarded(module, move |a: &mut TensorHandle, b: f64| {
             let a = a.tensor();
             tensor(float_like(a, b).and_then(|b| combine(name, function, a, &b)))
+        });
+        add().set_guarded(module, move |a: &mut TensorHandle, b: bool| {
+            let a = a.tensor();
+            tensor(truth_like(a, b).and_then(|b| combine(name, function, a, &b)))
+        });
+        add().set_guarded(module, move |a: bool, b: TensorHandle| {
+            let b = b.tensor();
+            tensor(truth_like(b, a).and_then(|a| combine(name, function, &a, b)))
         });
         add().set_guarded(module, move |a: i64, b: TensorHandle| {
             let b = b.tensor();

@@ -279,7 +279,7 @@ pub const FUNCTIONS: &[Function] = &[
         "full",
         "A shape filled with one number.",
         &[(
-            "size: int|array, fill_value: number|bool|Tensor, *, dtype: dtype? = (), device: string? = (), \
+            "size: int|array, fill_value: number|bool, *, dtype: dtype? = (), device: string? = (), \
              requires_grad: bool = false",
             Body::Free(filled),
         )],

@@ -89,13 +89,13 @@ pub const UNARY: &[Function] = &[
         "The nearest whole number, halves to even, or the nearest with so many `decimals`: \
          `x.round(#{ decimals: 2 })`.",
         Home::Both,
-        &[(
-            "*, decimals: int = 0",
-            Body::Of(|t, call| match call.int("decimals")? {
-                0 => one(t.f_round()),
-                decimals => one(t.f_round_decimals(decimals)),
-            }),
-        )],
+        &[
+            ("", Body::Of(|t, _| one(t.f_round()))),
+            (
+                "*, decimals: int",
+                Body::Of(|t, call| one(t.f_round_decimals(call.int("decimals")?))),
+            ),
+        ],
     ),
     unary!("isnan", "true where an element is not a number.", |t: &Tensor| t
         .f_isnan()),

@@ -6,11 +6,12 @@ use std::ops::{Range, RangeInclusive};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
+use super::select::check_indices;
 use super::{Options, TensorHandle, from_dynamic, input_error, operand, shape_text};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor, size};
 
 /// Puts indexing and iteration into `module`.
 pub fn register(module: &mut Module) {
@@ -49,7 +50,7 @@ fn part(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<(Tensor, i64)> {
         let end = (*range.end() != -1).then_some(*range.end() + 1);
         return view(tensor.f_slice(dim, *range.start(), end, 1), dim + 1);
     }
-    if let Some(indices) = gather_indices(tensor, index)? {
+    if let Some(indices) = gather_indices(tensor, dim, index)? {
         let mut all: Vec<Option<Tensor>> = (0..dim).map(|_| None).collect();
         all.push(Some(indices));
         return view(tensor.f_index(&all), dim + 1);
@@ -59,18 +60,24 @@ fn part(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<(Tensor, i64)> {
     ))
 }
 
-fn gather_indices(tensor: &Tensor, index: &Dynamic) -> Result<Option<Tensor>> {
-    if let Some(handle) = index.clone().try_cast::<TensorHandle>() {
-        return Ok(Some(handle.tensor().shallow_clone()));
-    }
-    if index.is_array() {
+/// The tensor of indices or the mask that `index` is, if it is one, checked against dimension `dim`.
+fn gather_indices(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<Option<Tensor>> {
+    let indices = if let Some(handle) = index.clone().try_cast::<TensorHandle>() {
+        handle.tensor().shallow_clone()
+    } else if index.is_array() {
         let indices = from_dynamic(index, &Options::default())?;
-        return indices
-            .f_to_device(tensor.device())
-            .map(Some)
-            .map_err(input_error);
+        indices.f_to_device(tensor.device()).map_err(input_error)?
+    } else {
+        return Ok(None);
+    };
+    if let Some(count) = tensor.size().get(dim as usize).copied() {
+        check_indices(&indices, count)?;
+        if indices.kind() != Kind::Bool {
+            let picked = (tensor.numel() as i64 / count.max(1)).saturating_mul(indices.numel() as i64);
+            size::admit(&[picked], tensor.kind(), tensor.device())?;
+        }
     }
-    Ok(None)
+    Ok(Some(indices))
 }
 
 fn out_of_range(tensor: &Tensor, dim: i64, error: tch::TchError) -> Error {
@@ -93,7 +100,7 @@ fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     let _guard = tch::no_grad_guard();
     let value = operand(tensor, value)?;
     let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
-    let result = match gather_indices(tensor, index)? {
+    let result = match gather_indices(tensor, 0, index)? {
         Some(indices) => tensor
             .shallow_clone()
             .f_index_put_(&[Some(indices)], &value, false)

@@ -30,7 +30,7 @@ const NO_KIND: Option<Kind> = None;
 
 fn sum(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let dims = call.ints("dim")?;
-    one(in_kind(tensor, call)?.f_sum_dim_intlist(dims.as_deref(), call.flag("keepdim")?, NO_KIND))
+    one(in_kind(tensor, call)?.f_sum_dim_intlist(dims.as_deref(), keepdim(call), NO_KIND))
 }
 
 fn mean(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
@@ -123,27 +123,32 @@ const fn reduction(
     }
 }
 
-const OVER_DIMS: &str = "dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()";
+const OVER_ALL: &str = "*, dtype: dtype? = ()";
+const OVER_DIMS: &str = "dim: int|array?, keepdim: bool = false, *, dtype: dtype? = ()";
 const OVER_ONE: &str = "dim: int, keepdim: bool = false -> map";
 const OPTIONAL_DIM: &str = "dim: int? = (), keepdim: bool = false";
 const UNBIASED: &str = "unbiased: bool";
 const DIM_UNBIASED: &str = "dim: int|array?, unbiased: bool = true, keepdim: bool = false";
-const CORRECTION: &str = "dim: int|array? = (), *, correction: number? = 1, keepdim: bool = false";
+const CORRECTION: &str = "dim: int|array? = (), *, correction: number? = (), keepdim: bool = false";
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    reduction("sum", "Sum of the elements.", &[(OVER_DIMS, Body::Of(sum))]),
+    reduction(
+        "sum",
+        "Sum of the elements.",
+        &[(OVER_ALL, Body::Of(sum)), (OVER_DIMS, Body::Of(sum))],
+    ),
     reduction(
         "mean",
         "Mean of the elements; of whole numbers in float32.",
-        &[(OVER_DIMS, Body::Of(mean))],
+        &[(OVER_ALL, Body::Of(mean)), (OVER_DIMS, Body::Of(mean))],
     ),
     reduction(
         "prod",
         "Product of the elements.",
         &[
             (
-                "*, dtype: dtype? = ()",
+                OVER_ALL,
                 Body::Of(|t, call| one(in_kind(t, call)?.f_prod(NO_KIND))),
             ),
             (
@@ -164,8 +169,8 @@ pub const FUNCTIONS: &[Function] = &[
         ],
     ),
     reduction(
-        "var",
-        "Variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        "variance",
+        "PyTorch's `var`, which is a word of the language: variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
         &[
             (UNBIASED, Body::Of(var)),
             (DIM_UNBIASED, Body::Of(var)),
@@ -177,7 +182,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Norm of order `p`, the Euclidean one unless it is given: of all elements, or along `dim`. `x.norm(1)` is the \
          sum of absolute values, `x.norm(2, 1)` the Euclidean norm along dimension 1.",
         &[(
-            "p: number|string = \"fro\", dim: int|array? = (), keepdim: bool = false, dtype: dtype? = ()",
+            "p: number|string = \"fro\", dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()",
             Body::Of(norm_of),
         )],
     ),

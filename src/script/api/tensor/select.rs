@@ -92,8 +92,9 @@ fn split(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     several(match call.int("split_size") {
         Ok(size) if size > 0 => tensor.f_split(size, dim),
         Ok(size) => {
-            let sentence = format!("`split_size` is at least 1, but was given {size}");
-            return Err(Error::input(sentence).under("split_size"));
+            return Err(Error::input(format!(
+                "`split_size` is at least 1, but was given {size}"
+            )));
         }
         Err(_) => tensor.f_split_with_sizes(call.sizes("split_size")?, dim),
     })
