@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, NativeCallContext, NativeCallContextStore};
 
+use super::api::ExitCode;
 use super::diagnostic;
 use super::state::State;
 use crate::error::{Error, Result};
@@ -54,7 +55,10 @@ impl KeptClosure {
     }
 
     fn explain(&self, failure: &EvalAltResult, engine: &Engine) -> Error {
-        if matches!(failure.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
+        if let EvalAltResult::ErrorTerminated(why, _) = failure.unwrap_inner() {
+            if let Some(ExitCode(code)) = why.clone().try_cast::<ExitCode>() {
+                self.state.ask_to_exit(code);
+            }
             return Error::interrupted("interrupted");
         }
         let context = NativeCallContext::from_stored_data(engine, &self.place);

@@ -11,10 +11,11 @@ use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
 use super::docs::Catalog;
+use super::failure::RhaiResultOf;
 use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
-use super::{diagnostic, modules};
+use super::{diagnostic, evaluation, modules, numbers};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 
@@ -76,6 +77,8 @@ impl HostBuilder {
         let resolver = Rc::new(Modules::new(state.clone(), library));
         let mut engine = Engine::new();
         SaescriptPackage::new().register_into_engine(&mut engine);
+        numbers::install(&mut engine, &state);
+        evaluation::install(&mut engine);
         configure(
             &mut engine,
             &state,
@@ -162,6 +165,7 @@ impl Host {
             .collect();
         tests.sort();
         let run = |test: &String| {
+            self.state.begin();
             let mut scope = self.scope.clone();
             let result = evaluating(&self.engine, || {
                 self.engine.call_fn::<Dynamic>(&mut scope, &ast, test, ())
@@ -212,7 +216,7 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let mut ast = self.engine.compile_with_scope(scope, text)?;
+        let mut ast = numbers::compile(&self.engine, &self.state, scope, text)?;
         ast.set_source(name);
         Ok(ast)
     }
@@ -240,15 +244,19 @@ impl Host {
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
+        self.state.begin();
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         });
-        match result {
-            Ok(value) => Ok(Outcome::Finished(value)),
-            Err(failure) => match exit_code(&failure) {
-                Some(code) => Ok(Outcome::Exited(code)),
-                None => Err(self.explain(&failure, name)),
-            },
+        self.outcome(result).map_err(|failure| self.explain(&failure, name))
+    }
+
+    /// How an evaluation ended: `exit(code)` is no failure.
+    pub(super) fn outcome(&self, result: RhaiResultOf<Dynamic>) -> RhaiResultOf<Outcome> {
+        let code = result.as_ref().err().and_then(|failure| exit_code(failure));
+        match code.or(self.state.exit_asked()) {
+            Some(code) => Ok(Outcome::Exited(code)),
+            None => result.map(Outcome::Finished),
         }
     }
 
@@ -279,7 +287,7 @@ impl Host {
 }
 
 /// The code of `exit(code)`, if that is what ended the script.
-pub(super) fn exit_code(failure: &EvalAltResult) -> Option<u8> {
+fn exit_code(failure: &EvalAltResult) -> Option<u8> {
     match failure.unwrap_inner() {
         EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<ExitCode>().map(|code| code.0),
         _ => None,
@@ -294,8 +302,11 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
     // The engine's own limits are for untrusted scripts; configurations nest deeper than its debug defaults.
     engine.set_max_expr_depths(200, 100);
     engine.set_max_call_levels(100);
-    let stop = state.context().stop.clone();
-    engine.on_progress(move |_| stop.is_set().then_some(Dynamic::UNIT));
+    let asked = state.clone();
+    engine.on_progress(move |_| match asked.exit_asked() {
+        Some(code) => Some(Dynamic::from(ExitCode(code))),
+        None => asked.context().stop.is_set().then_some(Dynamic::UNIT),
+    });
     let print = output.clone();
     engine.on_print(move |text| print(text));
     engine.on_debug(move |text, source, position| {
@@ -314,7 +325,7 @@ impl rhai::ModuleResolver for SharedModules {
         source: Option<&str>,
         path: &str,
         position: rhai::Position,
-    ) -> super::RhaiResultOf<rhai::Shared<Module>> {
+    ) -> RhaiResultOf<rhai::Shared<Module>> {
         rhai::ModuleResolver::resolve(&*self.0, engine, source, path, position)
     }
 }

@@ -6,7 +6,9 @@
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
+//! evaluation    `eval(text)`: with the variables of the place where it stands
 //! closure       closures that objects keep and call later
+//! numbers       what numbers mean: comparisons by IEEE 754, shifts, conversions
 //! arguments     methods that take one map of named arguments
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
@@ -25,11 +27,13 @@ mod closure;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;
+mod evaluation;
 mod failure;
 mod hints;
 mod host;
 mod interactive;
 mod modules;
+mod numbers;
 pub mod source;
 mod state;
 

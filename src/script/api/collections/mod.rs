@@ -1,0 +1,39 @@
+//! Functions of arrays and maps that compare or that call closures, in place of the language's own, which take a closure's
+//! error, and any value that is not true or false, for `false`.
+//!
+//! Here an error, `exit` included, comes out of the call; a predicate says true or false; a comparator need not be
+//! consistent; and whatever a closure does, no element is lost.
+
+mod arrays;
+mod maps;
+mod sorting;
+
+use rhai::plugin::*;
+
+use crate::error::Error;
+use crate::script::failure::{RhaiResultOf, raise};
+
+/// Puts the functions into `module`.
+pub fn register(module: &mut Module) {
+    combine_with_exported_module!(module, "arrays", arrays::functions);
+    combine_with_exported_module!(module, "sorting", sorting::functions);
+    combine_with_exported_module!(module, "maps", maps::functions);
+}
+
+/// What a predicate given to `name` answered.
+fn truth(context: &NativeCallContext, name: &str, answer: &Dynamic) -> RhaiResultOf<bool> {
+    answer.as_bool().map_err(|_| {
+        let kind = context.engine().map_type_name(answer.type_name());
+        let error = Error::input(format!("the function given to `{name}` gave {}", an(kind)));
+        raise(error.hint("it must say true or false"))
+    })
+}
+
+/// A type with its article; nothing for `()`.
+fn an(kind: &str) -> String {
+    match kind {
+        "()" => "nothing".into(),
+        _ if kind.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {kind}"),
+        _ => format!("a {kind}"),
+    }
+}
