@@ -71,7 +71,7 @@ fn parsed(engine: &Engine, text: &str) -> Result<AST> {
 fn timed(engine: &Engine, script: &AST) -> Result<Duration> {
     let start = Instant::now();
     let result = engine.eval_ast::<Dynamic>(script);
-    result.map_err(|error| Error::run(error.to_string()))?;
+    let _ = result.map_err(|error| Error::run(error.to_string()))?;
     Ok(start.elapsed())
 }
 

@@ -54,6 +54,9 @@ pub fn run(host: &mut Host, printer: &Printer, presence: &Presence, script: Opti
     {
         return Ok(code);
     }
+    if presence.leave.is_set() {
+        return Ok(Fault::Interrupted.exit_code());
+    }
     match std::io::stdin().is_terminal() {
         true => {
             let mut editor = Editor::new(&session, History::of_user(), presence.at_prompt.clone())?;

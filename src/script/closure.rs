@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, NativeCallContext, NativeCallContextStore};
 
-use super::api::ExitCode;
 use super::diagnostic;
 use super::state::State;
 use crate::error::{Error, Result};
@@ -55,10 +54,8 @@ impl KeptClosure {
     }
 
     fn explain(&self, failure: &EvalAltResult, engine: &Engine) -> Error {
-        if let EvalAltResult::ErrorTerminated(why, _) = failure.unwrap_inner() {
-            if let Some(ExitCode(code)) = why.clone().try_cast::<ExitCode>() {
-                self.state.ask_to_exit(code);
-            }
+        // After `exit` too: that the script is to end, and how, its state knows.
+        if matches!(failure.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
             return Error::interrupted("interrupted");
         }
         let context = NativeCallContext::from_stored_data(engine, &self.place);

@@ -253,8 +253,7 @@ impl Host {
 
     /// How an evaluation ended: `exit(code)` is no failure.
     pub(super) fn outcome(&self, result: RhaiResultOf<Dynamic>) -> RhaiResultOf<Outcome> {
-        let code = result.as_ref().err().and_then(|failure| exit_code(failure));
-        match code.or(self.state.exit_asked()) {
+        match self.state.exit_asked() {
             Some(code) => Ok(Outcome::Exited(code)),
             None => result.map(Outcome::Finished),
         }
@@ -283,14 +282,6 @@ impl Host {
         }
         self.engine.register_global_module(module.into());
         self.modules.set_scope(self.scope.clone());
-    }
-}
-
-/// The code of `exit(code)`, if that is what ended the script.
-fn exit_code(failure: &EvalAltResult) -> Option<u8> {
-    match failure.unwrap_inner() {
-        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<ExitCode>().map(|code| code.0),
-        _ => None,
     }
 }
 

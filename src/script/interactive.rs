@@ -211,7 +211,7 @@ impl<'host> Interactive<'host> {
 }
 
 /// Closures are functions with a number for a name.
-fn is_closure(name: &str) -> bool {
+pub(super) fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 

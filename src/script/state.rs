@@ -53,8 +53,8 @@ impl State {
         &self.0.reading
     }
 
-    /// Remembers that `exit(code)` was called where it could not end the script at once: in a closure that native work
-    /// called. It does so at the next operation.
+    /// Remembers that `exit(code)` was called: it ends the script at the next operation, should native code that called
+    /// a closure, or a `catch`, take what it throws for an error.
     pub fn ask_to_exit(&self, code: u8) {
         self.0.exit.set(Some(code));
     }

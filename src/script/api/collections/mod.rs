@@ -24,8 +24,10 @@ pub fn register(module: &mut Module) {
 fn truth(context: &NativeCallContext, name: &str, answer: &Dynamic) -> RhaiResultOf<bool> {
     answer.as_bool().map_err(|_| {
         let kind = context.engine().map_type_name(answer.type_name());
-        let error = Error::input(format!("the function given to `{name}` gave {}", an(kind)));
-        raise(error.hint("it must say true or false"))
+        raise(Error::input(format!(
+            "the function given to `{name}` must say true or false, but gave {}",
+            an(kind)
+        )))
     })
 }
 
