@@ -59,13 +59,20 @@ fn main() -> Result<()> {
         }
         let [built_in, exact] = best.map(|time| time.as_secs_f64() * 1e3);
         let shown = |ms: f64| format!("{ms:.1}");
-        println_row(name, &shown(built_in), &shown(exact), &format!("{:.2}", exact / built_in));
+        println_row(
+            name,
+            &shown(built_in),
+            &shown(exact),
+            &format!("{:.2}", exact / built_in),
+        );
     }
     Ok(())
 }
 
 fn parsed(engine: &Engine, text: &str) -> Result<AST> {
-    engine.compile(text).map_err(|error| Error::input(error.to_string()))
+    engine
+        .compile(text)
+        .map_err(|error| Error::input(error.to_string()))
 }
 
 fn timed(engine: &Engine, script: &AST) -> Result<Duration> {

@@ -66,12 +66,7 @@ pub fn run(host: &mut Host, printer: &Printer, presence: &Presence, script: Opti
     }
 }
 
-fn prompt(
-    session: &mut Session,
-    editor: &mut Editor,
-    printer: &Printer,
-    presence: &Presence,
-) -> Result<u8> {
+fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer, presence: &Presence) -> Result<u8> {
     printer.line(&format!(
         "saescript {} — :help lists what there is, Tab completes, :quit or Ctrl-D ends",
         env!("CARGO_PKG_VERSION")

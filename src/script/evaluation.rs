@@ -5,7 +5,8 @@
 //! The engine's own `eval` parses its text without the variables, which are then unknown.
 
 use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, Module, ParseError, ParseErrorType, Position, StmtBlock,
+    AST, Dynamic, Engine, EvalAltResult, EvalContext, Expr, Expression, Module, ParseError, ParseErrorType,
+    Position, StmtBlock,
 };
 
 use super::diagnostic;
@@ -74,7 +75,12 @@ fn keep_closures(context: &mut EvalContext, ast: &AST) {
 }
 
 /// Why `text` cannot be parsed, as an error that a script can catch.
-fn unreadable(context: &EvalContext, text: &str, problem: &ParseError, place: Position) -> Box<EvalAltResult> {
+fn unreadable(
+    context: &EvalContext,
+    text: &str,
+    problem: &ParseError,
+    place: Position,
+) -> Box<EvalAltResult> {
     let is_imported = |name: &str| context.iter_imports().any(|(known, _)| known == name);
     let state = state_of(context);
     let name = name_of_text(context, place);

@@ -248,7 +248,8 @@ impl Host {
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         });
-        self.outcome(result).map_err(|failure| self.explain(&failure, name))
+        self.outcome(result)
+            .map_err(|failure| self.explain(&failure, name))
     }
 
     /// How an evaluation ended: `exit(code)` is no failure.

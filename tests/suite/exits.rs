@@ -53,8 +53,14 @@ fn in_closures_that_a_stream_keeps() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-pythia");
     let stream = STREAM.replace("MODEL", &model.display().to_string());
     exits(9, &format!("{stream} stream.next();"));
-    exits(0, &format!("{stream} for batch in stream {{ print(\"a batch\"); }}"));
-    exits(11, &format!("{stream} try {{ stream.next(); }} catch (error) {{ }}"));
+    exits(
+        0,
+        &format!("{stream} for batch in stream {{ print(\"a batch\"); }}"),
+    );
+    exits(
+        11,
+        &format!("{stream} try {{ stream.next(); }} catch (error) {{ }}"),
+    );
 }
 
 #[test]

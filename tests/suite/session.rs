@@ -161,7 +161,9 @@ fn more_than_one_ctrl_c_ends_the_call_and_not_the_session() {
     let mut terminal = Terminal::open(state.path());
     terminal.enter("let kept = 41", "");
     // One step that nothing can stop: minutes on a slow machine would be too long, a second or two are enough.
-    terminal.send("let a = torch::ones([2500, 2500]); print(\"be\" + \"gun\"); for i in 0..1000 { a.matmul(a); }\r");
+    terminal.send(
+        "let a = torch::ones([2500, 2500]); print(\"be\" + \"gun\"); for i in 0..1000 { a.matmul(a); }\r",
+    );
     terminal.expect("begun");
     for _ in 0..2 {
         terminal

@@ -26,9 +26,11 @@ pub(super) fn register(module: &mut Module) {
             module,
             [TypeId::of::<i64>(); 2],
             RhaiFunc::Method {
-                func: Shared::new(move |_: Option<rhai::NativeCallContext>, arguments: &mut [&mut Dynamic]| {
-                    function(arguments)
-                }),
+                func: Shared::new(
+                    move |_: Option<rhai::NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                        function(arguments)
+                    },
+                ),
                 has_context: false,
                 is_pure: true,
                 is_volatile: false,
@@ -64,7 +66,9 @@ fn shift(name: &str, number: i64, by: i64) -> Result<i64, Error> {
 fn to_int(x: f64) -> Result<i64, Error> {
     match (-INTEGERS_END..INTEGERS_END).contains(&x) {
         true => Ok(x as i64),
-        false => Err(Error::input(format!("{x} is no int: ints go from -2^63 to 2^63 - 1"))),
+        false => Err(Error::input(format!(
+            "{x} is no int: ints go from -2^63 to 2^63 - 1"
+        ))),
     }
 }
 
@@ -73,7 +77,8 @@ pub(super) fn checked_literal(token: Token) -> Token {
     match &token {
         Token::FloatConstant(number) if !number.1.contains(['.', 'e', 'E']) => {
             let text = &number.1;
-            let problem = format!("{text} is no int: ints go from -2^63 to 2^63 - 1; as a float, write {text}.0");
+            let problem =
+                format!("{text} is no int: ints go from -2^63 to 2^63 - 1; as a float, write {text}.0");
             Token::LexError(Box::new(LexError::ImproperSymbol(text.to_string(), problem)))
         }
         _ => token,

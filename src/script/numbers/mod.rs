@@ -39,7 +39,8 @@ pub fn install(engine: &mut Engine, state: &State) {
     let names = operators::COMPARISONS
         .iter()
         .map(|comparison| (comparison.name, comparison.precedence));
-    for (name, precedence) in names.chain(arithmetic::SHIFTS.map(|name| (name, arithmetic::SHIFT_PRECEDENCE))) {
+    for (name, precedence) in names.chain(arithmetic::SHIFTS.map(|name| (name, arithmetic::SHIFT_PRECEDENCE)))
+    {
         engine.disable_symbol(name);
         let registered = engine.register_custom_operator(name, precedence);
         debug_assert!(registered.is_ok(), "{name} was disabled before");

@@ -5,8 +5,7 @@ use std::cmp::Ordering;
 use std::ops::{Range, RangeInclusive};
 
 use rhai::{
-    Array, Dynamic, FuncRegistration, ImmutableString, Map, Module,
-    NativeCallContext, RhaiFunc, Shared,
+    Array, Dynamic, FuncRegistration, ImmutableString, Map, Module, NativeCallContext, RhaiFunc, Shared,
 };
 
 use super::order::{Number, equal, no_such, order};
@@ -22,10 +21,10 @@ pub(super) struct Comparison {
 
 /// All of them, with the precedences that the language gives them.
 pub(super) const COMPARISONS: [Comparison; 6] = [
-    comparison("<", 110, |order| order == Some(Ordering::Less)),
-    comparison("<=", 110, |order| order.is_some_and(Ordering::is_le)),
-    comparison(">", 110, |order| order == Some(Ordering::Greater)),
-    comparison(">=", 110, |order| order.is_some_and(Ordering::is_ge)),
+    comparison("<", 130, |order| order == Some(Ordering::Less)),
+    comparison("<=", 130, |order| order.is_some_and(Ordering::is_le)),
+    comparison(">", 130, |order| order == Some(Ordering::Greater)),
+    comparison(">=", 130, |order| order.is_some_and(Ordering::is_ge)),
     comparison("==", 90, |order| order == Some(Ordering::Equal)),
     comparison("!=", 90, |order| order != Some(Ordering::Equal)),
 ];
@@ -85,7 +84,10 @@ fn same(context: &NativeCallContext, name: &str, a: &Dynamic, b: &Dynamic) -> Rh
     if let (Some(a), Some(b)) = (a.read_lock::<Range<i64>>(), b.read_lock::<Range<i64>>()) {
         return Ok(*a == *b);
     }
-    if let (Some(a), Some(b)) = (a.read_lock::<RangeInclusive<i64>>(), b.read_lock::<RangeInclusive<i64>>()) {
+    if let (Some(a), Some(b)) = (
+        a.read_lock::<RangeInclusive<i64>>(),
+        b.read_lock::<RangeInclusive<i64>>(),
+    ) {
         return Ok(*a == *b);
     }
     Err(no_such(context, name, a, b))
@@ -123,7 +125,11 @@ fn extrema(module: &mut Module) {
             };
             let names = types.map(|kind| if kind == int { "int" } else { "float" });
             FuncRegistration::new(name)
-                .with_params_info([format!("x: {}", names[0]), format!("y: {}", names[1]), "float".into()])
+                .with_params_info([
+                    format!("x: {}", names[0]),
+                    format!("y: {}", names[1]),
+                    "float".into(),
+                ])
                 .with_comments([match name {
                     "min" => "/// The smaller of the two, as a float; NaN if one of them is NaN.",
                     _ => "/// The larger of the two, as a float; NaN if one of them is NaN.",
@@ -152,7 +158,9 @@ fn add_with_context(
     holds: impl Fn(&NativeCallContext, &Dynamic, &Dynamic) -> RhaiResultOf<bool> + 'static,
 ) {
     let function = native(true, move |context, arguments| {
-        let Some(context) = context else { return Ok(Dynamic::FALSE) };
+        let Some(context) = context else {
+            return Ok(Dynamic::FALSE);
+        };
         holds(&context, arguments[0], arguments[1]).map(Dynamic::from_bool)
     });
     FuncRegistration::new(name).set_into_module_raw(module, types, function);

@@ -162,7 +162,12 @@ fn text(value: &Dynamic) -> Option<ImmutableString> {
 }
 
 /// The error of an operator that no pair of these types has.
-pub(super) fn no_such(context: &NativeCallContext, name: &str, a: &Dynamic, b: &Dynamic) -> Box<rhai::EvalAltResult> {
+pub(super) fn no_such(
+    context: &NativeCallContext,
+    name: &str,
+    a: &Dynamic,
+    b: &Dynamic,
+) -> Box<rhai::EvalAltResult> {
     let type_of = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
     let signature = format!("{name} ({}, {})", type_of(a), type_of(b));
     rhai::EvalAltResult::ErrorFunctionNotFound(signature, Position::NONE).into()

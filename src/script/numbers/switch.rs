@@ -9,8 +9,7 @@
 use std::cell::RefCell;
 
 use rhai::{
-    AST, Array, Dynamic, Engine, EvalContext, Expression, LexError, Map, ParseError, Position, Scope,
-    Token,
+    AST, Array, Dynamic, Engine, EvalContext, Expression, LexError, Map, ParseError, Position, Scope, Token,
 };
 
 use super::order::INTEGERS_END;
@@ -114,7 +113,10 @@ fn canonical(value: Dynamic) -> Dynamic {
     }
     if value.is_map() {
         let entries = value.cast::<Map>().into_iter();
-        return entries.map(|(key, value)| (key, canonical(value))).collect::<Map>().into();
+        return entries
+            .map(|(key, value)| (key, canonical(value)))
+            .collect::<Map>()
+            .into();
     }
     value
 }
@@ -192,13 +194,18 @@ impl Marks {
                 self.brackets.pop();
                 self.brackets.push(Bracket::Body(Part::Label));
             }
-            Token::LeftBrace | Token::MapStart | Token::LeftParen | Token::LeftBracket | Token::QuestionBracket => {
+            Token::LeftBrace
+            | Token::MapStart
+            | Token::LeftParen
+            | Token::LeftBracket
+            | Token::QuestionBracket => {
                 self.brackets.push(Bracket::Other { in_label });
             }
             Token::RightBrace | Token::RightParen | Token::RightBracket => {
                 self.brackets.pop();
                 let is_block = *token == Token::RightBrace;
-                if let (true, Some(Bracket::Body(part @ Part::Action))) = (is_block, self.brackets.last_mut()) {
+                if let (true, Some(Bracket::Body(part @ Part::Action))) = (is_block, self.brackets.last_mut())
+                {
                     *part = Part::AfterBlock;
                 }
             }

@@ -27,8 +27,16 @@ fn position(
     mut is_it: impl FnMut(&mut Dynamic, usize) -> RhaiResultOf<bool>,
 ) -> RhaiResultOf<Option<usize>> {
     let length = array.len() as i64;
-    let start = if start < 0 { (length.saturating_add(start)).max(0) } else { start };
-    for (index, element) in array.iter_mut().enumerate().skip(usize::try_from(start).unwrap_or(usize::MAX)) {
+    let start = if start < 0 {
+        (length.saturating_add(start)).max(0)
+    } else {
+        start
+    };
+    for (index, element) in array
+        .iter_mut()
+        .enumerate()
+        .skip(usize::try_from(start).unwrap_or(usize::MAX))
+    {
         if is_it(element, index)? {
             return Ok(Some(index));
         }
@@ -53,7 +61,9 @@ fn take_out(
         answers.push(says(context, name, predicate, element, index)? == out);
     }
     let mut answers = answers.into_iter();
-    Ok(array.extract_if(.., |_| answers.next().unwrap_or(false)).collect())
+    Ok(array
+        .extract_if(.., |_| answers.next().unwrap_or(false))
+        .collect())
 }
 
 /// Removes every element that `is_same` as the one kept before it.

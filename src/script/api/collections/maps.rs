@@ -32,7 +32,9 @@ fn take_out(
         answers.push(says(context, name, predicate, key, value)? == out);
     }
     let mut answers = answers.into_iter();
-    Ok(map.extract_if(.., |_, _| answers.next().unwrap_or(false)).collect())
+    Ok(map
+        .extract_if(.., |_, _| answers.next().unwrap_or(false))
+        .collect())
 }
 
 /// Functions of maps.

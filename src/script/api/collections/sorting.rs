@@ -24,7 +24,11 @@ fn merge_sort(
         for run in order.chunks(2 * width) {
             let (mut left, mut right) = run.split_at(width.min(run.len()));
             while let (Some(&l), Some(&r)) = (left.first(), right.first()) {
-                let next = if comes_before(&array[r], &array[l])? { &mut right } else { &mut left };
+                let next = if comes_before(&array[r], &array[l])? {
+                    &mut right
+                } else {
+                    &mut left
+                };
                 merged.push(next[0]);
                 *next = &next[1..];
             }
@@ -48,18 +52,27 @@ fn sort_naturally(context: &NativeCallContext, array: &mut Array, first: Orderin
         None => {
             let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
             let error = Error::input(format!("{} and {} have no order", an(&name(b)), an(&name(a))));
-            Err(raise(error.hint("give `sort` a function that compares two elements")))
+            Err(raise(
+                error.hint("give `sort` a function that compares two elements"),
+            ))
         }
     })
 }
 
-fn sort_by_comparator(context: &NativeCallContext, array: &mut Array, comparator: &FnPtr) -> RhaiResultOf<()> {
+fn sort_by_comparator(
+    context: &NativeCallContext,
+    array: &mut Array,
+    comparator: &FnPtr,
+) -> RhaiResultOf<()> {
     merge_sort(array, |a, b| {
         let answer = comparator.call_raw(context, None, [a.clone(), b.clone()])?;
         if let Ok(before) = answer.as_bool() {
             return Ok(before);
         }
-        let sign = answer.as_int().map(|sign| sign as f64).or_else(|_| answer.as_float());
+        let sign = answer
+            .as_int()
+            .map(|sign| sign as f64)
+            .or_else(|_| answer.as_float());
         match sign {
             Ok(sign) if !sign.is_nan() => Ok(sign < 0.0),
             _ => {
@@ -122,4 +135,3 @@ pub mod functions {
         Ok(copy)
     }
 }
-
