@@ -126,6 +126,10 @@ impl Error {
             ErrorKind::PermissionDenied => {
                 Self::input(format!("cannot {action} `{path}`: permission denied"))
             }
+            // A folder, a pipe or a device where a regular file was expected, or one too long: `files` says which.
+            ErrorKind::InvalidInput | ErrorKind::IsADirectory => {
+                Self::input(format!("cannot {action} `{path}`: {error}"))
+            }
             ErrorKind::StorageFull => Self::run(format!(
                 "cannot {action} `{path}`: no space is left on the disk"
             ))

@@ -14,13 +14,16 @@
 //! text                         data sets and tokenizers
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
-//! config | event | atomic      one schema for all sources | what long work tells | files written whole
+//! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
+//! atomic                       files written whole
+//! files | guard                regular files, opened to be read | panics turned into errors
 //! clock | memory               points in time as text | how much the process may hold
 //! error
 //! ```
 
 pub mod activations;
 pub mod atomic;
+pub mod checksums;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -28,6 +31,8 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod files;
+pub mod guard;
 pub mod hub;
 pub mod memory;
 pub mod model;

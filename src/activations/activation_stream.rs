@@ -15,7 +15,7 @@ pub type BatchMap = Box<dyn FnMut(Batch) -> Result<Batch>>;
 /// Batches of activations, made or read as they are asked for.
 pub struct ActivationStream {
     engine: Box<dyn Engine>,
-    map: Option<BatchMap>,
+    maps: Vec<BatchMap>,
     batch_size: usize,
     settings: Value,
     started: Option<Instant>,
@@ -26,7 +26,7 @@ impl ActivationStream {
     pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, settings: Value) -> Self {
         ActivationStream {
             engine,
-            map: None,
+            maps: Vec::new(),
             batch_size,
             settings,
             started: None,
@@ -35,11 +35,8 @@ impl ActivationStream {
     }
 
     /// Has every batch go through `map` before it is handed out; several are applied in the order given.
-    pub fn map(&mut self, mut map: BatchMap) {
-        self.map = Some(match self.map.take() {
-            Some(mut first) => Box::new(move |batch| map(first(batch)?)),
-            None => map,
-        });
+    pub fn map(&mut self, map: BatchMap) {
+        self.maps.push(map);
     }
 
     /// What has been done so far, how fast, and where the time went.
@@ -54,9 +51,11 @@ impl ActivationStream {
         let Some(mut batch) = self.engine.next()? else {
             return Ok(None);
         };
-        if let Some(map) = &mut self.map {
+        if !self.maps.is_empty() {
             let start = Instant::now();
-            batch = map(batch)?;
+            for map in &mut self.maps {
+                batch = map(batch)?;
+            }
             self.stats.mapping += start.elapsed();
         }
         self.stats.batches += 1;

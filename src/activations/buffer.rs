@@ -10,7 +10,8 @@ use super::columns::Column;
 use super::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
-use crate::tensor::{Generator, Tensor};
+use crate::memory;
+use crate::tensor::{Device, Generator, Tensor};
 
 /// Rows in the order in which they will be handed out.
 #[derive(Default)]
@@ -72,6 +73,8 @@ impl RowBuffer {
             }
         }
         if let Some(meta) = &rows.meta {
+            let bytes = capacity.saturating_mul(size_of::<Option<Value>>());
+            memory::admit(bytes as u64, &format!("the origins of {capacity} rows"))?;
             self.meta.resize(capacity.max(self.meta.len()), None);
             for (slot, value) in slots.iter().zip(meta) {
                 self.meta[*slot] = Some(value.clone());
@@ -115,8 +118,23 @@ impl RowBuffer {
 /// An uninitialised tensor of `capacity` rows like those of `x`.
 fn storage_like(x: &Tensor, capacity: usize) -> Result<Tensor> {
     let mut size = x.size();
+    admit(x, capacity)?;
     size[0] = capacity as i64;
     Ok(Tensor::f_empty(size, (x.kind(), x.device()))?)
+}
+
+/// Lets `capacity` rows like those of `x` be held. A GPU says itself what it cannot hold.
+fn admit(x: &Tensor, capacity: usize) -> Result<()> {
+    let what = format!("a buffer of {capacity} rows");
+    let row: i64 = x.size()[1..].iter().product();
+    let row = row as u64 * x.kind().elt_size_in_bytes() as u64;
+    let bytes = row.saturating_mul(capacity as u64);
+    match x.device() {
+        Device::Cpu => memory::admit(bytes, &what),
+        _ if i64::try_from(bytes).is_ok() => Ok(()),
+        _ => Err(Error::input(format!("{what} is larger than any memory"))),
+    }
+    .map_err(|error| error.hint("set a smaller `buffer_size`, `batch_size` or `model_batch_size`"))
 }
 
 /// Writes the rows of `x` into `slots` of `storage`, which grows where it is too small.

@@ -98,7 +98,10 @@ impl LiveEngine {
         };
         let rule = DrawRule::new(&config);
         Ok(LiveEngine {
-            buffer: RowBuffer::new(rule.full() + config.model_batch_size * longest),
+            buffer: RowBuffer::new(
+                rule.full()
+                    .saturating_add(config.model_batch_size.saturating_mul(longest)),
+            ),
             rule,
             config,
             opener,

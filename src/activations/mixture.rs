@@ -91,7 +91,7 @@ impl OpenSource {
                 Ok(rows.map(Item::Rows))
             }
             SourceReader::Tokens(reader) => {
-                let mut sequences = Vec::with_capacity(group);
+                let mut sequences = Vec::new();
                 while sequences.len() < group && !self.ended {
                     match reader.next()? {
                         Some(sequence) => sequences.push(sequence),

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Where an engine got to.
 pub(super) const ENGINE: &str = "activation_stream.json";
@@ -21,7 +22,7 @@ pub(super) fn write<S: Serialize>(folder: &Path, name: &str, state: &S) -> Resul
 /// Reads what [`write`] wrote.
 pub(super) fn read<S: DeserializeOwned>(folder: &Path, name: &str) -> Result<S> {
     let path = folder.join(name);
-    let text = std::fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+    let text = files::read(&path, u64::MAX).map_err(|error| Error::io("read", &path, error))?;
     serde_json::from_slice(&text).map_err(|error| {
         Error::input(format!(
             "`{}` holds no state of such a stream: {error}",

@@ -38,9 +38,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         printer.line(&format!("wrote {} files to {}", files.len(), folder.display()));
         return Ok(0);
     }
-    printer.line(&match &arguments.name {
+    let text = match &arguments.name {
         Some(name) => help::topic(&catalog, name, printer.width())?,
         None => help::overview(&catalog, printer.width()),
-    });
+    };
+    printer.styled(&(text + "\n"));
     Ok(0)
 }

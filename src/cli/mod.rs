@@ -9,6 +9,7 @@ mod generate;
 mod interrupt;
 mod repl;
 mod run;
+mod stack;
 mod train;
 
 use std::ffi::OsString;
@@ -17,12 +18,14 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use self::stack::on_large_stack;
 use crate::config::Document;
 use crate::error::{Error, Result};
 use crate::event::{Metrics, RunContext, StopFlag};
-use crate::report::{Printer, Progress, Table};
+use crate::memory;
+use crate::report::{Printer, Progress, Table, visible};
 use crate::script::Host;
-use crate::tensor::runtime;
+use crate::tensor::runtime::{self, CudaLibrary};
 
 /// Train, study and compare sparse autoencoders from scripts.
 #[derive(Debug, Parser)]
@@ -42,6 +45,10 @@ use crate::tensor::runtime;
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
+    /// Use at most so much memory, e.g. 8GB or 500MB, and end what would need more with an error; 90% of what the
+    /// machine or its control group has by default
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse_size)]
+    max_memory: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -153,14 +160,21 @@ fn metrics_table(metrics: &Metrics) -> String {
 /// # Errors
 /// Whatever the command could not do. Errors in the command line itself are printed with the usage, as code 2.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> Result<u8> {
-    match CommandLine::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match CommandLine::try_parse_from(&arguments) {
         Ok(line) => {
-            runtime::start();
+            let cuda = runtime::start();
+            if let Some(bytes) = line.max_memory {
+                memory::set_limit(bytes);
+            }
+            if *cuda != CudaLibrary::Loaded {
+                memory::set_backstop();
+            }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
             tch::manual_seed(DEFAULT_SEED);
             line.command.run(printer)
         }
-        Err(error) => usage(&error, printer),
+        Err(error) => usage(&error, &arguments, printer),
     }
 }
 
@@ -181,7 +195,7 @@ impl Command {
 }
 
 /// Help and version go to standard output; mistakes to standard error, with advice for the likeliest one.
-fn usage(error: &clap::Error, printer: &Printer) -> Result<u8> {
+fn usage(error: &clap::Error, arguments: &[OsString], printer: &Printer) -> Result<u8> {
     if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(given))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
         && (given.ends_with(".rhai") || Path::new(given).is_file())
@@ -189,14 +203,22 @@ fn usage(error: &clap::Error, printer: &Printer) -> Result<u8> {
         return Err(Error::input(format!("`{given}` is not a command"))
             .hint(format!("to run it as a script, write `saescript run {given}`")));
     }
-    let text = error.render().ansi().to_string();
+    let is_plain = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        visible(&text) == text
+    };
+    // Arguments are quoted in the message, where colours could not be told from escape sequences in them.
+    let text = match arguments.iter().all(is_plain) {
+        true => error.render().ansi().to_string(),
+        false => visible(&error.render().to_string()).into_owned(),
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            printer.text(&text);
+            printer.styled(&text);
             Ok(0)
         }
         _ => {
-            printer.remark(text.trim_end());
+            printer.styled_remark(text.trim_end());
             Ok(2)
         }
     }

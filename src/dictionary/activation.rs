@@ -52,7 +52,10 @@ impl ActFn {
     /// Applies the function to `pre (…, d_sae)`; gradients pass through the entries that stay on.
     pub fn apply(self, pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
         match (self, gate.log_threshold) {
-            (ActFn::JumpRelu, Some(log_threshold)) => jumprelu(pre, &log_threshold.f_exp()?, gate.window),
+            (ActFn::JumpRelu, Some(log_threshold)) => {
+                let threshold = log_threshold.f_exp()?.f_to_kind(pre.kind())?;
+                jumprelu(pre, &threshold, gate.window)
+            }
             (ActFn::Relu | ActFn::JumpRelu, _) => Ok(pre.f_relu()?),
             (ActFn::TopK, _) => {
                 let width = pre.size().last().copied().unwrap_or(1);

@@ -66,7 +66,7 @@ impl SparseAutoEncoder {
         for (name, values) in self.parameters() {
             converted.set_parameter(name, values)?;
         }
-        let options = (self.kind(), self.device());
+        let options = (Kind::Double, self.device());
         let thresholds = Tensor::f_full([self.cfg.d_sae()], threshold.ln(), options)?;
         converted.set_parameter(LOG_THRESHOLD, &thresholds)?;
         converted.dataset_norms = self.dataset_norms.clone();

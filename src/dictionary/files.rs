@@ -1,15 +1,16 @@
 //! A dictionary on disk: `config.json` and `sae_weights.safetensors`, in the format of Language-Model-SAEs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::place::locate;
-use super::{NormActivation, SAEConfig, SparseAutoEncoder, saelens};
-use crate::atomic;
-use crate::config::{self, Map, Value, from_value};
+use super::sae::LOG_THRESHOLD;
+use super::trained::{Trained, read_json};
+use super::{NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
+use crate::config::{Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{DType, DeviceSpec, Kind, Tensor, safetensors};
+use crate::{atomic, checksums};
 
 /// The architecture.
 pub(super) const SETTINGS_FILE: &str = "config.json";
@@ -23,9 +24,6 @@ pub(super) const WEIGHT_FILES: [&str; 3] = [
 
 /// What comes before the hook point in the names of the stored norms.
 const NORM_PREFIX: &str = "dataset_average_activation_norm.";
-
-/// Keys of `config.json` that say how to load or run here, not what the dictionary is.
-const NOT_SAVED: [&str; 4] = ["sae_pretrained_name_or_path", "strict_loading", "device", "dtype"];
 
 /// Keys that Language-Model-SAEs has in its `config.json` for kernels of its own, with its defaults. Written for it,
 /// ignored here.
@@ -43,7 +41,7 @@ pub struct LoadOptions {
     pub device: DeviceSpec,
     /// Their number format here; `None` keeps the file's.
     pub dtype: Option<DType>,
-    /// Refuse missing and surplus tensors.
+    /// Refuse surplus tensors; if not, each is named in a warning. Missing ones are always refused.
     pub strict_loading: bool,
     /// Fold the dataset-wise normalisation into the weights.
     pub fold_activation_scale: bool,
@@ -70,38 +68,63 @@ impl SAEConfig {
     /// # Errors
     /// The folder cannot be written.
     pub fn save_hyperparameters(&self, folder: impl AsRef<Path>) -> Result<()> {
-        let mut saved = match config::to_value(self)? {
-            Value::Object(map) => map,
-            _ => Map::new(),
-        };
-        for key in NOT_SAVED {
-            saved.remove(key);
-        }
+        let mut saved = self.architecture()?;
+        saved.remove("d_sae");
+        saved.insert("expansion_factor".into(), self.expansion_factor().into());
         for (key, value) in foreign_keys() {
             saved.insert(key.into(), value);
         }
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))?;
-        atomic::write(folder.as_ref().join(SETTINGS_FILE), text + "\n")
+        let folder = folder.as_ref();
+        let listed = checksums::exist(folder);
+        checksums::forget(folder, &[SETTINGS_FILE])?;
+        atomic::write(folder.join(SETTINGS_FILE), text + "\n")?;
+        match listed {
+            true => checksums::record(folder, &[SETTINGS_FILE]),
+            false => Ok(()),
+        }
     }
 
     /// Reads the `config.json` of a dictionary from `folder`.
     ///
     /// # Errors
-    /// No such file, something that is not JSON, unknown or missing keys.
+    /// No such file, something that is not JSON, unknown keys, and missing keys on which its numbers depend.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self> {
         let path = folder.as_ref().join(SETTINGS_FILE);
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
+        let mut value = read_json(&path)?;
+        other_makes::refuse_settings(&value, &path)?;
         let reading = || format!("while reading `{}`", path.display());
-        let mut value: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::input(format!("this is not JSON: {error}")))
-            .context(reading())?;
         if let Some(map) = value.as_object_mut() {
+            require_facts(map).context(reading())?;
             for (key, _) in foreign_keys() {
                 map.remove(key);
             }
         }
         from_value(value).context(reading())
+    }
+}
+
+/// Refuses the settings of trained weights that leave out what decides their numbers: a default there would be a guess.
+/// What the names and shapes of the tensors tell, or only training uses, may be missing.
+fn require_facts(settings: &Map<String, Value>) -> Result<()> {
+    let selects = ["topk", "batchtopk"].map(Value::from);
+    let selects_k = settings
+        .get("act_fn")
+        .is_some_and(|act_fn| selects.contains(act_fn));
+    let top_k = selects_k.then_some("top_k");
+    let facts = ["act_fn", "norm_activation", "sparsity_include_decoder_norm"];
+    match facts
+        .into_iter()
+        .chain(top_k)
+        .find(|key| !settings.contains_key(*key))
+    {
+        Some(key) => Err(Error::input(format!(
+            "the key `{key}` is missing, and what the trained weights compute depends on it"
+        ))
+        .hint("add it with the value that the dictionary was trained with")
+        .under(key)),
+        None => Ok(()),
     }
 }
 
@@ -114,9 +137,7 @@ impl SparseAutoEncoder {
         let Some(name) = cfg.sae_pretrained_name_or_path.clone() else {
             return Self::new(cfg);
         };
-        let mut sae = Self::zeros(cfg)?;
-        sae.load_weights(locate(Path::new(&name), context)?)?;
-        Ok(sae)
+        Trained::find(Path::new(&name), context)?.load_as(cfg, context)
     }
 
     /// Loads a dictionary from a folder with `config.json` and weights, or from a weights file beside a `config.json`;
@@ -124,75 +145,57 @@ impl SparseAutoEncoder {
     /// `org/repo:folder`, or `org/repo` for a repository that holds one dictionary.
     ///
     /// # Errors
-    /// Missing, broken or truncated files; tensors that are missing, surplus or of the wrong shape; what the hub has
-    /// to say.
+    /// Missing, broken or truncated files; settings that leave out a fact; tensors that are missing, surplus or of the
+    /// wrong shape; formats of other programs; what the hub has to say.
     pub fn from_pretrained(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
-        let path = &locate(path.as_ref(), &options.context)?;
-        if path.join(saelens::SETTINGS_FILE).is_file() && !path.join(SETTINGS_FILE).is_file() {
-            return Self::from_saelens(path, options);
-        }
-        let weights = weights_file(path)?;
-        let folder = match path.is_dir() {
-            true => path,
-            false => path.parent().unwrap_or(Path::new(".")),
-        };
-        let mut cfg = SAEConfig::from_folder(folder)?;
-        let file = safetensors::read(weights)?;
-        cfg.device = options.device;
-        cfg.dtype = options
-            .dtype
-            .or_else(|| file.dtype("W_E"))
-            .unwrap_or(DType::FLOAT32);
-        cfg.strict_loading = options.strict_loading;
-        let mut sae = Self::zeros(cfg)?;
-        sae.load(&file)?;
-        if options.fold_activation_scale {
+        let mut sae = Trained::find(path.as_ref(), &options.context)?.load(options)?;
+        if options.fold_activation_scale && sae.cfg.norm_activation != NormActivation::Inference {
             sae.standardize_parameters_of_dataset_norm()?;
         }
         Ok(sae)
     }
 
-    /// Overwrites the parameters and norms with those of a folder or weights file.
+    /// Reads a folder that SAELens wrote, also where ours lies beside it.
+    ///
+    /// # Errors
+    /// As [`from_pretrained`](Self::from_pretrained); architectures and settings without a counterpart.
+    pub fn from_saelens(folder: impl AsRef<Path>, options: &LoadOptions) -> Result<Self> {
+        Trained::open_saelens(folder.as_ref())?.load(options)
+    }
+
+    /// Overwrites the parameters and norms with those in `folder`, which holds a dictionary of the same architecture.
     ///
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained).
-    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        self.load(&safetensors::read(weights_file(path.as_ref())?)?)
+    pub fn load_weights(&mut self, folder: impl AsRef<Path>) -> Result<()> {
+        self.fill(&safetensors::read(folder.as_ref().join(WEIGHT_FILES[0]))?)
+    }
+
+    /// Is there a place for a tensor of this name in weight files?
+    pub(super) fn knows(&self, name: &str) -> bool {
+        name.starts_with(NORM_PREFIX) || self.parameters().iter().any(|(known, _)| *known == name)
     }
 
     /// Copies every parameter and norm out of `file`.
-    fn load(&mut self, file: &safetensors::SafeFile) -> Result<()> {
+    pub(super) fn fill(&mut self, file: &safetensors::SafeFile) -> Result<()> {
         let shown = file.path().display();
         let names: Vec<&str> = self.parameters().iter().map(|(name, _)| *name).collect();
-        let is_ours = |name: &String| names.contains(&name.as_str()) || name.starts_with(NORM_PREFIX);
-        if self.cfg.strict_loading
-            && let Some(surplus) = file.names().into_iter().find(|name| !is_ours(name))
-        {
-            return Err(Error::input(format!(
-                "`{shown}` holds a tensor `{surplus}` that this configuration has no place for"
-            ))
-            .hint(
-                "check act_fn, use_glu_encoder and use_decoder_bias, or load with strict_loading = false",
-            ));
-        }
         for name in names {
-            match file.shape(name) {
-                Some(shape) if shape == self.parameter(name)?.size() => {
-                    let values = file.tensor(name, self.device(), None)?;
-                    self.set_parameter(name, &values)?;
-                }
-                Some(shape) => {
-                    return Err(Error::input(format!(
-                        "`{name}` in `{shown}` has shape {shape:?}, but the configuration asks for {:?}",
-                        self.parameter(name)?.size()
-                    ))
-                    .hint("check d_model and expansion_factor"));
-                }
-                None if self.cfg.strict_loading => {
-                    return Err(Error::input(format!("`{shown}` has no tensor `{name}`"))
-                        .hint("check act_fn, use_glu_encoder and use_decoder_bias, or load with strict_loading = false"));
-                }
-                None => {}
+            let wanted = self.parameter(name)?.size();
+            let shape = file.shape(name).ok_or_else(|| {
+                Error::input(format!("`{shown}` has no tensor `{name}`"))
+                    .hint("check act_fn, use_glu_encoder and use_decoder_bias")
+            })?;
+            if shape != wanted {
+                return Err(Error::input(format!(
+                    "`{name}` in `{shown}` has shape {shape:?}, but the configuration asks for {wanted:?}"
+                ))
+                .hint("check d_model and expansion_factor"));
+            }
+            let values = file.tensor(name, self.device(), None)?;
+            match name == LOG_THRESHOLD {
+                true => self.set_log_threshold(&values)?,
+                false => self.set_parameter(name, &values)?,
             }
         }
         let mut norms = BTreeMap::new();
@@ -206,7 +209,7 @@ impl SparseAutoEncoder {
             .context(format!("while reading `{shown}`"))
     }
 
-    /// Writes `sae_weights.safetensors` and `config.json` into `folder`, each whole or not at all.
+    /// Writes `sae_weights.safetensors`, `config.json` and their checksums into `folder`, each whole or not at all.
     ///
     /// With `fold_activation_scale` a dictionary with dataset-wise normalisation is itself folded first, see
     /// [`standardize_parameters_of_dataset_norm`](Self::standardize_parameters_of_dataset_norm); with the other
@@ -224,6 +227,7 @@ impl SparseAutoEncoder {
     /// Writes the folder as it stands, see [`save_pretrained`](Self::save_pretrained).
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
+        checksums::forget(folder, &[SETTINGS_FILE, WEIGHT_FILES[0]])?;
         self.cfg.save_hyperparameters(folder)?;
         let kind = match self.kind() {
             Kind::Double => Kind::Double,
@@ -243,28 +247,7 @@ impl SparseAutoEncoder {
                 format!("saescript {}", env!("CARGO_PKG_VERSION")),
             ),
         ]);
-        safetensors::write(folder.join(WEIGHT_FILES[0]), &tensors, &notes)
+        safetensors::write(folder.join(WEIGHT_FILES[0]), &tensors, &notes)?;
+        checksums::record(folder, &[SETTINGS_FILE, WEIGHT_FILES[0]])
     }
-}
-
-/// The weights file that `path` stands for: itself, or the first of [`WEIGHT_FILES`] in the folder.
-fn weights_file(path: &Path) -> Result<PathBuf> {
-    if path.is_file() {
-        return Ok(path.to_path_buf());
-    }
-    if !path.is_dir() {
-        return Err(
-            Error::input(format!("there is no trained dictionary at `{}`", path.display())).hint(
-                "give a folder with config.json and sae_weights.safetensors, or `org/repo:folder` on the hub",
-            ),
-        );
-    }
-    let found = WEIGHT_FILES
-        .iter()
-        .map(|name| path.join(name))
-        .find(|file| file.is_file());
-    found.ok_or_else(|| {
-        Error::input(format!("the folder `{}` has no weights", path.display()))
-            .hint(format!("looked for {}", WEIGHT_FILES.join(", ")))
-    })
 }

@@ -172,7 +172,8 @@ impl SparseAutoEncoder {
         let (ActFn::JumpRelu, Some(log_threshold)) = (self.cfg.act_fn, &self.log_jumprelu_threshold) else {
             return Ok(None);
         };
-        let below = log_threshold.f_exp()?.f_sub(&encoded.hidden_pre)?.f_relu()?;
+        let threshold = log_threshold.f_exp()?.f_to_kind(self.kind())?;
+        let below = threshold.f_sub(&encoded.hidden_pre)?.f_relu()?;
         let per_token = sum_last(&below.f_mul(&encoded.decoder_norm)?)?.f_mul_scalar(coefficient)?;
         token_mean(&per_token, mask).map(Some)
     }

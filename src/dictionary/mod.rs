@@ -9,9 +9,11 @@ mod convert;
 mod files;
 mod loss;
 mod norm;
+mod other_makes;
 mod place;
 mod sae;
 mod saelens;
+mod trained;
 mod weights;
 
 pub use activation::ActFn;

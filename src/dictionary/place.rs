@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{SETTINGS_FILE, WEIGHT_FILES};
+use super::trained::Settings;
 use super::{SAEConfig, saelens};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
@@ -28,7 +29,11 @@ impl SAEConfig {
             None if name.is_dir() => name.to_path_buf(),
             None => folder_of(name),
         };
-        Self::from_folder(folder)
+        match Settings::find(&folder)? {
+            Some(settings) => settings.config(),
+            // Says that there is none.
+            None => Self::from_folder(folder),
+        }
     }
 }
 

@@ -81,11 +81,12 @@ impl SparseAutoEncoder {
     pub fn zeros(cfg: SAEConfig) -> Result<Self> {
         use crate::config::Config;
         cfg.validate()?;
-        let options = (cfg.dtype.kind(), cfg.device.resolve()?);
+        let (kind, device) = (cfg.dtype.kind(), cfg.device.resolve()?);
         let (d, n) = (cfg.d_model, cfg.d_sae());
-        let parameter = |shape: &[i64]| -> Result<Tensor> {
-            Ok(Tensor::f_zeros(shape, options)?.f_set_requires_grad(true)?)
+        let parameter_of = |shape: &[i64], kind: Kind| -> Result<Tensor> {
+            Ok(Tensor::f_zeros(shape, (kind, device))?.f_set_requires_grad(true)?)
         };
+        let parameter = |shape: &[i64]| parameter_of(shape, kind);
         let glu = match cfg.use_glu_encoder {
             true => Some(GluEncoder {
                 w_e: parameter(&[d, n])?,
@@ -101,7 +102,7 @@ impl SparseAutoEncoder {
             b_d: cfg.use_decoder_bias.then(|| parameter(&[d])).transpose()?,
             glu,
             log_jumprelu_threshold: (cfg.act_fn == ActFn::JumpRelu)
-                .then(|| parameter(&[n]))
+                .then(|| parameter_of(&[n], threshold_kind(kind)))
                 .transpose()?,
             dataset_norms: BTreeMap::new(),
             cfg,
@@ -150,6 +151,39 @@ impl SparseAutoEncoder {
         let _no_grad = tch::no_grad_guard();
         parameter.f_copy_(values)?;
         Ok(())
+    }
+
+    /// Puts the log-thresholds `(d_sae)` of a jumprelu dictionary in place, in float64 where they are given so: a
+    /// threshold that was stored itself comes out of such a logarithm to its last bit.
+    ///
+    /// # Errors
+    /// It is no jumprelu dictionary, or the shape is another one.
+    pub(super) fn set_log_threshold(&mut self, values: &Tensor) -> Result<()> {
+        let kind = match values.kind() {
+            Kind::Double => Kind::Double,
+            _ => threshold_kind(self.kind()),
+        };
+        let shape = self.parameter(LOG_THRESHOLD)?.size();
+        let empty = Tensor::f_zeros(shape, (kind, self.device()))?;
+        self.log_jumprelu_threshold = Some(empty.f_set_requires_grad(true)?);
+        self.set_parameter(LOG_THRESHOLD, values)
+    }
+
+    /// Another dictionary with the same values.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn copy(&self) -> Result<Self> {
+        let mut copy = Self::zeros(self.cfg.clone())?;
+        for (name, values) in self.parameters() {
+            match name == LOG_THRESHOLD {
+                true => copy.set_log_threshold(values)?,
+                false => copy.set_parameter(name, values)?,
+            }
+        }
+        copy.dataset_norms = self.dataset_norms.clone();
+        copy.current_k = self.current_k;
+        Ok(copy)
     }
 
     /// Number of trainable numbers.
@@ -291,6 +325,15 @@ impl SparseAutoEncoder {
             ))
             .hint(format!("the last dimension has to be {width}"))),
         }
+    }
+}
+
+/// The dtype of log-thresholds in a dictionary of dtype `kind`. Half precision is too coarse for logarithms: rounding
+/// one by half a unit moves a threshold of 100 by 1%.
+fn threshold_kind(kind: Kind) -> Kind {
+    match kind {
+        Kind::Double => Kind::Double,
+        _ => Kind::Float,
     }
 }
 

@@ -93,7 +93,10 @@ impl SparseAutoEncoder {
             statistics.push(("metrics/decoder_bias_norm", b_d.f_norm()?));
         }
         if let Some(threshold) = &self.log_jumprelu_threshold {
-            statistics.push(("metrics/mean_jumprelu_threshold", mean(threshold.f_exp()?)?));
+            statistics.push((
+                "metrics/mean_jumprelu_threshold",
+                mean(threshold.f_exp()?.f_to_kind(self.kind())?)?,
+            ));
         }
         Ok(statistics)
     }
@@ -110,7 +113,10 @@ impl SparseAutoEncoder {
             ("metrics/encoder_biases", self.b_e.f_detach()?),
         ];
         if let Some(threshold) = &self.log_jumprelu_threshold {
-            distributions.push(("metrics/jumprelu_thresholds", threshold.f_exp()?));
+            distributions.push((
+                "metrics/jumprelu_thresholds",
+                threshold.f_exp()?.f_to_kind(self.kind())?,
+            ));
         }
         Ok(distributions)
     }

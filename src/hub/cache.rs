@@ -9,6 +9,7 @@ use hf_hub::{Cache, CacheRepo, Repo};
 
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::transfer::{Progress, Trouble};
 
 /// How often a lock that another process holds is tried again.
@@ -127,13 +128,7 @@ impl RepoCache {
         let path = self.locks.join(format!("{etag}.lock"));
         let failed = |error| Error::io("lock", &path, error);
         fs::create_dir_all(&self.locks).map_err(|error| Error::io("create", &self.locks, error))?;
-        let mut options = File::options();
-        let file = options
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
+        let file = files::open_lock(&path).map_err(failed)?;
         let mut told = false;
         loop {
             match file.try_lock() {

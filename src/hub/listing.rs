@@ -8,7 +8,7 @@ use super::cache::RepoCache;
 use super::request::Client;
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::transfer::{Trouble, escaped};
+use crate::transfer::{Progress, Trouble, escaped};
 
 /// All files of a repository at one commit.
 pub(super) struct Listing {
@@ -30,9 +30,15 @@ struct Sibling {
 }
 
 /// Asks the hub. `path` is the repository's, e.g. `datasets/ORG/NAME`.
-pub(super) fn fetch(client: &Client, path: &str, revision: &str) -> Result<Listing, Trouble> {
+pub(super) fn fetch(
+    client: &Client,
+    path: &str,
+    revision: &str,
+    progress: &Progress,
+) -> Result<Listing, Trouble> {
     let revision = escaped(revision).replace('/', "%2F");
-    let text = client.text(&format!("{}/api/{path}/revision/{revision}", client.endpoint))?;
+    let address = format!("{}/api/{path}/revision/{revision}", client.endpoint);
+    let text = client.text(&address, progress)?;
     let answer: Answer = serde_json::from_str(&text)
         .map_err(|error| Trouble::Broken(format!("the hub's list of files cannot be read: {error}")))?;
     let mut files: Vec<String> = answer.siblings.into_iter().map(|file| file.rfilename).collect();

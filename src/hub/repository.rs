@@ -187,7 +187,9 @@ impl Repository {
         }
         let address = self.address(client, self.repo.revision(), file);
         let asked = pool::one(context, |progress| {
-            patiently(patience(known.is_some()), progress, || client.metadata(&address))
+            patiently(patience(known.is_some()), progress, || {
+                client.metadata(&address, &progress)
+            })
         });
         let commit = match asked {
             Ok(metadata) => metadata.commit,
@@ -243,7 +245,7 @@ impl Repository {
         let revision = settled.unwrap_or(self.repo.revision());
         let listing = pool::one(context, |progress| {
             patiently(patience(cached), progress, || {
-                listing::fetch(client, &path, revision)
+                listing::fetch(client, &path, revision, progress)
             })
         })?;
         if !is_name(&listing.commit) {
@@ -271,7 +273,9 @@ impl Repository {
         let progress = Progress::default();
         let ask = |file: &&str| {
             let address = self.address(client, commit, file);
-            match patiently(Patience::new(), &progress, || client.metadata(&address)) {
+            match patiently(Patience::new(), &progress, || {
+                client.metadata(&address, &progress)
+            }) {
                 Ok(metadata) => Ok(Some(metadata)),
                 Err(Trouble::Refused(refusal)) if means_no_file(&refusal) => {
                     self.cache.note_absent(commit, file)?;

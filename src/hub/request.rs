@@ -4,7 +4,10 @@ use std::fmt;
 
 use super::cache::is_name;
 use super::settings::{self, HubSettings, Token};
-use crate::transfer::{self, Method, Reply, Request, Trouble, Web, header};
+use crate::transfer::{self, Leave, Method, Progress, Reply, Request, Trouble, Web, header};
+
+/// Domains of the servers from which Hugging Face's hub has large files sent. A hub of another name may send there too.
+const ELSEWHERE: &[&str] = &["huggingface.co", "hf.co"];
 
 /// Talks to one hub. Clones share their connections.
 #[derive(Clone)]
@@ -45,8 +48,8 @@ impl Client {
     }
 
     /// Asks about the file at `address`.
-    pub(super) fn metadata(&self, address: &str) -> Result<Metadata, Trouble> {
-        let reply = self.send(Method::Head, address, &[], false)?;
+    pub(super) fn metadata(&self, address: &str, progress: &Progress) -> Result<Metadata, Trouble> {
+        let reply = self.send(Method::Head, address, &[], Leave::Never, progress)?;
         let elsewhere = reply.status().is_redirection();
         let size = match elsewhere {
             true => header(&reply, "x-linked-size"),
@@ -70,30 +73,37 @@ impl Client {
     }
 
     /// The contents at `address`, from wherever the hub sends us.
-    pub(super) fn get(&self, address: &str, headers: &[(&str, String)]) -> Result<Reply, Trouble> {
-        self.send(Method::Get, address, headers, true)
+    pub(super) fn get<'p>(
+        &self,
+        address: &str,
+        headers: &[(&str, String)],
+        progress: &'p Progress,
+    ) -> Result<Reply<'p>, Trouble> {
+        self.send(Method::Get, address, headers, Leave::Known(ELSEWHERE), progress)
     }
 
     /// The text at `address`.
-    pub(super) fn text(&self, address: &str) -> Result<String, Trouble> {
-        transfer::text(self.get(address, &[])?)
+    pub(super) fn text(&self, address: &str, progress: &Progress) -> Result<String, Trouble> {
+        transfer::text(self.get(address, &[], progress)?)
     }
 
-    /// Sends one request and follows redirects; to another server only if `leave`. The token goes to the hub alone.
-    fn send(
+    /// Sends one request and follows redirects; to another server as `leave` says. The token goes to the hub alone.
+    fn send<'p>(
         &self,
         method: Method,
         address: &str,
         headers: &[(&str, String)],
-        leave: bool,
-    ) -> Result<Reply, Trouble> {
+        leave: Leave,
+        progress: &'p Progress,
+    ) -> Result<Reply<'p>, Trouble> {
         let token = self.token.as_ref();
-        self.web.send(&Request {
+        let request = Request {
             method,
             address,
             headers,
             authorization: token.map(|token| (self.endpoint.as_str(), format!("Bearer {}", token.secret))),
             leave,
-        })
+        };
+        self.web.send(&request, progress)
     }
 }

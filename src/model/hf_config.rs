@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::config::{Activation, Span};
 use crate::error::{Error, Result};
+use crate::files::{self, SETTINGS_MOST};
 
 /// A parsed `config.json`.
 #[derive(Clone, Debug)]
@@ -234,7 +235,7 @@ impl HfConfig {
 /// # Errors
 /// No such file, broken JSON (with line and column), or JSON of another kind.
 pub fn read_json_object(path: &Path) -> Result<Map<String, Value>> {
-    let text = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let text = files::read(path, SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
     match serde_json::from_slice(&text) {
         Ok(Value::Object(values)) => Ok(values),
         Ok(_) => Err(Error::input(format!(

@@ -139,7 +139,7 @@ fn show_help(session: &mut Session, topic: &str) -> Result<Next> {
         ),
         name => help::topic(&session.catalog, name, session.printer.width())?,
     };
-    session.printer.line(&text);
+    session.printer.styled(&(text + "\n"));
     Ok(Next::Continue)
 }
 

@@ -7,6 +7,7 @@ use rustyline::completion::Pair;
 use super::commands::{self, Argument, COMMANDS};
 use super::highlight::KEYWORDS;
 use super::receiver::{catalog_name, is_dot, is_open, type_of_last};
+use crate::report::visible;
 use crate::script::docs::{Catalog, Entry, Kind as Name};
 use crate::script::source::lexer::{Kind, Lexer, Token};
 use crate::script::{Host, Interactive};
@@ -329,7 +330,8 @@ fn files(prefix: &str, extension: &str) -> Vec<Pair> {
         let is_folder = entry.path().is_dir();
         let hidden = name.starts_with('.') && !beginning.starts_with('.');
         match (is_folder, name.strip_suffix(extension)) {
-            _ if hidden => None,
+            // What a terminal would obey cannot be offered on one.
+            _ if hidden || visible(&name) != name => None,
             (true, _) => Some(format!("{folder}{name}/")),
             (false, Some(stem)) => Some(format!("{folder}{stem}")),
             (false, None) => None,

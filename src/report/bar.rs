@@ -9,6 +9,7 @@ use super::format;
 use super::printer::Printer;
 use super::progress::{saved, warning};
 use super::terminal::{self, Terminal};
+use super::visible::visible;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer};
 
@@ -48,10 +49,10 @@ impl Bar {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let bar = self
-            .printer
-            .bars()
-            .add(bar.with_style(style(unit, total)?).with_prefix(title.to_string()));
+        let bar = self.printer.bars().add(
+            bar.with_style(style(unit, total)?)
+                .with_prefix(visible(title).into_owned()),
+        );
         bar.enable_steady_tick(Duration::from_millis(200));
         self.tasks.push(Task { bar, refreshed: None });
         Ok(())
@@ -95,13 +96,13 @@ impl Observer for Bar {
                     .columns
                     .row(run.as_deref(), *step, *tokens, metrics, Instant::now())
                 {
-                    self.printer.remark(&line);
+                    self.printer.styled_remark(&line);
                 }
             }
             Event::Saved { what, path } => self.printer.remark(&saved(what, path)),
             Event::RunStarted { .. } | Event::Distribution { .. } => {}
             Event::Note(text) => self.printer.remark(text),
-            Event::Warning(text) => self.printer.remark(&warning(text)),
+            Event::Warning(text) => self.printer.styled_remark(&warning(text)),
         }
         Ok(Control::Continue)
     }

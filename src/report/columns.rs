@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::format;
+use super::visible::visible;
 use crate::event::Metrics;
 
 /// One column: its header, the name of the metric, and how values are written.
@@ -81,7 +82,7 @@ impl Columns {
             self.speed(step, tokens, now)
                 .map_or_else(|| "-".into(), format::rate),
         );
-        let run = run.map(|run| format!("  {run}")).unwrap_or_default();
+        let run = run.map(|run| format!("  {}", visible(run))).unwrap_or_default();
         lines.push(line(&cells) + run.as_str());
         lines
     }

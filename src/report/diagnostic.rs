@@ -1,13 +1,17 @@
 //! How an error looks: sentence, place with the source line and an underline, callers, advice.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::visible::visible;
 use crate::error::{Caller, Error, Place};
 
 /// At most so many callers are shown; of a longer chain, the innermost.
 const MOST_CALLERS: usize = 8;
 
-/// The whole text of an error for people, without a final line break.
+/// The whole text of an error for people, without a final line break. Control characters in it are shown.
 ///
 /// ```text
 /// error: `lr`: expected a number, but was given string "fast"
@@ -23,22 +27,25 @@ pub fn render(error: &Error, color: bool) -> String {
     } else {
         Renderer::plain()
     };
-    let title = Level::ERROR.primary_title(error.headline());
+    let title = Level::ERROR.primary_title(visible(&error.headline()).into_owned());
     let Some(place) = error.place() else {
         let title = renderer.render(&[Group::with_title(title)]);
-        let hints = error.hints().iter().map(|hint| format!("\n  help: {hint}"));
+        let hints = error
+            .hints()
+            .iter()
+            .map(|hint| format!("\n  help: {}", visible(hint)));
         return hints.fold(title, |text, hint| text + hint.as_str());
     };
     let mut group = title.element(snippet(place));
     for caller in error.callers().iter().take(MOST_CALLERS) {
-        group = group.element(Level::NOTE.message(called_from(caller)));
+        group = group.element(Level::NOTE.message(visible(&called_from(caller)).into_owned()));
     }
     let more = error.callers().len().saturating_sub(MOST_CALLERS);
     if more > 0 {
         group = group.element(Level::NOTE.message(format!("… and {more} more callers")));
     }
     for hint in error.hints() {
-        group = group.element(Level::HELP.message(hint.clone()));
+        group = group.element(Level::HELP.message(visible(hint)));
     }
     let text = renderer.render(&[group]);
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
@@ -50,10 +57,23 @@ fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     // An underline that runs over many lines hides more than it shows.
     let line_end = place.text[start..].find('\n').map_or(end, |at| start + at);
     let stop = place.span.end.clamp(start, line_end.max(start));
-    Snippet::source(&*place.text)
-        .path(&place.file)
+    let (text, span) = visible_with(&place.text, start..stop);
+    Snippet::source(text)
+        .path(visible(&place.file))
         .fold(true)
-        .annotation(AnnotationKind::Primary.span(start..stop))
+        .annotation(AnnotationKind::Primary.span(span))
+}
+
+/// `text` made visible, and what became of `span` in it.
+fn visible_with(text: &str, span: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
+    let shown = visible(text);
+    if shown == text {
+        return (shown, span);
+    }
+    let length = |part: &str| visible(part).len();
+    let start = length(&text[..span.start]);
+    let stop = start + length(&text[span]);
+    (shown, start..stop)
 }
 
 fn called_from(caller: &Caller) -> String {
@@ -104,6 +124,36 @@ error: unknown function `fist`
   = note: in `f`, called from b.rhai:1:1
   = help: did you mean `first`?";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn nothing_in_an_error_is_obeyed_by_a_terminal() {
+        let place = Place {
+            file: "a\x1b[1m.rhai".into(),
+            text: "let a = \"\x1b[31m\";\nlet \u{202e}b = \"\u{9b}x\" + 1;\r\n".into(),
+            span: 33..41,
+        };
+        assert_eq!(&place.text[place.span.clone()], "\"\u{9b}x\" + ");
+        let error = Error::input("bad \x1b]0;t\x07 name\u{9b}")
+            .at(place.clone())
+            .called_from("f\x1b", place)
+            .hint("try \r this");
+        let text = render(&error, false);
+        assert!(
+            !text.chars().any(|letter| letter.is_control() && letter != '\n'),
+            "{text:?}"
+        );
+        for shown in [
+            "bad ␛]0;t␇ name\\u{9b}",
+            "a␛[1m.rhai:2:11",
+            "\\u{202e}b",
+            "`f␛`",
+            "try ␍ this",
+        ] {
+            assert!(text.contains(shown), "{shown} in {text}");
+        }
+        let bare = render(&Error::input("bad \x1b]0;t").hint("\x07"), false);
+        assert_eq!(bare, "error: bad ␛]0;t\n  help: ␇");
     }
 
     #[test]

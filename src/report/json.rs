@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::printer::Printer;
+use super::visible::visible_json;
 use crate::error::Result;
 use crate::event::{Control, Event, Observer};
 
@@ -19,7 +20,7 @@ impl Json {
 
 impl Observer for Json {
     fn on(&mut self, event: &Event) -> Result<Control> {
-        self.printer.remark(&object(event).to_string());
+        self.printer.remark(&visible_json(&object(event).to_string()));
         Ok(Control::Continue)
     }
 }

@@ -141,13 +141,13 @@ impl Observer for Lines {
                     task.spoke = now;
                 }
                 for line in self.columns.row(run.as_deref(), *step, *tokens, metrics, now) {
-                    self.printer.remark(&line);
+                    self.printer.styled_remark(&line);
                 }
             }
             Event::Saved { what, path } => self.printer.remark(&saved(what, path)),
             Event::RunStarted { .. } | Event::Distribution { .. } => {}
             Event::Note(text) => self.printer.remark(text),
-            Event::Warning(text) => self.printer.remark(&warning(text)),
+            Event::Warning(text) => self.printer.styled_remark(&warning(text)),
         }
         Ok(Control::Continue)
     }

@@ -9,6 +9,7 @@
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
+//! visible    control characters, shown instead of obeyed
 //! diagnostic errors, with the place in the source that they are about
 //! format     durations, sizes, counts and rates
 //!
@@ -26,8 +27,10 @@ mod progress;
 pub mod table;
 pub mod tensorboard;
 mod terminal;
+mod visible;
 pub mod wandb;
 
 pub use printer::Printer;
 pub use progress::Progress;
 pub use table::Table;
+pub use visible::visible;

@@ -1,16 +1,18 @@
 //! The single door to standard output and standard error.
 //!
 //! Everything that is printed goes through a [`Printer`], which steps aside for a progress bar so that lines come out
-//! above it, drops colours where nobody sees them (`NO_COLOR`, files, pipes), and takes a closed pipe for what it is:
-//! the reader has seen enough (`saescript run x.rhai | head`).
+//! above it, drops colours where nobody sees them (`NO_COLOR`, files, pipes), shows control characters in what is not
+//! its own instead of sending them to a terminal, and takes a closed pipe for what it is: the reader has seen enough
+//! (`saescript run x.rhai | head`).
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::diagnostic;
+use super::visible::visible;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 
@@ -58,16 +60,31 @@ impl Printer {
         self.text(&format!("{text}\n"));
     }
 
-    /// Results: text to standard output as it is.
+    /// Results: text to standard output, as it is in a file or a pipe; a terminal shows its control characters.
     pub fn text(&self, text: &str) {
-        if self.reader_left() {
-            return;
-        }
-        let written = self.0.bars.suspend(|| {
+        self.write(|| {
+            let mut out = io::stdout().lock();
+            let shown = match out.is_terminal() {
+                true => visible(text),
+                false => text.into(),
+            };
+            out.write_all(shown.as_bytes()).and_then(|()| out.flush())
+        });
+    }
+
+    /// Text of this program itself, with its colours, to standard output.
+    pub fn styled(&self, text: &str) {
+        self.write(|| {
             let mut out = anstream::stdout().lock();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
-        if let Err(error) = written {
+    }
+
+    fn write(&self, write: impl FnOnce() -> io::Result<()>) {
+        if self.reader_left() {
+            return;
+        }
+        if let Err(error) = self.0.bars.suspend(write) {
             self.0.reader_left.store(true, Ordering::SeqCst);
             if error.kind() != ErrorKind::BrokenPipe {
                 *lock(&self.0.failure) = Some(Error::io("write to", "standard output", error));
@@ -78,8 +95,14 @@ impl Printer {
         }
     }
 
-    /// A remark: one line to standard error. If even that is closed there is nobody left to tell.
+    /// A remark: one line to standard error, its control characters shown.
     pub fn remark(&self, text: &str) {
+        self.styled_remark(&visible(text));
+    }
+
+    /// A remark of this program itself, with its colours; what comes from elsewhere in it was made [`visible`]. If
+    /// even standard error is closed there is nobody left to tell.
+    pub fn styled_remark(&self, text: &str) {
         self.0.bars.suspend(|| {
             let _ = anstream::stderr()
                 .lock()
@@ -99,14 +122,14 @@ impl Printer {
     /// What an interrupt does, to standard error, in place of the `^C` that the terminal shows.
     pub fn interrupted(&self, text: &str) {
         match std::io::stderr().is_terminal() {
-            true => self.remark(&format!("\r\x1b[K{text}")),
+            true => self.styled_remark(&format!("\r\x1b[K{text}")),
             false => self.remark(text),
         }
     }
 
     /// What went wrong, to standard error: the sentence, the place in the source, the callers and the advice.
     pub fn error(&self, error: &Error) {
-        self.remark(&diagnostic::render(error, true));
+        self.styled_remark(&diagnostic::render(error, true));
     }
 
     /// What kept standard output from taking everything (a full disk), other than that its reader left.

@@ -6,6 +6,7 @@ use super::bar::Bar;
 use super::json::Json;
 use super::lines::Lines;
 use super::printer::Printer;
+use super::visible::visible;
 use crate::error::Result;
 use crate::event::{Control, Event, Observer};
 
@@ -51,7 +52,7 @@ struct Quiet(Printer);
 impl Observer for Quiet {
     fn on(&mut self, event: &Event) -> Result<Control> {
         if let Event::Warning(text) = event {
-            self.0.remark(&warning(text));
+            self.0.styled_remark(&warning(text));
         }
         Ok(Control::Continue)
     }
@@ -60,7 +61,7 @@ impl Observer for Quiet {
 /// `warning: …`, in yellow where there are colours.
 pub(super) fn warning(text: &str) -> String {
     let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    format!("{style}warning{style:#}: {text}")
+    format!("{style}warning{style:#}: {}", visible(text))
 }
 
 /// `saved weights to results/sae_weights.safetensors`.

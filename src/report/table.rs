@@ -2,6 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
+use super::visible::visible;
+
 /// A table: headers, then rows of text. Columns in which everything is a number are aligned to the right.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -13,14 +15,14 @@ impl Table {
     /// A table with these headers and no rows; no headers at all leave the header line out.
     pub fn new<S: Into<String>>(headers: impl IntoIterator<Item = S>) -> Self {
         Table {
-            headers: headers.into_iter().map(Into::into).collect(),
+            headers: cells(headers),
             rows: Vec::new(),
         }
     }
 
     /// Adds a row. Rows may be shorter than others; what is missing stays empty.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) -> &mut Self {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+        self.rows.push(self::cells(cells));
         self
     }
 
@@ -57,6 +59,12 @@ impl Table {
             .peekable();
         cells.peek().is_some() && cells.all(|cell| is_number(cell))
     }
+}
+
+/// Whatever a cell holds, a table is only looked at.
+fn cells<S: Into<String>>(cells: impl IntoIterator<Item = S>) -> Vec<String> {
+    let texts = cells.into_iter().map(Into::into);
+    texts.map(|text| visible(&text).into_owned()).collect()
 }
 
 /// A number, perhaps with separators, a sign, a percent sign or a dash for "none".

@@ -14,6 +14,7 @@ use prost::Message;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Histogram, Observer};
+use crate::files::require_still_at;
 
 /// Writes what is logged into event files in one folder. Where several dictionaries are trained together each has a
 /// folder of its own in it, which TensorBoard shows side by side.
@@ -147,8 +148,8 @@ impl EventFile {
         record.extend_from_slice(&masked_crc(&length).to_le_bytes());
         record.extend_from_slice(&data);
         record.extend_from_slice(&masked_crc(&data).to_le_bytes());
-        self.file
-            .write_all(&record)
+        require_still_at(self.file.get_ref(), &self.path)
+            .and_then(|()| self.file.write_all(&record))
             .and_then(|()| self.file.flush())
             .map_err(|error| Error::io("write", &self.path, error))
     }

@@ -1,7 +1,7 @@
 //! Converting a trained dictionary: to jumprelu, and between the formats of folders.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -85,15 +85,11 @@ pub fn convert_sae(conversion: &Conversion, context: &RunContext) -> Result<Spar
 
 /// A dictionary from a folder of either format.
 fn read(sae: &str, context: &RunContext) -> Result<SparseAutoEncoder> {
-    let folder = Path::new(sae);
     let options = LoadOptions {
         context: context.clone(),
         ..LoadOptions::default()
     };
-    match folder.join("cfg.json").is_file() && !folder.join("config.json").is_file() {
-        true => SparseAutoEncoder::from_saelens(folder, &options),
-        false => SparseAutoEncoder::from_pretrained(folder, &options),
-    }
+    SparseAutoEncoder::from_pretrained(sae, &options)
 }
 
 /// Tokens in a sequence, where the model takes so many.

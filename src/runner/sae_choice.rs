@@ -18,7 +18,7 @@ use crate::tensor::{DType, DeviceSpec};
 pub struct PretrainedSAE {
     /// Folder (or weights file) of the trained dictionary, or `org/repo:folder` on the Hugging Face hub.
     pub pretrained_name_or_path: String,
-    /// Refuse a weights file with missing or surplus tensors.
+    /// Refuse a weights file with surplus tensors; if not, each is named in a warning. Missing ones are always refused.
     #[serde(default = "yes")]
     pub strict_loading: bool,
     /// Where the parameters live.

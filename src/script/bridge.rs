@@ -10,11 +10,24 @@ use crate::config::{self, Value};
 use crate::error::{Context, Error, Result};
 use crate::tensor::DType;
 
+/// The deepest that arrays and maps are nested in plain data, as in JSON.
+const DEEPEST: usize = 100;
+
 /// Plain data from a script value: numbers, strings, `()`, arrays, maps, configurations and dtypes.
 ///
 /// # Errors
-/// Closures, tensors, other objects, and numbers that are not finite; the error carries the key path.
+/// Closures, tensors, other objects, numbers that are not finite, and values nested too deeply; the error carries the
+/// key path.
 pub fn to_value(value: &Dynamic) -> Result<Value> {
+    convert(value, DEEPEST)
+}
+
+/// Plain data from a script map.
+pub fn map_to_value(map: &Map) -> Result<Value> {
+    convert_map(map, DEEPEST)
+}
+
+fn convert(value: &Dynamic, levels: usize) -> Result<Value> {
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -29,29 +42,23 @@ pub fn to_value(value: &Dynamic) -> Result<Value> {
             .map(Value::Number)
             .ok_or_else(|| Error::input(format!("expected a finite number, but was given {number}")));
     }
-    if let Some(dtype) = value.clone().try_cast::<DType>() {
-        return config::to_value(&dtype);
-    }
-    if value.is_string() {
-        return Ok(Value::String(
-            value.clone().cast::<rhai::ImmutableString>().into(),
-        ));
+    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
+        return Ok(Value::String(text.to_string()));
     }
     if let Ok(letter) = value.as_char() {
         return Ok(Value::String(letter.to_string()));
     }
-    if value.is_array() {
-        return value
-            .clone()
-            .cast::<Array>()
-            .iter()
-            .enumerate()
-            .map(|(index, item)| to_value(item).under(format!("[{index}]")))
-            .collect::<Result<Vec<Value>>>()
-            .map(Value::Array);
+    if let Some(items) = value.read_lock::<Array>() {
+        let levels = deeper(levels)?;
+        let item = |(index, item)| convert(item, levels).under(format!("[{index}]"));
+        let items = items.iter().enumerate().map(item).collect::<Result<Vec<Value>>>();
+        return items.map(Value::Array);
     }
-    if value.is_map() {
-        return map_to_value(&value.clone().cast::<Map>());
+    if let Some(map) = value.read_lock::<Map>() {
+        return convert_map(&map, levels);
+    }
+    if let Some(dtype) = value.read_lock::<DType>() {
+        return config::to_value(&*dtype);
     }
     if let Some(result) = CLASSES.iter().find_map(|class| class.unwrap(value)) {
         return result;
@@ -62,12 +69,20 @@ pub fn to_value(value: &Dynamic) -> Result<Value> {
     )))
 }
 
-/// Plain data from a script map.
-pub fn map_to_value(map: &Map) -> Result<Value> {
+fn convert_map(map: &Map, levels: usize) -> Result<Value> {
+    let levels = deeper(levels)?;
     map.iter()
-        .map(|(key, item)| Ok((key.to_string(), to_value(item).under(key.as_str())?)))
+        .map(|(key, item)| Ok((key.to_string(), convert(item, levels).under(key.as_str())?)))
         .collect::<Result<config::Map<String, Value>>>()
         .map(Value::Object)
+}
+
+fn deeper(levels: usize) -> Result<usize> {
+    levels.checked_sub(1).ok_or_else(|| {
+        Error::input(format!(
+            "arrays and maps are nested deeper than the {DEEPEST} levels that data may have"
+        ))
+    })
 }
 
 /// A script value from plain data.
@@ -129,6 +144,8 @@ mod tests {
         let closure = to_value(&evaluate("#{ a: #{ b: [1, |x| x] } }")).expect_err("a closure");
         assert_eq!(closure.key_path(), "a.b[1]");
         assert!(closure.message().contains("closure"), "{closure}");
+        let deep = to_value(&evaluate("let a = 1; for i in 0..101 { a = [a]; } a")).expect_err("deep");
+        assert!(deep.message().contains("100 levels"), "{deep}");
         let infinite = to_value(&evaluate("#{ lr: 1.0 / 0.0 }")).expect_err("infinity");
         assert_eq!(infinite.key_path(), "lr");
     }

@@ -15,6 +15,7 @@ use schemars::generate::SchemaSettings;
 use self::schema::Schema;
 use super::bridge;
 use super::failure::{Raise, RhaiResultOf, raise};
+use super::guard::SetGuarded;
 use crate::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
     ActivationWriterConfig, BufferShuffleConfig,
@@ -22,6 +23,7 @@ use crate::activations::{
 use crate::config::{self, Config, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
 use crate::runner::{EvalSettings, GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
@@ -190,19 +192,19 @@ fn register<C: Config>(module: &mut Module) {
     FuncRegistration::new(C::NAME)
         .with_params_info(["config: Map", C::NAME])
         .with_comments(&docs)
-        .set_into_module(module, |fields: Map| {
+        .set_guarded(module, |fields: Map| {
             let value = bridge::map_to_value(&fields).raise()?;
             config::from_value(value).map(ConfigHandle::<C>::new).raise()
         });
     FuncRegistration::new(C::NAME)
         .with_params_info([C::NAME])
         .with_comments(&docs)
-        .set_into_module(module, || -> RhaiResultOf<ConfigHandle<C>> {
+        .set_guarded(module, || -> RhaiResultOf<ConfigHandle<C>> {
             let empty = Value::Object(config::Map::new());
             config::from_value(empty).map(ConfigHandle::<C>::new).raise()
         });
     FuncRegistration::new_index_getter()
-        .set_into_module(module, |config: &mut ConfigHandle<C>, name: ImmutableString| {
+        .set_guarded(module, |config: &mut ConfigHandle<C>, name: ImmutableString| {
             config.field(&name).raise()
         });
     FuncRegistration::new_index_setter()
@@ -210,7 +212,8 @@ fn register<C: Config>(module: &mut Module) {
         .set_into_module(
             module,
             |config: &mut ConfigHandle<C>, name: ImmutableString, value: Dynamic| {
-                config.set_field(&name, &value).raise()
+                let field = format!("setting `{name}`");
+                guard::caught(&field, || config.set_field(&name, &value)).raise()
             },
         );
     register_methods::<C>(module);
@@ -221,31 +224,31 @@ fn register_methods<C: Config>(module: &mut Module) {
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), C::NAME])
         .with_comments(["/// A copy; changing one leaves the other as it is."])
-        .set_into_module(module, |config: &mut ConfigHandle<C>| {
+        .set_guarded(module, |config: &mut ConfigHandle<C>| {
             ConfigHandle::new(config.get())
         });
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), "changes: Map", C::NAME])
         .with_comments(["/// A copy with some fields changed; the original stays as it is."])
-        .set_into_module(module, |config: &mut ConfigHandle<C>, changes: Map| {
+        .set_guarded(module, |config: &mut ConfigHandle<C>, changes: Map| {
             config.copy_with(&changes).raise()
         });
     FuncRegistration::new("to_map")
         .with_params_info([this.as_str(), "Map"])
         .with_comments(["/// All fields as a plain map, defaults included."])
-        .set_into_module(module, |config: &mut ConfigHandle<C>| {
+        .set_guarded(module, |config: &mut ConfigHandle<C>| {
             Ok::<_, Box<rhai::EvalAltResult>>(bridge::from_value(&config.value().map_err(raise)?))
         });
     for name in ["to_string", "to_debug"] {
         FuncRegistration::new(name)
             .with_params_info([this.as_str(), "String"])
             .with_comments(["/// As it would be written in a script."])
-            .set_into_module(module, |config: &mut ConfigHandle<C>| config.written());
+            .set_guarded(module, |config: &mut ConfigHandle<C>| config.written());
     }
-    FuncRegistration::new("==").set_into_module(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
+    FuncRegistration::new("==").set_guarded(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
         matches!((a.value(), b.value()), (Ok(a), Ok(b)) if a == b)
     });
-    FuncRegistration::new("!=").set_into_module(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
+    FuncRegistration::new("!=").set_guarded(module, |a: &mut ConfigHandle<C>, b: ConfigHandle<C>| {
         !matches!((a.value(), b.value()), (Ok(a), Ok(b)) if a == b)
     });
 }

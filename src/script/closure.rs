@@ -8,14 +8,22 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, NativeCallContext, NativeCallContextStore};
 
 use super::diagnostic;
+use super::failure::{RhaiResultOf, raise};
 use super::state::State;
 use crate::error::{Error, Result};
+use crate::guard::attempt;
+use crate::memory;
 
 scoped_tls::scoped_thread_local!(static ENGINE: Engine);
 
-/// Evaluates with `engine`; kept closures can be called meanwhile.
-pub fn evaluating<T>(engine: &Engine, evaluation: impl FnOnce() -> T) -> T {
-    ENGINE.set(engine, evaluation)
+/// Evaluates with `engine`, within the memory budget; kept closures can be called meanwhile.
+///
+/// # Errors
+/// Those of the evaluation, and its panic.
+pub fn evaluating<T>(engine: &Engine, evaluation: impl FnOnce() -> RhaiResultOf<T>) -> RhaiResultOf<T> {
+    let result = memory::watched(|| attempt(|| ENGINE.set(engine, evaluation)));
+    memory::forget_depth();
+    result.unwrap_or_else(|panic| Err(raise(panic.explain("the script"))))
 }
 
 /// A closure with the place where it was handed over: the functions known there are those it may call.
@@ -55,7 +63,9 @@ impl KeptClosure {
 
     fn explain(&self, failure: &EvalAltResult, engine: &Engine) -> Error {
         // After `exit` too: that the script is to end, and how, its state knows.
-        if matches!(failure.unwrap_inner(), EvalAltResult::ErrorTerminated(..)) {
+        if let EvalAltResult::ErrorTerminated(token, _) = failure.unwrap_inner()
+            && !token.is::<Error>()
+        {
             return Error::interrupted("interrupted");
         }
         let context = NativeCallContext::from_stored_data(engine, &self.place);

@@ -35,6 +35,33 @@ fn definitions_of(entry: &Entry, module: &str) -> Vec<String> {
     let owner = entry.owner.as_deref().unwrap_or_default();
     let path = format!("{module}::");
     let of_signature = |signature: &String| match entry.kind {
+        Kind::Method | Kind::Function if signature.contains(" = ") || signature.contains("*, ") => {
+            let plain = without_defaults(signature);
+            of_plain(entry, &plain, owner, &path)
+        }
+        _ => of_plain(entry, signature, owner, &path),
+    };
+    match entry.kind {
+        Kind::Module | Kind::Type => Vec::new(),
+        Kind::Constant => vec![format!("const {};", entry.name)],
+        _ => entry.signatures.iter().map(of_signature).collect(),
+    }
+}
+
+/// A signature with all its arguments as if each had to be given: definitions know no defaults.
+fn without_defaults(signature: &str) -> String {
+    let (head, returned) = signature.rsplit_once(')').unwrap_or((signature, ""));
+    let (name, parameters) = head.split_once('(').unwrap_or((head, ""));
+    let parameters: Vec<&str> = parameters
+        .split(", ")
+        .filter(|part| *part != "*")
+        .map(|part| part.split(" = ").next().unwrap_or(part))
+        .collect();
+    format!("{name}({}){returned}", parameters.join(", "))
+}
+
+fn of_plain(entry: &Entry, signature: &str, owner: &str, path: &str) -> String {
+    match entry.kind {
         Kind::Method => {
             let (name, rest) = signature.split_once('(').unwrap_or((signature, ")"));
             let comma = if rest.starts_with(')') { "" } else { ", " };
@@ -53,11 +80,6 @@ fn definitions_of(entry: &Entry, module: &str) -> Vec<String> {
                 .trim_end_matches(" (required)");
             format!("fn get {name}(this: {owner}) -> {kind};")
         }
-        _ => format!("fn {};", signature.trim_start_matches(path.as_str())),
-    };
-    match entry.kind {
-        Kind::Module | Kind::Type => Vec::new(),
-        Kind::Constant => vec![format!("const {};", entry.name)],
-        _ => entry.signatures.iter().map(of_signature).collect(),
+        _ => format!("fn {};", signature.trim_start_matches(path)),
     }
 }

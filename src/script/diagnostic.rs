@@ -150,7 +150,10 @@ fn describe(
             .hint("a callback that changes the object it was given to: use the callback's argument instead"),
         E::ErrorAssignmentToConstant(name, _) => Error::input(format!("`{name}` is a constant")),
         E::ErrorArithmetic(text, _) => Error::input(uncapitalised(text)),
-        E::ErrorTerminated(..) => Error::interrupted("interrupted"),
+        E::ErrorTerminated(token, _) => match token.clone().try_cast::<Error>() {
+            Some(error) => error,
+            None => Error::interrupted("interrupted"),
+        },
         E::ErrorStackOverflow(_) => Error::input("functions call each other too deeply")
             .hint("a function that calls itself needs a case in which it stops"),
         E::ErrorTooManyOperations(_) => Error::run("the script used up the operations it was allowed"),

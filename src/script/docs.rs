@@ -1,7 +1,7 @@
 //! What scripts can use, by name: the one source for `:help`, completion, error hints and generated documentation.
 //!
-//! Functions come from the engine's own metadata (the `///` of each bound function), configuration fields from
-//! their classes' schemas, constants from the table that registers them.
+//! Functions come from the engine's own metadata (the `///` of each bound function), those under PyTorch's names and
+//! constants from the tables that register them, configuration fields from their classes' schemas.
 
 mod builder;
 
@@ -78,6 +78,7 @@ impl Catalog {
         let mut builder = Builder::default();
         builder.add_module(&own, None, false);
         builder.standard_after(&all);
+        builder.add_functions();
         builder.add_classes();
         builder.add_constants();
         Ok(builder.finish())

@@ -11,10 +11,12 @@ use rhai::{
 
 use super::diagnostic;
 use super::failure::RhaiResultOf;
+use super::guard;
 use super::interactive::is_closure;
 use super::numbers;
 use super::state::State;
 use crate::error::Error;
+use crate::guard::attempt;
 
 /// Puts this `eval` in the place of the engine's.
 pub fn install(engine: &mut Engine) {
@@ -34,7 +36,10 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
     if context.call_level() >= context.engine().max_call_levels() {
         return Err(EvalAltResult::ErrorStackOverflow(place).into());
     }
-    let ast = numbers::compile(context.engine(), &state_of(context), context.scope(), &text)
+    let state = state_of(context);
+    let compiled = attempt(|| numbers::compile(context.engine(), &state, context.scope(), &text));
+    let ast = compiled
+        .unwrap_or_else(|panic| Err(guard::unparsable(&panic)))
         .map_err(|problem| unreadable(context, &text, &problem, place))?;
     match run(context, &ast) {
         Err(failure) => match *failure {

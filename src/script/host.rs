@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rhai::default_limits::MAX_STRINGS_INTERNED;
 use rhai::packages::Package;
 use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 
@@ -12,12 +13,14 @@ use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
 use super::docs::Catalog;
 use super::failure::RhaiResultOf;
+use super::guard;
 use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
 use super::{diagnostic, evaluation, modules, numbers};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::guard::attempt;
 
 /// Takes one line that a script printed.
 pub type Output = Rc<dyn Fn(&str)>;
@@ -75,7 +78,9 @@ impl HostBuilder {
         let state = State::new(self.context);
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
-        let mut engine = Engine::new();
+        let mut engine = Engine::new_raw();
+        engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
+        engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
         numbers::install(&mut engine, &state);
         evaluation::install(&mut engine);
@@ -216,7 +221,8 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let mut ast = numbers::compile(&self.engine, &self.state, scope, text)?;
+        let compiled = attempt(|| numbers::compile(&self.engine, &self.state, scope, text));
+        let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
         Ok(ast)
     }
@@ -295,9 +301,10 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
     engine.set_max_expr_depths(200, 100);
     engine.set_max_call_levels(100);
     let asked = state.clone();
-    engine.on_progress(move |_| match asked.exit_asked() {
+    let otherwise = guard::before_each_operation(state.context().stop.clone());
+    engine.on_progress(move |count| match asked.exit_asked() {
         Some(code) => Some(Dynamic::from(ExitCode(code))),
-        None => asked.context().stop.is_set().then_some(Dynamic::UNIT),
+        None => otherwise(count),
     });
     let print = output.clone();
     engine.on_print(move |text| print(text));

@@ -10,6 +10,7 @@
 //! closure       closures that objects keep and call later
 //! numbers       what numbers mean: comparisons by IEEE 754, shifts, conversions
 //! arguments     methods that take one map of named arguments
+//! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
@@ -29,6 +30,7 @@ mod diagnostic;
 pub mod docs;
 mod evaluation;
 mod failure;
+mod guard;
 mod hints;
 mod host;
 mod interactive;

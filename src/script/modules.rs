@@ -12,9 +12,14 @@ use super::failure::RhaiResultOf;
 use super::numbers;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
+use crate::files::{SETTINGS_MOST, read_text};
+use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+
+/// The most modules that are being read at a time, each imported by the one before.
+const LONGEST_CHAIN: usize = 100;
 
 /// Names of the modules that ship with saescript, e.g. `std/tables`.
 pub fn standard_modules() -> Vec<String> {
@@ -42,8 +47,8 @@ pub struct Modules {
     state: State,
     scope: RefCell<Scope<'static>>,
     library: Vec<PathBuf>,
-    loaded: RefCell<HashMap<String, Shared<Module>>>,
-    loading: RefCell<Vec<String>>,
+    loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
+    loading: RefCell<Vec<(PathBuf, String)>>,
     /// What was imported since [`begin`](Self::begin): importer and path.
     imported: RefCell<Vec<(String, String)>>,
 }
@@ -96,8 +101,9 @@ impl Modules {
         let mut tried = Vec::new();
         for folder in self.folders(importer) {
             let file = with_extension(&folder.join(path));
-            if file.is_file() {
-                let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+            if file.exists() && !file.is_dir() {
+                let text =
+                    read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
                 return Ok((file.display().to_string(), text));
             }
             tried.push(file);
@@ -114,6 +120,25 @@ impl Modules {
         std::iter::once(first)
             .chain(self.library.iter().cloned())
             .collect()
+    }
+
+    /// Does the import of `file` lead to an end?
+    fn check_chain(&self, file: &Path, name: &str) -> Result<()> {
+        let loading = self.loading.borrow();
+        if loading.iter().any(|(known, _)| known == file) {
+            let names: Vec<&str> = loading.iter().map(|(_, name)| name.as_str()).collect();
+            return Err(Error::input(format!(
+                "modules import each other in a circle: `{}` imports `{name}`",
+                names.join("` imports `")
+            ))
+            .hint("move what both need into a third module"));
+        }
+        match loading.len() < LONGEST_CHAIN {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "modules import each other in a chain of more than {LONGEST_CHAIN}: `{name}` is not read any more"
+            ))),
+        }
     }
 
     fn load(
@@ -162,24 +187,18 @@ impl Modules {
         let (name, text) = self
             .find(source, path)
             .map_err(|error| import_error(error, position))?;
-        if let Some(module) = self.loaded.borrow().get(&name) {
+        // One file may be written in many ways: `a`, `./a`, `../b/a`, and through links.
+        let file = std::fs::canonicalize(&name).unwrap_or_else(|_| name.as_str().into());
+        if let Some(module) = self.loaded.borrow().get(&file) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&name) {
-            let chain = self.loading.borrow().join("` imports `");
-            return Err(import_error(
-                Error::input(format!(
-                    "modules import each other in a circle: `{chain}` imports `{name}`"
-                ))
-                .hint("move what both need into a third module"),
-                position,
-            ));
-        }
-        self.loading.borrow_mut().push(name.clone());
-        let result = self.load(engine, &name, text, position);
+        self.check_chain(&file, &name)
+            .map_err(|error| import_error(error, position))?;
+        self.loading.borrow_mut().push((file.clone(), name.clone()));
+        let result = memory::at_any_depth(|| self.load(engine, &name, text, position));
         self.loading.borrow_mut().pop();
         let module = result?;
-        self.loaded.borrow_mut().insert(name, module.clone());
+        self.loaded.borrow_mut().insert(file, module.clone());
         Ok(module)
     }
 }

@@ -15,6 +15,12 @@ use crate::transfer::{Method, Trouble};
 /// How long a signed address is good for. Each attempt signs its own.
 const SIGNED_FOR: Duration = Duration::from_secs(3600);
 
+/// Names in one folder, of files and folders together, that are taken from a store.
+const MOST_NAMES: usize = 2_000_000;
+
+/// Pages of a list in a row that bring nothing new. A store may send some, e.g. of what was deleted.
+const MOST_EMPTY_PAGES: u32 = 100;
+
 /// Objects whose keys begin with a prefix.
 #[derive(Clone)]
 pub(super) struct Place {
@@ -93,7 +99,9 @@ impl Place {
     ) -> Result<Listing, Trouble> {
         let (mut files, mut folders) = (BTreeMap::new(), Vec::new());
         let mut token: Option<String> = None;
-        loop {
+        let mut without_news = 0;
+        while files.len() + folders.len() <= MOST_NAMES {
+            let before = files.len() + folders.len();
             let credentials = self.keys.as_ref().map(|keys| &keys.credentials);
             let mut action = self.bucket.list_objects_v2(credentials);
             action.with_prefix(self.prefix.as_str());
@@ -117,6 +125,17 @@ impl Place {
                 Some(next) => token = Some(next),
                 None => return Ok(Listing { files, folders }),
             }
+            // So would one that always has another page, and nothing on it.
+            without_news = match files.len() + folders.len() > before {
+                true => 0,
+                false => without_news + 1,
+            };
+            if without_news > MOST_EMPTY_PAGES {
+                return Err(Trouble::Foreign);
+            }
         }
+        Err(Trouble::Local(Error::run(format!(
+            "the object store lists more than {MOST_NAMES} names in one folder, which no cache has"
+        ))))
     }
 }

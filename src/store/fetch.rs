@@ -12,7 +12,7 @@ struct Version {
 }
 
 impl Version {
-    fn of(reply: &Reply) -> Self {
+    fn of(reply: &Reply<'_>) -> Self {
         // `bytes 100-199/200`; a whole answer has its length.
         let size = match header(reply, "content-range") {
             Some(range) => range
@@ -33,10 +33,10 @@ impl Version {
 ///
 /// # Errors
 /// What remains after all attempts; the sink's errors.
-pub(super) fn fetch<S: Sink>(
+pub(super) fn fetch<'p, S: Sink>(
     sink: &mut S,
-    get: impl Fn(&[(&str, String)]) -> Result<Reply, Trouble>,
-    progress: &Progress,
+    get: impl Fn(&[(&str, String)]) -> Result<Reply<'p>, Trouble>,
+    progress: &'p Progress,
 ) -> Result<(), Trouble> {
     let mut version = Version::default();
     transfer::persist(sink, progress, |sink| {
@@ -44,7 +44,7 @@ pub(super) fn fetch<S: Sink>(
         let begun = sink.length() > 0;
         if !begun || version.size != Some(sink.length()) {
             let condition = version.condition.clone();
-            let size = |reply: &Reply| {
+            let size = |reply: &Reply<'p>| {
                 let seen = Version::of(reply);
                 if begun && reply.status() == 206 {
                     return match seen.size == version.size {

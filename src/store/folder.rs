@@ -6,17 +6,26 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
 use super::bucket::Place;
 use super::failure::{self, is_missing};
 use super::fetch;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::transfer::{
-    self, Method, Patience, Progress, Reply, Request, Sink, Trouble, Web, escaped, header, patiently, refusal,
+    self, Leave, Method, Patience, Progress, Reply, Request, Sink, Trouble, Web, escaped, header, patiently,
+    refusal,
 };
 
 /// How long a server may say nothing before a request counts as lost.
 const SILENCE: Duration = Duration::from_secs(20);
+
+/// Domains of Hugging Face's servers.
+const HUB: &[&str] = &["huggingface.co", "hf.co"];
+
+/// The longest file that is read whole into memory: an index of a million chunks has less.
+const LONGEST_SMALL: u64 = 256 << 20;
 
 /// The longest page that is searched for links.
 const LONGEST_PAGE: u64 = 16 << 20;
@@ -146,7 +155,7 @@ impl RemoteFolder {
         };
         let listed = place.list(|address| {
             patiently(Patience::new(), progress, || {
-                transfer::text(self.send(Method::Get, address, &[])?)
+                transfer::text(self.send(Method::Get, address, &[], progress)?)
             })
         });
         listed
@@ -161,11 +170,10 @@ impl RemoteFolder {
     pub fn linked_folders(&self, progress: &Progress) -> Result<Vec<String>> {
         let page = self.ask(Method::Get, "", &[], progress, |reply| {
             let is_page = header(&reply, "content-type").is_some_and(|kind| kind.starts_with("text/html"));
-            let mut page = Vec::new();
-            if is_page {
-                let body = reply.into_body().into_reader();
-                body.take(LONGEST_PAGE).read_to_end(&mut page).map_err(cut)?;
-            }
+            let page = match is_page {
+                true => transfer::bytes(reply, LONGEST_PAGE)?,
+                false => Vec::new(),
+            };
             Ok(String::from_utf8_lossy(&page).into_owned())
         })?;
         let page = page.unwrap_or_default();
@@ -194,13 +202,7 @@ impl RemoteFolder {
     /// The server refuses, or cannot be reached.
     pub fn read(&self, name: &str, progress: &Progress) -> Result<Option<Vec<u8>>> {
         self.ask(Method::Get, name, &[], progress, |reply| {
-            let mut bytes = Vec::new();
-            reply
-                .into_body()
-                .into_reader()
-                .read_to_end(&mut bytes)
-                .map_err(cut)?;
-            Ok(bytes)
+            transfer::bytes(reply, LONGEST_SMALL)
         })
     }
 
@@ -213,8 +215,8 @@ impl RemoteFolder {
         self.ask(Method::Get, name, &range, progress, |reply| {
             let mut bytes = Vec::new();
             // A server that knows no parts sends all of it.
-            let body = reply.into_body().into_reader();
-            body.take(count).read_to_end(&mut bytes).map_err(cut)?;
+            let body = reply.into_body();
+            body.take(count).read_to_end(&mut bytes).map_err(transfer::cut)?;
             Ok(bytes)
         })
     }
@@ -224,8 +226,9 @@ impl RemoteFolder {
     /// # Errors
     /// The server refuses or cannot be reached; the sink's errors.
     pub fn fetch(&self, name: &str, sink: &mut impl Sink, progress: &Progress) -> Result<bool> {
-        let get =
-            |headers: &[(&str, String)]| self.send(Method::Get, &self.address(Method::Get, name), headers);
+        let get = |headers: &[(&str, String)]| {
+            self.send(Method::Get, &self.address(Method::Get, name), headers, progress)
+        };
         match fetch::fetch(sink, get, progress) {
             Ok(()) => Ok(true),
             Err(Trouble::Refused(refusal)) if is_missing(&refusal) => Ok(false),
@@ -240,10 +243,10 @@ impl RemoteFolder {
         name: &str,
         headers: &[(&str, String)],
         progress: &Progress,
-        read: impl Fn(Reply) -> Result<T, Trouble>,
+        read: impl Fn(Reply<'_>) -> Result<T, Trouble>,
     ) -> Result<Option<T>> {
         let asked = patiently(Patience::new(), progress, || {
-            read(self.send(method, &self.address(method, name), headers)?)
+            read(self.send(method, &self.address(method, name), headers, progress)?)
         });
         match asked {
             Ok(answer) => Ok(Some(answer)),
@@ -267,15 +270,26 @@ impl RemoteFolder {
         }
     }
 
-    fn send(&self, method: Method, address: &str, headers: &[(&str, String)]) -> Result<Reply, Trouble> {
-        let reply = self.web.send(&Request {
+    fn send<'p>(
+        &self,
+        method: Method,
+        address: &str,
+        headers: &[(&str, String)],
+        progress: &'p Progress,
+    ) -> Result<Reply<'p>, Trouble> {
+        let request = Request {
             method,
             address,
             headers,
             authorization: None,
-            // A signature holds for one server.
-            leave: matches!(self.place, Where::Server { .. }),
-        })?;
+            leave: match &self.place {
+                // A signature holds for one server.
+                Where::Bucket(_) => Leave::Never,
+                Where::Server { base, .. } if is_on_hub(base) => Leave::Known(HUB),
+                Where::Server { .. } => Leave::Known(&[]),
+            },
+        };
+        let reply = self.web.send(&request, progress)?;
         match reply.status().is_redirection() {
             true => Err(Trouble::Refused(refusal(reply))),
             false => Ok(reply),
@@ -283,8 +297,11 @@ impl RemoteFolder {
     }
 }
 
-fn cut(error: std::io::Error) -> Trouble {
-    Trouble::Broken(format!("the connection broke off: {error}"))
+/// Is the address one of Hugging Face's, which sends on to other servers of its own?
+fn is_on_hub(address: &str) -> bool {
+    let host = Url::parse(address).ok();
+    let host = host.as_ref().and_then(Url::host_str);
+    host.is_some_and(|host| HUB.iter().any(|domain| host == *domain))
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@ mod copy;
 mod device;
 mod dtype;
 pub mod gpu;
+pub mod integer;
 mod memory;
+pub mod norm;
 mod random;
+pub mod range;
 mod rows;
 pub mod runtime;
 pub mod safetensors;
 mod show;
+pub mod size;
 
 pub use device::DeviceSpec;
 pub use dtype::DType;

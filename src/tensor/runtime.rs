@@ -14,6 +14,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 
 use super::gpu::{self, CudaVersion};
 use super::memory;
+use crate::error::{Error, Result};
 
 /// The version of libtorch that tch is made for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -38,6 +39,27 @@ pub enum CudaLibrary {
     Failed(String),
 }
 
+/// Threads for each processor that libtorch may be told to compute with.
+const THREADS_PER_PROCESSOR: i64 = 4;
+
+/// Sets the number of threads that libtorch computes with.
+///
+/// # Errors
+/// Less than 1, or more than four for each processor: each takes memory, and beyond the processors none helps.
+pub fn set_threads(threads: i64) -> Result<()> {
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
+    let most = processors * THREADS_PER_PROCESSOR;
+    match i32::try_from(threads) {
+        Ok(count) if threads >= 1 && threads <= most => {
+            tch::set_num_threads(count);
+            Ok(())
+        }
+        _ => Err(Error::input(format!(
+            "the number of threads is 1 to {most}, four for each of {processors} processors, but was given {threads}"
+        ))),
+    }
+}
+
 /// Why CUDA cannot be used, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CudaObstacle {
@@ -56,11 +78,27 @@ pub fn start() -> &'static CudaLibrary {
     static LIBRARY: OnceLock<CudaLibrary> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         memory::keep_freed();
+        silence_warnings();
         match libtorch_folder() {
             Some(folder) => load(&folder.join("libtorch_cuda.so")),
             None => CudaLibrary::Absent,
         }
     })
+}
+
+/// libtorch's messages up to this level are not printed: 2 stands for errors, 1 for warnings.
+const LEAST_PRINTED: libc::c_int = 2;
+
+unsafe extern "C" {
+    /// The level from which on libc10 prints, a plain number.
+    #[allow(non_upper_case_globals)]
+    static mut FLAGS_caffe2_log_level: libc::c_int;
+}
+
+/// Keeps libtorch from printing warnings, which speak of C++ files, on stderr between what the program says.
+fn silence_warnings() {
+    // SAFETY: a plain number that libc10 exports, written before there are threads that compute.
+    unsafe { FLAGS_caffe2_log_level = LEAST_PRINTED };
 }
 
 fn load(library: &Path) -> CudaLibrary {

@@ -21,6 +21,7 @@ pub use header::{Beginning, beginning};
 use super::DType;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The dtypes that both sides know.
 const DTYPES: &[(Dtype, &str, Kind)] = &[
@@ -35,6 +36,9 @@ const DTYPES: &[(Dtype, &str, Kind)] = &[
     (Dtype::U8, "U8", Kind::Uint8),
     (Dtype::BOOL, "BOOL", Kind::Bool),
 ];
+
+/// The header's key of free-form notes.
+const NOTES: &str = "__metadata__";
 
 /// An open safetensors file: its header in memory, its numbers on disk until they are asked for.
 #[derive(Debug)]
@@ -52,13 +56,7 @@ pub struct SafeFile {
 /// No such file, something that is not a safetensors file, or one that was cut short.
 pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
     let path = path.as_ref();
-    if path.is_dir() {
-        return Err(Error::input(format!(
-            "cannot read `{}`: it is a folder, not a safetensors file",
-            path.display()
-        )));
-    }
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let file = files::open(path).map_err(|error| Error::io("read", path, error))?;
     map(&file, path)
 }
 
@@ -224,7 +222,7 @@ fn kind_of(dtype: Dtype) -> Option<Kind> {
 /// Tensors may live on any device; each is brought to the CPU when its turn comes.
 ///
 /// # Errors
-/// Two tensors of one name, a dtype the format lacks, a folder that cannot be written, a full disk.
+/// Two tensors of one name, a name or dtype that the format lacks, a folder that cannot be written, a full disk.
 pub fn write(
     path: impl AsRef<Path>,
     tensors: &[(&str, &Tensor)],
@@ -233,6 +231,12 @@ pub fn write(
     let path = path.as_ref();
     let mut ordered = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
+        if *name == NOTES {
+            return Err(Error::input(format!(
+                "cannot write `{}`: no tensor can be called `{NOTES}`, the name of the header's notes",
+                path.display()
+            )));
+        }
         let kind = tensor.f_kind()?;
         let (dtype, code, _) = DTYPES.iter().find(|(_, _, known)| *known == kind).ok_or_else(|| {
             Error::input(format!(
@@ -265,7 +269,7 @@ pub fn write(
 fn header(tensors: &[(Dtype, &str, &str, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let mut header = Map::new();
     if !metadata.is_empty() {
-        header.insert("__metadata__".into(), json!(metadata));
+        header.insert(NOTES.into(), json!(metadata));
     }
     let mut start = 0;
     for (_, code, name, tensor) in tensors {
@@ -369,6 +373,13 @@ mod tests {
         assert!(
             cut.contains("was cut short") && cut.contains(&format!("announces {size}")),
             "{cut}"
+        );
+        let reserved = write(&path, &[(NOTES, &a)], &BTreeMap::new());
+        assert!(
+            reserved
+                .expect_err("refused")
+                .message()
+                .contains("`__metadata__`")
         );
         let longer = [whole.as_slice(), b"more"].concat();
         assert!(message(&longer).contains("bytes after its end"));

@@ -68,6 +68,8 @@ struct Inner {
     text_column: String,
     columns: Vec<String>,
     source: Source,
+    /// How many data sets it was made from, each from the one before.
+    steps: usize,
 }
 
 /// Where the records are.
@@ -148,24 +150,36 @@ impl Dataset {
             text_column,
             columns,
             source,
+            steps: 0,
         }))
+    }
+
+    /// How many data sets it was made from, each from the one before: `corpus.shuffle(42).take(10)` from 2.
+    pub fn steps(&self) -> usize {
+        self.0.steps
     }
 
     /// Another data set made from this one by `step`, e.g. `take(10)`.
     pub(super) fn derived(&self, step: &str, columns: Vec<String>, source: Source) -> Self {
-        let name = format!("{}.{step}", self.0.name);
-        Dataset::new(name, self.0.text_column.clone(), columns, source)
+        Dataset(Arc::new(Inner {
+            name: format!("{}.{step}", self.0.name),
+            text_column: self.0.text_column.clone(),
+            columns,
+            source,
+            steps: self.0.steps + 1,
+        }))
     }
 
     /// The same data set with its records elsewhere.
     pub(super) fn with_source(&self, source: Source) -> Self {
         let inner = &self.0;
-        Dataset::new(
-            inner.name.clone(),
-            inner.text_column.clone(),
-            inner.columns.clone(),
+        Dataset(Arc::new(Inner {
+            name: inner.name.clone(),
+            text_column: inner.text_column.clone(),
+            columns: inner.columns.clone(),
             source,
-        )
+            steps: inner.steps,
+        }))
     }
 
     pub(super) fn source(&self) -> &Source {

@@ -2,7 +2,8 @@
 //!
 //! A checkpoint is a folder `checkpoints/step_N` that appears whole or not at all: the dictionary as
 //! [`SparseAutoEncoder::save`] writes it, `trainer.json` (settings and counters), `trainer_state.safetensors` (moments,
-//! dead-latent counts, sums of unlogged metrics, accumulated gradients) and the position of the activation stream.
+//! dead-latent counts, sums of unlogged metrics, accumulated gradients), the position of the activation stream, and the
+//! checksums of all of them, which are compared before anything is restored.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainerConfig;
 use super::source::Source;
 use super::trainer::{Owed, Trainer, TrainingState};
-use crate::atomic;
 use crate::config::{Value, parse};
 use crate::dictionary::{SAEConfig, SparseAutoEncoder};
 use crate::error::{Context, Error, Result};
 use crate::event::Metrics;
+use crate::files::{SETTINGS_MOST, read_text};
 use crate::tensor::{Tensor, safetensors};
+use crate::{atomic, checksums};
 
 const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
@@ -66,6 +68,13 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
         .collect();
     found.sort();
     found
+}
+
+/// Is `checkpoint` one of the run in `folder`?
+pub(super) fn belongs_to(checkpoint: &Path, folder: &Path) -> bool {
+    let there = fs::canonicalize(checkpoint).ok();
+    let here = fs::canonicalize(checkpoints_folder(folder)).ok();
+    here.is_some() && there.as_deref().and_then(Path::parent) == here.as_deref()
 }
 
 impl Trainer {
@@ -124,6 +133,7 @@ impl Trainer {
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the checkpoint: {error}")))?;
         atomic::write(unfinished.path().join(STATE_FILE), text + "\n")?;
+        checksums::record_rest(unfinished.path())?;
         let path = parent.join(format!("step_{}", state.step));
         publish(unfinished.keep(), &path)?;
         Ok((path, stream))
@@ -160,6 +170,7 @@ impl Trainer {
         saved: SavedState,
     ) -> Result<()> {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
+        checksums::check_all(path).context(loading())?;
         same_dictionary(&SAEConfig::from_folder(path)?, &sae.cfg).context(loading())?;
         sae.load_weights(path)?;
         // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
@@ -179,6 +190,7 @@ impl Trainer {
         self.metrics_bytes = saved.metrics_bytes;
         self.owed = saved.owed;
         self.resume_from = Some(path.to_path_buf());
+        self.checkpoint = Some(path.to_path_buf());
         Ok(())
     }
 }
@@ -262,7 +274,7 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
                 .hint("a checkpoint is a folder such as `results/checkpoints/step_100`"),
         );
     }
-    let text = fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
+    let text = read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Error::input(format!("`{}` is not JSON: {error}", file.display())))?;
     parse(value).context(format!("while reading `{}`", file.display()))
@@ -333,14 +345,10 @@ fn reconstruction_loss(path: &Path) -> f64 {
 
 /// Refuses to go on with another dictionary than the checkpoint's; names what differs.
 fn same_dictionary(saved: &SAEConfig, ours: &SAEConfig) -> Result<()> {
-    let (saved, ours) = (crate::config::to_value(saved)?, crate::config::to_value(ours)?);
-    let settings = ["sae_pretrained_name_or_path", "strict_loading", "device", "dtype"];
-    let (Some(saved), Some(ours)) = (saved.as_object(), ours.as_object()) else {
-        return Ok(());
-    };
-    for (key, value) in saved {
-        let given = ours.get(key).unwrap_or(&Value::Null);
-        if given != value && !settings.contains(&key.as_str()) {
+    let ours = ours.architecture()?;
+    for (key, value) in saved.architecture()? {
+        let given = ours.get(&key).unwrap_or(&Value::Null);
+        if *given != value {
             return Err(Error::input(format!(
                 "this checkpoint belongs to another dictionary: there `{key}` is {value}, here it is {given}"
             ))

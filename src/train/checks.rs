@@ -1,5 +1,7 @@
 //! What is refused before a training starts: values out of range, and combinations that make no sense.
 
+use std::time::Duration;
+
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use crate::config::{Config, Steps};
 use crate::dictionary::{ActFn, LOG_THRESHOLD, SparseAutoEncoder};
@@ -96,13 +98,13 @@ impl TrainerConfig {
         }
         if self
             .checkpoint_every_minutes
-            .is_some_and(|minutes| minutes.is_nan() || minutes <= 0.0)
+            .is_some_and(|minutes| minutes <= 0.0 || Duration::try_from_secs_f64(minutes * 60.0).is_err())
         {
             let given = self.checkpoint_every_minutes.unwrap_or_default();
             return Err(out_of_range(
                 "checkpoint_every_minutes",
                 given,
-                "a number of minutes above 0",
+                "a number of minutes above 0 that a clock can count",
             ));
         }
         if self.exp_result_path.trim().is_empty() {

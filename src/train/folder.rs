@@ -14,7 +14,10 @@ use crate::config::{Map, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::Metrics;
+use crate::files::{require_regular, require_still_at};
 use crate::tensor::runtime;
+
+const METRICS_FILE: &str = "metrics.jsonl";
 
 /// What a run's starter knows about it and the trainer does not; written into the run's folder.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +72,7 @@ impl RunFolder {
         facts.entry("command").or_insert(command.into());
         facts.insert("started_at".into(), timestamp(SystemTime::now()).into());
         let mut folder = Self {
-            metrics: open_metrics(&path.join("metrics.jsonl"), keep)?,
+            metrics: open_metrics(&path.join(METRICS_FILE), keep)?,
             metrics_bytes: keep,
             path,
             facts,
@@ -90,10 +93,11 @@ impl RunFolder {
             line.insert(name.clone(), number(*value));
         }
         let text = format!("{}\n", Value::Object(line));
+        self.require_in_place()?;
         if let Err(error) = self.metrics.write_all(text.as_bytes()) {
             // Half a line would spoil the file for whoever reads it.
             self.metrics.set_len(self.metrics_bytes).ok();
-            return Err(Error::io("write", self.path.join("metrics.jsonl"), error));
+            return Err(Error::io("write", self.path.join(METRICS_FILE), error));
         }
         self.metrics_bytes += text.len() as u64;
         Ok(())
@@ -102,13 +106,25 @@ impl RunFolder {
     /// Length of `metrics.jsonl` in bytes, after making sure that all of it is on the disk.
     ///
     /// # Errors
-    /// The disk is full.
+    /// The disk is full; the file was removed or replaced.
     pub fn synced_metrics(&self) -> Result<u64> {
-        let path = self.path.join("metrics.jsonl");
+        self.require_in_place()?;
+        let path = self.path.join(METRICS_FILE);
         self.metrics
             .sync_all()
             .map_err(|error| Error::io("write", path, error))?;
         Ok(self.metrics_bytes)
+    }
+
+    /// Refuses to go on in a folder that is no longer the one that was opened: what comes would be the rest of a run
+    /// whose beginning is lost.
+    fn require_in_place(&self) -> Result<()> {
+        let path = self.path.join(METRICS_FILE);
+        require_still_at(&self.metrics, &path).map_err(|error| {
+            Error::io("write", path, error).hint(
+                "leave the folder of a run alone while it goes on; copy files out of it to work with them",
+            )
+        })
     }
 
     /// Rewrites `run.json` with how the run stands.
@@ -116,6 +132,7 @@ impl RunFolder {
     /// # Errors
     /// The disk is full.
     pub fn record(&mut self, status: &str, steps: u64, tokens: u64) -> Result<()> {
+        self.require_in_place()?;
         self.facts.insert("status".into(), status.into());
         self.facts.insert("steps".into(), steps.into());
         self.facts.insert("tokens".into(), tokens.into());
@@ -140,11 +157,23 @@ fn number(value: f64) -> Value {
     }
 }
 
+/// Opens the file with its first `keep` bytes; what comes after them belongs to steps that are done again.
 fn open_metrics(path: &Path, keep: u64) -> Result<File> {
+    let failed = |error| Error::io("write", path, error);
+    if let Ok(found) = std::fs::metadata(path) {
+        require_regular(found.file_type()).map_err(failed)?;
+    }
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    let file = opened.map_err(|error| Error::io("write", path, error))?;
-    file.set_len(keep)
-        .map_err(|error| Error::io("write", path, error))?;
+    let file = opened.map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length < keep {
+        return Err(Error::input(format!(
+            "`{}` has {length} bytes, but had {keep} when the checkpoint was saved: lines of the steps before are lost",
+            path.display()
+        ))
+        .hint("put the whole file back, or go on in another folder (`exp_result_path`)"));
+    }
+    file.set_len(keep).map_err(failed)?;
     Ok(file)
 }
 

@@ -12,6 +12,7 @@ use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
 use super::trainer::{Owed, StepReport, Trainer};
 use crate::activations::Batch;
+use crate::checksums;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
@@ -88,7 +89,19 @@ impl<'a> Lane<'a> {
         if !goes_on {
             set_aside_old_checkpoints(&path, &events)?;
         }
-        let keep = self.trainer.metrics_bytes;
+        let from = self.trainer.checkpoint.take();
+        if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
+            events.note(format!(
+                "the checkpoint `{}` has no {}: it was read unchecked",
+                from.display(),
+                checksums::FILE
+            ))?;
+        }
+        // What was logged before stays where it was when the training goes on in another folder.
+        let keep = match from.is_some_and(|from| !checkpoint::belongs_to(&from, &path)) {
+            true => 0,
+            false => self.trainer.metrics_bytes,
+        };
         let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
         self.saved_at = Instant::now();
@@ -176,7 +189,7 @@ impl<'a> Lane<'a> {
         let total = self.trainer.total_steps().unwrap_or(0);
         let minutes = cfg
             .checkpoint_every_minutes
-            .map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+            .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         minutes.is_some_and(|every| self.saved_at.elapsed() >= every)
             || checkpoint_steps(cfg.check_point_save_mode, cfg.n_checkpoints, total).contains(&step)
     }

@@ -29,6 +29,8 @@ pub struct Trainer {
     pub(super) last_metrics: Metrics,
     /// Checkpoint from which the stream has still to be positioned.
     pub(super) resume_from: Option<PathBuf>,
+    /// The checkpoint that the training goes on from, until its folder is opened.
+    pub(super) checkpoint: Option<PathBuf>,
     /// Batches that were taken from the stream but not trained on when the last call ended.
     pub(super) pending: VecDeque<Batch>,
     /// Length of `metrics.jsonl` that belongs to the steps done.
@@ -93,6 +95,7 @@ impl Trainer {
             state: None,
             last_metrics: Metrics::new(),
             resume_from: None,
+            checkpoint: None,
             pending: VecDeque::new(),
             metrics_bytes: 0,
             is_broken: false,

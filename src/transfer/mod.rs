@@ -4,13 +4,17 @@
 //! Whom to ask for what, and how to put a refusal into words, is left to the layers above: a hub, a web server, an
 //! object store.
 
+mod body;
 pub mod pool;
 mod progress;
 mod receive;
+mod redirect;
 mod request;
 mod retry;
 
+pub use body::cut;
 pub use progress::Progress;
 pub use receive::{Sink, persist, receive};
-pub use request::{Method, Reply, Request, Web, escaped, header, refusal, text};
+pub use redirect::Leave;
+pub use request::{Method, Reply, Request, Web, bytes, escaped, header, refusal, text};
 pub use retry::{Patience, Refusal, Trouble, patiently};

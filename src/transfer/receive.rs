@@ -2,12 +2,16 @@
 
 use std::io::Read;
 
+use super::body::cut;
 use super::progress::Progress;
 use super::request::{Reply, header};
 use super::retry::{Patience, Trouble};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const PIECE: usize = 1 << 18;
+
+/// The most bytes that are taken of a file whose length nobody tells: it might never end.
+const LONGEST_UNANNOUNCED: u64 = 1 << 30;
 
 /// Where the bytes of a file go.
 pub trait Sink {
@@ -63,12 +67,12 @@ pub fn persist<S: Sink>(
 ///
 /// # Errors
 /// The answer breaks off or is of no use; the sink's errors.
-pub fn receive(
+pub fn receive<'p>(
     sink: &mut impl Sink,
     condition: Option<(&str, String)>,
-    progress: &Progress,
-    get: impl FnOnce(&[(&str, String)]) -> Result<Reply, Trouble>,
-    size: impl FnOnce(&Reply) -> Result<Option<u64>, Trouble>,
+    progress: &'p Progress,
+    get: impl FnOnce(&[(&str, String)]) -> Result<Reply<'p>, Trouble>,
+    size: impl FnOnce(&Reply<'p>) -> Result<Option<u64>, Trouble>,
 ) -> Result<(), Trouble> {
     let mut headers = Vec::new();
     if sink.length() > 0 {
@@ -99,17 +103,24 @@ pub fn receive(
     if let Some(size) = size.filter(|_| sink.length() == 0) {
         sink.expect(size)?;
     }
-    let mut body = reply.into_body().into_reader();
+    let mut body = reply.into_body();
     let mut piece = vec![0; PIECE];
     loop {
         progress.check()?;
         match body.read(&mut piece) {
             Ok(0) => return Ok(()),
             Ok(read) => sink.append(&piece[..read], progress)?,
-            Err(error) => return Err(Trouble::Broken(format!("the connection broke off: {error}"))),
+            Err(error) => return Err(cut(error)),
         }
         if size.is_some_and(|size| sink.length() > size) {
             return Ok(());
+        }
+        if size.is_none() && sink.length() > LONGEST_UNANNOUNCED {
+            sink.restart(progress)?;
+            return Err(Trouble::Local(Error::run(format!(
+                "the server does not say how long the file is, and it does not end within {} GB",
+                LONGEST_UNANNOUNCED >> 30
+            ))));
         }
     }
 }

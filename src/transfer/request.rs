@@ -4,24 +4,35 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::unversioned::transport::DefaultConnector;
+use url::Url;
 
+use super::body::{self, Body, Call};
+use super::progress::Progress;
+use super::redirect::{self, Leave, PublicOnly};
 use super::retry::{Refusal, Trouble};
+use crate::error::Error;
 
 /// Redirects followed before it counts as a circle.
 const MOST_REDIRECTS: usize = 8;
 
-/// The longest answer that is read as text.
-const LONGEST_TEXT: u64 = 512 << 20;
+/// The longest answer that is read as text: a hub's list of a million files has less.
+const LONGEST_TEXT: u64 = 256 << 20;
 
 /// So much of an answer that is an error is read.
 const LONGEST_EXCUSE: u64 = 16 << 10;
 
 /// An answer: its status and headers, and its body to be read.
-pub type Reply = ureq::http::Response<ureq::Body>;
+pub type Reply<'a> = ureq::http::Response<Body<'a>>;
 
 /// Talks to servers. Clones share their connections.
 #[derive(Clone)]
-pub struct Web(Agent);
+pub struct Web {
+    agent: Agent,
+    /// Connects to no private address.
+    public: Agent,
+    silence: Duration,
+}
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +53,8 @@ pub struct Request<'a> {
     pub headers: &'a [(&'a str, String)],
     /// A server (scheme and host) and the `authorization` that is for it alone.
     pub authorization: Option<(&'a str, String)>,
-    /// Whether redirects to other servers are followed; those on the same server always are.
-    pub leave: bool,
+    /// Where redirects may lead; those on the same server are always followed.
+    pub leave: Leave,
 }
 
 impl Web {
@@ -60,29 +71,23 @@ impl Web {
             .accept_encoding("identity")
             .user_agent(concat!("saescript/", env!("CARGO_PKG_VERSION")))
             .build();
-        Web(config.into())
+        Web {
+            agent: config.clone().into(),
+            public: Agent::with_parts(config, DefaultConnector::default(), PublicOnly::default()),
+            silence,
+        }
     }
 
-    /// Sends one request and follows redirects. A redirect that is not followed is an answer like others.
+    /// Sends one request and follows redirects. A redirect that is not followed is an answer like others, if
+    /// [`Leave::Never`] says so.
     ///
     /// # Errors
-    /// No answer, or one with the status of an error.
-    pub fn send(&self, request: &Request<'_>) -> Result<Reply, Trouble> {
-        let mut address = request.address.to_string();
+    /// No answer, or one with the status of an error; a redirect to where none may lead; work that shall end.
+    pub fn send<'p>(&self, request: &Request<'_>, progress: &'p Progress) -> Result<Reply<'p>, Trouble> {
+        let asked = parsed(request.address)?;
+        let mut address = asked.clone();
         for _ in 0..MOST_REDIRECTS {
-            let mut sent = match request.method {
-                Method::Get => self.0.get(&address),
-                Method::Head => self.0.head(&address),
-            };
-            if let Some((server, value)) = &request.authorization
-                && origin(&address) == origin(server)
-            {
-                sent = sent.header("authorization", value);
-            }
-            for (name, value) in request.headers {
-                sent = sent.header(*name, value);
-            }
-            let reply = sent.call().map_err(|error| broken(&error))?;
+            let reply = self.call(request, &asked, &address, progress)?;
             if !reply.status().is_redirection() {
                 return match reply.status().as_u16() {
                     200..=299 => Ok(reply),
@@ -91,48 +96,87 @@ impl Web {
             }
             let Some(target) = header(&reply, "location") else {
                 return match request.leave {
-                    true => Err(Trouble::Broken("a redirect leads nowhere".into())),
-                    false => Ok(reply),
+                    Leave::Never => Ok(reply),
+                    Leave::Known(_) => Err(Trouble::Broken("a redirect leads nowhere".into())),
                 };
             };
-            let next = resolve(&address, &target);
-            if !request.leave && origin(&next) != origin(&address) {
-                return Ok(reply);
+            match redirect::next(&asked, &address, &target, request.leave)? {
+                Some(next) => address = next,
+                None => return Ok(reply),
             }
-            address = next;
         }
         Err(Trouble::Broken(format!("more than {MOST_REDIRECTS} redirects")))
     }
+
+    /// Asks at `address`, to which `asked` led.
+    fn call<'p>(
+        &self,
+        request: &Request<'_>,
+        asked: &Url,
+        address: &Url,
+        progress: &'p Progress,
+    ) -> Result<Reply<'p>, Trouble> {
+        let given = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()));
+        let mut headers: Vec<(String, String)> = given.collect();
+        if let Some((server, value)) = &request.authorization
+            && parsed(server)?.origin() == address.origin()
+        {
+            headers.push(("authorization".into(), value.clone()));
+        }
+        // Whoever was asked first was the user's own choice, wherever it is.
+        let elsewhere = (asked.host() != address.host()).then(|| (asked.clone(), self.public.clone()));
+        let call = Call {
+            agent: self.agent.clone(),
+            elsewhere,
+            method: request.method,
+            address: address.to_string(),
+            headers,
+            patience: self.silence * 3,
+        };
+        body::start(call, progress)
+    }
+}
+
+fn parsed(address: &str) -> Result<Url, Trouble> {
+    Url::parse(address)
+        .map_err(|error| Trouble::Local(Error::input(format!("`{address}` is no address: {error}"))))
 }
 
 /// The text of an answer.
 ///
 /// # Errors
-/// It breaks off.
-pub fn text(reply: Reply) -> Result<String, Trouble> {
-    let mut text = String::new();
-    let body = reply.into_body().into_reader();
-    match body.take(LONGEST_TEXT).read_to_string(&mut text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Trouble::Broken(error.to_string())),
+/// It breaks off, is longer than any text that is asked for, or is no text.
+pub fn text(reply: Reply<'_>) -> Result<String, Trouble> {
+    let bytes = bytes(reply, LONGEST_TEXT)?;
+    String::from_utf8(bytes).map_err(|_| Trouble::Broken("the answer is not UTF-8 text".into()))
+}
+
+/// The bytes of an answer, at most `most` of them.
+///
+/// # Errors
+/// It breaks off, or is longer.
+pub fn bytes(reply: Reply<'_>, most: u64) -> Result<Vec<u8>, Trouble> {
+    let mut bytes = Vec::new();
+    let body = reply.into_body();
+    body.take(most + 1).read_to_end(&mut bytes).map_err(body::cut)?;
+    match bytes.len() as u64 > most {
+        true => Err(Trouble::Local(Error::run(format!(
+            "the server's answer is longer than {} MB, which no such file is",
+            most >> 20
+        )))),
+        false => Ok(bytes),
     }
 }
 
-fn broken(error: &ureq::Error) -> Trouble {
-    Trouble::Broken(match error {
-        ureq::Error::HostNotFound => "the host is not known; is the network up?".into(),
-        ureq::Error::Timeout(_) => "no answer in time".into(),
-        ureq::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    })
-}
-
 /// An answer that is taken for an error.
-pub fn refusal(reply: Reply) -> Refusal {
+pub fn refusal(reply: Reply<'_>) -> Refusal {
     let (head, body) = reply.into_parts();
     let mut excuse = Vec::new();
     // What it says beside the status is welcome, not needed.
-    let _ = body.into_reader().take(LONGEST_EXCUSE).read_to_end(&mut excuse);
+    let _ = body.take(LONGEST_EXCUSE).read_to_end(&mut excuse);
     Refusal {
         status: head.status.as_u16(),
         headers: Box::new(head.headers),
@@ -141,31 +185,8 @@ pub fn refusal(reply: Reply) -> Refusal {
 }
 
 /// The text of a header.
-pub fn header(reply: &Reply, name: &str) -> Option<String> {
+pub fn header(reply: &Reply<'_>, name: &str) -> Option<String> {
     Some(reply.headers().get(name)?.to_str().ok()?.to_string())
-}
-
-/// Scheme and host of an address, which tell one server from another.
-fn origin(address: &str) -> &str {
-    let after_scheme = address.find("://").map_or(0, |at| at + 3);
-    let end = address[after_scheme..].find(['/', '?', '#']);
-    &address[..end.map_or(address.len(), |end| after_scheme + end)]
-}
-
-/// What `target` means on the page `address`.
-fn resolve(address: &str, target: &str) -> String {
-    if target.contains("://") {
-        target.to_string()
-    } else if target.starts_with("//") {
-        let scheme = address.split("//").next().unwrap_or("https:");
-        format!("{scheme}{target}")
-    } else if target.starts_with('/') {
-        format!("{}{target}", origin(address))
-    } else {
-        let page = address.split(['?', '#']).next().unwrap_or(address);
-        let folder = page.rsplit_once('/').map_or(page, |(folder, _)| folder);
-        format!("{folder}/{target}")
-    }
 }
 
 /// A path with everything that has a meaning of its own in addresses written as `%XX`; slashes stay.
@@ -185,22 +206,6 @@ pub fn escaped(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn redirects_are_read_as_browsers_read_them() {
-        let page = "https://hub.co:8080/a/b?x=1";
-        for (target, meant) in [
-            ("http://cdn.net/z", "http://cdn.net/z"),
-            ("//cdn.net/z", "https://cdn.net/z"),
-            ("/z", "https://hub.co:8080/z"),
-            ("z", "https://hub.co:8080/a/z"),
-        ] {
-            assert_eq!(resolve(page, target), meant);
-        }
-        assert_eq!(origin("https://hub.co/a"), origin("https://hub.co"));
-        assert_ne!(origin("https://hub.co/a"), origin("http://hub.co/a"));
-        assert_ne!(origin("https://hub.co.evil.net/a"), origin("https://hub.co/a"));
-    }
 
     #[test]
     fn names_with_blanks_and_signs_are_escaped() {

@@ -28,7 +28,7 @@ pub enum Trouble {
     Foreign,
     /// What arrived is not what was announced.
     Corrupt(String),
-    /// It is a matter of this machine: disk full, interrupted.
+    /// It is decided on this machine: disk full, interrupted, a redirect that is not followed.
     Local(Error),
 }
 

@@ -204,3 +204,166 @@ fn older_places_of_weights_are_found() {
         .metadata();
     assert!(!notes.is_empty());
 }
+
+#[test]
+fn any_number_of_latents_is_kept() {
+    let cfg: SAEConfig = from_value(json!({
+        "hook_point_in": "h", "hook_point_out": "h", "d_model": 896, "d_sae": 7500,
+    }))
+    .expect("valid");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    cfg.save_hyperparameters(folder.path()).expect("saved");
+    let saved = read_json(folder.path().join("config.json"));
+    assert!(saved.get("d_sae").is_none(), "{saved}");
+    let factor = saved["expansion_factor"].as_f64().expect("a number");
+    assert_eq!((896.0 * factor) as i64, 7500);
+    assert_eq!(
+        (896.0 * factor.next_down()) as i64,
+        7499,
+        "the smallest such factor"
+    );
+    assert_eq!(SAEConfig::from_folder(folder.path()).expect("read").d_sae(), 7500);
+}
+
+/// A copy of a trained dictionary whose settings are changed.
+fn changed(change: impl FnOnce(&mut serde_json::Map<String, Value>)) -> tempfile::TempDir {
+    let source = roots("sae")[0].join("sae_pretrained/topk");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let weights = "sae_weights.safetensors";
+    std::fs::copy(source.join(weights), folder.path().join(weights)).expect("copied");
+    let mut cfg = read_json(source.join("config.json"));
+    change(cfg.as_object_mut().expect("a table"));
+    std::fs::write(folder.path().join("config.json"), cfg.to_string()).expect("written");
+    folder
+}
+
+fn refusal(path: impl AsRef<std::path::Path>, options: &LoadOptions) -> String {
+    SparseAutoEncoder::from_pretrained(path, options)
+        .expect_err("refused")
+        .to_string()
+}
+
+#[test]
+fn what_settings_leave_out_is_not_guessed() {
+    for key in [
+        "act_fn",
+        "top_k",
+        "norm_activation",
+        "sparsity_include_decoder_norm",
+    ] {
+        let folder = changed(|cfg| drop(cfg.remove(key)));
+        let error = refusal(folder.path(), &LoadOptions::default());
+        assert!(error.contains(&format!("the key `{key}` is missing")), "{error}");
+    }
+    let folder = changed(|cfg| drop(cfg.insert("topk".into(), json!(4))));
+    let error = refusal(folder.path(), &LoadOptions::default());
+    assert!(error.contains("unknown key `topk`"), "{error}");
+}
+
+#[test]
+fn missing_weights_are_never_zeros() {
+    let loose = LoadOptions {
+        strict_loading: false,
+        ..LoadOptions::default()
+    };
+    let folder = changed(|cfg| drop(cfg.insert("act_fn".into(), json!("jumprelu"))));
+    let error = refusal(folder.path(), &loose);
+    assert!(
+        error.contains("has no tensor `activation_function.log_jumprelu_threshold`"),
+        "{error}"
+    );
+    assert!(!error.contains("strict_loading"), "{error}");
+    // A surplus tensor is named, and left out where that is asked for.
+    let folder = changed(|cfg| drop(cfg.insert("use_decoder_bias".into(), json!(false))));
+    let error = refusal(folder.path(), &LoadOptions::default());
+    assert!(error.contains("`b_D`"), "{error}");
+    let sae = SparseAutoEncoder::from_pretrained(folder.path(), &loose).expect("loaded");
+    assert!(sae.parameter("b_D").is_err());
+}
+
+#[test]
+fn dictionaries_of_other_makes_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases = [
+        (
+            "config.json",
+            r#"{"trainer": {"dict_class": "AutoEncoderTopK", "k": 5}}"#,
+            "dictionary_learning",
+        ),
+        (
+            "cfg.json",
+            r#"{"activation": "topk", "num_latents": 36, "d_in": 12}"#,
+            "sparsify",
+        ),
+        (
+            "config.json",
+            r#"{"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}"#,
+            "a language model",
+        ),
+        ("params.npz", "PK", "Gemma Scope"),
+        ("ae.pt", "PK", "dictionary_learning"),
+        ("hyperparams.json", "{}", "Llama Scope"),
+    ];
+    for (number, (name, text, make)) in cases.into_iter().enumerate() {
+        let folder = folder.path().join(number.to_string());
+        std::fs::create_dir(&folder).expect("made");
+        std::fs::write(folder.join(name), text).expect("written");
+        let error = refusal(&folder, &LoadOptions::default());
+        assert!(
+            error.contains(make) && error.contains("SAELens loads many others"),
+            "{error}"
+        );
+    }
+    let error = refusal(folder.path().join("3/params.npz"), &LoadOptions::default());
+    assert!(error.contains("NumPy"), "{error}");
+}
+
+#[test]
+fn devices_and_pipes_are_no_weights() {
+    let error = refusal("/dev/zero", &LoadOptions::default());
+    assert!(error.contains("it is a device, not a regular file"), "{error}");
+    let folder = changed(|_| ());
+    for name in ["config.json", "sae_weights.safetensors"] {
+        let path = folder.path().join(name);
+        let kept = std::fs::read(&path).expect("read");
+        std::fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+        let error = refusal(folder.path(), &LoadOptions::default());
+        assert!(error.contains("it is a device"), "{error}");
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, kept).expect("written");
+    }
+}
+
+#[test]
+fn altered_weights_and_settings_are_named() {
+    let mut sae = load(roots("sae")[0].join("sae_pretrained/topk"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    sae.save_pretrained(folder.path(), false).expect("saved");
+    load(folder.path());
+    for name in ["sae_weights.safetensors", "config.json"] {
+        let path = folder.path().join(name);
+        let whole = std::fs::read(&path).expect("read");
+        let mut flipped = whole.clone();
+        let at = flipped.iter().rposition(u8::is_ascii_digit).expect("a digit");
+        flipped[at] ^= 1;
+        for damaged in [&flipped[..], &whole[..whole.len() - 1]] {
+            std::fs::write(&path, damaged).expect("written");
+            let error = refusal(folder.path(), &LoadOptions::default());
+            assert!(
+                error.contains(&format!("{name}` was altered after it was written")),
+                "{error}"
+            );
+        }
+        std::fs::write(&path, whole).expect("written");
+    }
+    // Saving again, whole or the settings alone, brings the list up to date.
+    sae.cfg.top_k += 1;
+    sae.cfg.save_hyperparameters(folder.path()).expect("saved");
+    assert_eq!(load(folder.path()).cfg.top_k, sae.cfg.top_k);
+    sae.save(folder.path()).expect("saved");
+    load(folder.path());
+    // Without the list, as older versions left such folders, nothing is compared.
+    std::fs::remove_file(folder.path().join("checksums.json")).expect("removed");
+    load(folder.path());
+}

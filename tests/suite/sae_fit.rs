@@ -15,7 +15,7 @@ use serde_json::json;
 const HOOK: &str = "blocks.0.hook_resid_post";
 
 /// Batches of a fixed mixture of sparse directions; resumable by its counter.
-struct Synthetic {
+pub struct Synthetic {
     next: u64,
     end: u64,
     rows: i64,
@@ -24,7 +24,7 @@ struct Synthetic {
 }
 
 impl Synthetic {
-    fn new(end: u64) -> Self {
+    pub fn new(end: u64) -> Self {
         Self {
             next: 0,
             end,
@@ -67,7 +67,7 @@ impl BatchStream for Synthetic {
     }
 }
 
-fn dictionary(more: Value) -> SparseAutoEncoder {
+pub fn dictionary(more: Value) -> SparseAutoEncoder {
     let mut cfg = json!({"hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": 16, "expansion_factor": 4, "top_k": 4});
     for (key, value) in more.as_object().expect("a table") {
         cfg[key] = value.clone();
@@ -82,7 +82,7 @@ fn dictionary(more: Value) -> SparseAutoEncoder {
     sae
 }
 
-fn trainer(folder: &Path, more: Value) -> Trainer {
+pub fn trainer(folder: &Path, more: Value) -> Trainer {
     let mut cfg = json!({
         "total_training_tokens": 32 * 40, "lr_warm_up_steps": 5, "lr": 0.01, "log_frequency": 7, "n_checkpoints": 5,
         "amp_dtype": "float32", "exp_result_path": folder,
@@ -93,11 +93,11 @@ fn trainer(folder: &Path, more: Value) -> Trainer {
     Trainer::new(from_value::<TrainerConfig>(cfg).expect("valid")).expect("a trainer")
 }
 
-fn fit(trainer: &mut Trainer, sae: &mut SparseAutoEncoder, stream: &mut Synthetic) -> Result<FitOutcome> {
+pub fn fit(trainer: &mut Trainer, sae: &mut SparseAutoEncoder, stream: &mut Synthetic) -> Result<FitOutcome> {
     trainer.fit(sae, stream, &RunContext::default(), FitOptions::default())
 }
 
-fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     let path = path.as_ref();
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

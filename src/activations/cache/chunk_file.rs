@@ -7,8 +7,10 @@ use super::chunk::ACTIVATION;
 use super::folder::ChunkFolder;
 use super::index::{self, Entry};
 use super::layout::ChunkName;
+use crate::checksums;
 use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::tensor::safetensors::SafeFile;
 use crate::transfer::Progress;
 
@@ -80,7 +82,7 @@ impl ChunkFile {
             let what = format!("it has {} bytes, and had {}", bytes.len(), entry.bytes);
             return Err(index::changed(self.file.path(), &what));
         }
-        match index::checksum(bytes) == entry.xxh3 {
+        match checksums::of_bytes(bytes) == entry.xxh3 {
             true => self.origins().map(drop),
             false => Err(index::changed(self.file.path(), "its checksum differs")),
         }
@@ -89,7 +91,7 @@ impl ChunkFile {
 
 /// The origins beside a chunk, compared with the index where there is one.
 fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match files::read(path, u64::MAX) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Error::io("read", path, error)),
@@ -99,7 +101,7 @@ fn read_meta(path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
 
 /// Origins from the contents of their file, which messages call `path`.
 fn parse_meta(bytes: Option<Vec<u8>>, path: &Path, entry: Option<&Entry>) -> Result<Option<Vec<Value>>> {
-    let sum = bytes.as_ref().map(|bytes| index::checksum(bytes));
+    let sum = bytes.as_ref().map(|bytes| checksums::of_bytes(bytes));
     if entry.is_some_and(|entry| entry.meta_xxh3 != sum) {
         return Err(Error::input(format!(
             "the origins of rows in `{}` were changed or removed after they were written",

@@ -11,13 +11,18 @@ use std::thread;
 use super::index::{self, Entry};
 use super::layout::{self, ChunkName};
 use super::spool::Spool;
+use crate::checksums;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::store::{Listing, RemoteFolder};
 use crate::tensor::safetensors::{self, Beginning, SafeFile};
 use crate::transfer::Progress;
 
 /// Chunks that a web server is asked for at the same time, where nothing says which there are.
 const PROBES: u32 = 16;
+
+/// Chunks, or shards, that are found by asking for one number after another at most.
+const MOST_PROBED: u32 = 100_000;
 
 /// How much of a file is fetched at first to see its header.
 const BEGINNING: u64 = 4096;
@@ -79,7 +84,7 @@ impl ChunkFolder {
         match self {
             ChunkFolder::Local(path) => {
                 let path = path.join(name);
-                match std::fs::read(&path) {
+                match files::read(&path, index::MOST_BYTES) {
                     Ok(bytes) => Ok(Some(bytes)),
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                     Err(error) => Err(Error::io("read", &path, error)),
@@ -87,6 +92,29 @@ impl ChunkFolder {
             }
             ChunkFolder::Remote { listing, .. } if !may_have(listing.as_deref(), name) => Ok(None),
             ChunkFolder::Remote { folder, .. } => folder.read(name, progress),
+        }
+    }
+
+    /// Is there an index of any shard?
+    pub(super) fn has_any_index(&self, progress: &Progress) -> Result<bool> {
+        let is_index = |name: &str| name.starts_with("shard-") && name.ends_with("-index.jsonl");
+        match self {
+            ChunkFolder::Local(path) => {
+                let failed = |error| Error::io("read", path, error);
+                for found in std::fs::read_dir(path).map_err(failed)? {
+                    let name = found.map_err(failed)?.file_name();
+                    if name.to_str().is_some_and(is_index) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            ChunkFolder::Remote {
+                listing: Some(listing),
+                ..
+            } => Ok(listing.files.keys().any(|name| is_index(name))),
+            // A web server does not tell what it has; a generation of several shards has at least a second.
+            ChunkFolder::Remote { .. } => Ok(self.read(&index::name_of(Some(1)), progress)?.is_some()),
         }
     }
 
@@ -145,7 +173,7 @@ impl ChunkFolder {
         // Something on the way may have damaged it; what is wrong where it lies is wrong the second time too.
         let first = fetched()?;
         match entry {
-            Some(entry) if index::checksum(&first.contents()?) != entry.xxh3 => fetched()?.map(),
+            Some(entry) if checksums::of_bytes(&first.contents()?) != entry.xxh3 => fetched()?.map(),
             _ => first.map(),
         }
     }
@@ -188,7 +216,7 @@ fn probed(folder: &RemoteFolder, progress: &Progress) -> Result<Vec<ChunkName>> 
         return Ok(alone);
     }
     let mut all = Vec::new();
-    for shard in 0.. {
+    for shard in 0..MOST_PROBED {
         let chunks = sequence(folder, Some(shard), progress)?;
         if chunks.is_empty() {
             break;
@@ -196,6 +224,17 @@ fn probed(folder: &RemoteFolder, progress: &Progress) -> Result<Vec<ChunkName>> 
         all.extend(chunks);
     }
     Ok(all)
+}
+
+/// A server that says yes to everything would be asked for one chunk after another without an end.
+fn knows_what_it_lacks(folder: &RemoteFolder, progress: &Progress) -> Result<()> {
+    match folder.has("no-such-chunk.safetensors", progress)? {
+        true => Err(Error::input(format!(
+            "`{folder}` claims to have any file, so its chunks cannot be told from what is not there"
+        ))
+        .hint("check the address; a log-in page or a single-page site may have answered")),
+        false => Ok(()),
+    }
 }
 
 fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> Result<Vec<ChunkName>> {
@@ -232,6 +271,15 @@ fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> R
                 )),
                 false => Ok(chunks),
             };
+        }
+        if width < PROBES {
+            knows_what_it_lacks(folder, progress)?;
+        }
+        if chunks.len() as u32 >= MOST_PROBED {
+            return Err(Error::input(format!(
+                "`{folder}` has no index and more than {MOST_PROBED} chunks, which cannot be told without one"
+            ))
+            .hint("read it from an object store, or from a folder here"));
         }
         width = PROBES;
     }

@@ -4,17 +4,20 @@
 //! over, so the index always describes whole chunks.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_64;
 
 use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The version of the index's own format.
 pub(super) const VERSION: u32 = 1;
+
+/// The most bytes that an index may have: some millions of chunks.
+pub(super) const MOST_BYTES: u64 = 1 << 30;
 
 /// What a generation writes: all that its chunks depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,18 +101,19 @@ impl Index {
     /// # Errors
     /// A file that is no index, or one of a newer version.
     pub(super) fn read(path: &Path) -> Result<Option<Index>> {
-        match std::fs::read(path) {
-            Ok(bytes) => Index::parse(&bytes, path),
+        match files::read(path, MOST_BYTES) {
+            Ok(bytes) => Index::parse(&bytes, path).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, error)),
         }
     }
 
-    /// Reads the index that `bytes` are, which messages call `path`; `None` if not even its first line is whole.
+    /// Reads the index that `bytes` are, which messages call `path`. An index is never empty: it is put in its place
+    /// with its first line.
     ///
     /// # Errors
     /// As of [`Index::read`].
-    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Option<Index>> {
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Index> {
         let damaged = |number: usize, what: &str| {
             Error::input(format!(
                 "the index `{}`, line {number}, is damaged: {what}",
@@ -124,6 +128,7 @@ impl Index {
             .map_or(0, |end| end + 1);
         let lines = bytes[..whole].split_inclusive(|byte| *byte == b'\n');
         let mut index: Option<Index> = None;
+        let mut count = 0;
         for (number, bytes) in lines.enumerate() {
             let line: Line = serde_json::from_slice(bytes).map_err(|error| {
                 damaged(
@@ -139,14 +144,20 @@ impl Index {
                 }
                 _ => return Err(damaged(number + 1, "it does not follow from the lines before")),
             }
+            count = number + 1;
         }
+        let is_cut = whole < bytes.len();
         match index {
+            None if bytes.is_empty() => Err(damaged(1, "the file is empty")),
+            None => Err(damaged(1, "it is cut short")),
             Some(index) if index.header.version > VERSION => Err(Error::input(format!(
                 "`{}` was written by a newer version of this program",
                 path.display()
             ))),
-            Some(index) => Ok(Some(index)),
-            None => Ok(None),
+            Some(index) if index.complete && is_cut => {
+                Err(damaged(count + 1, "it follows the end of the index"))
+            }
+            Some(index) => Ok(index),
         }
     }
 
@@ -195,7 +206,9 @@ impl IndexWriter {
 
     fn append(&mut self, item: &Line) -> Result<()> {
         let bytes = line(item)?;
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        let written = files::require_still_at(&self.file, &self.path)
+            .and_then(|()| self.file.write_all(&bytes))
+            .and_then(|()| self.file.sync_data());
         written.map_err(|error| Error::io("write", &self.path, error))
     }
 }
@@ -205,25 +218,4 @@ fn line(item: &Line) -> Result<Vec<u8>> {
         .map_err(|error| Error::run(format!("cannot write the index of the cache: {error}")))?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// The checksum of `bytes` as the index writes it.
-pub(super) fn checksum(bytes: &[u8]) -> String {
-    format!("{:016x}", XxHash3_64::oneshot(bytes))
-}
-
-/// The checksum of a file, read in pieces.
-pub(super) fn file_checksum(path: &Path) -> Result<String> {
-    let mut file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    let mut hasher = XxHash3_64::new();
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        let read = file
-            .read(&mut piece)
-            .map_err(|error| Error::io("read", path, error))?;
-        if read == 0 {
-            return Ok(format!("{:016x}", std::hash::Hasher::finish(&hasher)));
-        }
-        std::hash::Hasher::write(&mut hasher, &piece[..read]);
-    }
 }

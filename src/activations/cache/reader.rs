@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::transfer::{Progress, Trouble, pool};
 
+/// Shards that a generation may have been cut into.
+const MOST_SHARDS: u32 = 65_536;
+
 /// A cache that is open for reading.
 pub(in crate::activations) struct CacheReader {
     contents: Arc<Contents>,
@@ -146,6 +149,11 @@ impl Contents {
         for hook_point in hook_points {
             let folder = layout::folder_of(path, hook_point, progress)?;
             let (chunks, entries) = listed(&folder, progress)?;
+            if entries.is_none() {
+                progress.remark(format!(
+                    "the cache `{folder}` has no index with checksums: its chunks are read unchecked"
+                ));
+            }
             if let Some(common) = &common {
                 same_chunks(&folders, &folder, common, &chunks)?;
             }
@@ -220,9 +228,19 @@ pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Optio
         return Ok(Some(index.entries));
     }
     let Some(first) = index_of(folder, Some(0), progress)? else {
-        return Ok(None);
+        return match folder.has_any_index(progress)? {
+            true => Err(Error::input(format!(
+                "the cache `{folder}` lacks shard 0, and has others"
+            ))),
+            false => Ok(None),
+        };
     };
     let shards = first.header.n_shards;
+    if shards > MOST_SHARDS {
+        return Err(Error::input(format!(
+            "the index of `{folder}` is damaged: it tells of {shards} shards"
+        )));
+    }
     let mut entries = Vec::new();
     for shard in 0..shards {
         let index = index_of(folder, Some(shard), progress)?
@@ -236,7 +254,7 @@ pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Optio
 fn index_of(folder: &ChunkFolder, shard: Option<u32>, progress: &Progress) -> Result<Option<Index>> {
     let name = index::name_of(shard);
     match folder.read(&name, progress)? {
-        Some(bytes) => Index::parse(&bytes, &folder.name_of(&name)),
+        Some(bytes) => Index::parse(&bytes, &folder.name_of(&name)).map(Some),
         None => Ok(None),
     }
 }
@@ -259,17 +277,18 @@ fn match_up(folder: &ChunkFolder, chunks: &[ChunkName], entries: Vec<Entry>) -> 
         .collect();
     named.sort_by_key(|(name, _)| *name);
     for (name, entry) in &named {
-        if name.is_none_or(|name| !chunks.contains(&name)) {
+        if name.is_none_or(|name| chunks.binary_search(&name).is_err()) {
             return Err(Error::input(format!(
                 "the chunk `{}` is missing from `{folder}`",
                 entry.name
             )));
         }
     }
-    if let Some(stray) = chunks
-        .iter()
-        .find(|chunk| named.iter().all(|(name, _)| *name != Some(**chunk)))
-    {
+    if let Some(stray) = chunks.iter().find(|chunk| {
+        named
+            .binary_search_by_key(&Some(**chunk), |(name, _)| *name)
+            .is_err()
+    }) {
         return Err(Error::input(format!(
             "the chunk `{stray}` in `{folder}` is not in the index: it belongs to another generation"
         )));
@@ -286,8 +305,8 @@ fn same_chunks(
     if common == chunks {
         return Ok(());
     }
-    let lacking = common.iter().find(|name| !chunks.contains(name));
-    let extra = chunks.iter().find(|name| !common.contains(name));
+    let lacking = common.iter().find(|name| chunks.binary_search(name).is_err());
+    let extra = chunks.iter().find(|name| common.binary_search(name).is_err());
     let other = first.first().map_or(folder, |first| &first.folder);
     let (name, has, lacks) = match (lacking, extra) {
         (Some(name), _) => (name, other, folder),

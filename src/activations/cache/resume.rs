@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::activations::{Batch, BatchStream, saved_rows};
-use crate::atomic;
 use crate::error::{Error, Fault, Result};
+use crate::files::{self, SETTINGS_MOST};
 use crate::tensor::Device;
+use crate::{atomic, checksums};
 
 /// How far a generation has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +67,7 @@ impl ResumePoint {
                     folder.display()
                 ))
             };
+            checksums::check_all(&folder).map_err(again)?;
             let waiting = match progress.waiting {
                 0 => None,
                 rows => Some(saved_rows::read(&folder.join(WAITING_FILE), rows, Device::Cpu).map_err(again)?),
@@ -102,6 +104,7 @@ impl ResumePoint {
         let text = serde_json::to_vec(&progress)
             .map_err(|error| Error::run(format!("cannot write how far the generation has got: {error}")))?;
         atomic::write(new.join(PROGRESS_FILE), text)?;
+        checksums::record_rest(&new)?;
         remove(&old)?;
         let rename =
             |from: &Path, to: &Path| fs::rename(from, to).map_err(|error| Error::io("rename", from, error));
@@ -122,7 +125,7 @@ impl ResumePoint {
 
 fn read_progress(folder: &Path) -> Result<Option<Progress>> {
     let path = folder.join(PROGRESS_FILE);
-    match fs::read(&path) {
+    match files::read(&path, SETTINGS_MOST) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
             .map_err(|error| Error::input(format!("`{}` is damaged: {error}", path.display()))),

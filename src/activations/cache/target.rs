@@ -7,6 +7,7 @@ use super::index::{self, Entry, Header, Index, IndexWriter};
 use super::layout::ChunkName;
 use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Where a generation writes, locked against others that would write there too.
 pub(super) struct Target {
@@ -130,7 +131,7 @@ fn lock(root: &Path, shard: Option<u32>) -> Result<File> {
         Some(shard) => root.join(format!(".lock-shard-{shard}")),
         None => root.join(".lock"),
     };
-    let file = File::create(&path).map_err(|error| Error::io("write", &path, error))?;
+    let file = files::open_lock(&path).map_err(|error| Error::io("write", &path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::input(format!(

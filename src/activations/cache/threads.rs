@@ -7,14 +7,14 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::chunk::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
-use super::index::{self, Entry};
+use super::index::Entry;
 use super::layout::ChunkName;
 use super::target::Target;
 use crate::activations::Batch;
-use crate::atomic;
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, safetensors};
+use crate::{atomic, checksums};
 
 struct Job {
     name: ChunkName,
@@ -114,7 +114,7 @@ fn write_one(folder: &Path, hook_point: &str, name: ChunkName, chunk: &Batch, to
     let mut meta_xxh3 = None;
     if let Some(meta) = &chunk.meta {
         let text = Value::from(meta.clone()).to_string();
-        meta_xxh3 = Some(index::checksum(text.as_bytes()));
+        meta_xxh3 = Some(checksums::of_bytes(text.as_bytes()));
         atomic::write(name.meta(folder), text)?;
     }
     let path = name.tensors(folder);
@@ -127,7 +127,7 @@ fn write_one(folder: &Path, hook_point: &str, name: ChunkName, chunk: &Batch, to
         rows: chunk.rows() as u64,
         tokens,
         bytes,
-        xxh3: index::file_checksum(&path)?,
+        xxh3: checksums::of_file(&path)?,
         meta_xxh3,
     })
 }

@@ -8,6 +8,7 @@ use anstyle::Style;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::report::visible;
 use crate::tensor::runtime::LIBTORCH_VERSION;
 use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
 
@@ -113,7 +114,7 @@ impl Report {
         for (label, lines) in self.sections() {
             for (index, line) in lines.iter().enumerate() {
                 let label = if index == 0 { label } else { "" };
-                text += &format!("{bold}{label:<11}{bold:#}{line}\n");
+                text += &format!("{bold}{label:<11}{bold:#}{}\n", visible(line));
             }
         }
         if self.advice.is_empty() {
@@ -121,7 +122,7 @@ impl Report {
         } else {
             text += &format!("\n{bold}Advice{bold:#}\n");
             for line in &self.advice {
-                text += &format!("  - {line}\n");
+                text += &format!("  - {}\n", visible(line));
             }
         }
         text

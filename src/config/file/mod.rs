@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::{Config, Map, Value, from_value};
 use crate::error::{Error, Place, Result};
+use crate::files::{self, SETTINGS_MOST};
 
 /// Where a key and its value stand, as byte ranges.
 #[derive(Clone, Debug)]
@@ -76,7 +77,7 @@ impl Document {
             return Err(Error::unknown("configuration file extension", extension, &names)
                 .context(format!("in `{}`", path.display())));
         };
-        let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+        let bytes = files::read(path, SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
         Self::parse(&path.display().to_string(), &text, *reader)

@@ -9,6 +9,7 @@
 //! after a rollback logs some steps again; online the engine leaves out those that the server has.
 
 mod config;
+mod engine;
 mod items;
 mod protocol;
 mod service;
@@ -17,7 +18,7 @@ mod settings;
 use std::time::{Duration, SystemTime};
 
 pub use config::{Resume, RunOptions, WandbConfig};
-pub use service::find_core;
+pub use engine::find_core;
 pub use settings::has_api_key;
 
 use self::items::{config_items, histogram, item, number};

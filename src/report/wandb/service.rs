@@ -1,12 +1,13 @@
-//! Finding, starting and talking to `wandb-core`, the engine that W&B ships in its Python package.
+//! Starting and talking to `wandb-core`, the engine that W&B ships in its Python package.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::engine::neutral;
 use super::protocol::{Command, InformTeardown, ServerRequest, ServerResponse, receive, send};
 use crate::error::{Error, Result};
 
@@ -14,50 +15,6 @@ use crate::error::{Error, Result};
 pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(30);
 /// How long wandb-core may take to open its socket.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// Where `wandb-core` is: `WANDB_CORE`, the active Python environment's `wandb` package, or the `PATH`.
-///
-/// # Errors
-/// It is nowhere; says how to get it.
-pub fn find_core() -> Result<PathBuf> {
-    if let Some(given) = std::env::var_os("WANDB_CORE") {
-        let path = PathBuf::from(given);
-        if path.is_file() {
-            return Ok(path);
-        }
-        return Err(Error::input(format!(
-            "WANDB_CORE names `{}`, which is not a file",
-            path.display()
-        )));
-    }
-    from_python().or_else(on_path).ok_or_else(|| {
-        Error::input("logging to Weights & Biases needs its engine, wandb-core, which was not found").hint(
-            "`pip install wandb` in the active environment provides it; or set WANDB_CORE to the program",
-        )
-    })
-}
-
-/// The engine inside the `wandb` package of the Python that is first on the PATH.
-fn from_python() -> Option<PathBuf> {
-    const WHERE: &str = "import importlib.util as u, os; s = u.find_spec('wandb'); \
-                         print(os.path.join(os.path.dirname(s.origin), 'bin', 'wandb-core') if s else '')";
-    ["python3", "python"].iter().find_map(|python| {
-        let output = Process::new(python)
-            .args(["-c", WHERE])
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-        path.is_file().then_some(path)
-    })
-}
-
-fn on_path() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join("wandb-core"))
-        .find(|core| core.is_file())
-}
 
 /// A running engine and the connection to it. Dropping it ends the engine.
 pub(super) struct Service {
@@ -98,8 +55,9 @@ impl Service {
     pub(super) fn start(core: &Path) -> Result<Self> {
         let failed = |text: String| Error::run(format!("wandb-core did not start: {text}"));
         let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-        let port_file = folder.path().join("port.txt");
-        let mut process = Process::new(core)
+        let port_file = std::path::absolute(folder.path().join("port.txt"));
+        let port_file = port_file.map_err(|error| failed(error.to_string()))?;
+        let mut process = neutral(core)
             .arg("--no-observability")
             .arg("--port-filename")
             .arg(&port_file)

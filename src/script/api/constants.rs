@@ -5,10 +5,11 @@ use rhai::{Dynamic, Module};
 
 use super::datasets;
 use super::sae;
-use super::tensor::register_pointwise;
+use super::tensor;
 use super::torch;
 use super::trainer;
 use super::wandb;
+use crate::script::guard;
 use crate::tensor::DType;
 
 /// A named value that scripts can use.
@@ -71,14 +72,40 @@ pub fn constants() -> Vec<Constant> {
 
 /// The modules that every script sees without importing them.
 pub fn modules() -> Vec<(&'static str, Module)> {
-    let mut torch = exported_module!(torch::functions);
-    register_pointwise(&mut torch);
+    let guarded = |mut module: Module, manifest| {
+        guard::protect(&mut module, manifest);
+        module
+    };
+    let mut torch = guarded(
+        exported_module!(torch::functions),
+        &torch::functions::RHAI_MANIFEST,
+    );
+    tensor::register_functions(&mut torch);
+    let datasets = guarded(
+        exported_module!(datasets::functions),
+        &datasets::functions::RHAI_MANIFEST,
+    );
     let mut modules = vec![
         ("torch", torch),
-        ("datasets", exported_module!(datasets::functions)),
-        ("SparseAutoEncoder", exported_module!(sae::statics)),
-        ("Trainer", exported_module!(trainer::statics)),
-        ("wandb", exported_module!(wandb::functions)),
+        ("datasets", datasets),
+        (
+            "SparseAutoEncoder",
+            guarded(exported_module!(sae::statics), &sae::statics::RHAI_MANIFEST),
+        ),
+        (
+            "Trainer",
+            guarded(
+                exported_module!(trainer::statics),
+                &trainer::statics::RHAI_MANIFEST,
+            ),
+        ),
+        (
+            "wandb",
+            guarded(
+                exported_module!(wandb::functions),
+                &wandb::functions::RHAI_MANIFEST,
+            ),
+        ),
         ("ActivationFactoryTarget", Module::new()),
     ];
     for constant in constants() {

@@ -8,12 +8,14 @@ use super::stream::ActivationStreamHandle;
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::train::convert_to_jumprelu;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "convert", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// Batches that a threshold is averaged over, if nothing is said.
@@ -35,7 +37,7 @@ fn jumprelu(
         .map(SparseAutoEncoderHandle::new)
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// A topk or batchtopk dictionary as jumprelu: its threshold is the smallest positive activation of a batch, averaged
     /// over 32 batches of the stream.

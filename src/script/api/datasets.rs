@@ -14,6 +14,7 @@ use crate::script::arguments::Arguments;
 use crate::script::bridge;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::text::{Dataset, DatasetConfig, Row, SHUFFLE_BUFFER};
 
@@ -36,6 +37,7 @@ pub fn register(module: &mut Module) {
            shuffling are lazy; `for record in dataset` gives each record as a map."],
     );
     combine_with_exported_module!(module, "dataset", methods);
+    guard::protect(module, &methods::RHAI_MANIFEST);
     module.set_iter_result(TypeId::of::<DatasetHandle>(), |dataset| {
         let records = dataset.cast::<DatasetHandle>().0.maps(0);
         Box::new(records.map(|row| row.map(to_map).map_err(raise)))
@@ -77,6 +79,20 @@ fn load(
     Dataset::load(&config, context).map(DatasetHandle)
 }
 
+/// The most steps in which data sets are made one from another: each looks through all before it.
+const MOST_STEPS: usize = 1000;
+
+/// A data set that was made from another.
+fn derived(dataset: Dataset) -> Result<DatasetHandle> {
+    match dataset.steps() <= MOST_STEPS {
+        true => Ok(DatasetHandle(dataset)),
+        false => Err(Error::input(format!(
+            "a data set cannot be made from another in more than {MOST_STEPS} steps"
+        ))
+        .hint("do in one `map` or `filter` what a loop does in many")),
+    }
+}
+
 fn to_map(row: Row) -> Dynamic {
     bridge::from_value(&Value::Object(row))
 }
@@ -115,9 +131,7 @@ fn numbers(values: &Array) -> Result<Vec<u64>> {
 
 fn slice(dataset: &DatasetHandle, range: Range<i64>) -> Result<DatasetHandle> {
     let (start, end) = (number(range.start, "start")?, number(range.end, "end")?);
-    Ok(DatasetHandle(
-        dataset.0.skip(start).take(end.saturating_sub(start)),
-    ))
+    derived(dataset.0.skip(start).take(end.saturating_sub(start)))
 }
 
 fn shuffle(dataset: &DatasetHandle, options: Map) -> Result<DatasetHandle> {
@@ -125,11 +139,11 @@ fn shuffle(dataset: &DatasetHandle, options: Map) -> Result<DatasetHandle> {
     let seed = arguments.data::<u64>("seed")?.unwrap_or(42);
     let buffer = arguments.data::<usize>("buffer_size")?.unwrap_or(SHUFFLE_BUFFER);
     arguments.finish()?;
-    dataset.0.shuffle(seed, buffer).map(DatasetHandle)
+    dataset.0.shuffle(seed, buffer).and_then(derived)
 }
 
 /// Data sets from files, folders and the Hugging Face hub.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// Loads a data set: a file, a folder, a glob such as `"corpus/*.jsonl"`, or a name on the Hugging Face hub.
     /// Formats: Parquet, JSON lines, JSON, CSV, TSV, Arrow and text, the text ones also as `.gz` and `.zst`.
@@ -274,7 +288,7 @@ pub mod functions {
     }
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod methods {
     /// Number of records. Reads the whole data set where its files do not say.
     #[rhai_fn(return_raw, pure, volatile)]
@@ -320,14 +334,14 @@ mod methods {
     #[rhai_fn(return_raw, pure)]
     pub fn take(dataset: &mut DatasetHandle, count: i64) -> RhaiResultOf<DatasetHandle> {
         let count = number(count, "count").raise()?;
-        Ok(DatasetHandle(dataset.dataset().take(count)))
+        derived(dataset.dataset().take(count)).raise()
     }
 
     /// All but the first `count` records.
     #[rhai_fn(return_raw, pure)]
     pub fn skip(dataset: &mut DatasetHandle, count: i64) -> RhaiResultOf<DatasetHandle> {
         let count = number(count, "count").raise()?;
-        Ok(DatasetHandle(dataset.dataset().skip(count)))
+        derived(dataset.dataset().skip(count)).raise()
     }
 
     /// Part `index` (from 0) of `num_shards`: the records `index`, `index + num_shards`, and so on.
@@ -335,7 +349,7 @@ mod methods {
     pub fn shard(dataset: &mut DatasetHandle, num_shards: i64, index: i64) -> RhaiResultOf<DatasetHandle> {
         number(num_shards, "num_shards")
             .and_then(|shards| dataset.dataset().shard(shards, number(index, "index")?))
-            .map(DatasetHandle)
+            .and_then(derived)
             .raise()
     }
 
@@ -375,7 +389,7 @@ mod methods {
     ) -> RhaiResultOf<DatasetHandle> {
         numbers(&indices)
             .and_then(|indices| dataset.dataset().select(&indices, State::of(&context).context()))
-            .map(DatasetHandle)
+            .and_then(derived)
             .raise()
     }
 
@@ -413,7 +427,7 @@ mod methods {
                 ))
             })
         });
-        callbacks.finish(kept.map(DatasetHandle))
+        callbacks.finish(kept.and_then(derived))
     }
 
     /// Each record with the columns that a closure returns for it, new ones or others of the same name:
@@ -430,7 +444,7 @@ mod methods {
             let made = callbacks.call(&change, (to_map(row),))?;
             to_row(&made).context("returned by the closure of `map`")
         });
-        callbacks.finish(changed.map(DatasetHandle))
+        callbacks.finish(changed.and_then(derived))
     }
 
     /// Name, columns and number of files.

@@ -4,6 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, ImmutableString, Module};
 
 use crate::error::{Error, Fault};
+use crate::script::guard;
 
 /// Puts the error object into `module`.
 pub fn register(module: &mut Module) {
@@ -12,9 +13,10 @@ pub fn register(module: &mut Module) {
         &["/// An error that a function of saescript threw."],
     );
     combine_with_exported_module!(module, "errors", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// The sentence that says what went wrong, with the key path in front.
     #[rhai_fn(get = "message", pure)]

@@ -16,6 +16,7 @@ use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::text::Dataset;
 
@@ -36,6 +37,7 @@ pub fn register(module: &mut Module) {
         &["/// Runs a model over data sets, filters, batches and shuffles its activations."],
     );
     combine_with_exported_module!(module, "factory", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// `#{ wiki: dataset }`; as in Python, a data set may also be the first of a pair.
@@ -84,7 +86,7 @@ fn process(
     Ok(ActivationStreamHandle::new(stream))
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Runs a model over data sets, filters, batches and shuffles its activations.
     #[rhai_fn(name = "ActivationFactory", return_raw)]

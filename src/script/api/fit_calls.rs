@@ -13,10 +13,12 @@ use crate::error::{Error, Result};
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "fit", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// The arguments that all forms with names have in common.
@@ -145,7 +147,7 @@ fn check_counts(trainers: &[TrainerHandle], saes: &[SparseAutoEncoderHandle], lo
     Ok(())
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Trains on a stream, an array of batches, or a closure that returns the next batch or `()`, until all steps are
     /// done, the batches end, or somebody asks to stop. Writes the run's folder, logs and checkpoints. Returns

@@ -12,12 +12,14 @@ use crate::model::{Dimension, Edit, GenerationConfig, HookPoint};
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::Tensor;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "model_hooks", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// The closures of `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`, one for each hook point.
@@ -106,7 +108,7 @@ fn continued(
     model.model().tokenizer().decode(shown).raise()
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// All hook points in the order of the forward pass: an array of `#{ name, shape }`. Sizes that the model fixes are
     /// numbers, the others names: `["batch", "seq", 768]`.

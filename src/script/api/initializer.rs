@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::Tensor;
 use crate::train::{Initializer, InitializerConfig, InitializerInputs, MlpFn};
@@ -29,6 +30,7 @@ pub fn register(module: &mut Module) {
         &["/// Chooses the weights of fresh dictionaries."],
     );
     combine_with_exported_module!(module, "initializer", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// What an initialisation may look at.
@@ -92,7 +94,7 @@ fn initialize_named(
     initialize(initializer, context, &config, given)
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Chooses the weights of fresh dictionaries.
     #[rhai_fn(name = "Initializer", return_raw)]

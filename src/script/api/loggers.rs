@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Observer};
 use crate::report::tensorboard::TensorBoard;
 use crate::script::bridge::kind_of;
+use crate::script::guard;
 
 /// Writes TensorBoard event files; scripts hold it.
 #[derive(Clone)]
@@ -91,9 +92,10 @@ pub fn register(module: &mut Module) {
         &["/// TensorBoard event files: pass it to `trainer.fit` among the `loggers`."],
     );
     combine_with_exported_module!(module, "tensorboard", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Writes what is logged, scalars and histograms, as TensorBoard event files into a folder:
     /// `trainer.fit(#{ …, loggers: [TensorBoard("results/tensorboard")] })`. Where several dictionaries are trained

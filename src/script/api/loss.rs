@@ -10,12 +10,14 @@ use crate::dictionary::{LossSettings, LossTerms};
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::tensor::Tensor;
 use crate::train::batch_loss;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "loss", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<Map> {
@@ -50,7 +52,7 @@ fn loss_map(terms: LossTerms) -> Map {
         .collect()
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// The reconstruction loss of a batch of normalised activations, as `normalize_activations` returns it.
     #[rhai_fn(return_raw, pure)]

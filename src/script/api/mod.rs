@@ -35,10 +35,11 @@ use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
 pub use output::ExitCode;
-pub use tensor::TensorHandle;
+pub use tensor::{TensorHandle, documented};
 
 use super::class::CLASSES;
 use super::numbers;
+use crate::script::guard;
 
 def_package! {
     /// All of saescript's objects, functions and modules.
@@ -69,6 +70,7 @@ def_package! {
         errors::register(module);
         files::register(module);
         combine_with_exported_module!(module, "output", output::functions);
+        guard::protect(module, &output::functions::RHAI_MANIFEST);
     } |> |engine| {
         for (name, sub) in constants::modules() {
             engine.register_static_module(name, sub.into());

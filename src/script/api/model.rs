@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::DType;
 
@@ -37,6 +38,7 @@ pub fn register(module: &mut Module) {
         &["/// A language model with its tokenizer, whose activations can be read at TransformerLens's hook points."],
     );
     combine_with_exported_module!(module, "model", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 fn load(
@@ -75,7 +77,7 @@ fn sizes_of(cfg: &DecoderConfig) -> [(&'static str, i64); 8] {
     ]
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Loads a model with TransformerLens's hook names, shapes and weight processing.
     #[rhai_fn(name = "TransformerLensLanguageModel", return_raw, volatile)]

@@ -77,7 +77,7 @@ fn number(value: &Dynamic) -> Result<f64> {
 }
 
 /// Output and surroundings.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// Prints an array of maps, or of arrays, as a table. The columns of maps are their keys.
     #[rhai_fn(return_raw, volatile)]

@@ -13,11 +13,13 @@ use crate::runner::{
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 
 /// Puts the functions into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "runner", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 fn train(
@@ -46,7 +48,7 @@ fn train(
         .collect())
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Trains a dictionary as the settings say and saves it. Returns `#{ folder, outcome, steps, metrics }`.
     #[rhai_fn(name = "train_sae", return_raw, volatile)]

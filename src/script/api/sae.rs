@@ -14,6 +14,7 @@ use crate::event::RunContext;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
+use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::{DType, Device, DeviceSpec};
 
@@ -62,6 +63,7 @@ pub fn register(module: &mut Module) {
            b_E (d_sae), W_D (d_sae, d_model), b_D (d_model)."],
     );
     combine_with_exported_module!(module, "sae", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEncoderHandle> {
@@ -100,7 +102,7 @@ fn hyperparameters_folder(options: Map) -> Result<String> {
     folder.ok_or_else(|| Error::input("`save_hyperparameters` needs the argument `save_path`: a folder"))
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// A dictionary with fresh weights, or the trained one that `sae_pretrained_name_or_path` names.
     #[rhai_fn(name = "SparseAutoEncoder", return_raw)]
@@ -269,7 +271,7 @@ mod functions {
 }
 
 /// `SparseAutoEncoder::from_pretrained`.
-#[export_module]
+#[export_module(manifest)]
 pub mod statics {
     /// Loads a trained dictionary from a folder with `config.json` and weights, from a weights file beside one, or from
     /// the Hugging Face hub: `"org/repo:folder"`.

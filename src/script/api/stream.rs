@@ -14,6 +14,7 @@ use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
+use crate::script::guard;
 
 /// A stream that scripts hold; copies of the handle take from the same stream.
 #[derive(Clone)]
@@ -129,6 +130,7 @@ pub fn register(module: &mut Module) {
            `tokens`, `mask`, `attention_mask`, and `meta` in 2D."],
     );
     combine_with_exported_module!(module, "stream", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
     module.set_iter_result(TypeId::of::<ActivationStreamHandle>(), |stream| {
         let stream = stream.cast::<ActivationStreamHandle>();
         let mut failed = false;
@@ -143,7 +145,7 @@ pub fn register(module: &mut Module) {
     });
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// The next batch, or `()` at the end.
     #[rhai_fn(return_raw, pure, volatile)]

@@ -8,12 +8,14 @@ use super::tensor::TensorHandle;
 use crate::error::{Error, Result};
 use crate::model::LanguageModel;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::tensor::Tensor;
 use crate::text::TracedToken;
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "model_tokens", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// Token ids `[batch, seq]` of a text or of several, padded on the right.
@@ -76,7 +78,7 @@ fn traced(model: &LanguageModel, text: &str, token: TracedToken) -> Result<Map> 
     Ok(map)
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Token ids `[1, seq]` of a text, with BOS in front where the configuration wants it.
     #[rhai_fn(return_raw, pure)]

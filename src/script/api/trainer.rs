@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
+use crate::script::guard;
 use crate::train::{StepReport, Trainer, TrainerConfig};
 
 /// A trainer that scripts hold; copies of the handle mean the same one.
@@ -59,6 +60,7 @@ pub fn register(module: &mut Module) {
         &["/// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training."],
     );
     combine_with_exported_module!(module, "trainer", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// Metrics by name, e.g. `m["metrics/l0"]`.
@@ -85,7 +87,7 @@ pub fn report_map(report: &StepReport) -> Result<Map> {
     Ok(map)
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training.
     #[rhai_fn(name = "Trainer", return_raw)]
@@ -184,7 +186,7 @@ mod functions {
 }
 
 /// `Trainer::from_checkpoint`.
-#[export_module]
+#[export_module(manifest)]
 pub mod statics {
     /// A trainer that goes on from a checkpoint, whose weights are loaded into `sae`; the next `fit` also takes the
     /// activation stream to where it was.

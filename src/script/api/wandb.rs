@@ -13,6 +13,7 @@ use crate::script::arguments::Arguments;
 use crate::script::bridge;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
+use crate::script::guard;
 use crate::script::state::State;
 
 /// A live W&B run that scripts hold, and that can observe a training.
@@ -70,6 +71,7 @@ pub fn register(module: &mut Module) {
         &["/// Values of a whole W&B run: its summary or its configuration. Set them by name or `update` several."],
     );
     combine_with_exported_module!(module, "wandb_run", methods);
+    guard::protect(module, &methods::RHAI_MANIFEST);
 }
 
 /// Python's argument names to those of `WandbConfig`.
@@ -105,7 +107,7 @@ fn start(config: &WandbConfig, options: &RunOptions, settings: &Value) -> Result
 }
 
 /// Weights & Biases.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// Starts a run: `wandb::init(#{ project: "my-sae-training", name: "pythia-160m-sae", config: settings.to_map() })`;
     /// also `entity`, `id`, `resume`, `tags`, `notes`, `group`, `job_type`, `mode` (`"online"`, `"offline"`, `"disabled"`)
@@ -132,7 +134,7 @@ pub mod functions {
     }
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod methods {
     /// Logs a map of metrics as the next row. Should W&B's engine be gone, that is a warning, not an error.
     #[rhai_fn(return_raw, pure, volatile)]

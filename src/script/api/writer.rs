@@ -9,6 +9,7 @@ use super::stream::ActivationStreamHandle;
 use crate::activations::{ActivationWriter, ActivationWriterConfig, Written};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard;
 use crate::script::state::State;
 
 /// A writer that scripts hold.
@@ -22,6 +23,7 @@ pub fn register(module: &mut Module) {
         &["/// Writes activation streams to disk, from where factories read them again."],
     );
     combine_with_exported_module!(module, "writer", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
 /// What a generation came to, as scripts see it.
@@ -37,7 +39,7 @@ pub fn written_map(written: Written) -> Map {
     .collect()
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Writes activation streams to disk, from where factories read them again.
     #[rhai_fn(name = "ActivationWriter", return_raw)]

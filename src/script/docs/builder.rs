@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Catalog, Entry, Kind};
 use crate::config::Value;
-use crate::script::api::constants;
+use crate::script::api::{constants, documented};
 use crate::script::class::CLASSES;
 
 /// The engine's metadata, as it writes it.
@@ -137,6 +137,31 @@ impl Builder {
                     standard: false,
                 });
             }
+        }
+    }
+
+    /// Replaces what the engine knows of the functions under PyTorch's names, which take their arguments in a way of
+    /// their own, by their signatures.
+    pub(super) fn add_functions(&mut self) {
+        for function in documented() {
+            let kind = match function.owner {
+                "Tensor" => Kind::Method,
+                _ => Kind::Function,
+            };
+            let owner = Some(function.owner.to_string());
+            let known = [Kind::Method, Kind::Function, Kind::Constructor];
+            for kind in known {
+                self.entries
+                    .remove(&(function.name.to_string(), owner.clone(), kind));
+            }
+            self.add(Entry {
+                name: function.name.to_string(),
+                kind,
+                owner,
+                signatures: function.signatures,
+                docs: function.docs.to_string(),
+                standard: false,
+            });
         }
     }
 

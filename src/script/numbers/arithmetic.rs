@@ -64,10 +64,13 @@ fn shift(name: &str, number: i64, by: i64) -> Result<i64, Error> {
 
 /// `x` without its fraction.
 fn to_int(x: f64) -> Result<i64, Error> {
+    if x.is_nan() {
+        return Err(Error::input("NaN is no whole number"));
+    }
     match (-INTEGERS_END..INTEGERS_END).contains(&x) {
         true => Ok(x as i64),
         false => Err(Error::input(format!(
-            "{x} is no int: ints go from -2^63 to 2^63 - 1"
+            "{x} does not fit an int: ints go from -2^63 to 2^63 - 1"
         ))),
     }
 }

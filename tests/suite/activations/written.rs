@@ -11,7 +11,7 @@ use saescript::activations::{
 };
 use saescript::config::{Value, from_value};
 use saescript::error::Result;
-use saescript::event::RunContext;
+use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::tensor::Generator;
 use saescript::text::Dataset;
 use serde_json::json;
@@ -381,4 +381,115 @@ fn killed_generations_end_like_uninterrupted_ones() {
     let (ours, theirs) = (contents(&killed), contents(&whole));
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     assert!(ours == theirs, "some files differ");
+}
+
+#[test]
+fn an_index_that_was_emptied_does_not_turn_checks_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(60));
+    let cache = folder.path().join("cache");
+    process(&writer(&cache, json!({})), &mut source(json!({}), &dataset)).expect("written");
+    let index = cache.join(HOOK).join("index.jsonl");
+    let whole = std::fs::read_to_string(&index).expect("read");
+    let first = whole.lines().next().expect("a line");
+    for (text, reason) in [
+        ("", "the file is empty"),
+        (&first[..first.len() / 2], "line 1, is damaged: it is cut short"),
+        (first, "line 1, is damaged: it is cut short"),
+        (&format!("{first}\n"), "is not complete"),
+        (&format!("{whole}{{"), "it follows the end of the index"),
+    ] {
+        std::fs::write(&index, text).expect("written");
+        let error = read(&cache, json!({})).expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error}");
+        let report = check_cache(&cache, &RunContext::default()).expect("checked");
+        assert!(
+            report.problems[0].to_string().contains(reason),
+            "{:?}",
+            report.problems
+        );
+        // Nor is it taken for the beginning of another generation.
+        let again = process(&writer(&cache, json!({})), &mut source(json!({}), &dataset));
+        if reason != "is not complete" {
+            assert!(again.expect_err(reason).to_string().contains(reason));
+        }
+    }
+}
+
+/// Keeps what is remarked.
+struct Remarks(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Observer for Remarks {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        if let Event::Note(text) | Event::Warning(text) = event {
+            self.0.lock().expect("unpoisoned").push(text.clone());
+        }
+        Ok(Control::Continue)
+    }
+}
+
+#[test]
+fn a_cache_without_an_index_is_said_to_be_unchecked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(60));
+    let cache = folder.path().join("cache");
+    process(&writer(&cache, json!({})), &mut source(json!({}), &dataset)).expect("written");
+    std::fs::remove_file(cache.join(HOOK).join("index.jsonl")).expect("removed");
+    let value = json!({
+        "sources": [{"type": "activations", "name": "cache", "path": cache}],
+        "target": "activations-1d", "hook_points": [HOOK], "batch_size": 16,
+    });
+    let (context, remarks) = (RunContext::default(), std::sync::Arc::default());
+    context
+        .events
+        .add(Box::new(Remarks(std::sync::Arc::clone(&remarks))));
+    let factory = ActivationFactory::new(from_value(value).expect("valid")).expect("a factory");
+    let mut stream = factory.process(Inputs::default(), &context).expect("opened");
+    while stream.next_batch().expect("read").is_some() {}
+    let remarks = remarks.lock().expect("unpoisoned");
+    let said = remarks
+        .iter()
+        .filter(|text| text.contains("its chunks are read unchecked"))
+        .count();
+    assert_eq!(said, 1, "{remarks:?}");
+}
+
+/// A stream during which somebody removes a folder.
+struct Removing<S> {
+    stream: S,
+    folder: PathBuf,
+    after: usize,
+}
+
+impl<S: BatchStream> BatchStream for Removing<S> {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        if self.after == 0 {
+            std::fs::remove_dir_all(&self.folder).ok();
+        }
+        self.after = self.after.wrapping_sub(1);
+        self.stream.next_batch()
+    }
+
+    fn settings(&self) -> Option<Value> {
+        self.stream.settings()
+    }
+}
+
+#[test]
+fn a_cache_that_is_removed_while_it_is_written_is_missed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = toy::jsonl(folder.path(), &toy::texts(60));
+    let cache = folder.path().join("cache");
+    let mut removing = Removing {
+        stream: source(json!({}), &dataset),
+        folder: cache.join(HOOK),
+        after: 4,
+    };
+    let error = process(&writer(&cache, json!({})), &mut removing)
+        .expect_err("it is gone")
+        .to_string();
+    assert!(
+        error.contains("index.jsonl") && error.contains("removed or replaced"),
+        "{error}"
+    );
 }

@@ -85,7 +85,7 @@ fn without_repetitions(
 }
 
 /// Functions of arrays.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
 
     /// The elements of which the function says true.

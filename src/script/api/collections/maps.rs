@@ -38,7 +38,7 @@ fn take_out(
 }
 
 /// Functions of maps.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// The entries of which the function, given key and value, says true.
     #[rhai_fn(name = "filter", return_raw, pure)]

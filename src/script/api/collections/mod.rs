@@ -12,12 +12,16 @@ use rhai::plugin::*;
 
 use crate::error::Error;
 use crate::script::failure::{RhaiResultOf, raise};
+use crate::script::guard;
 
 /// Puts the functions into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "arrays", arrays::functions);
+    guard::protect(module, &arrays::functions::RHAI_MANIFEST);
     combine_with_exported_module!(module, "sorting", sorting::functions);
+    guard::protect(module, &sorting::functions::RHAI_MANIFEST);
     combine_with_exported_module!(module, "maps", maps::functions);
+    guard::protect(module, &maps::functions::RHAI_MANIFEST);
 }
 
 /// What a predicate given to `name` answered.

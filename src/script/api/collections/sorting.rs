@@ -90,7 +90,7 @@ fn sort_by_comparator(
 }
 
 /// `sort` and its relatives.
-#[export_module]
+#[export_module(manifest)]
 pub mod functions {
     /// Sorts numbers, texts or truth values, smallest first. NaN comes after every number.
     #[rhai_fn(name = "sort", return_raw)]

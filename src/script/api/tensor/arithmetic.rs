@@ -1,14 +1,17 @@
 //! Operators between tensors and numbers.
 
-use rhai::{FuncRegistration, Module};
+use rhai::{Dynamic, FuncRegistration, Module};
 
 use super::{TensorHandle, handle, input_error, shape_text};
-use crate::error::Error;
-use crate::script::failure::{RhaiResultOf, raise};
-use crate::tensor::{Kind, Tensor};
+use crate::error::{Error, Result};
+use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::guard::SetGuarded;
+use crate::tensor::{DType, Kind, Tensor, integer, range, size};
 
 type Fallible = Result<Tensor, tch::TchError>;
-type Binary = fn(&Tensor, &Tensor) -> Fallible;
+
+/// A function of two tensors that are broadcast.
+pub type Binary = fn(&Tensor, &Tensor) -> Fallible;
 
 /// Operator in scripts → libtorch's function. Comparisons give bool tensors, `/` always divides truly.
 const OPERATORS: &[(&str, Binary)] = &[
@@ -16,7 +19,7 @@ const OPERATORS: &[(&str, Binary)] = &[
     ("-", |a, b| a.f_sub(b)),
     ("*", |a, b| a.f_mul(b)),
     ("/", |a, b| a.f_div(b)),
-    ("%", |a, b| a.f_remainder_tensor(b)),
+    ("%", integer::remainder),
     ("**", |a, b| a.f_pow(b)),
     ("==", |a, b| a.f_eq_tensor(b)),
     ("!=", |a, b| a.f_ne_tensor(b)),
@@ -29,69 +32,163 @@ const OPERATORS: &[(&str, Binary)] = &[
     ("^", |a, b| a.f_bitwise_xor_tensor(b)),
 ];
 
-/// `number` as a scalar that does not change the dtype of a tensor of the same or a richer category.
-pub fn integer_like(like: &Tensor, number: i64) -> Fallible {
-    let kind = match like.kind() {
+/// The least and the greatest number of a dtype of whole numbers.
+fn bounds(kind: Kind) -> Option<(i64, i64)> {
+    match kind {
+        Kind::Int8 => Some((i8::MIN.into(), i8::MAX.into())),
+        Kind::Uint8 => Some((0, u8::MAX.into())),
+        Kind::Int16 => Some((i16::MIN.into(), i16::MAX.into())),
+        Kind::Int => Some((i32::MIN.into(), i32::MAX.into())),
+        _ => None,
+    }
+}
+
+/// `number` as a scalar that does not change the dtype of a tensor of the same or a richer category, as PyTorch's
+/// Python numbers do.
+///
+/// # Errors
+/// A tensor of whole numbers whose dtype does not hold it.
+pub fn integer_like(like: &Tensor, number: i64) -> Result<Tensor> {
+    let kind = like.kind();
+    if let Some((least, greatest)) = bounds(kind)
+        && !(least..=greatest).contains(&number)
+    {
+        let dtype = DType::from(kind);
+        return Err(Error::input(format!(
+            "{number} is not a number of dtype {dtype}, which holds {least} to {greatest}"
+        ))
+        .hint("turn the tensor into int64 with `.long()` first"));
+    }
+    // One of no dimensions decides the dtype together with another of none, but not beside others.
+    let kind = match kind {
         Kind::Bool => Kind::Int64,
+        _ if like.dim() > 0 && integer::is_integral(kind) => kind,
+        _ if like.dim() > 0 => Kind::Int64,
         kind => kind,
     };
-    Tensor::f_scalar_tensor(number, (kind, like.device()))
+    range::whole_number(number, kind, like.device()).map_err(input_error)
 }
 
-/// `number` as a scalar of the tensor's floating dtype, or float32 beside whole numbers.
-pub fn float_like(like: &Tensor, number: f64) -> Fallible {
-    let kind = if like.is_floating_point() {
-        like.kind()
-    } else {
-        Kind::Float
+/// `number` as a scalar that leaves the dtype of floats as it is; beside whole numbers it is float32.
+pub fn float_like(like: &Tensor, number: f64) -> Result<Tensor> {
+    let kind = match like.is_floating_point() {
+        // Not rounded to the tensor's own dtype: 65504 * 1e-5 is fine in float16, 1e-8 is not.
+        true if like.dim() > 0 => Kind::Double,
+        true => like.kind(),
+        false => Kind::Float,
     };
-    Tensor::f_scalar_tensor(number, (kind, like.device()))
+    range::number(number, kind, like.device()).map_err(input_error)
 }
 
-fn apply(name: &str, function: Binary, a: &Tensor, b: Fallible) -> RhaiResultOf<TensorHandle> {
-    let b = b.map_err(|error| raise(input_error(error)))?;
-    function(a, &b).map(TensorHandle::new).map_err(|error| {
-        let error = input_error(error);
-        if a.kind() == b.kind() && a.device() == b.device() {
-            let sentence = format!(
-                "`{name}` cannot combine shapes {} and {}",
-                shape_text(a),
-                shape_text(&b)
-            );
-            return raise(Error::input(sentence).hint(error.message().to_string()));
-        }
-        raise(error)
-    })
+/// Combines two tensors element by element; `name` is for the error.
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not go together; a result that the memory does not hold.
+pub fn combine(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let Some(shape) = size::broadcast(&a.size(), &b.size()) else {
+        return Err(Error::input(format!(
+            "`{name}` cannot combine shapes {} and {}",
+            shape_text(a),
+            shape_text(b)
+        ))
+        .hint("from the last dimension on, sizes must be equal, or one of them 1"));
+    };
+    let kind = match a.kind().elt_size_in_bytes() >= b.kind().elt_size_in_bytes() {
+        true => a.kind(),
+        false => b.kind(),
+    };
+    size::admit(&shape, kind, a.device())?;
+    function(a, b).map_err(|error| division_error(input_error(error)))
+}
+
+/// libtorch's word for a division of whole numbers by 0 is the name of a Python class.
+fn division_error(error: Error) -> Error {
+    match error.message().contains("ZeroDivisionError") {
+        true => Error::input("whole numbers cannot be divided by 0").hint("use floats: `.float()`"),
+        false => error,
+    }
 }
 
 /// Matrix product, batched as in PyTorch.
-pub fn matrix_product(a: &Tensor, b: &Tensor) -> RhaiResultOf<TensorHandle> {
-    apply("matmul", |a, b| a.f_matmul(b), a, Ok(b.shallow_clone()))
+///
+/// # Errors
+/// Shapes, dtypes or devices that do not go together; a result that the memory does not hold.
+pub fn matrix_product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let misfit = |error: Error| {
+        let sentence = format!(
+            "`matmul` cannot combine shapes {} and {}",
+            shape_text(a),
+            shape_text(b)
+        );
+        match a.kind() == b.kind() && a.device() == b.device() {
+            true => Error::input(sentence).hint(error.message().to_string()),
+            false => error,
+        }
+    };
+    size::admit(&product_shape(&a.size(), &b.size()), a.kind(), a.device())?;
+    a.f_matmul(b).map_err(|error| misfit(input_error(error)))
+}
+
+/// Shape of a matrix product, or something smaller where libtorch refuses it anyway.
+fn product_shape(a: &[i64], b: &[i64]) -> Vec<i64> {
+    match (a, b) {
+        ([batch_a @ .., rows, _], [batch_b @ .., _, columns]) => {
+            let mut shape = size::broadcast(batch_a, batch_b).unwrap_or_default();
+            shape.extend([*rows, *columns]);
+            shape
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A whole number to the power of a negative one is no whole number.
+fn check_power(a: &Tensor, exponent: i64) -> Result<()> {
+    match integer::is_integral(a.kind()) && exponent < 0 {
+        true => {
+            Err(Error::input("whole numbers cannot be raised to a negative power")
+                .hint("use floats: `.float()`"))
+        }
+        false => Ok(()),
+    }
+}
+
+fn tensor(result: Result<Tensor>) -> RhaiResultOf<TensorHandle> {
+    result.map(TensorHandle::new).raise()
 }
 
 /// Puts the operators into `module`.
 pub fn register(module: &mut Module) {
     for &(name, function) in OPERATORS {
         let add = || FuncRegistration::new(name).in_global_namespace();
-        add().set_into_module(module, move |a: &mut TensorHandle, b: TensorHandle| {
-            apply(name, function, a.tensor(), Ok(b.tensor().shallow_clone()))
+        add().set_guarded(module, move |a: &mut TensorHandle, b: TensorHandle| {
+            tensor(combine(name, function, a.tensor(), b.tensor()))
         });
-        add().set_into_module(module, move |a: &mut TensorHandle, b: i64| {
-            apply(name, function, a.tensor(), integer_like(a.tensor(), b))
+        add().set_guarded(module, move |a: &mut TensorHandle, b: i64| {
+            let a = a.tensor();
+            let checked = if name == "**" { check_power(a, b) } else { Ok(()) };
+            let b = checked.and_then(|()| integer_like(a, b));
+            tensor(b.and_then(|b| combine(name, function, a, &b)))
         });
-        add().set_into_module(module, move |a: &mut TensorHandle, b: f64| {
-            apply(name, function, a.tensor(), float_like(a.tensor(), b))
+        add().set_guarded(module, move |a: &mut TensorHandle, b: f64| {
+            let a = a.tensor();
+            tensor(float_like(a, b).and_then(|b| combine(name, function, a, &b)))
         });
-        add().set_into_module(module, move |a: i64, b: TensorHandle| {
-            let a = integer_like(b.tensor(), a).map_err(|error| raise(input_error(error)))?;
-            apply(name, function, &a, Ok(b.tensor().shallow_clone()))
+        add().set_guarded(module, move |a: i64, b: TensorHandle| {
+            let b = b.tensor();
+            tensor(integer_like(b, a).and_then(|a| combine(name, function, &a, b)))
         });
-        add().set_into_module(module, move |a: f64, b: TensorHandle| {
-            let a = float_like(b.tensor(), a).map_err(|error| raise(input_error(error)))?;
-            apply(name, function, &a, Ok(b.tensor().shallow_clone()))
+        add().set_guarded(module, move |a: f64, b: TensorHandle| {
+            let b = b.tensor();
+            tensor(float_like(b, a).and_then(|a| combine(name, function, &a, b)))
         });
     }
-    FuncRegistration::new("-").set_into_module(module, |a: &mut TensorHandle| handle(a.tensor().f_neg()));
-    FuncRegistration::new("!")
-        .set_into_module(module, |a: &mut TensorHandle| handle(a.tensor().f_logical_not()));
+    let negate = |a: &mut TensorHandle| handle(a.tensor().f_neg());
+    FuncRegistration::new("-").set_guarded(module, negate);
+    let not = |a: &mut TensorHandle| handle(a.tensor().f_logical_not());
+    FuncRegistration::new("!").set_guarded(module, not);
+}
+
+/// A script's value for a combination.
+pub fn combined(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<Dynamic> {
+    combine(name, function, a, b).map(|tensor| Dynamic::from(TensorHandle::new(tensor)))
 }

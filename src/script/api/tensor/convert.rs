@@ -1,54 +1,39 @@
 //! Between tensors and script values, dtypes and devices.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, Module};
 
-use super::{TensorHandle, handle, input_error, shape_text};
+use super::{TensorHandle, handle, input_error};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
-use crate::tensor::{DType, Device, DeviceSpec, Kind, Tensor};
+use crate::script::guard;
+use crate::tensor::{DType, Device, Kind, Tensor, size};
 
 /// Puts conversions into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_conversions", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-/// `dtype` and `device` of a tensor to be made.
-#[derive(Clone, Copy, Default)]
+/// Dtype and device of a tensor to be made.
+#[derive(Clone, Copy)]
 pub struct Options {
-    dtype: Option<DType>,
-    device: DeviceSpec,
+    kind: Option<Kind>,
+    device: Device,
 }
 
 impl Options {
-    /// From `#{ dtype: torch::float16, device: "cuda" }`.
-    pub fn from_map(map: &Map) -> Result<Self> {
-        let mut options = Options::default();
-        for (name, value) in map {
-            match name.as_str() {
-                "dtype" => options.dtype = Some(dtype_of(value).map_err(|error| error.under("dtype"))?),
-                "device" => {
-                    let text = value.clone().into_string().map_err(|given| {
-                        Error::input(format!(
-                            "expected a string such as \"cuda\", but was given {given}"
-                        ))
-                        .under("device")
-                    })?;
-                    options.device = text.parse().map_err(|error: Error| error.under("device"))?;
-                }
-                other => return Err(Error::unknown("argument", other, &["dtype", "device"]).under(other)),
-            }
-        }
-        Ok(options)
+    /// A dtype, or whichever suits the data, on a device.
+    pub fn new(kind: Option<Kind>, device: Device) -> Self {
+        Options { kind, device }
     }
+}
 
-    /// For libtorch's constructors; float32 unless a dtype was given.
-    pub fn kind_and_device(&self) -> Result<(Kind, Device)> {
-        Ok((
-            self.dtype.unwrap_or(DType::FLOAT32).kind(),
-            self.device.resolve()?,
-        ))
+impl Default for Options {
+    fn default() -> Self {
+        Options::new(None, Device::Cpu)
     }
 }
 
@@ -87,8 +72,13 @@ struct Flat {
 
 impl Flat {
     fn add(&mut self, value: &Dynamic, depth: usize) -> Result<()> {
-        if value.is_array() {
-            let items = value.clone().cast::<Array>();
+        if let Ok(items) = value.as_array_ref() {
+            if depth >= size::MOST_DIMENSIONS {
+                return Err(Error::input(format!(
+                    "a tensor has at most {} dimensions, but the arrays are nested deeper",
+                    size::MOST_DIMENSIONS
+                )));
+            }
             match self.shape.get(depth) {
                 None if self.numbers.is_empty() => self.shape.push(items.len() as i64),
                 Some(size) if *size == items.len() as i64 => (),
@@ -98,6 +88,7 @@ impl Flat {
                     ));
                 }
             }
+            memory::admit(items.len() as u64 * 16, "a tensor from an array")?;
             return items.iter().try_for_each(|item| self.add(item, depth + 1));
         }
         if depth != self.shape.len() {
@@ -139,12 +130,14 @@ impl Flat {
 
 /// A tensor from a number, nested arrays or a tensor: bool, int64 or float32 by what is in it, unless `options` say.
 pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
-    let device = options.device.resolve()?;
+    let device = options.device;
     if let Some(handle) = value.read_lock::<TensorHandle>() {
-        let kind = options.dtype.map_or(handle.tensor().kind(), DType::kind);
+        let kind = options.kind.unwrap_or(handle.tensor().kind());
+        size::admit_like(handle.tensor(), kind)?;
         return handle
             .tensor()
-            .f_to_kind(kind)
+            .f_detach()
+            .and_then(|t| t.f_to_kind(kind))
             .and_then(|t| t.f_alias_copy())
             .and_then(|t| t.f_to_device(device))
             .map_err(input_error);
@@ -160,7 +153,7 @@ pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
         (false, false) if flat.numbers.is_empty() => Kind::Float,
         (false, false) => Kind::Int64,
     };
-    let kind = options.dtype.map_or(found, DType::kind);
+    let kind = options.kind.unwrap_or(found);
     let data = match flat.any_float {
         true => Tensor::f_from_slice(&flat.numbers),
         false => Tensor::f_from_slice(&flat.integers),
@@ -171,22 +164,34 @@ pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
         .map_err(input_error)
 }
 
+/// Bytes of one number among a script's values.
+const SCRIPT_NUMBER: u64 = 16;
+
 /// Nested arrays, or a number for a tensor without dimensions.
-pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic, tch::TchError> {
+pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic> {
     let shape = tensor.size();
+    let elements = size::elements(&shape)?;
+    memory::admit(
+        elements.saturating_mul(2 * SCRIPT_NUMBER),
+        "an array of a tensor's numbers",
+    )?;
+    let values = numbers(tensor).map_err(input_error)?;
+    Ok(nest(&mut values.into_iter(), &shape))
+}
+
+/// All elements, in order.
+fn numbers(tensor: &Tensor) -> Result<Array, tch::TchError> {
     let flat = tensor
         .f_detach()?
         .f_to_device(Device::Cpu)?
         .f_contiguous()?
         .f_flatten(0, -1)?;
-    let values: Array = match tensor.kind() {
-        kind if tensor.is_floating_point() || kind == Kind::ComplexFloat => {
-            Vec::<f64>::try_from(flat.f_to_kind(Kind::Double)?)?
-                .into_iter()
-                .map(Dynamic::from)
-                .collect()
-        }
+    Ok(match tensor.kind() {
         Kind::Bool => Vec::<bool>::try_from(flat)?
+            .into_iter()
+            .map(Dynamic::from)
+            .collect(),
+        _ if tensor.is_floating_point() => Vec::<f64>::try_from(flat.f_to_kind(Kind::Double)?)?
             .into_iter()
             .map(Dynamic::from)
             .collect(),
@@ -194,8 +199,7 @@ pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic, tch::TchError> {
             .into_iter()
             .map(Dynamic::from)
             .collect(),
-    };
-    Ok(nest(&mut values.into_iter(), &shape))
+    })
 }
 
 fn nest(values: &mut impl Iterator<Item = Dynamic>, shape: &[i64]) -> Dynamic {
@@ -205,52 +209,8 @@ fn nest(values: &mut impl Iterator<Item = Dynamic>, shape: &[i64]) -> Dynamic {
     }
 }
 
-fn moved(tensor: &TensorHandle, target: &str) -> Result<Tensor> {
-    if let Ok(dtype) = target.parse::<DType>() {
-        return tensor.tensor().f_to_kind(dtype.kind()).map_err(input_error);
-    }
-    let device = target.parse::<DeviceSpec>()?.resolve()?;
-    tensor.tensor().f_to_device(device).map_err(input_error)
-}
-
-#[export_module]
+#[export_module(manifest)]
 mod functions {
-    /// In another number format.
-    #[rhai_fn(name = "to", return_raw, pure)]
-    pub fn to_dtype(tensor: &mut TensorHandle, dtype: DType) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_to_kind(dtype.kind()))
-    }
-
-    /// On another device (`"cuda"`), or in the number format of that name (`"float16"`).
-    #[rhai_fn(name = "to", return_raw, pure)]
-    pub fn to_device(tensor: &mut TensorHandle, device: ImmutableString) -> RhaiResultOf<TensorHandle> {
-        moved(tensor, &device).map(TensorHandle::new).raise()
-    }
-
-    /// On the CPU.
-    #[rhai_fn(return_raw, pure)]
-    pub fn cpu(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_to_device(Device::Cpu))
-    }
-
-    /// As float32.
-    #[rhai_fn(return_raw, pure)]
-    pub fn float(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_to_kind(Kind::Float))
-    }
-
-    /// As int64.
-    #[rhai_fn(return_raw, pure)]
-    pub fn long(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_to_kind(Kind::Int64))
-    }
-
-    /// As bool: true where an element is not 0.
-    #[rhai_fn(return_raw, pure)]
-    pub fn bool(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
-        handle(tensor.tensor().f_to_kind(Kind::Bool))
-    }
-
     /// Where the tensor lives: `"cpu"` or `"cuda:0"`.
     #[rhai_fn(get = "device", pure)]
     pub fn device(tensor: &mut TensorHandle) -> String {
@@ -263,25 +223,43 @@ mod functions {
     /// Nested arrays of numbers or truth values.
     #[rhai_fn(return_raw, pure)]
     pub fn to_array(tensor: &mut TensorHandle) -> RhaiResultOf<Dynamic> {
-        to_dynamic(tensor.tensor()).map_err(input_error).raise()
+        to_dynamic(tensor.tensor()).raise()
     }
 
-    /// The only element, as a number or truth value.
-    #[rhai_fn(return_raw, pure)]
-    pub fn item(tensor: &mut TensorHandle) -> RhaiResultOf<Dynamic> {
-        let tensor = tensor.tensor();
-        if tensor.numel() != 1 {
-            let sentence = format!(
-                "`item` needs a tensor of one element, but its shape is {}",
-                shape_text(tensor)
-            );
-            return Err(Error::input(sentence).hint("pick one with an index, or use `to_array()`")).raise();
-        }
-        tensor
-            .f_reshape([0i64; 0])
-            .and_then(|t| to_dynamic(&t))
-            .map_err(input_error)
-            .raise()
+    /// Number of the first dimension's entries.
+    #[rhai_fn(pure)]
+    pub fn len(tensor: &mut TensorHandle) -> i64 {
+        tensor.tensor().size().first().copied().unwrap_or(0)
+    }
+
+    /// Sizes of the dimensions, e.g. `[4096, 768]`.
+    #[rhai_fn(get = "shape", pure)]
+    pub fn shape(tensor: &mut TensorHandle) -> Array {
+        tensor.tensor().size().into_iter().map(Dynamic::from).collect()
+    }
+
+    /// Number format, e.g. `torch::float32`.
+    #[rhai_fn(get = "dtype", pure)]
+    pub fn dtype(tensor: &mut TensorHandle) -> DType {
+        tensor.tensor().kind().into()
+    }
+
+    /// Number of dimensions.
+    #[rhai_fn(get = "ndim", pure)]
+    pub fn ndim(tensor: &mut TensorHandle) -> i64 {
+        tensor.tensor().dim() as i64
+    }
+
+    /// The matrix transposed.
+    #[rhai_fn(get = "T", return_raw, pure)]
+    pub fn transposed(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
+        handle(tensor.tensor().f_tr())
+    }
+
+    /// As PyTorch prints it; large tensors in part and with statistics.
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn to_text(tensor: &mut TensorHandle) -> String {
+        crate::tensor::show(tensor.tensor())
     }
 
     /// The name as it is written in scripts, e.g. `torch::float32`.

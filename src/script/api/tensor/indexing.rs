@@ -9,11 +9,13 @@ use rhai::{Array, Dynamic, Module};
 use super::{Options, TensorHandle, from_dynamic, input_error, operand, shape_text};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
+use crate::script::guard;
 use crate::tensor::Tensor;
 
 /// Puts indexing and iteration into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_indexing", functions);
+    guard::protect(module, &functions::RHAI_MANIFEST);
     module.set_iter_result(TypeId::of::<TensorHandle>(), |tensor| {
         let tensor = tensor.cast::<TensorHandle>();
         let rows = tensor.tensor().size().first().copied().unwrap_or(0);
@@ -116,7 +118,7 @@ fn refuse_names(index: &Dynamic) -> RhaiResultOf<()> {
     }
 }
 
-#[export_module]
+#[export_module(manifest)]
 mod functions {
     /// Rows, elements or a part: a number picks one, a range several, an array or an int64 tensor gathers, a bool
     /// tensor selects where it is true.

@@ -1,15 +1,24 @@
 //! `Tensor`: libtorch's tensor as scripts see it.
 //!
-//! Indices, ranges and functions follow PyTorch. Every operation goes through libtorch's fallible calls, so that a
-//! wrong shape is an error of the script at the operator or the method that it happened in.
+//! Indices, ranges and functions follow PyTorch: a function under its name takes its arguments, in its order and with
+//! its meaning, by position or in one map by name ([`signature`], [`function`]). Every operation goes through libtorch's
+//! fallible calls, so that a wrong shape is an error of the script at the operator or the method that it happened in, and
+//! what needs much memory asks for it before.
 
 mod arithmetic;
 mod autograd;
+mod call;
+mod cast;
 mod convert;
+mod creation;
+mod elementwise;
+mod function;
+mod in_place;
 mod indexing;
-mod methods;
-mod pointwise;
 mod reduction;
+mod select;
+mod shape;
+mod signature;
 
 use std::rc::Rc;
 
@@ -19,10 +28,8 @@ use super::super::failure::{RhaiResultOf, raise};
 use crate::error::{Error, Fault, Result};
 use crate::tensor::{DType, Tensor};
 
-pub use arithmetic::matrix_product;
-pub use convert::{Options, from_dynamic, sizes_of};
-
-pub use pointwise::register_functions as register_pointwise;
+pub use convert::{Options, from_dynamic};
+pub use function::{documented, register_functions};
 
 /// A tensor that scripts hold. Copies of the handle mean the same tensor, as in Python.
 #[derive(Clone)]
@@ -59,10 +66,8 @@ pub fn register(module: &mut Module) {
     );
     arithmetic::register(module);
     autograd::register(module);
-    pointwise::register_methods(module);
-    reduction::register_methods(module);
+    function::register_methods(module);
     indexing::register(module);
-    methods::register(module);
     convert::register(module);
 }
 
@@ -93,10 +98,10 @@ pub fn operand(like: &Tensor, value: &Dynamic) -> Result<Tensor> {
         return Ok(handle.tensor().shallow_clone());
     }
     if let Ok(number) = value.as_int() {
-        return arithmetic::integer_like(like, number).map_err(input_error);
+        return arithmetic::integer_like(like, number);
     }
     if let Ok(number) = value.as_float() {
-        return arithmetic::float_like(like, number).map_err(input_error);
+        return arithmetic::float_like(like, number);
     }
     let tensor = from_dynamic(value, &Options::default())?;
     tensor.f_to_device(like.device()).map_err(input_error)

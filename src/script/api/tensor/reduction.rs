@@ -1,21 +1,16 @@
-//! Functions that reduce a tensor to one number, or along one dimension.
+//! Functions that reduce a tensor to one number, or along some of its dimensions.
 
-use rhai::{FuncRegistration, Module};
+use rhai::Dynamic;
 
-use super::{TensorHandle, handle};
-use crate::tensor::{Kind, Tensor};
+use super::call::{Call, one, values_and_indices};
+use super::function::{Body, Function, Home, Memory};
+use super::input_error;
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor, norm};
 
 type Fallible = Result<Tensor, tch::TchError>;
 
-/// One reduction: over everything, and along a dimension with or without keeping it.
-struct Reduction {
-    name: &'static str,
-    docs: &'static str,
-    whole: fn(&Tensor) -> Fallible,
-    along: fn(&Tensor, i64, bool) -> Fallible,
-}
-
-/// Sums of whole numbers and truth values are whole numbers; means of them are float32.
+/// Means, norms and variances of whole numbers and truth values are those of float32.
 fn floating(tensor: &Tensor) -> Fallible {
     match tensor.is_floating_point() {
         true => Ok(tensor.shallow_clone()),
@@ -23,114 +18,285 @@ fn floating(tensor: &Tensor) -> Fallible {
     }
 }
 
-fn no_kind() -> Option<Kind> {
-    None
-}
-
-const REDUCTIONS: &[Reduction] = &[
-    Reduction {
-        name: "sum",
-        docs: "Sum of the elements.",
-        whole: |t| t.f_sum(no_kind()),
-        along: |t, dim, keep| t.f_sum_dim_intlist(dim, keep, no_kind()),
-    },
-    Reduction {
-        name: "mean",
-        docs: "Mean of the elements.",
-        whole: |t| floating(t)?.f_mean(no_kind()),
-        along: |t, dim, keep| floating(t)?.f_mean_dim(dim, keep, no_kind()),
-    },
-    Reduction {
-        name: "std",
-        docs: "Standard deviation, with n - 1 in the denominator.",
-        whole: |t| floating(t)?.f_std(true),
-        along: |t, dim, keep| floating(t)?.f_std_dim(dim, true, keep),
-    },
-    Reduction {
-        name: "var",
-        docs: "Variance, with n - 1 in the denominator.",
-        whole: |t| floating(t)?.f_var(true),
-        along: |t, dim, keep| floating(t)?.f_var_dim(dim, true, keep),
-    },
-    Reduction {
-        name: "norm",
-        docs: "Euclidean norm.",
-        whole: |t| floating(t)?.f_norm(),
-        along: |t, dim, keep| floating(t)?.f_norm_scalaropt_dim(2.0, dim, keep),
-    },
-    Reduction {
-        name: "max",
-        docs: "The largest element; where it stands is `argmax`.",
-        whole: |t| t.f_max(),
-        along: |t, dim, keep| t.f_amax(dim, keep),
-    },
-    Reduction {
-        name: "min",
-        docs: "The smallest element; where it stands is `argmin`.",
-        whole: |t| t.f_min(),
-        along: |t, dim, keep| t.f_amin(dim, keep),
-    },
-    Reduction {
-        name: "argmax",
-        docs: "Index of the largest element.",
-        whole: |t| t.f_argmax(None, false),
-        along: |t, dim, keep| t.f_argmax(dim, keep),
-    },
-    Reduction {
-        name: "argmin",
-        docs: "Index of the smallest element.",
-        whole: |t| t.f_argmin(None, false),
-        along: |t, dim, keep| t.f_argmin(dim, keep),
-    },
-    Reduction {
-        name: "prod",
-        docs: "Product of the elements.",
-        whole: |t| t.f_prod(no_kind()),
-        along: |t, dim, keep| t.f_prod_dim_int(dim, keep, no_kind()),
-    },
-    Reduction {
-        name: "logsumexp",
-        docs: "log(sum(exp(x))), computed without overflow.",
-        whole: |t| floating(t)?.f_flatten(0, -1)?.f_logsumexp(0, false),
-        along: |t, dim, keep| floating(t)?.f_logsumexp(dim, keep),
-    },
-    Reduction {
-        name: "median",
-        docs: "The middle element; of two, the lower.",
-        whole: |t| t.f_median(),
-        along: |t, dim, keep| Ok(t.f_median_dim(dim, keep)?.0),
-    },
-];
-
-/// The reductions as methods: `t.sum()`, `t.sum(dim)`, `t.sum(dim, keepdim)`.
-pub fn register_methods(module: &mut Module) {
-    for reduction in REDUCTIONS {
-        let Reduction {
-            name,
-            docs,
-            whole,
-            along,
-        } = *reduction;
-        let comment = [format!(
-            "/// {docs} Along `dim` only if one is given; it stays, with size 1, if `keepdim` is true."
-        )];
-        let this = "tensor: &mut TensorHandle";
-        let result = "RhaiResultOf<TensorHandle>";
-        FuncRegistration::new(name)
-            .with_params_info([this, result])
-            .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle| handle(whole(t.tensor())));
-        FuncRegistration::new(name)
-            .with_params_info([this, "dim: i64", result])
-            .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle, dim: i64| {
-                handle(along(t.tensor(), dim, false))
-            });
-        FuncRegistration::new(name)
-            .with_params_info([this, "dim: i64", "keepdim: bool", result])
-            .with_comments(&comment)
-            .set_into_module(module, move |t: &mut TensorHandle, dim: i64, keepdim: bool| {
-                handle(along(t.tensor(), dim, keepdim))
-            });
+/// The tensor in the dtype that was given, which a sum or product is then computed in.
+fn in_kind(tensor: &Tensor, call: &Call<'_>) -> Result<Tensor> {
+    match call.kind("dtype")? {
+        Some(kind) => tensor.f_to_kind(kind).map_err(input_error),
+        None => Ok(tensor.shallow_clone()),
     }
 }
+
+const NO_KIND: Option<Kind> = None;
+
+fn sum(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let dims = call.ints("dim")?;
+    one(in_kind(tensor, call)?.f_sum_dim_intlist(dims.as_deref(), call.flag("keepdim")?, NO_KIND))
+}
+
+fn mean(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let dims = call.ints("dim")?;
+    let tensor = in_kind(tensor, call)?;
+    one(floating(&tensor).and_then(|t| t.f_mean_dim(dims.as_deref(), keepdim(call), NO_KIND)))
+}
+
+/// `keepdim`, false where the signature has none.
+fn keepdim(call: &Call<'_>) -> bool {
+    call.flag("keepdim").unwrap_or(false)
+}
+
+/// Variance by whichever of `unbiased` and `correction` the signature has.
+fn variance(tensor: &Tensor, call: &Call<'_>) -> Result<Tensor> {
+    let correction = match (call.lacks("unbiased"), call.lacks("correction")) {
+        (false, _) => f64::from(u8::from(call.flag("unbiased")?)),
+        (true, false) => call.number("correction")?,
+        (true, true) => 1.0,
+    };
+    let dims = call.ints("dim")?;
+    floating(tensor)
+        .and_then(|t| norm::variance(&t, dims.as_deref(), correction, keepdim(call)))
+        .map_err(input_error)
+}
+
+fn var(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    one(Ok(variance(tensor, call)?))
+}
+
+fn std(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    one(variance(tensor, call)?.f_sqrt())
+}
+
+/// Order of a norm: a number, or PyTorch's names for the ordinary one.
+fn order(call: &Call<'_>) -> Result<f64> {
+    let Ok(name) = call.text("p") else {
+        return call.number("p");
+    };
+    match name.as_str() {
+        "fro" => Ok(2.0),
+        "inf" => Ok(f64::INFINITY),
+        _ => Err(Error::unknown("norm", &name, &["fro", "inf"])
+            .hint("or a number: 1 for the sum of absolute values, 2 for the Euclidean norm")
+            .under("p")),
+    }
+}
+
+fn norm_of(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let p = order(call)?;
+    let tensor = floating(&in_kind(tensor, call)?).map_err(input_error)?;
+    one(norm::norm(
+        &tensor,
+        p,
+        call.ints("dim")?.as_deref(),
+        call.flag("keepdim")?,
+    ))
+}
+
+/// `true` or `false` rather than a tensor, so that `if` takes it.
+fn truth(result: Fallible) -> Result<Dynamic> {
+    let value = result.and_then(|t| t.f_int64_value(&[]));
+    value.map(|value| Dynamic::from(value != 0)).map_err(input_error)
+}
+
+fn quantile(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let (dim, keepdim) = (call.optional_int("dim")?, call.flag("keepdim")?);
+    let interpolation = call.text("interpolation")?;
+    let tensor = floating(tensor).map_err(input_error)?;
+    one(match call.number("q") {
+        Ok(q) => tensor.f_quantile_scalar(q, dim, keepdim, &interpolation),
+        Err(_) => {
+            let q = call.value("q")?.f_to_kind(tensor.kind()).map_err(input_error)?;
+            tensor.f_quantile(&q, dim, keepdim, &interpolation)
+        }
+    })
+}
+
+const fn reduction(
+    name: &'static str,
+    docs: &'static str,
+    overloads: &'static [(&'static str, Body)],
+) -> Function {
+    Function {
+        name,
+        docs,
+        home: Home::Both,
+        memory: Memory::Own,
+        overloads,
+    }
+}
+
+const OVER_DIMS: &str = "dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()";
+const OVER_ONE: &str = "dim: int, keepdim: bool = false -> map";
+const OPTIONAL_DIM: &str = "dim: int? = (), keepdim: bool = false";
+const UNBIASED: &str = "unbiased: bool";
+const DIM_UNBIASED: &str = "dim: int|array?, unbiased: bool = true, keepdim: bool = false";
+const CORRECTION: &str = "dim: int|array? = (), *, correction: number? = 1, keepdim: bool = false";
+
+/// The table.
+pub const FUNCTIONS: &[Function] = &[
+    reduction("sum", "Sum of the elements.", &[(OVER_DIMS, Body::Of(sum))]),
+    reduction(
+        "mean",
+        "Mean of the elements; of whole numbers in float32.",
+        &[(OVER_DIMS, Body::Of(mean))],
+    ),
+    reduction(
+        "prod",
+        "Product of the elements.",
+        &[
+            (
+                "*, dtype: dtype? = ()",
+                Body::Of(|t, call| one(in_kind(t, call)?.f_prod(NO_KIND))),
+            ),
+            (
+                "dim: int, keepdim: bool = false, *, dtype: dtype? = ()",
+                Body::Of(|t, call| {
+                    one(in_kind(t, call)?.f_prod_dim_int(call.int("dim")?, call.flag("keepdim")?, NO_KIND))
+                }),
+            ),
+        ],
+    ),
+    reduction(
+        "std",
+        "Standard deviation, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        &[
+            (UNBIASED, Body::Of(std)),
+            (DIM_UNBIASED, Body::Of(std)),
+            (CORRECTION, Body::Of(std)),
+        ],
+    ),
+    reduction(
+        "var",
+        "Variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        &[
+            (UNBIASED, Body::Of(var)),
+            (DIM_UNBIASED, Body::Of(var)),
+            (CORRECTION, Body::Of(var)),
+        ],
+    ),
+    reduction(
+        "norm",
+        "Norm of order `p`, the Euclidean one unless it is given: of all elements, or along `dim`. `x.norm(1)` is the \
+         sum of absolute values, `x.norm(2, 1)` the Euclidean norm along dimension 1.",
+        &[(
+            "p: number|string = \"fro\", dim: int|array? = (), keepdim: bool = false, dtype: dtype? = ()",
+            Body::Of(norm_of),
+        )],
+    ),
+    reduction(
+        "max",
+        "The largest element; along `dim` `#{ values, indices }` (the values alone are `amax(dim)`); of two tensors the \
+         larger of each two elements.",
+        &[
+            ("", Body::Of(|t, _| one(t.f_max()))),
+            (
+                OVER_ONE,
+                Body::Of(|t, call| values_and_indices(t.f_max_dim(call.int("dim")?, call.flag("keepdim")?))),
+            ),
+            (
+                "other: Tensor",
+                Body::Of(|t, call| one(t.f_maximum(&call.tensor("other")?))),
+            ),
+        ],
+    ),
+    reduction(
+        "min",
+        "The smallest element; along `dim` `#{ values, indices }` (the values alone are `amin(dim)`); of two tensors \
+         the smaller of each two elements.",
+        &[
+            ("", Body::Of(|t, _| one(t.f_min()))),
+            (
+                OVER_ONE,
+                Body::Of(|t, call| values_and_indices(t.f_min_dim(call.int("dim")?, call.flag("keepdim")?))),
+            ),
+            (
+                "other: Tensor",
+                Body::Of(|t, call| one(t.f_minimum(&call.tensor("other")?))),
+            ),
+        ],
+    ),
+    reduction(
+        "amax",
+        "The largest elements along `dim`, or of all.",
+        &[(
+            "dim: int|array = (), keepdim: bool = false",
+            Body::Of(|t, call| one(t.f_amax(call.sizes("dim")?, call.flag("keepdim")?))),
+        )],
+    ),
+    reduction(
+        "amin",
+        "The smallest elements along `dim`, or of all.",
+        &[(
+            "dim: int|array = (), keepdim: bool = false",
+            Body::Of(|t, call| one(t.f_amin(call.sizes("dim")?, call.flag("keepdim")?))),
+        )],
+    ),
+    reduction(
+        "argmax",
+        "Index of the largest element, along `dim` or among all.",
+        &[(
+            OPTIONAL_DIM,
+            Body::Of(|t, call| one(t.f_argmax(call.optional_int("dim")?, call.flag("keepdim")?))),
+        )],
+    ),
+    reduction(
+        "argmin",
+        "Index of the smallest element, along `dim` or among all.",
+        &[(
+            OPTIONAL_DIM,
+            Body::Of(|t, call| one(t.f_argmin(call.optional_int("dim")?, call.flag("keepdim")?))),
+        )],
+    ),
+    reduction(
+        "logsumexp",
+        "log(sum(exp(x))) along `dim`, computed without overflow. Of all elements: `x.flatten().logsumexp(0)`.",
+        &[(
+            "dim: int|array, keepdim: bool = false",
+            Body::Of(|t, call| {
+                let dims = call.sizes("dim")?;
+                one(floating(t).and_then(|t| t.f_logsumexp(dims, keepdim(call))))
+            }),
+        )],
+    ),
+    reduction(
+        "median",
+        "The middle element, of two the lower; along `dim` `#{ values, indices }`.",
+        &[
+            ("", Body::Of(|t, _| one(t.f_median()))),
+            (
+                OVER_ONE,
+                Body::Of(|t, call| {
+                    values_and_indices(t.f_median_dim(call.int("dim")?, call.flag("keepdim")?))
+                }),
+            ),
+        ],
+    ),
+    reduction(
+        "quantile",
+        "The `q` quantile, of 0 to 1, or several for an array or tensor of them.",
+        &[(
+            "q: number|array|Tensor, dim: int? = (), keepdim: bool = false, *, interpolation: string = \"linear\"",
+            Body::Of(quantile),
+        )],
+    ),
+    reduction(
+        "all",
+        "Are all elements true (not 0)? `true` or `false`; along `dim` a bool tensor.",
+        &[
+            ("-> bool", Body::Of(|t, _| truth(t.f_all()))),
+            (
+                "dim: int|array, keepdim: bool = false",
+                Body::Of(|t, call| one(t.f_all_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))),
+            ),
+        ],
+    ),
+    reduction(
+        "any",
+        "Is any element true (not 0)? `true` or `false`; along `dim` a bool tensor.",
+        &[
+            ("-> bool", Body::Of(|t, _| truth(t.f_any()))),
+            (
+                "dim: int|array, keepdim: bool = false",
+                Body::Of(|t, call| one(t.f_any_dims(call.ints("dim")?.as_deref(), call.flag("keepdim")?))),
+            ),
+        ],
+    ),
+];

@@ -1,0 +1,90 @@
+//! Writing a folder for SAELens.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
+use crate::atomic;
+use crate::dictionary::{ActFn, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor, safetensors};
+
+impl SparseAutoEncoder {
+    /// Writes the dictionary into `folder` as SAELens has them. `model_name` goes into its notes.
+    ///
+    /// # Errors
+    /// Kinds of dictionaries that SAELens does not have: transcoders, gated encoders, batchtopk (convert it to jumprelu
+    /// first), normalisation by the input. The folder cannot be written.
+    pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
+        let folder = folder.as_ref();
+        let sae = self.for_saelens()?;
+        let mut settings = json!({
+            "d_in": sae.cfg.d_model, "d_sae": sae.cfg.d_sae(), "dtype": sae.cfg.dtype, "device": "cpu",
+            "apply_b_dec_to_input": false, "normalize_activations": "none", "reshape_activations": "none",
+            "metadata": {
+                "sae_lens_version": "6.37.6", "sae_lens_training_version": "6.37.6", "model_name": model_name,
+                "hook_name": sae.cfg.hook_point_in,
+            },
+        });
+        let architecture = match sae.cfg.act_fn {
+            ActFn::Relu => "standard",
+            ActFn::JumpRelu => "jumprelu",
+            _ => {
+                settings["k"] = sae.cfg.top_k.into();
+                settings["rescale_acts_by_decoder_norm"] = sae.cfg.sparsity_include_decoder_norm.into();
+                "topk"
+            }
+        };
+        settings["architecture"] = architecture.into();
+        atomic::write(folder.join(SETTINGS_FILE), settings.to_string())?;
+        let _no_grad = tch::no_grad_guard();
+        let mut named: Vec<(&str, Tensor)> = Vec::new();
+        for (theirs, ours) in NAMES {
+            let values = match sae.parameter(ours) {
+                Ok(values) => values.f_detach()?,
+                Err(_) => Tensor::f_zeros([sae.cfg.d_model], (sae.kind(), sae.device()))?,
+            };
+            named.push((theirs, values));
+        }
+        if let Ok(log_threshold) = sae.parameter(LOG_THRESHOLD) {
+            let mut threshold = log_threshold.f_to_kind(Kind::Double)?.f_exp()?;
+            if sae.cfg.sparsity_include_decoder_norm {
+                threshold = threshold.f_div(&sae.decoder_norm()?)?;
+            }
+            named.push((THRESHOLD, threshold.f_to_kind(sae.kind())?));
+        }
+        let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, tensor)| (*name, tensor)).collect();
+        safetensors::write(folder.join(WEIGHTS_FILE), &tensors, &BTreeMap::new())
+    }
+
+    /// A folded copy, if SAELens has this kind of dictionary.
+    fn for_saelens(&self) -> Result<Self> {
+        let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint));
+        if self.cfg.is_transcoder() || self.cfg.use_glu_encoder {
+            return refused(
+                "SAELens has no place for transcoders and gated encoders of this kind",
+                "only plain sparse autoencoders can be exported",
+            );
+        }
+        if self.cfg.act_fn == ActFn::BatchTopK {
+            return refused(
+                "a batchtopk dictionary depends on the whole batch, which SAELens cannot express",
+                "convert it to jumprelu first",
+            );
+        }
+        let mut copy = self.copy()?;
+        match self.cfg.norm_activation {
+            NormActivation::Inference => {}
+            NormActivation::DatasetWise => copy.standardize_parameters_of_dataset_norm()?,
+            _ => {
+                return refused(
+                    "token-wise and batch-wise normalisation cannot be folded into the weights",
+                    "train with \"dataset-wise\" for a dictionary that can be exported",
+                );
+            }
+        }
+        Ok(copy)
+    }
+}

@@ -1,0 +1,175 @@
+//! The arguments of a call that fits its signature, and what functions give back.
+
+use rhai::{Array, Dynamic, Map};
+
+use super::convert::{Options, dtype_of, from_dynamic, sizes_of};
+use super::signature::Signature;
+use super::{TensorHandle, input_error, operand};
+use crate::error::{Error, Result};
+use crate::script::bridge::kind_of;
+use crate::tensor::{Device, DeviceSpec, Kind, Tensor};
+
+/// One call: a value for each parameter of the signature.
+pub struct Call<'a> {
+    signature: &'a Signature,
+    values: Vec<Dynamic>,
+}
+
+impl<'a> Call<'a> {
+    /// A call with what [`Signature::bind`] found.
+    pub fn new(signature: &'a Signature, values: Vec<Dynamic>) -> Self {
+        Call { signature, values }
+    }
+
+    /// The value as it was given; `()` for what the signature does not name.
+    pub fn get(&self, name: &str) -> Dynamic {
+        let position = self.signature.position(name);
+        let value = position.and_then(|at| self.values.get(at));
+        value.cloned().unwrap_or(Dynamic::UNIT)
+    }
+
+    /// Was it left out, or given as `()`?
+    pub fn lacks(&self, name: &str) -> bool {
+        self.get(name).is_unit()
+    }
+
+    fn wrong(&self, name: &str, expected: &str) -> Error {
+        let given = kind_of(&self.get(name));
+        Error::input(format!("expected {expected}, but was given {given}")).under(name)
+    }
+
+    /// A whole number.
+    pub fn int(&self, name: &str) -> Result<i64> {
+        self.get(name).as_int().map_err(|_| self.wrong(name, "an int"))
+    }
+
+    /// A whole number, or none.
+    pub fn optional_int(&self, name: &str) -> Result<Option<i64>> {
+        match self.lacks(name) {
+            true => Ok(None),
+            false => self.int(name).map(Some),
+        }
+    }
+
+    /// One whole number or several, or none.
+    pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
+        match self.lacks(name) {
+            true => Ok(None),
+            false => sizes_of(&self.get(name))
+                .map(Some)
+                .map_err(|error| error.under(name)),
+        }
+    }
+
+    /// A shape.
+    pub fn sizes(&self, name: &str) -> Result<Vec<i64>> {
+        Ok(self.ints(name)?.unwrap_or_default())
+    }
+
+    /// A number, whole or not.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        let value = self.get(name);
+        value
+            .as_float()
+            .or_else(|_| value.as_int().map(|number| number as f64))
+            .map_err(|_| self.wrong(name, "a number"))
+    }
+
+    /// A truth value.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        self.get(name)
+            .as_bool()
+            .map_err(|_| self.wrong(name, "true or false"))
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Result<String> {
+        let value = self.get(name);
+        value.into_string().map_err(|_| self.wrong(name, "a string"))
+    }
+
+    /// A number format, or none.
+    pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
+        match self.lacks(name) {
+            true => Ok(None),
+            false => dtype_of(&self.get(name))
+                .map(|dtype| Some(dtype.kind()))
+                .map_err(|error| error.under(name)),
+        }
+    }
+
+    /// `dtype` and `device` of a tensor to be made; `default` is the dtype if none was given.
+    pub fn kind_and_device(&self, default: Kind) -> Result<(Kind, Device)> {
+        let device = match self.lacks("device") {
+            true => DeviceSpec::Cpu,
+            false => self
+                .text("device")?
+                .parse()
+                .map_err(|error: Error| error.under("device"))?,
+        };
+        Ok((self.kind("dtype")?.unwrap_or(default), device.resolve()?))
+    }
+
+    /// A tensor.
+    pub fn tensor(&self, name: &str) -> Result<Tensor> {
+        match self.get(name).read_lock::<TensorHandle>() {
+            Some(handle) => Ok(handle.tensor().shallow_clone()),
+            None => Err(self.wrong(name, "a Tensor")),
+        }
+    }
+
+    /// A tensor, or a number as one that does not change the dtype of `like` more than PyTorch would.
+    pub fn operand(&self, name: &str, like: &Tensor) -> Result<Tensor> {
+        operand(like, &self.get(name)).map_err(|error| error.under(name))
+    }
+
+    /// A value that a tensor is filled with.
+    pub fn value(&self, name: &str) -> Result<Tensor> {
+        from_dynamic(&self.get(name), &Options::default()).map_err(|error| error.under(name))
+    }
+
+    /// The tensors of an array.
+    pub fn tensors(&self, name: &str) -> Result<Vec<Tensor>> {
+        let array = self.get(name).into_array();
+        let array = array.map_err(|_| self.wrong(name, "an array of tensors"))?;
+        let tensor = |(index, value): (usize, &Dynamic)| match value.read_lock::<TensorHandle>() {
+            Some(handle) => Ok(handle.tensor().shallow_clone()),
+            None => {
+                let given = kind_of(value);
+                let error = Error::input(format!("expected a Tensor, but was given {given}"));
+                Err(error.under(format!("[{index}]")).under(name))
+            }
+        };
+        array.iter().enumerate().map(tensor).collect()
+    }
+}
+
+type Fallible<T> = Result<T, tch::TchError>;
+
+/// One tensor, as a script's value.
+pub fn one(result: Fallible<Tensor>) -> Result<Dynamic> {
+    result
+        .map(|tensor| Dynamic::from(TensorHandle::new(tensor)))
+        .map_err(input_error)
+}
+
+/// `#{ values, indices }`.
+pub fn values_and_indices(result: Fallible<(Tensor, Tensor)>) -> Result<Dynamic> {
+    let (values, indices) = result.map_err(input_error)?;
+    let named = [("values", values), ("indices", indices)];
+    let map: Map = named
+        .into_iter()
+        .map(|(name, tensor)| (name.into(), Dynamic::from(TensorHandle::new(tensor))))
+        .collect();
+    Ok(map.into())
+}
+
+/// An array of tensors.
+pub fn several(result: Fallible<Vec<Tensor>>) -> Result<Dynamic> {
+    let tensors = result.map_err(input_error)?;
+    let array: Array = tensors
+        .into_iter()
+        .map(|tensor| Dynamic::from(TensorHandle::new(tensor)))
+        .collect();
+    Ok(array.into())
+}

@@ -1,0 +1,323 @@
+//! Functions of each element, of one tensor or of two.
+
+use rhai::Dynamic;
+
+use super::arithmetic::{Binary, combined, matrix_product};
+use super::call::{Call, one};
+use super::function::{Body, Function, Home, Memory};
+use super::{TensorHandle, input_error, operand};
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, integer, size};
+
+/// A function of one tensor without further arguments.
+macro_rules! unary {
+    ($name:literal, $docs:literal, $call:expr) => {
+        elementwise(
+            $name,
+            $docs,
+            Home::Both,
+            &[("", Body::Of(|t, _| one(($call)(t))))],
+        )
+    };
+}
+
+/// A function of two tensors, or of a tensor and a number.
+macro_rules! binary {
+    ($name:literal, $docs:literal, $function:expr) => {
+        elementwise(
+            $name,
+            $docs,
+            Home::Both,
+            &[(
+                "other: Tensor|number",
+                Body::Of(|t, call| with_other($name, $function, t, call)),
+            )],
+        )
+    };
+}
+
+const fn elementwise(
+    name: &'static str,
+    docs: &'static str,
+    home: Home,
+    overloads: &'static [(&'static str, Body)],
+) -> Function {
+    Function {
+        name,
+        docs,
+        home,
+        memory: Memory::Like,
+        overloads,
+    }
+}
+
+/// The functions of one tensor.
+pub const UNARY: &[Function] = &[
+    unary!("relu", "The larger of each element and 0.", |t: &Tensor| t
+        .f_relu()),
+    elementwise(
+        "gelu",
+        "Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
+        Home::Both,
+        &[(
+            "*, approximate: string = \"none\"",
+            Body::Of(|t, call| one(t.f_gelu(&call.text("approximate")?))),
+        )],
+    ),
+    unary!("sigmoid", "1 / (1 + exp(-x)).", |t: &Tensor| t.f_sigmoid()),
+    unary!("tanh", "Hyperbolic tangent.", |t: &Tensor| t.f_tanh()),
+    unary!("exp", "e to the power of each element.", |t: &Tensor| t.f_exp()),
+    unary!("log", "Natural logarithm.", |t: &Tensor| t.f_log()),
+    unary!("log2", "Logarithm to base 2.", |t: &Tensor| t.f_log2()),
+    unary!("log10", "Logarithm to base 10.", |t: &Tensor| t.f_log10()),
+    unary!("log1p", "Natural logarithm of 1 + x.", |t: &Tensor| t.f_log1p()),
+    unary!("sqrt", "Square root.", |t: &Tensor| t.f_sqrt()),
+    unary!("rsqrt", "1 / square root.", |t: &Tensor| t.f_rsqrt()),
+    unary!("reciprocal", "1 / x.", |t: &Tensor| t.f_reciprocal()),
+    unary!("square", "Each element times itself.", |t: &Tensor| t.f_square()),
+    unary!("abs", "Absolute value.", |t: &Tensor| t.f_abs()),
+    unary!("neg", "Each element with the other sign.", |t: &Tensor| t.f_neg()),
+    unary!("sign", "-1, 0 or 1.", |t: &Tensor| t.f_sign()),
+    unary!("sin", "Sine of radians.", |t: &Tensor| t.f_sin()),
+    unary!("cos", "Cosine of radians.", |t: &Tensor| t.f_cos()),
+    unary!("floor", "The next whole number below.", |t: &Tensor| t.f_floor()),
+    unary!("ceil", "The next whole number above.", |t: &Tensor| t.f_ceil()),
+    unary!("trunc", "The next whole number towards 0.", |t: &Tensor| t
+        .f_trunc()),
+    elementwise(
+        "round",
+        "The nearest whole number, halves to even, or the nearest with so many `decimals`: \
+         `x.round(#{ decimals: 2 })`.",
+        Home::Both,
+        &[(
+            "*, decimals: int = 0",
+            Body::Of(|t, call| match call.int("decimals")? {
+                0 => one(t.f_round()),
+                decimals => one(t.f_round_decimals(decimals)),
+            }),
+        )],
+    ),
+    unary!("isnan", "true where an element is not a number.", |t: &Tensor| t
+        .f_isnan()),
+    unary!("isinf", "true where an element is infinite.", |t: &Tensor| t
+        .f_isinf()),
+    unary!(
+        "isfinite",
+        "true where an element is neither infinite nor not a number.",
+        |t: &Tensor| t.f_isfinite()
+    ),
+    unary!(
+        "logical_not",
+        "true where an element is 0 or false.",
+        |t: &Tensor| t.f_logical_not()
+    ),
+];
+
+fn with_other(name: &str, function: Binary, tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    combined(name, function, tensor, &call.operand("other", tensor)?)
+}
+
+/// `other` times `alpha`, for `add` and `sub`.
+fn times_alpha(name: &str, function: Binary, tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let other = call.operand("other", tensor)?;
+    let alpha = call.get("alpha");
+    if alpha.as_int().is_ok_and(|alpha| alpha == 1) {
+        return combined(name, function, tensor, &other);
+    }
+    size::admit_like(&other, other.kind())?;
+    let alpha = operand(&other, &alpha)?;
+    combined(name, function, tensor, &other.f_mul(&alpha).map_err(input_error)?)
+}
+
+fn divide(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    if call.lacks("rounding_mode") {
+        return with_other("div", |a, b| a.f_div(b), tensor, call);
+    }
+    match call.text("rounding_mode")?.as_str() {
+        "floor" => with_other("div", |a, b| integer::divide(a, b, "floor"), tensor, call),
+        "trunc" => with_other("div", |a, b| integer::divide(a, b, "trunc"), tensor, call),
+        other => Err(Error::unknown("rounding mode", other, &["floor", "trunc"]).under("rounding_mode")),
+    }
+}
+
+fn power(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let exponent = call.get("exponent");
+    let negative = exponent.as_int().is_ok_and(|exponent| exponent < 0);
+    if negative && integer::is_integral(tensor.kind()) {
+        return Err(
+            Error::input("whole numbers cannot be raised to a negative power").hint("use floats: `.float()`")
+        );
+    }
+    combined(
+        "pow",
+        |a, b| a.f_pow(b),
+        tensor,
+        &call.operand("exponent", tensor)?,
+    )
+}
+
+/// Bounds on both sides, one of which may be missing.
+fn clamp(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let bound = |name: &str| match call.lacks(name) {
+        true => Ok(None),
+        false => call.operand(name, tensor).map(Some),
+    };
+    let (min, max) = (bound("min")?, bound("max")?);
+    if min.is_none() && max.is_none() {
+        return Err(Error::input("`clamp` needs `min`, `max` or both"));
+    }
+    one(tensor.f_clamp_tensor(min, max))
+}
+
+fn close(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let close = tensor.f_allclose(
+        &call.tensor("other")?,
+        call.number("rtol")?,
+        call.number("atol")?,
+        call.flag("equal_nan")?,
+    );
+    close.map(Dynamic::from).map_err(input_error)
+}
+
+fn product(tensor: &Tensor, call: &Call<'_>, name: &str) -> Result<Dynamic> {
+    let product = matrix_product(tensor, &call.tensor(name)?)?;
+    Ok(Dynamic::from(TensorHandle::new(product)))
+}
+
+/// Both have to be vectors.
+fn outer(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let other = call.tensor("vec2")?;
+    size::admit(
+        &[tensor.size(), other.size()].concat(),
+        tensor.kind(),
+        tensor.device(),
+    )?;
+    one(tensor.f_outer(&other))
+}
+
+const PLUS_ALPHA: &str = "other: Tensor|number, *, alpha: number = 1";
+
+/// The functions of two tensors.
+pub const BINARY: &[Function] = &[
+    elementwise(
+        "add",
+        "The sum with `other`, taken `alpha` times.",
+        Home::Both,
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| times_alpha("add", |a, b| a.f_add(b), t, call)),
+        )],
+    ),
+    elementwise(
+        "sub",
+        "The difference to `other`, taken `alpha` times.",
+        Home::Both,
+        &[(
+            PLUS_ALPHA,
+            Body::Of(|t, call| times_alpha("sub", |a, b| a.f_sub(b), t, call)),
+        )],
+    ),
+    binary!("mul", "The product of each element with `other`'s.", |a, b| a
+        .f_mul(b)),
+    elementwise(
+        "div",
+        "The true quotient, or one rounded by `rounding_mode` (\"floor\", \"trunc\").",
+        Home::Both,
+        &[(
+            "other: Tensor|number, *, rounding_mode: string? = ()",
+            Body::Of(divide),
+        )],
+    ),
+    binary!("floor_divide", "The quotient, rounded down.", |a, b| {
+        integer::divide(a, b, "floor")
+    }),
+    binary!(
+        "remainder",
+        "The remainder, with the sign of `other`.",
+        integer::remainder
+    ),
+    binary!(
+        "fmod",
+        "The remainder, with the sign of the tensor.",
+        integer::fmod
+    ),
+    elementwise(
+        "pow",
+        "Each element to the power of `exponent`.",
+        Home::Both,
+        &[("exponent: Tensor|number", Body::Of(power))],
+    ),
+    binary!("eq", "true where elements are equal.", |a, b| a.f_eq_tensor(b)),
+    binary!("ne", "true where elements differ.", |a, b| a.f_ne_tensor(b)),
+    binary!("lt", "true where the tensor's element is less.", |a, b| a
+        .f_lt_tensor(b)),
+    binary!(
+        "le",
+        "true where the tensor's element is less or equal.",
+        |a, b| a.f_le_tensor(b)
+    ),
+    binary!("gt", "true where the tensor's element is greater.", |a, b| a
+        .f_gt_tensor(b)),
+    binary!(
+        "ge",
+        "true where the tensor's element is greater or equal.",
+        |a, b| a.f_ge_tensor(b)
+    ),
+    binary!("logical_and", "true where both are true.", |a, b| a
+        .f_logical_and(b)),
+    binary!("logical_or", "true where one is true.", |a, b| a.f_logical_or(b)),
+    binary!("logical_xor", "true where just one is true.", |a, b| a
+        .f_logical_xor(b)),
+    binary!(
+        "maximum",
+        "The larger of each element and `other`'s, which may be a number.",
+        |a, b| a.f_maximum(b)
+    ),
+    binary!(
+        "minimum",
+        "The smaller of each element and `other`'s, which may be a number.",
+        |a, b| a.f_minimum(b)
+    ),
+    elementwise(
+        "clamp",
+        "Each element, but no less than `min` and no more than `max`.",
+        Home::Both,
+        &[(
+            "min: Tensor|number? = (), max: Tensor|number? = ()",
+            Body::Of(clamp),
+        )],
+    ),
+    elementwise(
+        "allclose",
+        "Are all elements close to `other`'s? `|a - b| <= atol + rtol |b|`.",
+        Home::Both,
+        &[(
+            "other: Tensor, rtol: number = 1e-5, atol: number = 1e-8, equal_nan: bool = false -> bool",
+            Body::Of(close),
+        )],
+    ),
+    elementwise(
+        "equal",
+        "Are shapes and all elements the same?",
+        Home::Both,
+        &[(
+            "other: Tensor -> bool",
+            Body::Of(|t, call| {
+                let equal = t.f_equal(&call.tensor("other")?);
+                equal.map(Dynamic::from).map_err(input_error)
+            }),
+        )],
+    ),
+    elementwise(
+        "matmul",
+        "Matrix product, batched.",
+        Home::Both,
+        &[("other: Tensor", Body::Of(|t, call| product(t, call, "other")))],
+    ),
+    elementwise(
+        "outer",
+        "Products of each element with each of `vec2`, both of one dimension.",
+        Home::Both,
+        &[("vec2: Tensor", Body::Of(outer))],
+    ),
+];

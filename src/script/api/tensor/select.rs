@@ -1,0 +1,316 @@
+//! Functions that choose, order, replace or divide up elements.
+
+use rhai::Dynamic;
+
+use super::call::{Call, one, several, values_and_indices};
+use super::function::{Body, Function, Home, Memory};
+use super::input_error;
+use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, Tensor, size};
+
+const fn selection(
+    name: &'static str,
+    docs: &'static str,
+    home: Home,
+    memory: Memory,
+    overloads: &'static [(&'static str, Body)],
+) -> Function {
+    Function {
+        name,
+        docs,
+        home,
+        memory,
+        overloads,
+    }
+}
+
+/// Indices within `count` entries. A GPU finds out too late to say so: it then fails at whatever comes next.
+pub fn check_indices(index: &Tensor, count: i64) -> Result<()> {
+    if index.device() == Device::Cpu || index.numel() == 0 || index.kind() == Kind::Bool {
+        return Ok(());
+    }
+    let ends = [index.f_min(), index.f_max()].map(|end| end.and_then(|end| end.f_int64_value(&[])));
+    let [low, high] = ends;
+    let (low, high) = (low.map_err(input_error)?, high.map_err(input_error)?);
+    match low >= -count && high < count {
+        true => Ok(()),
+        false => Err(Error::input(format!(
+            "the indices {low} to {high} are out of range: the dimension has {count} entries"
+        ))),
+    }
+}
+
+/// The `index` argument, checked against dimension `dim`.
+fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
+    let (dim, index) = (call.int("dim")?, call.tensor("index")?);
+    let rank = tensor.dim() as i64;
+    let at = if dim < 0 { dim + rank } else { dim };
+    if let Some(count) = usize::try_from(at)
+        .ok()
+        .and_then(|at| tensor.size().get(at).copied())
+    {
+        check_indices(&index, count)?;
+    }
+    Ok((dim, index))
+}
+
+fn index_select(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let (dim, index) = index(tensor, call)?;
+    let rows = tensor
+        .size()
+        .get(dim.unsigned_abs() as usize)
+        .copied()
+        .unwrap_or(1)
+        .max(1);
+    let elements = (tensor.numel() as i64 / rows).saturating_mul(index.numel() as i64);
+    size::admit(&[elements], tensor.kind(), tensor.device())?;
+    one(tensor.f_index_select(dim, &index))
+}
+
+fn gather(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let (dim, index) = index(tensor, call)?;
+    size::admit_like(&index, tensor.kind())?;
+    one(tensor.f_gather(dim, &index, false))
+}
+
+fn scatter(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let (dim, index) = index(tensor, call)?;
+    let source = match call.lacks("src") {
+        // A number is a tensor of the index's shape that holds it everywhere.
+        true => {
+            let value = call.operand("value", tensor)?;
+            let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
+            value.f_expand(index.size(), false).map_err(input_error)?
+        }
+        false => call.tensor("src")?,
+    };
+    one(tensor.f_scatter(dim, &index, &source))
+}
+
+fn split(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let dim = call.int("dim")?;
+    several(match call.int("split_size") {
+        Ok(size) if size > 0 => tensor.f_split(size, dim),
+        Ok(size) => {
+            let sentence = format!("`split_size` is at least 1, but was given {size}");
+            return Err(Error::input(sentence).under("split_size"));
+        }
+        Err(_) => tensor.f_split_with_sizes(call.sizes("split_size")?, dim),
+    })
+}
+
+fn chunk(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    match call.int("chunks")? {
+        chunks if chunks > 0 => several(tensor.f_chunk(chunks, call.int("dim")?)),
+        chunks => Err(Error::input(format!(
+            "`chunks` is at least 1, but was given {chunks}"
+        ))),
+    }
+}
+
+fn masked_fill(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let mask = call.tensor("mask")?;
+    if let Some(shape) = size::broadcast(&tensor.size(), &mask.size()) {
+        size::admit(&shape, tensor.kind(), tensor.device())?;
+    }
+    let value = call.operand("value", tensor)?;
+    let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
+    one(tensor.f_masked_fill_tensor(&mask, &value))
+}
+
+/// The table.
+pub const FUNCTIONS: &[Function] = &[
+    selection(
+        "topk",
+        "The `k` largest (or smallest) elements along `dim`, in order: `#{ values, indices }`.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "k: int, dim: int = -1, largest: bool = true, sorted: bool = true -> map",
+            Body::Of(|t, call| {
+                values_and_indices(t.f_topk(
+                    call.int("k")?,
+                    call.int("dim")?,
+                    call.flag("largest")?,
+                    call.flag("sorted")?,
+                ))
+            }),
+        )],
+    ),
+    selection(
+        "sort",
+        "Sorted along `dim`, the last unless given: `#{ values, indices }`. The greatest first: `x.sort(-1, true)` or \
+         `x.sort(#{ descending: true })`.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "dim: int = -1, descending: bool = false -> map",
+            Body::Of(|t, call| values_and_indices(t.f_sort(call.int("dim")?, call.flag("descending")?))),
+        )],
+    ),
+    selection(
+        "argsort",
+        "The indices that sort along `dim`.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "dim: int = -1, descending: bool = false",
+            Body::Of(|t, call| one(t.f_argsort(call.int("dim")?, call.flag("descending")?))),
+        )],
+    ),
+    selection(
+        "index_select",
+        "The entries along `dim` that a tensor of indices names.",
+        Home::Both,
+        Memory::Own,
+        &[("dim: int, index: Tensor", Body::Of(index_select))],
+    ),
+    selection(
+        "gather",
+        "For each element of `index` the element that it names along `dim`.",
+        Home::Both,
+        Memory::Own,
+        &[("dim: int, index: Tensor", Body::Of(gather))],
+    ),
+    selection(
+        "scatter",
+        "A copy with elements of `src`, or `value`, written where `index` says along `dim`.",
+        Home::Both,
+        Memory::Like,
+        &[
+            ("dim: int, index: Tensor, src: Tensor", Body::Of(scatter)),
+            ("dim: int, index: Tensor, value: number", Body::Of(scatter)),
+        ],
+    ),
+    selection(
+        "scatter_add",
+        "A copy with elements of `src` added where `index` says along `dim`.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "dim: int, index: Tensor, src: Tensor",
+            Body::Of(|t, call| {
+                let (dim, index) = index(t, call)?;
+                one(t.f_scatter_add(dim, &index, &call.tensor("src")?))
+            }),
+        )],
+    ),
+    selection(
+        "masked_fill",
+        "A copy with `value` where `mask` is true.",
+        Home::Both,
+        Memory::Own,
+        &[("mask: Tensor, value: number|Tensor", Body::Of(masked_fill))],
+    ),
+    selection(
+        "masked_select",
+        "The elements where `mask` is true, in one dimension.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "mask: Tensor",
+            Body::Of(|t, call| one(t.f_masked_select(&call.tensor("mask")?))),
+        )],
+    ),
+    selection(
+        "nonzero",
+        "The indices of the elements that are not 0, one row each.",
+        Home::Both,
+        Memory::Like,
+        &[("", Body::Of(|t, _| one(t.f_nonzero())))],
+    ),
+    selection(
+        "where",
+        "The tensor's element where `condition` is true, else `other`'s.",
+        Home::Method,
+        Memory::Like,
+        &[(
+            "condition: Tensor, other: Tensor|number",
+            Body::Of(|t, call| one(t.f_where_self(&call.tensor("condition")?, &call.operand("other", t)?))),
+        )],
+    ),
+    selection(
+        "split",
+        "Parts of `split_size` entries along `dim`, the last maybe smaller, or of the sizes in an array.",
+        Home::Both,
+        Memory::Own,
+        &[
+            ("split_size: int, dim: int = 0 -> array", Body::Of(split)),
+            ("split_size: array, dim: int = 0 -> array", Body::Of(split)),
+        ],
+    ),
+    selection(
+        "chunk",
+        "As many parts along `dim` as `chunks` says, as far as there is enough.",
+        Home::Both,
+        Memory::Own,
+        &[("chunks: int, dim: int = 0 -> array", Body::Of(chunk))],
+    ),
+    selection(
+        "unbind",
+        "Every entry along `dim` as a tensor of its own.",
+        Home::Both,
+        Memory::Own,
+        &[(
+            "dim: int = 0 -> array",
+            Body::Of(|t, call| several(t.f_unbind(call.int("dim")?))),
+        )],
+    ),
+    selection(
+        "narrow",
+        "`length` entries along `dim` from `start` on: a view.",
+        Home::Both,
+        Memory::Own,
+        &[(
+            "dim: int, start: int, length: int",
+            Body::Of(|t, call| one(t.f_narrow(call.int("dim")?, call.int("start")?, call.int("length")?))),
+        )],
+    ),
+    selection(
+        "tril",
+        "The lower triangle up to `diagonal`, zeros elsewhere.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "diagonal: int = 0",
+            Body::Of(|t, call| one(t.f_tril(call.int("diagonal")?))),
+        )],
+    ),
+    selection(
+        "triu",
+        "The upper triangle from `diagonal` on, zeros elsewhere.",
+        Home::Both,
+        Memory::Like,
+        &[(
+            "diagonal: int = 0",
+            Body::Of(|t, call| one(t.f_triu(call.int("diagonal")?))),
+        )],
+    ),
+    selection(
+        "diag",
+        "The diagonal of a matrix, or the matrix with a vector on its diagonal.",
+        Home::Both,
+        Memory::Own,
+        &[("diagonal: int = 0", Body::Of(diag))],
+    ),
+    selection(
+        "flip",
+        "The entries along `dims` in reverse order.",
+        Home::Method,
+        Memory::Like,
+        &[(
+            "dims: int...|array",
+            Body::Of(|t, call| one(t.f_flip(call.sizes("dims")?))),
+        )],
+    ),
+];
+
+fn diag(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let diagonal = call.int("diagonal")?;
+    if let [length] = tensor.size()[..] {
+        let side = i64::try_from(diagonal.unsigned_abs()).unwrap_or(i64::MAX);
+        let side = side.saturating_add(length);
+        size::admit(&[side, side], tensor.kind(), tensor.device())?;
+    }
+    one(tensor.f_diag(diagonal))
+}

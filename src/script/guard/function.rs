@@ -1,0 +1,143 @@
+//! One native function behind the guard.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use rhai::plugin::{PluginFunc, RhaiFunc, RhaiResult};
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Shared};
+
+use super::doors::Door;
+use crate::error::Error;
+use crate::script::failure::{RhaiResultOf, raise};
+use crate::{guard, memory};
+
+/// `function`, which scripts call `name`, behind the guard, and behind `door` if it has one.
+pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Option<Door>) -> RhaiFunc {
+    let guard = Guard { name, door };
+    match function {
+        RhaiFunc::Pure {
+            func,
+            has_context,
+            is_pure,
+            is_volatile,
+        } => RhaiFunc::Pure {
+            func: Shared::new(
+                move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                    guard.admit(arguments)?;
+                    guard.caught(|| func(context, arguments))
+                },
+            ),
+            has_context,
+            is_pure,
+            is_volatile,
+        },
+        RhaiFunc::Method {
+            func,
+            has_context,
+            is_pure,
+            is_volatile,
+        } => RhaiFunc::Method {
+            func: Shared::new(
+                move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                    guard.admit(arguments)?;
+                    guard.caught(|| func(context, arguments))
+                },
+            ),
+            has_context,
+            is_pure,
+            is_volatile,
+        },
+        RhaiFunc::Plugin { func } => RhaiFunc::Plugin {
+            func: Shared::new(Plugin {
+                guard,
+                function: func,
+            }),
+        },
+        RhaiFunc::StaticPlugin { func } => RhaiFunc::Plugin {
+            func: Shared::new(Plugin {
+                guard,
+                function: func,
+            }),
+        },
+        other => other,
+    }
+}
+
+/// What stands around a function.
+struct Guard {
+    /// Known once the function is registered.
+    name: Rc<OnceCell<String>>,
+    door: Option<Door>,
+}
+
+impl Guard {
+    /// Lets the call begin, if there is memory for it.
+    fn admit(&self, arguments: &[&mut Dynamic]) -> RhaiResultOf<()> {
+        if memory::is_nearly_over() && memory::is_still_nearly_over() {
+            return Err(raise(memory::used_up()));
+        }
+        match self.door {
+            Some(door) => door(arguments).map_err(raise),
+            None => Ok(()),
+        }
+    }
+
+    fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
+        match guard::attempt(|| memory::at_any_depth(call)) {
+            Ok(result) => result.map_err(catchable),
+            Err(panic) => {
+                let name = self.name.get().map_or("a function", String::as_str);
+                Err(raise(panic.explain(&format!("`{}`", as_written(name)))))
+            }
+        }
+    }
+}
+
+/// The engine's names of property getters and setters, as scripts write them.
+fn as_written(name: &str) -> &str {
+    name.strip_prefix("get$")
+        .or_else(|| name.strip_prefix("set$"))
+        .unwrap_or(name)
+}
+
+/// What ends closures that a function calls for want of memory, an error that `catch` does not see, is an error of the
+/// function, which it does.
+fn catchable(failure: Box<EvalAltResult>) -> Box<EvalAltResult> {
+    use EvalAltResult as E;
+    match *failure {
+        E::ErrorTerminated(token, position) if token.is::<Error>() => E::ErrorRuntime(token, position).into(),
+        E::ErrorInFunctionCall(function, source, inner, position) => {
+            E::ErrorInFunctionCall(function, source, catchable(inner), position).into()
+        }
+        other => other.into(),
+    }
+}
+
+/// A function that `#[export_module]` made.
+struct Plugin<P> {
+    guard: Guard,
+    function: P,
+}
+
+impl<P: std::ops::Deref<Target: PluginFunc>> PluginFunc for Plugin<P> {
+    fn call(&self, context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]) -> RhaiResult {
+        self.guard.admit(arguments)?;
+        self.guard.caught(|| self.function.call(context, arguments))
+    }
+
+    fn is_method_call(&self) -> bool {
+        self.function.is_method_call()
+    }
+
+    fn has_context(&self) -> bool {
+        self.function.has_context()
+    }
+
+    fn is_pure(&self) -> bool {
+        self.function.is_pure()
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.function.is_volatile()
+    }
+}

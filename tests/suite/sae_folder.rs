@@ -1,0 +1,136 @@
+//! The folder of a run and its checkpoints: what was altered, lost or removed is missed, and nothing is made up.
+
+use std::path::{Path, PathBuf};
+
+use saescript::config::Value;
+use saescript::error::Result;
+use saescript::event::{Control, Event, Observer, RunContext};
+use saescript::train::{FitOptions, FitOutcome};
+use serde_json::json;
+
+use super::sae_fit::{Synthetic, bytes, dictionary, fit, trainer};
+
+/// A trained run in `folder`, and its checkpoint of step 10.
+fn trained(folder: &Path) -> PathBuf {
+    let mut sae = dictionary(json!({}));
+    fit(
+        &mut trainer(folder, json!({})),
+        &mut sae,
+        &mut Synthetic::new(100),
+    )
+    .expect("trained");
+    folder.join("checkpoints/step_10")
+}
+
+fn went_on(checkpoint: &Path, folder: &Path) -> Result<FitOutcome> {
+    let mut sae = dictionary(json!({}));
+    let mut resumed = trainer(folder, json!({"from_pretrained_path": checkpoint}));
+    fit(&mut resumed, &mut sae, &mut Synthetic::new(100))
+}
+
+#[test]
+fn an_altered_checkpoint_is_refused_and_the_file_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let checkpoint = trained(folder.path());
+    let names = [
+        "sae_weights.safetensors",
+        "config.json",
+        "trainer.json",
+        "trainer_state.safetensors",
+        "synthetic",
+    ];
+    for name in names {
+        let path = checkpoint.join(name);
+        let whole = bytes(&path);
+        let mut flipped = whole.clone();
+        // A digit or a bit of a number: what is left is still a file of its kind.
+        let at = flipped.iter().rposition(u8::is_ascii_digit).expect("a digit");
+        flipped[at] ^= 1;
+        for damaged in [&flipped[..], &whole[..whole.len() - 1]] {
+            std::fs::write(&path, damaged).expect("written");
+            let error = went_on(&checkpoint, folder.path()).expect_err(name).to_string();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        went_on(&checkpoint, folder.path()).expect_err("a file is missing");
+        std::fs::write(&path, whole).expect("written");
+    }
+    let list = checkpoint.join("checksums.json");
+    std::fs::write(&list, "").expect("written");
+    let error = went_on(&checkpoint, folder.path())
+        .expect_err("damaged")
+        .to_string();
+    assert!(
+        error.contains("the list of checksums") && error.contains("is damaged"),
+        "{error}"
+    );
+    // Checkpoints from before there were checksums go on.
+    std::fs::remove_file(&list).expect("removed");
+    went_on(&checkpoint, folder.path()).expect("goes on");
+}
+
+#[test]
+fn metrics_that_were_lost_are_not_made_up() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let checkpoint = trained(folder.path());
+    let metrics = folder.path().join("metrics.jsonl");
+    std::fs::write(&metrics, "{}\n").expect("written");
+    let error = went_on(&checkpoint, folder.path()).expect_err("lost").to_string();
+    assert!(error.contains("has 3 bytes, but had"), "{error}");
+    assert_eq!(bytes(&metrics), b"{}\n", "it is left as it was");
+    std::fs::remove_file(&metrics).expect("removed");
+    went_on(&checkpoint, folder.path()).expect_err("lost");
+    // Another folder begins a file of its own.
+    let other = tempfile::tempdir().expect("a temporary folder");
+    went_on(&checkpoint, other.path()).expect("goes on");
+    let text = String::from_utf8(bytes(other.path().join("metrics.jsonl"))).expect("text");
+    let first: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(first["step"], 14, "{text}");
+}
+
+/// Does something to the folder at a step.
+struct Meddling(u64, Box<dyn Fn() + Send>);
+
+impl Observer for Meddling {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        if let Event::TaskAdvanced { done, .. } = event
+            && *done == self.0
+        {
+            (self.1)();
+        }
+        Ok(Control::Continue)
+    }
+}
+
+#[test]
+fn a_folder_that_is_removed_or_replaced_while_training_is_missed() {
+    let replace = |path: &Path| {
+        std::fs::remove_file(path.join("metrics.jsonl")).expect("removed");
+        std::fs::write(path.join("metrics.jsonl"), "other").expect("written");
+    };
+    let remove = |path: &Path| std::fs::remove_dir_all(path).expect("removed");
+    let meddlings: [(fn(&Path), bool); 2] = [(replace, true), (remove, false)];
+    for (meddle, remains) in meddlings {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("run");
+        let context = RunContext::default();
+        let meant = path.clone();
+        context
+            .events
+            .add(Box::new(Meddling(9, Box::new(move || meddle(&meant)))));
+        let error = trainer(&path, json!({}))
+            .fit(
+                &mut dictionary(json!({})),
+                &mut Synthetic::new(100),
+                &context,
+                FitOptions::default(),
+            )
+            .expect_err("missed")
+            .to_string();
+        assert!(
+            error.contains("metrics.jsonl") && error.contains("removed or replaced"),
+            "{error}"
+        );
+        assert_eq!(path.exists(), remains, "nothing is made again");
+    }
+}
