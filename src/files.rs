@@ -81,7 +81,7 @@ pub fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
         require_regular(found.file_type())?;
     }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

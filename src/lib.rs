@@ -14,6 +14,7 @@
 //! text                         data sets and tokenizers
 //! hub | store                  files of a hub | of web servers and object stores
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
+//! fingerprint | identity | lock   what decides a run's numbers | what files hold | folders in use
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
 //! atomic                       files written whole
 //! files | guard                regular files, opened to be read | panics turned into errors
@@ -33,7 +34,10 @@ pub mod eval;
 pub mod event;
 pub mod files;
 pub mod guard;
+pub mod fingerprint;
 pub mod hub;
+pub mod identity;
+pub mod lock;
 pub mod memory;
 pub mod model;
 pub mod repl;

@@ -6,37 +6,48 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::stats::StreamStats;
 use super::stream::{Batch, BatchStream};
-use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 
 /// Changes batches on their way out, e.g. a closure of a script.
 pub type BatchMap = Box<dyn FnMut(Batch) -> Result<Batch>>;
 
+/// Finds out what decides a stream's batches, when that is asked for: it takes reading files.
+pub(super) type FingerprintFn = Box<dyn Fn() -> Result<Fingerprint>>;
+
+/// One of the changes that batches go through.
+struct Mapping {
+    map: BatchMap,
+    /// What tells it from others, where that is known.
+    source: Option<String>,
+}
+
 /// Batches of activations, made or read as they are asked for.
 pub struct ActivationStream {
     engine: Box<dyn Engine>,
-    maps: Vec<BatchMap>,
+    maps: Vec<Mapping>,
     batch_size: usize,
-    settings: Value,
+    fingerprint: FingerprintFn,
     started: Option<Instant>,
     stats: StreamStats,
 }
 
 impl ActivationStream {
-    pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, settings: Value) -> Self {
+    pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, fingerprint: FingerprintFn) -> Self {
         ActivationStream {
             engine,
             maps: Vec::new(),
             batch_size,
-            settings,
+            fingerprint,
             started: None,
             stats: StreamStats::default(),
         }
     }
 
-    /// Has every batch go through `map` before it is handed out; several are applied in the order given.
-    pub fn map(&mut self, map: BatchMap) {
-        self.maps.push(map);
+    /// Has every batch go through `map` before it is handed out; several are applied in the order given. `source` tells
+    /// `map` from others, e.g. by its source text; a stream with maps that nothing tells apart cannot be compared whole.
+    pub fn map(&mut self, map: BatchMap, source: Option<String>) {
+        self.maps.push(Mapping { map, source });
     }
 
     /// What has been done so far, how fast, and where the time went.
@@ -53,8 +64,8 @@ impl ActivationStream {
         };
         if !self.maps.is_empty() {
             let start = Instant::now();
-            for map in &mut self.maps {
-                batch = map(batch)?;
+            for mapping in &mut self.maps {
+                batch = (mapping.map)(batch)?;
             }
             self.stats.mapping += start.elapsed();
         }
@@ -77,8 +88,16 @@ impl BatchStream for ActivationStream {
         Some(self.batch_size)
     }
 
-    fn settings(&self) -> Option<Value> {
-        Some(self.settings.clone())
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprint = (self.fingerprint)()?;
+        for (index, mapping) in self.maps.iter().enumerate() {
+            let key = format!("activation_stream.map[{index}]");
+            match &mapping.source {
+                Some(source) => fingerprint.set(key, source.as_str().into()),
+                None => fingerprint.set_unverified(key, "a closure of a script"),
+            }
+        }
+        Ok(fingerprint)
     }
 
     fn save_state(&mut self, folder: &Path) -> Result<()> {

@@ -175,30 +175,13 @@ impl Engine for AheadEngine {
         self.command(Order::Save(folder.to_path_buf()))?;
         self.forget_interruptions();
         let ready: Vec<Batch> = self.ready.iter().flatten().map(Batch::share).collect();
-        let state = SavedState {
-            rows: ready.iter().map(Batch::rows).collect(),
-        };
-        state_file::write(folder, STATE_FILE, &state)?;
-        match ready.is_empty() {
-            true => Ok(()),
-            false => saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(&ready)?),
-        }
+        write_ready(folder, &ready)
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
         self.command(Order::Restore(folder.to_path_buf()))?;
-        let state: SavedState = state_file::read(folder, STATE_FILE)?;
-        if state.rows.is_empty() {
-            return Ok(());
-        }
-        let total = state.rows.iter().sum();
-        let rows = saved_rows::read(&folder.join(ROWS_FILE), total, self.device)
-            .context("restoring the batches that were ready")?;
-        let mut start = 0;
-        for count in state.rows {
-            self.ready.push_back(Ok(rows.narrow(start, count)?));
-            start += count;
-        }
+        self.ready
+            .extend(read_ready(folder, self.device)?.into_iter().map(Ok));
         Ok(())
     }
 
@@ -221,6 +204,86 @@ impl Drop for AheadEngine {
             let _ = thread.join();
         }
     }
+}
+
+/// An engine without a thread. It goes on from what a stream saved that had batches ready, which come first.
+pub(super) struct DirectEngine {
+    engine: Box<dyn Engine>,
+    ready: VecDeque<Batch>,
+    device: Device,
+}
+
+impl DirectEngine {
+    /// `engine`, which gives batches on `device`.
+    pub(super) fn new(engine: Box<dyn Engine>, device: Device) -> Self {
+        DirectEngine {
+            engine,
+            ready: VecDeque::new(),
+            device,
+        }
+    }
+}
+
+impl Engine for DirectEngine {
+    fn next(&mut self) -> Result<Option<Batch>> {
+        match self.ready.pop_front() {
+            Some(batch) => Ok(Some(batch)),
+            None => self.engine.next(),
+        }
+    }
+
+    fn save(&mut self, folder: &Path) -> Result<()> {
+        self.engine.save(folder)?;
+        let ready: Vec<Batch> = self.ready.iter().map(Batch::share).collect();
+        match ready.is_empty() {
+            true => Ok(()),
+            false => write_ready(folder, &ready),
+        }
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        self.engine.restore(folder)?;
+        self.ready = read_ready(folder, self.device)?.into();
+        Ok(())
+    }
+
+    fn add_stats(&self, stats: &mut StreamStats) {
+        self.engine.add_stats(stats);
+        stats.batches_ready = self.ready.len();
+    }
+}
+
+/// Saves batches that were made and not handed out.
+fn write_ready(folder: &Path, ready: &[Batch]) -> Result<()> {
+    let state = SavedState {
+        rows: ready.iter().map(Batch::rows).collect(),
+    };
+    state_file::write(folder, STATE_FILE, &state)?;
+    match ready.is_empty() {
+        true => Ok(()),
+        false => saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(ready)?),
+    }
+}
+
+/// The batches that [`write_ready`] saved; none where the stream made none ahead.
+fn read_ready(folder: &Path, device: Device) -> Result<Vec<Batch>> {
+    if !folder.join(STATE_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    let state: SavedState = state_file::read(folder, STATE_FILE)?;
+    if state.rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let total = state.rows.iter().sum();
+    let rows = saved_rows::read(&folder.join(ROWS_FILE), total, device)
+        .context("restoring the batches that were ready")?;
+    let mut start = 0;
+    let one = |count: usize| {
+        let batch = rows.narrow(start, count)?;
+        start += count;
+        Ok(batch)
+    };
+    state.rows.into_iter().map(one).collect()
 }
 
 /// Fills orders until there are no more.

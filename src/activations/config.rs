@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::source::ActivationFactorySource;
-use crate::config::Config;
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::DType;
 
 /// What the items of a factory's stream are.
@@ -73,6 +74,11 @@ impl Config for BufferShuffleConfig {
             None => Ok(()),
         }
     }
+}
+
+impl Identified for BufferShuffleConfig {
+    const DECIDES: &'static [&'static str] = &["perm_seed"];
+    const FREE: &'static [&'static str] = &["generator_device"];
 }
 
 /// Sources, shapes, batching and shuffling of an activation stream.
@@ -174,10 +180,52 @@ impl Config for ActivationFactoryConfig {
                 Error::input("activations are held in a floating-point dtype").under("override_dtype")
             );
         }
-        match &self.buffer_shuffle {
-            Some(shuffle) => shuffle.validate().map_err(|error| error.under("buffer_shuffle")),
-            None => Ok(()),
+        let Some(shuffle) = &self.buffer_shuffle else {
+            return Ok(());
+        };
+        shuffle
+            .validate()
+            .map_err(|error| error.under("buffer_shuffle"))?;
+        match self.buffer_size {
+            Some(_) => Ok(()),
+            None => Err(Error::input("there is no buffer to shuffle, so nothing would be shuffled")
+                .hint("give `buffer_size`, the rows that are mixed at a time, or leave `buffer_shuffle` out")
+                .under("buffer_shuffle")),
         }
+    }
+}
+
+impl Identified for ActivationFactoryConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "sources",
+        "target",
+        "hook_points",
+        "batch_size",
+        "context_size",
+        "packed",
+        "model_batch_size",
+        "override_dtype",
+        "buffer_size",
+        "buffer_shuffle",
+        "ignore_token_ids",
+    ];
+    const FREE: &'static [&'static str] = &["num_workers", "prefetch"];
+
+    /// Without sources and shuffling, which are tables of their own.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut config = self.clone();
+        config.hook_points.sort();
+        if let Some(ids) = &mut config.ignore_token_ids {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        let mut fields = match to_value(&config)? {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.shift_remove("sources");
+        fields.shift_remove("buffer_shuffle");
+        Ok(fields)
     }
 }
 

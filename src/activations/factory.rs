@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::json;
-
-use super::activation_stream::ActivationStream;
-use super::ahead::AheadEngine;
+use super::activation_stream::{ActivationStream, FingerprintFn};
+use super::ahead::{AheadEngine, DirectEngine};
 use super::cache::cached_engine;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use super::engine::Engine;
+use super::fingerprint::Origins;
 use super::forward::{Forward, SpecialIds};
 use super::live::LiveEngine;
 use super::model::{ActivationModel, Encoder};
 use super::source::{ActivationFactoryActivationsSource, ActivationFactorySource};
 use super::sources::SourceOpener;
-use crate::config::{Config, Value, to_value};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{RunContext, StopFlag};
 use crate::tensor::Device;
@@ -81,12 +80,19 @@ impl ActivationFactory {
                 ActivationFactorySource::Dataset(_) => None,
             })
             .collect();
-        let settings = self.settings(&inputs)?;
+        let fingerprint = self.fingerprint_later(&inputs, context);
         let engine: Box<dyn Engine> = match caches {
-            Some(caches) => Box::new(cached_engine(&self.config, &caches, context)?),
+            Some(caches) => {
+                if self.config.packed {
+                    context
+                        .events
+                        .warn("`packed` does nothing: cached activations are read as they were written")?;
+                }
+                Box::new(cached_engine(&self.config, &caches, context)?)
+            }
             None => self.live_engine(inputs, context)?,
         };
-        Ok(ActivationStream::new(engine, self.config.batch_size, settings))
+        Ok(ActivationStream::new(engine, self.config.batch_size, fingerprint))
     }
 
     /// The engine that runs the model.
@@ -141,7 +147,7 @@ impl ActivationFactory {
             given_up.clone(),
         )?;
         match self.config.prefetch.unwrap_or_else(|| batches_ahead(device)) {
-            0 => Ok(Box::new(engine)),
+            0 => Ok(Box::new(DirectEngine::new(Box::new(engine), device))),
             ahead => Ok(Box::new(AheadEngine::start(
                 Box::new(engine),
                 ahead,
@@ -151,24 +157,18 @@ impl ActivationFactory {
         }
     }
 
-    /// What decides the stream's content: the configuration without what only decides its speed, the model, the data.
-    fn settings(&self, inputs: &Inputs) -> Result<Value> {
-        let mut factory = to_value(&self.config)?;
-        if let Value::Object(factory) = &mut factory {
-            factory.remove("num_workers");
-            factory.remove("prefetch");
-        }
-        let datasets: BTreeMap<&String, &str> = inputs
-            .datasets
-            .iter()
-            .map(|(name, dataset)| (name, dataset.name()))
-            .collect();
-        Ok(json!({
-            "model_name": inputs.model_name,
-            "datasets": datasets,
-            "shard": inputs.shard,
-            "activation_factory": factory,
-        }))
+    /// What will tell what decides the batches of a stream from `inputs`.
+    fn fingerprint_later(&self, inputs: &Inputs, context: &RunContext) -> FingerprintFn {
+        let (factory, inputs, context) = (self.clone(), inputs.clone(), context.clone());
+        Box::new(move || {
+            let model = inputs.model.as_ref().map(|model| model.fingerprint());
+            let origins = Origins {
+                model: model.transpose()?,
+                model_name: inputs.model_name.as_deref(),
+                datasets: Some(&inputs.datasets),
+            };
+            factory.fingerprint(origins, &context)
+        })
     }
 
     fn check_datasets(&self, inputs: &Inputs) -> Result<()> {

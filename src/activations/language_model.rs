@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::model::{ActivationModel, Encoder};
 use crate::error::Result;
+use crate::fingerprint::Fingerprint;
 use crate::model::LanguageModel;
 use crate::tensor::{Device, Tensor};
 
@@ -19,6 +20,10 @@ impl ActivationModel for LanguageModel {
 
     fn device(&self) -> Device {
         LanguageModel::device(self)
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        LanguageModel::fingerprint(self)
     }
 
     fn encoder(&self) -> Arc<dyn Encoder> {

@@ -14,6 +14,7 @@ mod config;
 mod draws;
 mod engine;
 mod factory;
+mod fingerprint;
 mod forward;
 mod language_model;
 mod live;
@@ -36,6 +37,7 @@ pub use cache::{
 };
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};
+pub use fingerprint::Origins;
 pub use model::{ActivationModel, Encoder};
 pub use source::{
     ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor};
 
 /// A model whose activations can be taken, from another thread than the one that loaded it.
@@ -19,6 +20,16 @@ pub trait ActivationModel: Send + Sync {
 
     /// Where the model computes.
     fn device(&self) -> Device;
+
+    /// What decides its numbers.
+    ///
+    /// # Errors
+    /// Its files cannot be read.
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.set_unverified("weights", "a model of unknown origin");
+        Ok(fingerprint)
+    }
 
     /// Its tokenizer, which several threads use at once.
     fn encoder(&self) -> Arc<dyn Encoder>;

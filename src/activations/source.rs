@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
 /// Texts or token sequences that a language model turns into activations.
@@ -190,6 +191,30 @@ impl Config for ActivationFactoryActivationsSource {
         }
         Ok(())
     }
+}
+
+impl Identified for ActivationFactoryDatasetSource {
+    const DECIDES: &'static [&'static str] = &[
+        "type",
+        "name",
+        "is_dataset_tokenized",
+        "prepend_bos",
+        "sample_weights",
+    ];
+    const FREE: &'static [&'static str] = &[];
+}
+
+/// Where the cache lies does not matter; what it holds is told by its index.
+impl Identified for ActivationFactoryActivationsSource {
+    const DECIDES: &'static [&'static str] = &[
+        "type",
+        "name",
+        "dtype",
+        "passes",
+        "chunk_shuffle_seed",
+        "sample_weights",
+    ];
+    const FREE: &'static [&'static str] = &["path", "device", "num_workers", "prefetch"];
 }
 
 fn check_name_and_weight(name: &str, weight: f64) -> Result<()> {

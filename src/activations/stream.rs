@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 use crate::tensor::Tensor;
 
 /// One item of an activation stream.
@@ -66,10 +67,14 @@ pub trait BatchStream {
         None
     }
 
-    /// All that the batches depend on, as plain data, where it is known: a cache of them is only continued by a
-    /// stream of the same settings.
-    fn settings(&self) -> Option<Value> {
-        None
+    /// What decides the batches: work on them only goes on with a stream that is made of the same.
+    ///
+    /// # Errors
+    /// Files that it is made from cannot be read.
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut fingerprint = Fingerprint::new();
+        fingerprint.set_unverified("activation_stream", "batches of unknown origin");
+        Ok(fingerprint)
     }
 
     /// Writes into `folder` all that is needed to go on exactly here.

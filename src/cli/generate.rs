@@ -3,23 +3,26 @@
 use serde_json::json;
 
 use super::interrupt;
-use super::{ConfigArguments, ProgressArguments};
+use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use crate::error::Result;
 use crate::report::Printer;
-use crate::runner::{GenerateActivationsSettings, forecast_generation, generate_activations};
+use crate::runner::{
+    GenerateActivationsSettings, GenerateOptions, forecast_generation, generate_activations,
+};
 
 /// Write a language model's activations to disk as a configuration file says
 ///
 /// The file (.toml, .json or .yaml) holds the fields of GenerateActivationsSettings; `saescript doc
 /// GenerateActivationsSettings` lists them. A generation that was interrupted goes on where it stopped when the same
-/// command is given again; a folder that holds other activations is refused.
+/// command is given again; a folder that was begun with other settings, another model or other data is refused.
 ///
 /// Exit code: 0 written, 1 the run failed, 2 the settings or data are wrong, 130 interrupted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript generate generate.toml
   saescript generate generate.toml --set total_tokens=1_000_000 --set override_dtype=float16
-  saescript generate generate.toml --dry-run       # what it would take")]
+  saescript generate generate.toml --dry-run       # what it would take
+  saescript generate generate.toml --set total_tokens=9e6 --allow-change total_tokens")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
@@ -29,6 +32,8 @@ pub(super) struct Arguments {
     /// Check the settings and the model and say what the activations would take, then stop
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    allowances: AllowanceArguments,
     /// Write what came of it as one JSON object
     #[arg(long)]
     json: bool,
@@ -58,7 +63,11 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         }
         return Ok(0);
     }
-    let written = generate_activations(&settings, &context).map_err(|error| document.locate(error))?;
+    let options = GenerateOptions {
+        allow_change: arguments.allowances.get(),
+    };
+    let written =
+        generate_activations(&settings, &options, &context).map_err(|error| document.locate(error))?;
     if arguments.json {
         let facts = json!({
             "folder": settings.output_dir,

@@ -22,6 +22,7 @@ pub use self::stack::on_large_stack;
 use crate::config::Document;
 use crate::error::{Error, Result};
 use crate::event::{Metrics, RunContext, StopFlag};
+use crate::fingerprint::Allowances;
 use crate::memory;
 use crate::report::{Printer, Progress, Table, visible};
 use crate::script::Host;
@@ -143,6 +144,20 @@ impl ConfigArguments {
             document.set(change)?;
         }
         Ok(document)
+    }
+}
+
+/// What may have changed since the work was begun.
+#[derive(Debug, clap::Args)]
+struct AllowanceArguments {
+    /// Go on although this setting, e.g. `trainer.lr`, is not what the work was begun with; may be given several times
+    #[arg(long, value_name = "KEY")]
+    allow_change: Vec<String>,
+}
+
+impl AllowanceArguments {
+    fn get(&self) -> Allowances {
+        Allowances::new(self.allow_change.iter().cloned())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::interrupt;
-use super::{ConfigArguments, ProgressArguments, metrics_table};
+use super::{AllowanceArguments, ConfigArguments, ProgressArguments, metrics_table};
 use crate::error::{Fault, Result};
 use crate::report::Printer;
 use crate::runner::{TrainOptions, TrainSAESettings, forecast, train_sae};
@@ -21,13 +21,17 @@ use crate::train::FitOutcome;
   saescript train train.toml
   saescript train train.toml --set trainer.lr=3e-4 --set sae.expansion_factor=16
   saescript train train.toml --resume          # go on from the newest checkpoint
+  saescript train train.toml --resume --set trainer.lr=1e-4 --allow-change trainer.lr
   saescript train train.toml --dry-run         # what it would cost")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Go on from the newest checkpoint in the run's folder; begin anew where there is none
+    /// Go on from the newest checkpoint in the run's folder; begin anew where there is none. Settings, model and data must
+    /// be those it was begun with, but for its length and what is logged and kept
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    allowances: AllowanceArguments,
     /// Check the settings and say what the run would cost, then stop
     #[arg(long)]
     dry_run: bool,
@@ -51,6 +55,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     interrupt::install(context.stop.clone(), printer.clone())?;
     let options = TrainOptions {
         resume: arguments.resume,
+        allow_change: arguments.allowances.get(),
         ..TrainOptions::default()
     };
     let report = train_sae(&settings, &options, &context).map_err(|error| document.locate(error))?;

@@ -7,6 +7,7 @@ use super::activation::ActFn;
 use super::norm::NormActivation;
 use crate::config::{self, Config, Map, Value};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
 /// Keys that say how to load or run a dictionary here, not what it is; not saved.
@@ -87,11 +88,11 @@ fn yes() -> bool {
 }
 
 fn default_top_k() -> i64 {
-    50
+    SAEConfig::DEFAULT_TOP_K
 }
 
 fn default_window() -> f64 {
-    2.0
+    SAEConfig::DEFAULT_WINDOW
 }
 
 fn default_dtype() -> DType {
@@ -99,6 +100,11 @@ fn default_dtype() -> DType {
 }
 
 impl SAEConfig {
+    /// `top_k`, if nothing is said.
+    pub const DEFAULT_TOP_K: i64 = 50;
+    /// `jumprelu_threshold_window`, if nothing is said.
+    pub const DEFAULT_WINDOW: f64 = 2.0;
+
     /// Number of latents.
     pub fn d_sae(&self) -> i64 {
         let by_factor = |factor: f64| latents(self.d_model, factor);
@@ -250,6 +256,32 @@ fn smallest_factor(d_model: i64, d_sae: i64) -> f64 {
         factor = factor.next_down();
     }
     factor
+}
+
+/// What a dictionary was begun with is told by what its files hold.
+impl Identified for SAEConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "sae_type",
+        "hook_point_in",
+        "hook_point_out",
+        "d_model",
+        "d_sae",
+        "use_decoder_bias",
+        "use_glu_encoder",
+        "act_fn",
+        "norm_activation",
+        "sparsity_include_decoder_norm",
+        "top_k",
+        "jumprelu_threshold_window",
+        "dtype",
+    ];
+    const FREE: &'static [&'static str] = &["sae_pretrained_name_or_path", "strict_loading", "device"];
+
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut fields = self.architecture()?;
+        fields.insert("dtype".into(), config::to_value(&self.dtype)?);
+        Ok(fields)
+    }
 }
 
 fn positive(what: &str, given: i64) -> Error {

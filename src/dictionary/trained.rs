@@ -11,6 +11,7 @@ use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::files::{SETTINGS_MOST, read_text};
+use crate::identity;
 use crate::tensor::DType;
 use crate::tensor::safetensors::{self, SafeFile};
 
@@ -69,6 +70,26 @@ pub(super) fn read_json(path: &Path) -> Result<Value> {
     serde_json::from_str(&text)
         .map_err(|error| Error::input(format!("this is not JSON: {error}")))
         .context(format!("while reading `{}`", path.display()))
+}
+
+impl SparseAutoEncoder {
+    /// What the weights and settings of a trained dictionary hold, in a line; `path` as
+    /// [`from_pretrained`](Self::from_pretrained) takes it.
+    ///
+    /// # Errors
+    /// No dictionary there; what the hub has to say.
+    pub fn identity(path: &Path, context: &RunContext) -> Result<String> {
+        let place = locate(path, context)?;
+        let weights = weights_file(&place)?;
+        let folder = match place.is_dir() {
+            true => place,
+            false => place.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        };
+        let settings = [SETTINGS_FILE, saelens::SETTINGS_FILE].map(|name| folder.join(name));
+        let mut files = vec![weights];
+        files.extend(settings.into_iter().find(|file| file.is_file()));
+        identity::of_files(&files)
+    }
 }
 
 impl Trained {

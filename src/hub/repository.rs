@@ -82,6 +82,11 @@ impl Repository {
         &self.id
     }
 
+    /// The commit that its files are from, once that is settled.
+    pub fn commit(&self) -> Option<&str> {
+        self.settled.get().map(|settled| settled.commit.as_str())
+    }
+
     /// The local path of `file`: from the cache, or downloaded into it.
     ///
     /// # Errors

@@ -48,12 +48,14 @@ pub fn set_limit(bytes: u64) {
     LIMIT.store(bytes.max(1), Ordering::Relaxed);
 }
 
-/// Bytes of memory that the process holds now. 0 where the system does not tell.
+/// Bytes of memory that the process holds now, without the pages of mapped files, which the system takes back when it
+/// needs them. 0 where the system does not tell.
 pub fn used() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let resident = text.split_ascii_whitespace().nth(1);
-    let pages: u64 = resident.and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * rustix::param::page_size() as u64
+    let mut pages = text.split_ascii_whitespace().skip(1);
+    let mut next = || pages.next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    let (resident, shared) = (next(), next());
+    resident.saturating_sub(shared) * rustix::param::page_size() as u64
 }
 
 /// What `used` bytes in use mean for the budget: they and a copy of all that lies on the heap.

@@ -6,6 +6,7 @@ mod config;
 mod decoder;
 mod ends;
 mod families;
+mod fingerprint;
 mod generate;
 mod hf_config;
 mod hf_rope;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
 /// Whose numbers a model gives under the hook names.
@@ -96,6 +97,37 @@ impl Config for LanguageModelConfig {
             .under("dtype"));
         }
         Ok(())
+    }
+}
+
+/// Which files these settings lead to is told by what the files hold.
+impl Identified for LanguageModelConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "max_length",
+        "backend",
+        "prepend_bos",
+        "bos_token_id",
+        "eos_token_id",
+        "pad_token_id",
+        "dtype",
+    ];
+    const FREE: &'static [&'static str] = &[
+        "model_name",
+        "model_from_pretrained_path",
+        "cache_dir",
+        "local_files_only",
+        "device",
+    ];
+
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut config = self.clone();
+        if config.backend == Backend::Auto {
+            config.backend = Backend::TransformerLens;
+        }
+        match to_value(&config)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Ok(Map::new()),
+        }
     }
 }
 

@@ -31,16 +31,8 @@ impl WeightFiles {
     /// # Errors
     /// There are none, one is broken, or the index names a file that is not there.
     pub(super) fn open(folder: &Path) -> Result<Self> {
-        let single = folder.join(SINGLE_FILE);
-        let index = folder.join(SHARD_INDEX);
-        let (paths, listed): (Vec<PathBuf>, bool) = if single.is_file() {
-            (vec![single], false)
-        } else if index.is_file() {
-            let names = shard_names(&index)?;
-            (names.iter().map(|name| folder.join(name)).collect(), true)
-        } else {
-            return Err(no_weights(folder));
-        };
+        let paths = weight_paths(folder)?;
+        let listed = !folder.join(SINGLE_FILE).is_file();
         let read = |path: &PathBuf| {
             safetensors::read(path).map_err(|error| match listed {
                 true => error.context(format!("{SHARD_INDEX} lists it")),
@@ -95,6 +87,23 @@ impl WeightFiles {
             .hint("the weights and config.json belong to different models"));
         }
         file.tensor(name, device, Some(DType::from(kind)))
+    }
+}
+
+/// The weight files in `folder`, in order.
+///
+/// # Errors
+/// There are none, or the list of them is broken.
+pub(super) fn weight_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let single = folder.join(SINGLE_FILE);
+    let index = folder.join(SHARD_INDEX);
+    if single.is_file() {
+        Ok(vec![single])
+    } else if index.is_file() {
+        let names = shard_names(&index)?;
+        Ok(names.iter().map(|name| folder.join(name)).collect())
+    } else {
+        Err(no_weights(folder))
     }
 }
 

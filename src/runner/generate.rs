@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationFactoryDatasetSource, ActivationFactorySource,
     ActivationFactoryTarget, ActivationWriter, ActivationWriterConfig, BufferShuffleConfig, CacheFormat,
-    Inputs, Written, readable_bytes,
+    Inputs, Origins, Written, readable_bytes,
 };
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
+use crate::fingerprint::{Allowances, Fingerprint, Identified, Names};
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::tensor::{DType, DeviceSpec};
 use crate::text::{Dataset, DatasetConfig};
@@ -129,6 +130,31 @@ impl Config for GenerateActivationsSettings {
     }
 }
 
+/// Its fields are compared under the names of what they become: the factory's, the writer's, the model's.
+impl Identified for GenerateActivationsSettings {
+    const DECIDES: &'static [&'static str] = &[
+        "model",
+        "model_name",
+        "dataset",
+        "dataset_name",
+        "hook_points",
+        "target",
+        "model_batch_size",
+        "batch_size",
+        "buffer_size",
+        "buffer_shuffle",
+        "total_tokens",
+        "context_size",
+        "packed",
+        "n_samples_per_chunk",
+        "format",
+        "n_shards",
+        "ignore_token_ids",
+        "override_dtype",
+    ];
+    const FREE: &'static [&'static str] = &["output_dir", "num_workers", "start_shard", "device_type"];
+}
+
 impl GenerateActivationsSettings {
     fn factory(&self) -> ActivationFactoryConfig {
         let source = ActivationFactoryDatasetSource::named(&self.dataset_name);
@@ -194,16 +220,36 @@ impl GenerateActivationsSettings {
         })
     }
 
+    /// The data set whole, of which each shard generates its part.
     fn dataset(&self, context: &RunContext) -> Result<Dataset> {
         let config = self.dataset.clone().unwrap_or_else(|| DatasetConfig {
             dataset_name_or_path: self.dataset_name.clone(),
             ..DatasetConfig::default()
         });
-        let dataset = Dataset::load(&config, context).under("dataset")?;
-        match self.shard()? {
-            Some((shard, n_shards)) => dataset.shard(n_shards.into(), shard.into()),
-            None => Ok(dataset),
-        }
+        Dataset::load(&config, context).under("dataset")
+    }
+
+    /// What decides the numbers, all shards together.
+    fn fingerprint(&self, dataset: &Dataset, context: &RunContext) -> Result<Fingerprint> {
+        let datasets = BTreeMap::from([(self.dataset_name.clone(), dataset.clone())]);
+        let origins = Origins {
+            model: Some(self.model().fingerprint(context).under("model")?),
+            model_name: Some(&self.model_name),
+            datasets: Some(&datasets),
+        };
+        ActivationFactory::new(self.factory())?.fingerprint(origins, context)
+    }
+
+    /// What these settings call the keys of a fingerprint.
+    fn names(&self) -> Names {
+        Names::of([
+            (format!("datasets.{}.", self.dataset_name).as_str(), "dataset."),
+            ("activation_factory.sources[0].name", "dataset_name"),
+            ("activation_factory.sources", "activation_factory.sources"),
+            ("activation_factory.", ""),
+            ("writer.total_generating_tokens", "total_tokens"),
+            ("writer.", ""),
+        ])
     }
 }
 
@@ -222,16 +268,41 @@ fn rank(variable: &str, default: u32) -> Result<u32> {
     }
 }
 
+/// What a generation may be told besides its settings.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    /// Settings that may differ from those that the folder was begun with.
+    pub allow_change: Allowances,
+}
+
 /// Generates activations as the settings say and writes them into `output_dir`. A folder in which the same generation
-/// was interrupted is completed.
+/// was interrupted is completed; it is compared with these settings, model and data before anything else is done.
 ///
 /// # Errors
-/// Settings that make no sense; a model or data that cannot be read; a folder with chunks of another generation; too
-/// little disk space.
-pub fn generate_activations(settings: &GenerateActivationsSettings, context: &RunContext) -> Result<Written> {
+/// Settings that make no sense; a model or data that cannot be read; a folder that is in use, or was begun with other
+/// settings; too little disk space.
+pub fn generate_activations(
+    settings: &GenerateActivationsSettings,
+    options: &GenerateOptions,
+    context: &RunContext,
+) -> Result<Written> {
     settings.validate()?;
-    let model = LanguageModel::load(&settings.model(), context).under("model")?;
     let dataset = settings.dataset(context)?;
+    let mut writer = ActivationWriter::new(settings.writer(settings.tokens_here()?))?
+        .made_from(settings.fingerprint(&dataset, context)?, settings.names())
+        .allowing(options.allow_change.clone());
+    let shard = settings.shard()?;
+    if let Some((shard, n_shards)) = shard {
+        writer = writer.in_shards(shard, n_shards);
+    }
+    if let Some(complete) = writer.look(context)? {
+        return Ok(complete);
+    }
+    let model = LanguageModel::load(&settings.model(), context).under("model")?;
+    let dataset = match shard {
+        Some((shard, n_shards)) => dataset.shard(n_shards.into(), shard.into())?,
+        None => dataset,
+    };
     let inputs = Inputs {
         model: Some(Arc::new(model)),
         model_name: Some(settings.model_name.clone()),
@@ -239,10 +310,6 @@ pub fn generate_activations(settings: &GenerateActivationsSettings, context: &Ru
         ..Inputs::default()
     };
     let mut stream = ActivationFactory::new(settings.factory())?.process(inputs, context)?;
-    let mut writer = ActivationWriter::new(settings.writer(settings.tokens_here()?))?;
-    if let Some((shard, n_shards)) = settings.shard()? {
-        writer = writer.in_shards(shard, n_shards);
-    }
     writer.process(&mut stream, context)
 }
 

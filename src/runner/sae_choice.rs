@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::config::{Config, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
 /// A trained dictionary to go on with.
@@ -42,6 +43,12 @@ impl Config for PretrainedSAE {
             false => Ok(()),
         }
     }
+}
+
+/// What the dictionary is, is told by its files.
+impl Identified for PretrainedSAE {
+    const DECIDES: &'static [&'static str] = &["dtype"];
+    const FREE: &'static [&'static str] = &["pretrained_name_or_path", "strict_loading", "device"];
 }
 
 /// An architecture for a fresh dictionary, or `{ pretrained_name_or_path = … }`.

@@ -9,6 +9,7 @@ use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 use crate::model::LanguageModelConfig;
 use crate::report::wandb::WandbConfig;
 use crate::tensor::DeviceSpec;
@@ -115,6 +116,30 @@ impl Config for TrainSAESettings {
         }
         self.validate_stream()
     }
+}
+
+/// Its tables are compared by their own fields.
+impl Identified for TrainSAESettings {
+    const DECIDES: &'static [&'static str] = &[
+        "sae",
+        "initializer",
+        "trainer",
+        "activation_factory",
+        "model",
+        "datasets",
+        "data_parallel_size",
+        "model_parallel_size",
+    ];
+    const FREE: &'static [&'static str] = &[
+        "sae_name",
+        "sae_series",
+        "wandb",
+        "tensorboard",
+        "model_name",
+        "eval",
+        "device_type",
+        "fold_activation_scale",
+    ];
 }
 
 impl TrainSAESettings {

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::evaluate::evaluation;
+use super::going_on::{began_with, compare, load, to_go_on};
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
+use super::wandb::{SharedRun, WANDB_RUN_ID, going_on, start_wandb};
 use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
-use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{SAEConfig, SparseAutoEncoder};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
+use crate::fingerprint::{Allowances, Fingerprint};
+use crate::lock::FolderLock;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::report::tensorboard::TensorBoard;
-use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 use crate::text::Dataset;
 use crate::train::{
     FitOptions, FitOutcome, Forecast, Initializer, InitializerInputs, Provenance, Trainer, list_checkpoints,
+    set_aside_earlier_run,
 };
 
 /// What a run may be told besides its settings.
@@ -26,6 +30,8 @@ use crate::train::{
 pub struct TrainOptions {
     /// Go on from the newest checkpoint in the run's folder; begin anew where there is none.
     pub resume: bool,
+    /// Settings that may differ from those that the run was begun with.
+    pub allow_change: Allowances,
     /// Further facts for `run.json`.
     pub facts: Map<String, Value>,
 }
@@ -55,23 +61,34 @@ pub fn train_sae(
 ) -> Result<TrainReport> {
     settings.validate()?;
     let folder = PathBuf::from(&settings.trainer.exp_result_path);
+    let lock = FolderLock::take(&folder, "training", context)?;
+    let newest = match options.resume {
+        true => list_checkpoints(&folder).pop(),
+        false => None,
+    };
+    let datasets = load_datasets(settings, context)?;
+    let began_with = began_with(settings, context)?;
+    compare(
+        settings,
+        options,
+        newest.as_ref(),
+        (&datasets, &began_with),
+        context,
+    )?;
     let model = settings
         .model
         .as_ref()
         .map(|model| LanguageModel::load(model, context).under("model"))
         .transpose()?;
-    let mut stream = open_stream(settings, model.as_ref(), context)?;
+    let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
     let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
-    let newest = match options.resume {
-        true => list_checkpoints(&folder).pop(),
-        false => None,
-    };
+    trainer.allow_change(options.allow_change.clone());
     let mut sae = match &newest {
         Some((step, path)) => {
             context
                 .events
                 .note(format!("going on from step {step}: {}", path.display()))?;
-            let mut sae = load(path, settings, context)?;
+            let mut sae = to_go_on(path, settings, context)?;
             trainer.continue_from(&mut sae, path)?;
             sae
         }
@@ -83,11 +100,16 @@ pub fn train_sae(
         }
         None => make(settings, &mut stream, model.as_ref(), context)?,
     };
+    let start = Start {
+        options,
+        began_with,
+        lock,
+    };
     let outcome = match trainer.is_finished() {
         true => FitOutcome::Finished,
         false => fit(
             settings,
-            options,
+            &start,
             &mut trainer,
             &mut sae,
             &mut stream,
@@ -104,6 +126,15 @@ pub fn train_sae(
         steps: trainer.steps_done(),
         metrics: trainer.metrics().clone(),
     })
+}
+
+/// What a run has before its first step.
+struct Start<'a> {
+    options: &'a TrainOptions,
+    /// What decided how the dictionary began.
+    began_with: Fingerprint,
+    /// Held until the last file is written.
+    lock: FolderLock,
 }
 
 /// What the run will cost, without loading anything.
@@ -129,19 +160,31 @@ pub fn forecast(settings: &TrainSAESettings) -> Result<Forecast> {
     Ok(Forecast::new(&sae, &settings.trainer, steps, rows))
 }
 
-/// Starts the stream of activations.
-fn open_stream(
-    settings: &TrainSAESettings,
-    model: Option<&LanguageModel>,
-    context: &RunContext,
-) -> Result<ActivationStream> {
+fn load_datasets(settings: &TrainSAESettings, context: &RunContext) -> Result<BTreeMap<String, Dataset>> {
     let mut datasets = BTreeMap::new();
     for (name, config) in settings.datasets.iter().flatten() {
+        let sources = &settings.activation_factory.sources;
+        if !sources.iter().any(|source| source.name() == name) {
+            context.events.warn(format!(
+                "no source of the activations reads the data set `{name}`"
+            ))?;
+            continue;
+        }
         let dataset = Dataset::load(config, context)
             .under(name.as_str())
             .under("datasets")?;
         datasets.insert(name.clone(), dataset);
     }
+    Ok(datasets)
+}
+
+/// Starts the stream of activations.
+fn open_stream(
+    settings: &TrainSAESettings,
+    model: Option<&LanguageModel>,
+    datasets: BTreeMap<String, Dataset>,
+    context: &RunContext,
+) -> Result<ActivationStream> {
     let named = settings.model_name.clone();
     let inputs = Inputs {
         model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
@@ -164,6 +207,11 @@ fn make(
     let cfg = match &settings.sae {
         SaeChoice::Fresh(cfg) => cfg,
         SaeChoice::Pretrained(trained) => {
+            if settings.initializer.is_some() {
+                context
+                    .events
+                    .warn("`initializer` does nothing here: the dictionary begins with trained weights")?;
+            }
             return load(Path::new(&trained.pretrained_name_or_path), settings, context).under("sae");
         }
     };
@@ -190,28 +238,9 @@ fn mlp_of<'a>(
     Some(Box::new(move |x| model.apply_mlp(layer, x)))
 }
 
-/// A trained dictionary, on the device and in the dtype that the settings say.
-fn load(path: &Path, settings: &TrainSAESettings, context: &RunContext) -> Result<SparseAutoEncoder> {
-    let mut options = match &settings.sae {
-        SaeChoice::Fresh(cfg) => LoadOptions {
-            device: cfg.device,
-            dtype: Some(cfg.dtype),
-            ..LoadOptions::default()
-        },
-        SaeChoice::Pretrained(trained) => LoadOptions {
-            device: trained.device,
-            dtype: trained.dtype,
-            strict_loading: trained.strict_loading,
-            ..LoadOptions::default()
-        },
-    };
-    options.context = context.clone();
-    SparseAutoEncoder::from_pretrained(path, &options)
-}
-
 fn fit(
     settings: &TrainSAESettings,
-    options: &TrainOptions,
+    start: &Start<'_>,
     trainer: &mut Trainer,
     sae: &mut SparseAutoEncoder,
     stream: &mut ActivationStream,
@@ -222,6 +251,9 @@ fn fit(
     let events = Events::new();
     events.add(Box::new(Relay(context.events.clone())));
     let folder = Path::new(&settings.trainer.exp_result_path);
+    if trainer.steps_done() == 0 {
+        set_aside_earlier_run(folder, &context.events)?;
+    }
     if settings.tensorboard {
         events.add(Box::new(TensorBoard::new(&folder.join("tensorboard"))));
     }
@@ -236,7 +268,7 @@ fn fit(
         Some(config) => start_wandb(config, &written, context)?,
         None => None,
     };
-    let mut facts = options.facts.clone();
+    let mut facts = start.options.facts.clone();
     let id = wandb.as_ref().map(SharedRun::id);
     if let Some(id) = id.or_else(|| asked?.wandb_run_id) {
         facts.insert(WANDB_RUN_ID.into(), id.into());
@@ -252,7 +284,9 @@ fn fit(
             facts,
         },
         events: Some(events),
-        on_step: None,
+        began_with: start.began_with.clone(),
+        lock: Some(start.lock.clone()),
+        ..FitOptions::default()
     };
     let outcome = trainer.fit(sae, stream, context, fit_options);
     if let Some(run) = wandb {
@@ -308,92 +342,5 @@ impl Observer for Relay {
 
     fn wants_distributions(&self) -> bool {
         self.0.wants_distributions()
-    }
-}
-
-/// A W&B run that observes the training and is finished after it.
-#[derive(Clone)]
-struct SharedRun(Arc<Mutex<WandbRun>>);
-
-impl SharedRun {
-    fn locked(&self) -> MutexGuard<'_, WandbRun> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn id(&self) -> String {
-        self.locked().id().to_string()
-    }
-
-    /// Logs the rows up to `step` that an earlier process may have been killed with before they were uploaded. The
-    /// engine leaves out those that the server has; offline they lie in the earlier process's folder.
-    fn catch_up(&self, metrics: &Path, step: u64) {
-        let mut run = self.locked();
-        if step == 0 || run.offline() {
-            return;
-        }
-        let text = std::fs::read_to_string(metrics).unwrap_or_default();
-        for line in text.lines() {
-            let Ok(Value::Object(mut row)) = serde_json::from_str(line) else {
-                continue;
-            };
-            let of = row.remove("step").and_then(|of| of.as_u64());
-            let Some(of) = of.filter(|of| *of <= step) else {
-                continue;
-            };
-            if run.log(Some(of), &row.into_iter().collect::<Vec<_>>()).is_err() {
-                break;
-            }
-        }
-    }
-
-    fn finish(&self, exit_code: i32) -> Result<()> {
-        self.locked().finish(exit_code)
-    }
-}
-
-impl Observer for SharedRun {
-    fn on(&mut self, event: &Event) -> Result<Control> {
-        self.locked().on(event)
-    }
-
-    fn wants_distributions(&self) -> bool {
-        self.locked().wants_distributions()
-    }
-}
-
-/// The key of `run.json` that keeps the id of the W&B run.
-const WANDB_RUN_ID: &str = "wandb_run_id";
-
-/// The W&B run of a training that goes on: the one it had, as `run.json` says, unless the settings name another.
-fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
-    let mut config = config.clone();
-    let kept = || {
-        let text = std::fs::read_to_string(folder.join("run.json")).ok()?;
-        let facts: Value = serde_json::from_str(&text).ok()?;
-        facts[WANDB_RUN_ID].as_str().map(str::to_string)
-    };
-    config.wandb_run_id = config.wandb_run_id.or_else(kept);
-    if config.wandb_run_id.is_some() && config.wandb_resume == Resume::Never {
-        config.wandb_resume = Resume::Allow;
-    }
-    config
-}
-
-/// Starts the W&B run. Without W&B on this machine the training goes on without it, and says so.
-fn start_wandb(config: &WandbConfig, settings: &Value, context: &RunContext) -> Result<Option<SharedRun>> {
-    match WandbRun::init(config, &RunOptions::default(), settings) {
-        Ok(run) => {
-            let how = if run.offline() { " offline" } else { "" };
-            context
-                .events
-                .note(format!("logging to W&B{how}: {}", run.place()))?;
-            Ok(Some(SharedRun(Arc::new(Mutex::new(run)))))
-        }
-        Err(error) => {
-            context
-                .events
-                .warn(format!("training goes on without W&B: {error}"))?;
-            Ok(None)
-        }
     }
 }

@@ -5,6 +5,7 @@ use rhai::{Dynamic, Map};
 use super::bridge;
 use crate::config::{self, Config};
 use crate::error::{Context, Error, Result};
+use crate::fingerprint::Allowances;
 
 /// The named arguments of one call. Take each by name, then [`finish`](Self::finish): what is left is unknown.
 pub struct Arguments {
@@ -53,6 +54,12 @@ impl Arguments {
         self.take(name)
             .map(|value| bridge::to_value(&value).and_then(config::parse).under(name))
             .transpose()
+    }
+
+    /// The argument `allow_change`: a list of the settings that may differ from those that work was begun with.
+    pub fn allowances(&mut self) -> Result<Allowances> {
+        let names: Option<Vec<String>> = self.data("allow_change")?;
+        Ok(Allowances::new(names.unwrap_or_default()))
     }
 
     /// Refuses arguments that nobody took.

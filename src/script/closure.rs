@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, FuncArgs, NativeCallContext, NativeCallContextStore};
 
-use super::diagnostic;
 use super::failure::{RhaiResultOf, raise};
 use super::state::State;
+use super::{bridge, diagnostic, source};
 use crate::error::{Error, Result};
 use crate::guard::attempt;
-use crate::memory;
+use crate::{identity, memory};
 
 scoped_tls::scoped_thread_local!(static ENGINE: Engine);
 
@@ -42,6 +42,19 @@ impl KeptClosure {
             place: Rc::new(context.store_data()),
             state: State::of(context),
         }
+    }
+
+    /// What tells the closure from others: its source text without comments and spacing, with the values that it took
+    /// from around it. `None` where it is not written in the call that hands it over, or took what is no plain data.
+    pub fn source_text(&self) -> Option<String> {
+        let name = self.place.source.as_deref().unwrap_or_default();
+        let place = self.state.sources().place(name, self.place.pos)?;
+        let mut text = source::call_text(&place.text, place.span.start).filter(|text| text.contains('|'))?;
+        for captured in self.closure.iter_curry() {
+            let value = bridge::to_value(&captured.flatten_clone()).ok()?;
+            text.push_str(&format!("\n{value}"));
+        }
+        Some(identity::of_text(&text))
     }
 
     /// The closure's value.

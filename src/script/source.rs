@@ -256,6 +256,25 @@ fn begins_closure(before: &str) -> bool {
     )
 }
 
+/// The call that begins at `start`, up to its closing bracket, with one blank between any two tokens.
+pub fn call_text(text: &str, start: usize) -> Option<String> {
+    let (mut depth, mut parts) = (0usize, Vec::new());
+    for token in Lexer::new(text, start) {
+        parts.push(text.get(token.span.clone())?);
+        match token.kind {
+            Kind::OpenMap | Kind::OpenCurly | Kind::OpenRound | Kind::OpenSquare => depth += 1,
+            Kind::Close => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(parts.join(" "));
+                }
+            }
+            _ => (),
+        }
+    }
+    None
+}
+
 /// The last bracket of `text` that is never closed.
 pub fn open_bracket(text: &str) -> Option<Range<usize>> {
     let mut open = Vec::new();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::split::Split;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 
 /// Which records to read, and from where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +92,21 @@ impl Config for DatasetConfig {
         }
         Ok(())
     }
+}
+
+/// Which files these settings lead to is told by what the files hold.
+impl Identified for DatasetConfig {
+    const DECIDES: &'static [&'static str] = &["split", "text_column"];
+    const FREE: &'static [&'static str] = &[
+        "dataset_name_or_path",
+        "name",
+        "revision",
+        "data_dir",
+        "cache_dir",
+        "is_dataset_on_disk",
+        "data_files",
+        "streaming",
+    ];
 }
 
 /// One glob, several, or some for each split.

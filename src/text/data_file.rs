@@ -101,6 +101,17 @@ impl DataFile {
         }
     }
 
+    /// Where it lies on the hub, if it does: its repository with the commit, and its name there.
+    pub(super) fn on_hub_at(&self) -> Option<(String, &str)> {
+        match &self.place {
+            Place::OnHub { repository, name, .. } => {
+                let commit = repository.commit().unwrap_or("an unknown commit");
+                Some((format!("{} at {commit}", repository.id()), name))
+            }
+            Place::Here(_) | Place::Temporary(_) => None,
+        }
+    }
+
     /// Fetches it in the background if it is not here yet.
     pub(super) fn fetch_ahead(self: &Arc<Self>) {
         if let Place::OnHub { path, .. } = &self.place

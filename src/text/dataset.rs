@@ -65,6 +65,8 @@ pub struct Dataset(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: String,
+    /// The split that it was loaded as; `None` for one that was made from others or in memory.
+    split: Option<String>,
     text_column: String,
     columns: Vec<String>,
     source: Source,
@@ -83,6 +85,17 @@ pub(super) enum Source {
     Chosen(Dataset, Order),
 }
 
+impl Source {
+    /// Another handle on the same records.
+    fn share(&self) -> Source {
+        match self {
+            Source::Files(files) => Source::Files(files.clone()),
+            Source::Memory(rows) => Source::Memory(rows.clone()),
+            Source::Chosen(of, order) => Source::Chosen(of.clone(), order.clone()),
+        }
+    }
+}
+
 impl Dataset {
     /// Finds the files of a data set and looks into the first one.
     ///
@@ -94,6 +107,14 @@ impl Dataset {
         context.check("loading the data set")?;
         let split = Split::parse(&config.split).map_err(|error| error.under("split"))?;
         let files = files::find(config, &split.name, context)?;
+        if let Some(revision) = &config.revision
+            && files.iter().all(|file| file.on_hub_at().is_none())
+        {
+            context.events.warn(format!(
+                "`revision` \"{revision}\" does nothing: `{}` is read from this machine, not from the hub",
+                config.dataset_name_or_path
+            ))?;
+        }
         let columns = match files.first() {
             Some(first) => first.columns()?,
             None => Vec::new(),
@@ -120,10 +141,24 @@ impl Dataset {
             Some(part) => dataset.part(part)?,
             None => dataset,
         };
+        let dataset = dataset.loaded_as(config.split.trim());
         if !config.streaming {
             dataset.read_through(context)?;
         }
         Ok(dataset)
+    }
+
+    /// The same data set under the name of the split that it is.
+    fn loaded_as(self, split: &str) -> Self {
+        let inner = &self.0;
+        Dataset(Arc::new(Inner {
+            name: inner.name.clone(),
+            split: Some(split.to_string()),
+            text_column: inner.text_column.clone(),
+            columns: inner.columns.clone(),
+            source: inner.source.share(),
+            steps: inner.steps,
+        }))
     }
 
     /// A data set of records that are in memory.
@@ -147,6 +182,7 @@ impl Dataset {
     fn new(name: String, text_column: String, columns: Vec<String>, source: Source) -> Self {
         Dataset(Arc::new(Inner {
             name,
+            split: None,
             text_column,
             columns,
             source,
@@ -163,6 +199,7 @@ impl Dataset {
     pub(super) fn derived(&self, step: &str, columns: Vec<String>, source: Source) -> Self {
         Dataset(Arc::new(Inner {
             name: format!("{}.{step}", self.0.name),
+            split: None,
             text_column: self.0.text_column.clone(),
             columns,
             source,
@@ -175,6 +212,7 @@ impl Dataset {
         let inner = &self.0;
         Dataset(Arc::new(Inner {
             name: inner.name.clone(),
+            split: inner.split.clone(),
             text_column: inner.text_column.clone(),
             columns: inner.columns.clone(),
             source,
@@ -184,6 +222,16 @@ impl Dataset {
 
     pub(super) fn source(&self) -> &Source {
         &self.0.source
+    }
+
+    /// The split that it was loaded as.
+    pub(super) fn split(&self) -> Option<&str> {
+        self.0.split.as_deref()
+    }
+
+    /// The column that holds the text.
+    pub(super) fn text_column(&self) -> &str {
+        &self.0.text_column
     }
 
     fn part(&self, part: Part) -> Result<Dataset> {

@@ -7,6 +7,7 @@ mod data_file;
 mod dataset;
 mod disk;
 mod files;
+mod fingerprint;
 mod format;
 mod layout;
 mod order;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::dataset::Dataset;
 use super::rows::PlacedRows;
+use crate::identity;
 use crate::tensor::Generator;
 
 /// Gaps up to this many records are read over; larger ones are jumped, which costs opening the files again.
@@ -29,6 +30,24 @@ pub(super) enum Order {
 }
 
 impl Order {
+    /// The choice in a few words that tell it from every other.
+    pub(super) fn described(&self) -> String {
+        match self {
+            Order::From(start) => format!("skip({start})"),
+            Order::First(count) => format!("take({count})"),
+            Order::Every { step, first } => format!("shard({step}, {first})"),
+            Order::Listed(numbers) => {
+                let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                format!(
+                    "{} records by number, {}",
+                    numbers.len(),
+                    identity::content(&bytes)
+                )
+            }
+            Order::Mixed { seed, window } => format!("shuffle({seed}) in windows of {window}"),
+        }
+    }
+
     /// How many of `length` records there are.
     pub(super) fn count(&self, length: u64) -> u64 {
         match self {

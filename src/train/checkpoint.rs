@@ -15,7 +15,7 @@ use super::config::TrainerConfig;
 use super::source::Source;
 use super::trainer::{Owed, Trainer, TrainingState};
 use crate::config::{Value, parse};
-use crate::dictionary::{SAEConfig, SparseAutoEncoder};
+use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::Metrics;
 use crate::files::{SETTINGS_MOST, read_text};
@@ -130,6 +130,7 @@ impl Trainer {
             stream,
             owed: self.owed.clone(),
         };
+        self.fingerprint(&sae.cfg)?.write(unfinished.path())?;
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the checkpoint: {error}")))?;
         atomic::write(unfinished.path().join(STATE_FILE), text + "\n")?;
@@ -148,18 +149,21 @@ impl Trainer {
         let path = path.as_ref();
         let saved = read_state(path)?;
         let mut trainer = Trainer::new(saved.cfg.clone())?;
+        trainer.compare_own(&sae.cfg, path)?;
         trainer.restore(sae, path, saved)?;
         Ok(trainer)
     }
 
-    /// As [`from_checkpoint`](Self::from_checkpoint), with the settings of this trainer, which may for example train
-    /// longer.
+    /// As [`from_checkpoint`](Self::from_checkpoint), with the settings of this trainer, which may train longer and log
+    /// otherwise, and differ in what is [allowed](Self::allow_change).
     ///
     /// # Errors
     /// As [`from_checkpoint`](Self::from_checkpoint), and what is refused before a training starts.
     pub fn continue_from(&mut self, sae: &mut SparseAutoEncoder, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        self.restore(sae, path, read_state(path)?)
+        let saved = read_state(path)?;
+        self.compare_own(&sae.cfg, path)?;
+        self.restore(sae, path, saved)
     }
 
     /// Takes over everything from the checkpoint.
@@ -171,7 +175,6 @@ impl Trainer {
     ) -> Result<()> {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
         checksums::check_all(path).context(loading())?;
-        same_dictionary(&SAEConfig::from_folder(path)?, &sae.cfg).context(loading())?;
         sae.load_weights(path)?;
         // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
         let rows = (saved.cfg.total_training_tokens / saved.total_steps.max(1)).max(1);
@@ -191,6 +194,7 @@ impl Trainer {
         self.owed = saved.owed;
         self.resume_from = Some(path.to_path_buf());
         self.checkpoint = Some(path.to_path_buf());
+        self.steps_planned_before = Some(saved.total_steps);
         Ok(())
     }
 }
@@ -341,19 +345,4 @@ fn reconstruction_loss(path: &Path) -> f64 {
         found.map(|(_, value)| value)
     });
     logged.unwrap_or(f64::INFINITY)
-}
-
-/// Refuses to go on with another dictionary than the checkpoint's; names what differs.
-fn same_dictionary(saved: &SAEConfig, ours: &SAEConfig) -> Result<()> {
-    let ours = ours.architecture()?;
-    for (key, value) in saved.architecture()? {
-        let given = ours.get(&key).unwrap_or(&Value::Null);
-        if *given != value {
-            return Err(Error::input(format!(
-                "this checkpoint belongs to another dictionary: there `{key}` is {value}, here it is {given}"
-            ))
-            .hint("use the settings of that run, or another folder for a new one"));
-        }
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
+use super::idle;
 use crate::config::{Config, Steps};
 use crate::dictionary::{ActFn, LOG_THRESHOLD, SparseAutoEncoder};
 use crate::error::{Error, Result};
@@ -130,6 +131,11 @@ impl TrainerConfig {
         sae.cfg.validate().map_err(|error| error.under("sae"))?;
         self.check_dictionary(sae)?;
         let mut remarks = self.check_steps(total, sae)?;
+        remarks.extend(idle::remark(
+            "the trainer",
+            &idle::of_trainer(self, sae.cfg.act_fn),
+        ));
+        remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(&sae.cfg)));
         if sae.cfg.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"

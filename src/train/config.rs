@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Steps;
+use crate::config::{Map, Steps, Value, to_value};
 use crate::dictionary::SparsityLoss;
+use crate::error::Result;
+use crate::fingerprint::Identified;
 use crate::tensor::DType;
 
 /// Which optimiser moves the parameters.
@@ -188,6 +190,62 @@ impl Default for TrainerConfig {
             keep_best_checkpoints: None,
             from_pretrained_path: None,
             exp_result_path: "results".into(),
+        }
+    }
+}
+
+/// How long a training is, what it logs and what it keeps may change on the way.
+impl Identified for TrainerConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "l1_coefficient",
+        "l1_coefficient_warmup_steps",
+        "lp_coefficient",
+        "auxk_coefficient",
+        "amp_dtype",
+        "sparsity_loss_type",
+        "tanh_stretch_coefficient",
+        "frequency_scale",
+        "p",
+        "initial_k",
+        "k_warmup_steps",
+        "k_cold_booting_steps",
+        "k_schedule_type",
+        "k_exponential_factor",
+        "k_aux",
+        "dead_threshold",
+        "gradient_accumulation_steps",
+        "lr",
+        "betas",
+        "optimizer_class",
+        "lr_scheduler_name",
+        "lr_end_ratio",
+        "lr_warm_up_steps",
+        "lr_cool_down_steps",
+        "jumprelu_lr_factor",
+        "clip_grad_norm",
+    ];
+    const FREE: &'static [&'static str] = &[
+        "skip_metrics_calculation",
+        "feature_sampling_window",
+        "total_training_tokens",
+        "log_frequency",
+        "eval_frequency",
+        "n_checkpoints",
+        "check_point_save_mode",
+        "checkpoint_every_minutes",
+        "keep_last_checkpoints",
+        "keep_best_checkpoints",
+        "from_pretrained_path",
+        "exp_result_path",
+    ];
+
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut config = self.clone();
+        // Neither means mixed precision.
+        config.amp_dtype = config.amp_dtype.or(Some(DType::FLOAT32));
+        match to_value(&config)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Ok(Map::new()),
         }
     }
 }

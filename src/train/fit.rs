@@ -12,6 +12,8 @@ use crate::activations::BatchStream;
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Fault, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
+use crate::fingerprint::{Allowances, Fingerprint};
+use crate::lock::FolderLock;
 
 /// How long the figures beside a progress bar may be old.
 const FIGURES_EVERY: Duration = Duration::from_millis(200);
@@ -31,6 +33,12 @@ pub struct FitOptions<'a> {
     pub on_step: Option<StepFn<'a>>,
     /// What goes into the run's folder beside the trainer's own knowledge.
     pub provenance: Provenance,
+    /// What decided how the dictionary began, where the run's starter knows it: its initialisation, trained weights.
+    pub began_with: Fingerprint,
+    /// What may differ from what a checkpoint was made with that the training goes on from.
+    pub allow_change: Allowances,
+    /// The lock of the run's folder, where the run's starter holds it already.
+    pub lock: Option<FolderLock>,
     /// Who hears of this dictionary's logs and checkpoints; `None`: everyone who hears of the run.
     pub events: Option<Events>,
 }
@@ -95,7 +103,11 @@ pub fn fit_all(
 
 fn fit_source(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) -> Result<FitOutcome> {
     for lane in lanes.iter_mut() {
-        lane.resume()?;
+        lane.lock(context)?;
+    }
+    let stream = source.fingerprint()?;
+    for lane in lanes.iter_mut() {
+        lane.resume(&stream, context)?;
     }
     let started = lanes.iter().any(|lane| lane.trainer.state.is_some());
     if let Some(path) = lanes

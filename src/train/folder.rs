@@ -7,13 +7,14 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::json;
 
+use super::checkpoint::{checkpoints_folder, list_checkpoints};
 use super::config::TrainerConfig;
 use crate::atomic;
 use crate::clock::timestamp;
 use crate::config::{Map, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
-use crate::event::Metrics;
+use crate::event::{Events, Metrics};
 use crate::files::{require_regular, require_still_at};
 use crate::tensor::runtime;
 
@@ -146,6 +147,75 @@ impl RunFolder {
             .map_err(|error| Error::run(format!("cannot write the facts of the run: {error}")))?;
         atomic::write(self.path.join("run.json"), text + "\n")
     }
+}
+
+/// What a finished dictionary consists of in the folder of its run.
+const FINAL: [&str; 2] = ["sae_weights.safetensors", "config.json"];
+
+/// What else a run leaves there, besides its checkpoints.
+const RECORDS: [&str; 5] = [
+    "metrics.jsonl",
+    "lm_config.json",
+    "run.json",
+    "failure",
+    "tensorboard",
+];
+
+/// Makes room for a new run in a used folder, so that nothing of the two mixes: what the earlier one left is renamed to
+/// `checkpoints.previous`, `metrics.jsonl.previous` and so on.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn set_aside_earlier_run(folder: &Path, events: &Events) -> Result<()> {
+    if !list_checkpoints(folder).is_empty() {
+        let aside = folder.join("checkpoints.previous");
+        move_to(&checkpoints_folder(folder), &aside)?;
+        events.note(format!(
+            "the checkpoints of an earlier run in this folder are now in `{}`",
+            aside.display()
+        ))?;
+    }
+    set_aside(
+        folder,
+        &[&FINAL[..], &RECORDS[..]].concat(),
+        "an earlier run",
+        events,
+    )
+}
+
+/// A training that goes on has no finished dictionary any more: the one that it had is renamed.
+pub(super) fn set_aside_final(folder: &Path, events: &Events) -> Result<()> {
+    match folder.join(FINAL[0]).exists() {
+        true => set_aside(folder, &FINAL, "this training before it goes on", events),
+        false => Ok(()),
+    }
+}
+
+fn set_aside(folder: &Path, names: &[&str], whose: &str, events: &Events) -> Result<()> {
+    let mut moved = Vec::new();
+    for name in names {
+        let path = folder.join(name);
+        if path.exists() {
+            move_to(&path, &folder.join(format!("{name}.previous")))?;
+            moved.push(format!("{name}.previous"));
+        }
+    }
+    match moved.is_empty() {
+        true => Ok(()),
+        false => events.note(format!(
+            "what {whose} left in `{}` is now called {}",
+            folder.display(),
+            moved.join(", ")
+        )),
+    }
+}
+
+/// Renames a file or folder, in place of what is there.
+fn move_to(path: &Path, aside: &Path) -> Result<()> {
+    if aside.is_dir() {
+        std::fs::remove_dir_all(aside).map_err(|error| Error::io("replace", aside, error))?;
+    }
+    std::fs::rename(path, aside).map_err(|error| Error::io("rename", path, error))
 }
 
 /// Whole numbers without a decimal point, as counts read better so.

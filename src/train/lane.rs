@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, checkpoints_folder, list_checkpoints};
+use super::checkpoint;
 use super::fit::{FitOptions, FitOutcome};
-use super::folder::RunFolder;
+use super::folder::{RunFolder, set_aside_earlier_run, set_aside_final};
 use super::forecast::Forecast;
 use super::input::rows_of;
+use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
 use super::trainer::{Owed, StepReport, Trainer};
@@ -16,6 +17,8 @@ use crate::checksums;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
+use crate::fingerprint::{Comparison, Fingerprint, Names};
+use crate::lock::FolderLock;
 use crate::tensor::{Tensor, safetensors};
 
 /// One dictionary that is trained, with its trainer.
@@ -59,17 +62,72 @@ impl<'a> Lane<'a> {
             .unwrap_or_else(|| context.events.clone())
     }
 
-    /// Loads the checkpoint that the configuration names, unless the training has begun already.
-    pub(super) fn resume(&mut self) -> Result<()> {
+    /// Locks the folder of the run, for as long as this lane lives.
+    pub(super) fn lock(&mut self, context: &RunContext) -> Result<()> {
+        if self.options.lock.is_none() {
+            let folder = Path::new(&self.trainer.cfg.exp_result_path);
+            self.options.lock = Some(FolderLock::take(folder, "training", context)?);
+        }
+        Ok(())
+    }
+
+    /// Loads the checkpoint that the configuration names, unless the training has begun already. What a checkpoint was
+    /// made with is compared first with this run, whose batches are `stream`.
+    pub(super) fn resume(&mut self, stream: &Fingerprint, context: &RunContext) -> Result<()> {
         if self.trainer.is_finished() {
             return Err(Error::input("this trainer has done all its steps")
                 .hint("make a new Trainer for another training"));
         }
-        let Some(path) = self.trainer.cfg.from_pretrained_path.clone() else {
-            return Ok(());
+        let began_with = self.trainer.run.part(&BEGAN_WITH);
+        self.trainer.run = stream.clone();
+        self.trainer.run.merge(began_with);
+        self.trainer.run.merge(self.options.began_with.clone());
+        if !self.options.allow_change.is_empty() {
+            self.trainer.allow_change(self.options.allow_change.clone());
+        }
+        let named = self.trainer.cfg.from_pretrained_path.clone().map(PathBuf::from);
+        let named = named.filter(|_| self.trainer.state.is_none());
+        let path = named.clone().or_else(|| self.trainer.resume_from.clone());
+        if let Some(path) = path.as_deref().filter(|_| self.options.began_with.is_empty()) {
+            let was = Fingerprint::read(path)?.unwrap_or_default();
+            // How it began is past, and this run does not say it itself.
+            self.trainer.run.merge(was.part(&BEGAN_WITH));
+        }
+        let is = self.trainer.fingerprint(&self.sae.cfg)?;
+        let Some(path) = path else {
+            let nothing = Fingerprint::default();
+            return self.trainer.allowed.check_names(&is, &nothing, &Names::default());
         };
-        if self.trainer.state.is_none() {
+        // What is no checkpoint at all is told before what it differs in.
+        checkpoint::read_state(&path)?;
+        let comparison = compare_with_checkpoint(&path, &is, &self.trainer.allowed)?;
+        if named.is_some() {
             self.trainer.continue_from(self.sae, &path)?;
+        }
+        self.tell(&comparison, context)
+    }
+
+    /// Says what goes on with a change, and notes it for `run.json`.
+    fn tell(&mut self, comparison: &Comparison, context: &RunContext) -> Result<()> {
+        let events = self.events(context);
+        comparison.tell(&events)?;
+        let (before, now) = (
+            self.trainer.steps_planned_before.take(),
+            self.trainer.total_steps(),
+        );
+        if let (Some(before), Some(now)) = (before, now)
+            && before != now
+        {
+            events.note(format!(
+                "the training is planned for {now} steps, which were {before}: schedules that are parts of the training, \
+                 or end with it, run differently from here on"
+            ))?;
+        }
+        let folder = Path::new(&self.trainer.cfg.exp_result_path);
+        let changes = allowed_changes(folder, comparison, self.trainer.steps_done());
+        if !changes.is_empty() {
+            let facts = &mut self.options.provenance.facts;
+            facts.insert(ALLOWED_CHANGES.into(), changes.into());
         }
         Ok(())
     }
@@ -86,8 +144,9 @@ impl<'a> Lane<'a> {
         events.note(forecast.to_string())?;
         let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
         checkpoint::remove_unfinished(&path);
-        if !goes_on {
-            set_aside_old_checkpoints(&path, &events)?;
+        match goes_on {
+            true => set_aside_final(&path, &events)?,
+            false => set_aside_earlier_run(&path, &events)?,
         }
         let from = self.trainer.checkpoint.take();
         if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
@@ -286,20 +345,4 @@ impl<'a> Lane<'a> {
             Err(_) => error,
         }
     }
-}
-
-/// A new run in a used folder: its checkpoints would be taken for this run's, so they move to `checkpoints.previous`.
-fn set_aside_old_checkpoints(folder: &Path, events: &Events) -> Result<()> {
-    if list_checkpoints(folder).is_empty() {
-        return Ok(());
-    }
-    let (old, aside) = (checkpoints_folder(folder), folder.join("checkpoints.previous"));
-    if aside.exists() {
-        std::fs::remove_dir_all(&aside).map_err(|error| Error::io("replace", &aside, error))?;
-    }
-    std::fs::rename(&old, &aside).map_err(|error| Error::io("rename", &old, error))?;
-    events.note(format!(
-        "the checkpoints of an earlier run in this folder are now in `{}`",
-        aside.display()
-    ))
 }

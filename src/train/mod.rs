@@ -25,11 +25,13 @@ mod exact;
 mod fit;
 mod folder;
 mod forecast;
+mod idle;
 mod initializer;
 mod input;
 mod lane;
 mod metrics;
 mod optim;
+mod provenance;
 mod schedule;
 mod source;
 mod trainer;
@@ -41,7 +43,7 @@ pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
 pub use engine::{AutogradEngine, StepEngine, StepOutput};
 pub use fit::{EvalFn, FitOptions, FitOutcome, StepFn, fit_all};
-pub use folder::Provenance;
+pub use folder::{Provenance, set_aside_earlier_run};
 pub use forecast::Forecast;
 pub use initializer::{
     BiasInitMethod, Initializer, InitializerConfig, InitializerInputs, MlpFn, geometric_median,
@@ -49,5 +51,6 @@ pub use initializer::{
 pub use input::batch_loss;
 pub use lane::Lane;
 pub use metrics::StepFigures;
+pub use provenance::compare_with_checkpoint;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use trainer::{StepReport, Trainer};

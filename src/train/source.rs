@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::activations::{Batch, BatchStream};
 use crate::error::{Error, Fault, Result};
+use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor, safetensors};
 
 /// File in a checkpoint with the batches that were read but not trained on yet.
@@ -25,6 +26,11 @@ impl<'a> Source<'a> {
     /// Gives back the batches that were taken ahead of time.
     pub(super) fn into_pending(self) -> VecDeque<Batch> {
         self.pending
+    }
+
+    /// What decides the batches.
+    pub(super) fn fingerprint(&self) -> Result<Fingerprint> {
+        self.stream.fingerprint()
     }
 
     /// The next batch to train on.

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dictionary::{LossSettings, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::{Histogram, Metrics};
+use crate::fingerprint::{Allowances, Fingerprint};
 use crate::tensor::{Kind, Tensor};
 
 /// Trains dictionaries. Holds the optimiser and everything else that belongs to one training.
@@ -40,6 +41,12 @@ pub struct Trainer {
     /// Somebody looks at [`StepReport::distributions`].
     pub(super) wants_distributions: bool,
     pub(super) owed: Owed,
+    /// What decides the numbers besides dictionary and trainer: the stream, and how the run began.
+    pub(super) run: Fingerprint,
+    /// What may differ from what a checkpoint was made with.
+    pub(super) allowed: Allowances,
+    /// Steps that were planned when the checkpoint was written that this training goes on from.
+    pub(super) steps_planned_before: Option<u64>,
 }
 
 /// What the last step still has to do beyond the step itself. A failure or an interruption can come in between; the
@@ -101,7 +108,15 @@ impl Trainer {
             is_broken: false,
             wants_distributions: false,
             owed: Owed::default(),
+            run: Fingerprint::new(),
+            allowed: Allowances::default(),
+            steps_planned_before: None,
         })
+    }
+
+    /// Allows changes where a checkpoint that this trainer goes on from was made with something else.
+    pub fn allow_change(&mut self, allowed: Allowances) {
+        self.allowed = allowed;
     }
 
     /// Computes steps with `engine` from now on.

@@ -10,15 +10,18 @@ use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::program::{finish, program};
 
-/// What the program may hold: its libraries and the scripts' values.
+/// What the program may hold, its libraries and the scripts' values, unless the table of ends has something else.
 const MEMORY: &str = "1GB";
+
+/// The script whose cache is truncated while it reads it.
+const TRUNCATED: &str = "cache_truncated_while_mapped";
 
 /// Resident bytes above which a script got past the budget, which is looked at every few milliseconds.
 const MOST_RESIDENT: i64 = 1_400_000_000;
@@ -53,6 +56,8 @@ struct End {
     /// Standard error has this in it.
     #[serde(default)]
     err: String,
+    /// What it may hold.
+    memory: Option<String>,
     /// Runs until it is stopped, by SIGTERM.
     #[serde(default)]
     stopped: bool,
@@ -194,11 +199,11 @@ fn text_of(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("what it said")).into_owned()
 }
 
-fn run(world: &World, script: &Path, end: &End) -> Ended {
-    let (out, err) = (world.path("out"), world.path("err"));
+/// The program, about to run `script` in its world and within limits.
+fn limited(world: &World, script: &Path, end: &End) -> Command {
     let mut command = program();
     command
-        .args(["--max-memory", MEMORY, "run"])
+        .args(["--max-memory", end.memory.as_deref().unwrap_or(MEMORY), "run"])
         .arg(script)
         .current_dir(world.path("work"))
         .env("HOME", world.path("home"))
@@ -209,11 +214,8 @@ fn run(world: &World, script: &Path, end: &End) -> Ended {
         .env_remove("WANDB_API_KEY")
         .env_remove("AWS_SECRET_ACCESS_KEY")
         .stdin(Stdio::null())
-        .stderr(File::create(&err).expect("writable"))
-        .stdout(match end.reader_leaves {
-            true => Stdio::piped(),
-            false => File::create(&out).expect("writable").into(),
-        });
+        .stderr(File::create(world.path("err")).expect("writable"))
+        .stdout(File::create(world.path("out")).expect("writable"));
     // SAFETY: one system call, which allocates nothing.
     unsafe {
         command.pre_exec(|| {
@@ -227,57 +229,143 @@ fn run(world: &World, script: &Path, end: &End) -> Ended {
             }
         });
     }
+    command
+}
+
+fn run(world: &World, script: &Path, end: &End) -> Ended {
+    let mut command = limited(world, script, end);
+    if end.reader_leaves {
+        command.stdout(Stdio::piped());
+    }
     let mut child = command.spawn().expect("the program starts");
     if let Some(mut reader) = child.stdout.take() {
         let mut some = [0; 1000];
         reader.read_exact(&mut some).expect("some output");
-        fs::write(&out, some).expect("writable");
+        fs::write(world.path("out"), some).expect("writable");
     }
     if end.stopped {
         std::thread::sleep(Duration::from_millis(1500));
         signal(&child, rustix::process::Signal::TERM);
     }
-    let (status, resident) = wait(&child);
+    ended(world, &child)
+}
+
+fn ended(world: &World, child: &Child) -> Ended {
+    let (status, resident) = wait(child);
     Ended {
         status,
         resident,
-        out: text_of(&out),
-        err: text_of(&err),
+        out: text_of(&world.path("out")),
+        err: text_of(&world.path("err")),
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    fn is_as_documented(&self, end: &End) {
+        let said = format!(
+            "\n--- {:?}\n--- stdout\n{:.2000}\n--- stderr\n{:.4000}",
+            self.status, self.out, self.err
+        );
+        let code = self.status.code();
+        let as_documented = code.is_some_and(|code| end.codes.contains(&code));
+        assert!(as_documented, "the end is another{said}");
+        assert!(
+            self.out.contains(&end.out),
+            "standard output lacks `{}`{said}",
+            end.out
+        );
+        assert!(
+            self.err.contains(&end.err),
+            "standard error lacks `{}`{said}",
+            end.err
+        );
+        for word in NEVER {
+            assert!(!self.err.contains(word), "`{word}`{said}");
+        }
+        assert!(
+            self.resident < MOST_RESIDENT,
+            "held {} bytes{said}",
+            self.resident
+        );
     }
 }
 
 fn check(name: &str) {
     let end = ends().remove(name).expect("its end is documented");
     let (world, script) = World::of(name);
-    let ended = run(&world, &script, &end);
-    let said = format!(
-        "\n--- {:?}\n--- stdout\n{:.2000}\n--- stderr\n{:.4000}",
-        ended.status, ended.out, ended.err
-    );
-    let code = ended.status.code();
-    assert!(
-        code.is_some_and(|code| end.codes.contains(&code)),
-        "the end is another{said}"
-    );
-    assert!(
-        ended.out.contains(&end.out),
-        "standard output lacks `{}`{said}",
-        end.out
-    );
-    assert!(
-        ended.err.contains(&end.err),
-        "standard error lacks `{}`{said}",
-        end.err
-    );
-    for word in NEVER {
-        assert!(!ended.err.contains(word), "`{word}`{said}");
-    }
-    assert!(
-        ended.resident < MOST_RESIDENT,
-        "held {} bytes{said}",
-        ended.resident
-    );
+    run(&world, &script, &end).is_as_documented(&end);
     assert_eq!(text_of(&world.path("outside.rhai")), "print(\"outside\");");
+}
+
+#[test]
+fn a_cache_that_another_program_truncates_is_an_error() {
+    let end = ends().remove(TRUNCATED).expect("its end is documented");
+    let (world, script) = World::of(TRUNCATED);
+    let cache = world.path("cache");
+    let mut generate = program();
+    generate
+        .args(["generate", "--quiet", "examples/generate.toml", "--set"])
+        .args(["total_tokens=60_000", "--set"])
+        .arg(format!("output_dir=\"{}\"", cache.display()))
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    finish(&mut generate, "").ended_with(0);
+    let mut command = limited(&world, &script, &end);
+    let child = command.arg(&cache).spawn().expect("the program starts");
+    let began = Instant::now();
+    while !text_of(&world.path("out")).contains("go") && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    truncate_chunks(&cache);
+    ended(&world, &child).is_as_documented(&end);
+}
+
+fn truncate_chunks(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            truncate_chunks(&path);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
+            let file = File::options().write(true).open(&path).expect("a chunk");
+            file.set_len(1000).expect("it can be truncated");
+        }
+    }
+}
+
+#[test]
+fn a_session_goes_on_after_it_ran_out_of_memory() {
+    let entries =
+        "let kept = 7;\nlet s = \"x\"; loop { s = `${s}${s}`; }\nlet a = []; a.pad(1000000, kept); a.len()\n";
+    let ran = finish(
+        program().args(["--max-memory", "400MB", "repl", "--quiet"]),
+        entries,
+    );
+    assert!(ran.err.contains("out of memory"), "{}", ran.err);
+    assert!(ran.out.contains("1000000"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn standard_output_that_takes_no_more_is_an_error() {
+    let (_folder, script) = crate::program::script("for i in 0..100000 { print(`line ${i}`); }");
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("the full device");
+    let mut command = program();
+    let output = command.arg("run").arg(script).stdout(full).output();
+    let output = output.expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("standard output"), "{said}");
+}
+
+#[test]
+fn sizes_of_memory_are_checked() {
+    let ran = crate::program::run(["--max-memory", "8 parsecs", "doctor"]).ended_with(2);
+    assert!(ran.err.contains("unknown unit of memory"), "{}", ran.err);
 }
 
 /// A test for each script, so that they run beside each other.

@@ -12,6 +12,7 @@ mod errors;
 mod exits;
 mod fixtures;
 mod generate;
+mod going_on;
 mod hostile;
 mod hub;
 mod layering;

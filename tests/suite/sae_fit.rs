@@ -372,6 +372,13 @@ fn a_new_run_sets_the_checkpoints_of_an_old_one_aside() {
         Some(10)
     );
     assert!(folder.path().join("checkpoints.previous/step_40").exists());
+    let lines = |name: &str| {
+        String::from_utf8(bytes(folder.path().join(name)))
+            .expect("text")
+            .lines()
+            .count()
+    };
+    assert_eq!((lines("metrics.jsonl.previous"), lines("metrics.jsonl")), (6, 2));
 }
 
 #[test]
@@ -539,7 +546,7 @@ fn a_checkpoint_of_another_dictionary_is_refused() {
         .expect("refused")
         .to_string();
     assert!(
-        error.contains("`act_fn` is \"relu\", here it is \"topk\""),
+        error.contains("`sae.act_fn` was \"relu\" and is \"topk\" now"),
         "{error}"
     );
     let error = Trainer::from_checkpoint(&mut sae, folder.path())

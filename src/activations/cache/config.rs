@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 
 /// The format of chunk files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +72,25 @@ impl Config for ActivationWriterConfig {
         match counts.iter().find(|(_, zero)| *zero) {
             Some((key, _)) => Err(Error::input("must not be 0 or empty").under(*key)),
             None => Ok(()),
+        }
+    }
+}
+
+impl Identified for ActivationWriterConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "hook_points",
+        "total_generating_tokens",
+        "n_samples_per_chunk",
+        "format",
+    ];
+    const FREE: &'static [&'static str] = &["cache_dir", "num_workers"];
+
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut config = self.clone();
+        config.hook_points.sort();
+        match to_value(&config)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Ok(Map::new()),
         }
     }
 }

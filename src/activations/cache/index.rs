@@ -4,7 +4,7 @@
 //! over, so the index always describes whole chunks.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::fingerprint::Change;
 
 /// The version of the index's own format.
 pub(super) const VERSION: u32 = 1;
@@ -28,8 +29,11 @@ pub(super) struct Header {
     pub hook_point: String,
     /// How many shards the whole generation has.
     pub n_shards: u32,
-    /// The settings of the generation.
+    /// What decides the numbers of the generation, as a fingerprint.
     pub settings: Value,
+    /// Changes of it that were allowed on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// One chunk.
@@ -103,6 +107,20 @@ impl Index {
     pub(super) fn read(path: &Path) -> Result<Option<Index>> {
         match files::read(path, MOST_BYTES) {
             Ok(bytes) => Index::parse(&bytes, path).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", path, error)),
+        }
+    }
+
+    /// The first line of the index at `path`; `None` if there is none.
+    ///
+    /// # Errors
+    /// As of [`Index::read`].
+    pub(super) fn header(path: &Path) -> Result<Option<Header>> {
+        let mut first = Vec::new();
+        let read = files::open(path).and_then(|file| BufReader::new(file.take(MOST_BYTES)).read_until(b'\n', &mut first));
+        match read {
+            Ok(_) => Index::parse(&first, path).map(|index| Some(index.header)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, error)),
         }

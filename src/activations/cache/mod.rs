@@ -16,7 +16,9 @@ mod check;
 mod chunk;
 mod chunk_file;
 mod chunker;
+mod comparing;
 mod config;
+mod contents;
 mod engine;
 mod fetching;
 mod folder;
@@ -38,6 +40,7 @@ mod writer;
 
 pub use check::{CacheReport, check_cache, is_cache};
 pub use config::{ActivationWriterConfig, CacheFormat};
+pub(super) use contents::contents_of;
 pub(super) use source::{CacheSource, cached_engine};
 pub use space::readable as readable_bytes;
 pub use writer::{ActivationWriter, Written};

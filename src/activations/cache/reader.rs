@@ -135,7 +135,7 @@ impl CacheReader {
 }
 
 /// Work on threads of its own fails with words already.
-fn local(trouble: Trouble) -> Error {
+pub(super) fn local(trouble: Trouble) -> Error {
     match trouble {
         Trouble::Local(error) => error,
         other => Error::run(format!("the cache cannot be opened: {other:?}")),

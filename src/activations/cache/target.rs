@@ -1,15 +1,61 @@
 //! The folders that a generation writes into, and their indices.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::index::{self, Entry, Header, Index, IndexWriter};
 use super::layout::ChunkName;
-use crate::config::Value;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::fingerprint::{Change, Fingerprint};
 
-/// Where a generation writes, locked against others that would write there too.
+/// What a generation writes, and where.
+pub(super) struct Plan<'a> {
+    /// The cache's folder, which the caller has locked.
+    pub root: &'a Path,
+    /// The hook points, each written to a folder of its name.
+    pub hook_points: &'a [String],
+    /// Which part this is, of how many.
+    pub shard: Option<(u32, u32)>,
+    /// Stop after so many tokens.
+    pub tokens: Option<u64>,
+    /// What decides the numbers.
+    pub fingerprint: &'a Fingerprint,
+    /// Changes of it that are allowed where the folder was begun with something else.
+    pub changes: &'a [Change],
+}
+
+impl Plan<'_> {
+    fn header(&self, hook_point: &str, index: Option<&Index>) -> Header {
+        let mut changes = index.map_or(Vec::new(), |index| index.header.changes.clone());
+        changes.extend(self.changes.iter().cloned());
+        Header {
+            version: index::VERSION,
+            hook_point: hook_point.into(),
+            n_shards: self.shard.map_or(1, |(_, n_shards)| n_shards),
+            settings: self.fingerprint.to_value(),
+            changes,
+        }
+    }
+
+    /// Was the number of tokens allowed to change?
+    fn changes_tokens(&self) -> bool {
+        self.changes.iter().any(|change| change.key == TOKENS_KEY)
+    }
+
+    /// How many of the chunks that `entries` describe it takes to have all tokens.
+    fn needed(&self, entries: &[Entry]) -> usize {
+        let enough = |entry: &Entry| self.tokens.is_some_and(|tokens| entry.tokens >= tokens);
+        entries
+            .iter()
+            .position(enough)
+            .map_or(entries.len(), |last| last + 1)
+    }
+}
+
+/// The key of the number of tokens in a fingerprint.
+const TOKENS_KEY: &str = "writer.total_generating_tokens";
+
+/// Where a generation writes.
 pub(super) struct Target {
     folders: Vec<(String, PathBuf)>,
     indices: Vec<IndexWriter>,
@@ -18,74 +64,61 @@ pub(super) struct Target {
     /// Tokens in them.
     tokens: u64,
     complete: bool,
-    _lock: File,
 }
 
 impl Target {
-    /// Opens or makes the folders of a generation by `settings`. What an interrupted one left half-written is removed.
+    /// What there is of a generation that is complete; `None` if there is anything left to do. Changes nothing.
     ///
     /// # Errors
-    /// Chunks of another generation, or of one that is running now; folders that cannot be made.
-    pub(super) fn open(
-        root: &Path,
-        hook_points: &[String],
-        shard: Option<(u32, u32)>,
-        settings: &Value,
-    ) -> Result<Self> {
-        let name = shard.map(|(shard, _)| shard);
-        fs::create_dir_all(root).map_err(|error| Error::io("create", root, error))?;
-        let lock = lock(root, name)?;
+    /// Chunks without an index; folders that cannot be read.
+    pub(super) fn complete_in(plan: &Plan<'_>) -> Result<Option<(u64, u64)>> {
         let mut found = Vec::new();
-        for hook_point in hook_points {
-            let folder = root.join(hook_point);
-            fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-            let header = Header {
-                version: index::VERSION,
-                hook_point: hook_point.clone(),
-                n_shards: shard.map_or(1, |(_, n_shards)| n_shards),
-                settings: settings.clone(),
+        for hook_point in plan.hook_points {
+            let folder = plan.root.join(hook_point);
+            let index = match folder.is_dir() {
+                true => continued(&folder, plan.shard.map(|(shard, _)| shard))?,
+                false => None,
             };
-            let index = continued(&folder, name, &header)?;
-            found.push((hook_point.clone(), folder, header, index));
+            found.push((folder, index));
         }
-        let complete = found
-            .iter()
-            .all(|(_, _, _, index)| index.as_ref().is_some_and(|index| index.complete));
-        let whole = |folder: &Path, index: &Option<Index>| match index {
-            Some(index) => whole_chunks(folder, name, &index.entries),
-            None => 0,
-        };
-        let kept = found
-            .iter()
-            .map(|(_, folder, _, index)| whole(folder, index))
-            .min()
-            .unwrap_or(0);
-        let complete = complete
-            && found
-                .iter()
-                .all(|(_, _, _, index)| index.as_ref().is_some_and(|index| index.entries.len() == kept));
+        let kept = kept(plan, &found);
+        let tokens = found.first().map_or(0, |(_, index)| tokens_in(index, kept));
+        Ok(is_complete(plan, &found, kept).then_some((kept as u64, tokens)))
+    }
+
+    /// Opens or makes the folders of a generation. What an interrupted one left half-written is removed.
+    ///
+    /// # Errors
+    /// Chunks without an index; folders that cannot be made.
+    pub(super) fn open(plan: &Plan<'_>) -> Result<Self> {
+        let name = plan.shard.map(|(shard, _)| shard);
+        let mut found = Vec::new();
+        for hook_point in plan.hook_points {
+            let folder = plan.root.join(hook_point);
+            fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+            let index = continued(&folder, name)?;
+            found.push((folder, index));
+        }
+        let kept = kept(plan, &found);
+        let complete = is_complete(plan, &found, kept);
         let mut target = Target {
             folders: Vec::new(),
             indices: Vec::new(),
             kept: kept as u64,
-            tokens: 0,
+            tokens: found.first().map_or(0, |(_, index)| tokens_in(index, kept)),
             complete,
-            _lock: lock,
         };
-        for (hook_point, folder, header, index) in found {
-            let entries = index.map(|index| index.entries).unwrap_or_default();
-            target.tokens = kept
-                .checked_sub(1)
-                .and_then(|last| entries.get(last))
-                .map_or(0, |entry| entry.tokens);
+        for (hook_point, (folder, index)) in plan.hook_points.iter().zip(found) {
             if !complete {
+                let header = plan.header(hook_point, index.as_ref());
+                let entries = index.map(|index| index.entries).unwrap_or_default();
                 remove_from(&folder, name, kept)?;
                 let path = index::path_of(&folder, name);
                 target
                     .indices
                     .push(IndexWriter::start(&path, &header, &entries[..kept])?);
             }
-            target.folders.push((hook_point, folder));
+            target.folders.push((hook_point.clone(), folder));
         }
         Ok(target)
     }
@@ -126,74 +159,55 @@ impl Target {
     }
 }
 
-fn lock(root: &Path, shard: Option<u32>) -> Result<File> {
-    let path = match shard {
-        Some(shard) => root.join(format!(".lock-shard-{shard}")),
-        None => root.join(".lock"),
+/// The chunks that are whole at every hook point, as far as they are needed.
+fn kept(plan: &Plan<'_>, found: &[(PathBuf, Option<Index>)]) -> usize {
+    let whole = |(folder, index): &(PathBuf, Option<Index>)| match index {
+        Some(index) => {
+            let whole = whole_chunks(folder, plan.shard.map(|(shard, _)| shard), &index.entries);
+            match index.complete {
+                true => whole,
+                false => whole.min(plan.needed(&index.entries)),
+            }
+        }
+        None => 0,
     };
-    let file = files::open_lock(&path).map_err(|error| Error::io("write", &path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::input(format!(
-            "another program is writing activations to `{}` now",
-            root.display()
-        ))
-        .hint("choose another folder, or wait")),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
-    }
+    found.iter().map(whole).min().unwrap_or(0)
 }
 
-/// The index of an earlier run of the same generation, if there was one.
-fn continued(folder: &Path, shard: Option<u32>, header: &Header) -> Result<Option<Index>> {
-    let path = index::path_of(folder, shard);
-    let Some(index) = Index::read(&path)? else {
-        if let Some(stray) = chunks_of(folder, shard)?.first() {
-            return Err(Error::input(format!(
-                "`{}` holds chunks already ({stray}), and no index says what they are",
-                folder.display()
-            ))
-            .hint("choose an empty folder, or remove them"));
-        }
-        return Ok(None);
+/// Is all there, at every hook point?
+fn is_complete(plan: &Plan<'_>, found: &[(PathBuf, Option<Index>)], kept: usize) -> bool {
+    let all_there = found.iter().all(|(_, index)| {
+        index
+            .as_ref()
+            .is_some_and(|index| index.complete && index.entries.len() == kept)
+    });
+    let enough = || {
+        let tokens = found.first().map_or(0, |(_, index)| tokens_in(index, kept));
+        plan.tokens.is_some_and(|wanted| tokens >= wanted)
     };
-    if index.header == *header {
+    all_there && (!plan.changes_tokens() || enough())
+}
+
+/// Tokens in the first `kept` chunks.
+fn tokens_in(index: &Option<Index>, kept: usize) -> u64 {
+    let entries = index.as_ref().map_or(&[][..], |index| &index.entries);
+    let last = kept.checked_sub(1).and_then(|last| entries.get(last));
+    last.map_or(0, |entry| entry.tokens)
+}
+
+/// The index of an earlier run, if there was one.
+fn continued(folder: &Path, shard: Option<u32>) -> Result<Option<Index>> {
+    if let Some(index) = Index::read(&index::path_of(folder, shard))? {
         return Ok(Some(index));
     }
-    let mut path = Vec::new();
-    let (theirs, ours) = (value_of(&index.header)?, value_of(header)?);
-    let what = match difference(&theirs, &ours, &mut path) {
-        Some((theirs, ours)) => format!("`{}` was {theirs} there and is {ours} now", path.join(".")),
-        None => "their settings differ".into(),
-    };
-    Err(Error::input(format!(
-        "`{}` holds activations of another generation: {what}",
-        folder.display()
-    ))
-    .hint("choose another folder, or use the same settings again to complete what is there"))
-}
-
-fn value_of(header: &Header) -> Result<Value> {
-    crate::config::to_value(header)
-}
-
-/// The first place where two values differ; `path` is the way there.
-fn difference(left: &Value, right: &Value, path: &mut Vec<String>) -> Option<(Value, Value)> {
-    if left == right {
-        return None;
+    match chunks_of(folder, shard)?.first() {
+        Some(stray) => Err(Error::input(format!(
+            "`{}` holds chunks already ({stray}), and no index says what they are",
+            folder.display()
+        ))
+        .hint("choose an empty folder, or remove them")),
+        None => Ok(None),
     }
-    if let (Value::Object(left), Value::Object(right)) = (left, right) {
-        for key in left.keys().chain(right.keys()) {
-            path.push(key.clone());
-            let null = Value::Null;
-            let (left, right) = (left.get(key).unwrap_or(&null), right.get(key).unwrap_or(&null));
-            let found = difference(left, right, path);
-            if found.is_some() {
-                return found;
-            }
-            path.pop();
-        }
-    }
-    Some((left.clone(), right.clone()))
 }
 
 /// How many of the first `entries` have their file, with the right name and size.

@@ -4,19 +4,20 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::chunker::Chunker;
+use super::comparing;
 use super::config::ActivationWriterConfig;
 use super::layout::ChunkName;
 use super::resume::{Progress, ResumePoint};
 use super::space;
-use super::target::Target;
+use super::target::{Plan, Target};
 use super::threads::{Writing, WritingThreads};
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
 use crate::error::{Error, Fault, Result};
 use crate::event::{Control, Event, RunContext};
+use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
+use crate::lock::FolderLock;
 use crate::tensor::{Device, Kind};
 
 /// Writes activation streams by one configuration.
@@ -26,6 +27,11 @@ pub struct ActivationWriter {
     /// Which part of the generation this is, of how many.
     shard: Option<(u32, u32)>,
     save_every: Duration,
+    /// What decides the batches, where that is known before the stream.
+    made_from: Option<Fingerprint>,
+    allowed: Allowances,
+    names: Names,
+    lock: Option<FolderLock>,
 }
 
 /// What a generation came to.
@@ -49,6 +55,10 @@ impl ActivationWriter {
             config,
             shard: None,
             save_every: Duration::from_secs(30),
+            made_from: None,
+            allowed: Allowances::default(),
+            names: Names::default(),
+            lock: None,
         })
     }
 
@@ -64,37 +74,118 @@ impl ActivationWriter {
         self
     }
 
+    /// What decides the batches, known before the stream is opened, and what people call it.
+    pub fn made_from(mut self, fingerprint: Fingerprint, names: Names) -> Self {
+        self.made_from = Some(fingerprint);
+        self.names = names;
+        self
+    }
+
+    /// Allows changes where the folder was begun with something else.
+    pub fn allowing(mut self, allowed: Allowances) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
     /// The configuration.
     pub fn config(&self) -> &ActivationWriterConfig {
         &self.config
+    }
+
+    /// Locks the folder for this writer and compares it with what the writer is [made from](Self::made_from), before a
+    /// stream is opened: what there is, if it is complete.
+    ///
+    /// # Errors
+    /// A folder that another process writes to, or that was begun with something else.
+    pub fn look(&mut self, context: &RunContext) -> Result<Option<Written>> {
+        self.lock = Some(self.locked(context)?);
+        let fingerprint = self.fingerprint(self.made_from.clone().unwrap_or_default())?;
+        let comparison = self.compare(&fingerprint)?;
+        match Target::complete_in(&self.plan(&fingerprint, &comparison))? {
+            Some((chunks, tokens)) => self.nothing_to_do(chunks, tokens, &comparison, context).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn locked(&self, context: &RunContext) -> Result<FolderLock> {
+        if let Some(lock) = &self.lock {
+            return Ok(lock.clone());
+        }
+        let name = match self.shard {
+            Some((shard, _)) => format!(".lock-shard-{shard}"),
+            None => ".lock".into(),
+        };
+        let folder = Path::new(&self.config.cache_dir);
+        FolderLock::take_part(folder, &name, "generating activations", context)
+    }
+
+    /// What decides the chunks.
+    fn fingerprint(&self, mut batches: Fingerprint) -> Result<Fingerprint> {
+        batches.add("writer", &self.config)?;
+        batches.set("n_shards", self.shard.map_or(1, |(_, n_shards)| n_shards).into());
+        Ok(batches)
+    }
+
+    fn compare(&self, fingerprint: &Fingerprint) -> Result<Comparison> {
+        comparing::compare(
+            Path::new(&self.config.cache_dir),
+            fingerprint,
+            &self.allowed,
+            &self.names,
+        )
+    }
+
+    fn plan<'a>(&'a self, fingerprint: &'a Fingerprint, comparison: &'a Comparison) -> Plan<'a> {
+        Plan {
+            root: Path::new(&self.config.cache_dir),
+            hook_points: &self.config.hook_points,
+            shard: self.shard,
+            tokens: self.config.total_generating_tokens,
+            fingerprint,
+            changes: &comparison.allowed,
+        }
+    }
+
+    fn nothing_to_do(
+        &self,
+        chunks: u64,
+        tokens: u64,
+        comparison: &Comparison,
+        context: &RunContext,
+    ) -> Result<Written> {
+        comparison.tell(&context.events)?;
+        context.events.note(format!(
+            "the activations in `{}` are complete; nothing is left to do",
+            self.config.cache_dir
+        ))?;
+        Ok(Written {
+            chunks,
+            tokens,
+            bytes: 0,
+            kept: chunks,
+        })
     }
 
     /// Writes `stream` until it ends or there are enough tokens. A folder in which the same generation was
     /// interrupted is completed: its whole chunks stay as they are.
     ///
     /// # Errors
-    /// A folder with chunks of another generation, too little disk space, what the stream itself refuses. After an
-    /// interrupt everything is on disk to go on from.
+    /// A folder that another process writes to, or that was begun with something else; too little disk space, what the
+    /// stream itself refuses. After an interrupt everything is on disk to go on from.
     pub fn process(&self, stream: &mut dyn BatchStream, context: &RunContext) -> Result<Written> {
-        let settings = json!({
-            "stream": stream.settings(),
-            "total_generating_tokens": self.config.total_generating_tokens,
-            "n_samples_per_chunk": self.config.n_samples_per_chunk,
-        });
+        let _lock = self.locked(context)?;
+        let batches = match &self.made_from {
+            Some(fingerprint) => fingerprint.clone(),
+            None => stream.fingerprint()?,
+        };
+        let fingerprint = self.fingerprint(batches)?;
+        let comparison = self.compare(&fingerprint)?;
         let folder = Path::new(&self.config.cache_dir);
-        let target = Target::open(folder, &self.config.hook_points, self.shard, &settings)?;
+        let target = Target::open(&self.plan(&fingerprint, &comparison))?;
         if target.is_complete() {
-            context.events.note(format!(
-                "the activations in `{}` are complete; nothing is left to do",
-                folder.display()
-            ))?;
-            return Ok(Written {
-                chunks: target.kept(),
-                tokens: target.tokens(),
-                bytes: 0,
-                kept: target.kept(),
-            });
+            return self.nothing_to_do(target.kept(), target.tokens(), &comparison, context);
         }
+        comparison.tell(&context.events)?;
         let resume = ResumePoint::new(folder, self.shard.map(|(shard, _)| shard));
         let (from, waiting) = resume.take_up(target.kept(), stream)?;
         let mut chunker = Chunker::new(self.config.n_samples_per_chunk);

@@ -81,7 +81,7 @@ fn process(
     };
     let mut stream = factory.0.factory.process(inputs, State::of(context).context())?;
     for closure in factory.0.maps.borrow().iter() {
-        stream.map(batch_map(closure.clone()));
+        stream.map(batch_map(closure.clone()), closure.source_text());
     }
     Ok(ActivationStreamHandle::new(stream))
 }

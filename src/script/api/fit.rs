@@ -14,6 +14,7 @@ use crate::config::{self, Value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Events, Metrics};
+use crate::fingerprint::Allowances;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
 use crate::train::{EvalFn, FitOptions, FitOutcome, Lane, Provenance, StepFn, StepReport, fit_all};
@@ -29,6 +30,8 @@ pub struct Watchers {
     pub eval_fn: Option<FnPtr>,
     /// Hear of all that is logged.
     pub loggers: Vec<Logger>,
+    /// Settings that may differ from those of a checkpoint that the training goes on from.
+    pub allow_change: Allowances,
 }
 
 /// Which script a run came from, for its folder.
@@ -164,7 +167,9 @@ impl Member {
                 settings: None,
                 facts: facts.clone(),
             },
+            allow_change: self.watchers.allow_change.clone(),
             events: events_with(&self.watchers.loggers, state),
+            ..FitOptions::default()
         }
     }
 }

@@ -10,6 +10,7 @@ use super::sae::SparseAutoEncoderHandle;
 use super::trainer::TrainerHandle;
 use super::wandb::WandbRunHandle;
 use crate::error::{Error, Result};
+use crate::fingerprint::Allowances;
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -26,6 +27,7 @@ struct Named {
     arguments: Arguments,
     batches: Batches,
     eval_fn: Option<FnPtr>,
+    allow_change: Allowances,
     loggers: Vec<Logger>,
 }
 
@@ -39,12 +41,14 @@ impl Named {
         })?;
         let batches = Batches::from_dynamic(given).map_err(|error| error.under("activation_stream"))?;
         let eval_fn = arguments.optional("eval_fn", "a closure `|sae, step| …`")?;
+        let allow_change = arguments.allowances()?;
         let given: Option<Array> = arguments.optional("loggers", "a list of loggers")?;
         let loggers = loggers::from_list(&given.unwrap_or_default(), dictionaries)?;
         Ok(Named {
             arguments,
             batches,
             eval_fn,
+            allow_change,
             loggers,
         })
     }
@@ -57,6 +61,7 @@ impl Named {
     ) -> Member {
         let mut watchers = trainer.watchers();
         watchers.eval_fn = self.eval_fn.clone().or(watchers.eval_fn);
+        watchers.allow_change = self.allow_change.clone();
         watchers.loggers.extend(self.loggers.iter().cloned());
         watchers.loggers.extend(wandb_logger.map(Logger::Wandb));
         Member {
@@ -170,7 +175,8 @@ mod functions {
 
     /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }`,
     /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them: `[TensorBoard("logs"), wandb::init(#{ … })]`.
-    /// `metrics.jsonl` in the run's folder and the console are always there.
+    /// `metrics.jsonl` in the run's folder and the console are always there. `allow_change: ["trainer.lr"]` names settings
+    /// that may differ from those of the checkpoint that `from_pretrained_path` leads to.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_named(
         context: NativeCallContext,

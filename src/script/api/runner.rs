@@ -7,7 +7,7 @@ use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
 use super::writer::written_map;
 use crate::runner::{
-    EvalSettings, GenerateActivationsSettings, TrainOptions, TrainSAESettings, evaluate_sae,
+    EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings, evaluate_sae,
     generate_activations, train_sae,
 };
 use crate::script::arguments::Arguments;
@@ -29,10 +29,12 @@ fn train(
 ) -> crate::error::Result<Map> {
     let mut arguments = Arguments::new("train_sae", options);
     let resume = arguments.data("resume")?.unwrap_or(false);
+    let allow_change = arguments.allowances()?;
     arguments.finish()?;
     let state = State::of(context);
     let options = TrainOptions {
         resume,
+        allow_change,
         facts: facts(context, &state),
     };
     let report = train_sae(settings, &options, state.context())?;
@@ -48,6 +50,19 @@ fn train(
         .collect())
 }
 
+fn generate(
+    context: &NativeCallContext,
+    settings: &GenerateActivationsSettings,
+    options: Map,
+) -> crate::error::Result<Map> {
+    let mut arguments = Arguments::new("generate_activations", options);
+    let options = GenerateOptions {
+        allow_change: arguments.allowances()?,
+    };
+    arguments.finish()?;
+    generate_activations(settings, &options, State::of(context).context()).map(written_map)
+}
+
 #[export_module(manifest)]
 mod functions {
     /// Trains a dictionary as the settings say and saves it. Returns `#{ folder, outcome, steps, metrics }`.
@@ -59,7 +74,8 @@ mod functions {
         train(&context, &settings.get(), Map::new()).raise()
     }
 
-    /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder.
+    /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder. `allow_change: ["trainer.lr"]`
+    /// names settings that may differ from those that the run was begun with.
     #[rhai_fn(name = "train_sae", return_raw, volatile)]
     pub fn train_with_options(
         context: NativeCallContext,
@@ -76,10 +92,18 @@ mod functions {
         context: NativeCallContext,
         settings: ConfigHandle<GenerateActivationsSettings>,
     ) -> RhaiResultOf<Map> {
-        let state = State::of(&context);
-        generate_activations(&settings.get(), state.context())
-            .map(written_map)
-            .raise()
+        generate(&context, &settings.get(), Map::new()).raise()
+    }
+
+    /// Generates with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder was begun
+    /// with.
+    #[rhai_fn(name = "generate_activations", return_raw, volatile)]
+    pub fn generate_with_options(
+        context: NativeCallContext,
+        settings: ConfigHandle<GenerateActivationsSettings>,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        generate(&context, &settings.get(), options).raise()
     }
 
     /// Evaluates a trained dictionary on its language model; metrics by name.

@@ -10,8 +10,8 @@ use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::batch;
 use crate::activations::{ActivationStream, Batch, BatchMap, BatchStream};
-use crate::config::Value;
 use crate::error::{Error, Result};
+use crate::fingerprint::Fingerprint;
 use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
@@ -83,10 +83,14 @@ impl BatchStream for Source {
         }
     }
 
-    fn settings(&self) -> Option<Value> {
+    fn fingerprint(&self) -> Result<Fingerprint> {
         match self {
-            Source::Factory(stream) => stream.settings(),
-            Source::Made(_) => None,
+            Source::Factory(stream) => stream.fingerprint(),
+            Source::Made(_) => {
+                let mut fingerprint = Fingerprint::new();
+                fingerprint.set_unverified("activation_stream", "an array of batches that a script made");
+                Ok(fingerprint)
+            }
         }
     }
 
@@ -214,7 +218,9 @@ mod functions {
                     .hint("change the batches in the array with the array's own `map`"),
             ));
         };
-        source.map(batch_map(KeptClosure::new(&context, closure)));
+        let closure = KeptClosure::new(&context, closure);
+        let text = closure.source_text();
+        source.map(batch_map(closure), text);
         Ok(stream.clone())
     }
 

@@ -7,6 +7,7 @@ use rhai::{Map, Module};
 
 use super::stream::ActivationStreamHandle;
 use crate::activations::{ActivationWriter, ActivationWriterConfig, Written};
+use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
@@ -60,6 +61,26 @@ mod functions {
         let state = State::of(&context);
         activations
             .with(|stream| writer.0.process(stream, state.context()))
+            .map(written_map)
+            .raise()
+    }
+
+    /// Writes the stream with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder was
+    /// begun with.
+    #[rhai_fn(name = "process", return_raw, pure, volatile)]
+    pub fn process_with(
+        context: NativeCallContext,
+        writer: &mut ActivationWriterHandle,
+        activations: ActivationStreamHandle,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        let mut arguments = Arguments::new("process", options);
+        let allowed = arguments.allowances().raise()?;
+        arguments.finish().raise()?;
+        let state = State::of(&context);
+        let writer = ActivationWriter::clone(&writer.0).allowing(allowed);
+        activations
+            .with(|stream| writer.process(stream, state.context()))
             .map(written_map)
             .raise()
     }

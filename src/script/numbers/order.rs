@@ -5,11 +5,12 @@ use std::cmp::Ordering;
 use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext, Position};
 
 use crate::error::Error;
+use crate::memory;
 use crate::script::failure::{RhaiResultOf, raise};
 
 /// How deep values inside values are compared. What is deeper is refused rather than followed for ever: a closure can
 /// put an array into itself.
-const DEEPEST: usize = 500;
+const DEEPEST: usize = 4000;
 
 /// 2^63 as a float: the first whole number that is no `int`.
 pub(super) const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
@@ -43,9 +44,9 @@ pub fn total_order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
 /// by the `==` of its type; values of types that cannot be compared differ.
 ///
 /// # Errors
-/// What `==` throws; an `==` that does not say true or false, as that of tensors; nesting deeper than 500.
+/// What `==` throws; an `==` that does not say true or false, as that of tensors; nesting deeper than 4000.
 pub fn equal(context: &NativeCallContext, a: &Dynamic, b: &Dynamic) -> RhaiResultOf<bool> {
-    equal_within(context, a, b, DEEPEST)
+    memory::at_any_depth(|| equal_within(context, a, b, DEEPEST))
 }
 
 fn equal_within(context: &NativeCallContext, a: &Dynamic, b: &Dynamic, depth: usize) -> RhaiResultOf<bool> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::dictionary::{ActFn, NormActivation, SAEConfig};
 use crate::error::{Error, Result};
+use crate::fingerprint::Identified;
 
 /// What the decoder bias begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +114,25 @@ impl Config for InitializerConfig {
             _ => Ok(()),
         }
     }
+}
+
+impl Identified for InitializerConfig {
+    const DECIDES: &'static [&'static str] = &[
+        "bias_init_method",
+        "decoder_uniform_bound",
+        "encoder_uniform_bound",
+        "init_encoder_with_decoder_transpose",
+        "init_encoder_with_decoder_transpose_factor",
+        "init_log_jumprelu_threshold_value",
+        "grid_search_init_norm",
+        "initialize_W_D_with_active_subspace",
+        "d_active_subspace",
+        "initialize_tc_with_mlp",
+        "model_layer",
+        "init_encoder_bias_with_mean_hidden_pre",
+        "seed",
+    ];
+    const FREE: &'static [&'static str] = &[];
 }
 
 impl InitializerConfig {

@@ -10,6 +10,7 @@ pub use median::geometric_median;
 use std::collections::BTreeMap;
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
+use super::idle;
 use super::input::Prepared;
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
@@ -66,6 +67,12 @@ impl Initializer {
         let trained = sae_cfg.sae_pretrained_name_or_path.is_some();
         if !trained {
             self.cfg.check_dictionary(sae_cfg)?;
+            if let Some(said) = idle::remark(
+                "the initialiser",
+                &idle::of_initializer(&self.cfg, sae_cfg.act_fn),
+            ) {
+                context.events.warn(said)?;
+            }
         }
         if let Some(seed) = self.cfg.seed {
             tch::manual_seed(seed);

@@ -372,6 +372,11 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             "buffer_shuffle.generator_device",
             "unknown device",
         ),
+        (
+            json!({"buffer_shuffle": {"perm_seed": 7}, "buffer_size": null}),
+            "buffer_shuffle",
+            "nothing would be shuffled",
+        ),
     ];
     for (changes, key, says) in cases {
         let (path, text) = refused(changes.clone());

@@ -1,0 +1,74 @@
+//! Comparing a generation with what its folder was begun with: all indices below it, of every hook point and shard.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::index::{self, Header, Index};
+use super::layout::sub_folders;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
+
+/// Compares `fingerprint` with every index in the folders of `root`.
+///
+/// # Errors
+/// Differences that are not allowed; a cache that does not say all that decided it.
+pub(super) fn compare(
+    root: &Path,
+    fingerprint: &Fingerprint,
+    allowed: &Allowances,
+    names: &Names,
+) -> Result<Comparison> {
+    allowed.check_names(fingerprint, &Fingerprint::default(), names)?;
+    let what = format!("the cache `{}`", root.display());
+    let mut all = Comparison::default();
+    let mut seen = Vec::new();
+    for header in headers(root)? {
+        let Some(was) = Fingerprint::from_value(&header.settings) else {
+            return Err(Error::input(format!(
+                "{what} was written by an earlier version, which did not note all that decided it"
+            ))
+            .hint("choose another folder; what is there can be read and trained on as before"));
+        };
+        if seen.contains(&was) {
+            continue;
+        }
+        let one = allowed.compare(&what, &was, fingerprint, names)?;
+        all.allowed.extend(one.allowed);
+        let fresh = one
+            .remarks
+            .into_iter()
+            .filter(|remark| !all.remarks.contains(remark));
+        let fresh: Vec<String> = fresh.collect();
+        all.remarks.extend(fresh);
+        seen.push(was);
+    }
+    Ok(all)
+}
+
+/// The first lines of all indices in the folders of `root`.
+fn headers(root: &Path) -> Result<Vec<Header>> {
+    if !root.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut headers = Vec::new();
+    for name in sub_folders(root)? {
+        for path in indices_in(&root.join(name))? {
+            headers.extend(Index::header(&path)?);
+        }
+    }
+    Ok(headers)
+}
+
+fn indices_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
+    let mut indices = Vec::new();
+    for entry in listing {
+        let path = entry.map_err(|error| Error::io("read", folder, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(&index::name_of(None)) {
+            indices.push(path);
+        }
+    }
+    indices.sort();
+    Ok(indices)
+}

@@ -1,0 +1,150 @@
+//! Digests of large files, kept from one process to the next in `saescript/digests.json` of the user's cache folder.
+//!
+//! The file is a convenience: one that is missing, damaged or cannot be written costs time and nothing else.
+
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic;
+
+/// Files that are remembered at most.
+const MOST: usize = 4096;
+
+/// A file that was changed so few seconds ago could be changed again without its times telling.
+const SETTLED: u64 = 2;
+
+/// What a file looks like from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    size: u64,
+    /// Nanoseconds since 1970.
+    modified: i128,
+    /// The same of the last change of contents, owner or name, which no program can set.
+    changed: i128,
+    inode: u64,
+}
+
+impl Stamp {
+    /// `None` for a file that was changed only just now.
+    pub(super) fn of(about: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let stamp = Stamp {
+            size: about.size(),
+            modified: i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec()),
+            changed: i128::from(about.ctime()) * 1_000_000_000 + i128::from(about.ctime_nsec()),
+            inode: about.ino(),
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let settled = now.as_nanos() as i128 - i128::from(SETTLED) * 1_000_000_000;
+        (stamp.modified.max(stamp.changed) < settled).then_some(stamp)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    stamp: Stamp,
+    digest: String,
+}
+
+/// The digest of the file at `path`, if it looks as it did when that was found out.
+pub(super) fn recall(path: &Path, stamp: &Stamp) -> Option<String> {
+    recall_from(&place()?, path, stamp)
+}
+
+/// Keeps the digest of the file at `path`.
+pub(super) fn remember(path: &Path, stamp: &Stamp, digest: &str) {
+    if let Some(place) = place() {
+        remember_in(&place, path, stamp, digest);
+    }
+}
+
+/// `$XDG_CACHE_HOME/saescript/digests.json`, or in `~/.cache`.
+fn place() -> Option<PathBuf> {
+    let absolute = |variable: &str| {
+        let path = PathBuf::from(std::env::var_os(variable)?);
+        path.is_absolute().then_some(path)
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("saescript").join("digests.json"))
+}
+
+fn read(place: &Path) -> BTreeMap<String, Entry> {
+    let text = std::fs::read(place).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn recall_from(place: &Path, path: &Path, stamp: &Stamp) -> Option<String> {
+    let entry = read(place).remove(path.to_str()?)?;
+    (entry.stamp == *stamp).then_some(entry.digest)
+}
+
+fn remember_in(place: &Path, path: &Path, stamp: &Stamp, digest: &str) {
+    let Some(name) = path.to_str() else { return };
+    let mut entries = read(place);
+    if entries.len() >= MOST {
+        entries.retain(|name, _| Path::new(name).is_file());
+    }
+    if entries.len() >= MOST {
+        entries.clear();
+    }
+    let entry = Entry {
+        stamp: stamp.clone(),
+        digest: digest.into(),
+    };
+    entries.insert(name.into(), entry);
+    if let Ok(text) = serde_json::to_vec_pretty(&entries) {
+        // The digest is known all the same.
+        atomic::write(place, text).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(size: u64) -> Stamp {
+        Stamp {
+            size,
+            modified: 1,
+            changed: 2,
+            inode: 3,
+        }
+    }
+
+    #[test]
+    fn a_digest_is_known_as_long_as_the_file_looks_the_same() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (place, file) = (folder.path().join("below/digests.json"), Path::new("/a/model"));
+        assert_eq!(recall_from(&place, file, &stamp(1)), None);
+        remember_in(&place, file, &stamp(1), "xxh3 1");
+        assert_eq!(recall_from(&place, file, &stamp(1)).as_deref(), Some("xxh3 1"));
+        assert_eq!(recall_from(&place, file, &stamp(2)), None);
+        std::fs::write(&place, "{ damaged").expect("written");
+        assert_eq!(recall_from(&place, file, &stamp(1)), None);
+        remember_in(&place, file, &stamp(1), "xxh3 1");
+        assert_eq!(recall_from(&place, file, &stamp(1)).as_deref(), Some("xxh3 1"));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_no_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("written");
+        remember_in(&file.join("below"), Path::new("/a"), &stamp(1), "xxh3 1");
+        assert_eq!(recall_from(&file.join("below"), Path::new("/a"), &stamp(1)), None);
+    }
+
+    #[test]
+    fn a_file_that_was_just_written_is_not_remembered() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        std::fs::write(&path, "x").expect("written");
+        let about = std::fs::metadata(&path).expect("there");
+        assert_eq!(Stamp::of(&about), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! A training that goes on from its newest checkpoint: compared with what it was begun with, then loaded.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::sae_choice::SaeChoice;
+use super::settings::TrainSAESettings;
+use super::train::TrainOptions;
+use crate::activations::{ActivationFactory, Origins};
+use crate::dictionary::{LoadOptions, SparseAutoEncoder};
+use crate::error::{Context, Result};
+use crate::event::RunContext;
+use crate::fingerprint::Fingerprint;
+use crate::text::Dataset;
+use crate::train::compare_with_checkpoint;
+
+/// What decides how the dictionary begins: the initialisation, or the trained weights.
+pub(super) fn began_with(settings: &TrainSAESettings, context: &RunContext) -> Result<Fingerprint> {
+    let mut fingerprint = Fingerprint::default();
+    if let Some(initializer) = &settings.initializer {
+        fingerprint.add("initializer", initializer)?;
+    }
+    let trained = match &settings.sae {
+        SaeChoice::Fresh(cfg) => cfg.sae_pretrained_name_or_path.as_deref(),
+        SaeChoice::Pretrained(trained) => Some(trained.pretrained_name_or_path.as_str()),
+    };
+    if let Some(name) = trained {
+        let weights = SparseAutoEncoder::identity(Path::new(name), context).under("sae")?;
+        fingerprint.set("sae_weights", weights.into());
+    }
+    Ok(fingerprint)
+}
+
+/// Compares the run with what its newest checkpoint was made with, before the model is loaded.
+pub(super) fn compare(
+    settings: &TrainSAESettings,
+    options: &TrainOptions,
+    newest: Option<&(u64, PathBuf)>,
+    (datasets, began_with): (&BTreeMap<String, Dataset>, &Fingerprint),
+    context: &RunContext,
+) -> Result<()> {
+    let Some((_, path)) = newest else {
+        return Ok(());
+    };
+    let model = match &settings.model {
+        Some(model) => Some(model.fingerprint(context).under("model")?),
+        None => None,
+    };
+    let origins = Origins {
+        model,
+        model_name: None,
+        datasets: Some(datasets),
+    };
+    let factory = ActivationFactory::new(settings.activation_factory.clone()).under("activation_factory")?;
+    let mut fingerprint = factory.fingerprint(origins, context)?;
+    fingerprint.remove("model_name");
+    fingerprint.merge(began_with.clone());
+    let cfg = match &settings.sae {
+        SaeChoice::Fresh(cfg) => cfg.clone(),
+        // It is loaded from the checkpoint, which has its settings.
+        SaeChoice::Pretrained(_) => load(path, settings, context)?.cfg,
+    };
+    fingerprint.add("sae", &cfg)?;
+    fingerprint.add("trainer", &settings.trainer)?;
+    compare_with_checkpoint(path, &fingerprint, &options.allow_change).map(drop)
+}
+
+/// The dictionary into which the checkpoint at `path` is loaded: as the settings say, which may differ from the
+/// checkpoint's where that is allowed.
+pub(super) fn to_go_on(
+    path: &Path,
+    settings: &TrainSAESettings,
+    context: &RunContext,
+) -> Result<SparseAutoEncoder> {
+    match &settings.sae {
+        SaeChoice::Fresh(cfg) => SparseAutoEncoder::zeros(cfg.clone()).under("sae"),
+        SaeChoice::Pretrained(_) => load(path, settings, context),
+    }
+}
+
+/// A trained dictionary, on the device and in the dtype that the settings say.
+pub(super) fn load(
+    path: &Path,
+    settings: &TrainSAESettings,
+    context: &RunContext,
+) -> Result<SparseAutoEncoder> {
+    let mut options = match &settings.sae {
+        SaeChoice::Fresh(cfg) => LoadOptions {
+            device: cfg.device,
+            dtype: Some(cfg.dtype),
+            ..LoadOptions::default()
+        },
+        SaeChoice::Pretrained(trained) => LoadOptions {
+            device: trained.device,
+            dtype: trained.dtype,
+            strict_loading: trained.strict_loading,
+            ..LoadOptions::default()
+        },
+    };
+    options.context = context.clone();
+    SparseAutoEncoder::from_pretrained(path, &options)
+}

@@ -1,0 +1,88 @@
+//! What decides the numbers of a training, kept in its checkpoints and compared before it goes on from one.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::trainer::Trainer;
+use crate::config::Value;
+use crate::dictionary::SAEConfig;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
+
+/// The tables that a trainer knows by itself.
+const OWN: [&str; 3] = ["sae.", "trainer.", "program."];
+
+/// The keys that tell how a dictionary began.
+pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
+
+/// The key of `run.json` that keeps the changes that were allowed on the way.
+pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
+
+impl Trainer {
+    /// What decides the numbers of training the dictionary of `sae`.
+    pub(super) fn fingerprint(&self, sae: &SAEConfig) -> Result<Fingerprint> {
+        let mut fingerprint = self.run.clone();
+        // The model's name is a record; it changes no activation.
+        fingerprint.remove("model_name");
+        fingerprint.add("sae", sae)?;
+        fingerprint.add("trainer", &self.cfg)?;
+        Ok(fingerprint)
+    }
+
+    /// Compares settings of dictionary and trainer with those of the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// Differences that are not allowed.
+    pub(super) fn compare_own(&self, sae: &SAEConfig, path: &Path) -> Result<()> {
+        let (was, is) = (made_with(path)?.part(&OWN), self.fingerprint(sae)?.part(&OWN));
+        compare(&self.allowed, path, &was, &is, false).map(drop)
+    }
+}
+
+/// Compares everything that decides the numbers of a training with what the checkpoint at `path` was made with.
+///
+/// # Errors
+/// Differences that are not allowed, all of them listed; names that no setting has.
+pub fn compare_with_checkpoint(path: &Path, is: &Fingerprint, allowed: &Allowances) -> Result<Comparison> {
+    compare(allowed, path, &made_with(path)?, is, true)
+}
+
+fn compare(
+    allowed: &Allowances,
+    path: &Path,
+    was: &Fingerprint,
+    is: &Fingerprint,
+    whole: bool,
+) -> Result<Comparison> {
+    let what = format!("the training of `{}`", path.display());
+    match whole {
+        true => allowed.compare(&what, was, is, &Names::default()),
+        false => allowed.compare_part(&what, was, is, &Names::default()),
+    }
+}
+
+/// What the checkpoint at `path` was made with.
+fn made_with(path: &Path) -> Result<Fingerprint> {
+    Fingerprint::read(path)?.ok_or_else(|| {
+        Error::input(format!(
+            "the checkpoint `{}` was written by an earlier version, which did not note all that decided it",
+            path.display()
+        ))
+        .hint("begin a new training in another folder; the dictionary in it can be loaded, evaluated and trained further")
+    })
+}
+
+/// The changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
+pub(super) fn allowed_changes(folder: &Path, comparison: &Comparison, step: u64) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("run.json")).unwrap_or_default();
+    let facts: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut changes = facts[ALLOWED_CHANGES].as_array().cloned().unwrap_or_default();
+    changes.extend(
+        comparison
+            .allowed
+            .iter()
+            .map(|change| json!({"key": change.key, "was": change.was, "is": change.is, "from_step": step})),
+    );
+    changes
+}
