@@ -73,7 +73,7 @@ fn keep_closures(context: &mut EvalContext, ast: &AST) {
         let mut all = closures.iter_functions();
         all.all(|closure| module.get_script_fn(closure.name, closure.params.len()).is_some())
     };
-    if !context.iter_namespaces().any(is_known) {
+    if closures.has_functions() && !context.iter_namespaces().any(is_known) {
         let library = closures.shared_lib().clone();
         context.global_runtime_state_mut().lib.push(library);
     }
