@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::ProgressArguments;
 use super::interrupt;
 use crate::error::Result;
-use crate::repl;
+use crate::repl::{self, Presence};
 use crate::report::Printer;
 
 /// Start an interactive session
 ///
 /// Entries may have several lines; Tab completes, the arrow keys bring back earlier entries, `:help` lists what there
-/// is. Ctrl-C stops what is running and returns to the prompt. Without a terminal, entries are read from standard
-/// input.
+/// is. Ctrl-C stops what is running and returns to the prompt; one step that cannot be stopped midway, such as a large
+/// matrix product, is finished first. Five times within two seconds end the program, whatever it does. An entry that fails
+/// keeps what it defined before it failed. Without a terminal, entries are read from standard input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript repl
@@ -31,6 +32,7 @@ pub(super) struct Arguments {
 /// The terminal cannot be read.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let (mut host, stop) = arguments.progress.host(printer)?;
-    interrupt::install(stop, printer.clone())?;
-    repl::run(&mut host, printer, arguments.script.as_deref())
+    let presence = Presence::default();
+    interrupt::install_for_session(stop, presence.clone(), printer.clone())?;
+    repl::run(&mut host, printer, &presence, arguments.script.as_deref())
 }

@@ -38,15 +38,15 @@ pub(super) enum Typed {
 pub(super) struct Editor<'host> {
     line: rustyline::Editor<Assistant<'host>, FileHistory>,
     history: History,
-    stop: StopFlag,
+    waiting: StopFlag,
     printer: crate::report::Printer,
     prompt: String,
 }
 
 impl<'host> Editor<'host> {
-    /// An editor that knows what `session` defines. While it waits for input, `stop` is set: a signal that asks the
-    /// program to stop then ends it at once, for there is nothing to finish first.
-    pub(super) fn new(session: &Session<'host>, history: History, stop: StopFlag) -> Result<Self> {
+    /// An editor that knows what `session` defines. While it waits for input, `waiting` is set: a signal that asks the
+    /// program to end then ends it at once, for there is nothing to finish first.
+    pub(super) fn new(session: &Session<'host>, history: History, waiting: StopFlag) -> Result<Self> {
         let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
         let config = Config::builder()
             .max_history_size(MOST_ENTRIES)
@@ -71,7 +71,7 @@ impl<'host> Editor<'host> {
         Ok(Editor {
             line,
             history,
-            stop,
+            waiting,
             printer: session.printer.clone(),
             prompt: if coloured {
                 format!("{style}{PROMPT}{style:#}")
@@ -86,9 +86,9 @@ impl<'host> Editor<'host> {
     /// # Errors
     /// The terminal cannot be read.
     pub(super) fn read(&mut self) -> Result<Typed> {
-        self.stop.set();
+        self.waiting.set();
         let typed = self.line.readline(&(PROMPT, self.prompt.as_str()));
-        self.stop.clear();
+        self.waiting.clear();
         match typed {
             Ok(text) => {
                 self.remember(&text);

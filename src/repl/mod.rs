@@ -26,35 +26,47 @@ use std::path::Path;
 use self::editor::{Editor, Typed};
 use self::history::History;
 use self::session::{Next, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::event::StopFlag;
 use crate::report::Printer;
 use crate::script::Host;
+
+/// Where a session is, for whoever handles signals.
+#[derive(Clone, Default)]
+pub struct Presence {
+    /// Set while the session waits for an entry.
+    pub at_prompt: StopFlag,
+    /// Asks the session to end once the entry that is running has ended.
+    pub leave: StopFlag,
+}
 
 /// Runs a session until its end; the exit code. `script` is run first, in the session.
 ///
 /// On a terminal there is a prompt. Otherwise standard input is read entry by entry, and the exit code is that of
-/// the last entry that failed.
+/// the last entry that failed, or 130 if `presence` was told to leave.
 ///
 /// # Errors
 /// The terminal or standard input cannot be read. What goes wrong in an entry is printed, and the session goes on.
-pub fn run(host: &mut Host, printer: &Printer, script: Option<&Path>) -> Result<u8> {
-    let stop = host.state().context().stop.clone();
+pub fn run(host: &mut Host, printer: &Printer, presence: &Presence, script: Option<&Path>) -> Result<u8> {
     let mut session = Session::new(host, printer.clone())?;
     if let Some(script) = script
         && let Next::Quit(code) = session.load(script)
     {
         return Ok(code);
     }
+    if presence.leave.is_set() {
+        return Ok(Fault::Interrupted.exit_code());
+    }
     match std::io::stdin().is_terminal() {
         true => {
-            let mut editor = Editor::new(&session, History::of_user(), stop)?;
-            prompt(&mut session, &mut editor, printer)
+            let mut editor = Editor::new(&session, History::of_user(), presence.at_prompt.clone())?;
+            prompt(&mut session, &mut editor, printer, presence)
         }
-        false => piped(&mut session, std::io::stdin().lock()),
+        false => piped(&mut session, std::io::stdin().lock(), presence),
     }
 }
 
-fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer) -> Result<u8> {
+fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer, presence: &Presence) -> Result<u8> {
     printer.line(&format!(
         "saescript {} — :help lists what there is, Tab completes, :quit or Ctrl-D ends",
         env!("CARGO_PKG_VERSION")
@@ -69,15 +81,25 @@ fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer) -> Resu
             Typed::Interrupt => (),
             Typed::End => return Ok(0),
         }
+        if presence.leave.is_set() {
+            return Ok(Fault::Interrupted.exit_code());
+        }
         if printer.reader_left() {
             return Ok(0);
         }
     }
 }
 
-fn piped(session: &mut Session, input: impl BufRead) -> Result<u8> {
+fn piped(session: &mut Session, input: impl BufRead, presence: &Presence) -> Result<u8> {
     let mut entry = String::new();
-    for line in input.lines() {
+    let mut lines = input.lines();
+    let mut next = || {
+        presence.at_prompt.set();
+        let line = lines.next();
+        presence.at_prompt.clear();
+        line
+    };
+    while let Some(line) = next() {
         let line = line.map_err(|error| Error::io("read", "standard input", error))?;
         entry += &line;
         entry.push('\n');
@@ -86,6 +108,9 @@ fn piped(session: &mut Session, input: impl BufRead) -> Result<u8> {
         }
         if let Next::Quit(code) = session.enter(&std::mem::take(&mut entry)) {
             return Ok(code);
+        }
+        if presence.leave.is_set() {
+            return Ok(Fault::Interrupted.exit_code());
         }
     }
     match session.enter(&entry) {

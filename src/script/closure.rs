@@ -75,6 +75,7 @@ impl KeptClosure {
     }
 
     fn explain(&self, failure: &EvalAltResult, engine: &Engine) -> Error {
+        // After `exit` too: that the script is to end, and how, its state knows.
         if let EvalAltResult::ErrorTerminated(token, _) = failure.unwrap_inner()
             && !token.is::<Error>()
         {

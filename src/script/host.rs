@@ -12,11 +12,12 @@ use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
 use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
 use super::docs::Catalog;
+use super::failure::RhaiResultOf;
 use super::guard;
 use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
-use super::{diagnostic, modules};
+use super::{diagnostic, evaluation, modules, numbers};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::guard::attempt;
@@ -81,6 +82,8 @@ impl HostBuilder {
         engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
         engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
+        numbers::install(&mut engine, &state);
+        evaluation::install(&mut engine);
         configure(
             &mut engine,
             &state,
@@ -167,6 +170,7 @@ impl Host {
             .collect();
         tests.sort();
         let run = |test: &String| {
+            self.state.begin();
             let mut scope = self.scope.clone();
             let result = evaluating(&self.engine, || {
                 self.engine.call_fn::<Dynamic>(&mut scope, &ast, test, ())
@@ -217,7 +221,7 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let compiled = attempt(|| self.engine.compile_with_scope(scope, text));
+        let compiled = attempt(|| numbers::compile(&self.engine, &self.state, scope, text));
         let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
         Ok(ast)
@@ -246,15 +250,19 @@ impl Host {
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
+        self.state.begin();
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         });
-        match result {
-            Ok(value) => Ok(Outcome::Finished(value)),
-            Err(failure) => match exit_code(&failure) {
-                Some(code) => Ok(Outcome::Exited(code)),
-                None => Err(self.explain(&failure, name)),
-            },
+        self.outcome(result)
+            .map_err(|failure| self.explain(&failure, name))
+    }
+
+    /// How an evaluation ended: `exit(code)` is no failure.
+    pub(super) fn outcome(&self, result: RhaiResultOf<Dynamic>) -> RhaiResultOf<Outcome> {
+        match self.state.exit_asked() {
+            Some(code) => Ok(Outcome::Exited(code)),
+            None => result.map(Outcome::Finished),
         }
     }
 
@@ -284,14 +292,6 @@ impl Host {
     }
 }
 
-/// The code of `exit(code)`, if that is what ended the script.
-pub(super) fn exit_code(failure: &EvalAltResult) -> Option<u8> {
-    match failure.unwrap_inner() {
-        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<ExitCode>().map(|code| code.0),
-        _ => None,
-    }
-}
-
 fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: Output) {
     engine.set_default_tag(Dynamic::from(state.clone()));
     engine.set_module_resolver(SharedModules(modules.clone()));
@@ -300,7 +300,12 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
     // The engine's own limits are for untrusted scripts; configurations nest deeper than its debug defaults.
     engine.set_max_expr_depths(200, 100);
     engine.set_max_call_levels(100);
-    engine.on_progress(guard::before_each_operation(state.context().stop.clone()));
+    let asked = state.clone();
+    let otherwise = guard::before_each_operation(state.context().stop.clone());
+    engine.on_progress(move |count| match asked.exit_asked() {
+        Some(code) => Some(Dynamic::from(ExitCode(code))),
+        None => otherwise(count),
+    });
     let print = output.clone();
     engine.on_print(move |text| print(text));
     engine.on_debug(move |text, source, position| {
@@ -319,7 +324,7 @@ impl rhai::ModuleResolver for SharedModules {
         source: Option<&str>,
         path: &str,
         position: rhai::Position,
-    ) -> super::RhaiResultOf<rhai::Shared<Module>> {
+    ) -> RhaiResultOf<rhai::Shared<Module>> {
         rhai::ModuleResolver::resolve(&*self.0, engine, source, path, position)
     }
 }

@@ -1,4 +1,4 @@
-//! A session: entries share variables, functions and imports, and an error in one leaves the others as they are.
+//! A session: entries share variables, functions and imports. An entry that fails part-way keeps what it had defined.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,7 +7,7 @@ use rhai::{AST, Dynamic, LexError, Module, ParseErrorType, Scope, Shared};
 
 use super::closure::evaluating;
 use super::diagnostic;
-use super::host::{Host, Outcome, exit_code, read_script};
+use super::host::{Host, Outcome, read_script};
 use super::source::lexer::Lexer;
 use super::source::{SessionNames, imports, open_bracket};
 use crate::error::Result;
@@ -57,25 +57,17 @@ impl<'host> Interactive<'host> {
         origins.extend(own.map(|function| (function, name.to_string())));
         self.tell_sources(origins.clone());
         let whole = self.functions.merge(&ast);
-        let variables = self.scope.len();
+        self.host.state().begin();
+        self.host.modules.begin();
         let engine = self.host.engine();
         let result = evaluating(engine, || {
             engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &whole)
         });
-        match result {
-            Ok(value) => {
-                self.origins = origins;
-                self.keep(&whole, text);
-                Ok(Outcome::Finished(value))
-            }
-            Err(failure) => match exit_code(&failure) {
-                Some(code) => Ok(Outcome::Exited(code)),
-                None => {
-                    self.scope.rewind(variables);
-                    Err(self.host.explain(&failure, name))
-                }
-            },
-        }
+        // What an entry defined before it failed stays: variables that hold closures need their functions too.
+        self.origins = origins;
+        self.keep(&whole, name, text);
+        let outcome = self.host.outcome(result);
+        outcome.map_err(|failure| self.host.explain(&failure, name))
     }
 
     /// Runs the script at `path` as an entry. `SCRIPT_DIR` and `SCRIPT_PATH` are its own from then on.
@@ -204,9 +196,13 @@ impl<'host> Interactive<'host> {
         self.host.engine().compile(text).unwrap_or_else(|_| AST::empty())
     }
 
-    fn keep(&mut self, whole: &AST, text: &str) {
+    /// Keeps the functions of the entry called `name` and what it imported.
+    fn keep(&mut self, whole: &AST, name: &str, text: &str) {
         self.functions = whole.clone_functions_only();
         for import in imports(text) {
+            if !self.host.modules.has_imported(name, &import.path) {
+                continue;
+            }
             if let Some(module) = self.host.keep_import(&import.path, &import.alias) {
                 self.imports.insert(import.alias, module);
             }
@@ -215,7 +211,7 @@ impl<'host> Interactive<'host> {
 }
 
 /// Closures are functions with a number for a name.
-fn is_closure(name: &str) -> bool {
+pub(super) fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 

@@ -6,7 +6,9 @@
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
+//! evaluation    `eval(text)`: with the variables of the place where it stands
 //! closure       closures that objects keep and call later
+//! numbers       what numbers mean: comparisons by IEEE 754, shifts, conversions
 //! arguments     methods that take one map of named arguments
 //! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
@@ -26,12 +28,14 @@ mod closure;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;
+mod evaluation;
 mod failure;
 mod guard;
 mod hints;
 mod host;
 mod interactive;
 mod modules;
+mod numbers;
 pub mod source;
 mod state;
 

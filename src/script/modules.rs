@@ -9,6 +9,7 @@ use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, 
 
 use super::diagnostic;
 use super::failure::RhaiResultOf;
+use super::numbers;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
 use crate::files::{SETTINGS_MOST, read_text};
@@ -48,6 +49,8 @@ pub struct Modules {
     library: Vec<PathBuf>,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<(PathBuf, String)>>,
+    /// What was imported since [`begin`](Self::begin): importer and path.
+    imported: RefCell<Vec<(String, String)>>,
 }
 
 impl Modules {
@@ -59,6 +62,7 @@ impl Modules {
             library,
             loaded: RefCell::default(),
             loading: RefCell::default(),
+            imported: RefCell::default(),
         }
     }
 
@@ -70,6 +74,17 @@ impl Modules {
     /// Forgets all modules, so that changed files are read again.
     pub fn forget(&self) {
         self.loaded.borrow_mut().clear();
+    }
+
+    /// Forgets what was imported so far.
+    pub fn begin(&self) {
+        self.imported.borrow_mut().clear();
+    }
+
+    /// Has the text called `importer` imported `path` since [`begin`](Self::begin)?
+    pub fn has_imported(&self, importer: &str, path: &str) -> bool {
+        let imported = self.imported.borrow();
+        imported.iter().any(|(of, known)| of == importer && known == path)
     }
 
     /// The module's text and the name that errors show for it.
@@ -136,7 +151,7 @@ impl Modules {
         let sources = self.state.sources();
         sources.insert(name, text.as_str());
         let scope = self.scope.borrow().clone();
-        let mut ast: AST = engine.compile_with_scope(&scope, &text).map_err(|error| {
+        let mut ast: AST = numbers::compile(engine, &self.state, &scope, &text).map_err(|error| {
             import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
         })?;
         ast.set_source(name);
@@ -148,6 +163,21 @@ impl Modules {
 
 impl ModuleResolver for Modules {
     fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> RhaiResultOf<Shared<Module>> {
+        let module = self.module(engine, source, path, position)?;
+        let importer = source.unwrap_or_default().to_string();
+        self.imported.borrow_mut().push((importer, path.to_string()));
+        Ok(module)
+    }
+}
+
+impl Modules {
+    fn module(
         &self,
         engine: &Engine,
         source: Option<&str>,

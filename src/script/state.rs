@@ -1,9 +1,11 @@
 //! What all bound functions of one host share, reached through the engine's tag.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use rhai::NativeCallContext;
 
+use super::numbers::Reading;
 use super::source::SourceMap;
 use crate::event::RunContext;
 
@@ -15,6 +17,8 @@ pub struct State(Rc<Inner>);
 struct Inner {
     context: RunContext,
     sources: SourceMap,
+    reading: Reading,
+    exit: Cell<Option<u8>>,
 }
 
 impl State {
@@ -22,7 +26,7 @@ impl State {
     pub fn new(context: RunContext) -> Self {
         State(Rc::new(Inner {
             context,
-            sources: SourceMap::default(),
+            ..Inner::default()
         }))
     }
 
@@ -42,5 +46,26 @@ impl State {
     /// The texts of all scripts, modules and entries seen so far.
     pub fn sources(&self) -> &SourceMap {
         &self.0.sources
+    }
+
+    /// What is known of the text that is being parsed.
+    pub fn reading(&self) -> &Reading {
+        &self.0.reading
+    }
+
+    /// Remembers that `exit(code)` was called: it ends the script at the next operation, should native code that called
+    /// a closure, or a `catch`, take what it throws for an error.
+    pub fn ask_to_exit(&self, code: u8) {
+        self.0.exit.set(Some(code));
+    }
+
+    /// The code with which the script is to end, if that was asked for.
+    pub fn exit_asked(&self) -> Option<u8> {
+        self.0.exit.get()
+    }
+
+    /// Forgets that the script was to end; at the beginning of the next.
+    pub fn begin(&self) {
+        self.0.exit.set(None);
     }
 }

@@ -9,6 +9,7 @@ mod disk;
 mod docs;
 mod elsewhere;
 mod errors;
+mod exits;
 mod fixtures;
 mod foreign;
 mod fuzz;

@@ -156,6 +156,82 @@ fn ctrl_c_clears_a_line_and_stops_an_evaluation() {
 }
 
 #[test]
+fn more_than_one_ctrl_c_ends_the_call_and_not_the_session() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.enter("let kept = 41", "");
+    // One step that nothing can stop: minutes on a slow machine would be too long, a second or two are enough.
+    terminal.send(
+        "let a = torch::ones([2500, 2500]); print(\"be\" + \"gun\"); for i in 0..1000 { a.matmul(a); }\r",
+    );
+    terminal.expect("begun");
+    for _ in 0..2 {
+        terminal
+            .0
+            .send(ControlCode::EndOfText)
+            .expect("the terminal takes it");
+    }
+    terminal.expect("interrupted");
+    terminal.expect("> ");
+    terminal.enter("kept + 1", "42");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn an_entry_that_fails_keeps_what_it_had_defined() {
+    let state = folder();
+    std::fs::write(state.path().join("early.rhai"), "fn four() { 4 }").expect("writable");
+    std::fs::write(state.path().join("late.rhai"), "print(\"must not\" + \" run\");").expect("writable");
+    let mut terminal = Terminal::open(state.path());
+    terminal.enter("let a = 1; let triple = |n| n * 3; import \"early\" as early; fn seven() { 7 } [1][5]; let b = 2; import \"late\" as late;", "out of range");
+    terminal.enter("a + triple.call(2) + seven() + early::four()", "18");
+    terminal.enter("b", "unknown variable `b`");
+    terminal.enter("late::x()", "unknown module `late`");
+    terminal.enter("let a = 5; a = a.nothing()", "nothing");
+    terminal.enter("a", "5");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn what_is_typed_while_a_call_runs_is_run_after_it() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.send("print(\"be\" + \"gun\"); sleep(1.0)\r");
+    terminal.expect("begun");
+    terminal.send("let ahead = 20\rfn add(n) {\r  n + ahead_of()\r}\rfn ahead_of() { 1 }\r\"sum \" + (ahead + add(21))\r");
+    terminal.expect("sum 42");
+    terminal.enter("ahead", "20");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn a_paste_without_brackets_is_run_entry_by_entry() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    let lines: Vec<String> = (0..60).map(|n| format!("let v{n} = {n} + 1000")).collect();
+    terminal.send(&(lines.join("\r") + "\rlet total = [\r  v0,\r  v59,\r]\r\"ends \" + total\r"));
+    terminal.expect("ends [1000, 1059]");
+    terminal.enter("v31", "1031");
+    terminal.send("\u{4}");
+    terminal.ends_with(0);
+}
+
+#[test]
+fn a_signal_during_a_call_ends_the_session_after_it() {
+    let state = folder();
+    let mut terminal = Terminal::open(state.path());
+    terminal.send("print(\"be\" + \"gun\"); loop {}\r");
+    terminal.expect("begun");
+    let id = terminal.0.get_process().pid().as_raw();
+    // SAFETY: the child has not been waited for, so the id is still its own.
+    assert_eq!(unsafe { libc::kill(id, libc::SIGTERM) }, 0);
+    terminal.ends_with(130);
+}
+
+#[test]
 fn a_signal_at_the_prompt_ends_the_session() {
     let state = folder();
     let terminal = Terminal::open(state.path());

@@ -5,6 +5,7 @@
 mod batch;
 mod batches;
 mod callbacks;
+mod collections;
 mod constants;
 mod convert;
 mod datasets;
@@ -37,6 +38,7 @@ pub use output::ExitCode;
 pub use tensor::{TensorHandle, documented};
 
 use super::class::CLASSES;
+use super::numbers;
 use crate::script::guard;
 
 def_package! {
@@ -46,6 +48,8 @@ def_package! {
         for class in CLASSES {
             class.register_into(module);
         }
+        numbers::register(module);
+        collections::register(module);
         tensor::register(module);
         datasets::register(module);
         model::register(module);

@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 use crate::error::{Error, Result};
 use crate::report::Table;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
+use crate::script::state::State;
 
 /// Numbers in a table: whole ones as they are, others with enough digits to compare.
 fn cell_text(context: &NativeCallContext, value: &Dynamic) -> String {
@@ -117,15 +118,17 @@ pub mod functions {
 
     /// Ends the script with exit code 0.
     #[rhai_fn(return_raw, volatile)]
-    pub fn exit() -> RhaiResultOf<()> {
-        exit_with(0)
+    pub fn exit(context: NativeCallContext) -> RhaiResultOf<()> {
+        exit_with(context, 0)
     }
 
     /// Ends the script; the program's exit code is `code`, from 0 to 255.
     #[rhai_fn(name = "exit", return_raw, volatile)]
-    pub fn exit_with(code: i64) -> RhaiResultOf<()> {
+    pub fn exit_with(context: NativeCallContext, code: i64) -> RhaiResultOf<()> {
         match u8::try_from(code) {
             Ok(code) => {
+                // Whoever called the closure in which this stands may take the error for one of its own.
+                State::of(&context).ask_to_exit(code);
                 Err(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE).into())
             }
             Err(_) => Err(raise(Error::input(format!(

@@ -91,3 +91,50 @@ fn sessions_keep_what_was_defined() {
     assert!(session.is_incomplete("if x > 1 {"));
     assert_eq!(session.type_of("x").as_deref(), Some("int"));
 }
+
+#[test]
+fn an_error_inside_eval_points_into_its_text() {
+    let error = failure("let x = [1];\neval(\"let y = 2;\\nx[y]\")");
+    assert_eq!(place(&error), "y");
+    assert!(
+        error.place().is_some_and(|place| place.text.starts_with("let y")),
+        "{error:?}"
+    );
+    assert_eq!(error.callers().len(), 1);
+    let error = failure("let steam = 1;\neval(\"stream + 1\")");
+    assert_eq!(error.message(), "unknown variable `stream`");
+    assert_eq!(place(&error), "stream");
+}
+
+#[test]
+fn a_text_that_evaluates_itself_ends() {
+    let error = failure("let text = \"eval(text)\"; eval(text)");
+    assert_eq!(error.message(), "functions call each other too deeply");
+    let error = failure("fn f(n) { eval(\"f(\" + (n + 1) + \")\") } f(0)");
+    assert_eq!(error.message(), "functions call each other too deeply");
+}
+
+#[test]
+fn the_symbols_that_stand_for_switch_are_no_part_of_the_language() {
+    for text in [
+        "$ 1",
+        "@ 1 { 1 => 2 }",
+        "@$ 1 { 1 => 2 }",
+        "switch $ 1 { 1 => 2 }",
+    ] {
+        failure(text);
+    }
+    let text = "/* switch */ let switches = `switch ${switch 1.0 { 1 => \"switch\" }}`; // switch\nswitches";
+    let value = host().eval("test.rhai", text).expect("the script is right");
+    assert_eq!(value.to_string(), "switch switch");
+}
+
+#[test]
+fn large_whole_numbers_are_not_read_as_floats() {
+    let error = failure("let x = 1;\nx + 9223372036854775808");
+    assert!(
+        error.message().contains("9223372036854775808 is no int"),
+        "{error}"
+    );
+    assert_eq!(place(&error), "9223372036854775808");
+}

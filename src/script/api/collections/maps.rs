@@ -1,0 +1,66 @@
+//! Taking entries out of maps.
+
+use rhai::plugin::*;
+use rhai::{FnPtr, Identifier, Map};
+
+use super::truth;
+use crate::script::failure::RhaiResultOf;
+
+/// What `predicate` says of an entry: it gets the key and the value, or the key with the value as `this`.
+fn says(
+    context: &NativeCallContext,
+    name: &str,
+    predicate: &FnPtr,
+    key: &Identifier,
+    value: &mut Dynamic,
+) -> RhaiResultOf<bool> {
+    let key = Dynamic::from(key.to_string());
+    let answer = predicate.call_raw_with_extra_args(name, context, Some(value), [key], [], Some(1))?;
+    truth(context, name, &answer)
+}
+
+/// Removes and returns the entries of which `predicate` says `out`. It is asked about all of them first.
+fn take_out(
+    context: &NativeCallContext,
+    name: &str,
+    map: &mut Map,
+    predicate: &FnPtr,
+    out: bool,
+) -> RhaiResultOf<Map> {
+    let mut answers = Vec::with_capacity(map.len());
+    for (key, value) in map.iter_mut() {
+        answers.push(says(context, name, predicate, key, value)? == out);
+    }
+    let mut answers = answers.into_iter();
+    Ok(map
+        .extract_if(.., |_, _| answers.next().unwrap_or(false))
+        .collect())
+}
+
+/// Functions of maps.
+#[export_module(manifest)]
+pub mod functions {
+    /// The entries of which the function, given key and value, says true.
+    #[rhai_fn(name = "filter", return_raw, pure)]
+    pub fn filter(context: NativeCallContext, map: &mut Map, predicate: FnPtr) -> RhaiResultOf<Map> {
+        let mut found = Map::new();
+        for (key, value) in map.iter_mut() {
+            if says(&context, "filter", &predicate, key, value)? {
+                found.insert(key.clone(), value.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes the entries of which the function, given key and value, says true, and returns them.
+    #[rhai_fn(name = "drain", return_raw)]
+    pub fn drain(context: NativeCallContext, map: &mut Map, predicate: FnPtr) -> RhaiResultOf<Map> {
+        take_out(&context, "drain", map, &predicate, true)
+    }
+
+    /// Keeps the entries of which the function, given key and value, says true, and returns the others.
+    #[rhai_fn(name = "retain", return_raw)]
+    pub fn retain(context: NativeCallContext, map: &mut Map, predicate: FnPtr) -> RhaiResultOf<Map> {
+        take_out(&context, "retain", map, &predicate, false)
+    }
+}
