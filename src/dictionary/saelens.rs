@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::files::LoadOptions;
+use super::norm::norm_floor;
 use super::sae::LOG_THRESHOLD;
 use super::{ActFn, NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::atomic;
@@ -97,7 +98,7 @@ impl SparseAutoEncoder {
         if let Ok(log_threshold) = sae.parameter(LOG_THRESHOLD) {
             let mut threshold = log_threshold.f_exp()?;
             if sae.cfg.sparsity_include_decoder_norm {
-                threshold = threshold.f_div(&sae.decoder_norm()?)?;
+                threshold = threshold.f_div(&sae.decoder_norm()?.f_clamp_min(norm_floor(sae.kind()))?)?;
             }
             named.push(("threshold", threshold));
         }
@@ -185,7 +186,6 @@ impl SparseAutoEncoder {
             copy.set_parameter(name, values)?;
         }
         copy.dataset_norms = self.dataset_norms.clone();
-        copy.current_k = self.current_k;
         Ok(copy)
     }
 }
