@@ -8,6 +8,7 @@ use super::fit::{FitOptions, FitOutcome};
 use super::folder::RunFolder;
 use super::forecast::Forecast;
 use super::input::rows_of;
+use super::metrics::TRAINING_TOKENS;
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
 use super::trainer::{Owed, StepReport, Trainer};
@@ -162,7 +163,11 @@ impl<'a> Lane<'a> {
         }
         // Once it is in the run's own file it is kept, whatever other logs make of it.
         self.trainer.owed.row.clear();
-        let tokens = self.trainer.tokens_done()?;
+        let measured_at = metrics.iter().find(|(name, _)| name == TRAINING_TOKENS);
+        let tokens = match measured_at {
+            Some((_, tokens)) => *tokens as u64,
+            None => self.trainer.tokens_done()?,
+        };
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),
             step,
