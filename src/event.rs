@@ -47,7 +47,8 @@ pub enum Event {
         run: Option<String>,
         /// Steps done so far.
         step: u64,
-        /// Tokens trained on so far.
+        /// Tokens that the dictionary had been trained on when these were measured: before this step for what a step
+        /// measures, after it for an evaluation.
         tokens: u64,
         /// Every metric.
         metrics: Metrics,

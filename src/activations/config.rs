@@ -123,7 +123,7 @@ pub struct ActivationFactoryConfig {
     #[serde(default)]
     pub buffer_shuffle: Option<BufferShuffleConfig>,
     /// In 1D, positions with these tokens are dropped; null: the BOS and PAD tokens. Padding that was only added to
-    /// make sequences equally long is always dropped.
+    /// make sequences equally long is always dropped. Elsewhere the mask is 0 at these tokens, as at BOS and PAD.
     #[serde(default)]
     pub ignore_token_ids: Option<Vec<i64>>,
 }

@@ -46,14 +46,15 @@ pub(super) struct Forward {
 pub(super) struct SpecialIds {
     pub bos: Option<i64>,
     pub pad: Option<i64>,
-    /// Dropped in 1D instead of BOS and PAD.
+    /// Dropped in 1D instead of BOS and PAD; counted nowhere.
     pub ignored: Option<Vec<i64>>,
 }
 
 impl SpecialIds {
     /// Does the mask count this token?
     fn counts(&self, id: i64) -> bool {
-        Some(id) != self.bos && Some(id) != self.pad
+        let ignored = self.ignored.as_ref().is_some_and(|ignored| ignored.contains(&id));
+        Some(id) != self.bos && Some(id) != self.pad && !ignored
     }
 
     /// The positions that become rows in 1D.

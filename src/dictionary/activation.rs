@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor};
 
 /// The activation function of a dictionary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub struct Gate<'a> {
     pub log_threshold: Option<&'a Tensor>,
     /// Width of the window in which thresholds receive gradient, for `jumprelu`.
     pub window: f64,
+    /// Which positions count, bool `(…)`: for `batchtopk`, whose others are 0. `None`: all.
+    pub counted: Option<&'a Tensor>,
 }
 
 impl ActFn {
@@ -61,15 +63,25 @@ impl ActFn {
                 let width = pre.size().last().copied().unwrap_or(1);
                 keep_largest(&pre.f_relu()?, gate.k.min(width))
             }
-            (ActFn::BatchTopK, _) => {
-                let width = pre.size().last().copied().unwrap_or(1).max(1);
-                let flat = pre.f_relu()?.f_reshape([-1])?;
-                let total = flat.numel() as i64;
-                let kept = keep_largest(&flat, (gate.k * (total / width)).min(total))?;
-                Ok(kept.f_view_as(pre)?)
-            }
+            (ActFn::BatchTopK, _) => batchtopk(pre, gate),
         }
     }
+}
+
+/// The `k · B` largest of all, with B the positions that count.
+fn batchtopk(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
+    let width = pre.size().last().copied().unwrap_or(1).max(1);
+    let total = pre.numel() as i64;
+    let on = pre.f_relu()?;
+    let (on, positions) = match gate.counted {
+        None => (on, total / width),
+        Some(counted) => (
+            on.f_masked_fill(&counted.f_logical_not()?.f_unsqueeze(-1)?, 0.0)?,
+            counted.f_sum(Kind::Int64)?.f_int64_value(&[])?,
+        ),
+    };
+    let kept = keep_largest(&on.f_reshape([-1])?, gate.k.saturating_mul(positions).min(total))?;
+    Ok(kept.f_view_as(pre)?)
 }
 
 /// `pre` where it is over `threshold (d_sae)`.

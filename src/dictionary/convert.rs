@@ -3,7 +3,7 @@
 //! In a batch the k-th largest activation decides which latents are on; on average over batches that is the smallest
 //! activation that is on, and it becomes the one threshold of all latents.
 
-use super::{ActFn, LOG_THRESHOLD, SparseAutoEncoder};
+use super::{ActFn, LOG_THRESHOLD, Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -15,14 +15,15 @@ pub struct ThresholdEstimate {
 }
 
 impl ThresholdEstimate {
-    /// Adds one batch of normalised activations `x (…, d_model)`. Activations are measured as the activation function
-    /// sees them: times the decoder norms where those take part. A batch in which nothing is on is left out.
+    /// Adds one batch of normalised activations `x (…, d_model)` whose positions all count. Activations are measured as
+    /// the activation function sees them: times the decoder norms where those take part. A batch in which nothing is on
+    /// is left out.
     ///
     /// # Errors
     /// The width of `x` is not d_model.
     pub fn add(&mut self, sae: &SparseAutoEncoder, x: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let encoded = sae.encode_with(x, None)?;
+        let encoded = sae.encode_with(x, &Pass::default())?;
         let mut acts = encoded.feature_acts;
         if sae.cfg.sparsity_include_decoder_norm {
             acts = acts.f_mul(&encoded.decoder_norm)?;

@@ -211,15 +211,17 @@ impl SparseAutoEncoder {
 
     /// Writes `sae_weights.safetensors`, `config.json` and their checksums into `folder`, each whole or not at all.
     ///
-    /// With `fold_activation_scale` a dictionary with dataset-wise normalisation is itself folded first, see
+    /// With `fold_activation_scale` a dictionary with dataset-wise normalisation is written as a folded copy, see
     /// [`standardize_parameters_of_dataset_norm`](Self::standardize_parameters_of_dataset_norm); with the other
-    /// normalisations there is nothing to fold.
+    /// normalisations there is nothing to fold. The dictionary itself stays as it is.
     ///
     /// # Errors
-    /// The folder cannot be written, or the disk is full.
-    pub fn save_pretrained(&mut self, folder: impl AsRef<Path>, fold_activation_scale: bool) -> Result<()> {
+    /// The folder cannot be written, or the disk is full; to fold, norms that are not known or too little memory.
+    pub fn save_pretrained(&self, folder: impl AsRef<Path>, fold_activation_scale: bool) -> Result<()> {
         if fold_activation_scale && self.cfg.norm_activation == NormActivation::DatasetWise {
-            self.standardize_parameters_of_dataset_norm()?;
+            let mut folded = self.copy()?;
+            folded.standardize_parameters_of_dataset_norm()?;
+            return folded.save(folder);
         }
         self.save(folder)
     }

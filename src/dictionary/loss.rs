@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sae::{Encoded, product};
-use super::{ActFn, SparseAutoEncoder};
+use super::{ActFn, Pass, SparseAutoEncoder};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Kind, Tensor};
+use crate::tensor::{Kind, Tensor};
 
 /// The sparsity penalty on the activations of the latents `f`, weighted by their decoder norms `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,12 +42,10 @@ pub struct LossSettings {
     pub auxk_coefficient: f64,
     /// Most dead latents that Aux-K uses.
     pub k_aux: i64,
-    /// Number format of the products; `None` or float32 is no mixed precision.
-    pub amp_dtype: Option<DType>,
 }
 
 impl Default for LossSettings {
-    /// Reconstruction alone, in the dictionary's own dtype.
+    /// Reconstruction alone.
     fn default() -> Self {
         Self {
             sparsity_loss_type: None,
@@ -58,7 +56,6 @@ impl Default for LossSettings {
             lp_coefficient: 0.0,
             auxk_coefficient: 0.0,
             k_aux: 512,
-            amp_dtype: None,
         }
     }
 }
@@ -86,8 +83,6 @@ pub struct LossInput<'a> {
     pub x: &'a Tensor,
     /// What the decoder should give, `(…, d_model)`; for an autoencoder the same as `x`.
     pub label: &'a Tensor,
-    /// 1 where a position counts, 0 where it does not, `(…)`; without it all count.
-    pub mask: Option<&'a Tensor>,
 }
 
 /// Every term of one loss, with the tensors it came from. Coefficients are already applied.
@@ -114,23 +109,27 @@ pub struct LossTerms {
 pub type DeadLatents<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Tensor>;
 
 impl SparseAutoEncoder {
-    /// The loss on normalised activations, as a differentiable graph.
+    /// The loss on normalised activations, as a differentiable graph. Positions that do not count in `pass` have
+    /// values, but no part in any term.
     ///
     /// `dead` is asked once, and only with an `auxk_coefficient`; without it no latent counts as dead.
     ///
     /// # Errors
-    /// Shapes that do not fit this dictionary.
+    /// Shapes that do not fit this dictionary, or a mask that does not fit them.
     pub fn compute_loss(
         &self,
         input: &LossInput<'_>,
         settings: &LossSettings,
+        pass: &Pass<'_>,
         dead: Option<DeadLatents<'_>>,
     ) -> Result<LossTerms> {
-        let encoded = self.encode_with(input.x, settings.amp_dtype)?;
-        let reconstructed = self.decode_with(&encoded.feature_acts, settings.amp_dtype)?;
+        let encoded = self.encode_with(input.x, pass)?;
+        let counted = pass.counted_of(&encoded.hidden_pre)?;
+        let counted = counted.as_ref();
+        let reconstructed = self.decode_with(&encoded.feature_acts, pass)?;
         let mut terms = LossTerms {
             loss: Tensor::new(),
-            l_rec: token_mean(&squared_error(&reconstructed, input.label)?, input.mask)?,
+            l_rec: token_mean(&squared_error(&reconstructed, input.label)?, counted)?,
             l_s: None,
             l_p: None,
             l_aux: None,
@@ -140,19 +139,23 @@ impl SparseAutoEncoder {
         };
         let mut loss = terms.l_rec.shallow_clone();
         if let Some(kind) = settings.sparsity_loss_type {
-            let l_s = sparsity(kind, &encoded, settings)?;
-            loss = loss.f_add(&token_mean(&l_s, input.mask)?)?;
+            let l_s = sparsity(kind, &encoded, settings, counted)?;
+            loss = loss.f_add(&token_mean(&l_s, counted)?)?;
             terms.l_s = Some(l_s);
         }
         if settings.lp_coefficient > 0.0
-            && let Some(l_p) = self.threshold_penalty(&encoded, settings.lp_coefficient, input.mask)?
+            && let Some(l_p) = self.threshold_penalty(&encoded, settings.lp_coefficient, counted)?
         {
             loss = loss.f_add(&l_p)?;
             terms.l_p = Some(l_p);
         }
         if settings.auxk_coefficient > 0.0 {
             let is_dead = dead.map(|dead| dead(&terms.feature_acts)).transpose()?;
-            let l_aux = self.auxk(&encoded, &terms.reconstructed, input, settings, is_dead.as_ref())?;
+            let residual = input.label.f_sub(&terms.reconstructed)?;
+            let l_aux = match is_dead {
+                Some(is_dead) => self.auxk(&encoded, &residual, &is_dead, settings, (pass, counted))?,
+                None => self.zero()?,
+            };
             loss = loss.f_add(&l_aux)?;
             terms.l_aux = Some(l_aux);
         }
@@ -167,7 +170,7 @@ impl SparseAutoEncoder {
         &self,
         encoded: &Encoded,
         coefficient: f64,
-        mask: Option<&Tensor>,
+        counted: Option<&Tensor>,
     ) -> Result<Option<Tensor>> {
         let (ActFn::JumpRelu, Some(log_threshold)) = (self.cfg.act_fn, &self.log_jumprelu_threshold) else {
             return Ok(None);
@@ -175,7 +178,7 @@ impl SparseAutoEncoder {
         let threshold = log_threshold.f_exp()?.f_to_kind(self.kind())?;
         let below = threshold.f_sub(&encoded.hidden_pre)?.f_relu()?;
         let per_token = sum_last(&below.f_mul(&encoded.decoder_norm)?)?.f_mul_scalar(coefficient)?;
-        token_mean(&per_token, mask).map(Some)
+        token_mean(&per_token, counted).map(Some)
     }
 
     /// `mean_t ‖e − ê‖²` with `e = y − x̂` and ê decoded from dead latents alone
@@ -183,44 +186,47 @@ impl SparseAutoEncoder {
     fn auxk(
         &self,
         encoded: &Encoded,
-        reconstructed: &Tensor,
-        input: &LossInput<'_>,
+        residual: &Tensor,
+        is_dead: &Tensor,
         settings: &LossSettings,
-        is_dead: Option<&Tensor>,
+        (pass, counted): (&Pass<'_>, Option<&Tensor>),
     ) -> Result<Tensor> {
-        let count = match is_dead {
-            Some(is_dead) => is_dead.f_sum(Kind::Int64)?.f_int64_value(&[])?,
-            None => 0,
-        };
-        let k = count.min(settings.k_aux);
-        let (Some(is_dead), true) = (is_dead, k > 0) else {
-            return Ok(Tensor::f_zeros(
-                [0i64; 0].as_slice(),
-                (self.kind(), self.device()),
-            )?);
-        };
+        let k = is_dead
+            .f_sum(Kind::Int64)?
+            .f_int64_value(&[])?
+            .min(settings.k_aux);
+        if k == 0 {
+            return self.zero();
+        }
         let dead_pre = encoded.hidden_pre.f_mul(is_dead)?;
-        let dead_acts = self.activate(&dead_pre, &encoded.decoder_norm, k)?;
-        let residual = input.label.f_sub(reconstructed)?;
-        let decoded = product(&dead_acts, &self.w_d, settings.amp_dtype)?;
-        let mean = token_mean(&squared_error(&residual, &decoded)?, input.mask)?;
+        let dead_acts = self.activate(&dead_pre, &encoded.decoder_norm, k, counted)?;
+        let decoded = product(&dead_acts, &self.w_d, pass.amp)?;
+        let mean = token_mean(&squared_error(residual, &decoded)?, counted)?;
         Ok(mean.f_mul_scalar(settings.auxk_coefficient)?)
+    }
+
+    fn zero(&self) -> Result<Tensor> {
+        Ok(Tensor::f_zeros(
+            [0i64; 0].as_slice(),
+            (self.kind(), self.device()),
+        )?)
     }
 }
 
-/// The sparsity penalty times λ: `(…)` per token, or 0-d for tanh-quad, whose frequencies count every position.
-fn sparsity(kind: SparsityLoss, encoded: &Encoded, settings: &LossSettings) -> Result<Tensor> {
+/// The sparsity penalty times λ: `(…)` per token, or 0-d for tanh-quad, whose frequencies are over counted positions.
+fn sparsity(
+    kind: SparsityLoss,
+    encoded: &Encoded,
+    settings: &LossSettings,
+    counted: Option<&Tensor>,
+) -> Result<Tensor> {
     let weighted = encoded.feature_acts.f_mul(&encoded.decoder_norm)?;
     let soft_count = || weighted.f_mul_scalar(settings.tanh_stretch_coefficient)?.f_tanh();
     let penalty = match kind {
         SparsityLoss::Power => weighted.f_norm_scalaropt_dim(settings.p, [-1i64].as_slice(), false)?,
         SparsityLoss::Tanh => sum_last(&soft_count()?)?,
         SparsityLoss::TanhQuad => {
-            let width = weighted.size().last().copied().unwrap_or(1);
-            let frequency =
-                soft_count()?
-                    .f_reshape([-1, width])?
-                    .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+            let frequency = mean_of_positions(&soft_count()?, counted)?;
             let excess = frequency
                 .f_div_scalar(settings.frequency_scale)?
                 .f_add_scalar(1.0)?;
@@ -228,6 +234,22 @@ fn sparsity(kind: SparsityLoss, encoded: &Encoded, settings: &LossSettings) -> R
         }
     };
     Ok(penalty.f_mul_scalar(settings.l1_coefficient)?)
+}
+
+/// Mean of `x (…, n)` over the positions that count, `(n)`.
+fn mean_of_positions(x: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
+    let width = x.size().last().copied().unwrap_or(1);
+    let Some(counted) = counted else {
+        return Ok(x
+            .f_reshape([-1, width])?
+            .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?);
+    };
+    let count = counted.f_sum(x.f_kind()?)?.f_clamp_min(1.0)?;
+    let sum = x
+        .f_masked_fill(&counted.f_logical_not()?.f_unsqueeze(-1)?, 0.0)?
+        .f_reshape([-1, width])?
+        .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+    Ok(sum.f_div(&count)?)
 }
 
 /// `‖a − b‖²` of each token.
@@ -240,15 +262,15 @@ pub(crate) fn sum_last(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?)
 }
 
-/// Mean over tokens, masked positions left out; 0 when all are. What is 0-d already stays as it is.
-pub(crate) fn token_mean(x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    match mask {
+/// Mean over the positions that count (bool `(…)`; `None`: all); 0 when none does. What is 0-d already stays as it is.
+fn token_mean(x: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
+    match counted {
         _ if x.dim() == 0 => Ok(x.shallow_clone()),
         None => Ok(x.f_mean(None::<Kind>)?),
-        Some(mask) => {
-            let weights = mask.f_to_device(x.device())?.f_to_kind(x.f_kind()?)?;
-            let count = weights.f_sum(None::<Kind>)?.f_clamp_min(1.0)?;
-            Ok(x.f_mul(&weights)?.f_sum(None::<Kind>)?.f_div(&count)?)
+        Some(counted) => {
+            let count = counted.f_sum(x.f_kind()?)?.f_clamp_min(1.0)?;
+            let sum = x.f_masked_fill(&counted.f_logical_not()?, 0.0)?;
+            Ok(sum.f_sum(None::<Kind>)?.f_div(&count)?)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SparseAutoEncoder;
+use super::{Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -24,21 +24,33 @@ pub enum NormActivation {
     Inference,
 }
 
+/// The least norm that is divided by. Shorter vectors are as good as 0, and the reciprocal of their norm would be
+/// infinite, or overflow in the squares of a backward pass.
+pub(super) fn norm_floor(kind: Kind) -> f64 {
+    match kind {
+        // Its reciprocal, times √d_model of any model, stays below the largest number of the format.
+        Kind::Half => 1e-2,
+        _ => 1e-12,
+    }
+}
+
 impl SparseAutoEncoder {
     /// Multiplies the activations at this dictionary's hook points by their normalisation factors, in its dtype and on
-    /// its device; other hook points pass through unchanged.
+    /// its device; other hook points pass through unchanged. Positions that do not count in `pass` are scaled with the
+    /// others, but take no part in batch-wise norms.
     ///
     /// # Errors
-    /// `dataset-wise` without measured norms.
+    /// `dataset-wise` without measured norms; a mask that does not fit.
     pub fn normalize_activations(
         &self,
         activations: &BTreeMap<String, Tensor>,
+        pass: &Pass<'_>,
     ) -> Result<BTreeMap<String, Tensor>> {
         activations
             .iter()
             .map(|(hook, x)| {
                 let x = match self.cfg.hook_points().contains(&hook.as_str()) {
-                    true => self.normalize(x, hook)?,
+                    true => self.normalize_with(x, hook, pass)?,
                     false => x.shallow_clone(),
                 };
                 Ok((hook.clone(), x))
@@ -46,35 +58,56 @@ impl SparseAutoEncoder {
             .collect()
     }
 
-    /// `x (…, d_model)` from `hook`, normalised, in the dictionary's dtype and on its device.
+    /// `x (…, d_model)` from `hook`, normalised, in the dictionary's dtype and on its device; all positions count.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
     pub fn normalize(&self, x: &Tensor, hook: &str) -> Result<Tensor> {
-        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
-        Ok(x.f_mul(&self.norm_factor(&x, hook)?)?)
+        self.normalize_with(x, hook, &Pass::default())
     }
 
-    /// The factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`.
+    /// Like [`normalize`](Self::normalize) as `pass` says.
+    ///
+    /// # Errors
+    /// As [`normalize_activations`](Self::normalize_activations).
+    pub fn normalize_with(&self, x: &Tensor, hook: &str, pass: &Pass<'_>) -> Result<Tensor> {
+        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
+        Ok(x.f_mul(&self.norm_factor_with(&x, hook, pass)?)?)
+    }
+
+    /// The factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`. All positions
+    /// count.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
     pub fn norm_factor(&self, x: &Tensor, hook: &str) -> Result<Tensor> {
+        self.norm_factor_with(x, hook, &Pass::default())
+    }
+
+    /// Like [`norm_factor`](Self::norm_factor) as `pass` says.
+    ///
+    /// # Errors
+    /// As [`normalize_activations`](Self::normalize_activations).
+    pub fn norm_factor_with(&self, x: &Tensor, hook: &str, pass: &Pass<'_>) -> Result<Tensor> {
         let root = (self.cfg.d_model as f64).sqrt();
         let norms = || x.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true);
-        let factor = match self.cfg.norm_activation {
-            NormActivation::TokenWise => norms()?.f_reciprocal()?.f_mul_scalar(root)?,
-            NormActivation::BatchWise => norms()?
-                .f_mean_dim([-2i64].as_slice(), true, None::<Kind>)?
-                .f_reciprocal()?
-                .f_mul_scalar(root)?,
+        let factor = |norm: &Tensor| -> Result<Tensor> {
+            let floor = norm_floor(norm.f_kind()?);
+            Ok(norm.f_clamp_min(floor)?.f_reciprocal()?.f_mul_scalar(root)?)
+        };
+        match self.cfg.norm_activation {
+            NormActivation::TokenWise => factor(&norms()?),
+            NormActivation::BatchWise => factor(&batch_norm(&norms()?, pass.counted_of(x)?.as_ref())?),
             NormActivation::DatasetWise => {
                 let factor = self.dataset_factor(hook)?;
-                Tensor::f_full([0i64; 0].as_slice(), factor, (x.kind(), x.device()))?
+                Ok(Tensor::f_full(
+                    [0i64; 0].as_slice(),
+                    factor,
+                    (x.kind(), x.device()),
+                )?)
             }
-            NormActivation::Inference => Tensor::f_ones([0i64; 0].as_slice(), (x.kind(), x.device()))?,
-        };
-        Ok(factor)
+            NormActivation::Inference => Ok(Tensor::f_ones([0i64; 0].as_slice(), (x.kind(), x.device()))?),
+        }
     }
 
     /// √d_model over the measured average norm at `hook`.
@@ -124,4 +157,18 @@ impl SparseAutoEncoder {
         self.cfg.norm_activation = NormActivation::Inference;
         Ok(())
     }
+}
+
+/// The mean of token norms `(…, batch, 1)` over the positions of a batch (of each sequence, where there is a sequence
+/// dimension) that count, `(…, 1, 1)`. Where none counts, whatever is there is scaled by itself.
+fn batch_norm(norms: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
+    let all = norms.f_mean_dim([-2i64].as_slice(), true, None::<Kind>)?;
+    let Some(counted) = counted else { return Ok(all) };
+    let counted = counted.f_unsqueeze(-1)?;
+    let count = counted.f_sum_dim_intlist([-2i64].as_slice(), true, norms.f_kind()?)?;
+    let mean = norms
+        .f_masked_fill(&counted.f_logical_not()?, 0.0)?
+        .f_sum_dim_intlist([-2i64].as_slice(), true, None::<Kind>)?
+        .f_div(&count.f_clamp_min(1.0)?)?;
+    Ok(mean.f_where_self(&count.f_gt(0.0)?, &all)?)
 }

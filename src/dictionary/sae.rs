@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::SAEConfig;
 use super::activation::{ActFn, Gate};
+use super::norm::norm_floor;
+use super::{Pass, SAEConfig};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, Kind, Tensor};
 
@@ -15,8 +16,6 @@ pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
 pub struct SparseAutoEncoder {
     /// The architecture.
     pub cfg: SAEConfig,
-    /// Active latents per token that the top-k family uses now; a training schedule moves it towards `cfg.top_k`.
-    pub current_k: i64,
     pub(super) w_e: Tensor,
     pub(super) b_e: Tensor,
     pub(super) w_d: Tensor,
@@ -56,11 +55,11 @@ impl SparseAutoEncoder {
         Ok(sae)
     }
 
-    /// Another handle on the same parameters: no number is copied, and what changes one in place changes both.
-    pub fn share(&self) -> Self {
+    /// Another handle on the same parameters: no number is copied, and what changes one in place changes both. Norms and
+    /// configuration are its own, so neither handle may be folded while there are two.
+    pub(crate) fn share(&self) -> Self {
         SparseAutoEncoder {
             cfg: self.cfg.clone(),
-            current_k: self.current_k,
             w_e: self.w_e.shallow_clone(),
             b_e: self.b_e.shallow_clone(),
             w_d: self.w_d.shallow_clone(),
@@ -95,7 +94,6 @@ impl SparseAutoEncoder {
             false => None,
         };
         Ok(Self {
-            current_k: cfg.top_k,
             w_e: parameter(&[d, n])?,
             b_e: parameter(&[n])?,
             w_d: parameter(&[n, d])?,
@@ -182,7 +180,6 @@ impl SparseAutoEncoder {
             }
         }
         copy.dataset_norms = self.dataset_norms.clone();
-        copy.current_k = self.current_k;
         Ok(copy)
     }
 
@@ -242,28 +239,32 @@ impl SparseAutoEncoder {
         Ok(self.w_e.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), false)?)
     }
 
-    /// Activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`.
+    /// Activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions counted.
     ///
     /// # Errors
     /// The last dimension of `x` is not d_model.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.encode_with(x, None)?.feature_acts)
+        Ok(self.encode_with(x, &Pass::default())?.feature_acts)
     }
 
-    /// Like [`encode`](Self::encode) with the pre-activations; products are done in `amp` where it is given.
+    /// Like [`encode`](Self::encode) as `pass` says, with the pre-activations. Where a position does not count,
+    /// batchtopk gives 0; relu, jumprelu and topk look at each token by itself and give what they would.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
-    pub fn encode_with(&self, x: &Tensor, amp: Option<DType>) -> Result<Encoded> {
+    /// As [`encode`](Self::encode); a `k` or a mask that does not fit.
+    pub fn encode_with(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Encoded> {
         self.check_width(x, self.cfg.d_model, "activations", "d_model")?;
+        pass.check_k(self.cfg.act_fn, self.cfg.d_sae())?;
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
-        let mut hidden_pre = product(&x, &self.w_e, amp)?.f_add(&self.b_e)?;
+        let counted = pass.counted_of(&x)?;
+        let mut hidden_pre = product(&x, &self.w_e, pass.amp)?.f_add(&self.b_e)?;
         if let Some(glu) = &self.glu {
-            let gate = product(&x, &glu.w_e, amp)?.f_add(&glu.b_e)?.f_sigmoid()?;
+            let gate = product(&x, &glu.w_e, pass.amp)?.f_add(&glu.b_e)?.f_sigmoid()?;
             hidden_pre = hidden_pre.f_mul(&gate)?;
         }
         let decoder_norm = self.decoder_norm()?;
-        let feature_acts = self.activate(&hidden_pre, &decoder_norm, self.current_k)?;
+        let k = pass.k.unwrap_or(self.cfg.top_k);
+        let feature_acts = self.activate(&hidden_pre, &decoder_norm, k, counted.as_ref())?;
         Ok(Encoded {
             feature_acts,
             hidden_pre,
@@ -272,18 +273,29 @@ impl SparseAutoEncoder {
     }
 
     /// The activation function on pre-activations `h (…, d_sae)`, with the decoder norms where the configuration
-    /// includes them: `act(h · n) / n`.
-    pub(super) fn activate(&self, hidden_pre: &Tensor, decoder_norm: &Tensor, k: i64) -> Result<Tensor> {
+    /// includes them: `act(h · n) / n`. A latent whose decoder row is 0 says nothing and is off.
+    pub(super) fn activate(
+        &self,
+        hidden_pre: &Tensor,
+        decoder_norm: &Tensor,
+        k: i64,
+        counted: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let gate = Gate {
             k,
             log_threshold: self.log_jumprelu_threshold.as_ref(),
             window: self.cfg.jumprelu_threshold_window,
+            counted,
         };
         if !self.cfg.sparsity_include_decoder_norm {
             return self.cfg.act_fn.apply(hidden_pre, &gate);
         }
-        let scaled = self.cfg.act_fn.apply(&hidden_pre.f_mul(decoder_norm)?, &gate)?;
-        Ok(scaled.f_div(decoder_norm)?)
+        // Under the floor neither the norm nor its reciprocal means anything: 0 there switches the latent off, and no
+        // gradient passes.
+        let floor = norm_floor(decoder_norm.f_kind()?);
+        let seen = decoder_norm.f_mul(&decoder_norm.f_detach()?.f_gt(floor)?)?;
+        let scaled = self.cfg.act_fn.apply(&hidden_pre.f_mul(&seen)?, &gate)?;
+        Ok(scaled.f_div(&decoder_norm.f_clamp_min(floor)?)?)
     }
 
     /// Reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
@@ -291,29 +303,37 @@ impl SparseAutoEncoder {
     /// # Errors
     /// The last dimension of `feature_acts` is not d_sae.
     pub fn decode(&self, feature_acts: &Tensor) -> Result<Tensor> {
-        self.decode_with(feature_acts, None)
+        self.decode_with(feature_acts, &Pass::default())
     }
 
-    /// Like [`decode`](Self::decode), with the product done in `amp` where it is given.
+    /// Like [`decode`](Self::decode) as `pass` says.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
-    pub fn decode_with(&self, feature_acts: &Tensor, amp: Option<DType>) -> Result<Tensor> {
+    pub fn decode_with(&self, feature_acts: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         self.check_width(feature_acts, self.cfg.d_sae(), "latent activations", "d_sae")?;
         let feature_acts = feature_acts.f_to_device(self.device())?.f_to_kind(self.kind())?;
-        let decoded = product(&feature_acts, &self.w_d, amp)?;
+        let decoded = product(&feature_acts, &self.w_d, pass.amp)?;
         match &self.b_d {
             Some(b_d) => Ok(decoded.f_add(b_d)?),
             None => Ok(decoded),
         }
     }
 
-    /// Reconstruction of normalised activations `x (…, d_model)`.
+    /// Reconstruction of normalised activations `x (…, d_model)`, all positions counted.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.decode(&self.encode(x)?)
+        self.forward_with(x, &Pass::default())
+    }
+
+    /// Like [`forward`](Self::forward) as `pass` says.
+    ///
+    /// # Errors
+    /// As [`encode_with`](Self::encode_with).
+    pub fn forward_with(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        self.decode_with(&self.encode_with(x, pass)?.feature_acts, pass)
     }
 
     fn check_width(&self, x: &Tensor, width: i64, what: &str, name: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Filling the parameters: random draws, fixed norms, the encoder as the decoder's transpose.
 
-use super::SparseAutoEncoder;
+use super::norm::norm_floor;
+use super::{Pass, SparseAutoEncoder};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -39,35 +40,35 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
-    /// Scales every decoder row to the norm `norm`.
+    /// Scales every decoder row to the norm `norm`; rows that are 0 have no direction and stay 0.
     ///
     /// # Errors
     /// Too little memory.
     pub fn set_decoder_norm(&mut self, norm: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let scale = self.decoder_norm()?.f_reciprocal()?.f_mul_scalar(norm)?;
+        let scale = reciprocal(&self.decoder_norm()?)?.f_mul_scalar(norm)?;
         let _ = self.w_d.f_mul_(&scale.f_unsqueeze(1)?)?;
         Ok(())
     }
 
-    /// Scales every encoder column to the norm `norm`.
+    /// Scales every encoder column to the norm `norm`; columns that are 0 stay 0.
     ///
     /// # Errors
     /// Too little memory.
     pub fn set_encoder_norm(&mut self, norm: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let scale = self.encoder_norm()?.f_reciprocal()?.f_mul_scalar(norm)?;
+        let scale = reciprocal(&self.encoder_norm()?)?.f_mul_scalar(norm)?;
         let _ = self.w_e.f_mul_(&scale)?;
         Ok(())
     }
 
-    /// `b_E −= mean(h)` over the tokens of normalised `x (…, d_model)`, so that pre-activations average 0.
+    /// `b_E −= mean(h)` over the tokens of normalised `x (…, d_model)`, which all count, so that pre-activations average 0.
     ///
     /// # Errors
     /// The width of `x` is not d_model.
     pub fn centre_hidden_pre(&mut self, x: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let hidden_pre = self.encode_with(x, None)?.hidden_pre;
+        let hidden_pre = self.encode_with(x, &Pass::default())?.hidden_pre;
         let mean = hidden_pre.f_reshape([-1, self.cfg.d_sae()])?.f_mean_dim(
             [0i64].as_slice(),
             false,
@@ -120,4 +121,9 @@ impl SparseAutoEncoder {
         }
         Ok(distributions)
     }
+}
+
+/// `1/n` of norms, finite also for 0.
+fn reciprocal(norms: &Tensor) -> Result<Tensor> {
+    Ok(norms.f_clamp_min(norm_floor(norms.f_kind()?))?.f_reciprocal()?)
 }

@@ -1,7 +1,7 @@
 //! What a dictionary's errors cost the model: cross-entropy with the activations replaced.
 
-use super::ReconstructionSums;
-use crate::dictionary::SparseAutoEncoder;
+use super::{ReconstructionSums, Rows};
+use crate::dictionary::{Pass, SparseAutoEncoder, counted_rows};
 use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::model::{Edit, LanguageModel, next_token_losses};
@@ -30,24 +30,31 @@ impl DownstreamLosses {
     }
 
     /// The part of the loss that zeroing costs which the reconstruction wins back: 1 is perfect, 0 is no better than
-    /// zeros.
-    pub fn recovered(&self) -> f64 {
-        (self.zeroed - self.reconstructed) / (self.zeroed - self.original)
+    /// zeros. `None` where zeroing costs nothing.
+    pub fn recovered(&self) -> Option<f64> {
+        let lost = self.zeroed - self.original;
+        (lost != 0.0).then(|| (self.zeroed - self.reconstructed) / lost)
     }
 
-    /// Mean cross-entropies and the part recovered. `downstream_loss_ratio` is its inverse, as other systems log it.
+    /// Mean cross-entropies and the part recovered. `downstream_loss_ratio` is its inverse, as other systems log it. What
+    /// would be a division by 0 is left out.
     pub fn metrics(&self) -> Metrics {
         let mean = |sum: f64| sum / self.tokens;
-        vec![
+        let mut metrics: Metrics = vec![
             ("metrics/downstream_loss_original".into(), mean(self.original)),
             (
                 "metrics/downstream_loss_reconstructed".into(),
                 mean(self.reconstructed),
             ),
             ("metrics/downstream_loss_ablated".into(), mean(self.zeroed)),
-            ("metrics/downstream_loss_ratio".into(), 1.0 / self.recovered()),
-            ("metrics/cross_entropy_recovered".into(), self.recovered()),
-        ]
+        ];
+        if let Some(recovered) = self.recovered() {
+            if recovered != 0.0 {
+                metrics.push(("metrics/downstream_loss_ratio".into(), 1.0 / recovered));
+            }
+            metrics.push(("metrics/cross_entropy_recovered".into(), recovered));
+        }
+        metrics
     }
 }
 
@@ -78,28 +85,8 @@ pub fn downstream_losses(
             .get(hook)
             .ok_or_else(|| Error::run(format!("the model gave no activations at `{hook}`")))
     };
-    let (x, label) = (
-        sae.normalize(at(point_in)?, point_in)?,
-        sae.normalize(at(point_out)?, point_out)?,
-    );
-    let acts = sae.encode(&x)?;
-    let normalised = sae.decode(&acts)?;
-    let rows = |x: &Tensor| -> Result<Tensor> {
-        let width = x.size().last().copied().unwrap_or(1);
-        let counted = kept.f_to_device(x.device())?.f_unsqueeze(-1)?;
-        Ok(x.f_masked_select(&counted.f_expand_as(x)?)?
-            .f_reshape([-1, width])?)
-    };
-    sums.add(&rows(&label)?, &rows(&normalised)?, &rows(&acts)?)?;
     let output = at(point_out)?;
-    let factor = sae.norm_factor(
-        &output.f_to_device(sae.device())?.f_to_kind(sae.kind())?,
-        point_out,
-    )?;
-    let reconstructed = normalised
-        .f_div(&factor)?
-        .f_to_device(output.device())?
-        .f_to_kind(output.f_kind()?)?;
+    let reconstructed = reconstruct(sae, (at(point_in)?, output), &kept, sums)?;
     let total = |logits: &Tensor| -> Result<f64> {
         let counted = kept.f_narrow(1, 1, tokens.size()[1] - 1)?;
         let losses = next_token_losses(logits, &tokens)?.f_mul(&counted)?;
@@ -119,4 +106,31 @@ pub fn downstream_losses(
             .f_sum(Kind::Double)?
             .f_double_value(&[])?,
     })
+}
+
+/// The reconstruction of activations `(batch, seq, d_model)` from those at the input hook point, in the model's scale and
+/// format, with only the positions counted that `kept (batch, seq)` says. Adds these to `sums`.
+fn reconstruct(
+    sae: &SparseAutoEncoder,
+    (input, output): (&Tensor, &Tensor),
+    kept: &Tensor,
+    sums: &mut ReconstructionSums,
+) -> Result<Tensor> {
+    let pass = Pass::counting(Some(kept));
+    let x = sae.normalize_with(input, &sae.cfg.hook_point_in, &pass)?;
+    let acts = sae.encode_with(&x, &pass)?.feature_acts;
+    let normalised = sae.decode(&acts)?;
+    let here = output.f_to_device(sae.device())?.f_to_kind(sae.kind())?;
+    let factor = sae.norm_factor_with(&here, &sae.cfg.hook_point_out, &pass)?;
+    // One factor for each position, whatever it is a factor of.
+    let factors = here.f_narrow(-1, 0, 1)?.f_ones_like()?.f_mul(&factor)?;
+    let rows = |x: &Tensor| counted_rows(x, Some(kept));
+    sums.add(&Rows {
+        label: &rows(&here.f_mul(&factor)?)?,
+        reconstructed: &rows(&normalised)?,
+        feature_acts: &rows(&acts)?,
+        factor: &rows(&factors)?,
+    })?;
+    let unscaled = normalised.f_div(&factor)?.f_to_device(output.device())?;
+    Ok(unscaled.f_to_kind(output.f_kind()?)?)
 }

@@ -4,7 +4,7 @@ mod downstream;
 mod reconstruction;
 
 pub use downstream::{DownstreamLosses, downstream_losses};
-pub use reconstruction::ReconstructionSums;
+pub use reconstruction::{ReconstructionSums, Rows};
 
 use crate::activations::{Batch, BatchStream};
 use crate::dictionary::SparseAutoEncoder;
@@ -14,8 +14,9 @@ use crate::model::LanguageModel;
 
 /// Evaluates `sae` on its model over the token batches of `stream`, at most `batches` of them.
 ///
-/// Gives explained variance, L0 and reconstruction loss at the dictionary's hook points, and the model's cross-entropy
-/// as it is, with the reconstruction put in, and with zeros put in.
+/// Gives explained variance, L0 and mean squared error at the dictionary's hook points, and the model's cross-entropy as
+/// it is, with the reconstruction put in, and with zeros put in; all of the positions that count. Changes nothing: not
+/// the dictionary, and not libtorch's random numbers.
 ///
 /// # Errors
 /// A stream without tokens, hook points the model does not have, another width; somebody asked to stop.
@@ -46,7 +47,11 @@ pub fn evaluate(
         losses.add(&downstream_losses(sae, model, &tokens, mask.as_ref(), &mut sums)?);
         context.events.emit(Event::TaskAdvanced {
             done: done + 1,
-            shown: vec![("recovered", losses.recovered())],
+            shown: losses
+                .recovered()
+                .map(|part| ("recovered", part))
+                .into_iter()
+                .collect(),
         })?;
     }
     context.events.emit(Event::TaskFinished)?;

@@ -10,23 +10,46 @@ use crate::tensor::{Kind, Tensor};
 pub struct ReconstructionSums {
     tokens: f64,
     error: f64,
+    /// Of the activations as the model has them.
+    unscaled_error: f64,
     active: f64,
     /// Sum of the labels, `(d_model)`, and of their squared norms.
     labels: Option<(Tensor, f64)>,
 }
 
+/// Normalised rows of one batch, all of which count.
+pub struct Rows<'a> {
+    /// What should come out, `(n, d_model)`.
+    pub label: &'a Tensor,
+    /// What comes out, `(n, d_model)`.
+    pub reconstructed: &'a Tensor,
+    /// The latents, `(n, d_sae)`.
+    pub feature_acts: &'a Tensor,
+    /// What `label` was multiplied by; broadcasts against it.
+    pub factor: &'a Tensor,
+}
+
 impl ReconstructionSums {
-    /// Adds rows of normalised labels and reconstructions `(rows, d_model)` with their latents `(rows, d_sae)`.
+    /// Adds rows.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn add(&mut self, label: &Tensor, reconstructed: &Tensor, feature_acts: &Tensor) -> Result<()> {
+    pub fn add(&mut self, rows: &Rows<'_>) -> Result<()> {
         let total = |x: Tensor| -> Result<f64> { Ok(x.f_sum(Kind::Double)?.f_double_value(&[])?) };
-        self.tokens += label.size()[0] as f64;
-        self.error += total(squared_error(reconstructed, label)?)?;
-        self.active += total(feature_acts.f_gt(0.0)?)?;
-        let sum = label.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Double)?;
-        let squares = total(sum_last(&label.f_square()?)?)?;
+        let error = squared_error(rows.reconstructed, rows.label)?;
+        let unscaled = rows
+            .reconstructed
+            .f_sub(rows.label)?
+            .f_div(rows.factor)?
+            .f_square()?;
+        self.tokens += rows.label.size()[0] as f64;
+        self.error += total(error)?;
+        self.unscaled_error += total(unscaled)?;
+        self.active += total(rows.feature_acts.f_gt(0.0)?)?;
+        let sum = rows
+            .label
+            .f_sum_dim_intlist([0i64].as_slice(), false, Kind::Double)?;
+        let squares = total(sum_last(&rows.label.f_square()?)?)?;
         self.labels = Some(match self.labels.take() {
             Some((labels, before)) => (labels.f_add(&sum)?, before + squares),
             None => (sum, squares),
@@ -34,20 +57,28 @@ impl ReconstructionSums {
         Ok(())
     }
 
-    /// Explained variance `1 − Σ‖x̂ − y‖² / Σ‖y − ȳ‖²`, L0 and mean squared error over everything that was added.
+    /// Over everything that was added: explained variance `1 − Σ‖x̂ − y‖² / Σ‖y − ȳ‖²`, L0, and the mean of `‖x̂ − y‖²`
+    /// in the model's own scale, which is the same whether the scale is folded into the weights or not. Labels that do
+    /// not vary have no explained variance.
     ///
     /// # Errors
     /// The device failed.
     pub fn metrics(&self) -> Result<Metrics> {
-        let Some((labels, squares)) = &self.labels else {
+        let Some((labels, squares)) = self.labels.as_ref().filter(|_| self.tokens > 0.0) else {
             return Ok(Metrics::new());
         };
         let mean_square = labels.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])? / self.tokens;
         let variance = squares - mean_square;
-        Ok(vec![
-            ("metrics/explained_variance".into(), 1.0 - self.error / variance),
-            ("metrics/l0".into(), self.active / self.tokens),
-            ("losses/mse_loss".into(), self.error / self.tokens),
-        ])
+        let mut metrics = Metrics::new();
+        // What is left of equal numbers is rounding.
+        if variance > 1e-12 * squares {
+            metrics.push(("metrics/explained_variance".into(), 1.0 - self.error / variance));
+        }
+        metrics.push(("metrics/l0".into(), self.active / self.tokens));
+        metrics.push((
+            "metrics/unnormalized_mse".into(),
+            self.unscaled_error / self.tokens,
+        ));
+        Ok(metrics)
     }
 }

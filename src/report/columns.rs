@@ -31,8 +31,9 @@ fn learning_rate(value: f64) -> String {
 pub(super) struct Columns {
     shown: Vec<usize>,
     rows: usize,
-    /// When which step was reached: what the next row's speed is measured from.
-    mark: Option<(Instant, u64)>,
+    /// When which step was reached, and after how many tokens where that is known: what the next row's speed is measured
+    /// from.
+    mark: Option<(Instant, u64, Option<u64>)>,
 }
 
 impl Columns {
@@ -44,7 +45,7 @@ impl Columns {
     /// `done` steps are done. The first to be told is where the speed is measured from, which leaves the first step's
     /// warming up out and stays right when a run is resumed in the middle.
     pub(super) fn advance(&mut self, done: u64, now: Instant) {
-        self.mark.get_or_insert((now, done));
+        self.mark.get_or_insert((now, done, None));
     }
 
     /// The lines for one logged step: the row, with the name of the run behind it where there are several, and with the
@@ -95,15 +96,25 @@ impl Columns {
         format!("{style}{}{style:#}", line(&cells))
     }
 
-    /// Tokens per second since the last row.
+    /// Tokens per second since the last row. The tokens of a row are those before its step; how many the steps before
+    /// the first row had is told by the average.
     fn speed(&mut self, step: u64, tokens: u64, now: Instant) -> Option<f64> {
-        let (then, from) = self.mark.replace((now, step))?;
-        let elapsed = now.saturating_duration_since(then);
-        if elapsed == Duration::ZERO || step <= from || step == 0 {
+        let (then, from, before) = *self.mark.get_or_insert((now, step, Some(tokens)));
+        if step <= from {
+            // An evaluation after the step: its time is not the training's.
+            self.mark = Some((now, from, before));
             return None;
         }
-        let tokens_a_step = tokens as f64 / step as f64;
-        Some((step - from) as f64 * tokens_a_step / elapsed.as_secs_f64())
+        self.mark = Some((now, step, Some(tokens)));
+        let elapsed = now.saturating_duration_since(then);
+        if elapsed == Duration::ZERO || step <= 1 {
+            return None;
+        }
+        let passed = match before {
+            Some(before) => tokens.checked_sub(before)? as f64,
+            None => (step - from) as f64 * tokens as f64 / (step - 1) as f64,
+        };
+        Some(passed / elapsed.as_secs_f64())
     }
 }
 
@@ -141,18 +152,18 @@ mod tests {
         let start = Instant::now();
         columns.start();
         columns.advance(0, start);
-        let lines = plain(columns.row(None, 10, 20_480, &metrics(16.0), start + Duration::from_secs(2)));
+        let lines = plain(columns.row(None, 10, 18_432, &metrics(16.0), start + Duration::from_secs(2)));
         assert_eq!(
             lines,
             [
                 "    step      tokens         MSE          L0          lr    tokens/s",
-                "      10      20,480       120.1       16.00     1.00e-3       10.2k",
+                "      10      18,432       120.1       16.00     1.00e-3       10.2k",
             ]
         );
-        let next = plain(columns.row(None, 20, 40_960, &metrics(15.5), start + Duration::from_secs(3)));
+        let next = plain(columns.row(None, 20, 38_912, &metrics(15.5), start + Duration::from_secs(3)));
         assert_eq!(
             next,
-            ["      20      40,960       120.1       15.50     1.00e-3       20.5k"]
+            ["      20      38,912       120.1       15.50     1.00e-3       20.5k"]
         );
     }
 
@@ -161,7 +172,7 @@ mod tests {
         let mut columns = Columns::default();
         let start = Instant::now();
         columns.advance(100, start);
-        let lines = plain(columns.row(None, 110, 110_000, &metrics(1.0), start + Duration::from_secs(1)));
+        let lines = plain(columns.row(None, 110, 109_000, &metrics(1.0), start + Duration::from_secs(1)));
         assert!(lines[1].ends_with(" 10.0k"), "{}", lines[1]);
     }
 

@@ -66,7 +66,7 @@ pub struct Conversion {
 /// on; a folder that cannot be written.
 pub fn convert_sae(conversion: &Conversion, context: &RunContext) -> Result<SparseAutoEncoder> {
     let sae = read(&conversion.sae, context)?;
-    let mut converted = match conversion.target {
+    let converted = match conversion.target {
         ConversionTarget::Jumprelu => {
             // Whatever has no threshold to measure is refused before any data is read.
             sae.to_jumprelu(1.0)?;

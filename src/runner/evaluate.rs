@@ -148,8 +148,9 @@ pub(super) fn evaluation<'a>(
         "target": "tokens", "hook_points": [], "batch_size": SEQUENCES, "context_size": factory.context_size.unwrap_or(CONTEXT),
     });
     tokens["sources"] = to_value(&factory.sources)?;
+    tokens["ignore_token_ids"] = to_value(&factory.ignore_token_ids)?;
     let factory: ActivationFactoryConfig = from_value(tokens)?;
-    Ok(Some(Box::new(move |sae: &mut SparseAutoEncoder, _| {
+    Ok(Some(Box::new(move |sae: &SparseAutoEncoder, _| {
         let quiet = RunContext {
             stop: context.stop.clone(),
             ..RunContext::default()

@@ -118,7 +118,7 @@ pub fn train_sae(
         )?,
     };
     if !matches!(outcome, FitOutcome::Interrupted { .. }) {
-        save(settings, &mut sae, &folder, context)?;
+        save(settings, &sae, &folder, context)?;
     }
     Ok(TrainReport {
         folder,
@@ -305,7 +305,7 @@ fn fit(
 /// Writes the trained dictionary and the model's settings into the run's folder.
 fn save(
     settings: &TrainSAESettings,
-    sae: &mut SparseAutoEncoder,
+    sae: &SparseAutoEncoder,
     folder: &Path,
     context: &RunContext,
 ) -> Result<()> {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
+use super::frequency::SavedParts;
 use super::source::Source;
 use super::trainer::{Owed, Trainer, TrainingState};
 use crate::config::{Value, parse};
@@ -34,7 +35,9 @@ pub(super) struct SavedState {
     pub(super) step: u64,
     tokens: i64,
     moment_steps: Vec<u64>,
-    sum_counts: Vec<u64>,
+    /// Steps since the last log.
+    unlogged_steps: u64,
+    firing_window: SavedParts,
     accumulated_batches: u64,
     #[serde(with = "super::exact")]
     pub(super) last_metrics: Metrics,
@@ -123,7 +126,8 @@ impl Trainer {
                 .iter()
                 .map(|moments| moments.steps)
                 .collect(),
-            sum_counts: state.sums.sums.iter().map(|(_, count)| *count).collect(),
+            unlogged_steps: state.sums.steps,
+            firing_window: state.sums.window.save().1,
             accumulated_batches: state.accumulated_batches,
             last_metrics: self.last_metrics.clone(),
             metrics_bytes,
@@ -187,7 +191,6 @@ impl Trainer {
         state
             .read_tensors(sae, &path.join(TENSORS_FILE), &saved)
             .context(loading())?;
-        sae.current_k = state.plan.k.at(state.step.saturating_sub(1));
         self.state = Some(state);
         self.last_metrics = saved.last_metrics;
         self.metrics_bytes = saved.metrics_bytes;
@@ -209,10 +212,10 @@ impl TrainingState {
         for ((name, _), sum) in sae.parameters().iter().zip(&self.accumulated) {
             named.push((format!("accumulated.{name}"), sum.shallow_clone()));
         }
-        let sums: Vec<&Tensor> = self.sums.sums.iter().map(|(sum, _)| sum).collect();
-        named.push(("sums.averages".into(), Tensor::f_stack(&sums, 0)?));
-        named.push(("sums.fired".into(), self.sums.fired.shallow_clone()));
+        named.push(("sums.averages".into(), self.sums.averages.shallow_clone()));
+        named.push(("sums.active".into(), self.sums.active.shallow_clone()));
         named.push(("sums.tokens".into(), self.sums.tokens.shallow_clone()));
+        named.extend(self.sums.window.save().0);
         named.push((
             "tokens_since_firing".into(),
             self.dead.tokens_since.shallow_clone(),
@@ -254,14 +257,13 @@ impl TrainingState {
                 self.accumulated.push(sum);
             }
         }
-        let averages = file.tensor("sums.averages", device, None)?;
-        for (index, ((sum, count), saved)) in self.sums.sums.iter_mut().zip(&saved.sum_counts).enumerate() {
-            *sum = averages.f_get(index as i64)?;
-            *count = *saved;
-        }
-        fill(&mut self.sums.fired, "sums.fired")?;
+        fill(&mut self.sums.averages, "sums.averages")?;
+        fill(&mut self.sums.active, "sums.active")?;
         fill(&mut self.sums.tokens, "sums.tokens")?;
         fill(&mut self.dead.tokens_since, "tokens_since_firing")?;
+        self.sums.steps = saved.unlogged_steps;
+        let tensor = |name: &str| file.tensor(name, device, None);
+        self.sums.window.restore(&saved.firing_window, tensor)?;
         let _ = self.tokens.f_fill_(saved.tokens)?;
         self.step = saved.step;
         self.accumulated_batches = saved.accumulated_batches;

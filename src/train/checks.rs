@@ -87,6 +87,7 @@ impl TrainerConfig {
             ("total_training_tokens", self.total_training_tokens as f64),
             ("log_frequency", self.log_frequency as f64),
             ("eval_frequency", self.eval_frequency as f64),
+            ("feature_sampling_window", self.feature_sampling_window as f64),
             (
                 "keep_last_checkpoints",
                 self.keep_last_checkpoints.unwrap_or(1) as f64,
@@ -136,6 +137,7 @@ impl TrainerConfig {
             &idle::of_trainer(self, sae.cfg.act_fn),
         ));
         remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(&sae.cfg)));
+        remarks.extend(self.idle_auxk());
         if sae.cfg.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
@@ -143,6 +145,20 @@ impl TrainerConfig {
             );
         }
         Ok(remarks)
+    }
+
+    /// A remark where no latent can be dead before the training ends, so that Aux-K costs nothing and does nothing.
+    fn idle_auxk(&self) -> Option<String> {
+        let wanted = self.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
+        (wanted && self.dead_threshold > self.total_training_tokens as f64).then(|| {
+            format!(
+                "Aux-K never acts: a latent is dead after `dead_threshold` = {} tokens without firing, but the whole \
+                 training has {}; set `dead_threshold`, e.g. {}",
+                self.dead_threshold,
+                self.total_training_tokens,
+                (self.total_training_tokens / 10).max(1)
+            )
+        })
     }
 
     fn check_dictionary(&self, sae: &SparseAutoEncoder) -> Result<()> {

@@ -121,8 +121,8 @@ pub struct TrainerConfig {
     pub jumprelu_lr_factor: f64,
     /// Largest gradient norm (per non-zero entry); larger gradients are scaled down. 0 is off.
     pub clip_grad_norm: f64,
-    /// Has no effect, as in Language-Model-SAEs, whose settings have it: firing frequencies are counted from one log to
-    /// the next.
+    /// Steps that firing frequencies (`sparsity/above_…`, `sparsity/below_…`) are counted over, the last before a log,
+    /// up to an eighth fewer; `sparsity/window_tokens` says how many tokens these had.
     pub feature_sampling_window: u64,
     /// Tokens to train on; the number of steps is this over the rows of a batch.
     pub total_training_tokens: u64,

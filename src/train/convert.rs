@@ -1,6 +1,6 @@
 //! Converting a trained top-k dictionary to jumprelu on a stream of activations.
 
-use super::input::Prepared;
+use super::input::{Prepared, counts_nothing};
 use crate::activations::BatchStream;
 use crate::dictionary::{SparseAutoEncoder, ThresholdEstimate};
 use crate::error::{Error, Result};
@@ -29,7 +29,9 @@ pub fn convert_to_jumprelu(
         let Some(batch) = stream.next_batch()? else {
             break;
         };
-        estimate.add(sae, &Prepared::new(sae, &batch)?.x)?;
+        if !counts_nothing(&batch)? {
+            estimate.add(sae, &Prepared::new(sae, &batch)?.x)?;
+        }
         context.events.emit(Event::TaskAdvanced {
             done: done + 1,
             shown: estimate

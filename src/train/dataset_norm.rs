@@ -3,34 +3,53 @@
 use std::collections::BTreeMap;
 
 use crate::activations::Batch;
-use crate::error::Result;
+use crate::dictionary::counted_rows;
+use crate::error::{Error, Result};
 use crate::tensor::Kind;
 
 /// Batches over which norms are averaged.
 pub const NORM_BATCHES: usize = 8;
 
-/// The mean over `batches` of the mean token norm, for each of the `hooks`. Every position counts.
+/// The mean norm of all tokens of `batches` that count, for each of the `hooks`.
 ///
 /// # Errors
-/// A batch lacks one of the hook points.
+/// A batch lacks one of the hook points, or its mask does not fit; no token counts.
 pub fn average_norms(batches: &[Batch], hooks: &[&str]) -> Result<BTreeMap<String, f64>> {
     let _no_grad = tch::no_grad_guard();
     let mut norms = BTreeMap::new();
     for hook in hooks {
-        let mut sum = 0.0;
+        let (mut sum, mut tokens) = (0.0, 0);
         for batch in batches {
             let x = batch.at(hook)?;
+            if let Some(mask) = batch
+                .mask
+                .as_ref()
+                .filter(|mask| mask.size() != x.size()[..x.dim() - 1])
+            {
+                return Err(Error::input(format!(
+                    "the mask of a batch has shape {:?}, which does not fit its activations of shape {:?}",
+                    mask.size(),
+                    x.size()
+                )));
+            }
+            let rows = counted_rows(x, batch.mask.as_ref())?;
             // Half precision overflows in the squares.
-            let wide = match x.f_kind()? {
+            let wide = match rows.f_kind()? {
                 Kind::Double => Kind::Double,
                 _ => Kind::Float,
             };
-            let lengths = x
+            let lengths = rows
                 .f_to_kind(wide)?
                 .f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
-            sum += lengths.f_mean(wide)?.f_double_value(&[])?;
+            sum += lengths.f_sum(Kind::Double)?.f_double_value(&[])?;
+            tokens += rows.size()[0];
         }
-        norms.insert((*hook).to_string(), sum / batches.len().max(1) as f64);
+        if tokens == 0 {
+            return Err(Error::input(
+                "there are no tokens to measure the average activation norm on: the masks leave out every position",
+            ));
+        }
+        norms.insert((*hook).to_string(), sum / tokens as f64);
     }
     Ok(norms)
 }

@@ -12,7 +12,7 @@ const RANGES: usize = 64;
 /// Added to frequencies before the logarithm, so that latents which never fired lie at −10.
 const NEVER: f64 = 1e-10;
 
-/// Histograms by name: log10 of the firing frequencies since the last log, decoder norms, encoder biases and
+/// Histograms by name: log10 of the firing frequencies over the last `feature_sampling_window` steps, decoder norms, encoder biases and
 /// thresholds, as far as there are any.
 ///
 /// # Errors

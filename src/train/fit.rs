@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
 use super::folder::Provenance;
+use super::input::counts_nothing;
 use super::lane::Lane;
 use super::source::Source;
 use super::trainer::{StepReport, Trainer};
@@ -19,7 +20,7 @@ use crate::lock::FolderLock;
 const FIGURES_EVERY: Duration = Duration::from_millis(200);
 
 /// An evaluation during training: gets the dictionary and the number of steps done, gives metrics to log.
-pub type EvalFn<'a> = Box<dyn FnMut(&mut SparseAutoEncoder, u64) -> Result<Metrics> + 'a>;
+pub type EvalFn<'a> = Box<dyn FnMut(&SparseAutoEncoder, u64) -> Result<Metrics> + 'a>;
 
 /// Watches a training: gets the dictionary and what the step did.
 pub type StepFn<'a> = Box<dyn FnMut(&SparseAutoEncoder, &StepReport) -> Result<Control> + 'a>;
@@ -145,6 +146,7 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
         checkpoints: Vec::new(),
     };
     let mut progress = Progress::default();
+    let mut skipped = false;
     loop {
         if lanes.iter().all(|lane| lane.trainer.is_finished()) {
             return Ok(FitOutcome::Finished);
@@ -158,6 +160,15 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
             Err(error) if error.fault() == Fault::Interrupted => return Ok(interrupted),
             Err(error) => return Err(error),
         };
+        // Nothing but padding: there is nothing to take a step on.
+        if counts_nothing(&batch)? {
+            if !std::mem::replace(&mut skipped, true) {
+                context
+                    .events
+                    .warn("batches whose mask leaves out every position are skipped, and are no steps")?;
+            }
+            continue;
+        }
         let mut stop = false;
         for (index, lane) in lanes.iter_mut().enumerate() {
             if lane.trainer.is_finished() {

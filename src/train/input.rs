@@ -1,7 +1,7 @@
-//! Batches as a dictionary sees them: the right hook points, the right width, normalised.
+//! Batches as a dictionary sees them: the right hook points, the right width, normalised, and only what counts.
 
 use crate::activations::Batch;
-use crate::dictionary::{LossInput, LossSettings, LossTerms, SparseAutoEncoder};
+use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder, counted_rows};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -9,62 +9,38 @@ use crate::tensor::Tensor;
 pub(super) struct Prepared {
     pub(super) x: Tensor,
     pub(super) label: Tensor,
-    pub(super) mask: Option<Tensor>,
 }
 
 impl Prepared {
-    /// The activations of `batch` at the hook points of `sae`, normalised.
+    /// The activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask leaves out
+    /// (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count them: what
+    /// remains of such a batch is `(n, d_model)`, whatever its shape was.
     ///
     /// # Errors
-    /// A hook point is missing, or shapes do not fit the dictionary or each other.
+    /// A hook point is missing; shapes do not fit the dictionary or each other; no position counts.
     pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
         let _no_grad = tch::no_grad_guard();
-        Prepared::with(sae, batch, |x, hook| sae.normalize(x, hook))
-    }
-
-    /// The same without normalising them.
-    fn as_given(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
-        let target = (sae.device(), sae.kind());
-        Prepared::with(sae, batch, |x, _| {
-            Ok(x.f_to_device_(target.0, target.1, false, false)?)
-        })
-    }
-
-    fn with(
-        sae: &SparseAutoEncoder,
-        batch: &Batch,
-        prepare: impl Fn(&Tensor, &str) -> Result<Tensor>,
-    ) -> Result<Self> {
-        let (point_in, point_out) = (&sae.cfg.hook_point_in, &sae.cfg.hook_point_out);
-        let (x, label) = (
-            activations(batch, sae, point_in)?,
-            activations(batch, sae, point_out)?,
-        );
-        if label.size() != x.size() {
-            return Err(Error::input(format!(
-                "the activations at `{point_in}` and `{point_out}` have different shapes: {:?} and {:?}",
-                x.size(),
-                label.size()
-            )));
+        let (x, label) = activations_of(sae, batch)?;
+        if counts_nothing(batch)? {
+            return Err(
+                Error::input("no position of this batch counts: its mask is 0 everywhere")
+                    .hint("leave such batches out"),
+            );
         }
-        let leading = &x.size()[..x.dim() - 1];
-        if let Some(mask) = batch.mask.as_ref().filter(|mask| mask.size() != leading) {
-            return Err(Error::input(format!(
-                "the mask of a batch has shape {:?}, but its activations have {leading:?} positions",
-                mask.size()
-            )));
-        }
-        let x = prepare(x, point_in)?;
+        let pass = Pass::counting(batch.mask.as_ref());
+        let prepare = |x: &Tensor, hook: &str| -> Result<Tensor> {
+            let normalised = sae.normalize_with(x, hook, &pass)?;
+            match pass.counted {
+                None => Ok(normalised),
+                counted => counted_rows(&normalised, counted),
+            }
+        };
+        let x = prepare(x, &sae.cfg.hook_point_in)?;
         let label = match sae.cfg.is_transcoder() {
-            true => prepare(label, point_out)?,
+            true => prepare(label, &sae.cfg.hook_point_out)?,
             false => x.shallow_clone(),
         };
-        let mask = batch
-            .mask
-            .as_ref()
-            .map(|mask| mask.f_to_device(sae.device()))
-            .transpose()?;
-        Ok(Self { x, label, mask })
+        Ok(Self { x, label })
     }
 
     /// As the loss takes it.
@@ -72,13 +48,51 @@ impl Prepared {
         LossInput {
             x: &self.x,
             label: &self.label,
-            mask: self.mask.as_ref(),
         }
     }
 }
 
-/// The loss of a batch whose activations are normalised already, as a differentiable graph. `is_dead`, bool `(d_sae)`,
-/// says which latents Aux-K may use; without it none.
+/// Does the mask of `batch` leave out every position?
+///
+/// # Errors
+/// The device failed.
+pub(super) fn counts_nothing(batch: &Batch) -> Result<bool> {
+    match &batch.mask {
+        Some(mask) => Ok(mask.f_ne(0.0)?.f_any()?.f_int64_value(&[])? == 0),
+        None => Ok(false),
+    }
+}
+
+/// The activations of `batch` at the two hook points of `sae`, as they are.
+///
+/// # Errors
+/// A hook point is missing, or shapes do not fit the dictionary or each other.
+fn activations_of<'b>(sae: &SparseAutoEncoder, batch: &'b Batch) -> Result<(&'b Tensor, &'b Tensor)> {
+    let (point_in, point_out) = (&sae.cfg.hook_point_in, &sae.cfg.hook_point_out);
+    let (x, label) = (
+        activations(batch, sae, point_in)?,
+        activations(batch, sae, point_out)?,
+    );
+    if label.size() != x.size() {
+        return Err(Error::input(format!(
+            "the activations at `{point_in}` and `{point_out}` have different shapes: {:?} and {:?}",
+            x.size(),
+            label.size()
+        )));
+    }
+    let leading = &x.size()[..x.dim() - 1];
+    if let Some(mask) = batch.mask.as_ref().filter(|mask| mask.size() != leading) {
+        return Err(Error::input(format!(
+            "the mask of a batch has shape {:?}, but its activations have {leading:?} positions",
+            mask.size()
+        )));
+    }
+    Ok((x, label))
+}
+
+/// The loss of a batch whose activations are normalised already, as a differentiable graph. What the batch's mask leaves
+/// out has values, but no part in the loss. `is_dead`, bool `(d_sae)`, says which latents Aux-K may use; without it
+/// none.
 ///
 /// # Errors
 /// A hook point is missing, or shapes do not fit the dictionary or each other.
@@ -86,11 +100,19 @@ pub fn batch_loss(
     sae: &SparseAutoEncoder,
     batch: &Batch,
     settings: &LossSettings,
+    pass: &Pass<'_>,
     is_dead: Option<&Tensor>,
 ) -> Result<LossTerms> {
-    let prepared = Prepared::as_given(sae, batch)?;
+    let (x, label) = activations_of(sae, batch)?;
+    let here = |x: &Tensor| x.f_to_device_(sae.device(), sae.kind(), false, false);
+    let (x, label) = (here(x)?, here(label)?);
+    let input = LossInput { x: &x, label: &label };
+    let pass = Pass {
+        counted: batch.mask.as_ref(),
+        ..*pass
+    };
     let Some(is_dead) = is_dead else {
-        return sae.compute_loss(&prepared.as_input(), settings, None);
+        return sae.compute_loss(&input, settings, &pass, None);
     };
     if is_dead.size() != [sae.cfg.d_sae()] {
         return Err(Error::input(format!(
@@ -101,7 +123,7 @@ pub fn batch_loss(
         .under("is_dead"));
     }
     let mut dead = |_: &Tensor| Ok(is_dead.f_to_device(sae.device())?);
-    sae.compute_loss(&prepared.as_input(), settings, Some(&mut dead))
+    sae.compute_loss(&input, settings, &pass, Some(&mut dead))
 }
 
 /// Rows of a batch: tokens in 1D, sequences times positions in 2D.

@@ -8,6 +8,7 @@ use super::fit::{FitOptions, FitOutcome};
 use super::folder::{RunFolder, set_aside_earlier_run, set_aside_final};
 use super::forecast::Forecast;
 use super::input::rows_of;
+use super::metrics::TRAINING_TOKENS;
 use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
@@ -238,7 +239,11 @@ impl<'a> Lane<'a> {
         }
         // Once it is in the run's own file it is kept, whatever other logs make of it.
         self.trainer.owed.row.clear();
-        let tokens = self.trainer.tokens_done()?;
+        let measured_at = metrics.iter().find(|(name, _)| name == TRAINING_TOKENS);
+        let tokens = match measured_at {
+            Some((_, tokens)) => *tokens as u64,
+            None => self.trainer.tokens_done()?,
+        };
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),
             step,

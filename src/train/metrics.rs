@@ -1,10 +1,13 @@
 //! Training metrics, summed on the device from one log to the next and read back only then.
+//!
+//! All of them are over the tokens that count; `docs/metrics.md` says of each what it is.
 
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
-use super::engine::{StepOutput, masked_mean};
+use super::engine::StepOutput;
+use super::frequency::FiringWindow;
 use super::optim::GradientNorms;
-use crate::dictionary::{LossInput, SparseAutoEncoder, squared_error, sum_last};
+use crate::dictionary::{SparseAutoEncoder, squared_error, sum_last};
 use crate::error::Result;
 use crate::event::Metrics;
 use crate::tensor::{Device, Kind, Tensor};
@@ -18,8 +21,14 @@ const FREQUENCIES: [(&str, f64, bool); 5] = [
     ("sparsity/below_1e-7", 1e-7, false),
 ];
 
+/// How many tokens the frequencies are over.
+const WINDOW_TOKENS: &str = "sparsity/window_tokens";
+
+/// Tokens that the dictionary had been trained on when the rest of a log was measured: all before its step.
+pub(super) const TRAINING_TOKENS: &str = "details/n_training_tokens";
+
 /// Names of what is averaged over steps, in the order they are shown.
-pub(super) const AVERAGED: [&str; 12] = [
+const AVERAGED: [&str; 12] = [
     "losses/overall_loss",
     "losses/mse_loss",
     "losses/sparsity_loss",
@@ -34,15 +43,19 @@ pub(super) const AVERAGED: [&str; 12] = [
     "metrics/gradient_norm_before_clipping",
 ];
 
-/// Sums since the last log.
+/// What has been measured since the last log, and the firing of the last steps.
 #[derive(Debug)]
 pub struct MetricSums {
-    /// For each of [`AVERAGED`]: the sum of its values (float64, 0-d) and how many there were.
-    pub(super) sums: Vec<(Tensor, u64)>,
-    /// How many tokens each latent fired on, float64 `(d_sae)`.
-    pub(super) fired: Tensor,
-    /// Tokens that counted, int64 0-d.
+    /// For each of [`AVERAGED`] the sum of its values, and how many there were: float64 `(2, 12)`. A value that a batch
+    /// does not have, such as the explained variance of one that does not vary, is NaN and left out.
+    pub(super) averages: Tensor,
+    /// Active latents over all tokens, float64 0-d.
+    pub(super) active: Tensor,
+    /// Tokens, int64 0-d.
     pub(super) tokens: Tensor,
+    /// Steps.
+    pub(super) steps: u64,
+    pub(super) window: FiringWindow,
     everything: bool,
 }
 
@@ -59,49 +72,47 @@ pub struct Details {
 }
 
 impl MetricSums {
-    /// Nothing summed yet.
+    /// Nothing measured yet.
     ///
     /// # Errors
     /// Too little memory.
     pub fn new(cfg: &TrainerConfig, d_sae: i64, device: Device) -> Result<Self> {
-        let zero = |kind| Tensor::f_zeros([0i64; 0].as_slice(), (kind, device));
-        let mut sums = Vec::new();
-        for _ in AVERAGED {
-            sums.push((zero(Kind::Double)?, 0));
-        }
         Ok(Self {
-            sums,
-            fired: Tensor::f_zeros([d_sae], (Kind::Double, device))?,
-            tokens: zero(Kind::Int64)?,
+            averages: Tensor::f_zeros([2, AVERAGED.len() as i64], (Kind::Double, device))?,
+            active: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Double, device))?,
+            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            steps: 0,
+            window: FiringWindow::new(cfg.feature_sampling_window, d_sae, device),
             everything: !cfg.skip_metrics_calculation,
         })
     }
 
     /// Has anything been summed since the last log?
     pub fn is_empty(&self) -> bool {
-        self.sums[0].1 == 0
+        self.steps == 0
     }
 
-    /// The part of the tokens since the last log on which each latent fired, float64 `(d_sae)`.
+    /// The part of the last `feature_sampling_window` steps' tokens on which each latent fired, float64 `(d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
     pub fn firing_frequency(&self) -> Result<Tensor> {
-        Ok(self.fired.f_div(&self.tokens.f_clamp_min(1)?)?)
+        self.window.frequency()
     }
 
-    /// Adds one step. `norms` is there when the optimiser is about to move.
+    /// Adds one step with its normalised `label`, all of whose rows count. `norms` is there when the optimiser is about
+    /// to move.
     ///
     /// # Errors
     /// Too little memory.
     pub fn add(
         &mut self,
         output: &StepOutput,
-        input: &LossInput<'_>,
+        label: &Tensor,
         norms: Option<&GradientNorms>,
     ) -> Result<StepFigures> {
         let _no_grad = tch::no_grad_guard();
-        self.sum("losses/overall_loss", &output.loss)?;
+        let mut measured = vec![("losses/overall_loss", output.loss.shallow_clone())];
         for (term, value) in &output.terms {
             let name = match *term {
                 "l_rec" => "losses/mse_loss",
@@ -109,73 +120,65 @@ impl MetricSums {
                 "l_p" => "losses/lp_loss",
                 _ => "losses/aux_loss",
             };
-            self.sum(name, value)?;
+            measured.push((name, value.shallow_clone()));
         }
         let mut figures = StepFigures {
             loss: output.loss.shallow_clone(),
             explained_variance: None,
             l0: None,
         };
+        self.steps += 1;
         if !self.everything {
+            self.sum(&measured)?;
             return Ok(figures);
         }
         let (sum, active) = &output.activity;
-        self.sum("metrics/mean_feature_act", &sum.f_div(&active.f_clamp_min(1)?)?)?;
-        figures.explained_variance = Some(self.add_reconstruction(output, input)?);
+        measured.push(("metrics/mean_feature_act", sum.f_div(&active.f_clamp_min(1)?)?));
+        let reconstruction = reconstruction_figures(&output.reconstructed, label)?;
+        figures.explained_variance = Some(reconstruction[0].1.shallow_clone());
+        measured.extend(reconstruction);
         if let Some(norms) = norms {
-            self.sum("metrics/gradient_norm_per_param", &norms.per_param)?;
-            self.sum("metrics/gradient_norm_before_clipping", &norms.before_clipping)?;
+            measured.push(("metrics/gradient_norm_per_param", norms.per_param.shallow_clone()));
+            measured.push((
+                "metrics/gradient_norm_before_clipping",
+                norms.before_clipping.shallow_clone(),
+            ));
         }
-        let _ = self.fired.f_add_(&output.fired)?;
+        self.sum(&measured)?;
+        let _ = self.active.f_add_(active)?;
         let _ = self.tokens.f_add_(&output.tokens)?;
-        let active = output.fired.f_sum(None::<Kind>)?;
+        self.window.add(&output.fired, &output.tokens)?;
         figures.l0 = Some(active.f_div(&output.tokens.f_clamp_min(1)?)?);
         Ok(figures)
     }
 
-    fn add_reconstruction(&mut self, output: &StepOutput, input: &LossInput<'_>) -> Result<Tensor> {
-        let label = input.label;
-        let width = label.size().last().copied().unwrap_or(1);
-        let flat = label.f_reshape([-1, width])?;
-        let centre = match input.mask {
-            None => flat.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?,
-            Some(mask) => {
-                let weights = mask
-                    .f_to_device(flat.device())?
-                    .f_reshape([-1, 1])?
-                    .f_to_kind(flat.f_kind()?)?;
-                let count = weights.f_sum(None::<Kind>)?.f_clamp_min(1.0)?;
-                flat.f_mul(&weights)?
-                    .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?
-                    .f_div(&count)?
-            }
-        };
-        let error = squared_error(&output.reconstructed, label)?;
-        let variance = squared_error(label, &centre)?;
-        let unexplained = |error: &Tensor, variance: &Tensor| -> Result<Tensor> {
-            Ok(error.f_div(variance)?.f_neg()?.f_add_scalar(1.0)?)
-        };
-        let explained = unexplained(&masked_mean(&error, input)?, &masked_mean(&variance, input)?)?;
-        self.sum("metrics/explained_variance", &explained)?;
-        let legacy = masked_mean(&unexplained(&error, &variance)?, input)?;
-        self.sum("metrics/explained_variance_legacy", &legacy)?;
-        let distance = masked_mean(&error.f_sqrt()?, input)?;
-        let length = masked_mean(&sum_last(&label.f_square()?)?.f_sqrt()?, input)?;
-        self.sum("metrics/l2_norm_error", &distance)?;
-        self.sum("metrics/l2_norm_error_ratio", &distance.f_div(&length)?)?;
-        Ok(explained)
-    }
-
-    fn sum(&mut self, name: &str, value: &Tensor) -> Result<()> {
-        if let Some(at) = AVERAGED.iter().position(|known| *known == name) {
-            let (sum, count) = &mut self.sums[at];
-            let _ = sum.f_add_(value)?;
-            *count += 1;
+    /// Adds values of [`AVERAGED`] by their names.
+    fn sum(&mut self, measured: &[(&str, Tensor)]) -> Result<()> {
+        let absent = Tensor::f_full(
+            [0i64; 0].as_slice(),
+            f64::NAN,
+            (Kind::Double, self.averages.device()),
+        )?;
+        let mut row = Vec::with_capacity(AVERAGED.len());
+        for name in AVERAGED {
+            let found = measured.iter().find(|(measured, _)| *measured == name);
+            row.push(match found {
+                Some((_, value)) => value.f_to_kind(Kind::Double)?,
+                None => absent.shallow_clone(),
+            });
         }
+        let row = Tensor::f_stack(&row, 0)?;
+        let there = row.f_isnan()?.f_logical_not()?.f_to_kind(Kind::Double)?;
+        let both = Tensor::f_stack(
+            &[&row.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?, &there],
+            0,
+        )?;
+        let _ = self.averages.f_add_(&both)?;
         Ok(())
     }
 
-    /// Reads the averages since the last log, with the statistics of the weights as they stand, and starts anew.
+    /// Reads what was measured since the last log, with the statistics of the weights as they stand, and starts anew.
+    /// The firing of the last steps is kept.
     ///
     /// # Errors
     /// Too little memory.
@@ -187,45 +190,116 @@ impl MetricSums {
         cfg: &TrainerConfig,
     ) -> Result<Metrics> {
         let _no_grad = tch::no_grad_guard();
-        let mut names: Vec<&str> = Vec::new();
-        let mut values: Vec<Tensor> = Vec::new();
+        let mut named: Vec<(&str, Tensor)> = Vec::new();
         if self.everything {
-            let frequency = self.firing_frequency()?;
-            for (name, bound, above) in FREQUENCIES {
-                let counted = if above {
-                    frequency.f_gt(bound)?
-                } else {
-                    frequency.f_lt(bound)?
-                };
-                names.push(name);
-                values.push(counted.f_sum(Kind::Int64)?);
-            }
-            names.push("sparsity/dead_latents");
-            values.push(dead.is_dead()?.f_sum(Kind::Int64)?);
+            named.extend(self.frequencies()?);
+            named.push(("sparsity/dead_latents", dead.is_dead()?.f_sum(Kind::Int64)?));
         }
-        for (name, (sum, count)) in AVERAGED.iter().zip(&self.sums) {
-            if *count > 0 {
-                names.push(name);
-                values.push(sum.f_div_scalar(*count as f64)?);
-            }
+        let (sums, counts) = (self.averages.f_get(0)?, self.averages.f_get(1)?);
+        let means = sums.f_div(&counts)?;
+        for (index, name) in AVERAGED.iter().enumerate() {
+            named.push((name, means.f_get(index as i64)?));
         }
         if self.everything {
-            names.push("metrics/l0");
-            values.push(
-                self.fired
-                    .f_sum(None::<Kind>)?
-                    .f_div(&self.tokens.f_clamp_min(1)?)?,
-            );
-            for (name, value) in sae.weight_statistics()? {
-                names.push(name);
-                values.push(value);
-            }
+            named.push(("metrics/l0", self.active.f_div(&self.tokens.f_clamp_min(1)?)?));
+            named.extend(sae.weight_statistics()?);
         }
-        let read = read_all(&values)?;
-        let mut metrics: Metrics = names.into_iter().map(str::to_string).zip(read).collect();
+        let (names, values): (Vec<&str>, Vec<Tensor>) = named.into_iter().unzip();
+        let read = names.into_iter().zip(read_all(&values)?);
+        // What no step had a value of is 0 / 0.
+        let there = read.filter(|(name, value)| !(value.is_nan() && AVERAGED.contains(name)));
+        let mut metrics = resolved(there.map(|(name, value)| (name.to_string(), value)).collect());
         metrics.extend(details_of(details, cfg, sae));
-        *self = Self::new(cfg, sae.cfg.d_sae(), sae.device())?;
+        let _ = self.averages.f_zero_()?;
+        let _ = self.active.f_zero_()?;
+        let _ = self.tokens.f_zero_()?;
+        self.steps = 0;
         Ok(metrics)
+    }
+
+    /// How many latents fire more or less often than each bound, and over how many tokens.
+    fn frequencies(&self) -> Result<Vec<(&'static str, Tensor)>> {
+        let frequency = self.window.frequency()?;
+        let mut counted = vec![(WINDOW_TOKENS, self.window.tokens()?)];
+        for (name, bound, above) in FREQUENCIES {
+            let latents = match above {
+                true => frequency.f_gt(bound)?,
+                false => frequency.f_lt(bound)?,
+            };
+            counted.push((name, latents.f_sum(Kind::Int64)?));
+        }
+        Ok(counted)
+    }
+}
+
+/// Leaves out the counts of rare latents whose bound is finer than so many tokens can tell: a latent that was active on
+/// none of 50,000 may yet be active on one in 20,000.
+fn resolved(mut metrics: Metrics) -> Metrics {
+    let tokens = metrics.iter().find(|(name, _)| name == WINDOW_TOKENS);
+    let Some(tokens) = tokens.map(|(_, tokens)| *tokens) else {
+        return metrics;
+    };
+    let too_fine = |name: &str| {
+        FREQUENCIES
+            .iter()
+            .any(|(known, bound, above)| *known == name && !above && 1.0 / tokens > *bound)
+    };
+    metrics.retain(|(name, _)| !too_fine(name));
+    metrics
+}
+
+/// Figures of the reconstruction of normalised `label (…, d_model)`, 0-d, by the names of their metrics; the explained
+/// variance comes first. What the batch does not have is NaN.
+fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
+    let width = label.size().last().copied().unwrap_or(1);
+    let label = label.f_reshape([-1, width])?;
+    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+    let error = squared_error(&reconstructed.f_reshape([-1, width])?, &label)?;
+    let variance = squared_error(&label, &centre)?;
+    let squares = sum_last(&label.f_square()?)?;
+    let mean = |x: &Tensor| x.f_mean(None::<Kind>);
+    let per_token = unexplained(&error, &variance, &squares)?;
+    let distance = mean(&error.f_sqrt()?)?;
+    let length = mean(&squares.f_sqrt()?)?;
+    Ok([
+        (
+            "metrics/explained_variance",
+            explained(&unexplained(&mean(&error)?, &mean(&variance)?, &mean(&squares)?)?)?,
+        ),
+        (
+            "metrics/explained_variance_legacy",
+            explained(&per_token.f_nanmean([0i64].as_slice(), false, None::<Kind>)?)?,
+        ),
+        ("metrics/l2_norm_error", distance.shallow_clone()),
+        (
+            "metrics/l2_norm_error_ratio",
+            distance
+                .f_div(&length)?
+                .f_masked_fill(&length.f_eq(0.0)?, f64::NAN)?,
+        ),
+    ])
+}
+
+fn explained(unexplained: &Tensor) -> Result<Tensor> {
+    Ok(unexplained.f_neg()?.f_add_scalar(1.0)?)
+}
+
+/// `error / variance`, or NaN where the variance is nothing but rounding of numbers as large as `squares` says.
+fn unexplained(error: &Tensor, variance: &Tensor, squares: &Tensor) -> Result<Tensor> {
+    let rounding = 10.0 * epsilon(variance.f_kind()?);
+    let varies = variance.f_gt_tensor(&squares.f_mul_scalar(rounding * rounding)?)?;
+    Ok(error
+        .f_div(variance)?
+        .f_masked_fill(&varies.f_logical_not()?, f64::NAN)?)
+}
+
+/// The distance from 1 to the next number.
+fn epsilon(kind: Kind) -> f64 {
+    match kind {
+        Kind::Double => f64::EPSILON,
+        Kind::Half => 9.77e-4,
+        Kind::BFloat16 => 7.81e-3,
+        _ => f64::from(f32::EPSILON),
     }
 }
 
@@ -273,7 +347,7 @@ fn read_all(values: &[Tensor]) -> Result<Vec<f64>> {
 fn details_of(details: &Details, cfg: &TrainerConfig, sae: &SparseAutoEncoder) -> Metrics {
     let mut named = vec![
         ("details/current_learning_rate", details.lr),
-        ("details/n_training_tokens", details.tokens as f64),
+        (TRAINING_TOKENS, details.tokens as f64),
         ("details/l1_coefficient", details.l1_coefficient),
         ("details/lp_coefficient", cfg.lp_coefficient.unwrap_or(0.0)),
         ("details/auxk_coefficient", cfg.auxk_coefficient.unwrap_or(0.0)),

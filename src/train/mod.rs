@@ -6,7 +6,7 @@
 //! schedule            learning rate, k, λ and checkpoints over the steps
 //! engine              losses and gradients of one batch, behind a seam
 //! optim, dead         moving the parameters, dead latents
-//! metrics             summed on the device, read back when logged
+//! metrics, frequency  summed on the device, read back when logged
 //! distributions       histograms over the latents, for logs that show them
 //! trainer, fit        one step; a whole stream, for one dictionary or several
 //! folder, checkpoint  what is written
@@ -25,6 +25,7 @@ mod exact;
 mod fit;
 mod folder;
 mod forecast;
+mod frequency;
 mod idle;
 mod initializer;
 mod input;

@@ -15,7 +15,7 @@ use super::optim::{Optimizer, clip};
 use super::schedule::Plan;
 use crate::activations::Batch;
 use crate::config::Config;
-use crate::dictionary::{LossSettings, SparseAutoEncoder};
+use crate::dictionary::{LossSettings, Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::{Histogram, Metrics};
 use crate::fingerprint::{Allowances, Fingerprint};
@@ -87,6 +87,8 @@ pub struct StepReport {
     pub logged: Option<Metrics>,
     /// Histograms over the latents by name, at steps that log if somebody looks at them.
     pub distributions: Vec<(&'static str, Histogram)>,
+    /// What is odd about the settings, at the first step of a loop of one's own.
+    pub remarks: Vec<String>,
 }
 
 impl Trainer {
@@ -195,18 +197,24 @@ impl Trainer {
     /// For loops of one's own; [`fit`](Self::fit) does this for a whole stream. Writes no files.
     ///
     /// # Errors
-    /// What is refused before a training starts (at the first step), batches that do not fit, and losses that are not
-    /// finite, in which case nothing was moved.
+    /// What is refused before a training starts (at the first step); batches that do not fit, or in which no position
+    /// counts; losses that are not finite, in which case nothing was moved.
     pub fn step(&mut self, sae: &mut SparseAutoEncoder, batch: &Batch) -> Result<StepReport> {
-        self.begin(sae, batch)?;
+        let remarks = self.begin(sae, batch)?;
         let prepared = Prepared::new(sae, batch)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
         };
         let input = prepared.as_input();
-        sae.current_k = state.plan.k.at(state.step);
         let settings = loss_settings(&self.cfg, &state.plan, state.step);
-        let mut output = self.engine.compute(sae, &input, &settings, &mut state.dead)?;
+        let pass = Pass {
+            k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
+            amp: self.cfg.amp_dtype,
+            counted: None,
+        };
+        let mut output = self
+            .engine
+            .compute(sae, &input, &settings, &pass, &mut state.dead)?;
         if should_check(&self.cfg, sae, state) {
             let sound = refuse_not_finite(&output, state.step + 1);
             self.is_broken = sound.is_err();
@@ -219,7 +227,7 @@ impl Trainer {
             Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
             None => None,
         };
-        let figures = state.sums.add(&output, &input, norms.as_ref())?;
+        let figures = state.sums.add(&output, input.label, norms.as_ref())?;
         let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
         let log_now = log_now || state.step + 1 == state.plan.total_steps;
         let distributions = match log_now && self.wants_distributions {
@@ -244,6 +252,7 @@ impl Trainer {
             terms: output.terms,
             logged,
             distributions,
+            remarks,
         })
     }
 }
@@ -311,7 +320,6 @@ fn loss_settings(cfg: &TrainerConfig, plan: &Plan, step: u64) -> LossSettings {
         lp_coefficient: cfg.lp_coefficient.unwrap_or(0.0),
         auxk_coefficient: cfg.auxk_coefficient.unwrap_or(0.0),
         k_aux: cfg.k_aux,
-        amp_dtype: cfg.amp_dtype,
     }
 }
 

@@ -417,7 +417,7 @@ device = "cpu"
         let sae = SparseAutoEncoder(sae_cfg);
         let trainer = Trainer(trainer_cfg.call("by_script"));
         trainer.fit(#{ sae: sae, activation_stream: activations_stream });
-        sae.save_pretrained(#{ save_path: "by_script" });
+        sae.save_pretrained(#{ save_path: "by_script", fold_activation_scale: true });
         "#,
     )
     .ended_with(0);

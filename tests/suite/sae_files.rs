@@ -54,7 +54,7 @@ fn trained_dictionaries_of_the_reference_give_its_numbers() {
 #[test]
 fn a_saved_folder_has_the_references_keys_and_shapes() {
     let source = roots("sae")[0].join("sae_pretrained/jumprelu");
-    let mut sae = load(&source);
+    let sae = load(&source);
     let folder = tempfile::tempdir().expect("a temporary folder");
     sae.save_pretrained(folder.path(), false).expect("saved");
     let keys = |value: Value| {

@@ -217,11 +217,14 @@ fn a_run_that_went_on_from_a_checkpoint_is_the_run_that_never_stopped() {
         ),
         (
             json!({"act_fn": "topk"}),
-            json!({"initial_k": 16, "auxk_coefficient": 0.1, "dead_threshold": 200, "k_aux": 8}),
+            json!({
+                "initial_k": 16, "auxk_coefficient": 0.1, "dead_threshold": 200, "k_aux": 8,
+                "feature_sampling_window": 10,
+            }),
         ),
         (
             json!({"act_fn": "batchtopk"}),
-            json!({"optimizer_class": "sparseadam", "gradient_accumulation_steps": 3}),
+            json!({"optimizer_class": "sparseadam", "gradient_accumulation_steps": 3, "feature_sampling_window": 3}),
         ),
         (
             json!({"act_fn": "jumprelu"}),
@@ -449,6 +452,127 @@ fn an_evaluation_that_fails_is_made_up_for() {
     assert_eq!(metrics(cut.path()), metrics(whole.path()));
 }
 
+/// The metrics that were logged under `step`.
+fn logged_at(folder: &Path, step: u64) -> BTreeMap<String, f64> {
+    let text = String::from_utf8(bytes(folder.join("metrics.jsonl"))).expect("text");
+    let rows = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let row = rows
+        .into_iter()
+        .find(|row| row["step"] == step)
+        .expect("the step is logged");
+    let numbers = row.as_object().expect("a table").iter();
+    numbers
+        .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
+        .collect()
+}
+
+#[test]
+fn frequencies_do_not_depend_on_how_often_they_are_logged() {
+    let sparsity = |log_frequency: u64, window: u64| -> BTreeMap<String, f64> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cfg =
+            json!({"log_frequency": log_frequency, "feature_sampling_window": window, "n_checkpoints": 0});
+        let (mut sae, mut trainer) = (dictionary(json!({"act_fn": "topk"})), trainer(folder.path(), cfg));
+        fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+        let all = logged_at(folder.path(), 40);
+        all.into_iter()
+            .filter(|(name, _)| name.starts_with("sparsity/"))
+            .collect()
+    };
+    for (window, tokens) in [(16, 16.0 * 32.0), (1000, 40.0 * 32.0)] {
+        let often = sparsity(1, window);
+        assert_eq!(often["sparsity/window_tokens"], tokens);
+        assert!(often["sparsity/above_1e-2"] > 0.0);
+        // A latent that fired on none of so few tokens may yet fire on one in a million.
+        assert!(
+            !often.keys().any(|name| name.starts_with("sparsity/below_")),
+            "{often:?}"
+        );
+        assert_eq!(often, sparsity(10, window));
+        assert_eq!(often, sparsity(1000, window));
+    }
+}
+
+#[test]
+fn rare_latents_are_counted_once_there_are_tokens_enough() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cfg = json!({"total_training_tokens": 3000 * 40, "log_frequency": 20, "n_checkpoints": 0});
+    let (mut sae, mut trainer) = (
+        dictionary(json!({"act_fn": "topk", "top_k": 1})),
+        trainer(folder.path(), cfg),
+    );
+    let mut stream = Synthetic::new(100);
+    stream.rows = 3000;
+    fit(&mut trainer, &mut sae, &mut stream).expect("trained");
+    let (half, whole) = (logged_at(folder.path(), 20), logged_at(folder.path(), 40));
+    assert!(!half.contains_key("sparsity/below_1e-5"), "{half:?}");
+    assert_eq!(whole["sparsity/window_tokens"], 120_000.0);
+    // One in 120,000 resolves one in 100,000, and not one in a million.
+    assert!(whole.contains_key("sparsity/below_1e-5") && !whole.contains_key("sparsity/below_1e-6"));
+    assert_eq!(
+        whole["sparsity/below_1e-5"],
+        whole["sparsity/dead_latents"].max(whole["sparsity/below_1e-5"])
+    );
+}
+
+/// Keeps warnings, and the tokens of what is logged.
+#[derive(Clone, Default)]
+struct Heard(std::sync::Arc<std::sync::Mutex<(Vec<String>, Vec<(u64, f64)>)>>);
+
+impl Observer for Heard {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        let mut heard = self.0.lock().expect("not poisoned");
+        match event {
+            Event::Warning(text) => heard.0.push(text.clone()),
+            Event::Logged { tokens, metrics, .. } => {
+                let named = metrics
+                    .iter()
+                    .find(|(name, _)| name == "details/n_training_tokens");
+                heard.1.push((*tokens, named.expect("there").1));
+            }
+            _ => {}
+        }
+        Ok(Control::Continue)
+    }
+}
+
+#[test]
+fn an_auxk_loss_that_can_never_act_is_remarked_and_tokens_are_counted_one_way() {
+    for (more, remarked) in [
+        (json!({"auxk_coefficient": 0.1}), true),
+        (json!({"auxk_coefficient": 0.1, "dead_threshold": 1280}), false),
+        (json!({"auxk_coefficient": 0}), false),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (heard, context) = (Heard::default(), RunContext::default());
+        context.events.add(Box::new(heard.clone()));
+        let mut sae = dictionary(json!({"act_fn": "topk"}));
+        trainer(folder.path(), more.clone())
+            .fit(
+                &mut sae,
+                &mut Synthetic::new(100),
+                &context,
+                FitOptions::default(),
+            )
+            .expect("trained");
+        let heard = heard.0.lock().expect("not poisoned");
+        let found = heard.0.iter().any(|text| text.contains("Aux-K never acts"));
+        assert_eq!(found, remarked, "{more}: {:?}", heard.0);
+        assert!(
+            heard.1.len() == 6 && heard.1.iter().all(|(shown, metric)| *shown as f64 == *metric),
+            "{:?}",
+            heard.1
+        );
+        assert_eq!(
+            heard.1[0].0,
+            6 * 32,
+            "what the dictionary had been trained on when step 7 was measured"
+        );
+    }
+}
+
 #[test]
 fn nonsense_is_refused_before_training() {
     let cases = [
@@ -494,6 +618,7 @@ fn nonsense_is_refused_before_training() {
         (json!({}), json!({"lr": 0}), "a number above 0"),
         (json!({}), json!({"betas": [0.9, 1.0]}), "below 1"),
         (json!({}), json!({"gradient_accumulation_steps": 0}), "at least 1"),
+        (json!({}), json!({"feature_sampling_window": 0}), "at least 1"),
         (json!({}), json!({"lr_end_ratio": 1.5}), "from 0 to 1"),
         (
             json!({"hook_point_in": "blocks.0.hook_resid_pre"}),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use saescript::activations::{Batch, BatchStream};
 use saescript::config::{Value, from_value};
-use saescript::dictionary::{LossInput, LossSettings, SAEConfig, SparseAutoEncoder};
+use saescript::dictionary::{LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
 use saescript::error::Result;
 use saescript::event::RunContext;
 use saescript::tensor::Tensor;
@@ -204,13 +204,9 @@ fn a_bias_at_the_median_beats_none() {
         let (sae, _) = initialised(folder, &case(method), 7);
         let x = tensor(&tensors(folder.join("initializer.safetensors")), "X").get(8) + 3.0;
         let x = sae.normalize(&x, IN).expect("normalised");
-        let input = LossInput {
-            x: &x,
-            label: &x,
-            mask: None,
-        };
+        let input = LossInput { x: &x, label: &x };
         let terms = sae
-            .compute_loss(&input, &LossSettings::default(), None)
+            .compute_loss(&input, &LossSettings::default(), &Pass::default(), None)
             .expect("a loss");
         terms.l_rec.double_value(&[])
     };

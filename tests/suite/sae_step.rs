@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use saescript::config::{Map, Value, from_value};
-use saescript::dictionary::{LOG_THRESHOLD, LossInput, LossSettings, SAEConfig, SparseAutoEncoder};
+use saescript::dictionary::{LOG_THRESHOLD, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
 use saescript::tensor::{Kind, Tensor};
 use serde_json::json;
 
@@ -105,13 +105,10 @@ fn run(folder: &Path, case: &Case<'_>, kind: Kind) -> Outcome {
         false => tensor(&inputs, "is_dead").zeros_like(),
     };
     let mut dead = |_: &Tensor| Ok(is_dead.shallow_clone());
-    let input = LossInput {
-        x: &x,
-        label: &label,
-        mask: mask.as_ref(),
-    };
+    let input = LossInput { x: &x, label: &label };
+    let pass = Pass::counting(mask.as_ref());
     let terms = sae
-        .compute_loss(&input, &settings(case.loss), Some(&mut dead))
+        .compute_loss(&input, &settings(case.loss), &pass, Some(&mut dead))
         .expect("a loss");
     terms.loss.backward();
     let mut outcome: Outcome = vec![

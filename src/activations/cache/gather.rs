@@ -24,6 +24,8 @@ pub(super) struct Handing {
     pub dtype: Option<DType>,
     /// Tokens and masks alone.
     pub only_tokens: bool,
+    /// Tokens that count nowhere: where whole sequences are handed out, their mask is 0 there.
+    pub ignored: Vec<i64>,
 }
 
 /// Room for the picked rows: their columns, not filled yet.
@@ -71,12 +73,29 @@ pub(super) fn gather(picked: &Picked, room: Vec<(Column, Tensor)>, how: &Handing
     }
     let mut batch = Batch::from_columns(columns);
     if first.gives_sequences() {
+        mask_ignored(&mut batch, &how.ignored)?;
         let origins = picked.rows.iter();
         batch.meta = origins
             .map(|(chunk, row)| picked.chunks[*chunk as usize].origin(*row).cloned())
             .collect();
     }
     Ok(batch)
+}
+
+/// Sets the mask to 0 at `ignored` tokens.
+fn mask_ignored(batch: &mut Batch, ignored: &[i64]) -> Result<()> {
+    if ignored.is_empty() {
+        return Ok(());
+    }
+    let tokens = batch.tokens.as_ref().ok_or_else(|| {
+        Error::input("the cache has no `tokens`, which `ignore_token_ids` needs").under("ignore_token_ids")
+    })?;
+    let dropped = Tensor::f_isin(tokens, &Tensor::f_from_slice(ignored)?, false, false)?;
+    batch.mask = Some(match &batch.mask {
+        Some(mask) => mask.f_masked_fill(&dropped, 0)?,
+        None => dropped.f_logical_not()?.f_to_kind(Kind::Int)?,
+    });
+    Ok(())
 }
 
 /// Where the chunks hold a column, all in the same form.

@@ -67,6 +67,7 @@ fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>) -> Handing {
     Handing {
         dtype: config.override_dtype.or(dtype),
         only_tokens: config.target == ActivationFactoryTarget::Tokens,
+        ignored: config.ignore_token_ids.clone().unwrap_or_default(),
     }
 }
 

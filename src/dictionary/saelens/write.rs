@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
 use crate::atomic;
+use crate::dictionary::norm::norm_floor;
 use crate::dictionary::{ActFn, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, safetensors};
@@ -51,7 +52,7 @@ impl SparseAutoEncoder {
         if let Ok(log_threshold) = sae.parameter(LOG_THRESHOLD) {
             let mut threshold = log_threshold.f_to_kind(Kind::Double)?.f_exp()?;
             if sae.cfg.sparsity_include_decoder_norm {
-                threshold = threshold.f_div(&sae.decoder_norm()?)?;
+                threshold = threshold.f_div(&sae.decoder_norm()?.f_clamp_min(norm_floor(sae.kind()))?)?;
             }
             named.push((THRESHOLD, threshold.f_to_kind(sae.kind())?));
         }

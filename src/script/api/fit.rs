@@ -116,8 +116,7 @@ pub struct Member {
 impl Member {
     /// Shows the script's handle the dictionary as it stands: they share the parameters, and nothing else.
     fn bring_up_to_date(&self, dictionary: &SparseAutoEncoder) -> Result<()> {
-        *self.sae.get_mut()? = dictionary.share();
-        Ok(())
+        self.sae.show(dictionary.share())
     }
 
     fn watch(
@@ -154,7 +153,7 @@ impl Member {
         let on_step =
             |dictionary: &SparseAutoEncoder, report: &StepReport| self.watch(callbacks, dictionary, report);
         let evaluate = self.watchers.eval_fn.as_ref().map(|closure| {
-            let evaluation = move |dictionary: &mut SparseAutoEncoder, step: u64| {
+            let evaluation = move |dictionary: &SparseAutoEncoder, step: u64| {
                 self.bring_up_to_date(dictionary)?;
                 metrics_of(&callbacks.call(closure, (self.sae.clone(), step as i64))?)
             };
@@ -187,7 +186,9 @@ pub fn fit(
     let state = State::of(context);
     let callbacks = Callbacks::new(context);
     let facts = facts(context, &state);
-    // The script's handles stay free for callbacks.
+    // The script's handles can be looked at in callbacks, but not changed: they share parameters with what is trained.
+    let training = members.iter().map(|member| member.sae.hold());
+    let _training = training.collect::<Result<Vec<_>>>().raise()?;
     let working = members.iter().map(|member| Ok(member.sae.get()?.share()));
     let mut working = working.collect::<Result<Vec<_>>>().raise()?;
     let outcome = fit_lanes(

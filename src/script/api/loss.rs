@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map, Module};
 use super::batch;
 use super::sae::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
-use crate::dictionary::{LossSettings, LossTerms};
+use crate::dictionary::{LossSettings, LossTerms, Pass};
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -24,14 +24,14 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     let batch = batch::from_map(batch)?;
     let mut arguments = Arguments::new("compute_loss", options);
     let is_dead: Option<TensorHandle> = arguments.optional("is_dead", "a bool tensor of shape [d_sae]")?;
-    let k: Option<i64> = arguments.data("k")?;
+    let pass = Pass {
+        k: arguments.data("k")?,
+        amp: arguments.data("amp_dtype")?,
+        counted: None,
+    };
     let settings: LossSettings = arguments.into_config()?;
-    let mut sae = sae.get_mut()?;
-    if let Some(k) = k {
-        sae.current_k = k;
-    }
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
-    batch_loss(&sae, &batch, &settings, is_dead).map(loss_map)
+    batch_loss(&*sae.get()?, &batch, &settings, &pass, is_dead).map(loss_map)
 }
 
 fn loss_map(terms: LossTerms) -> Map {
@@ -66,7 +66,8 @@ mod functions {
     ///
     /// Options: `sparsity_loss_type` ("power", "tanh", "tanh-quad"), `l1_coefficient` (1.0), `p` (1),
     /// `tanh_stretch_coefficient` (4.0), `frequency_scale` (0.01), `lp_coefficient`, `auxk_coefficient` with `is_dead`,
-    /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and `k` in place of the dictionary's `top_k`.
+    /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and for this call `k` in place of the dictionary's
+    /// `top_k`. Where the batch's `mask` is 0 there are values, but they count in no term.
     #[rhai_fn(name = "compute_loss", return_raw, pure)]
     pub fn compute_loss_with(
         sae: &mut SparseAutoEncoderHandle,

@@ -22,6 +22,7 @@ mod model;
 mod output;
 mod runner;
 mod sae;
+mod sae_handle;
 mod stream;
 mod tensor;
 mod tokens;

@@ -1,14 +1,12 @@
 //! `SparseAutoEncoder`: encode, decode, losses, parameters and files.
 
-use std::cell::{Ref, RefCell, RefMut};
-use std::rc::Rc;
-
 use rhai::plugin::*;
 use rhai::{Dynamic, ImmutableString, Map, Module};
 
 use super::batch;
+pub use super::sae_handle::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
-use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{LoadOptions, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::script::arguments::Arguments;
@@ -17,43 +15,6 @@ use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::{DType, Device, DeviceSpec};
-
-/// A dictionary that scripts hold; copies of the handle mean the same one.
-#[derive(Clone)]
-pub struct SparseAutoEncoderHandle(Rc<RefCell<SparseAutoEncoder>>);
-
-impl SparseAutoEncoderHandle {
-    /// A handle on `sae`.
-    pub fn new(sae: SparseAutoEncoder) -> Self {
-        SparseAutoEncoderHandle(Rc::new(RefCell::new(sae)))
-    }
-
-    /// Do both mean the same dictionary?
-    pub fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// The dictionary, to read.
-    ///
-    /// # Errors
-    /// The running call is changing it.
-    pub fn get(&self) -> Result<Ref<'_, SparseAutoEncoder>> {
-        self.0.try_borrow().map_err(|_| busy())
-    }
-
-    /// The dictionary, to change.
-    ///
-    /// # Errors
-    /// The running call uses it.
-    pub fn get_mut(&self) -> Result<RefMut<'_, SparseAutoEncoder>> {
-        self.0.try_borrow_mut().map_err(|_| busy())
-    }
-}
-
-fn busy() -> Error {
-    Error::input("the dictionary is in use by the call that is running")
-        .hint("a callback gets what it may look at as its argument")
-}
 
 /// Puts the dictionary object into `module`.
 pub fn register(module: &mut Module) {
@@ -89,9 +50,55 @@ fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
     let path: String = arguments
         .data("save_path")?
         .ok_or_else(|| Error::input("`save_pretrained` needs the argument `save_path`: a folder"))?;
-    let fold = arguments.data("fold_activation_scale")?.unwrap_or(true);
+    let fold = arguments.data("fold_activation_scale")?.unwrap_or(false);
     arguments.finish()?;
-    sae.get_mut()?.save_pretrained(path, fold)
+    sae.get()?.save_pretrained(path, fold)
+}
+
+/// What `encode` and `forward` may be told in a map: `mask` and `k`.
+struct PassOptions {
+    mask: Option<TensorHandle>,
+    k: Option<i64>,
+}
+
+impl PassOptions {
+    fn new(function: &'static str, options: Map) -> Result<Self> {
+        let mut arguments = Arguments::new(function, options);
+        let mask = arguments.optional("mask", "a tensor with one number for each position")?;
+        let k = arguments.data("k")?;
+        arguments.finish()?;
+        Ok(PassOptions { mask, k })
+    }
+
+    fn of_mask(mask: TensorHandle) -> Self {
+        PassOptions {
+            mask: Some(mask),
+            k: None,
+        }
+    }
+
+    fn pass(&self) -> Pass<'_> {
+        Pass {
+            k: self.k,
+            ..Pass::counting(self.mask.as_ref().map(TensorHandle::tensor))
+        }
+    }
+}
+
+fn encoded(sae: &SparseAutoEncoderHandle, x: &TensorHandle, options: &PassOptions) -> Result<TensorHandle> {
+    let _guard = tch::no_grad_guard();
+    let encoded = sae.get()?.encode_with(x.tensor(), &options.pass())?;
+    Ok(TensorHandle::new(encoded.feature_acts))
+}
+
+fn reconstructed(
+    sae: &SparseAutoEncoderHandle,
+    x: &TensorHandle,
+    options: &PassOptions,
+) -> Result<TensorHandle> {
+    let _guard = tch::no_grad_guard();
+    let reconstructed = sae.get()?.forward_with(x.tensor(), &options.pass())?;
+    Ok(TensorHandle::new(reconstructed))
 }
 
 /// `save_hyperparameters` is a method of the configuration, `sae.cfg`.
@@ -140,8 +147,9 @@ mod functions {
         config.get().save_hyperparameters(folder).raise()
     }
 
-    /// Writes `sae_weights.safetensors` and `config.json` into a folder, each whole or not at all. The dataset-wise
-    /// normalisation is folded into the weights first; `#{ save_path, fold_activation_scale: false }` keeps it apart.
+    /// Writes `sae_weights.safetensors` and `config.json` into a folder, each whole or not at all, as the dictionary is.
+    /// `#{ save_path, fold_activation_scale: true }` writes a copy with the dataset-wise normalisation folded into the
+    /// weights.
     #[rhai_fn(name = "save_pretrained", return_raw, pure, volatile)]
     pub fn save_pretrained(
         sae: &mut SparseAutoEncoderHandle,
@@ -152,7 +160,8 @@ mod functions {
         save(sae, options).raise()
     }
 
-    /// Writes the dictionary: `#{ save_path: "results", fold_activation_scale: true }`.
+    /// Writes the dictionary: `#{ save_path: "results" }`. With `fold_activation_scale: true` what is written is a copy
+    /// with the dataset-wise normalisation folded into the weights, which takes activations as the model has them.
     #[rhai_fn(name = "save_pretrained", return_raw, pure, volatile)]
     pub fn save_pretrained_named(sae: &mut SparseAutoEncoderHandle, options: Map) -> RhaiResultOf<()> {
         save(sae, options).raise()
@@ -161,10 +170,32 @@ mod functions {
     /// Activations of the latents `(…, d_sae)` for normalised activations `(…, d_model)`.
     #[rhai_fn(return_raw, pure)]
     pub fn encode(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = tch::no_grad_guard();
         sae.get()
-            .and_then(|sae| sae.encode(x.tensor()))
+            .and_then(|sae| tch::no_grad(|| sae.encode(x.tensor())))
             .map(TensorHandle::new)
+            .raise()
+    }
+
+    /// Activations of the latents where only the positions count whose `mask (…)` is not 0: the others take no part in
+    /// batchtopk's selection, and are 0 there.
+    #[rhai_fn(name = "encode", return_raw, pure)]
+    pub fn encode_masked(
+        sae: &mut SparseAutoEncoderHandle,
+        x: TensorHandle,
+        mask: TensorHandle,
+    ) -> RhaiResultOf<TensorHandle> {
+        encoded(sae, &x, &PassOptions::of_mask(mask)).raise()
+    }
+
+    /// Activations of the latents with `#{ mask: batch.mask }`, or with another `k` than the dictionary's `top_k`.
+    #[rhai_fn(name = "encode", return_raw, pure)]
+    pub fn encode_with(
+        sae: &mut SparseAutoEncoderHandle,
+        x: TensorHandle,
+        options: Map,
+    ) -> RhaiResultOf<TensorHandle> {
+        PassOptions::new("encode", options)
+            .and_then(|options| encoded(sae, &x, &options))
             .raise()
     }
 
@@ -184,21 +215,46 @@ mod functions {
     /// Reconstruction of normalised activations: `decode(encode(x))`.
     #[rhai_fn(return_raw, pure)]
     pub fn forward(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = tch::no_grad_guard();
         sae.get()
-            .and_then(|sae| sae.forward(x.tensor()))
+            .and_then(|sae| tch::no_grad(|| sae.forward(x.tensor())))
             .map(TensorHandle::new)
             .raise()
     }
 
-    /// A batch with its activations scaled as the dictionary wants them (`norm_activation`).
+    /// Reconstruction of normalised activations where only the positions count whose `mask (…)` is not 0.
+    #[rhai_fn(name = "forward", return_raw, pure)]
+    pub fn forward_masked(
+        sae: &mut SparseAutoEncoderHandle,
+        x: TensorHandle,
+        mask: TensorHandle,
+    ) -> RhaiResultOf<TensorHandle> {
+        reconstructed(sae, &x, &PassOptions::of_mask(mask)).raise()
+    }
+
+    /// Reconstruction of normalised activations with `#{ mask: batch.mask }`, or with another `k` than the dictionary's
+    /// `top_k`.
+    #[rhai_fn(name = "forward", return_raw, pure)]
+    pub fn forward_with(
+        sae: &mut SparseAutoEncoderHandle,
+        x: TensorHandle,
+        options: Map,
+    ) -> RhaiResultOf<TensorHandle> {
+        PassOptions::new("forward", options)
+            .and_then(|options| reconstructed(sae, &x, &options))
+            .raise()
+    }
+
+    /// A batch with its activations scaled as the dictionary wants them (`norm_activation`). Where the batch's mask is 0,
+    /// nothing counts for batch-wise norms.
     #[rhai_fn(return_raw, pure)]
     pub fn normalize_activations(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
         let mut batch = batch::from_map(&batch).raise()?;
         let _guard = tch::no_grad_guard();
         batch.activations = sae
             .get()
-            .and_then(|sae| sae.normalize_activations(&batch.activations))
+            .and_then(|sae| {
+                sae.normalize_activations(&batch.activations, &Pass::counting(batch.mask.as_ref()))
+            })
             .raise()?;
         Ok(batch::to_map(batch))
     }

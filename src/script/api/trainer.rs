@@ -14,6 +14,7 @@ use crate::event::Metrics;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
+use crate::script::state::State;
 use crate::train::{StepReport, Trainer, TrainerConfig};
 
 /// A trainer that scripts hold; copies of the handle mean the same one.
@@ -98,14 +99,20 @@ mod functions {
     /// Trains on one batch and returns its numbers: `step`, `loss`, `explained_variance`, `l0`, the terms of the loss,
     /// and `logged` at steps that log. For loops of one's own; writes no files.
     #[rhai_fn(return_raw, pure, volatile)]
-    pub fn step(trainer: &mut TrainerHandle, sae: SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
+    pub fn step(
+        context: NativeCallContext,
+        trainer: &mut TrainerHandle,
+        sae: SparseAutoEncoderHandle,
+        batch: Map,
+    ) -> RhaiResultOf<Map> {
         let batch = batch::from_map(&batch).raise()?;
         let mut trainer = trainer.get_mut().raise()?;
         let mut sae = sae.get_mut().raise()?;
-        trainer
-            .step(&mut sae, &batch)
-            .and_then(|report| report_map(&report))
-            .raise()
+        let report = trainer.step(&mut sae, &batch).raise()?;
+        for remark in &report.remarks {
+            State::of(&context).context().events.warn(remark).raise()?;
+        }
+        report_map(&report).raise()
     }
 
     /// Calls `|m| …` with the metrics of each log and its `step`; `false` ends the training as Ctrl-C would.

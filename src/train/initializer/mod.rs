@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
 use super::idle;
-use super::input::Prepared;
+use super::input::{Prepared, counts_nothing};
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
 use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
@@ -188,9 +188,15 @@ fn measure_norms(
     average_norms(&batches, &sae.cfg.hook_points())
 }
 
+/// The next batch of the stream in which anything counts.
 fn next_batch(stream: Option<&mut (dyn BatchStream + '_)>, purpose: &str) -> Result<Batch> {
     let stream = stream.ok_or_else(|| no_stream(purpose))?;
-    stream.next_batch()?.ok_or_else(|| empty_stream(purpose))
+    loop {
+        let batch = stream.next_batch()?.ok_or_else(|| empty_stream(purpose))?;
+        if !counts_nothing(&batch)? {
+            return Ok(batch);
+        }
+    }
 }
 
 fn no_stream(purpose: &str) -> Error {

@@ -1,7 +1,7 @@
 //! The search for the decoder norm with which a fresh dictionary reconstructs best.
 
 use super::InitializerConfig;
-use crate::dictionary::{LossInput, LossSettings, SparseAutoEncoder};
+use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 use crate::tensor::{Device, Kind, Tensor};
@@ -67,7 +67,7 @@ fn best_of(
         sae.set_decoder_norm(*norm)?;
         follow_decoder(cfg, sae, Some(input.x))?;
         let loss = sae
-            .compute_loss(input, &settings, None)?
+            .compute_loss(input, &settings, &Pass::default(), None)?
             .l_rec
             .f_double_value(&[])?;
         if loss.is_finite() && best.is_none_or(|(_, least)| loss < least) {

@@ -1,0 +1,185 @@
+//! How often each latent fires, over the last so many steps, whenever somebody looks.
+
+use std::collections::VecDeque;
+
+use crate::error::Result;
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Most parts of a window.
+const PARTS: u64 = 8;
+
+/// Counts of firing over the last `feature_sampling_window` steps. They are kept in at most 8 parts; when a part is full
+/// and another begins, the oldest goes. So the steps that are counted are never more than the window has, and fewer by
+/// less than one part, or as many as there have been.
+#[derive(Debug)]
+pub(super) struct FiringWindow {
+    /// Steps of a whole window.
+    steps: u64,
+    /// Oldest first; the last is being filled.
+    parts: VecDeque<Part>,
+    /// Parts begun so far.
+    begun: u64,
+    shape: (i64, Device),
+}
+
+/// Some steps in a row.
+#[derive(Debug)]
+struct Part {
+    /// How many tokens each latent fired on, float64 `(d_sae)`.
+    fired: Tensor,
+    /// Tokens, int64 0-d.
+    tokens: Tensor,
+    /// Steps so far, and when it is full.
+    steps: u64,
+    full: u64,
+}
+
+/// The part of a checkpoint that is not tensors: for each part its steps and when it is full, and how many were begun.
+pub(super) type SavedParts = (Vec<(u64, u64)>, u64);
+
+impl FiringWindow {
+    /// A window of `steps` steps with nothing in it.
+    pub(super) fn new(steps: u64, d_sae: i64, device: Device) -> Self {
+        Self {
+            steps: steps.max(1),
+            parts: VecDeque::new(),
+            begun: 0,
+            shape: (d_sae, device),
+        }
+    }
+
+    /// Adds one step: how often each latent `fired (d_sae)` on its `tokens` (0-d).
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
+        if self.parts.back().is_none_or(|part| part.steps >= part.full) {
+            self.begin()?;
+        }
+        if let Some(part) = self.parts.back_mut() {
+            let _ = part.fired.f_add_(fired)?;
+            let _ = part.tokens.f_add_(tokens)?;
+            part.steps += 1;
+        }
+        Ok(())
+    }
+
+    /// Begins a part and lets go of what the window has no room for beside it. The lengths of as many parts as a window
+    /// has, in a row, add up to its steps.
+    fn begin(&mut self) -> Result<()> {
+        let count = self.steps.min(PARTS);
+        let turn = self.begun % count;
+        let full = (turn + 1) * self.steps / count - turn * self.steps / count;
+        let counted = |parts: &VecDeque<Part>| parts.iter().map(|part| part.steps).sum::<u64>();
+        while !self.parts.is_empty()
+            && (self.parts.len() as u64 >= count || counted(&self.parts) + full > self.steps)
+        {
+            self.parts.pop_front();
+        }
+        let (d_sae, device) = self.shape;
+        self.parts.push_back(Part {
+            fired: Tensor::f_zeros([d_sae], (Kind::Double, device))?,
+            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            steps: 0,
+            full,
+        });
+        self.begun += 1;
+        Ok(())
+    }
+
+    /// Tokens in the window, int64 0-d.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn tokens(&self) -> Result<Tensor> {
+        let mut tokens = Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, self.shape.1))?;
+        for part in &self.parts {
+            let _ = tokens.f_add_(&part.tokens)?;
+        }
+        Ok(tokens)
+    }
+
+    /// The part of the tokens in the window on which each latent fired, float64 `(d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn frequency(&self) -> Result<Tensor> {
+        let mut fired = Tensor::f_zeros([self.shape.0], (Kind::Double, self.shape.1))?;
+        for part in &self.parts {
+            let _ = fired.f_add_(&part.fired)?;
+        }
+        Ok(fired.f_div(&self.tokens()?.f_clamp_min(1)?)?)
+    }
+
+    /// What a checkpoint keeps: names with tensors, and the rest.
+    pub(super) fn save(&self) -> (Vec<(String, Tensor)>, SavedParts) {
+        let mut named = Vec::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            named.push((format!("window.{index}.fired"), part.fired.shallow_clone()));
+            named.push((format!("window.{index}.tokens"), part.tokens.shallow_clone()));
+        }
+        let steps = self.parts.iter().map(|part| (part.steps, part.full));
+        (named, (steps.collect(), self.begun))
+    }
+
+    /// Takes up what [`save`](Self::save) gave; `tensor` finds one by its name.
+    ///
+    /// # Errors
+    /// Those of `tensor`.
+    pub(super) fn restore(
+        &mut self,
+        (parts, begun): &SavedParts,
+        mut tensor: impl FnMut(&str) -> Result<Tensor>,
+    ) -> Result<()> {
+        self.parts.clear();
+        for (index, (steps, full)) in parts.iter().enumerate() {
+            self.parts.push_back(Part {
+                fired: tensor(&format!("window.{index}.fired"))?,
+                tokens: tensor(&format!("window.{index}.tokens"))?,
+                steps: *steps,
+                full: *full,
+            });
+        }
+        self.begun = *begun;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps that a window of `steps` counts after each of so many steps of 10 tokens, one latent firing once a step.
+    fn counted(steps: u64, total: usize) -> Vec<u64> {
+        let mut window = FiringWindow::new(steps, 2, Device::Cpu);
+        let fired = Tensor::from_slice(&[1.0f32, 0.0]);
+        let tokens = Tensor::from(10i64);
+        let mut counted = Vec::new();
+        for _ in 0..total {
+            window.add(&fired, &tokens).expect("added");
+            let frequency = window.frequency().expect("frequencies");
+            assert_eq!(frequency.double_value(&[0]), 0.1);
+            assert_eq!(frequency.double_value(&[1]), 0.0);
+            assert!(window.parts.len() as u64 <= PARTS);
+            counted.push(window.tokens().expect("tokens").int64_value(&[]) as u64 / 10);
+        }
+        counted
+    }
+
+    #[test]
+    fn a_window_counts_its_last_steps_and_never_more() {
+        assert_eq!(counted(1, 4), [1, 1, 1, 1]);
+        assert_eq!(counted(3, 6), [1, 2, 3, 3, 3, 3]);
+        for steps in [8u64, 9, 100, 1000] {
+            let part = steps.div_ceil(PARTS);
+            for (index, counted) in counted(steps, 3 * steps as usize).into_iter().enumerate() {
+                let done = index as u64 + 1;
+                assert!(counted <= steps.min(done), "{counted} of {steps} at {done}");
+                assert!(counted + part > steps.min(done), "{counted} of {steps} at {done}");
+                if done % steps == 0 {
+                    assert_eq!(counted, steps, "a whole window at its multiples");
+                }
+            }
+        }
+    }
+}
