@@ -53,7 +53,12 @@ pub fn set_limit(bytes: u64) {
 pub fn used() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let mut pages = text.split_ascii_whitespace().skip(1);
-    let mut next = || pages.next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    let mut next = || {
+        pages
+            .next()
+            .and_then(|pages| pages.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     let (resident, shared) = (next(), next());
     resident.saturating_sub(shared) * rustix::param::page_size() as u64
 }
