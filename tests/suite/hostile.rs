@@ -127,8 +127,8 @@ impl World {
         for (name, of) in [
             ("scripts/fx/zero.txt", Path::new("/dev/zero")),
             ("scripts/fx/zero.rhai", Path::new("/dev/zero")),
-            ("scripts/fx/link.rhai", &self.path("outside.rhai")),
-            ("scripts/fx/outlink", &self.path("outside")),
+            ("scripts/fx/link.rhai", self.path("outside.rhai").as_path()),
+            ("scripts/fx/outlink", self.path("outside").as_path()),
         ] {
             symlink(of, self.path(name)).expect("a link");
         }
