@@ -61,7 +61,9 @@ pub fn train_sae(
 ) -> Result<TrainReport> {
     settings.validate()?;
     let folder = PathBuf::from(&settings.trainer.exp_result_path);
-    let lock = FolderLock::take(&folder, "training", context)?;
+    let lock = FolderLock::take(&folder, "training", context)
+        .under("exp_result_path")
+        .under("trainer")?;
     let newest = match options.resume {
         true => list_checkpoints(&folder).pop(),
         false => None,
