@@ -61,7 +61,9 @@ pub fn train_sae(
 ) -> Result<TrainReport> {
     settings.validate()?;
     let folder = PathBuf::from(&settings.trainer.exp_result_path);
-    let lock = FolderLock::take(&folder, "training", context)?;
+    let lock = FolderLock::take(&folder, "training", context)
+        .under("exp_result_path")
+        .under("trainer")?;
     let newest = match options.resume {
         true => list_checkpoints(&folder).pop(),
         false => None,
@@ -84,21 +86,15 @@ pub fn train_sae(
     let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
     trainer.allow_change(options.allow_change.clone());
     let mut sae = match &newest {
-        Some((step, path)) => {
-            context
-                .events
-                .note(format!("going on from step {step}: {}", path.display()))?;
-            let mut sae = to_go_on(path, settings, context)?;
-            trainer.continue_from(&mut sae, path)?;
-            sae
-        }
-        None if options.resume => {
-            context
-                .events
-                .note("there is no checkpoint to go on from; the run begins anew")?;
+        Some(newest) => load_newest(newest, settings, &mut trainer, context)?,
+        None => {
+            if options.resume {
+                context
+                    .events
+                    .note("there is no checkpoint to go on from; the run begins anew")?;
+            }
             make(settings, &mut stream, model.as_ref(), context)?
         }
-        None => make(settings, &mut stream, model.as_ref(), context)?,
     };
     let start = Start {
         options,
@@ -126,6 +122,21 @@ pub fn train_sae(
         steps: trainer.steps_done(),
         metrics: trainer.metrics().clone(),
     })
+}
+
+/// The dictionary of the newest checkpoint, and `trainer` as it was there.
+fn load_newest(
+    (step, path): &(u64, PathBuf),
+    settings: &TrainSAESettings,
+    trainer: &mut Trainer,
+    context: &RunContext,
+) -> Result<SparseAutoEncoder> {
+    context
+        .events
+        .note(format!("going on from step {step}: {}", path.display()))?;
+    let mut sae = to_go_on(path, settings, context)?;
+    trainer.continue_from(&mut sae, path)?;
+    Ok(sae)
 }
 
 /// What a run has before its first step.

@@ -47,7 +47,7 @@ impl KeptClosure {
     /// What tells the closure from others: its source text without comments and spacing, with the values that it took
     /// from around it. `None` where it is not written in the call that hands it over, or took what is no plain data.
     pub fn source_text(&self) -> Option<String> {
-        let name = self.place.source.as_deref().unwrap_or_default();
+        let name = self.place.global.source()?;
         let place = self.state.sources().place(name, self.place.pos)?;
         let mut text = source::call_text(&place.text, place.span.start).filter(|text| text.contains('|'))?;
         for captured in self.closure.iter_curry() {

@@ -244,7 +244,7 @@ fn a_folder_in_use_is_refused_and_shards_are_not_in_each_other_s_way() {
     let error = generate(folder, &other, &[])
         .expect_err("another model")
         .to_string();
-    assert!(error.contains("`model.dtype` was \"float32\""), "{error}");
+    assert!(error.contains("`model.dtype` was \"torch.float32\""), "{error}");
     generate(folder, &["n_shards=2", &shard(1)], &[]).expect("the same");
     assert!(!folder.join("activations/.lock-shard-1").exists());
 }

@@ -191,15 +191,18 @@ fn every_file_that_decides_numbers_is_compared() {
 #[test]
 fn what_decides_no_numbers_is_free_and_the_bytes_are_the_same() {
     let whole = folder();
-    train(whole.path(), &[], &[], false).expect("trained");
+    // In one process, unlike in two, random numbers go on where the training before left them.
+    let seed = "initializer.seed=3";
+    train(whole.path(), &[seed], &[], false).expect("trained");
     let (weights, _) = results(whole.path());
     // Batches that were ready when the training stopped are trained on, whoever makes the next ones.
     for (before, after) in [
         ("activation_factory.prefetch=2", "activation_factory.prefetch=0"),
         ("activation_factory.prefetch=0", "activation_factory.prefetch=3"),
     ] {
-        let cut = begun(&[before]);
+        let cut = begun(&[seed, before]);
         let free = [
+            seed,
             after,
             "trainer.log_frequency=7",
             "trainer.eval_frequency=50",
@@ -218,11 +221,11 @@ fn what_decides_no_numbers_is_free_and_the_bytes_are_the_same() {
         assert!(results(cut.path()).0 == weights, "{after}: the weights differ");
     }
     // As may the folder.
-    let moved = begun(&[]);
+    let moved = begun(&[seed]);
     let elsewhere = moved.path().join("elsewhere");
     std::fs::rename(moved.path().join("results"), &elsewhere).expect("moved");
     let place = format!("trainer.exp_result_path={:?}", elsewhere.display().to_string());
-    resume(moved.path(), &[&place], &[]).expect("trained");
+    resume(moved.path(), &[seed, &place], &[]).expect("trained");
     assert!(std::fs::read(elsewhere.join("sae_weights.safetensors")).expect("weights") == weights);
 }
 
