@@ -49,7 +49,8 @@ impl RepoCache {
         if is_commit(&self.revision) {
             return Some(self.revision.clone());
         }
-        let text = fs::read_to_string(self.root.join("refs").join(&self.revision)).ok()?;
+        let path = self.root.join("refs").join(&self.revision);
+        let text = files::read_text(path, files::SETTINGS_MOST).ok()?;
         let commit = text.trim();
         is_name(commit).then(|| commit.to_string())
     }

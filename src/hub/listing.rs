@@ -8,6 +8,7 @@ use super::cache::RepoCache;
 use super::request::Client;
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::transfer::{Progress, Trouble, escaped};
 
 /// All files of a repository at one commit.
@@ -58,7 +59,7 @@ pub(super) fn keep(cache: &RepoCache, listing: &Listing) -> Result<()> {
 
 /// The list that was kept, or else what the cache has of the commit.
 pub(super) fn kept(cache: &RepoCache, commit: &str) -> Result<Vec<String>> {
-    if let Ok(text) = std::fs::read_to_string(cache.listing(commit))
+    if let Ok(text) = files::read_text(cache.listing(commit), files::SETTINGS_MOST)
         && let Ok(files) = serde_json::from_str(&text)
     {
         return Ok(files);

@@ -52,11 +52,13 @@ pub fn render(error: &Error, color: bool) -> String {
 }
 
 fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let end = place.text.len();
-    let start = place.span.start.min(end);
+    let at = |byte: usize| before_line_break(&place.text, place.text.floor_char_boundary(byte));
+    let start = at(place.span.start);
     // An underline that runs over many lines hides more than it shows.
-    let line_end = place.text[start..].find('\n').map_or(end, |at| start + at);
-    let stop = place.span.end.clamp(start, line_end.max(start));
+    let line_end = place.text[start..]
+        .find('\n')
+        .map_or(place.text.len(), |length| at(start + length));
+    let stop = at(place.span.end).clamp(start, line_end);
     let (text, span) = visible_with(&place.text, start..stop);
     Snippet::source(text)
         .path(visible(&place.file))
@@ -74,6 +76,12 @@ fn visible_with(text: &str, span: Range<usize>) -> (Cow<'_, str>, Range<usize>) 
     let start = length(&text[..span.start]);
     let stop = start + length(&text[span]);
     (shown, start..stop)
+}
+
+/// `at`, or where the line break `\r\n` begins if `at` is inside of it: no line has a place there.
+fn before_line_break(text: &str, at: usize) -> usize {
+    let inside = text[..at].ends_with('\r') && text[at..].starts_with('\n');
+    at - usize::from(inside)
 }
 
 fn called_from(caller: &Caller) -> String {
@@ -154,6 +162,25 @@ error: unknown function `fist`
         }
         let bare = render(&Error::input("bad \x1b]0;t").hint("\x07"), false);
         assert_eq!(bare, "error: bad ␛]0;t\n  help: ␇");
+    }
+
+    #[test]
+    fn every_place_can_be_shown() {
+        let text: std::sync::Arc<str> = "a\r\n\r\n\rb\u{1b} e\u{301}\n\n🙂\r".into();
+        for start in 0..=text.len() + 1 {
+            for end in 0..=text.len() + 1 {
+                let place = Place {
+                    file: "a.json".into(),
+                    text: text.clone(),
+                    span: start..end,
+                };
+                let shown = render(&Error::input("broken").at(place), false);
+                assert!(
+                    shown.starts_with("error: broken\n --> a.json:"),
+                    "{start}..{end}: {shown}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::Value;
 use crate::error::Result;
 use crate::event::{Control, Event, Observer, RunContext};
+use crate::files;
 use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 
 /// A W&B run that observes the training and is finished after it.
@@ -65,7 +66,7 @@ pub(super) const WANDB_RUN_ID: &str = "wandb_run_id";
 pub(super) fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
     let mut config = config.clone();
     let kept = || {
-        let text = std::fs::read_to_string(folder.join("run.json")).ok()?;
+        let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).ok()?;
         let facts: Value = serde_json::from_str(&text).ok()?;
         facts[WANDB_RUN_ID].as_str().map(str::to_string)
     };

@@ -8,6 +8,7 @@ use super::trainer::Trainer;
 use crate::config::Value;
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
 
 /// The tables that a trainer knows by itself.
@@ -75,7 +76,7 @@ fn made_with(path: &Path) -> Result<Fingerprint> {
 
 /// The changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
 pub(super) fn allowed_changes(folder: &Path, comparison: &Comparison, step: u64) -> Vec<Value> {
-    let text = std::fs::read_to_string(folder.join("run.json")).unwrap_or_default();
+    let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).unwrap_or_default();
     let facts: Value = serde_json::from_str(&text).unwrap_or_default();
     let mut changes = facts[ALLOWED_CHANGES].as_array().cloned().unwrap_or_default();
     changes.extend(

@@ -340,9 +340,16 @@ mod tests {
             ("a = 1\nb = = 2\n", toml_format::read as Reader, 2),
             ("{\"a\": 1,\n \"b\" 2}", yaml_format::read_json, 2),
             ("a: 1\nb: [1,\n", yaml_format::read_yaml, 3),
+            ("\"e\u{301}", yaml_format::read_json, 1),
+            ("\"\u{301}", yaml_format::read_json, 1),
         ] {
             let error = Document::parse("c", text, reader).expect_err("broken");
-            assert_eq!(error.place().expect("located").line_column().0, line, "{error}");
+            let place = error.place().expect("located");
+            assert_eq!(place.line_column().0, line, "{error}");
+            assert!(
+                text.get(place.span.clone()).is_some(),
+                "{error} at whole characters"
+            );
         }
     }
 }

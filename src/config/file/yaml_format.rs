@@ -57,7 +57,8 @@ pub(super) fn read_json(text: &str) -> Result<Parsed, Refusal> {
             .take(error.line().saturating_sub(1))
             .map(str::len)
             .sum();
-        let at = (line_start + error.column().saturating_sub(1)).min(text.len());
+        // serde_json counts bytes, and may stop in the middle of a character.
+        let at = text.floor_char_boundary(line_start + error.column().saturating_sub(1));
         let full = error.to_string();
         let sentence = full.split(" at line ").next().unwrap_or(&full);
         (at..at, format!("invalid JSON: {sentence}"))
