@@ -510,9 +510,12 @@ fn rare_latents_are_counted_once_there_are_tokens_enough() {
     );
 }
 
-/// Keeps warnings, and the tokens of what is logged.
+/// Warnings, and the tokens of what is logged: as the event says and as the metric does.
+type Said = (Vec<String>, Vec<(u64, f64)>);
+
+/// Keeps what is said.
 #[derive(Clone, Default)]
-struct Heard(std::sync::Arc<std::sync::Mutex<(Vec<String>, Vec<(u64, f64)>)>>);
+struct Heard(std::sync::Arc<std::sync::Mutex<Said>>);
 
 impl Observer for Heard {
     fn on(&mut self, event: &Event) -> Result<Control> {
