@@ -31,7 +31,8 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     };
     let settings: LossSettings = arguments.into_config()?;
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
-    batch_loss(&*sae.get()?, &batch, &settings, &pass, is_dead).map(loss_map)
+    let sae = sae.get()?;
+    batch_loss(&sae, &batch, &settings, &pass, is_dead).map(loss_map)
 }
 
 fn loss_map(terms: LossTerms) -> Map {
