@@ -37,7 +37,9 @@ pub fn norm(tensor: &Tensor, p: f64, dims: Option<&[i64]>, keepdim: bool) -> Res
         return tensor.f_frobenius_norm(dims, keepdim);
     }
     let power = |p: f64| number(p, Kind::Double, tensor.device());
-    sum(tensor.f_abs()?.f_pow(&power(p)?)?)?.f_pow(&power(1.0 / p)?)
+    let sum = sum(tensor.f_abs()?.f_pow(&power(p)?)?)?;
+    // A tensor without dimensions takes on the dtype of the exponent.
+    sum.f_pow(&power(1.0 / p)?)?.f_to_kind(tensor.kind())
 }
 
 /// Variance over `dims`, or over all elements: `Σ (x - mean)² / max(n - correction, 0)`, which is not a number where

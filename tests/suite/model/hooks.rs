@@ -188,7 +188,7 @@ fn what_a_hook_changes_in_place_stays_in_its_pass() {
                 let _ = x.f_zero_()?;
                 Ok(x)
             });
-            model
+            let _ = model
                 .run_with_hooks(&tokens, vec![(point.name.clone(), zero)])
                 .expect("logits");
         }
