@@ -15,16 +15,16 @@ use crate::atomic;
 const MOST: usize = 4096;
 
 /// A file that was changed so few seconds ago could be changed again without its times telling.
-const SETTLED: u64 = 2;
+const SETTLED: i64 = 2;
 
 /// What a file looks like from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     size: u64,
     /// Nanoseconds since 1970.
-    modified: i128,
+    modified: i64,
     /// The same of the last change of contents, owner or name, which no program can set.
-    changed: i128,
+    changed: i64,
     inode: u64,
 }
 
@@ -34,14 +34,18 @@ impl Stamp {
         use std::os::unix::fs::MetadataExt;
         let stamp = Stamp {
             size: about.size(),
-            modified: i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec()),
-            changed: i128::from(about.ctime()) * 1_000_000_000 + i128::from(about.ctime_nsec()),
+            modified: nanoseconds(about.mtime(), about.mtime_nsec()),
+            changed: nanoseconds(about.ctime(), about.ctime_nsec()),
             inode: about.ino(),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let settled = now.as_nanos() as i128 - i128::from(SETTLED) * 1_000_000_000;
+        let settled = nanoseconds(now.as_secs() as i64 - SETTLED, 0);
         (stamp.modified.max(stamp.changed) < settled).then_some(stamp)
     }
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn what_is_in_modules() {
         let mut table = Table::new();
-        table.offers_only("torch::zer", &["torch::zeros("]);
+        table.offers_only("torch::zer", &["torch::zeros(", "torch::zeros_like("]);
         table.offers_only("tabl", &["tables::"]);
         assert!(!table.offers("tables::").is_empty());
         table.offers_only("nosuch::", &[]);
@@ -485,7 +485,7 @@ mod tests {
     fn commands_and_what_follows_them() {
         let mut table = Table::new();
         table.offers_only(":he", &[":help "]);
-        table.offers_only(":help torch::zer", &[":help torch::zeros"]);
+        table.offers_only(":help torch::zer", &[":help torch::zeros", ":help torch::zeros_like"]);
         table.offers_only(
             ":type weights.me",
             &[":type weights.mean(", ":type weights.median("],

@@ -213,7 +213,8 @@ macro_rules! by_count {
             $($n => {
                 let new = || FuncRegistration::new($ready.function.name);
                 if !$in_torch {
-                    new().set_guarded(
+                    let types = ["tensor: &mut TensorHandle", $(concat!(stringify!($argument), ": Dynamic"),)*];
+                    new().with_params_info(types).set_guarded(
                         $module,
                         move |this: &mut TensorHandle $(, $argument: Dynamic)*| -> RhaiResultOf<Dynamic> {
                             $ready.call(false, Some(this.tensor()), vec![$($argument),*]).raise()
