@@ -265,6 +265,7 @@ impl Identified for SAEConfig {
         "hook_point_in",
         "hook_point_out",
         "d_model",
+        "expansion_factor", // as `d_sae`
         "d_sae",
         "use_decoder_bias",
         "use_glu_encoder",

@@ -5,6 +5,7 @@ mod device;
 mod dtype;
 pub mod gpu;
 pub mod integer;
+mod mapped;
 mod memory;
 pub mod norm;
 pub mod product;

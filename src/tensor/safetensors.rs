@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
@@ -19,6 +18,7 @@ use header::announced_size;
 pub use header::{Beginning, beginning};
 
 use super::DType;
+use super::mapped::Mapped;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::files;
@@ -44,7 +44,7 @@ const NOTES: &str = "__metadata__";
 #[derive(Debug)]
 pub struct SafeFile {
     path: PathBuf,
-    map: Mmap,
+    map: Mapped,
     header: Metadata,
     /// Where the numbers begin in `map`.
     data: usize,
@@ -65,17 +65,16 @@ pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
 /// # Errors
 /// As of [`read`].
 pub fn map(file: &File, path: &Path) -> Result<SafeFile> {
-    // SAFETY: the map is only read, and only by copying out of it. A file that another program cuts short
-    // meanwhile ends this one with a bus error; that is the known price of mapping.
-    let map = unsafe { Mmap::map(file) }.map_err(|error| Error::io("read", path, error))?;
+    let map = Mapped::new(file).map_err(|error| Error::io("read", path, error))?;
     let (length, header) =
         SafeTensors::read_metadata(&map).map_err(|error| unreadable(path, &map, &error))?;
-    Ok(SafeFile {
+    let file = SafeFile {
         path: path.to_path_buf(),
         map,
         header,
         data: size_of::<u64>() + length,
-    })
+    };
+    file.require_whole().map(|()| file)
 }
 
 /// Says in words why the file cannot be read.
@@ -165,8 +164,23 @@ impl SafeFile {
     /// Has the system bring the whole file into memory and map it, instead of page by page as it is read. Where the
     /// system cannot, nothing is lost but time.
     pub fn bring_in(&self) {
-        #[cfg(target_os = "linux")]
-        let _ = self.map.advise(memmap2::Advice::PopulateRead);
+        self.map.bring_in();
+    }
+
+    /// Refuses what was read from [`bytes`](Self::bytes) or [`contents`](Self::contents), if the file was cut short
+    /// meanwhile: to be asked once it was copied.
+    ///
+    /// # Errors
+    /// Another program truncated the file.
+    pub fn require_whole(&self) -> Result<()> {
+        match self.map.was_cut() {
+            false => Ok(()),
+            true => Err(Error::run(format!(
+                "`{}` was truncated by another program while it was read",
+                self.path.display()
+            ))
+            .hint("make it again, and let nothing write to it while it is read")),
+        }
     }
 
     /// The whole file, header included.
@@ -201,12 +215,14 @@ impl SafeFile {
         }
         if !aligned {
             let copy = Tensor::f_from_data_size(bytes, &shape, kind)?;
+            self.require_whole()?;
             return Ok(copy.f_to_device_(device, wanted, false, false)?);
         }
         // SAFETY: the view covers exactly `bytes`, which lives as long as `self`; it is copied out of before this
         // function returns and never written to.
         let view = unsafe { Tensor::f_from_blob(bytes.as_ptr(), &shape, &[], kind, Device::Cpu) }?;
-        Ok(view.f_to_device_(device, wanted, false, true)?)
+        let copy = view.f_to_device_(device, wanted, false, true)?;
+        self.require_whole().map(|()| copy)
     }
 }
 

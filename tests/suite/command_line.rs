@@ -263,7 +263,7 @@ fn definitions_are_written_for_editors() {
     );
     let torch = read("torch.d.rhai");
     assert!(torch.starts_with("module torch;\n"), "{torch}");
-    assert!(torch.contains("\nfn zeros(shape: "), "{torch}");
+    assert!(torch.contains("\nfn zeros(size: "), "{torch}");
 }
 
 #[test]

@@ -49,8 +49,32 @@ struct HookFolder {
 
 impl HookFolder {
     fn entry(&self, chunk: ChunkName) -> Option<&Entry> {
+        self.entries.get(self.position(chunk)?)
+    }
+
+    fn position(&self, chunk: ChunkName) -> Option<usize> {
         let name = chunk.to_string();
-        self.entries.iter().find(|entry| entry.name == name)
+        self.entries.iter().position(|entry| entry.name == name)
+    }
+
+    /// Refuses a number of tokens up to `chunk` that is not `tokens` more than up to the one before, as the index of
+    /// one shard counts them.
+    fn check_tokens(&self, chunk: ChunkName, tokens: u64) -> Result<()> {
+        let Some(at) = self.position(chunk) else {
+            return Ok(());
+        };
+        let before = at.checked_sub(1).filter(|before| {
+            let name = ChunkName::parse(&self.entries[*before].name);
+            name.is_some_and(|name| name.shard == chunk.shard)
+        });
+        let before = before.map_or(0, |before| self.entries[before].tokens);
+        match self.entries[at].tokens == before.saturating_add(tokens) {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "the chunk {chunk} at the hook point `{}` has {tokens} tokens, and its index says {} up to it after {before}",
+                self.name, self.entries[at].tokens
+            ))),
+        }
     }
 }
 
@@ -221,6 +245,10 @@ fn check_chunk(folders: &[HookFolder], name: ChunkName, progress: &Progress) -> 
             Ok(chunk) => {
                 found.rows = chunk.rows() as u64;
                 found.form = Some(Form::of(&chunk));
+                for holder in &holders {
+                    let checked = chunk.counted().and_then(|tokens| holder.check_tokens(name, tokens));
+                    found.problems.extend(checked.err());
+                }
                 return found;
             }
             Err(error) => together = Some(error),

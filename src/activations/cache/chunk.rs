@@ -86,6 +86,7 @@ impl Chunk {
             && chunk.shape.len() == 2
         {
             chunk.positions = Some(chunk.chosen(ignored.as_deref())?);
+            chunk.require_whole()?;
         }
         Ok(chunk)
     }
@@ -102,6 +103,7 @@ impl Chunk {
                 kept.copy(column, &view, |row| self.place(row))?;
             }
         }
+        self.require_whole()?;
         let origins = kept.rows().iter().map(|row| self.origin(*row).cloned());
         Ok(Chunk {
             files: Vec::new(),
@@ -207,6 +209,14 @@ impl Chunk {
         self.files.iter().for_each(|file| file.file.bring_in());
     }
 
+    /// Refuses what was copied out of it, if another program truncated one of its files meanwhile.
+    ///
+    /// # Errors
+    /// Such a file.
+    pub(super) fn require_whole(&self) -> Result<()> {
+        self.files.iter().try_for_each(|file| file.file.require_whole())
+    }
+
     /// Compares the files with the index and with each other, once; later calls give the same answer.
     ///
     /// # Errors
@@ -219,6 +229,12 @@ impl Chunk {
         for file in &self.files {
             if let Some(entry) = &file.entry {
                 file.compare(entry)?;
+                if self.shape[0] as u64 != entry.rows {
+                    return Err(self.wrong(format!(
+                        "has {} rows, and its index says {}",
+                        self.shape[0], entry.rows
+                    )));
+                }
             }
         }
         for name in [TOKENS, MASK, ATTENTION_MASK] {
@@ -230,7 +246,15 @@ impl Chunk {
                 )));
             }
         }
-        Ok(())
+        self.require_whole()
+    }
+
+    /// How many positions its mask counts; all without a mask.
+    ///
+    /// # Errors
+    /// A mask that is no integers.
+    pub(super) fn counted(&self) -> Result<u64> {
+        Ok(self.chosen(None)?.len() as u64)
     }
 
     /// Flat positions that are not ignored.

@@ -82,7 +82,9 @@ impl ChunkFile {
             let what = format!("it has {} bytes, and had {}", bytes.len(), entry.bytes);
             return Err(index::changed(self.file.path(), &what));
         }
-        match checksums::of_bytes(bytes) == entry.xxh3 {
+        let sum = checksums::of_bytes(bytes);
+        self.file.require_whole()?;
+        match sum == entry.xxh3 {
             true => self.origins().map(drop),
             false => Err(index::changed(self.file.path(), "its checksum differs")),
         }

@@ -71,6 +71,7 @@ pub(super) fn gather(picked: &Picked, room: Vec<(Column, Tensor)>, how: &Handing
         };
         columns.push((column, x));
     }
+    picked.chunks.iter().try_for_each(|chunk| chunk.require_whole())?;
     let mut batch = Batch::from_columns(columns);
     if first.gives_sequences() {
         mask_ignored(&mut batch, &how.ignored)?;

@@ -273,7 +273,10 @@ fn complete(folder: &ChunkFolder, index: &Index) -> Result<()> {
 fn match_up(folder: &ChunkFolder, chunks: &[ChunkName], entries: Vec<Entry>) -> Result<Vec<Entry>> {
     let mut named: Vec<(Option<ChunkName>, Entry)> = entries
         .into_iter()
-        .map(|entry| (ChunkName::parse(&entry.name), entry))
+        .map(|entry| {
+            let name = ChunkName::parse(&entry.name).filter(|name| name.to_string() == entry.name);
+            (name, entry)
+        })
         .collect();
     named.sort_by_key(|(name, _)| *name);
     for (name, entry) in &named {
