@@ -193,7 +193,7 @@ impl Repository {
         let address = self.address(client, self.repo.revision(), file);
         let asked = pool::one(context, |progress| {
             patiently(patience(known.is_some()), progress, || {
-                client.metadata(&address, &progress)
+                client.metadata(&address, progress)
             })
         });
         let commit = match asked {

@@ -301,7 +301,7 @@ impl RemoteFolder {
 fn is_on_hub(address: &str) -> bool {
     let host = Url::parse(address).ok();
     let host = host.as_ref().and_then(Url::host_str);
-    host.is_some_and(|host| HUB.iter().any(|domain| host == *domain))
+    host.is_some_and(|host| HUB.contains(&host))
 }
 
 #[cfg(test)]

@@ -118,8 +118,8 @@ fn reading_and_counting_a_large_file_stop() {
     for signal in SIGNALS {
         for work in [
             "data.len()",
-            "for r in data { }",
-            "data.shuffle(1).take(3).len(); for r in data.shuffle(1) { }",
+            "for r in data { print(r) }",
+            "data.shuffle(1).take(3).len(); for r in data.shuffle(1) { print(r) }",
         ] {
             let text = format!("let data = datasets::load_dataset(\"blank.txt.zst\"); print(1); {work}");
             let here = folder.path();

@@ -51,7 +51,7 @@ fn a_small_file_that_unpacks_to_one_long_record_is_refused() {
         )
         .expect("written");
         for end in ["gz", "zst"] {
-            let text = format!("for r in datasets::load_dataset(\"{name}.{end}\") {{ }}");
+            let text = format!("for r in datasets::load_dataset(\"{name}.{end}\") {{ print(1) }}");
             let limit = [("SAESCRIPT_MAX_RECORD_MB", "2")];
             let ran = run_script(&text, folder.path(), &limit).ended_with(2);
             assert!(ran.err.contains("longer than 2 MB"), "{}", ran.err);
@@ -59,7 +59,7 @@ fn a_small_file_that_unpacks_to_one_long_record_is_refused() {
         }
     }
     let short = "for r in datasets::load_dataset(\"a.txt.gz\") { print(r.text.len()) }";
-    let ran = run_script(short, folder.path(), &[]).ended_with(0);
+    let ran = run_script(short, folder.path(), &[("SAESCRIPT_MAX_RECORD_MB", "256")]).ended_with(0);
     assert_eq!(
         ran.out.trim(),
         zeros.len().to_string(),
@@ -160,7 +160,8 @@ fn deep_nesting_is_refused_in_data_and_models() {
         format!("---\na:\n {}x\n---\n", "- ".repeat(MANY)),
     )
     .expect("written");
-    assert!(load(&data).is_err_and(|error| error.to_string().contains("nested")));
+    // A head that is no YAML names no configurations; the files count by their names.
+    assert_eq!(read(&data).expect("readable"), 1);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn on_terminal(text: &str, here: &Path) -> String {
     let mut session = OsSession::spawn(command).expect("a terminal");
     session.set_expect_timeout(Some(Duration::from_secs(60)));
     let found = session.expect(Eof).expect("it ends");
-    String::from_utf8_lossy(found.before()).into_owned()
+    String::from_utf8_lossy(found.as_bytes()).into_owned()
 }
 
 /// A window title, a colour, C1's CSI, a carriage return and a mark that turns text round.
