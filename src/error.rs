@@ -275,12 +275,21 @@ impl From<tch::TchError> for Error {
         let first = first.trim_start_matches("Internal torch error: ");
         let first = first.split(" (function ").next().unwrap_or(first);
         let first = first.split(" Exception raised from").next().unwrap_or(first);
-        let lower = first.to_lowercase();
-        if lower.contains("out of memory") {
-            return Self::run(format!("out of memory: {first}"))
-                .hint("use a smaller batch, expansion factor or model, or half precision");
+        let advice = "use a smaller batch, expansion factor or model, or half precision";
+        // The CPU's allocator: "[enforce fail at alloc_cpu.cpp:127] … you tried to allocate 4000 bytes. Error code 12 …"
+        if let Some((_, wanted)) = first.split_once("you tried to allocate ") {
+            let bytes = wanted.split(" bytes").next().unwrap_or(wanted);
+            return Self::run(format!("out of memory: {bytes} bytes are not to be had")).hint(advice);
         }
-        Self::run(format!("libtorch: {first}"))
+        if first.to_lowercase().contains("out of memory") {
+            return Self::run(format!("out of memory: {first}")).hint(advice);
+        }
+        // Where a check of libtorch's own failed in its sources is of no use either.
+        let said = match first.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once("] ")) {
+            Some((_, said)) => said,
+            None => first,
+        };
+        Self::run(format!("libtorch: {said}"))
     }
 }
 

@@ -6,6 +6,7 @@ use super::activation::{ActFn, Gate};
 use super::norm::norm_floor;
 use super::{Pass, SAEConfig};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::{DType, Device, Kind, Tensor};
 
 /// Name of the thresholds in weight files and in [`SparseAutoEncoder::parameters`].
@@ -82,6 +83,12 @@ impl SparseAutoEncoder {
         cfg.validate()?;
         let (kind, device) = (cfg.dtype.kind(), cfg.device.resolve()?);
         let (d, n) = (cfg.d_model, cfg.d_sae());
+        if device == Device::Cpu {
+            let matrices = if cfg.use_glu_encoder { 3 } else { 2 };
+            let numbers = (d as u64).saturating_mul(n as u64).saturating_mul(matrices);
+            let bytes = numbers.saturating_mul(kind.elt_size_in_bytes() as u64);
+            memory::admit(bytes, &format!("a dictionary of {n} latents for d_model {d}"))?;
+        }
         let parameter_of = |shape: &[i64], kind: Kind| -> Result<Tensor> {
             Ok(Tensor::f_zeros(shape, (kind, device))?.f_set_requires_grad(true)?)
         };
