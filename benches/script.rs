@@ -44,6 +44,7 @@ const LOOPS: &[(&str, &str)] = &[
 fn main() -> Result<()> {
     let options = Options::read(&[("rounds", "15")])?;
     let mut plain = Engine::new();
+    plain.set_max_expr_depths(200, 100).set_max_call_levels(100);
     let stop = StopFlag::new();
     plain.on_progress(move |_| stop.is_set().then_some(Dynamic::UNIT));
     let host = Host::builder().build()?;

@@ -189,7 +189,7 @@ fn an_entry_that_fails_keeps_what_it_had_defined() {
     terminal.enter("b", "unknown variable `b`");
     terminal.enter("late::x()", "unknown module `late`");
     terminal.enter("let a = 5; a = a.nothing()", "nothing");
-    terminal.enter("a", "5");
+    terminal.enter("\"a is \" + a", "a is 5");
     terminal.send("\u{4}");
     terminal.ends_with(0);
 }
