@@ -8,6 +8,8 @@
 //! instructions it takes minutes: it is then measured on 1/32 of the batch, and the time multiplied.
 //! `ONEDNN_MAX_CPU_ISA=AVX2` makes a newer processor work as one without AVX-512.
 
+#![allow(clippy::print_stdout)] // the measurements
+
 mod support;
 
 use std::time::Duration;

@@ -285,7 +285,10 @@ impl From<tch::TchError> for Error {
             return Self::run(format!("out of memory: {first}")).hint(advice);
         }
         // Where a check of libtorch's own failed in its sources is of no use either.
-        let said = match first.strip_prefix("[enforce fail at ").and_then(|rest| rest.split_once("] ")) {
+        let said = match first
+            .strip_prefix("[enforce fail at ")
+            .and_then(|rest| rest.split_once("] "))
+        {
             Some((_, said)) => said,
             None => first,
         };

@@ -485,7 +485,10 @@ mod tests {
     fn commands_and_what_follows_them() {
         let mut table = Table::new();
         table.offers_only(":he", &[":help "]);
-        table.offers_only(":help torch::zer", &[":help torch::zeros", ":help torch::zeros_like"]);
+        table.offers_only(
+            ":help torch::zer",
+            &[":help torch::zeros", ":help torch::zeros_like"],
+        );
         table.offers_only(
             ":type weights.me",
             &[":type weights.mean(", ":type weights.median("],

@@ -139,7 +139,7 @@ error: unknown function `fist`
         let place = Place {
             file: "a\x1b[1m.rhai".into(),
             text: "let a = \"\x1b[31m\";\nlet \u{202e}b = \"\u{9b}x\" + 1;\r\n".into(),
-            span: 33..41,
+            span: 28..36,
         };
         assert_eq!(&place.text[place.span.clone()], "\"\u{9b}x\" + ");
         let error = Error::input("bad \x1b]0;t\x07 name\u{9b}")
@@ -153,7 +153,7 @@ error: unknown function `fist`
         );
         for shown in [
             "bad ␛]0;t␇ name\\u{9b}",
-            "a␛[1m.rhai:2:11",
+            "a␛[1m.rhai:2:10",
             "\\u{202e}b",
             "`f␛`",
             "try ␍ this",

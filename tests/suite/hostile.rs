@@ -237,6 +237,7 @@ fn run(world: &World, script: &Path, end: &End) -> Ended {
     if end.reader_leaves {
         command.stdout(Stdio::piped());
     }
+    #[allow(clippy::zombie_processes)] // `ended` waits for it, with its resources
     let mut child = command.spawn().expect("the program starts");
     if let Some(mut reader) = child.stdout.take() {
         let mut some = [0; 1000];
@@ -311,6 +312,7 @@ fn a_cache_that_another_program_truncates_is_an_error() {
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     finish(&mut generate, "").ended_with(0);
     let mut command = limited(&world, &script, &end);
+    #[allow(clippy::zombie_processes)] // `ended` waits for it, with its resources
     let child = command.arg(&cache).spawn().expect("the program starts");
     let began = Instant::now();
     while !text_of(&world.path("out")).contains("go") && began.elapsed() < PATIENCE {

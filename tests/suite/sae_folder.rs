@@ -109,7 +109,8 @@ fn a_folder_that_is_removed_or_replaced_while_training_is_missed() {
         std::fs::write(path.join("metrics.jsonl"), "other").expect("written");
     };
     let remove = |path: &Path| std::fs::remove_dir_all(path).expect("removed");
-    let meddlings: [(fn(&Path), bool); 2] = [(replace, true), (remove, false)];
+    type Meddling = fn(&Path);
+    let meddlings: [(Meddling, bool); 2] = [(replace, true), (remove, false)];
     for (meddle, remains) in meddlings {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("run");

@@ -40,7 +40,10 @@ fn folders_of_older_versions_give_its_numbers() {
         if wanted.get("refused").is_some() {
             continue;
         }
-        let sae = load(&root.join(name), Some(DType::FLOAT32)).expect(name);
+        let wide = load(&root.join(name), Some(DType::FLOAT32)).expect(name);
+        assert_eq!(l0(&wide.encode(&x).expect("encoded")), wanted["l0"], "{name}");
+        // The sums are those of the file's own dtype.
+        let sae = load(&root.join(name), None).expect(name);
         let acts = sae.encode(&x).expect("encoded");
         assert_eq!(l0(&acts), wanted["l0"], "{name}");
         let reconstructed = sae.decode(&acts).expect("decoded");

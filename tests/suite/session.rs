@@ -114,8 +114,8 @@ fn tab_completes_names_members_and_keys() {
     terminal.expect("expansion_factor: ");
     terminal.send("\u{3}");
     terminal.expect("> ");
-    terminal.send("torch::ze\t");
-    terminal.expect("torch::zeros");
+    terminal.send("torch::lins\t");
+    terminal.expect("torch::linspace");
     terminal.send("\u{3}");
     terminal.expect("> ");
     terminal.send("\u{4}");
@@ -126,7 +126,7 @@ fn tab_completes_names_members_and_keys() {
 fn help_shows_signatures_and_docs() {
     let state = folder();
     let mut terminal = Terminal::open(state.path());
-    terminal.enter(":help torch::zeros", "torch::zeros(shape");
+    terminal.enter(":help torch::zeros", "torch::zeros(size");
     terminal.enter(":help SAEConfig", "d_model: int (required)");
     terminal.enter(":help", "write what was entered so far");
     terminal.enter(":hlep", "did you mean `:help`?");

@@ -11,7 +11,7 @@ use crate::fixtures::json;
 
 fn fixture(name: &str) -> Value {
     json(
-        &Path::new(env!("CARGO_MANIFEST_DIR"))
+        Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/torch")
             .join(name),
     )

@@ -246,7 +246,9 @@ fn check_chunk(folders: &[HookFolder], name: ChunkName, progress: &Progress) -> 
                 found.rows = chunk.rows() as u64;
                 found.form = Some(Form::of(&chunk));
                 for holder in &holders {
-                    let checked = chunk.counted().and_then(|tokens| holder.check_tokens(name, tokens));
+                    let checked = chunk
+                        .counted()
+                        .and_then(|tokens| holder.check_tokens(name, tokens));
                     found.problems.extend(checked.err());
                 }
                 return found;

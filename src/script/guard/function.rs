@@ -84,7 +84,7 @@ impl Guard {
 
     fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
         match guard::attempt(|| memory::at_any_depth(call)) {
-            Ok(result) => result.map_err(catchable),
+            Ok(result) => result.map_err(|failure| catchable(*failure)),
             Err(panic) => {
                 let name = self.name.get().map_or("a function", String::as_str);
                 Err(raise(panic.explain(&format!("`{}`", as_written(name)))))
@@ -102,12 +102,12 @@ fn as_written(name: &str) -> &str {
 
 /// What ends closures that a function calls for want of memory, an error that `catch` does not see, is an error of the
 /// function, which it does.
-fn catchable(failure: Box<EvalAltResult>) -> Box<EvalAltResult> {
+fn catchable(failure: EvalAltResult) -> Box<EvalAltResult> {
     use EvalAltResult as E;
-    match *failure {
+    match failure {
         E::ErrorTerminated(token, position) if token.is::<Error>() => E::ErrorRuntime(token, position).into(),
         E::ErrorInFunctionCall(function, source, inner, position) => {
-            E::ErrorInFunctionCall(function, source, catchable(inner), position).into()
+            E::ErrorInFunctionCall(function, source, catchable(*inner), position).into()
         }
         other => other.into(),
     }

@@ -38,12 +38,12 @@ fn misspelt_names_are_found_before_anything_runs() {
 fn wrong_arguments_list_the_signatures() {
     let error = failure("let t = torch::zeros(2);\nt.reshape(\"x\")");
     assert_eq!(
-        error.message(),
-        "`reshape` of Tensor cannot be called with (string)"
+        error.headline(),
+        "`shape`: expected ints or array, but was given string (in the call of `reshape`)"
     );
     assert_eq!(
         error.hints(),
-        ["it can be called as `reshape(shape: array) -> Tensor`"]
+        ["it can be called as `reshape(shape: int...|array) -> Tensor`"]
     );
     assert_eq!(place(&error), "reshape");
 }

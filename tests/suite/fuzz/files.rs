@@ -153,7 +153,7 @@ pub const CSV: Target = Target {
 /// The cells that the crate reads, under the names of the first line.
 fn csv(input: &[u8]) -> Verdict {
     let mut reader = csv::Reader::from_reader(input);
-    let names = reader.headers().map(Clone::clone).unwrap_or_default();
+    let names = reader.headers().cloned().unwrap_or_default();
     let names: Vec<&str> = names
         .iter()
         .map(|name| name.trim_start_matches('\u{feff}'))

@@ -206,9 +206,8 @@ fn configuration(input: &[u8], extension: &str) -> Verdict {
     }
     let text = document.value().to_string();
     let again = read(folder.path(), text.as_bytes(), "json").map_err(|error| error.to_string())?;
-    ensure(again.value().to_string() == text, || {
-        format!("{} instead of {text}", again.value())
-    })?;
+    let written = again.value().to_string();
+    ensure(written == text, || format!("{written} instead of {text}"))?;
     let settings = match document.build::<TrainSAESettings>() {
         Ok(settings) => to_value(&settings).map_err(|error| error.to_string())?,
         Err(error) => return shown(&error),

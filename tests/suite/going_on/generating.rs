@@ -110,7 +110,8 @@ fn every_file_that_decides_numbers_is_compared() {
     let folder = folder.path();
     generate(folder, &[], &[]).expect("written");
     let file = |name: &str| folder.join(name);
-    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+    type Edit<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Edit); 4] = [
         ("model/model.safetensors", &change_last),
         ("model/tokenizer.json", &|path| change(path, b'\n', b' ')),
         ("model/config.json", &|path| change(path, b'\n', b' ')),

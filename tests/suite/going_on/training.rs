@@ -163,7 +163,8 @@ fn every_setting_that_decides_numbers_is_compared() {
 fn every_file_that_decides_numbers_is_compared() {
     let folder = begun(&[]);
     let folder = folder.path();
-    let cases: [(&str, &dyn Fn(&Path), &str); 3] = [
+    type Edit<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Edit, &str); 3] = [
         ("model/model.safetensors", &change_last, "model.weights"),
         (
             "model/tokenizer.json",

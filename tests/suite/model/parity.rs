@@ -143,7 +143,7 @@ fn the_unembedding_agrees_with_transformer_lens() {
                 f64::try_from(mean.abs().max()).expect("a number") > TOLERANCE,
                 "W_U was centred"
             );
-            ours = ours - mean;
+            ours -= mean;
         }
         let worst = difference(&ours, &tensor(&reference, "unembed.W_U"));
         assert!(
@@ -170,7 +170,7 @@ fn processed_and_bare_models_give_the_same_probabilities() {
         let name = path.file_name().expect("a name");
         std::fs::copy(&path, folder.path().join(name)).expect("a copy");
     }
-    let mut text = json(&folder.path().join("config.json"))["text_config"].clone();
+    let mut text = json(folder.path().join("config.json"))["text_config"].clone();
     text["final_logit_softcapping"] = 0.5.into();
     set(folder.path(), "text_config", text);
     capped += compare_probabilities(folder.path());

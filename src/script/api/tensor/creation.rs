@@ -355,7 +355,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Tensors one after the other along `dim`.",
         &[(
             "tensors: array, dim: int = 0",
-            Body::Free(|call| joined(call, |tensors, dim| Tensor::f_cat(tensors, dim))),
+            Body::Free(|call| joined(call, Tensor::f_cat)),
         )],
     ),
     free(
@@ -363,7 +363,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Tensors of one shape side by side in a new dimension `dim`.",
         &[(
             "tensors: array, dim: int = 0",
-            Body::Free(|call| joined(call, |tensors, dim| Tensor::f_stack(tensors, dim))),
+            Body::Free(|call| joined(call, Tensor::f_stack)),
         )],
     ),
     free(

@@ -1,5 +1,6 @@
 //! Functions under PyTorch's names: a table of signatures, one registration for all.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
@@ -175,18 +176,26 @@ impl Ready {
                 _ => continue,
             };
         }
-        Err(self.refusal(mismatches, in_torch))
+        Err(self.refusal(mismatches, &named, in_torch))
+    }
+
+    /// The complaint about a name that no signature has, if there is one.
+    fn unknown(&self, named: &Map) -> Option<Error> {
+        let names: BTreeSet<&str> = self.signatures.iter().flat_map(Signature::names).collect();
+        let unknown = named.keys().find(|name| !names.contains(name.as_str()))?;
+        let names: Vec<&str> = names.into_iter().collect();
+        Some(Error::unknown("argument", unknown, &names))
     }
 
     /// The complaint of the signature that fits best, and how the function can be called.
-    fn refusal(&self, mismatches: Vec<Mismatch>, in_torch: bool) -> Error {
+    fn refusal(&self, mismatches: Vec<Mismatch>, named: &Map, in_torch: bool) -> Error {
         let name = self.function.name;
         let best = mismatches
             .into_iter()
             .rev()
             .max_by_key(|mismatch| mismatch.fitting);
-        let error = match best {
-            Some(mismatch) => mismatch.error.context(format!("in the call of `{name}`")),
+        let error = match self.unknown(named).or(best.map(|mismatch| mismatch.error)) {
+            Some(error) => error.context(format!("in the call of `{name}`")),
             None => Error::input(format!("`{name}` cannot be called like this")),
         };
         self.written(in_torch)

@@ -78,7 +78,11 @@ impl Parameter {
         if self.fits(value) {
             return Ok(());
         }
-        let kinds = self.kind.trim_end_matches('?').replace('|', " or ");
+        let kinds = self
+            .kind
+            .trim_end_matches('?')
+            .replace("int...", "ints")
+            .replace('|', " or ");
         let sentence = format!("expected {kinds}, but was given {}", kind_of(value));
         Err(Error::input(sentence).under(self.name))
     }
@@ -159,6 +163,11 @@ impl Signature {
         }
     }
 
+    /// The names of its parameters.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.parameters.iter().map(|parameter| parameter.name)
+    }
+
     fn positional(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter().filter(|parameter| !parameter.keyword_only)
     }
@@ -180,7 +189,7 @@ impl Signature {
         let positional = gathered.as_deref().unwrap_or(positional);
         let most = self.positional().count();
         if let Some(name) = named.keys().find(|name| self.position(name).is_none()) {
-            let names: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name).collect();
+            let names: Vec<&str> = self.names().collect();
             return Err(Error::unknown("argument", name, &names));
         }
         let mut values = Vec::new();
