@@ -35,10 +35,6 @@ const DIFFERENCES: &[(&str, &str)] = &[
     // Numbers and arrays where PyTorch wants a tensor made of them.
     ("Tensor.quantile", "takes an array of quantiles"),
     ("torch.quantile", "takes an array of quantiles"),
-    (
-        "torch.where",
-        "takes numbers under the names of tensors; PyTorch calls them `self`",
-    ),
     ("Tensor.maximum", "takes a number"),
     ("torch.maximum", "takes a number"),
     ("Tensor.minimum", "takes a number"),
