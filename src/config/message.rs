@@ -73,7 +73,7 @@ fn name_type(expected: &str) -> String {
         "a string" | "string" | "str" => "a string".into(),
         "a sequence" => "a list".into(),
         other => match other.strip_prefix("struct ") {
-            Some(name) => format!("a map or `{name}`"),
+            Some(_) => "a map".into(),
             None => other.to_string(),
         },
     }

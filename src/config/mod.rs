@@ -7,6 +7,7 @@
 mod file;
 mod message;
 mod steps;
+mod tables;
 
 pub use file::{Document, yaml_value};
 pub use serde_json::{Map, Value};
@@ -34,6 +35,8 @@ pub trait Config: Serialize + DeserializeOwned + JsonSchema + Clone + 'static {
 /// # Errors
 /// Unknown keys, wrong types, missing keys and values out of range, each with its key path.
 pub fn from_value<C: Config>(value: Value) -> Result<C> {
+    let schema = schemars::schema_for!(C).to_value();
+    tables::refuse_lists(&schema, &schema, &value)?;
     let config: C = parse(value)?;
     config.validate()?;
     Ok(config)
@@ -106,6 +109,16 @@ mod tests {
             refusal(json!({"name": "a", "parts": [{"lrr": 1}]})),
             "`parts[0].lrr`: unknown key `lrr`; did you mean `lr`?; allowed: `lr`, `warm_up`"
         );
+    }
+
+    #[test]
+    fn a_list_is_no_table() {
+        assert_eq!(
+            refusal(json!({"name": "a", "parts": [[0.5]]})),
+            "`parts[0]`: expected a table of settings, but was given a list; in TOML a table is `[name]`, and `[[name]]` \
+             is a list of tables"
+        );
+        assert!(refusal(json!(["a"])).starts_with("expected a table of settings"));
     }
 
     #[test]

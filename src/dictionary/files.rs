@@ -198,6 +198,8 @@ impl SparseAutoEncoder {
                 false => self.set_parameter(name, &values)?,
             }
         }
+        self.require_thresholds()
+            .context(format!("while reading `{shown}`"))?;
         let mut norms = BTreeMap::new();
         for name in file.names() {
             if let Some(hook) = name.strip_prefix(NORM_PREFIX) {

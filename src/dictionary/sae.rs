@@ -264,6 +264,10 @@ impl SparseAutoEncoder {
         pass.check_k(self.cfg.act_fn, self.cfg.d_sae())?;
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let counted = pass.counted_of(&x)?;
+        // Elsewhere it would make the device wait; there the trainer asks before the first step.
+        if self.device() == Device::Cpu {
+            self.require_thresholds()?;
+        }
         let mut hidden_pre = product(&x, &self.w_e, pass.amp)?.f_add(&self.b_e)?;
         if let Some(glu) = &self.glu {
             let gate = product(&x, &glu.w_e, pass.amp)?.f_add(&glu.b_e)?.f_sigmoid()?;
@@ -277,6 +281,21 @@ impl SparseAutoEncoder {
             hidden_pre,
             decoder_norm,
         })
+    }
+
+    /// Refuses a jumprelu dictionary whose thresholds nobody has set: with them it would give zeros.
+    ///
+    /// # Errors
+    /// Thresholds that are NaN.
+    pub fn require_thresholds(&self) -> Result<()> {
+        let Some(threshold) = &self.log_jumprelu_threshold else {
+            return Ok(());
+        };
+        match tch::no_grad(|| threshold.f_isnan()?.f_any()?.f_int64_value(&[]))? {
+            0 => Ok(()),
+            _ => Err(Error::input("the thresholds of this jumprelu dictionary have no initial value")
+                .hint("give InitializerConfig `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")),
+        }
     }
 
     /// The activation function on pre-activations `h (…, d_sae)`, with the decoder norms where the configuration

@@ -23,9 +23,6 @@ pub const ARITHMETIC: u64 = 1;
 
 const ARITHMETIC_KEY: &str = "program.arithmetic";
 
-/// The file in which a fingerprint is kept.
-const FILE: &str = "fingerprint.json";
-
 /// Marks a value of which nothing is known but what it is.
 const UNVERIFIED: &str = "not verified: ";
 
@@ -58,6 +55,9 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// The file in which a fingerprint is kept.
+    pub const FILE: &'static str = "fingerprint.json";
+
     /// What every run depends on: the version of the program's arithmetic.
     pub fn new() -> Self {
         let mut fingerprint = Fingerprint::default();
@@ -169,7 +169,7 @@ impl Fingerprint {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.to_value())
             .map_err(|error| Error::run(format!("cannot write what the run depends on: {error}")))?;
-        atomic::write(folder.join(FILE), text + "\n")
+        atomic::write(folder.join(Self::FILE), text + "\n")
     }
 
     /// Reads what [`write`](Self::write) wrote into `folder`; `None` if there is none.
@@ -177,7 +177,7 @@ impl Fingerprint {
     /// # Errors
     /// A file that cannot be read, or is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(FILE);
+        let path = folder.join(Self::FILE);
         let text = match files::read(&path, files::SETTINGS_MOST) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -1,6 +1,7 @@
 //! Converting a trained dictionary: to jumprelu, and between the formats of folders.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::config::{Value, from_value};
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::lock::FolderLock;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::text::{Dataset, DatasetConfig};
 use crate::train::convert_to_jumprelu;
@@ -65,6 +67,13 @@ pub struct Conversion {
 /// A dictionary that cannot be read, or that has no counterpart in the target; no activations to measure a threshold
 /// on; a folder that cannot be written.
 pub fn convert_sae(conversion: &Conversion, context: &RunContext) -> Result<SparseAutoEncoder> {
+    let same = |path: &str| Some(fs::canonicalize(path).ok()? == fs::canonicalize(&conversion.out).ok()?);
+    if same(&conversion.sae) == Some(true) {
+        return Err(
+            Error::input("the result would be written over what is converted").hint("choose another folder")
+        );
+    }
+    let _lock = FolderLock::take(&conversion.out, "converting", context)?;
     let sae = read(&conversion.sae, context)?;
     let converted = match conversion.target {
         ConversionTarget::Jumprelu => {

@@ -58,6 +58,10 @@ impl Hints {
     }
 
     fn unknown_function(&self, name: &str, receiver: Option<&str>, place: Option<&Place>) -> Error {
+        if name.starts_with("anon$") {
+            return Error::input("a closure takes another number of arguments than it is called with")
+                .hint("the names between its `|…|` are what it takes");
+        }
         if let Some(kind) = receiver {
             let members = self.catalog.members(kind);
             let methods: Vec<&str> = members.iter().map(|entry| entry.name.as_str()).collect();
@@ -75,6 +79,11 @@ impl Hints {
             };
         }
         let error = Error::input(format!("unknown function `{name}`"));
+        if self.names.iter().any(|known| known == name) {
+            return error.hint(format!(
+                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`"
+            ));
+        }
         let callable = |entry: &Entry| matches!(entry.kind, Kind::Function | Kind::Constructor);
         let own = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
         let near = own

@@ -196,7 +196,11 @@ impl SafeFile {
     /// There is no such tensor, its format is not supported, or there is not enough memory.
     pub fn tensor(&self, name: &str, device: Device, dtype: Option<DType>) -> Result<Tensor> {
         let info = self.header.info(name).ok_or_else(|| {
-            Error::unknown("tensor", name, &self.names()).context(format!("in `{}`", self.path.display()))
+            Error::input(format!(
+                "there is no tensor `{name}` in `{}`",
+                self.path.display()
+            ))
+            .hint(format!("it holds {}", self.names().join(", ")))
         })?;
         let kind = kind_of(info.dtype).ok_or_else(|| {
             Error::input(format!(

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::DType;
+use super::{DType, integer};
 
 /// Up to so many elements are printed in full.
 const FULL: usize = 1000;
@@ -26,10 +26,9 @@ fn try_show(tensor: &Tensor) -> Result<String, tch::TchError> {
     };
     let format = Format::of(&corners, tensor.kind())?;
     let values = match tensor.dim() {
-        0 => format
-            .number(tensor.f_to_kind(Kind::Double)?.f_double_value(&[])?)
-            .trim_start()
-            .to_string(),
+        0 => format.texts(&corners)?.concat().trim_start().to_string(),
+        // However many empty rows there are.
+        _ if tensor.numel() == 0 => "[]".to_string(),
         _ => rows(&tensor, &format, large, 7)?,
     };
     let mut notes = vec![values];
@@ -113,21 +112,20 @@ fn corner_entries(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
 fn rows(tensor: &Tensor, format: &Format, large: bool, indent: usize) -> Result<String, tch::TchError> {
     let size = tensor.size()[0];
     let folded = large && size > 2 * EDGE;
+    if tensor.dim() == 1 {
+        let mut parts = match folded {
+            true => format.texts(&corner_entries(tensor)?)?,
+            false => format.texts(tensor)?,
+        };
+        if folded {
+            parts.insert(EDGE as usize, "...".to_string());
+        }
+        return Ok(format!("[{}]", wrap(&parts, indent + 1)));
+    }
     let shown: Vec<i64> = match folded {
         true => (0..EDGE).chain(size - EDGE..size).collect(),
         false => (0..size).collect(),
     };
-    if tensor.dim() == 1 {
-        let flat = tensor.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
-        let mut parts = Vec::with_capacity(shown.len() + 1);
-        for (at, index) in shown.iter().enumerate() {
-            if folded && at as i64 == EDGE {
-                parts.push("...".to_string());
-            }
-            parts.push(format.number(flat.f_double_value(&[*index])?));
-        }
-        return Ok(format!("[{}]", wrap(&parts, indent + 1)));
-    }
     let mut parts = Vec::new();
     for (at, index) in shown.iter().enumerate() {
         if folded && at as i64 == EDGE {
@@ -181,36 +179,55 @@ enum Style {
     Truth,
 }
 
+/// The numbers of a tensor of one dimension.
+fn floats(entries: &Tensor) -> Result<Vec<f64>, tch::TchError> {
+    Vec::<f64>::try_from(
+        entries
+            .f_to_kind(Kind::Double)?
+            .f_to_device(Device::Cpu)?
+            .f_contiguous()?,
+    )
+}
+
+/// The whole numbers of a tensor of one dimension. Floats would round them beyond 2^53.
+fn whole_numbers(entries: &Tensor) -> Result<Vec<i64>, tch::TchError> {
+    Vec::<i64>::try_from(
+        entries
+            .f_to_kind(Kind::Int64)?
+            .f_to_device(Device::Cpu)?
+            .f_contiguous()?,
+    )
+}
+
 impl Format {
     fn of(entries: &Tensor, kind: Kind) -> Result<Format, tch::TchError> {
-        let values = Vec::<f64>::try_from(
-            entries
-                .f_to_kind(Kind::Double)?
-                .f_to_device(Device::Cpu)?
-                .f_contiguous()?,
-        )?;
+        if integer::is_integral(kind) {
+            let kind = match kind {
+                Kind::Bool => Style::Truth,
+                _ => Style::Whole,
+            };
+            let mut format = Format { kind, width: 0 };
+            let texts = format.texts(entries)?;
+            format.width = texts.iter().map(String::len).max().unwrap_or(0);
+            return Ok(format);
+        }
+        let values = floats(entries)?;
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let largest = finite().map(f64::abs).fold(0.0, f64::max);
         let smallest = finite()
             .map(f64::abs)
             .filter(|size| *size > 0.0)
             .fold(f64::INFINITY, f64::min);
-        let style = match kind {
-            Kind::Bool => Style::Truth,
-            Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16 => {
-                let whole = finite().all(|value| value.fract() == 0.0);
-                match () {
-                    () if whole && largest < 1e8 => Style::Point,
-                    () if largest >= 1e8
-                        || smallest < 1e-4
-                        || largest / smallest > 1e3 && !whole && smallest < 1e-3 =>
-                    {
-                        Style::Scientific
-                    }
-                    () => Style::Fixed,
-                }
+        let whole = finite().all(|value| value.fract() == 0.0);
+        let style = match () {
+            () if whole && largest < 1e8 => Style::Point,
+            () if largest >= 1e8
+                || smallest < 1e-4
+                || largest / smallest > 1e3 && !whole && smallest < 1e-3 =>
+            {
+                Style::Scientific
             }
-            _ => Style::Whole,
+            () => Style::Fixed,
         };
         let mut format = Format {
             kind: style,
@@ -224,9 +241,27 @@ impl Format {
         Ok(format)
     }
 
+    /// The text of every number of a tensor of one dimension.
+    fn texts(&self, entries: &Tensor) -> Result<Vec<String>, tch::TchError> {
+        let width = self.width;
+        Ok(match self.kind {
+            Style::Truth => whole_numbers(entries)?
+                .into_iter()
+                .map(|value| format!("{:>5}", value != 0))
+                .collect(),
+            Style::Whole => whole_numbers(entries)?
+                .into_iter()
+                .map(|value| format!("{value:>width$}"))
+                .collect(),
+            _ => floats(entries)?
+                .into_iter()
+                .map(|value| self.number(value))
+                .collect(),
+        })
+    }
+
     fn number(&self, value: f64) -> String {
         let text = match self.kind {
-            Style::Truth => return format!("{:>5}", if value == 0.0 { "false" } else { "true" }),
             _ if value.is_nan() => "nan".into(),
             _ if value.is_infinite() => {
                 if value > 0.0 {
@@ -235,10 +270,9 @@ impl Format {
                     "-inf".into()
                 }
             }
-            Style::Whole => format!("{value:.0}"),
             Style::Point => format!("{value:.0}."),
-            Style::Fixed => format!("{value:.4}"),
             Style::Scientific => scientific(value),
+            Style::Fixed | Style::Whole | Style::Truth => format!("{value:.4}"),
         };
         format!("{text:>width$}", width = self.width)
     }
@@ -268,6 +302,14 @@ mod tests {
         );
         assert_eq!(show(&Tensor::from_slice(&[1.0f32, 2.0])), "tensor([1., 2.])");
         assert_eq!(show(&Tensor::from_slice(&[1i64, -20])), "tensor([  1, -20])");
+        assert_eq!(
+            show(&Tensor::from_slice(&[9_007_199_254_740_993i64])),
+            "tensor([9007199254740993])"
+        );
+        assert_eq!(
+            show(&Tensor::from_slice(&[true, false])),
+            "tensor([ true, false])"
+        );
         assert_eq!(show(&Tensor::from(2.5f32)), "tensor(2.5000)");
         assert_eq!(
             show(&Tensor::from_slice(&[1e-6f32, 1.0])),
@@ -280,6 +322,10 @@ mod tests {
         assert_eq!(
             show(&Tensor::zeros([0, 3], (Kind::Float, Device::Cpu))),
             "tensor([], shape=[0, 3], dtype=float32)"
+        );
+        assert_eq!(
+            show(&Tensor::zeros([1_000_000_000_000, 0], (Kind::Float, Device::Cpu))),
+            "tensor([], shape=[1000000000000, 0], dtype=float32)"
         );
     }
 

@@ -67,7 +67,7 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
             let path = entry.ok()?.path();
             Some((step_of(&path)?, path))
         })
-        .filter(|(_, path)| path.join(STATE_FILE).is_file())
+        .filter(|(_, path)| path.join(STATE_FILE).exists() || checksums::exist(path))
         .collect();
     found.sort();
     found
@@ -274,6 +274,7 @@ impl TrainingState {
 /// Reads the part of the checkpoint at `path` that is not tensors.
 pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     let file = path.join(STATE_FILE);
+    checksums::check(path, &[STATE_FILE])?;
     if !file.is_file() {
         return Err(
             Error::input(format!("there is no checkpoint at `{}`", path.display()))

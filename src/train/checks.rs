@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
 use crate::config::{Config, Steps};
-use crate::dictionary::{ActFn, LOG_THRESHOLD, SparseAutoEncoder};
+use crate::dictionary::{ActFn, SparseAutoEncoder};
 use crate::error::{Error, Result};
 
 impl Config for TrainerConfig {
@@ -195,14 +195,7 @@ impl TrainerConfig {
                 .under("initial_k"));
             }
         }
-        let unset = |threshold: &crate::tensor::Tensor| -> Result<bool> {
-            Ok(threshold.f_isnan()?.f_any()?.f_int64_value(&[])? != 0)
-        };
-        if act_fn == ActFn::JumpRelu && unset(sae.parameter(LOG_THRESHOLD)?)? {
-            return Err(Error::input("the thresholds of this jumprelu dictionary have no initial value")
-                .hint("give InitializerConfig `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1"));
-        }
-        Ok(())
+        sae.require_thresholds()
     }
 
     fn check_steps(&self, total: u64, sae: &SparseAutoEncoder) -> Result<Vec<String>> {

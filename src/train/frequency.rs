@@ -53,7 +53,10 @@ impl FiringWindow {
     /// # Errors
     /// Too little memory.
     pub(super) fn add(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
-        if self.parts.back().is_none_or(|part| part.steps >= part.full) {
+        // A part of a longer window, from a checkpoint, is full as soon as one of this window would be.
+        let most = self.steps.div_ceil(self.steps.min(PARTS));
+        let is_full = |part: &Part| part.steps >= part.full.min(most);
+        if self.parts.back().is_none_or(is_full) {
             self.begin()?;
         }
         if let Some(part) = self.parts.back_mut() {
@@ -164,6 +167,20 @@ mod tests {
             counted.push(window.tokens().expect("tokens").int64_value(&[]) as u64 / 10);
         }
         counted
+    }
+
+    #[test]
+    fn what_is_left_of_a_longer_window_goes() {
+        let mut window = FiringWindow::new(1000, 2, Device::Cpu);
+        let (fired, tokens) = (Tensor::from_slice(&[1.0f32, 0.0]), Tensor::from(10i64));
+        for _ in 0..60 {
+            window.add(&fired, &tokens).expect("added");
+        }
+        window.steps = 2;
+        for _ in 0..3 {
+            window.add(&fired, &tokens).expect("added");
+        }
+        assert_eq!(window.tokens().expect("tokens").int64_value(&[]), 20);
     }
 
     #[test]

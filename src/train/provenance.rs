@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::trainer::Trainer;
+use crate::checksums;
 use crate::config::Value;
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
@@ -65,6 +66,7 @@ fn compare(
 
 /// What the checkpoint at `path` was made with.
 fn made_with(path: &Path) -> Result<Fingerprint> {
+    checksums::check(path, &[Fingerprint::FILE])?;
     Fingerprint::read(path)?.ok_or_else(|| {
         Error::input(format!(
             "the checkpoint `{}` was written by an earlier version, which did not note all that decided it",

@@ -191,3 +191,17 @@ fn what_saelens_does_not_have_is_refused() {
         "nothing was written"
     );
 }
+
+#[test]
+fn a_dictionary_is_never_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sae = dictionary(json!({}));
+    sae.save_pretrained(folder.path(), false).expect("saved");
+    let weights = folder.path().join("sae_weights.safetensors");
+    let before = std::fs::read(&weights).expect("read");
+    let refused = sae
+        .to_saelens(folder.path(), "model")
+        .expect_err("its weights lie there");
+    assert!(refused.to_string().contains("choose another folder"), "{refused}");
+    assert_eq!(std::fs::read(&weights).expect("read"), before);
+}

@@ -683,10 +683,14 @@ fn a_checkpoint_of_another_dictionary_is_refused() {
         .to_string();
     assert!(error.contains("there is no checkpoint at"), "{error}");
     std::fs::write(checkpoint.join("trainer.json"), "{\"cfg\": {}}").expect("written");
-    let error = Trainer::from_checkpoint(&mut sae, &checkpoint)
-        .err()
-        .expect("refused")
-        .to_string();
+    let mut refusal = || {
+        let refused = Trainer::from_checkpoint(&mut sae, &checkpoint).err();
+        refused.expect("refused").to_string()
+    };
+    let error = refusal();
+    assert!(error.contains("was altered after it was written"), "{error}");
+    std::fs::remove_file(checkpoint.join("checksums.json")).expect("removed");
+    let error = refusal();
     assert!(error.contains("is missing"), "{error}");
 }
 

@@ -33,6 +33,13 @@ pub(super) fn compare(
             continue;
         }
         let one = allowed.compare(&what, &was, fingerprint, names)?;
+        if let Some(change) = one.allowed.iter().find(|change| decides_form(&change.key)) {
+            return Err(Error::input(format!(
+                "`{}` decides the form of the chunks, and {what} cannot hold chunks of two forms",
+                names.shown(&change.key)
+            ))
+            .hint("choose another folder"));
+        }
         all.allowed.extend(one.allowed);
         let fresh = one
             .remarks
@@ -43,6 +50,12 @@ pub(super) fn compare(
         seen.push(was);
     }
     Ok(all)
+}
+
+/// Settings whose change gives chunks that do not fit those there are.
+fn decides_form(key: &str) -> bool {
+    const FORM: [&str; 5] = ["dtype", "override_dtype", "target", "hook_points", "packed"];
+    key.rsplit('.').next().is_some_and(|last| FORM.contains(&last))
 }
 
 /// The first lines of all indices in the folders of `root`.

@@ -96,7 +96,7 @@ pub(super) fn changed(path: &Path, what: &str) -> Error {
         "the chunk `{}` was changed after it was written: {what}",
         path.display()
     ))
-    .hint("generate the cache again; `saescript check` names every such chunk")
+    .hint("delete it and run the same generation again, which makes it anew; `saescript check` names every such chunk")
 }
 
 impl Index {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
 use crate::atomic;
+use crate::dictionary::files;
 use crate::dictionary::norm::norm_floor;
 use crate::dictionary::{ActFn, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Result};
@@ -20,6 +21,14 @@ impl SparseAutoEncoder {
     /// first), normalisation by the input. The folder cannot be written.
     pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
         let folder = folder.as_ref();
+        if folder.join(files::SETTINGS_FILE).exists() {
+            return Err(Error::input(format!(
+                "`{}` holds a dictionary of saescript, whose weights have the name that SAELens's have",
+                folder.display()
+            ))
+            .hint("choose another folder for the one in SAELens's format"));
+        }
+        self.require_thresholds()?;
         let sae = self.for_saelens()?;
         let mut settings = json!({
             "d_in": sae.cfg.d_model, "d_sae": sae.cfg.d_sae(), "dtype": sae.cfg.dtype, "device": "cpu",

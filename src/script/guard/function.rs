@@ -73,13 +73,22 @@ struct Guard {
 impl Guard {
     /// Lets the call begin, if there is memory for it.
     fn admit(&self, arguments: &[&mut Dynamic]) -> RhaiResultOf<()> {
-        if memory::is_nearly_over() && memory::is_still_nearly_over() {
+        if memory::is_nearly_over() && !self.takes_nothing() && memory::is_still_nearly_over() {
             return Err(raise(memory::used_up()));
         }
         match self.door {
             Some(door) => door(arguments).map_err(raise),
             None => Ok(()),
         }
+    }
+
+    /// Is it one that what comes after a failure needs: to let go of values, and to say what was wrong?
+    fn takes_nothing(&self) -> bool {
+        const SUCH: [&str; 9] = [
+            "clear", "truncate", "remove", "pop", "shift", "len", "print", "debug", "type_of",
+        ];
+        let name = self.name.get().map_or("", String::as_str);
+        SUCH.contains(&name) || name.starts_with("get$")
     }
 
     fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {

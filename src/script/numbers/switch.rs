@@ -13,7 +13,9 @@ use rhai::{
 };
 
 use super::order::INTEGERS_END;
-use crate::script::failure::RhaiResultOf;
+use crate::error::Error;
+use crate::script::api::TensorHandle;
+use crate::script::failure::{RhaiResultOf, raise};
 use crate::script::state::State;
 
 const WORD: &str = "switch";
@@ -98,7 +100,14 @@ pub(super) fn install(engine: &mut Engine, state: &State) {
 }
 
 fn evaluate_canonically(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dynamic> {
-    context.eval_expression_tree(&inputs[0]).map(canonical)
+    let value = context.eval_expression_tree(&inputs[0])?;
+    if value.read_lock::<TensorHandle>().is_some() {
+        return Err(raise(
+            Error::input("`switch` compares numbers, texts, arrays and maps, but was given a Tensor")
+                .hint("write `.item()` for the number in it"),
+        ));
+    }
+    Ok(canonical(value))
 }
 
 /// `value` with every float that is a whole number of the range of `int` as that `int`.

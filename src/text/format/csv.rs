@@ -36,7 +36,18 @@ fn header(path: &Path, reader: &mut Reader<Text>) -> Result<Vec<String>> {
     let names = names
         .iter()
         .map(|name| name.trim_start_matches('\u{feff}').to_string());
-    Ok(names.collect())
+    let names: Vec<String> = names.collect();
+    let twice = names
+        .iter()
+        .enumerate()
+        .find(|(at, name)| names[..*at].contains(name));
+    match twice {
+        Some((_, name)) => Err(Error::input(format!(
+            "two columns of `{}` are called `{name}`",
+            path.display()
+        ))),
+        None => Ok(names),
+    }
 }
 
 fn open(input: &Input, selection: &Selection) -> Result<Rows> {

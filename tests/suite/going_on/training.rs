@@ -367,7 +367,9 @@ fn a_new_run_mixes_with_nothing_of_an_earlier_one() {
 #[test]
 fn a_checkpoint_that_does_not_say_what_decided_it_is_not_gone_on_from() {
     let folder = begun(&[]);
-    std::fs::remove_file(newest(folder.path()).join("fingerprint.json")).expect("removed");
+    for name in ["fingerprint.json", "checksums.json"] {
+        std::fs::remove_file(newest(folder.path()).join(name)).expect("removed");
+    }
     let error = resume(folder.path(), &[], &[]).expect_err("refused").to_string();
     assert!(error.contains("by an earlier version"), "{error}");
 }

@@ -3,12 +3,16 @@
 use std::cmp::Ordering;
 
 use rhai::plugin::*;
-use rhai::{Array, FnPtr};
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 
 use super::an;
 use crate::error::Error;
 use crate::script::failure::{RhaiResultOf, raise};
 use crate::script::numbers::total_order;
+use crate::script::state::State;
+
+/// After so many comparisons an interrupt is looked for.
+const LOOK_EVERY: u64 = 1 << 16;
 
 /// Sorts by merging, which is stable, asks `comes_before(right, left)` and copes with answers that contradict each
 /// other. After an error the array is as it was.
@@ -45,16 +49,24 @@ fn merge_sort(
 
 fn sort_naturally(context: &NativeCallContext, array: &mut Array, first: Ordering) -> RhaiResultOf<()> {
     let is_nan = |x: &Dynamic| x.as_float().is_ok_and(f64::is_nan);
-    merge_sort(array, |a, b| match total_order(a, b) {
-        // NaN is last in either direction.
-        Some(order) if is_nan(a) || is_nan(b) => Ok(order == Ordering::Less),
-        Some(order) => Ok(order == first),
-        None => {
-            let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
-            let error = Error::input(format!("{} and {} have no order", an(&name(b)), an(&name(a))));
-            Err(raise(
-                error.hint("give `sort` a function that compares two elements"),
-            ))
+    let stop = State::of(context).context().stop.clone();
+    let mut compared = 0u64;
+    merge_sort(array, |a, b| {
+        compared += 1;
+        if compared.is_multiple_of(LOOK_EVERY) && stop.is_set() {
+            return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into());
+        }
+        match total_order(a, b) {
+            // NaN is last in either direction.
+            Some(order) if is_nan(a) || is_nan(b) => Ok(order == Ordering::Less),
+            Some(order) => Ok(order == first),
+            None => {
+                let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
+                let error = Error::input(format!("{} and {} have no order", an(&name(b)), an(&name(a))));
+                Err(raise(
+                    error.hint("give `sort` a function that compares two elements"),
+                ))
+            }
         }
     })
 }

@@ -1,5 +1,7 @@
 //! Operators between tensors and numbers.
 
+use std::fmt;
+
 use rhai::{Dynamic, FuncRegistration, Module};
 
 use super::{TensorHandle, handle, input_error, shape_text};
@@ -32,15 +34,72 @@ const OPERATORS: &[(&str, Binary)] = &[
     ("^", |a, b| a.f_bitwise_xor_tensor(b)),
 ];
 
-/// The least and the greatest number of a dtype of whole numbers.
+/// The least and the greatest number of a dtype of whole numbers; bool takes any for true.
 fn bounds(kind: Kind) -> Option<(i64, i64)> {
     match kind {
         Kind::Int8 => Some((i8::MIN.into(), i8::MAX.into())),
         Kind::Uint8 => Some((0, u8::MAX.into())),
         Kind::Int16 => Some((i16::MIN.into(), i16::MAX.into())),
         Kind::Int => Some((i32::MIN.into(), i32::MAX.into())),
+        Kind::Int64 => Some((i64::MIN, i64::MAX)),
         _ => None,
     }
+}
+
+/// Does a dtype hold the numbers from `low` to `high`, without what is after the point? None holds NaN but floats.
+pub fn is_held(low: f64, high: f64, kind: Kind) -> bool {
+    bounds(kind).is_none_or(|(least, greatest)| {
+        low.trunc() >= least as f64 && high.trunc() < greatest as f64 + f64::from(kind != Kind::Int64)
+    })
+}
+
+/// The error of a number that a dtype of whole numbers does not hold.
+pub fn not_held(number: impl fmt::Debug, kind: Kind) -> Error {
+    let dtype = DType::from(kind);
+    let (least, greatest) = bounds(kind).unwrap_or((i64::MIN, i64::MAX));
+    let error = Error::input(format!(
+        "{number:?} is not a number of dtype {dtype}, which holds {least} to {greatest}"
+    ));
+    match kind {
+        Kind::Int64 => error.hint("use floats: `.float()`"),
+        _ => error.hint("turn the tensor into int64 with `.long()` first"),
+    }
+}
+
+/// Numbers that a script stores in a tensor of dtype `kind`, as that dtype; one of whole numbers leaves out what is
+/// after the point.
+///
+/// # Errors
+/// A number that the dtype does not hold, or more than the memory does.
+pub fn stored_as(value: &Tensor, kind: Kind) -> Result<Tensor> {
+    if value.kind() == kind {
+        return Ok(value.shallow_clone());
+    }
+    if let Some((least, greatest)) = bounds(kind)
+        && value.kind() != Kind::Bool
+        && value.numel() > 0
+    {
+        let value = value.f_detach().map_err(input_error)?;
+        let (low, high) = (
+            value.f_min().map_err(input_error)?,
+            value.f_max().map_err(input_error)?,
+        );
+        if integer::is_integral(value.kind()) {
+            let low = low.f_int64_value(&[]).map_err(input_error)?;
+            let high = high.f_int64_value(&[]).map_err(input_error)?;
+            if low < least || high > greatest {
+                return Err(not_held(if low < least { low } else { high }, kind));
+            }
+        } else {
+            let low = low.f_double_value(&[]).map_err(input_error)?;
+            let high = high.f_double_value(&[]).map_err(input_error)?;
+            if !is_held(low, high, kind) {
+                return Err(not_held(if is_held(low, low, kind) { high } else { low }, kind));
+            }
+        }
+    }
+    size::admit_like(value, kind)?;
+    value.f_to_kind(kind).map_err(input_error)
 }
 
 /// `number` as a scalar that does not change the dtype of a tensor of the same or a richer category, as PyTorch's
@@ -53,11 +112,7 @@ pub fn integer_like(like: &Tensor, number: i64) -> Result<Tensor> {
     if let Some((least, greatest)) = bounds(kind)
         && !(least..=greatest).contains(&number)
     {
-        let dtype = DType::from(kind);
-        return Err(Error::input(format!(
-            "{number} is not a number of dtype {dtype}, which holds {least} to {greatest}"
-        ))
-        .hint("turn the tensor into int64 with `.long()` first"));
+        return Err(not_held(number, kind));
     }
     // One of no dimensions decides the dtype together with another of none, but not beside others.
     let kind = match kind {

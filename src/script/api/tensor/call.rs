@@ -4,7 +4,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::convert::{Options, dtype_of, from_dynamic, sizes_of};
 use super::signature::Signature;
-use super::{TensorHandle, input_error, operand};
+use super::{TensorHandle, input_error, operand, stored};
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
 use crate::tensor::{Device, DeviceSpec, Kind, Tensor};
@@ -123,9 +123,14 @@ impl<'a> Call<'a> {
         operand(like, &self.get(name)).map_err(|error| error.under(name))
     }
 
-    /// A value that a tensor is filled with.
-    pub fn value(&self, name: &str) -> Result<Tensor> {
-        from_dynamic(&self.get(name), &Options::default()).map_err(|error| error.under(name))
+    /// A tensor, a number or an array, in the dtype of the tensor that it is stored in.
+    pub fn stored(&self, name: &str, target: &Tensor) -> Result<Tensor> {
+        stored(target, &self.get(name)).map_err(|error| error.under(name))
+    }
+
+    /// A number or an array, as a tensor of `options`.
+    pub fn value(&self, name: &str, options: &Options) -> Result<Tensor> {
+        from_dynamic(&self.get(name), options).map_err(|error| error.under(name))
     }
 
     /// The tensors of an array.

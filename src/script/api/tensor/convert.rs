@@ -3,13 +3,13 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
-use super::{TensorHandle, handle, input_error};
+use super::{TensorHandle, arithmetic, handle, input_error};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
-use crate::tensor::{DType, Device, Kind, Tensor, size};
+use crate::tensor::{DType, Device, Kind, Tensor, integer, size};
 
 /// Puts conversions into `module`.
 pub fn register(module: &mut Module) {
@@ -65,7 +65,10 @@ pub fn sizes_of(value: &Dynamic) -> Result<Vec<i64>> {
 struct Flat {
     shape: Vec<i64>,
     numbers: Vec<f64>,
+    /// The same numbers without what is after the point; where there is a `not_integer`, it is wrong here.
     integers: Vec<i64>,
+    /// The first number that no integer dtype holds.
+    not_integer: Option<f64>,
     any_float: bool,
     all_bool: bool,
 }
@@ -104,15 +107,19 @@ impl Flat {
         if let Ok(number) = value.as_int() {
             self.push(number as f64, number);
         } else if let Ok(number) = value.as_float() {
-            self.any_float = true;
-            self.push(number, number as i64);
+            self.push_float(number);
         } else if let Some(handle) = value
             .read_lock::<TensorHandle>()
             .filter(|handle| handle.tensor().numel() == 1)
         {
-            let number = handle.tensor().f_double_value(&[]).map_err(input_error)?;
-            self.any_float |= handle.tensor().is_floating_point();
-            self.push(number, number as i64);
+            let tensor = handle.tensor();
+            match integer::is_integral(tensor.kind()) {
+                true => {
+                    let number = tensor.f_int64_value(&[]).map_err(input_error)?;
+                    self.push(number as f64, number);
+                }
+                false => self.push_float(tensor.f_double_value(&[]).map_err(input_error)?),
+            }
         } else {
             return Err(Error::input(format!(
                 "a tensor holds numbers, but the array has a {}",
@@ -126,6 +133,30 @@ impl Flat {
         self.numbers.push(number);
         self.integers.push(integer);
     }
+
+    fn push_float(&mut self, number: f64) {
+        self.any_float = true;
+        if !arithmetic::is_held(number, number, Kind::Int64) {
+            self.not_integer.get_or_insert(number);
+        }
+        self.push(number, number as i64);
+    }
+
+    /// All numbers in one dimension, as `kind`. Whole ones stay as they are beside floats, too.
+    fn data(&self, kind: Kind) -> Result<Tensor> {
+        let as_integers = !self.any_float || integer::is_integral(kind) && kind != Kind::Bool;
+        if !as_integers {
+            let data = Tensor::f_from_slice(&self.numbers);
+            return data.and_then(|data| data.f_to_kind(kind)).map_err(input_error);
+        }
+        match self.not_integer {
+            Some(number) => Err(arithmetic::not_held(number, kind)),
+            None => {
+                let data = Tensor::f_from_slice(&self.integers).map_err(input_error)?;
+                arithmetic::stored_as(&data, kind)
+            }
+        }
+    }
 }
 
 /// A tensor from a number, nested arrays or a tensor: bool, int64 or float32 by what is in it, unless `options` say.
@@ -134,11 +165,9 @@ pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
     if let Some(handle) = value.read_lock::<TensorHandle>() {
         let kind = options.kind.unwrap_or(handle.tensor().kind());
         size::admit_like(handle.tensor(), kind)?;
-        return handle
-            .tensor()
-            .f_detach()
-            .and_then(|t| t.f_to_kind(kind))
-            .and_then(|t| t.f_alias_copy())
+        let source = handle.tensor().f_detach().map_err(input_error)?;
+        return arithmetic::stored_as(&source, kind)?
+            .f_alias_copy()
             .and_then(|t| t.f_to_device(device))
             .map_err(input_error);
     }
@@ -154,12 +183,8 @@ pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
         (false, false) => Kind::Int64,
     };
     let kind = options.kind.unwrap_or(found);
-    let data = match flat.any_float {
-        true => Tensor::f_from_slice(&flat.numbers),
-        false => Tensor::f_from_slice(&flat.integers),
-    };
-    data.and_then(|data| data.f_to_kind(kind))
-        .and_then(|data| data.f_reshape(&flat.shape))
+    flat.data(kind)?
+        .f_reshape(&flat.shape)
         .and_then(|data| data.f_to_device(device))
         .map_err(input_error)
 }
@@ -170,13 +195,23 @@ const SCRIPT_NUMBER: u64 = 16;
 /// Nested arrays, or a number for a tensor without dimensions.
 pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic> {
     let shape = tensor.size();
-    let elements = size::elements(&shape)?;
     memory::admit(
-        elements.saturating_mul(2 * SCRIPT_NUMBER),
+        script_values(&shape)?.saturating_mul(2 * SCRIPT_NUMBER),
         "an array of a tensor's numbers",
     )?;
     let values = numbers(tensor).map_err(input_error)?;
     Ok(nest(&mut values.into_iter(), &shape))
+}
+
+/// Values in nested arrays of a shape: numbers, and the arrays around them, which are there without numbers too.
+fn script_values(shape: &[i64]) -> Result<u64> {
+    let elements = size::elements(shape)?;
+    let (mut count, mut values) = (1u64, 0u64);
+    for size in shape {
+        count = count.saturating_mul(size.unsigned_abs());
+        values = values.saturating_add(count);
+    }
+    Ok(values.max(elements))
 }
 
 /// All elements, in order.

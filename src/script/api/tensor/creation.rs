@@ -64,13 +64,11 @@ fn permutation(call: &Call<'_>) -> Result<Dynamic> {
 
 fn filled(call: &Call<'_>) -> Result<Dynamic> {
     let shape = call.sizes("size")?;
-    let value = call.value("fill_value")?;
-    let (kind, device) = call.kind_and_device(value.kind())?;
-    size::admit(&shape, kind, device)?;
+    let device = call.kind_and_device(Kind::Float)?.1;
+    let value = call.value("fill_value", &Options::new(call.kind("dtype")?, device))?;
+    size::admit(&shape, value.kind(), device)?;
     let filled = value
-        .f_to_kind(kind)
-        .and_then(|t| t.f_to_device(device))
-        .and_then(|t| t.f_expand(&shape, false))
+        .f_expand(&shape, false)
         .and_then(|t| t.f_contiguous())
         .and_then(|t| t.f_alias_copy());
     made(filled, call)
@@ -79,10 +77,9 @@ fn filled(call: &Call<'_>) -> Result<Dynamic> {
 fn filled_like(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let kind = call.kind("dtype")?.unwrap_or(tensor.kind());
     size::admit_like(tensor, kind)?;
-    let value = call.operand("fill_value", tensor)?;
+    let value = call.value("fill_value", &Options::new(Some(kind), tensor.device()))?;
     let filled = value
-        .f_to_kind(kind)
-        .and_then(|t| t.f_expand(tensor.size(), false))
+        .f_expand(tensor.size(), false)
         .and_then(|t| t.f_contiguous())
         .and_then(|t| t.f_alias_copy());
     made(filled, call)
@@ -167,11 +164,17 @@ fn choose(call: &Call<'_>) -> Result<Dynamic> {
         handle.map(|handle| handle.tensor().shallow_clone())
     };
     let condition = call.tensor("condition")?;
-    // A number takes the dtype of the tensor beside it.
-    let like = of_tensor(&input).or_else(|| of_tensor(&other));
-    let like = match like {
+    // A number takes the dtype of the tensor beside it; two numbers have one together.
+    let like = match of_tensor(&input).or_else(|| of_tensor(&other)) {
         Some(like) => like,
-        None => range::number(0.0, Kind::Float, condition.device()).map_err(input_error)?,
+        None => {
+            let kind = match () {
+                () if input.is_int() && other.is_int() => Kind::Int64,
+                () if input.is_bool() && other.is_bool() => Kind::Bool,
+                () => Kind::Float,
+            };
+            range::whole_number(0, kind, condition.device()).map_err(input_error)?
+        }
     };
     let (input, other) = (call.operand("input", &like)?, call.operand("other", &like)?);
     let values = size::broadcast(&input.size(), &other.size());
@@ -370,7 +373,7 @@ pub const FUNCTIONS: &[Function] = &[
         "where",
         "`input` where `condition` is true, else `other`; each may be a number.",
         &[(
-            "condition: Tensor, input: Tensor|number, other: Tensor|number",
+            "condition: Tensor, input: Tensor|number|bool, other: Tensor|number|bool",
             Body::Free(choose),
         )],
     ),

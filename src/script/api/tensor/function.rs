@@ -193,7 +193,7 @@ impl Ready {
         let best = mismatches
             .into_iter()
             .rev()
-            .max_by_key(|mismatch| mismatch.fitting);
+            .max_by_key(|mismatch| (mismatch.fitting, mismatch.counted));
         let error = match self.unknown(named).or(best.map(|mismatch| mismatch.error)) {
             Some(error) => error.context(format!("in the call of `{name}`")),
             None => Error::input(format!("`{name}` cannot be called like this")),

@@ -88,7 +88,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Takes over the values of a tensor or a number in place and returns the tensor; gradients do not see it.",
         &[(
             "src: Tensor|number|array",
-            Body::Of(|t, call| change(t, &call.operand("src", t)?, copy)),
+            Body::Of(|t, call| change(t, &call.stored("src", t)?, copy)),
         )],
     ),
     in_place(
@@ -96,7 +96,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Sets all elements to a number in place and returns the tensor; gradients do not see it.",
         &[(
             "value: Tensor|number",
-            Body::Of(|t, call| change(t, &call.operand("value", t)?, |a, b| a.f_fill_tensor_(b))),
+            Body::Of(|t, call| change(t, &call.stored("value", t)?, |a, b| a.f_fill_tensor_(b))),
         )],
     ),
     in_place(

@@ -7,7 +7,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
 use super::select::check_indices;
-use super::{Options, TensorHandle, from_dynamic, input_error, operand, shape_text};
+use super::{Options, TensorHandle, from_dynamic, input_error, shape_text, stored};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
@@ -66,6 +66,12 @@ fn gather_indices(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<Option<T
         handle.tensor().shallow_clone()
     } else if index.is_array() {
         let indices = from_dynamic(index, &Options::default())?;
+        // No numbers are no floats either.
+        let kind = match indices.numel() {
+            0 => Kind::Int64,
+            _ => indices.kind(),
+        };
+        let indices = indices.f_to_kind(kind).map_err(input_error)?;
         indices.f_to_device(tensor.device()).map_err(input_error)?
     } else {
         return Ok(None);
@@ -80,14 +86,20 @@ fn gather_indices(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<Option<T
     Ok(Some(indices))
 }
 
-fn out_of_range(tensor: &Tensor, dim: i64, error: tch::TchError) -> Error {
+/// Is it libtorch's complaint about an index?
+fn is_out_of_range(error: &Error) -> bool {
+    let parts = ["out of range", "out of bounds"];
+    parts.iter().any(|part| error.message().contains(part))
+}
+
+fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
     let error = input_error(error);
     match tensor.size().get(dim as usize) {
         None => Error::input(format!(
             "the tensor of shape {} has too few dimensions for this index",
             shape_text(tensor)
         )),
-        Some(size) if error.message().contains("out of") => Error::input(format!(
+        Some(size) if is_out_of_range(&error) => Error::input(format!(
             "the index is out of range: dimension {dim} of shape {} has {size} entries",
             shape_text(tensor)
         )),
@@ -98,8 +110,7 @@ fn out_of_range(tensor: &Tensor, dim: i64, error: tch::TchError) -> Error {
 /// Writes `value`, a number, an array or a tensor, into the part that `index` means.
 fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     let _guard = tch::no_grad_guard();
-    let value = operand(tensor, value)?;
-    let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
+    let value = stored(tensor, value)?;
     let result = match gather_indices(tensor, 0, index)? {
         Some(indices) => tensor
             .shallow_clone()
@@ -108,12 +119,15 @@ fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
         None => part(tensor, 0, index)?.0.f_copy_(&value),
     };
     result.map_err(|error| {
-        let detail = input_error(error).message().to_string();
-        Error::input(format!(
-            "a value of shape {} does not fit there",
-            shape_text(&value)
-        ))
-        .hint(detail)
+        let error = input_error(error);
+        match is_out_of_range(&error) {
+            true => out_of_range(tensor, 0, error),
+            false => Error::input(format!(
+                "a value of shape {} does not fit there",
+                shape_text(&value)
+            ))
+            .hint(error.message().to_string()),
+        }
     })
 }
 

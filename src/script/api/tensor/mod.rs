@@ -74,6 +74,9 @@ pub fn register(module: &mut Module) {
 /// Libtorch's complaint about the script's own shapes and indices, as the script's error.
 pub fn input_error(error: impl Into<Error>) -> Error {
     let error: Error = error.into();
+    if error.message().contains("bad_alloc") {
+        return Error::run("out of memory: libtorch could not get what it needs for this");
+    }
     match error.message().contains("memory") {
         true => error,
         false => error.with_fault(Fault::Input),
@@ -90,6 +93,18 @@ pub fn handle(result: Result<Tensor, tch::TchError>) -> RhaiResultOf<TensorHandl
 /// Shape as it is written: `[2, 3]`.
 pub fn shape_text(tensor: &Tensor) -> String {
     format!("{:?}", tensor.size())
+}
+
+/// A number, an array or a tensor as the dtype of the tensor that it is stored in.
+///
+/// # Errors
+/// What is no number, or none that the dtype holds.
+pub fn stored(target: &Tensor, value: &Dynamic) -> Result<Tensor> {
+    let kind = target.kind();
+    match value.read_lock::<TensorHandle>() {
+        Some(handle) => arithmetic::stored_as(handle.tensor(), kind),
+        None => from_dynamic(value, &Options::new(Some(kind), target.device())),
+    }
 }
 
 /// A tensor argument where numbers and arrays are welcome too.

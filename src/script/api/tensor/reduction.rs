@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::call::{Call, one, values_and_indices};
 use super::function::{Body, Function, Home, Memory};
-use super::input_error;
+use super::{Options, input_error};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, norm};
 
@@ -103,7 +103,7 @@ fn quantile(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     one(match call.number("q") {
         Ok(q) => tensor.f_quantile_scalar(q, dim, keepdim, &interpolation),
         Err(_) => {
-            let q = call.value("q")?.f_to_kind(tensor.kind()).map_err(input_error)?;
+            let q = call.value("q", &Options::new(Some(tensor.kind()), tensor.device()))?;
             tensor.f_quantile(&q, dim, keepdim, &interpolation)
         }
     })

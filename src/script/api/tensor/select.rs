@@ -6,6 +6,7 @@ use super::call::{Call, one, several, values_and_indices};
 use super::function::{Body, Function, Home, Memory};
 use super::input_error;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::{Device, Kind, Tensor, size};
 
 const fn selection(
@@ -40,15 +41,25 @@ pub fn check_indices(index: &Tensor, count: i64) -> Result<()> {
     }
 }
 
+/// Entries along `dim`, which counts from the end where it is negative; `None` if there is no such dimension.
+fn entries(tensor: &Tensor, dim: i64) -> Option<i64> {
+    let at = if dim < 0 { dim + tensor.dim() as i64 } else { dim };
+    let at = usize::try_from(at).ok()?;
+    tensor.size().get(at).copied()
+}
+
+/// Bytes of a tensor that is a part of another, and of the script's handle on it.
+const PART: u64 = 400;
+
+/// Lets an array of so many parts of a tensor be made.
+fn admit_parts(count: i64) -> Result<()> {
+    memory::admit(count.unsigned_abs().saturating_mul(PART), "an array of tensors")
+}
+
 /// The `index` argument, checked against dimension `dim`.
 fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
     let (dim, index) = (call.int("dim")?, call.tensor("index")?);
-    let rank = tensor.dim() as i64;
-    let at = if dim < 0 { dim + rank } else { dim };
-    if let Some(count) = usize::try_from(at)
-        .ok()
-        .and_then(|at| tensor.size().get(at).copied())
-    {
+    if let Some(count) = entries(tensor, dim) {
         check_indices(&index, count)?;
     }
     Ok((dim, index))
@@ -56,12 +67,7 @@ fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
 
 fn index_select(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let (dim, index) = index(tensor, call)?;
-    let rows = tensor
-        .size()
-        .get(dim.unsigned_abs() as usize)
-        .copied()
-        .unwrap_or(1)
-        .max(1);
+    let rows = entries(tensor, dim).unwrap_or(1).max(1);
     let elements = (tensor.numel() as i64 / rows).saturating_mul(index.numel() as i64);
     size::admit(&[elements], tensor.kind(), tensor.device())?;
     one(tensor.f_index_select(dim, &index))
@@ -78,8 +84,7 @@ fn scatter(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let source = match call.lacks("src") {
         // A number is a tensor of the index's shape that holds it everywhere.
         true => {
-            let value = call.operand("value", tensor)?;
-            let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
+            let value = call.stored("value", tensor)?;
             value.f_expand(index.size(), false).map_err(input_error)?
         }
         false => call.tensor("src")?,
@@ -89,24 +94,47 @@ fn scatter(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 fn split(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let dim = call.int("dim")?;
+    let entries = entries(tensor, dim).unwrap_or(0);
     several(match call.int("split_size") {
-        Ok(size) if size > 0 => tensor.f_split(size, dim),
+        Ok(size) if size > 0 => {
+            admit_parts((entries - 1) / size + 1)?;
+            tensor.f_split(size, dim)
+        }
         Ok(size) => {
             return Err(Error::input(format!(
                 "`split_size` is at least 1, but was given {size}"
             )));
         }
-        Err(_) => tensor.f_split_with_sizes(call.sizes("split_size")?, dim),
+        Err(_) => {
+            let sizes = call.sizes("split_size")?;
+            admit_parts(sizes.len() as i64)?;
+            tensor.f_split_with_sizes(sizes, dim)
+        }
     })
 }
 
 fn chunk(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let dim = call.int("dim")?;
     match call.int("chunks")? {
-        chunks if chunks > 0 => several(tensor.f_chunk(chunks, call.int("dim")?)),
+        chunks if chunks > 0 => {
+            // Of no entries there are as many chunks as were asked for.
+            admit_parts(match entries(tensor, dim) {
+                Some(0) => chunks,
+                Some(entries) => chunks.min(entries),
+                None => 0,
+            })?;
+            several(tensor.f_chunk(chunks, dim))
+        }
         chunks => Err(Error::input(format!(
             "`chunks` is at least 1, but was given {chunks}"
         ))),
     }
+}
+
+fn unbind(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let dim = call.int("dim")?;
+    admit_parts(entries(tensor, dim).unwrap_or(0))?;
+    several(tensor.f_unbind(dim))
 }
 
 fn masked_fill(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
@@ -114,8 +142,7 @@ fn masked_fill(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     if let Some(shape) = size::broadcast(&tensor.size(), &mask.size()) {
         size::admit(&shape, tensor.kind(), tensor.device())?;
     }
-    let value = call.operand("value", tensor)?;
-    let value = value.f_to_kind(tensor.kind()).map_err(input_error)?;
+    let value = call.stored("value", tensor)?;
     one(tensor.f_masked_fill_tensor(&mask, &value))
 }
 
@@ -252,10 +279,7 @@ pub const FUNCTIONS: &[Function] = &[
         "Every entry along `dim` as a tensor of its own.",
         Home::Both,
         Memory::Own,
-        &[(
-            "dim: int = 0 -> array",
-            Body::Of(|t, call| several(t.f_unbind(call.int("dim")?))),
-        )],
+        &[("dim: int = 0 -> array", Body::Of(unbind))],
     ),
     selection(
         "narrow",

@@ -29,12 +29,14 @@ pub struct Signature {
     parameters: Vec<Parameter>,
 }
 
-/// Why a call does not fit, and how many of its arguments did.
+/// Why a call does not fit, and how nearly it did.
 pub struct Mismatch {
     /// What is wrong.
     pub error: Error,
     /// Arguments that fit.
     pub fitting: usize,
+    /// Are there as many arguments as it takes?
+    pub counted: bool,
 }
 
 impl Parameter {
@@ -174,9 +176,24 @@ impl Signature {
 
     /// One value for each parameter, from what was given by position and by name.
     pub fn bind(&self, positional: &[Dynamic], named: &Map) -> Result<Vec<Dynamic>, Mismatch> {
+        let gathered = self.gathered(positional);
+        let positional = gathered.as_deref().unwrap_or(positional);
         let mut fitting = 0;
         self.bind_counting(positional, named, &mut fitting)
-            .map_err(|error| Mismatch { error, fitting })
+            .map_err(|error| Mismatch {
+                error,
+                fitting,
+                counted: self.takes(positional.len(), named),
+            })
+    }
+
+    /// May so many arguments be given by position beside those given by name?
+    fn takes(&self, count: usize, named: &Map) -> bool {
+        let needed = self
+            .positional()
+            .filter(|parameter| parameter.default.is_none() && !named.contains_key(parameter.name))
+            .count();
+        (needed..=self.positional().count()).contains(&count)
     }
 
     fn bind_counting(
@@ -185,8 +202,6 @@ impl Signature {
         named: &Map,
         fitting: &mut usize,
     ) -> Result<Vec<Dynamic>> {
-        let gathered = self.gathered(positional);
-        let positional = gathered.as_deref().unwrap_or(positional);
         let most = self.positional().count();
         if let Some(name) = named.keys().find(|name| self.position(name).is_none()) {
             let names: Vec<&str> = self.names().collect();
