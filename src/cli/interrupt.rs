@@ -45,6 +45,12 @@ pub(super) fn install(stop: StopFlag, printer: Printer) -> Result<Interrupts> {
     Ok(Interrupts { came })
 }
 
+/// Has a file that reaches its limit of size be an error of the write, as on a full disk, instead of the process's end.
+pub(super) fn outlive_full_files() {
+    // SAFETY: ignoring a signal needs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 impl Interrupts {
     /// Did one come?
     pub(super) fn came(&self) -> bool {

@@ -178,6 +178,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match CommandLine::try_parse_from(&arguments) {
         Ok(line) => {
+            interrupt::outlive_full_files();
             let cuda = runtime::start();
             if let Some(bytes) = line.max_memory {
                 memory::set_limit(bytes);

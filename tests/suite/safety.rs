@@ -223,7 +223,6 @@ fn with_file_limit(command: &mut Command, bytes: u64) {
     // SAFETY: only calls that are allowed between fork and exec.
     unsafe {
         command.pre_exec(move || {
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
             let limit = libc::rlimit {
                 rlim_cur: bytes,
                 rlim_max: bytes,
