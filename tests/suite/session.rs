@@ -203,7 +203,7 @@ fn what_is_typed_while_a_call_runs_is_run_after_it() {
     terminal.send("let ahead = 20\rfn add(n) {\r  n + ahead_of()\r}\rfn ahead_of() { 1 }\r\"sum \" + (ahead + add(21))\r");
     terminal.expect("sum 42");
     terminal.enter("ahead", "20");
-    terminal.send("\u{4}");
+    terminal.send(":quit\r");
     terminal.ends_with(0);
 }
 
@@ -215,7 +215,7 @@ fn a_paste_without_brackets_is_run_entry_by_entry() {
     terminal.send(&(lines.join("\r") + "\rlet total = [\r  v0,\r  v59,\r]\r\"ends \" + total\r"));
     terminal.expect("ends [1000, 1059]");
     terminal.enter("v31", "1031");
-    terminal.send("\u{4}");
+    terminal.send(":quit\r");
     terminal.ends_with(0);
 }
 
