@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic;
+use crate::{atomic, files};
 
 /// Files that are remembered at most.
 const MOST: usize = 4096;
@@ -78,7 +78,7 @@ fn place() -> Option<PathBuf> {
 }
 
 fn read(place: &Path) -> BTreeMap<String, Entry> {
-    let text = std::fs::read(place).unwrap_or_default();
+    let text = files::read(place, files::SETTINGS_MOST).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 

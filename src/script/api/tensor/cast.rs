@@ -4,24 +4,10 @@ use rhai::Dynamic;
 
 use super::call::{Call, one};
 use super::convert::to_dynamic;
-use super::function::{Body, Function, Home, Memory};
+use super::function::{Body, Function};
 use super::{input_error, shape_text};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, DeviceSpec, Kind, Tensor, size};
-
-const fn cast(
-    name: &'static str,
-    docs: &'static str,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function {
-        name,
-        docs,
-        home: Home::Method,
-        memory: Memory::Own,
-        overloads,
-    }
-}
 
 /// In another dtype; the tensor itself where it has it already.
 fn in_kind(tensor: &Tensor, kind: Kind) -> Result<Tensor> {
@@ -75,7 +61,7 @@ fn item(tensor: &Tensor) -> Result<Dynamic> {
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    cast(
+    Function::method(
         "to",
         "In another number format (`torch::float16` or \"float16\"), on another device (\"cuda\"), or both.",
         &[
@@ -85,52 +71,52 @@ pub const FUNCTIONS: &[Function] = &[
             ("*, device: string? = (), dtype: dtype? = ()", Body::Of(to)),
         ],
     ),
-    cast(
+    Function::method(
         "cpu",
         "On the CPU.",
         &[("", Body::Of(|t, _| one(t.f_to_device(Device::Cpu))))],
     ),
-    cast(
+    Function::method(
         "double",
         "As float64.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Double)))],
     ),
-    cast(
+    Function::method(
         "float",
         "As float32.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Float)))],
     ),
-    cast(
+    Function::method(
         "half",
         "As float16.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Half)))],
     ),
-    cast(
+    Function::method(
         "bfloat16",
         "As bfloat16.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::BFloat16)))],
     ),
-    cast(
+    Function::method(
         "long",
         "As int64.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Int64)))],
     ),
-    cast(
+    Function::method(
         "int",
         "As int32.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Int)))],
     ),
-    cast(
+    Function::method(
         "bool",
         "As bool: true where an element is not 0.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Bool)))],
     ),
-    cast(
+    Function::method(
         "tolist",
         "Nested arrays of numbers or truth values; of a tensor without dimensions its number.",
         &[("-> any", Body::Of(|t, _| to_dynamic(t)))],
     ),
-    cast(
+    Function::method(
         "item",
         "The only element, as a number or truth value.",
         &[("-> any", Body::Of(|t, _| item(t)))],

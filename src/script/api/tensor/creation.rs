@@ -189,13 +189,7 @@ const fn free(
     docs: &'static str,
     overloads: &'static [(&'static str, Body)],
 ) -> Function {
-    Function {
-        name,
-        docs,
-        home: Home::Torch,
-        memory: Memory::Own,
-        overloads,
-    }
+    Function::new(name, docs, Home::Torch, Memory::Own, overloads)
 }
 
 const fn of_tensor(
@@ -203,13 +197,7 @@ const fn of_tensor(
     docs: &'static str,
     overloads: &'static [(&'static str, Body)],
 ) -> Function {
-    Function {
-        name,
-        docs,
-        home: Home::TorchOf,
-        memory: Memory::Own,
-        overloads,
-    }
+    Function::new(name, docs, Home::TorchOf, Memory::Own, overloads)
 }
 
 const SHAPE: &str =

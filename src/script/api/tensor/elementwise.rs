@@ -42,13 +42,7 @@ const fn elementwise(
     home: Home,
     overloads: &'static [(&'static str, Body)],
 ) -> Function {
-    Function {
-        name,
-        docs,
-        home,
-        memory: Memory::Like,
-        overloads,
-    }
+    Function::new(name, docs, home, Memory::Like, overloads)
 }
 
 /// The functions of one tensor.

@@ -58,6 +58,34 @@ pub struct Function {
     pub overloads: &'static [(&'static str, Body)],
 }
 
+impl Function {
+    /// A function of these parts.
+    pub const fn new(
+        name: &'static str,
+        docs: &'static str,
+        home: Home,
+        memory: Memory,
+        overloads: &'static [(&'static str, Body)],
+    ) -> Self {
+        Function {
+            name,
+            docs,
+            home,
+            memory,
+            overloads,
+        }
+    }
+
+    /// A method, and no function of `torch::`, that sees to its memory by itself.
+    pub const fn method(
+        name: &'static str,
+        docs: &'static str,
+        overloads: &'static [(&'static str, Body)],
+    ) -> Self {
+        Function::new(name, docs, Home::Method, Memory::Own, overloads)
+    }
+}
+
 /// A function with its signatures read.
 struct Ready {
     function: &'static Function,

@@ -3,24 +3,10 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one};
-use super::function::{Body, Function, Home, Memory};
+use super::function::{Body, Function};
 use super::{input_error, operand};
 use crate::error::Result;
 use crate::tensor::Tensor;
-
-const fn in_place(
-    name: &'static str,
-    docs: &'static str,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function {
-        name,
-        docs,
-        home: Home::Method,
-        memory: Memory::Own,
-        overloads,
-    }
-}
 
 type Change = fn(&mut Tensor, &Tensor) -> Result<Tensor, tch::TchError>;
 
@@ -56,7 +42,7 @@ const OTHER: &str = "other: Tensor|number";
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    in_place(
+    Function::method(
         "add_",
         "Adds a number or a tensor, taken `alpha` times, in place and returns the tensor; gradients do not see it.",
         &[(
@@ -64,7 +50,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_add_(b))),
         )],
     ),
-    in_place(
+    Function::method(
         "sub_",
         "Subtracts a number or a tensor, taken `alpha` times, in place and returns the tensor; gradients do not see \
          it. `p.sub_(p.grad * lr)` is a step of gradient descent.",
@@ -73,17 +59,17 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| with_alpha(t, call, |a, b| a.f_sub_(b))),
         )],
     ),
-    in_place(
+    Function::method(
         "mul_",
         "Multiplies with a number or a tensor in place and returns the tensor; gradients do not see it.",
         &[(OTHER, Body::Of(|t, call| with_other(t, call, |a, b| a.f_mul_(b))))],
     ),
-    in_place(
+    Function::method(
         "div_",
         "Divides by a number or a tensor in place and returns the tensor; gradients do not see it.",
         &[(OTHER, Body::Of(|t, call| with_other(t, call, |a, b| a.f_div_(b))))],
     ),
-    in_place(
+    Function::method(
         "copy_",
         "Takes over the values of a tensor or a number in place and returns the tensor; gradients do not see it.",
         &[(
@@ -91,7 +77,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| change(t, &call.stored("src", t)?, copy)),
         )],
     ),
-    in_place(
+    Function::method(
         "fill_",
         "Sets all elements to a number in place and returns the tensor; gradients do not see it.",
         &[(
@@ -99,7 +85,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| change(t, &call.stored("value", t)?, |a, b| a.f_fill_tensor_(b))),
         )],
     ),
-    in_place(
+    Function::method(
         "zero_",
         "Sets all elements to 0 in place and returns the tensor; gradients do not see it.",
         &[(
@@ -110,7 +96,7 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         )],
     ),
-    in_place(
+    Function::method(
         "requires_grad_",
         "Records what is computed from this tensor from now on, or no longer, and returns the tensor.",
         &[(

@@ -114,13 +114,7 @@ const fn reduction(
     docs: &'static str,
     overloads: &'static [(&'static str, Body)],
 ) -> Function {
-    Function {
-        name,
-        docs,
-        home: Home::Both,
-        memory: Memory::Own,
-        overloads,
-    }
+    Function::new(name, docs, Home::Both, Memory::Own, overloads)
 }
 
 const OVER_ALL: &str = "*, dtype: dtype? = ()";

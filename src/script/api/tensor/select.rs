@@ -9,22 +9,6 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{Device, Kind, Tensor, size};
 
-const fn selection(
-    name: &'static str,
-    docs: &'static str,
-    home: Home,
-    memory: Memory,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function {
-        name,
-        docs,
-        home,
-        memory,
-        overloads,
-    }
-}
-
 /// Indices within `count` entries. A GPU finds out too late to say so: it then fails at whatever comes next.
 pub fn check_indices(index: &Tensor, count: i64) -> Result<()> {
     if index.device() == Device::Cpu || index.numel() == 0 || index.kind() == Kind::Bool {
@@ -148,7 +132,7 @@ fn masked_fill(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    selection(
+    Function::new(
         "topk",
         "The `k` largest (or smallest) elements along `dim`, in order: `#{ values, indices }`.",
         Home::Both,
@@ -165,7 +149,7 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         )],
     ),
-    selection(
+    Function::new(
         "sort",
         "Sorted along `dim`, the last unless given: `#{ values, indices }`. The greatest first: `x.sort(-1, true)` or \
          `x.sort(#{ descending: true })`.",
@@ -176,7 +160,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| values_and_indices(t.f_sort(call.int("dim")?, call.flag("descending")?))),
         )],
     ),
-    selection(
+    Function::new(
         "argsort",
         "The indices that sort along `dim`.",
         Home::Both,
@@ -186,21 +170,21 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_argsort(call.int("dim")?, call.flag("descending")?))),
         )],
     ),
-    selection(
+    Function::new(
         "index_select",
         "The entries along `dim` that a tensor of indices names.",
         Home::Both,
         Memory::Own,
         &[("dim: int, index: Tensor", Body::Of(index_select))],
     ),
-    selection(
+    Function::new(
         "gather",
         "For each element of `index` the element that it names along `dim`.",
         Home::Both,
         Memory::Own,
         &[("dim: int, index: Tensor", Body::Of(gather))],
     ),
-    selection(
+    Function::new(
         "scatter",
         "A copy with elements of `src`, or `value`, written where `index` says along `dim`.",
         Home::Both,
@@ -210,7 +194,7 @@ pub const FUNCTIONS: &[Function] = &[
             ("dim: int, index: Tensor, value: number", Body::Of(scatter)),
         ],
     ),
-    selection(
+    Function::new(
         "scatter_add",
         "A copy with elements of `src` added where `index` says along `dim`.",
         Home::Both,
@@ -223,14 +207,14 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         )],
     ),
-    selection(
+    Function::new(
         "masked_fill",
         "A copy with `value` where `mask` is true.",
         Home::Both,
         Memory::Own,
         &[("mask: Tensor, value: number|Tensor", Body::Of(masked_fill))],
     ),
-    selection(
+    Function::new(
         "masked_select",
         "The elements where `mask` is true, in one dimension.",
         Home::Both,
@@ -240,14 +224,14 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_masked_select(&call.tensor("mask")?))),
         )],
     ),
-    selection(
+    Function::new(
         "nonzero",
         "The indices of the elements that are not 0, one row each.",
         Home::Both,
         Memory::Like,
         &[("", Body::Of(|t, _| one(t.f_nonzero())))],
     ),
-    selection(
+    Function::new(
         "where",
         "The tensor's element where `condition` is true, else `other`'s.",
         Home::Method,
@@ -257,7 +241,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_where_self(&call.tensor("condition")?, &call.operand("other", t)?))),
         )],
     ),
-    selection(
+    Function::new(
         "split",
         "Parts of `split_size` entries along `dim`, the last maybe smaller, or of the sizes in an array.",
         Home::Both,
@@ -267,21 +251,21 @@ pub const FUNCTIONS: &[Function] = &[
             ("split_size: array, dim: int = 0 -> array", Body::Of(split)),
         ],
     ),
-    selection(
+    Function::new(
         "chunk",
         "As many parts along `dim` as `chunks` says, as far as there is enough.",
         Home::Both,
         Memory::Own,
         &[("chunks: int, dim: int = 0 -> array", Body::Of(chunk))],
     ),
-    selection(
+    Function::new(
         "unbind",
         "Every entry along `dim` as a tensor of its own.",
         Home::Both,
         Memory::Own,
         &[("dim: int = 0 -> array", Body::Of(unbind))],
     ),
-    selection(
+    Function::new(
         "narrow",
         "`length` entries along `dim` from `start` on: a view.",
         Home::Both,
@@ -291,7 +275,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_narrow(call.int("dim")?, call.int("start")?, call.int("length")?))),
         )],
     ),
-    selection(
+    Function::new(
         "tril",
         "The lower triangle up to `diagonal`, zeros elsewhere.",
         Home::Both,
@@ -301,7 +285,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_tril(call.int("diagonal")?))),
         )],
     ),
-    selection(
+    Function::new(
         "triu",
         "The upper triangle from `diagonal` on, zeros elsewhere.",
         Home::Both,
@@ -311,14 +295,14 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_triu(call.int("diagonal")?))),
         )],
     ),
-    selection(
+    Function::new(
         "diag",
         "The diagonal of a matrix, or the matrix with a vector on its diagonal.",
         Home::Both,
         Memory::Own,
         &[("diagonal: int = 0", Body::Of(diag))],
     ),
-    selection(
+    Function::new(
         "flip",
         "The entries along `dims` in reverse order.",
         Home::Method,

@@ -14,13 +14,7 @@ const fn shaped(
     home: Home,
     overloads: &'static [(&'static str, Body)],
 ) -> Function {
-    Function {
-        name,
-        docs,
-        home,
-        memory: Memory::Own,
-        overloads,
-    }
+    Function::new(name, docs, home, Memory::Own, overloads)
 }
 
 /// A view, or a copy where there can be none.
