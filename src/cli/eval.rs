@@ -1,10 +1,10 @@
 //! `saescript eval`: how well a trained dictionary explains its model.
 
 use super::interrupt;
-use super::{ConfigArguments, ProgressArguments, metrics_table};
+use super::{ConfigArguments, ProgressArguments};
 use crate::config::Value;
 use crate::error::Result;
-use crate::report::Printer;
+use crate::report::{Printer, figures};
 use crate::runner::{EvalSettings, evaluate_sae};
 
 /// Evaluate a trained dictionary on its model
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             .map(|(name, value)| (name, Value::from(value)));
         printer.line(&Value::Object(named.collect()).to_string());
     } else {
-        printer.text(&metrics_table(&metrics));
+        printer.line(&figures(&metrics).render(None));
     }
     Ok(0)
 }

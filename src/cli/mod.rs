@@ -21,10 +21,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use self::stack::on_large_stack;
 use crate::config::Document;
 use crate::error::{Error, Result};
-use crate::event::{Metrics, RunContext, StopFlag};
+use crate::event::{RunContext, StopFlag};
 use crate::fingerprint::Allowances;
 use crate::memory;
-use crate::report::{Printer, Progress, Table, visible};
+use crate::report::{Printer, Progress, visible};
 use crate::script::Host;
 use crate::tensor::runtime::{self, CudaLibrary};
 
@@ -159,15 +159,6 @@ impl AllowanceArguments {
     fn get(&self) -> Allowances {
         Allowances::new(self.allow_change.iter().cloned())
     }
-}
-
-/// Metrics and their values, a row each.
-fn metrics_table(metrics: &Metrics) -> String {
-    let mut table = Table::new(["metric", "value"]);
-    for (name, value) in metrics {
-        table.row([name.clone(), format!("{value:.6}")]);
-    }
-    table.render(None) + "\n"
 }
 
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.

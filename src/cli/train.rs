@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::interrupt;
-use super::{AllowanceArguments, ConfigArguments, ProgressArguments, metrics_table};
+use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use crate::error::{Fault, Result};
-use crate::report::Printer;
+use crate::report::{Printer, figures};
 use crate::runner::{TrainOptions, TrainSAESettings, forecast, train_sae};
 use crate::train::FitOutcome;
 
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         ));
         return Ok(Fault::Interrupted.exit_code());
     }
-    printer.text(&metrics_table(&report.metrics));
+    printer.line(&figures(&report.metrics).render(None));
     printer.line(&format!(
         "{} steps; results in {}",
         report.steps,

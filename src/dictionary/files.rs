@@ -129,6 +129,9 @@ fn require_facts(settings: &Map<String, Value>) -> Result<()> {
 }
 
 impl SparseAutoEncoder {
+    /// What a saved dictionary consists of in its folder, besides the checksums.
+    pub const FILES: [&str; 2] = [WEIGHT_FILES[0], SETTINGS_FILE];
+
     /// The dictionary that `cfg` stands for: loaded where it names a trained one, else fresh.
     ///
     /// # Errors

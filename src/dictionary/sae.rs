@@ -12,6 +12,10 @@ use crate::tensor::{DType, Device, Kind, Tensor};
 /// Name of the thresholds in weight files and in [`SparseAutoEncoder::parameters`].
 pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
 
+/// Thresholds of a fresh jumprelu dictionary. Activations are normalised to an average norm of √d_model, so pre-activations
+/// of unit columns vary by about 1; 0.1 is what Conerly et al. (2025) begin with.
+pub const FRESH_THRESHOLD: f64 = 0.1;
+
 /// A sparse autoencoder, or a transcoder: `f = act(x W_E + b_E)`, `x̂ = f W_D + b_D`.
 #[derive(Debug)]
 pub struct SparseAutoEncoder {
@@ -44,15 +48,14 @@ pub struct Encoded {
 }
 
 impl SparseAutoEncoder {
-    /// A fresh dictionary with the initialiser's defaults: decoder uniform in ±1, encoder its transpose, biases 0.
-    /// Thresholds of `jumprelu` have no default; they are NaN, and training refuses them, until they are set.
+    /// A fresh dictionary that can be trained: decoder rows in random directions with norm 1, encoder their transpose,
+    /// biases 0, thresholds of `jumprelu` [`FRESH_THRESHOLD`].
     ///
     /// # Errors
     /// A configuration that makes no sense, a device that is not there, too little memory.
     pub fn new(cfg: SAEConfig) -> Result<Self> {
         let mut sae = Self::zeros(cfg)?;
-        sae.draw(1.0, 1.0, f64::NAN)?;
-        sae.set_encoder_to_decoder_transpose(1.0)?;
+        sae.draw_tied_unit_rows(FRESH_THRESHOLD.ln())?;
         Ok(sae)
     }
 

@@ -29,6 +29,25 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
+    /// Draws directions evenly over the sphere: decoder rows of norm 1 with the encoder as their transpose (Bricken et
+    /// al. 2023), a gate's columns of norm 1 too, biases 0, log-thresholds `log_threshold`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn draw_tied_unit_rows(&mut self, log_threshold: f64) -> Result<()> {
+        self.draw(1.0, 1.0, log_threshold)?;
+        let _no_grad = tch::no_grad_guard();
+        let _ = self.w_d.f_normal_(0.0, 1.0)?;
+        self.set_decoder_norm(1.0)?;
+        self.set_encoder_to_decoder_transpose(1.0)?;
+        if let Some(glu) = &mut self.glu {
+            let _ = glu.w_e.f_normal_(0.0, 1.0)?;
+            let norms = glu.w_e.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), true)?;
+            let _ = glu.w_e.f_mul_(&reciprocal(&norms)?)?;
+        }
+        Ok(())
+    }
+
     /// `W_E = factor · W_Dᵀ`.
     ///
     /// # Errors

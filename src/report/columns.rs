@@ -15,6 +15,7 @@ const COLUMNS: &[Column] = &[
     ("MSE", "losses/mse_loss", format::metric),
     ("expl. var.", "metrics/explained_variance", format::metric),
     ("L0", "metrics/l0", format::metric),
+    ("dead", "sparsity/dead_latents", latents),
     ("lr", "details/current_learning_rate", learning_rate),
 ];
 
@@ -25,6 +26,13 @@ const ROWS_A_HEADER: usize = 25;
 fn learning_rate(value: f64) -> String {
     format!("{value:.2e}")
 }
+
+fn latents(value: f64) -> String {
+    format::count(value as u64)
+}
+
+/// The terms of the loss besides the reconstruction's; without any, the loss is the MSE.
+const OTHER_TERMS: [&str; 3] = ["losses/sparsity_loss", "losses/lp_loss", "losses/aux_loss"];
 
 /// Makes the lines, and measures tokens per second between them.
 #[derive(Default)]
@@ -65,8 +73,11 @@ impl Columns {
                 .map(|(_, value)| *value)
         };
         if self.rows == 0 {
+            let one_term = !OTHER_TERMS.iter().any(|name| value(name).is_some());
+            let said_twice =
+                |name: &str| name == "losses/mse_loss" && one_term && value("losses/overall_loss").is_some();
             self.shown = (0..COLUMNS.len())
-                .filter(|index| value(COLUMNS[*index].1).is_some())
+                .filter(|index| value(COLUMNS[*index].1).is_some() && !said_twice(COLUMNS[*index].1))
                 .collect();
         }
         let mut lines = Vec::new();

@@ -9,9 +9,11 @@
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
+//! figures    the few figures of a run that people look at first
 //! visible    control characters, shown instead of obeyed
 //! diagnostic errors, with the place in the source that they are about
 //! format     durations, sizes, counts and rates
+//! spec       numbers and texts as Python's format specifications write them
 //!
 //! tensorboard, wandb    observers that keep what is logged, for other programs to show
 //! ```
@@ -19,18 +21,22 @@
 mod bar;
 mod columns;
 pub mod diagnostic;
+mod figures;
 pub mod format;
 mod json;
 mod lines;
 mod printer;
 mod progress;
+mod spec;
 pub mod table;
 pub mod tensorboard;
 mod terminal;
 mod visible;
 pub mod wandb;
 
+pub use figures::figures;
 pub use printer::Printer;
 pub use progress::Progress;
+pub use spec::FormatSpec;
 pub use table::Table;
 pub use visible::visible;

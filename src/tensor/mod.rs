@@ -21,5 +21,5 @@ pub use device::DeviceSpec;
 pub use dtype::DType;
 pub use random::Generator;
 pub use rows::fill_rows;
-pub use show::show;
+pub use show::{show, summarise};
 pub use tch::{Device, Kind, Tensor};

@@ -16,6 +16,22 @@ pub fn show(tensor: &Tensor) -> String {
     try_show(tensor).unwrap_or_else(|error| format!("tensor(<{}>)", crate::Error::from(error)))
 }
 
+/// One line about a tensor that stands among others: a single number as it is, else shape and dtype.
+pub fn summarise(tensor: &Tensor) -> String {
+    if tensor.numel() == 1 && tensor.dim() == 0 {
+        return show(tensor);
+    }
+    let mut text = format!(
+        "tensor(shape={:?}, dtype={}",
+        tensor.size(),
+        DType::from(tensor.kind())
+    );
+    if let Device::Cuda(index) = tensor.device() {
+        text.push_str(&format!(", device='cuda:{index}'"));
+    }
+    text + ")"
+}
+
 fn try_show(tensor: &Tensor) -> Result<String, tch::TchError> {
     let tensor = tensor.f_detach()?;
     let large = tensor.numel() > FULL;

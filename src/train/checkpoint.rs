@@ -23,7 +23,7 @@ use crate::files::{SETTINGS_MOST, read_text};
 use crate::tensor::{Tensor, safetensors};
 use crate::{atomic, checksums};
 
-const STATE_FILE: &str = "trainer.json";
+pub(super) const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
 const UNFINISHED: &str = ".unfinished-";
 
@@ -178,7 +178,18 @@ impl Trainer {
         saved: SavedState,
     ) -> Result<()> {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
+        if !checksums::exist(path) {
+            return Err(Error::input(format!(
+                "the checkpoint `{}` has no `{}`, so nobody can tell whether it is whole",
+                path.display(),
+                checksums::FILE
+            ))
+            .hint("go on from another checkpoint"));
+        }
         checksums::check_all(path).context(loading())?;
+        if !path.join(TENSORS_FILE).exists() {
+            return Err(dictionary_only(path, self.cfg.resumable_checkpoints));
+        }
         sae.load_weights(path)?;
         // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
         let rows = (saved.cfg.total_training_tokens / saved.total_steps.max(1)).max(1);
@@ -287,6 +298,19 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     parse(value).context(format!("while reading `{}`", file.display()))
 }
 
+/// The checkpoint at `path` is an older one, of which only the dictionary was kept.
+fn dictionary_only(path: &Path, resumable: u64) -> Error {
+    Error::input(format!(
+        "`{}` holds the dictionary alone, without what a training needs to go on: only the newest {resumable} checkpoints \
+         keep that",
+        path.display()
+    ))
+    .hint(
+        "go on from a newer checkpoint; `resumable_checkpoints` says how many of them can be gone on from, and \
+         `sae.pretrained_name_or_path` begins a new training with this dictionary",
+    )
+}
+
 /// Puts the finished folder at `path`, in place of an older one.
 fn publish(finished: PathBuf, path: &Path) -> Result<()> {
     let failed = |error| Error::io("write", path, error);
@@ -316,36 +340,4 @@ pub(super) fn remove_unfinished(folder: &Path) {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
-}
-
-/// Removes the checkpoints that the configuration does not ask to keep.
-pub(super) fn prune(cfg: &TrainerConfig, folder: &Path) -> Result<()> {
-    let Some(last) = cfg.keep_last_checkpoints else {
-        return Ok(());
-    };
-    let mut all = list_checkpoints(folder);
-    let newest = all.split_off(all.len().saturating_sub(last as usize));
-    drop(newest);
-    let best = cfg.keep_best_checkpoints.unwrap_or(0) as usize;
-    let mut older: Vec<(f64, PathBuf)> = all
-        .into_iter()
-        .map(|(_, path)| (reconstruction_loss(&path), path))
-        .collect();
-    older.sort_by(|left, right| left.0.total_cmp(&right.0));
-    for (_, path) in older.into_iter().skip(best) {
-        fs::remove_dir_all(&path).map_err(|error| Error::io("remove", &path, error))?;
-    }
-    Ok(())
-}
-
-/// The reconstruction loss that was logged last before the checkpoint at `path`.
-fn reconstruction_loss(path: &Path) -> f64 {
-    let logged = read_state(path).ok().and_then(|saved| {
-        let found = saved
-            .last_metrics
-            .into_iter()
-            .find(|(name, _)| name == "losses/mse_loss");
-        found.map(|(_, value)| value)
-    });
-    logged.unwrap_or(f64::INFINITY)
 }

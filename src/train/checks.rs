@@ -7,6 +7,7 @@ use super::idle;
 use crate::config::{Config, Steps};
 use crate::dictionary::{ActFn, SparseAutoEncoder};
 use crate::error::{Error, Result};
+use crate::tensor::Kind;
 
 impl Config for TrainerConfig {
     const NAME: &'static str = "TrainerConfig";
@@ -92,6 +93,7 @@ impl TrainerConfig {
                 "keep_last_checkpoints",
                 self.keep_last_checkpoints.unwrap_or(1) as f64,
             ),
+            ("resumable_checkpoints", self.resumable_checkpoints as f64),
         ];
         for (key, value) in counts {
             if value < 1.0 {
@@ -141,6 +143,13 @@ impl TrainerConfig {
         if sae.cfg.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
+                    .into(),
+            );
+        }
+        if sae.kind() == Kind::BFloat16 {
+            remarks.push(
+                "weights of bfloat16 keep 8 bits, so steps below 1/256 of a weight are lost; dtype = \"float32\" with \
+                 amp_dtype = \"bfloat16\" keeps them"
                     .into(),
             );
         }
@@ -194,6 +203,14 @@ impl TrainerConfig {
                 ))
                 .under("initial_k"));
             }
+        }
+        if sae.kind() == Kind::Half {
+            return Err(Error::input(
+                "a dictionary of float16 cannot be trained: Adam's epsilon of 1e-8 is 0 there, and small steps are lost",
+            )
+            .hint("train with dtype = \"float32\"; amp_dtype = \"float16\" or \"bfloat16\" computes products in half precision")
+            .under("dtype")
+            .under("sae"));
         }
         sae.require_thresholds()
     }

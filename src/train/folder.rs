@@ -149,10 +149,7 @@ impl RunFolder {
     }
 }
 
-/// What a finished dictionary consists of in the folder of its run.
-const FINAL: [&str; 2] = ["sae_weights.safetensors", "config.json"];
-
-/// What else a run leaves there, besides its checkpoints.
+/// What a run leaves in its folder besides the finished dictionary and its checkpoints.
 const RECORDS: [&str; 5] = [
     "metrics.jsonl",
     "lm_config.json",
@@ -177,7 +174,7 @@ pub fn set_aside_earlier_run(folder: &Path, events: &Events) -> Result<()> {
     }
     set_aside(
         folder,
-        &[&FINAL[..], &RECORDS[..]].concat(),
+        &[&SparseAutoEncoder::FILES[..], &RECORDS[..]].concat(),
         "an earlier run",
         events,
     )
@@ -185,10 +182,11 @@ pub fn set_aside_earlier_run(folder: &Path, events: &Events) -> Result<()> {
 
 /// A training that goes on has no finished dictionary any more: the one that it had is renamed.
 pub(super) fn set_aside_final(folder: &Path, events: &Events) -> Result<()> {
-    match folder.join(FINAL[0]).exists() {
-        true => set_aside(folder, &FINAL, "this training before it goes on", events),
-        false => Ok(()),
+    let finished = SparseAutoEncoder::FILES;
+    if folder.join(finished[0]).exists() {
+        return set_aside(folder, &finished, "this training before it goes on", events);
     }
+    Ok(())
 }
 
 fn set_aside(folder: &Path, names: &[&str], whose: &str, events: &Events) -> Result<()> {

@@ -55,6 +55,7 @@ impl Forecast {
             (None, _) => cfg.n_checkpoints,
             (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),
         };
+        let resumable = cfg.resumable_checkpoints.min(checkpoints);
         Self {
             steps,
             parameters,
@@ -62,7 +63,7 @@ impl Forecast {
             gradients: weights,
             moments,
             step_buffers: width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
-            disk: checkpoints * (weights + moments),
+            disk: checkpoints * weights + resumable * moments,
         }
     }
 

@@ -8,6 +8,7 @@ use super::fit::{FitOptions, FitOutcome};
 use super::folder::{RunFolder, set_aside_earlier_run, set_aside_final};
 use super::forecast::Forecast;
 use super::input::rows_of;
+use super::keeping;
 use super::metrics::TRAINING_TOKENS;
 use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
 use super::schedule::checkpoint_steps;
@@ -277,7 +278,7 @@ impl<'a> Lane<'a> {
             self.warned_of_stream = true;
             events.warn("this activation stream cannot be saved: its checkpoints hold all but the position in the data")?;
         }
-        checkpoint::prune(&self.trainer.cfg, &folder)?;
+        keeping::prune(&self.trainer.cfg, &folder)?;
         self.saved_at = Instant::now();
         self.last_checkpoint = Some(path.clone());
         events.emit(Event::Saved {

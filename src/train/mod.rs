@@ -29,6 +29,7 @@ mod frequency;
 mod idle;
 mod initializer;
 mod input;
+mod keeping;
 mod lane;
 mod metrics;
 mod optim;

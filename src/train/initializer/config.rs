@@ -8,6 +8,9 @@ use crate::dictionary::{ActFn, NormActivation, SAEConfig};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 
+/// Decoder norm times encoder norm from which on a start is called far off.
+const FAR_OFF: f64 = 4.0;
+
 /// What the decoder bias begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -165,6 +168,24 @@ impl InitializerConfig {
             return self.check_transcoder(sae);
         }
         Ok(())
+    }
+
+    /// A remark where the first reconstructions are far larger than the activations. For weights uniform in ±b the rows
+    /// of a matrix `(d_sae, d_model)` have norms of about `b √(d_model / 3)`; decoder times encoder ought to be near 1.
+    pub(super) fn far_off(&self, sae: &SAEConfig) -> Option<String> {
+        let searched = self.grid_search_init_norm || self.initialize_tc_with_mlp == Some(true);
+        let norm = self.decoder_uniform_bound * (sae.d_model as f64 / 3.0).sqrt();
+        let encoder_norm = if self.init_encoder_with_decoder_transpose {
+            norm * self.init_encoder_with_decoder_transpose_factor.abs()
+        } else {
+            self.encoder_uniform_bound * (sae.d_model as f64 / 3.0).sqrt()
+        };
+        (!searched && norm * encoder_norm > FAR_OFF).then(|| {
+            format!(
+                "decoder rows begin with norms of about {norm:.1}, so the first reconstructions are far too large and the \
+                 loss begins high; set `grid_search_init_norm` to true to search a better norm (recommended)"
+            )
+        })
     }
 
     fn check_transcoder(&self, sae: &SAEConfig) -> Result<()> {

@@ -73,6 +73,9 @@ impl Initializer {
             ) {
                 context.events.warn(said)?;
             }
+            if let Some(said) = self.cfg.far_off(sae_cfg) {
+                context.events.warn(said)?;
+            }
         }
         if let Some(seed) = self.cfg.seed {
             tch::manual_seed(seed);

@@ -1,9 +1,10 @@
 //! Taking entries out of maps.
 
 use rhai::plugin::*;
-use rhai::{FnPtr, Identifier, Map};
+use rhai::{FnPtr, Identifier, ImmutableString, Map};
 
 use super::truth;
+use crate::script::api::tensor::TensorHandle;
 use crate::script::failure::RhaiResultOf;
 
 /// What `predicate` says of an entry: it gets the key and the value, or the key with the value as `this`.
@@ -37,9 +38,47 @@ fn take_out(
         .collect())
 }
 
+/// The map as text: on one line, or one entry a line where there are tensors in it.
+fn text_of(context: &NativeCallContext, map: &mut Map) -> RhaiResultOf<String> {
+    let lines = map.len() > 1 && map.values().any(|value| value.is::<TensorHandle>());
+    let mut text = String::from("#{");
+    for (index, (key, value)) in map.iter_mut().enumerate() {
+        text.push_str(if index > 0 { "," } else { "" });
+        text.push_str(if lines {
+            "\n    "
+        } else if index > 0 {
+            " "
+        } else {
+            ""
+        });
+        let value: ImmutableString = context.call_native_fn("to_debug", (value.clone(),))?;
+        let value = if lines {
+            value.replace('\n', "\n    ")
+        } else {
+            value.to_string()
+        };
+        text.push_str(&format!("{:?}: {value}", key.as_str()));
+    }
+    text.push_str(if lines { "\n}" } else { "}" });
+    Ok(text)
+}
+
 /// Functions of maps.
 #[export_module(manifest)]
 pub mod functions {
+    /// The map as text; tensors in it are named by their shapes.
+    #[rhai_fn(
+        name = "to_string",
+        name = "to_debug",
+        name = "print",
+        name = "debug",
+        return_raw,
+        pure
+    )]
+    pub fn map_text(context: NativeCallContext, map: &mut Map) -> RhaiResultOf<String> {
+        text_of(&context, map)
+    }
+
     /// The entries of which the function, given key and value, says true.
     #[rhai_fn(name = "filter", return_raw, pure)]
     pub fn filter(context: NativeCallContext, map: &mut Map, predicate: FnPtr) -> RhaiResultOf<Map> {

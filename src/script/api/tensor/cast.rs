@@ -47,7 +47,7 @@ fn to_named(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     }
 }
 
-fn item(tensor: &Tensor) -> Result<Dynamic> {
+pub(in crate::script::api) fn item(tensor: &Tensor) -> Result<Dynamic> {
     if tensor.numel() != 1 {
         let sentence = format!(
             "`item` needs a tensor of one element, but its shape is {}",

@@ -292,9 +292,15 @@ mod functions {
     }
 
     /// As PyTorch prints it; large tensors in part and with statistics.
-    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(tensor: &mut TensorHandle) -> String {
         crate::tensor::show(tensor.tensor())
+    }
+
+    /// One line with shape and dtype, as tensors are shown in arrays and maps.
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn to_summary(tensor: &mut TensorHandle) -> String {
+        crate::tensor::summarise(tensor.tensor())
     }
 
     /// The name as it is written in scripts, e.g. `torch::float32`.

@@ -28,6 +28,7 @@ use super::super::failure::{RhaiResultOf, raise};
 use crate::error::{Error, Fault, Result};
 use crate::tensor::{DType, Tensor};
 
+pub(super) use cast::item;
 pub use convert::{Options, from_dynamic};
 pub use function::{documented, register_functions};
 
