@@ -170,7 +170,10 @@ fn read(folder: &Path) -> Result<Option<Entries>> {
     let path: PathBuf = folder.join(FILE);
     let text = match files::read(&path, SETTINGS_MOST) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // A link to nothing was a list once.
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => {
+            return Ok(None);
+        }
         Err(error) => return Err(Error::io("read", &path, error)),
     };
     match serde_json::from_slice::<Entries>(&text) {

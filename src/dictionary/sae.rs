@@ -12,10 +12,6 @@ use crate::tensor::{DType, Device, Kind, Tensor};
 /// Name of the thresholds in weight files and in [`SparseAutoEncoder::parameters`].
 pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
 
-/// Thresholds of a fresh jumprelu dictionary. Activations are normalised to an average norm of √d_model, so pre-activations
-/// of unit columns vary by about 1; 0.1 is what Conerly et al. (2025) begin with.
-pub const FRESH_THRESHOLD: f64 = 0.1;
-
 /// A sparse autoencoder, or a transcoder: `f = act(x W_E + b_E)`, `x̂ = f W_D + b_D`.
 #[derive(Debug)]
 pub struct SparseAutoEncoder {
@@ -48,14 +44,14 @@ pub struct Encoded {
 }
 
 impl SparseAutoEncoder {
-    /// A fresh dictionary that can be trained: decoder rows in random directions with norm 1, encoder their transpose,
-    /// biases 0, thresholds of `jumprelu` [`FRESH_THRESHOLD`].
+    /// A fresh dictionary: decoder rows in random directions with norm 1, encoder their transpose, biases 0. Thresholds of
+    /// `jumprelu` have no default; they are NaN, and training refuses them, until they are set.
     ///
     /// # Errors
     /// A configuration that makes no sense, a device that is not there, too little memory.
     pub fn new(cfg: SAEConfig) -> Result<Self> {
         let mut sae = Self::zeros(cfg)?;
-        sae.draw_tied_unit_rows(FRESH_THRESHOLD.ln())?;
+        sae.draw_tied_unit_rows(f64::NAN)?;
         Ok(sae)
     }
 

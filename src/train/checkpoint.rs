@@ -178,14 +178,6 @@ impl Trainer {
         saved: SavedState,
     ) -> Result<()> {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
-        if !checksums::exist(path) {
-            return Err(Error::input(format!(
-                "the checkpoint `{}` has no `{}`, so nobody can tell whether it is whole",
-                path.display(),
-                checksums::FILE
-            ))
-            .hint("go on from another checkpoint"));
-        }
         checksums::check_all(path).context(loading())?;
         if !path.join(TENSORS_FILE).exists() {
             return Err(dictionary_only(path, self.cfg.resumable_checkpoints));

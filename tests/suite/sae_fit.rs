@@ -594,6 +594,11 @@ fn nonsense_is_refused_before_training() {
         ),
         (json!({}), json!({"initial_k": 8}), "needs a top-k activation"),
         (
+            json!({"dtype": "float16"}),
+            json!({}),
+            "a dictionary of float16 cannot be trained",
+        ),
+        (
             json!({}),
             json!({"sparsity_loss_type": "tanh", "l1_coefficient": null}),
             "no coefficient",

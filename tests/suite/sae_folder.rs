@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use saescript::config::Value;
+use saescript::dictionary::{LoadOptions, SparseAutoEncoder};
 use saescript::error::Result;
 use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::train::{FitOptions, FitOutcome};
@@ -64,9 +65,39 @@ fn an_altered_checkpoint_is_refused_and_the_file_named() {
         error.contains("the list of checksums") && error.contains("is damaged"),
         "{error}"
     );
+    std::fs::remove_file(&list).expect("removed");
+    std::os::unix::fs::symlink("nowhere", &list).expect("linked");
+    went_on(&checkpoint, folder.path()).expect_err("a link to nothing");
     // Checkpoints from before there were checksums go on.
     std::fs::remove_file(&list).expect("removed");
     went_on(&checkpoint, folder.path()).expect("goes on");
+}
+
+#[test]
+fn older_checkpoints_keep_the_dictionary_and_the_newest_go_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut sae = dictionary(json!({}));
+    let settings = json!({"n_checkpoints": 4, "check_point_save_mode": "linear", "resumable_checkpoints": 2});
+    fit(
+        &mut trainer(folder.path(), settings),
+        &mut sae,
+        &mut Synthetic::new(100),
+    )
+    .expect("trained");
+    let at = |step: u64| folder.path().join(format!("checkpoints/step_{step}"));
+    for (step, whole) in [(10, false), (20, false), (30, true), (40, true)] {
+        let loaded = SparseAutoEncoder::from_pretrained(at(step), &LoadOptions::default());
+        loaded.expect("every checkpoint holds a dictionary");
+        assert_eq!(
+            at(step).join("trainer_state.safetensors").exists(),
+            whole,
+            "step {step}"
+        );
+        assert_eq!(at(step).join("synthetic").exists(), whole, "step {step}");
+    }
+    let error = went_on(&at(20), folder.path()).expect_err("too old").to_string();
+    assert!(error.contains("holds the dictionary alone"), "{error}");
+    went_on(&at(30), folder.path()).expect("goes on");
 }
 
 #[test]

@@ -209,3 +209,35 @@ impl InitializerConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_value;
+
+    #[test]
+    fn a_start_far_off_is_said_and_a_good_one_not() {
+        let sae: SAEConfig = from_value(serde_json::json!({
+            "hook_point_in": "blocks.0.hook_resid_post", "hook_point_out": "blocks.0.hook_resid_post", "d_model": 768,
+            "expansion_factor": 8,
+        }))
+        .expect("valid");
+        let said = |change: fn(&mut InitializerConfig)| {
+            let mut cfg = InitializerConfig::default();
+            change(&mut cfg);
+            cfg.far_off(&sae)
+        };
+        let remark = said(|_| ()).expect("uniform in ±1 is far off");
+        assert!(
+            remark.contains("norms of about 16.0") && remark.contains("grid_search_init_norm"),
+            "{remark}"
+        );
+        assert_eq!(said(|cfg| cfg.grid_search_init_norm = true), None);
+        assert_eq!(said(|cfg| cfg.initialize_tc_with_mlp = Some(true)), None);
+        assert_eq!(said(|cfg| cfg.decoder_uniform_bound = 0.06), None);
+        assert_eq!(
+            said(|cfg| cfg.init_encoder_with_decoder_transpose_factor = 0.01),
+            None
+        );
+    }
+}
