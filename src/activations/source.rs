@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::config::Config;
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
@@ -19,12 +19,17 @@ pub struct ActivationFactoryDatasetSource {
     pub kind: DatasetTag,
     /// The name under which `process` gets the data set.
     pub name: String,
-    /// True: records hold lists of token ids under `tokens` instead of text.
+    /// True: records hold lists of token ids instead of text: under `tokens`, or else under `input_ids`, where an
+    /// `attention_mask` tells which of them are padding.
     #[serde(default)]
     pub is_dataset_tokenized: bool,
     /// Put the beginning-of-sequence token before each text.
     #[serde(default = "yes")]
     pub prepend_bos: bool,
+    /// How often the whole data set is read; null: again and again. A data set that was shuffled last is shuffled anew for
+    /// each pass.
+    #[serde(default = "once")]
+    pub passes: Option<u64>,
     /// How often this source is drawn, relative to the others.
     #[serde(default = "one")]
     pub sample_weights: f64,
@@ -38,6 +43,7 @@ impl ActivationFactoryDatasetSource {
             name: name.into(),
             is_dataset_tokenized: false,
             prepend_bos: true,
+            passes: once(),
             sample_weights: 1.0,
         }
     }
@@ -168,7 +174,8 @@ impl Config for ActivationFactoryDatasetSource {
     const NAME: &'static str = "ActivationFactoryDatasetSource";
 
     fn validate(&self) -> Result<()> {
-        check_name_and_weight(&self.name, self.sample_weights)
+        check_name_and_weight(&self.name, self.sample_weights)?;
+        check_passes(self.passes)
     }
 }
 
@@ -183,9 +190,7 @@ impl Config for ActivationFactoryActivationsSource {
         if self.prefetch == Some(0) {
             return Err(Error::input("must be at least 1, or null to read nothing ahead").under("prefetch"));
         }
-        if self.passes == Some(0) {
-            return Err(Error::input("must be at least 1, or null to read again and again").under("passes"));
-        }
+        check_passes(self.passes)?;
         if self.dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
             return Err(Error::input("activations are held in a floating-point dtype").under("dtype"));
         }
@@ -199,9 +204,22 @@ impl Identified for ActivationFactoryDatasetSource {
         "name",
         "is_dataset_tokenized",
         "prepend_bos",
+        "passes",
         "sample_weights",
     ];
     const FREE: &'static [&'static str] = &[];
+
+    /// One pass is not told: it was all there was before the setting.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut fields = match to_value(self)? {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        if self.passes == once() {
+            fields.shift_remove("passes");
+        }
+        Ok(fields)
+    }
 }
 
 /// Where the cache lies does not matter; what it holds is told by its index.
@@ -215,6 +233,13 @@ impl Identified for ActivationFactoryActivationsSource {
         "sample_weights",
     ];
     const FREE: &'static [&'static str] = &["path", "device", "num_workers", "prefetch"];
+}
+
+fn check_passes(passes: Option<u64>) -> Result<()> {
+    match passes {
+        Some(0) => Err(Error::input("must be at least 1, or null to read again and again").under("passes")),
+        _ => Ok(()),
+    }
 }
 
 fn check_name_and_weight(name: &str, weight: f64) -> Result<()> {
@@ -270,6 +295,7 @@ const DATASET_KEYS: &[&str] = &[
     "name",
     "is_dataset_tokenized",
     "prepend_bos",
+    "passes",
     "sample_weights",
 ];
 const ACTIVATIONS_KEYS: &[&str] = &[
@@ -303,7 +329,6 @@ impl AnySource {
             ("dtype", self.dtype.is_some()),
             ("num_workers", self.num_workers.is_some()),
             ("prefetch", self.prefetch.is_some()),
-            ("passes", self.passes.is_some()),
             ("chunk_shuffle_seed", self.chunk_shuffle_seed.is_some()),
         ];
         refuse(&foreign, DATASET_KEYS)?;
@@ -312,6 +337,7 @@ impl AnySource {
             name: self.name,
             is_dataset_tokenized: self.is_dataset_tokenized.unwrap_or(false),
             prepend_bos: self.prepend_bos.unwrap_or_else(yes),
+            passes: self.passes.unwrap_or_else(once),
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })
     }

@@ -67,6 +67,7 @@ impl SourceOpener {
                 false => RecordKind::Text,
             },
             prepend_bos: source.prepend_bos,
+            passes: source.passes,
             limit: match window {
                 Some(_) => usize::MAX,
                 None => self.config.context_size.unwrap_or(longest).min(longest),
