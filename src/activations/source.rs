@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::passes::{self, Passes};
 use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
@@ -26,9 +27,10 @@ pub struct ActivationFactoryDatasetSource {
     /// Put the beginning-of-sequence token before each text.
     #[serde(default = "yes")]
     pub prepend_bos: bool,
-    /// How often the whole data set is read; null: again and again. A data set that was shuffled last is shuffled anew for
-    /// each pass.
-    #[serde(default = "once")]
+    /// How often the whole data set is read: a number, or `"unlimited"` for again and again. A data set that was shuffled
+    /// last is shuffled anew for each pass.
+    #[serde(default = "passes::once", with = "passes")]
+    #[schemars(with = "Passes")]
     pub passes: Option<u64>,
     /// How often this source is drawn, relative to the others.
     #[serde(default = "one")]
@@ -43,7 +45,7 @@ impl ActivationFactoryDatasetSource {
             name: name.into(),
             is_dataset_tokenized: false,
             prepend_bos: true,
-            passes: once(),
+            passes: passes::once(),
             sample_weights: 1.0,
         }
     }
@@ -76,8 +78,9 @@ pub struct ActivationFactoryActivationsSource {
     /// refill of the factory's buffer takes are fetched ahead besides.
     #[serde(default = "prefetch")]
     pub prefetch: Option<usize>,
-    /// How often the whole cache is read; null: again and again.
-    #[serde(default = "once")]
+    /// How often the whole cache is read: a number, or `"unlimited"` for again and again.
+    #[serde(default = "passes::once", with = "passes")]
+    #[schemars(with = "Passes")]
     pub passes: Option<u64>,
     /// Seed by which the chunks are shuffled anew for each pass; null: in the order of their numbers.
     #[serde(default)]
@@ -97,10 +100,6 @@ fn one() -> f64 {
 
 fn four() -> usize {
     4
-}
-
-fn once() -> Option<u64> {
-    Some(1)
 }
 
 fn prefetch() -> Option<usize> {
@@ -175,7 +174,7 @@ impl Config for ActivationFactoryDatasetSource {
 
     fn validate(&self) -> Result<()> {
         check_name_and_weight(&self.name, self.sample_weights)?;
-        check_passes(self.passes)
+        passes::check(self.passes)
     }
 }
 
@@ -190,7 +189,7 @@ impl Config for ActivationFactoryActivationsSource {
         if self.prefetch == Some(0) {
             return Err(Error::input("must be at least 1, or null to read nothing ahead").under("prefetch"));
         }
-        check_passes(self.passes)?;
+        passes::check(self.passes)?;
         if self.dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
             return Err(Error::input("activations are held in a floating-point dtype").under("dtype"));
         }
@@ -211,11 +210,8 @@ impl Identified for ActivationFactoryDatasetSource {
 
     /// One pass is not told: it was all there was before the setting.
     fn normalised(&self) -> Result<Map<String, Value>> {
-        let mut fields = match to_value(self)? {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
-        if self.passes == once() {
+        let mut fields = fields(self)?;
+        if self.passes == passes::once() {
             fields.shift_remove("passes");
         }
         Ok(fields)
@@ -233,12 +229,19 @@ impl Identified for ActivationFactoryActivationsSource {
         "sample_weights",
     ];
     const FREE: &'static [&'static str] = &["path", "device", "num_workers", "prefetch"];
+
+    /// Passes without end are null, as they were written before there was a word for them.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut fields = fields(self)?;
+        fields.insert("passes".into(), self.passes.into());
+        Ok(fields)
+    }
 }
 
-fn check_passes(passes: Option<u64>) -> Result<()> {
-    match passes {
-        Some(0) => Err(Error::input("must be at least 1, or null to read again and again").under("passes")),
-        _ => Ok(()),
+fn fields<C: Serialize>(config: &C) -> Result<Map<String, Value>> {
+    match to_value(config)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
     }
 }
 
@@ -271,7 +274,7 @@ struct AnySource {
     num_workers: Option<usize>,
     #[serde(default, deserialize_with = "given")]
     prefetch: Option<Option<usize>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "passes::given")]
     passes: Option<Option<u64>>,
     chunk_shuffle_seed: Option<u64>,
 }
@@ -337,7 +340,7 @@ impl AnySource {
             name: self.name,
             is_dataset_tokenized: self.is_dataset_tokenized.unwrap_or(false),
             prepend_bos: self.prepend_bos.unwrap_or_else(yes),
-            passes: self.passes.unwrap_or_else(once),
+            passes: self.passes.unwrap_or_else(passes::once),
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })
     }
@@ -356,7 +359,7 @@ impl AnySource {
             dtype: self.dtype,
             num_workers: self.num_workers.unwrap_or_else(four),
             prefetch: self.prefetch.unwrap_or_else(prefetch),
-            passes: self.passes.unwrap_or_else(once),
+            passes: self.passes.unwrap_or_else(passes::once),
             chunk_shuffle_seed: self.chunk_shuffle_seed,
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })

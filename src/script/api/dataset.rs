@@ -81,10 +81,7 @@ fn from_cell(cell: Cell) -> Dynamic {
 /// A record that a script made.
 pub(super) fn to_row(value: &Dynamic) -> Result<Row> {
     match value.read_lock::<Map>() {
-        Some(map) => map
-            .iter()
-            .map(|(name, value)| Ok((name.to_string(), to_cell(value).under(name.as_str())?)))
-            .collect(),
+        Some(map) => row_of(&map, DEEPEST),
         None => Err(Error::input(format!(
             "a record is a map of columns, not a {}",
             bridge::kind_of(value)
@@ -92,11 +89,40 @@ pub(super) fn to_row(value: &Dynamic) -> Result<Row> {
     }
 }
 
-/// A value of a record; numbers need not be finite there.
-fn to_cell(value: &Dynamic) -> Result<Cell> {
-    match value.as_float() {
-        Ok(number) => Ok(Cell::Float(number)),
-        Err(_) => bridge::to_value(value).map(Cell::from),
+/// The deepest that lists and maps are nested in a record, as in JSON.
+const DEEPEST: usize = 100;
+
+fn row_of(map: &Map, levels: usize) -> Result<Row> {
+    map.iter()
+        .map(|(name, value)| Ok((name.to_string(), to_cell(value, levels).under(name.as_str())?)))
+        .collect()
+}
+
+/// A value of a record; numbers need not be finite there, as they must be in settings.
+fn to_cell(value: &Dynamic, levels: usize) -> Result<Cell> {
+    let deeper = || {
+        levels.checked_sub(1).ok_or_else(|| {
+            Error::input(format!(
+                "a record is nested deeper than the {DEEPEST} levels that it may have"
+            ))
+        })
+    };
+    if let Ok(number) = value.as_float() {
+        return Ok(Cell::Float(number));
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        let levels = deeper()?;
+        let cell = |(index, item)| to_cell(item, levels).under(format!("[{index}]"));
+        return items
+            .iter()
+            .enumerate()
+            .map(cell)
+            .collect::<Result<_>>()
+            .map(Cell::List);
+    }
+    match value.read_lock::<Map>() {
+        Some(map) => row_of(&map, deeper()?).map(Cell::Map),
+        None => bridge::to_value(value).map(Cell::from),
     }
 }
 
