@@ -123,6 +123,7 @@ impl DatasetConfig {
         Manner {
             separator: separator(self.sep.as_deref()).unwrap_or_default(),
             field: self.field.clone(),
+            text_column: self.text_column.clone(),
             sample_by: self.sample_by,
         }
     }

@@ -123,6 +123,9 @@ fn open(input: &Input, selection: &Selection) -> Result<Rows> {
 
 fn broken(path: &Path, what: &str) -> Error {
     let what = what.lines().next().unwrap_or("unknown error");
+    if super::is_of_encoding(what) {
+        return super::not_utf8(path);
+    }
     Error::input(format!("`{}` is not a whole Arrow file: {what}", path.display()))
         .hint("the file may be cut short or damaged; fetch or write it again")
 }

@@ -1,4 +1,5 @@
-//! JSON files: one list of records, or an object in which some key holds it; the keys of a record are the columns.
+//! JSON files: one list of records, or an object in which some key holds it; the keys of a record are the columns. An
+//! object that has the column of the text is a record itself.
 //!
 //! A list is read record by record, so its length does not matter; a text in it is a record with the one column `text`. A
 //! file of one object a line is read as JSON lines, which many data sets have under this extension, and so are objects
@@ -11,7 +12,7 @@ use super::input::{self, Watched};
 use super::lines::{Line, Lines};
 use super::{Entry, Format, Input, Row, Rows, Selection, Wanted, json_value, jsonl, lines};
 use crate::error::{Error, Result};
-use crate::text::cell::Cell;
+use crate::text::cell::{self, Cell};
 
 pub(super) const FORMAT: Format = Format {
     name: "JSON",
@@ -79,7 +80,7 @@ impl Shape {
             // Whatever is broken shows when the records are read.
             Some(b'{')
                 if wrapped
-                    && !is_several(input).unwrap_or(false)
+                    && is_wrapper(input).unwrap_or(true)
                     && bytes.enter_list(None).unwrap_or(false) =>
             {
                 in_list(bytes)
@@ -101,12 +102,32 @@ impl Shape {
     }
 }
 
-/// Does another object follow the first?
-fn is_several(input: &Input) -> Result<bool> {
+/// Is the first object none of the records? It is one if another follows, or if it has the column of the text itself.
+fn is_wrapper(input: &Input) -> Result<bool> {
     let mut bytes = Bytes::open(input)?;
     bytes.after_blanks()?;
-    bytes.pass_over()?;
-    Ok(bytes.after_blanks()? == Some(b'{'))
+    bytes.take()?;
+    loop {
+        match bytes.after_blanks()? {
+            Some(b',') => drop(bytes.take()?),
+            Some(b'"') => {
+                let key = bytes.value()?;
+                if text_of(&key).is_some_and(|key| cell::begins(&input.manner.text_column, &key)) {
+                    return Ok(false);
+                }
+            }
+            Some(b':') => {
+                bytes.take()?;
+                bytes.after_blanks()?;
+                bytes.pass_over()?;
+            }
+            Some(b'}') => {
+                bytes.take()?;
+                return Ok(bytes.after_blanks()? != Some(b'{'));
+            }
+            _ => return Err(bytes.cut_short()),
+        }
+    }
 }
 
 /// Is the first line a whole value, or the first value broken wherever it ends?
@@ -238,7 +259,7 @@ impl Bytes {
                 Some(b':') => {
                     self.take()?;
                     let is_list = self.after_blanks()? == Some(b'[');
-                    if !is_list || !field.is_none_or(|field| is_text(&key, field)) {
+                    if !is_list || !field.is_none_or(|field| text_of(&key).as_deref() == Some(field)) {
                         self.pass_over()?;
                         continue;
                     }
@@ -331,8 +352,10 @@ impl Bytes {
     }
 }
 
-/// Is `quoted` the JSON string that reads `text`?
-fn is_text(quoted: &[u8], text: &str) -> bool {
-    let parsed = std::str::from_utf8(quoted).ok().map(json_value::parse);
-    parsed.is_some_and(|value| value.is_ok_and(|value| value.as_str() == Some(text)))
+/// The text that a JSON string stands for.
+fn text_of(quoted: &[u8]) -> Option<String> {
+    match json_value::parse(std::str::from_utf8(quoted).ok()?) {
+        Ok(Cell::Text(text)) => Some(text),
+        _ => None,
+    }
 }

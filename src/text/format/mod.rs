@@ -102,6 +102,8 @@ pub(super) struct Manner {
     pub separator: Option<u8>,
     /// The key of a JSON object under which the list of records is.
     pub field: Option<String>,
+    /// The column that a record of text has, or a path to it.
+    pub text_column: String,
     /// How plain text is cut.
     pub sample_by: SampleBy,
 }
@@ -194,6 +196,21 @@ fn sampled_keys(rows: Rows) -> Result<Vec<String>> {
 /// The number of records, by reading them.
 fn count_rows(mut rows: Rows) -> Result<u64> {
     rows.try_fold(0, |count, entry| entry.map(|_| count + 1))
+}
+
+/// Do Arrow's readers say in this way that a text is not UTF-8? They have no other.
+fn is_of_encoding(what: &str) -> bool {
+    let what = what.to_lowercase();
+    what.contains("utf-8") || what.contains("utf8")
+}
+
+/// A file of a format that promises UTF-8 holds a text that is none. Its readers give up a whole batch of records then.
+fn not_utf8(path: &Path) -> Error {
+    Error::input(format!(
+        "`{}` holds a text that is not valid UTF-8, which its format promises",
+        path.display()
+    ))
+    .hint("write it again from valid texts; what wrote it did not check them")
 }
 
 /// The name of a file in lower case, and without the `.gz` or `.zst` of a compressed one.

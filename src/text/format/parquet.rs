@@ -122,6 +122,9 @@ fn check_sizes(input: &Input, builder: &Builder, wanted: &Wanted) -> Result<()> 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
     let what = error.to_string();
     let what = what.lines().next().unwrap_or("unknown error");
+    if super::is_of_encoding(what) {
+        return super::not_utf8(path);
+    }
     Error::input(format!(
         "`{}` is not a whole Parquet file: {what}",
         path.display()

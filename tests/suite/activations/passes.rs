@@ -86,11 +86,10 @@ fn each_pass_gives_the_records_anew() {
         tokens(self::passes(json!(1), packed.clone())),
         tokens(self::passes(json!(2), packed)),
     );
-    assert!(
-        two.len() >= 2 * one.len() - 11,
-        "the second pass goes on within the window"
-    );
-    assert_eq!(two[..one.len() / 11 * 11], one[..one.len() / 11 * 11]);
+    // But for the last window of the first pass, which is not full there and goes on here.
+    let full = one.len() - 11;
+    assert_eq!(two[..full], one[..full]);
+    assert!(two.len() > one.len() + full);
 }
 
 #[test]

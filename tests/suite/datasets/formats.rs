@@ -190,6 +190,23 @@ fn broken_files_of_every_format_are_named() {
     assert!(saescript::text::Dataset::load(&config(&root.join("null.jsonl")), &context).is_err());
 }
 
+#[test]
+fn an_object_with_a_text_is_a_record_and_another_is_looked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.json");
+    for (text, wanted) in [
+        ("{\"text\": \"a\", \"turns\": [{\"text\": \"x\"}]}", "a"),
+        ("{\"turns\": [{\"text\": \"x\"}],\n \"text\": \"a\"}", "a"),
+        ("{\"about\": \"text\", \"turns\": [{\"text\": \"x\"}]}", "x"),
+        ("{\"about\": 1, \"turns\":\n [{\"text\": \"x\"}]}", "x"),
+    ] {
+        write(&path, text);
+        let dataset = load(&config(&path)).expect("loaded");
+        assert_eq!(texts(&dataset, 0).expect("texts"), [wanted], "{text}");
+        assert_eq!(dataset.len().expect("counted"), 1, "{text}");
+    }
+}
+
 /// The corpus beside the fixtures, in all forms it comes in.
 #[test]
 fn all_forms_of_a_corpus_hold_the_same_records() {

@@ -76,8 +76,7 @@ fn no_place_that_counts_depends_on_the_padding() {
 
 #[test]
 fn a_dictionary_is_evaluated_on_padded_texts() {
-    let cfg =
-        json!({"hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": own_width(), "expansion_factor": 2});
+    let cfg = json!({"hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": own_width(), "expansion_factor": 2, "norm_activation": "token-wise"});
     let cfg: SAEConfig = from_value(cfg).expect("a configuration");
     let sae = SparseAutoEncoder::from_config(cfg, &RunContext::default()).expect("a dictionary");
     let losses = |model: &LanguageModel, pad: i64| {
