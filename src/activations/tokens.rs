@@ -144,10 +144,10 @@ impl TokenReader {
                 }
             }
             let Ok(group) = self.groups.recv() else {
-                match self.begins_anew()? {
-                    true => continue,
-                    false => return Ok(None),
+                if self.begins_anew()? {
+                    continue;
                 }
+                return Ok(None);
             };
             let group = group.recv().map_err(|_| {
                 Error::run("a thread that reads or tokenises the data set ended unexpectedly")

@@ -112,9 +112,10 @@ impl LanguageModel {
         let losses = next_token_losses(&logits, tokens)?;
         let places = tokens.f_narrow(1, 1, losses.size()[1])?;
         let outside = outside(&places.f_to_device(losses.device())?, &logits)?;
-        match bool::try_from(outside.f_any()?)? {
-            true => Ok(losses.f_masked_select(&outside.f_logical_not()?)?.f_mean(None)?),
-            false => Ok(losses.f_mean(None)?),
+        if bool::try_from(outside.f_any()?)? {
+            Ok(losses.f_masked_select(&outside.f_logical_not()?)?.f_mean(None)?)
+        } else {
+            Ok(losses.f_mean(None)?)
         }
     }
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::cell::{self, Cell, Row, described};
 use super::dataset::Dataset;
 use super::format::{Entry, Wanted};
@@ -64,7 +66,7 @@ pub struct Record {
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 
 /// Bad records that were left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// How many.
     pub count: u64,
@@ -276,19 +278,19 @@ impl Dataset {
 
     /// Refuses a column that no column begins the path of.
     pub(super) fn check_column(&self, column: &str) -> Result<()> {
-        match self.columns().iter().any(|name| cell::begins(column, name)) {
-            true => Ok(()),
-            false => Err(self.unknown_column(column, self.columns())),
+        if self.columns().iter().any(|name| cell::begins(column, name)) {
+            return Ok(());
         }
+        Err(self.unknown_column(column, self.columns()))
     }
 
     pub(super) fn unknown_column(&self, column: &str, known: &[String]) -> Error {
         let error =
             Error::unknown("column", column, known).context(format!("in the data set `{}`", self.name()));
-        match column == self.text_column() {
-            true => error.hint("`text_column` names the column that holds the text"),
-            false => error,
+        if column == self.text_column() {
+            return error.hint("`text_column` names the column that holds the text");
         }
+        error
     }
 }
 

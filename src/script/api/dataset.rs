@@ -52,13 +52,13 @@ const MOST_STEPS: usize = 1000;
 
 /// A data set that was made from another.
 fn derived(dataset: Dataset) -> Result<DatasetHandle> {
-    match dataset.steps() <= MOST_STEPS {
-        true => Ok(DatasetHandle(dataset)),
-        false => Err(Error::input(format!(
+    if dataset.steps() > MOST_STEPS {
+        return Err(Error::input(format!(
             "a data set cannot be made from another in more than {MOST_STEPS} steps"
         ))
-        .hint("do in one `map` or `filter` what a loop does in many")),
+        .hint("do in one `map` or `filter` what a loop does in many"));
     }
+    Ok(DatasetHandle(dataset))
 }
 
 fn to_map(row: Row) -> Dynamic {
@@ -205,11 +205,11 @@ mod methods {
     pub fn record(dataset: &mut DatasetHandle, index: i64) -> RhaiResultOf<Dynamic> {
         let dataset = dataset.dataset();
         let missing = || Error::input(format!("there is no record {index}"));
-        let at = match index < 0 {
-            false => Ok(index as u64),
-            true => dataset
-                .len()
-                .and_then(|length| length.checked_sub(index.unsigned_abs()).ok_or_else(missing)),
+        let from_end = |length: u64| length.checked_sub(index.unsigned_abs()).ok_or_else(missing);
+        let at = if index < 0 {
+            dataset.len().and_then(from_end)
+        } else {
+            Ok(index as u64)
         };
         at.and_then(|at| dataset.record(at)?.ok_or_else(missing))
             .map(to_map)

@@ -135,9 +135,12 @@ impl Table {
             ))
             .hint("a cell with the separator or a line break in it stands in quotes: \"a, b\""));
         }
-        let cells = texts.into_iter().map(|text| match text.is_empty() {
-            true => Cell::Null,
-            false => Cell::Text(text),
+        let cells = texts.into_iter().map(|text| {
+            if text.is_empty() {
+                Cell::Null
+            } else {
+                Cell::Text(text)
+            }
         });
         let cells = cells.chain(std::iter::repeat(Cell::Null));
         let row: Row = self.columns.iter().cloned().zip(cells).collect();
@@ -160,13 +163,13 @@ impl Iterator for Table {
 
 /// The names of the columns as pandas makes them: `a`, `a.1` for a second `a`, `Unnamed: 2` where the third has none.
 fn numbered(names: Vec<String>) -> Vec<String> {
-    let names = names
-        .into_iter()
-        .enumerate()
-        .map(|(at, name)| match name.is_empty() {
-            true => format!("Unnamed: {at}"),
-            false => name,
-        });
+    let names = names.into_iter().enumerate().map(|(at, name)| {
+        if name.is_empty() {
+            format!("Unnamed: {at}")
+        } else {
+            name
+        }
+    });
     let names: Vec<String> = names.collect();
     let mut made: Vec<String> = Vec::with_capacity(names.len());
     for name in &names {

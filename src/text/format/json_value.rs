@@ -32,10 +32,10 @@ pub(super) fn parse(text: &str) -> Result<Cell, Broken> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.pass_blanks();
-    match reader.at == text.len() {
-        true => Ok(value),
-        false => Err(reader.broken("something follows the value")),
+    if reader.at < text.len() {
+        return Err(reader.broken("something follows the value"));
     }
+    Ok(value)
 }
 
 struct Reader<'a> {

@@ -34,10 +34,10 @@ impl Line {
         if line.is_ended {
             self.bytes.push(b'\n');
         }
-        match self.bytes.len() as u64 > input::longest_record() {
-            true => Err(input::too_long(&place(path, self.number))),
-            false => Ok(()),
+        if self.bytes.len() as u64 > input::longest_record() {
+            return Err(input::too_long(&place(path, self.number)));
         }
+        Ok(())
     }
 
     /// Its text.

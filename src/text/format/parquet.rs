@@ -72,16 +72,14 @@ fn leaves(schema: &SchemaDescriptor, columns: &[String]) -> Vec<usize> {
                 .collect()
         };
         let exact = numbers(&|leaf| cell::begins(&leaf.path().string(), column));
-        match exact.is_empty() {
-            // The path goes on within a list or a map, whose leaves have names of their own.
-            true => numbers(&|leaf| {
-                leaf.path()
-                    .parts()
-                    .first()
-                    .is_some_and(|root| cell::begins(column, root))
-            }),
-            false => exact,
+        if !exact.is_empty() {
+            return exact;
         }
+        // The path goes on within a list or a map, whose leaves have names of their own.
+        numbers(&|leaf| {
+            let root = leaf.path().parts().first();
+            root.is_some_and(|root| cell::begins(column, root))
+        })
     };
     columns.iter().flat_map(of_column).collect()
 }

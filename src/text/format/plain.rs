@@ -63,10 +63,10 @@ impl Records {
             whole.append(line, &self.path)?;
             if self.by == SampleBy::Paragraph && whole.bytes.ends_with(b"\n\n") {
                 whole.bytes.truncate(whole.bytes.len() - 2);
-                match whole.bytes.is_empty() {
-                    true => joined = None,
-                    false => return Ok(joined),
+                if !whole.bytes.is_empty() {
+                    return Ok(joined);
                 }
+                joined = None;
             }
         }
         Ok(joined)
