@@ -39,7 +39,7 @@ pub(super) struct OpenSource {
 
 /// The kinds of sources.
 pub(super) enum SourceReader {
-    Tokens(TokenReader),
+    Tokens(Box<TokenReader>),
     Cache(Box<CacheSource>),
 }
 

@@ -130,17 +130,20 @@ fn is_wrapper(input: &Input) -> Result<bool> {
     }
 }
 
-/// Is the first line a whole value, or the first value broken wherever it ends?
+/// Is the first line a whole value, or what begins there no object that the end of the file or another one follows?
 fn is_by_line(input: &Input) -> Result<bool> {
     let filled = Lines::open(input)?.find(|line| !line.as_ref().is_ok_and(Line::is_blank));
     let first = filled.transpose()?.map(|line| line.text(&input.path));
-    if first.is_none_or(|line| line.map_or(true, |line| json_value::parse(&line).is_ok())) {
+    let is_value = |text: &str| json_value::parse(text).is_ok();
+    if first.is_none_or(|line| line.is_ok_and(|line| is_value(&line))) {
         return Ok(true);
     }
     let mut bytes = Bytes::open(input)?;
     bytes.after_blanks()?;
+    // Whatever is wrong with it is told line by line.
     let value = bytes.value().ok().and_then(|value| String::from_utf8(value).ok());
-    Ok(value.is_none_or(|value| json_value::parse(&value).is_err()))
+    let is_object = value.is_some_and(|value| is_value(&value));
+    Ok(!is_object || !matches!(bytes.after_blanks()?, None | Some(b'{')))
 }
 
 /// Records one after the other.
@@ -259,7 +262,7 @@ impl Bytes {
                 Some(b':') => {
                     self.take()?;
                     let is_list = self.after_blanks()? == Some(b'[');
-                    if !is_list || !field.is_none_or(|field| text_of(&key).as_deref() == Some(field)) {
+                    if !is_list || field.is_some_and(|field| text_of(&key).as_deref() != Some(field)) {
                         self.pass_over()?;
                         continue;
                     }

@@ -143,6 +143,34 @@ fn a_column_that_is_null_all_through_one_file_is_skipped() {
 }
 
 #[test]
+fn a_broken_first_line_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, first) in [
+        ("comma.jsonl", &b"{\"text\": \"a\"},"[..]),
+        ("comma.json", b"{\"text\": \"a\"},"),
+        ("open.jsonl", b"{\"text\": {"),
+        ("quote.json", b"{\"text\": \"a"),
+        ("latin.jsonl", b"{\"text\": \"caf\xe9\"}"),
+    ] {
+        let path = folder.path().join(name);
+        write(
+            &path,
+            [first, &b"\n{\"text\": \"b\"}\n{\"text\": \"c\"}\n"[..]].concat(),
+        );
+        let dataset = load(&skipping(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(
+            used(&dataset, 0),
+            (vec![(1, "b".into()), (2, "c".into())], 1),
+            "{name}"
+        );
+        let error = load(&config(&path))
+            .and_then(|dataset| super::texts(&dataset, 0))
+            .expect_err(name);
+        assert!(error.to_string().contains("line 1"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_on_is_no_bad_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
