@@ -33,6 +33,8 @@ pub(super) struct LiveEngine {
     /// A refill that was interrupted and is to be taken up again.
     pending: Option<Refill>,
     ended: bool,
+    /// It was said how many records were skipped.
+    told_skipped: bool,
     done: Done,
     context: RunContext,
     given_up: StopFlag,
@@ -110,6 +112,7 @@ impl LiveEngine {
             model_name,
             pending: None,
             ended: false,
+            told_skipped: false,
             done: Done::default(),
             context,
             given_up,
@@ -129,6 +132,9 @@ impl LiveEngine {
             return Err(error);
         }
         self.ended = refill.last;
+        if self.ended {
+            self.tell_skipped()?;
+        }
         let rows = self.buffer.len();
         match self.rule.permute_at(rows) {
             Some(generator) => self.buffer.permute(generator),
@@ -165,6 +171,16 @@ impl LiveEngine {
         }
         self.done.reading += start.elapsed();
         Ok(())
+    }
+
+    /// Says how many bad records were left out, once, when there will be no more.
+    fn tell_skipped(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.told_skipped, true) {
+            return Ok(());
+        }
+        self.mixture
+            .skipped()
+            .try_for_each(|(name, skipped)| skipped.tell(name, &self.context.events))
     }
 
     fn check(&self, doing: &str) -> Result<()> {
@@ -224,6 +240,14 @@ fn check(context: &RunContext, given_up: &StopFlag, doing: &str) -> Result<()> {
     }
 }
 
+impl Drop for LiveEngine {
+    /// Nobody wants more, which is the end too.
+    fn drop(&mut self) {
+        // The work is over; an observer that fails now has nothing to end.
+        let _ = self.tell_skipped();
+    }
+}
+
 impl Engine for LiveEngine {
     fn next(&mut self) -> Result<Option<Batch>> {
         while !self.rule.has_batch(self.buffer.len()) && !self.ended {
@@ -273,6 +297,7 @@ impl Engine for LiveEngine {
     fn add_stats(&self, stats: &mut StreamStats) {
         stats.sequences = self.done.sequences;
         stats.tokens = self.done.tokens;
+        stats.bad_records = self.mixture.skipped().map(|(_, skipped)| skipped.count).sum();
         stats.reading = self.done.reading;
         stats.model = self.done.model;
         stats.gathering = self.done.gathering;

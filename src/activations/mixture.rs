@@ -9,6 +9,7 @@ use super::stream::Batch;
 use super::tokens::{TokenReader, TokenSequence};
 use crate::config::Value;
 use crate::error::Result;
+use crate::text::Skipped;
 
 /// What one draw gives.
 pub(super) enum Item {
@@ -38,7 +39,7 @@ pub(super) struct OpenSource {
 
 /// The kinds of sources.
 pub(super) enum SourceReader {
-    Tokens(TokenReader),
+    Tokens(Box<TokenReader>),
     Cache(Box<CacheSource>),
 }
 
@@ -68,6 +69,12 @@ pub(super) struct SourcePosition {
     pub next: u64,
     /// What is left of the record before.
     pub left: Leftover,
+    /// The number of the pass over a data set's records, from 0.
+    #[serde(default)]
+    pub pass: u64,
+    /// The data set's bad records that were left out.
+    #[serde(default)]
+    pub skipped: Skipped,
 }
 
 impl MixturePosition {
@@ -180,6 +187,14 @@ impl Mixture {
             "dataset_name": self.sources[source].name,
             "shard_idx": self.shard.0,
             "n_shards": self.shard.1,
+        })
+    }
+
+    /// The bad records that were left out so far, under the names of their sources.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = (&str, &Skipped)> {
+        self.sources.iter().filter_map(|source| match &source.origin {
+            SourceReader::Tokens(reader) => Some((source.name.as_str(), reader.skipped())),
+            SourceReader::Cache(_) => None,
         })
     }
 

@@ -21,6 +21,7 @@ mod live;
 mod mixture;
 mod model;
 mod packing;
+mod passes;
 mod rule;
 mod saved_rows;
 mod source;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::config::Config;
+use super::passes::{self, Passes};
+use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
@@ -19,12 +20,18 @@ pub struct ActivationFactoryDatasetSource {
     pub kind: DatasetTag,
     /// The name under which `process` gets the data set.
     pub name: String,
-    /// True: records hold lists of token ids under `tokens` instead of text.
+    /// True: records hold lists of token ids instead of text: under `tokens`, or else under `input_ids`, where an
+    /// `attention_mask` tells which of them are padding.
     #[serde(default)]
     pub is_dataset_tokenized: bool,
     /// Put the beginning-of-sequence token before each text.
     #[serde(default = "yes")]
     pub prepend_bos: bool,
+    /// How often the whole data set is read: a number, or `"unlimited"` for again and again. A data set that was shuffled
+    /// last is shuffled anew for each pass.
+    #[serde(default = "passes::once", with = "passes")]
+    #[schemars(with = "Passes")]
+    pub passes: Option<u64>,
     /// How often this source is drawn, relative to the others.
     #[serde(default = "one")]
     pub sample_weights: f64,
@@ -38,6 +45,7 @@ impl ActivationFactoryDatasetSource {
             name: name.into(),
             is_dataset_tokenized: false,
             prepend_bos: true,
+            passes: passes::once(),
             sample_weights: 1.0,
         }
     }
@@ -70,8 +78,9 @@ pub struct ActivationFactoryActivationsSource {
     /// refill of the factory's buffer takes are fetched ahead besides.
     #[serde(default = "prefetch")]
     pub prefetch: Option<usize>,
-    /// How often the whole cache is read; null: again and again.
-    #[serde(default = "once")]
+    /// How often the whole cache is read: a number, or `"unlimited"` for again and again.
+    #[serde(default = "passes::once", with = "passes")]
+    #[schemars(with = "Passes")]
     pub passes: Option<u64>,
     /// Seed by which the chunks are shuffled anew for each pass; null: in the order of their numbers.
     #[serde(default)]
@@ -91,10 +100,6 @@ fn one() -> f64 {
 
 fn four() -> usize {
     4
-}
-
-fn once() -> Option<u64> {
-    Some(1)
 }
 
 fn prefetch() -> Option<usize> {
@@ -168,7 +173,8 @@ impl Config for ActivationFactoryDatasetSource {
     const NAME: &'static str = "ActivationFactoryDatasetSource";
 
     fn validate(&self) -> Result<()> {
-        check_name_and_weight(&self.name, self.sample_weights)
+        check_name_and_weight(&self.name, self.sample_weights)?;
+        passes::check(self.passes)
     }
 }
 
@@ -183,9 +189,7 @@ impl Config for ActivationFactoryActivationsSource {
         if self.prefetch == Some(0) {
             return Err(Error::input("must be at least 1, or null to read nothing ahead").under("prefetch"));
         }
-        if self.passes == Some(0) {
-            return Err(Error::input("must be at least 1, or null to read again and again").under("passes"));
-        }
+        passes::check(self.passes)?;
         if self.dtype.is_some_and(|dtype| !dtype.is_floating_point()) {
             return Err(Error::input("activations are held in a floating-point dtype").under("dtype"));
         }
@@ -199,9 +203,19 @@ impl Identified for ActivationFactoryDatasetSource {
         "name",
         "is_dataset_tokenized",
         "prepend_bos",
+        "passes",
         "sample_weights",
     ];
     const FREE: &'static [&'static str] = &[];
+
+    /// One pass is not told: it was all there was before the setting.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut fields = fields(self)?;
+        if self.passes == passes::once() {
+            fields.shift_remove("passes");
+        }
+        Ok(fields)
+    }
 }
 
 /// Where the cache lies does not matter; what it holds is told by its index.
@@ -215,6 +229,20 @@ impl Identified for ActivationFactoryActivationsSource {
         "sample_weights",
     ];
     const FREE: &'static [&'static str] = &["path", "device", "num_workers", "prefetch"];
+
+    /// Passes without end are null, as they were written before there was a word for them.
+    fn normalised(&self) -> Result<Map<String, Value>> {
+        let mut fields = fields(self)?;
+        fields.insert("passes".into(), self.passes.into());
+        Ok(fields)
+    }
+}
+
+fn fields<C: Serialize>(config: &C) -> Result<Map<String, Value>> {
+    match to_value(config)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
 }
 
 fn check_name_and_weight(name: &str, weight: f64) -> Result<()> {
@@ -246,7 +274,7 @@ struct AnySource {
     num_workers: Option<usize>,
     #[serde(default, deserialize_with = "given")]
     prefetch: Option<Option<usize>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "passes::given")]
     passes: Option<Option<u64>>,
     chunk_shuffle_seed: Option<u64>,
 }
@@ -270,6 +298,7 @@ const DATASET_KEYS: &[&str] = &[
     "name",
     "is_dataset_tokenized",
     "prepend_bos",
+    "passes",
     "sample_weights",
 ];
 const ACTIVATIONS_KEYS: &[&str] = &[
@@ -303,7 +332,6 @@ impl AnySource {
             ("dtype", self.dtype.is_some()),
             ("num_workers", self.num_workers.is_some()),
             ("prefetch", self.prefetch.is_some()),
-            ("passes", self.passes.is_some()),
             ("chunk_shuffle_seed", self.chunk_shuffle_seed.is_some()),
         ];
         refuse(&foreign, DATASET_KEYS)?;
@@ -312,6 +340,7 @@ impl AnySource {
             name: self.name,
             is_dataset_tokenized: self.is_dataset_tokenized.unwrap_or(false),
             prepend_bos: self.prepend_bos.unwrap_or_else(yes),
+            passes: self.passes.unwrap_or_else(passes::once),
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })
     }
@@ -330,7 +359,7 @@ impl AnySource {
             dtype: self.dtype,
             num_workers: self.num_workers.unwrap_or_else(four),
             prefetch: self.prefetch.unwrap_or_else(prefetch),
-            passes: self.passes.unwrap_or_else(once),
+            passes: self.passes.unwrap_or_else(passes::once),
             chunk_shuffle_seed: self.chunk_shuffle_seed,
             sample_weights: self.sample_weights.unwrap_or_else(one),
         })

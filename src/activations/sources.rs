@@ -30,9 +30,9 @@ impl SourceOpener {
         let mut opened = Vec::new();
         for (index, (source, start)) in self.config.sources.iter().zip(&position.sources).enumerate() {
             let origin = match source {
-                ActivationFactorySource::Dataset(source) => {
-                    self.tokens(source, start).map(SourceReader::Tokens)
-                }
+                ActivationFactorySource::Dataset(source) => self
+                    .tokens(source, start)
+                    .map(|reader| SourceReader::Tokens(Box::new(reader))),
                 ActivationFactorySource::Activations(source) => {
                     CacheSource::start(&self.config, source, start.next, &self.context)
                         .map(|cache| SourceReader::Cache(Box::new(cache)))
@@ -67,6 +67,7 @@ impl SourceOpener {
                 false => RecordKind::Text,
             },
             prepend_bos: source.prepend_bos,
+            passes: source.passes,
             limit: match window {
                 Some(_) => usize::MAX,
                 None => self.config.context_size.unwrap_or(longest).min(longest),

@@ -19,6 +19,8 @@ pub struct StreamStats {
     pub sequences: u64,
     /// Tokens of these sequences, padding not counted.
     pub tokens: u64,
+    /// Bad records that were left out, those with them that were before the stream was continued.
+    pub bad_records: u64,
     /// Making batches: waiting for the threads that read and tokenise, or that read a cache.
     pub reading: Duration,
     /// Making batches: forward passes and writing their rows into the buffer.

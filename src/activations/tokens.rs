@@ -14,7 +14,7 @@ use super::mixture::SourcePosition;
 use super::model::Encoder;
 use super::packing::{Leftover, Packer};
 use crate::error::{Error, Fault, Result};
-use crate::text::{Content, Dataset, Record, RecordKind, Records};
+use crate::text::{Content, Dataset, Record, RecordKind, Records, Skipped};
 
 /// Records tokenised by one thread at a time.
 const GROUP: usize = 32;
@@ -38,6 +38,8 @@ pub(super) struct Tokenising {
     pub kind: RecordKind,
     /// Put BOS before each text.
     pub prepend_bos: bool,
+    /// How often the records are read; `None`: again and again.
+    pub passes: Option<u64>,
     /// Cut to so many ids.
     pub limit: usize,
     /// Join the texts and cut them into windows of so many ids.
@@ -46,18 +48,30 @@ pub(super) struct Tokenising {
     pub encoder: Arc<dyn Encoder>,
 }
 
-type Group = Result<Vec<TokenSequence>>;
+/// What a record gave.
+enum Given {
+    Sequence(TokenSequence),
+    /// A record of this number that is skipped, and what is wrong with it.
+    Bad(u64, String),
+}
+
+type Group = Result<Vec<Given>>;
 
 struct Task {
     records: Vec<Record>,
     reply: Sender<Group>,
 }
 
-/// The token sequences of a data set, in order.
+/// The token sequences of a data set, in order, as often as it is to be read.
 pub(super) struct TokenReader {
     groups: Receiver<Receiver<Group>>,
-    ready: VecDeque<TokenSequence>,
+    ready: VecDeque<Given>,
     next_record: u64,
+    /// The number of the pass over the records, from 0.
+    pass: u64,
+    /// This pass has given tokens that are text, so another one will.
+    gave_text: bool,
+    skipped: Skipped,
     packer: Option<Packer>,
     /// What it was started with.
     dataset: Dataset,
@@ -78,24 +92,13 @@ impl TokenReader {
         workers: usize,
         start: &SourcePosition,
     ) -> Result<Self> {
-        let records = dataset.records(how.kind, start.next)?;
-        let (task_sender, tasks) = bounded::<Task>(workers);
-        let (group_sender, groups) = bounded(workers * WAITING_GROUPS);
-        spawn("reader", move || read(records, &task_sender, &group_sender))?;
-        for _ in 0..workers {
-            let tasks = tasks.clone();
-            let how = how.clone();
-            spawn("tokeniser", move || {
-                for task in tasks {
-                    // A closed channel means that nobody wants the rest.
-                    let _ = task.reply.send(how.tokenise(task.records));
-                }
-            })?;
-        }
         Ok(TokenReader {
-            groups,
+            groups: read_ahead(&dataset.for_pass(start.pass), how, workers, start.next)?,
             ready: VecDeque::new(),
             next_record: start.next,
+            pass: start.pass,
+            gave_text: start.next > 0,
+            skipped: start.skipped.clone(),
             packer: how
                 .window
                 .map(|length| Packer::new(length, how.encoder.bos_id(), start.left.clone())),
@@ -125,8 +128,25 @@ impl TokenReader {
     }
 
     fn next_text(&mut self) -> Result<Option<TokenSequence>> {
-        while self.ready.is_empty() {
+        loop {
+            while let Some(given) = self.ready.pop_front() {
+                match given {
+                    Given::Sequence(sequence) => {
+                        self.next_record = sequence.record + 1;
+                        let bos = self.how.encoder.bos_id();
+                        self.gave_text |= sequence.ids.iter().any(|id| Some(*id) != bos);
+                        return Ok(Some(sequence));
+                    }
+                    Given::Bad(record, wrong) => {
+                        self.next_record = record + 1;
+                        self.skipped.add(&wrong);
+                    }
+                }
+            }
             let Ok(group) = self.groups.recv() else {
+                if self.begins_anew()? {
+                    continue;
+                }
                 return Ok(None);
             };
             let group = group.recv().map_err(|_| {
@@ -135,17 +155,29 @@ impl TokenReader {
             let group = group.inspect_err(|error| self.interrupted = error.fault() == Fault::Interrupted)?;
             self.ready.extend(group);
         }
-        let sequence = self.ready.pop_front();
-        if let Some(sequence) = &sequence {
-            self.next_record = sequence.record + 1;
+    }
+
+    /// Begins the next pass over the records, if there is to be one. A pass without any text is the last: so would be all
+    /// that follow.
+    fn begins_anew(&mut self) -> Result<bool> {
+        let is_last = self.how.passes.is_some_and(|passes| self.pass + 1 >= passes);
+        if is_last || !self.gave_text {
+            return Ok(false);
         }
-        Ok(sequence)
+        let dataset = self.dataset.for_pass(self.pass + 1);
+        self.groups = read_ahead(&dataset, &self.how, self.workers, 0)?;
+        self.pass += 1;
+        self.next_record = 0;
+        self.gave_text = false;
+        Ok(true)
     }
 
     /// Where to start again so that what was handed out is not read again.
     pub(super) fn position(&self) -> SourcePosition {
         SourcePosition {
             next: self.next_record,
+            pass: self.pass,
+            skipped: self.skipped.clone(),
             left: self
                 .packer
                 .as_ref()
@@ -153,10 +185,39 @@ impl TokenReader {
         }
     }
 
+    /// The bad records that were left out so far.
+    pub(super) fn skipped(&self) -> &Skipped {
+        &self.skipped
+    }
+
     /// Groups that are tokenised or under way, and the most there can be.
     pub(super) fn queue_fill(&self) -> (usize, usize) {
         (self.groups.len(), self.groups.capacity().unwrap_or(0))
     }
+}
+
+/// Starts threads that read the records from number `start` on, and `workers` that tokenise them.
+fn read_ahead(
+    dataset: &Dataset,
+    how: &Tokenising,
+    workers: usize,
+    start: u64,
+) -> Result<Receiver<Receiver<Group>>> {
+    let records = dataset.records(how.kind, start)?;
+    let (task_sender, tasks) = bounded::<Task>(workers);
+    let (group_sender, groups) = bounded(workers * WAITING_GROUPS);
+    spawn("reader", move || read(records, &task_sender, &group_sender))?;
+    for _ in 0..workers {
+        let tasks = tasks.clone();
+        let how = how.clone();
+        spawn("tokeniser", move || {
+            for task in tasks {
+                // A closed channel means that nobody wants the rest.
+                let _ = task.reply.send(how.tokenise(task.records));
+            }
+        })?;
+    }
+    Ok(groups)
 }
 
 fn spawn(role: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -203,10 +264,10 @@ fn read(mut records: Records, tasks: &Sender<Task>, groups: &Sender<Receiver<Gro
 
 impl Tokenising {
     fn tokenise(&self, records: Vec<Record>) -> Group {
-        records.into_iter().map(|record| self.sequence(record)).collect()
+        records.into_iter().map(|record| self.given(record)).collect()
     }
 
-    fn sequence(&self, record: Record) -> Result<TokenSequence> {
+    fn given(&self, record: Record) -> Result<Given> {
         let ids = match record.content {
             Content::Text(text) => {
                 self.encoder
@@ -223,10 +284,11 @@ impl Tokenising {
                 ids.truncate(self.limit);
                 ids
             }
+            Content::Bad(wrong) => return Ok(Given::Bad(record.origin.index, wrong)),
         };
-        Ok(TokenSequence {
+        Ok(Given::Sequence(TokenSequence {
             ids,
             record: record.origin.index,
-        })
+        }))
     }
 }

@@ -81,7 +81,7 @@ impl LanguageModel {
     ) -> Result<Tensor> {
         config.validate()?;
         let decoder = self.decoder()?;
-        self.check_tokens(prompt, config.max_new_tokens as i64)?;
+        self.check_tokens(&self.readable(prompt)?, config.max_new_tokens as i64)?;
         let ends = if config.stop_at_eos { self.ends() } else { &[] };
         let mut hooks = self.editing(edits)?;
         let mut cache = config.use_cache.then(KeyValueCache::default);
@@ -101,6 +101,7 @@ impl LanguageModel {
             let unseen = tokens
                 .f_narrow(1, seen, length - seen)?
                 .f_to_device(self.device())?;
+            let unseen = self.readable(&unseen)?;
             let logits = finished(decoder.logits(&unseen, &mut hooks, cache.as_mut()))?;
             let last = logits.f_narrow(1, -1, 1)?.f_squeeze_dim(1)?;
             let mut chosen = sampler.choose(&last)?;

@@ -231,10 +231,21 @@ impl LanguageModel {
         })
     }
 
-    /// Checks `tokens` and brings them to the model's device.
+    /// Checks `tokens` and brings them to the model's device, padding as of [`readable`](Self::readable).
     pub(super) fn accept(&self, tokens: &Tensor) -> Result<Tensor> {
-        self.check_tokens(tokens, 0)?;
+        let tokens = self.readable(tokens)?;
+        self.check_tokens(&tokens, 0)?;
         Ok(tokens.f_to_device(self.inner.device)?)
+    }
+
+    /// `tokens` with token 0 in the place of padding for which the embedding has no row: tokenizers are given a PAD token
+    /// long after the model was trained, and no place that counts attends to it.
+    pub(super) fn readable(&self, tokens: &Tensor) -> Result<Tensor> {
+        let pad = self.tokenizer().pad_token_id();
+        match pad.filter(|pad| self.cfg().is_ok_and(|config| *pad >= config.d_vocab)) {
+            Some(pad) => Ok(tokens.f_masked_fill(&tokens.f_eq(pad)?, 0)?),
+            None => Ok(tokens.shallow_clone()),
+        }
     }
 
     /// Refuses `tokens` that the model cannot read, or that leave no room in its context for `more`.
@@ -271,11 +282,15 @@ impl LanguageModel {
         let (low, high) = (i64::try_from(&low)?, i64::try_from(&high)?);
         if low < 0 || high >= config.d_vocab {
             let wrong = if low < 0 { low } else { high };
+            let text = self.tokenizer().token_strings(&[wrong]).ok();
+            let text = text.map_or(String::new(), |text| format!(" (`{}`)", text.concat()));
             return Err(Error::input(format!(
-                "token id {wrong} is outside the vocabulary of `{}`, which has {} entries",
+                "token id {wrong}{text} is outside the vocabulary of `{}`, which has {} entries",
                 self.inner.name, config.d_vocab
             ))
-            .hint("the tokens were made with another tokenizer"));
+            .hint(
+                "the tokens were made with another tokenizer, or it was given tokens for which the model has no embedding",
+            ));
         }
         Ok(())
     }

@@ -94,7 +94,8 @@ impl LanguageModel {
         self.run_with_hooks(tokens, Vec::new())
     }
 
-    /// Mean cross-entropy of the next token over all places but the last, in nats: a tensor without dimensions.
+    /// Mean cross-entropy of the next token over all places but the last, in nats: a tensor without dimensions. Padding
+    /// that the vocabulary does not have is no next token.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); sequences of a single token have nothing to predict.
@@ -107,8 +108,15 @@ impl LanguageModel {
     /// # Errors
     /// As [`run_with_hooks`](Self::run_with_hooks).
     pub fn loss_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
-        let losses = next_token_losses(&self.run_with_hooks(tokens, edits)?, tokens)?;
-        Ok(losses.f_mean(None)?)
+        let logits = self.run_with_hooks(tokens, edits)?;
+        let losses = next_token_losses(&logits, tokens)?;
+        let places = tokens.f_narrow(1, 1, losses.size()[1])?;
+        let outside = outside(&places.f_to_device(losses.device())?, &logits)?;
+        if bool::try_from(outside.f_any()?)? {
+            Ok(losses.f_masked_select(&outside.f_logical_not()?)?.f_mean(None)?)
+        } else {
+            Ok(losses.f_mean(None)?)
+        }
     }
 
     /// What the MLP of block `layer` makes of `x`, `[…, d_model]`, the way it is called by the block: with the
@@ -169,6 +177,9 @@ impl LanguageModel {
     }
 }
 
+/// What cross-entropies pass over, as PyTorch has it.
+const NO_TARGET: i64 = -100;
+
 /// A forward pass that was not to be stopped.
 pub(super) fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
     result.map_err(|halt| match halt {
@@ -177,8 +188,14 @@ pub(super) fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
     })
 }
 
+/// Which of `tokens` have no logit: padding, since other tokens of the kind are refused.
+fn outside(tokens: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    let width = logits.size().last().copied().unwrap_or_default();
+    Ok(tokens.f_ge(width)?)
+}
+
 /// Cross-entropy in nats of each token but the first, `[batch, seq − 1]`: of `tokens[:, 1:]` under
-/// `logits[:, :-1]`, computed in single precision at least.
+/// `logits[:, :-1]`, computed in single precision at least; 0 for padding that has no logit.
 ///
 /// # Errors
 /// Sequences of a single token have nothing to predict.
@@ -193,6 +210,8 @@ pub fn next_token_losses(logits: &Tensor, tokens: &Tensor) -> Result<Tensor> {
         .f_narrow(1, 1, places)?
         .f_flatten(0, 1)?
         .f_to_device(logits.device())?;
-    let losses = predictions.f_cross_entropy_loss(&targets, None::<Tensor>, Reduction::None, -100, 0.0)?;
+    let targets = targets.f_masked_fill(&outside(&targets, logits)?, NO_TARGET)?;
+    let losses =
+        predictions.f_cross_entropy_loss(&targets, None::<Tensor>, Reduction::None, NO_TARGET, 0.0)?;
     Ok(losses.f_view([batch, places])?)
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use tempfile::TempPath;
 
-use super::format::{self, Input, Rows, Selection};
+use super::format::{self, Input, Manner, Rows, Selection};
 use crate::error::Result;
 use crate::event::{Events, RunContext, StopFlag};
 use crate::hub::Repository;
@@ -18,6 +18,7 @@ pub(super) struct DataFile {
     shown: PathBuf,
     place: Place,
     rows: OnceLock<u64>,
+    manner: Manner,
     /// Reading ends when this is set.
     stop: StopFlag,
 }
@@ -39,8 +40,9 @@ enum Place {
 
 impl DataFile {
     /// A file on this machine.
-    pub(super) fn here(path: PathBuf, stop: &StopFlag) -> Self {
+    pub(super) fn here(path: PathBuf, manner: Manner, stop: &StopFlag) -> Self {
         DataFile {
+            manner,
             stop: stop.clone(),
             shown: path.clone(),
             place: Place::Here(path.into()),
@@ -51,6 +53,7 @@ impl DataFile {
     /// A file of our own, which is removed when nobody can read it any more.
     pub(super) fn temporary(path: TempPath, stop: &StopFlag) -> Self {
         DataFile {
+            manner: Manner::default(),
             stop: stop.clone(),
             shown: path.to_path_buf(),
             place: Place::Temporary(path),
@@ -59,8 +62,14 @@ impl DataFile {
     }
 
     /// A file of a repository.
-    pub(super) fn on_hub(repository: Arc<Repository>, name: String, context: &RunContext) -> Self {
+    pub(super) fn on_hub(
+        repository: Arc<Repository>,
+        name: String,
+        manner: Manner,
+        context: &RunContext,
+    ) -> Self {
         DataFile {
+            manner,
             stop: context.stop.clone(),
             shown: Path::new(repository.id()).join(&name),
             place: Place::OnHub {
@@ -154,6 +163,7 @@ impl DataFile {
     fn input(&self) -> Result<Input> {
         Ok(Input {
             path: self.path()?.to_path_buf(),
+            manner: self.manner.clone(),
             stop: self.stop.clone(),
         })
     }

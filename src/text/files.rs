@@ -56,12 +56,10 @@ pub(super) fn find(config: &DatasetConfig, split: &str, context: &RunContext) ->
             )));
         }
     }
-    one_format(
-        paths
-            .into_iter()
-            .map(|path| DataFile::here(path, &context.stop))
-            .collect(),
-    )
+    let files = paths
+        .into_iter()
+        .map(|path| DataFile::here(path, config.manner(), &context.stop));
+    one_format(files.collect(), config)
 }
 
 fn not_regular(path: &Path, kind: std::fs::FileType) -> Error {
@@ -152,11 +150,11 @@ fn on_hub(config: &DatasetConfig, split: &str, context: &RunContext) -> Result<V
     let repository = Arc::new(repository);
     let files = chosen
         .into_iter()
-        .map(|name| DataFile::on_hub(repository.clone(), name, context));
-    one_format(files.collect())
+        .map(|name| DataFile::on_hub(repository.clone(), name, config.manner(), context));
+    one_format(files.collect(), config)
 }
 
-fn one_format(files: Vec<DataFile>) -> Result<Vec<Arc<DataFile>>> {
+fn one_format(files: Vec<DataFile>, config: &DatasetConfig) -> Result<Vec<Arc<DataFile>>> {
     let mut first: Option<&'static format::Format> = None;
     for file in &files {
         let format = format::required(file.shown())?;
@@ -172,6 +170,26 @@ fn one_format(files: Vec<DataFile>) -> Result<Vec<Arc<DataFile>>> {
             }
             _ => first = Some(format),
         }
+        check_settings(config, format, file.shown())?;
     }
     Ok(files.into_iter().map(Arc::new).collect())
+}
+
+/// Refuses settings for other formats than that of the file at `path`.
+fn check_settings(config: &DatasetConfig, format: &format::Format, path: &Path) -> Result<()> {
+    match config
+        .manner_given()
+        .into_iter()
+        .find(|key| !format.settings.contains(key))
+    {
+        Some(key) => {
+            let (path, name) = (path.display(), format.name);
+            Err(
+                Error::input(format!("`{key}` does nothing for `{path}`, which is {name}"))
+                    .hint(format!("leave it out: it is for {}", format::with_setting(key)))
+                    .under(key),
+            )
+        }
+        None => Ok(()),
+    }
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::cell::{self, Row};
 use super::data_file::DataFile;
 use super::dataset::{Dataset, Source};
-use super::format::Row;
 use crate::config::Value;
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
@@ -15,7 +15,7 @@ use crate::identity;
 const LARGEST_IN_MEMORY: usize = 64 << 20;
 
 impl Dataset {
-    /// What decides its records and their order: `split` and `text_column` as settings have them, `files` (or
+    /// What decides its records and their order: `split`, `text_column` and others as settings have them, `files` (or
     /// `records`, of those that a script made) for what they hold, and `steps` for what was done with it since.
     ///
     /// # Errors
@@ -23,6 +23,9 @@ impl Dataset {
     pub fn fingerprint(&self) -> Result<Fingerprint> {
         let mut fingerprint = Fingerprint::default();
         fingerprint.set("text_column", self.text_column().into());
+        for (key, value) in self.reading() {
+            fingerprint.set(*key, value.clone());
+        }
         let (mut steps, mut split, mut at) = (Vec::new(), None, self.clone());
         loop {
             // What comes before is how the split was found.
@@ -79,7 +82,7 @@ fn of_files(files: &[Arc<DataFile>]) -> Result<String> {
 fn in_memory(rows: &[Row]) -> Option<String> {
     let mut text = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut text, row).ok()?;
+        cell::write_row(row, &mut text).ok()?;
         text.push(b'\n');
         if text.len() > LARGEST_IN_MEMORY {
             return None;

@@ -2,6 +2,7 @@
 
 mod added;
 mod card;
+mod cell;
 mod config;
 mod data_file;
 mod dataset;
@@ -11,7 +12,9 @@ mod find;
 mod fingerprint;
 mod format;
 mod layout;
+mod loading;
 mod order;
+mod records;
 mod rows;
 mod special;
 mod split;
@@ -20,9 +23,11 @@ mod trace;
 mod transform;
 mod windows;
 
-pub use config::{DataFiles, DatasetConfig};
-pub use dataset::{Content, Dataset, Origin, Record, RecordKind, Records, TOKEN_COLUMN};
-pub use format::Row;
+pub use cell::{Cell, Row};
+pub use config::{DataFiles, DatasetConfig, OnBadRecord};
+pub use dataset::Dataset;
+pub use format::SampleBy;
+pub use records::{Content, Origin, Record, RecordKind, Records, Skipped, TOKEN_COLUMN};
 pub use special::SpecialTokens;
 pub use tokenizer::Tokenizer;
 pub use trace::TracedToken;

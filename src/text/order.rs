@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::dataset::Dataset;
+use super::format::Wanted;
 use super::rows::PlacedRows;
 use crate::identity;
 use crate::tensor::Generator;
@@ -68,18 +69,18 @@ impl Order {
     }
 
     /// The chosen records of `of` from number `start` on, numbered anew.
-    pub(super) fn rows(&self, of: &Dataset, column: Option<String>, start: u64) -> PlacedRows {
+    pub(super) fn rows(&self, of: &Dataset, wanted: &Wanted, start: u64) -> PlacedRows {
         let rows: PlacedRows = match self {
-            Order::From(first) => of.rows(column, start.saturating_add(*first)),
+            Order::From(first) => of.rows(wanted, start.saturating_add(*first)),
             Order::First(count) => {
                 let left = usize::try_from(count.saturating_sub(start)).unwrap_or(usize::MAX);
                 match left {
                     0 => Box::new(std::iter::empty()),
-                    left => Box::new(of.rows(column, start).take(left)),
+                    left => Box::new(of.rows(wanted, start).take(left)),
                 }
             }
             Order::Every { step, first } => Box::new(Picked {
-                reader: Reader::new(of.clone(), column),
+                reader: Reader::new(of.clone(), wanted.clone()),
                 numbers: {
                     let (step, first) = (*step, *first);
                     Box::new((start..).map_while(move |number| number.checked_mul(step)?.checked_add(first)))
@@ -89,7 +90,7 @@ impl Order {
                 let (numbers, start) = (numbers.clone(), usize::try_from(start).unwrap_or(usize::MAX));
                 let numbers = (start..numbers.len()).map(move |at| numbers[at]);
                 Box::new(Picked {
-                    reader: Reader::new(of.clone(), column),
+                    reader: Reader::new(of.clone(), wanted.clone()),
                     numbers: Box::new(numbers),
                 })
             }
@@ -100,7 +101,7 @@ impl Order {
                     window,
                     number: start / window,
                     skip: (start % window) as usize,
-                    rows: of.rows(column, start / window * window),
+                    rows: of.rows(wanted, start / window * window),
                     ready: VecDeque::new(),
                     ended: false,
                 })
@@ -117,17 +118,17 @@ impl Order {
 /// Reads ascending numbers of a data set.
 struct Reader {
     of: Dataset,
-    column: Option<String>,
+    wanted: Wanted,
     rows: Option<PlacedRows>,
     /// The number of the row that `rows` gives next.
     at: u64,
 }
 
 impl Reader {
-    fn new(of: Dataset, column: Option<String>) -> Self {
+    fn new(of: Dataset, wanted: Wanted) -> Self {
         Reader {
             of,
-            column,
+            wanted,
             rows: None,
             at: 0,
         }
@@ -147,7 +148,7 @@ impl Iterator for Picked {
         let number = self.numbers.next()?;
         let reader = &mut self.reader;
         if reader.rows.is_none() || number - reader.at > READ_OVER {
-            reader.rows = Some(reader.of.rows(reader.column.clone(), number));
+            reader.rows = Some(reader.of.rows(&reader.wanted, number));
             reader.at = number;
         }
         loop {
@@ -208,6 +209,14 @@ impl MixedRows {
         self.ready
             .extend(window.into_iter().skip(std::mem::take(&mut self.skip)));
         self.ready.extend(broken);
+    }
+}
+
+/// The seed of a shuffle in pass number `pass` over the records, from 0.
+pub(super) fn seed_of_pass(seed: u64, pass: u64) -> u64 {
+    match pass {
+        0 => seed,
+        pass => mix(seed ^ mix(pass).rotate_left(32)),
     }
 }
 

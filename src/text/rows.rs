@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::data_file::DataFile;
-use super::dataset::Origin;
-use super::format::{Row, Rows, Selection};
+use super::format::{Entry, Rows, Selection, Wanted};
+use super::records::Origin;
 use crate::error::Result;
 
-/// Rows with where they came from, in order. Ends after the first error.
-pub(super) type PlacedRows = Box<dyn Iterator<Item = Result<(Origin, Row)>> + Send>;
+/// Rows, or what is wrong with them, and where they came from, in order. Ends after the first error of a file.
+pub(super) type PlacedRows = Box<dyn Iterator<Item = Result<(Origin, Entry)>> + Send>;
 
-/// The rows of `files` from number `start` on; only `column` of each where one is given.
-pub(super) fn read(files: Arc<[Arc<DataFile>]>, column: Option<String>, start: u64) -> PlacedRows {
+/// The rows of `files` from number `start` on; only the columns of each that are wanted.
+pub(super) fn read(files: Arc<[Arc<DataFile>]>, wanted: Wanted, start: u64) -> PlacedRows {
     Box::new(FileReader {
         files,
-        column,
+        wanted,
         skip: start,
         file: 0,
         row: 0,
@@ -26,7 +26,7 @@ pub(super) fn read(files: Arc<[Arc<DataFile>]>, column: Option<String>, start: u
 /// Walks through the files; those that lie wholly before the start are only counted.
 struct FileReader {
     files: Arc<[Arc<DataFile>]>,
-    column: Option<String>,
+    wanted: Wanted,
     skip: u64,
     file: usize,
     row: u64,
@@ -35,7 +35,7 @@ struct FileReader {
 }
 
 impl FileReader {
-    fn advance(&mut self) -> Result<Option<(Origin, Row)>> {
+    fn advance(&mut self) -> Result<Option<(Origin, Entry)>> {
         loop {
             let Some(file) = self.files.get(self.file).cloned() else {
                 return Ok(None);
@@ -47,7 +47,7 @@ impl FileReader {
                     continue;
                 }
                 let selection = Selection {
-                    column: self.column.clone(),
+                    wanted: self.wanted.clone(),
                     skip: self.skip,
                 };
                 self.open = Some(file.open(&selection)?);
@@ -74,7 +74,7 @@ impl FileReader {
 }
 
 impl Iterator for FileReader {
-    type Item = Result<(Origin, Row)>;
+    type Item = Result<(Origin, Entry)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.advance();

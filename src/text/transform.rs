@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
+use super::cell::{self, Row};
 use super::data_file::DataFile;
 use super::dataset::{Dataset, Source};
-use super::format::Row;
-use super::order::Order;
+use super::order::{self, Order};
+use super::records::Skipped;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 use crate::tensor::Generator;
@@ -64,16 +65,38 @@ impl Dataset {
         if buffer == 0 {
             return Err(Error::input("must be at least 1").under("buffer_size"));
         }
-        let base = match self.source() {
+        let order = Order::Mixed { seed, window: buffer };
+        Ok(self
+            .in_file_order_of(seed)
+            .chosen(&format!("shuffle({seed})"), order))
+    }
+
+    /// The same records with the files in an order that depends on `seed`.
+    fn in_file_order_of(&self, seed: u64) -> Dataset {
+        match self.source() {
             Source::Files(files) => {
                 let mut files: Vec<Arc<DataFile>> = files.to_vec();
                 Generator::new(seed).shuffle(&mut files);
                 self.with_source(Source::Files(files.into()))
             }
             _ => self.clone(),
-        };
-        let order = Order::Mixed { seed, window: buffer };
-        Ok(base.chosen(&format!("shuffle({seed})"), order))
+        }
+    }
+
+    /// The same records as they come in pass number `pass` over them, from 0: where `shuffle` was the last that was done,
+    /// each pass has an order of its own; records that were chosen from a shuffled data set stay those, in their order.
+    pub fn for_pass(&self, pass: u64) -> Dataset {
+        match self.source() {
+            Source::Chosen(of, Order::Mixed { seed, window }) if pass > 0 => {
+                let seed = order::seed_of_pass(*seed, pass);
+                let order = Order::Mixed {
+                    seed,
+                    window: *window,
+                };
+                self.with_source(Source::Chosen(of.in_file_order_of(seed), order))
+            }
+            _ => self.clone(),
+        }
     }
 
     /// The records with these numbers, in this order. Numbers that ascend are read from the files as they are needed;
@@ -100,9 +123,11 @@ impl Dataset {
             return Ok(ascending);
         }
         let mut rows: BTreeMap<u64, Row> = BTreeMap::new();
-        for (number, row) in sorted.iter().zip(ascending.maps(0)) {
+        for record in ascending.used(0) {
             context.check("selecting records")?;
-            rows.insert(*number, row?);
+            if let (at, Ok(row)) = record? {
+                rows.extend(sorted.get(at as usize).map(|number| (*number, row)));
+            }
         }
         let rows: Vec<Row> = numbers
             .iter()
@@ -145,7 +170,7 @@ impl Dataset {
             let mut made = row.clone();
             made.extend(change(row)?);
             columns.get_or_insert_with(|| made.keys().cloned().collect());
-            serde_json::to_writer(&mut writer, &made).map_err(|error| failed(error.into()))?;
+            cell::write_row(&made, &mut writer).map_err(failed)?;
             writer.write_all(b"\n").map_err(failed)
         })?;
         writer.flush().map_err(failed)?;
@@ -167,9 +192,17 @@ impl Dataset {
             total: None,
         })?;
         let mut done = Ok(());
-        for (number, row) in (0..).zip(self.maps(0)) {
-            done = row
-                .and_then(|row| work(number, row))
+        let mut skipped = Skipped::default();
+        for record in self.used(0) {
+            let number = record.as_ref().map_or(0, |(number, _)| *number);
+            done = record
+                .and_then(|(number, entry)| match entry {
+                    Ok(row) => work(number, row),
+                    Err(wrong) => {
+                        skipped.add(wrong.message());
+                        Ok(())
+                    }
+                })
                 .and_then(|()| context.check(doing));
             if done.is_err() {
                 break;
@@ -182,6 +215,7 @@ impl Dataset {
             }
         }
         context.events.emit(Event::TaskFinished)?;
-        done
+        done?;
+        skipped.tell(self.name(), &context.events)
     }
 }

@@ -299,7 +299,7 @@ impl<'a> Lane<'a> {
         if *outcome == FitOutcome::StreamEnded && !self.trainer.is_finished() {
             let total = self.trainer.total_steps().unwrap_or(0);
             self.events(context).warn(format!(
-                "the activation stream ended after {done} of {total} steps; give more data or fewer `total_training_tokens`"
+                "the activation stream ended after {done} of {total} steps; give more data, have it read several times by `passes` in the sources of the activations, or set fewer `total_training_tokens`"
             ))?;
             if let Some(metrics) = self.trainer.log_rest(self.sae)? {
                 self.log(done, metrics, context)?;

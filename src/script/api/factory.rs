@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
-use super::datasets::DatasetHandle;
+use super::dataset::DatasetHandle;
 use super::model::LanguageModelHandle;
 use super::stream::{ActivationStreamHandle, batch_map};
 use crate::activations::{ActivationFactory, ActivationFactoryConfig, Inputs};

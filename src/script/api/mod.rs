@@ -8,6 +8,7 @@ mod callbacks;
 mod collections;
 mod constants;
 mod convert;
+mod dataset;
 mod datasets;
 mod errors;
 mod factory;
@@ -52,7 +53,7 @@ def_package! {
         numbers::register(module);
         collections::register(module);
         tensor::register(module);
-        datasets::register(module);
+        dataset::register(module);
         model::register(module);
         factory::register(module);
         stream::register(module);

@@ -166,7 +166,7 @@ mod functions {
         ActivationStreamHandle::of_batches(&batches).raise()
     }
 
-    /// What the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `tokens_per_second` of making
+    /// What the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `bad_records` that were skipped; `tokens_per_second` of making
     /// them and `rows_per_second` of handing them out; where the time went, as `seconds` since the first batch was asked
     /// for, of which `seconds_waiting` for batches and `seconds_mapping` in closures, and, meanwhile on the stream's own
     /// thread, `seconds_reading`, `seconds_in_model`, `seconds_gathering`; and how full it is now: `buffered_rows`,
@@ -184,6 +184,7 @@ mod functions {
             ("rows", whole(stats.rows)),
             ("sequences", whole(stats.sequences)),
             ("tokens", whole(stats.tokens)),
+            ("bad_records", whole(stats.bad_records)),
             ("tokens_per_second", stats.tokens_per_second().into()),
             ("rows_per_second", stats.rows_per_second().into()),
             ("seconds", stats.elapsed.as_secs_f64().into()),

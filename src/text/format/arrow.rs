@@ -9,15 +9,16 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::input::Watched;
-use super::{Format, Input, Row, Rows, Selection, arrow_value};
+use super::{Entry, Format, Input, Rows, Selection, Wanted, arrow_value};
 use crate::error::{Error, Result};
 
 pub(super) const FORMAT: Format = Format {
     name: "Arrow",
     extensions: &["arrow"],
     compressible: false,
+    settings: &[],
     columns: |input| {
-        let schema = Batches::open(input, None)?.schema;
+        let schema = Batches::open(input, &Wanted::default())?.schema;
         Ok(schema.fields().iter().map(|field| field.name().clone()).collect())
     },
     count,
@@ -37,7 +38,7 @@ struct Batches {
 }
 
 impl Batches {
-    fn open(input: &Input, column: Option<&str>) -> Result<Self> {
+    fn open(input: &Input, wanted: &Wanted) -> Result<Self> {
         let path = &input.path;
         let mut file = input.file()?;
         let failed = |error: std::io::Error| Error::io("read", path, error);
@@ -57,12 +58,12 @@ impl Batches {
                 return Err(broken(path, "its end is missing"));
             }
         }
-        Self::read(input, is_stream, column)?.map_err(|error| broken(path, &error.to_string()))
+        Self::read(input, is_stream, wanted)?.map_err(|error| broken(path, &error.to_string()))
     }
 
-    fn read(input: &Input, is_stream: bool, column: Option<&str>) -> Result<Result<Self, ArrowError>> {
+    fn read(input: &Input, is_stream: bool, wanted: &Wanted) -> Result<Result<Self, ArrowError>> {
         let (first, second) = (input.file()?, input.file()?);
-        Ok(Self::of(first, second, is_stream, column))
+        Ok(Self::of(first, second, is_stream, wanted))
     }
 
     /// The batches in `second`, after a look at the schema in `first`, which is the same file.
@@ -70,17 +71,23 @@ impl Batches {
         first: Watched<File>,
         second: Watched<File>,
         is_stream: bool,
-        column: Option<&str>,
+        wanted: &Wanted,
     ) -> Result<Self, ArrowError> {
         let (first, second) = (BufReader::new(first), BufReader::new(second));
         let schema = match is_stream {
             true => StreamReader::try_new(first, None)?.schema(),
             false => FileReader::try_new(first, None)?.schema(),
         };
-        let only = column
-            .map(|name| schema.index_of(name))
-            .transpose()?
-            .map(|index| vec![index]);
+        let only = wanted.columns().map(|_| {
+            let mut only: Vec<usize> = (0..schema.fields().len())
+                .filter(|index| wanted.takes(schema.field(*index).name()))
+                .collect();
+            // A record that has none of the columns is one all the same.
+            if only.is_empty() {
+                only.extend(schema.fields().first().map(|_| 0));
+            }
+            only
+        });
         Ok(Batches {
             schema,
             batches: match is_stream {
@@ -93,7 +100,7 @@ impl Batches {
 
 fn count(input: &Input) -> Result<u64> {
     let mut rows = 0;
-    for batch in Batches::open(input, None)?.batches {
+    for batch in Batches::open(input, &Wanted::default())?.batches {
         input.check()?;
         rows += batch
             .map_err(|error| broken(&input.path, &error.to_string()))?
@@ -103,18 +110,22 @@ fn count(input: &Input) -> Result<u64> {
 }
 
 fn open(input: &Input, selection: &Selection) -> Result<Rows> {
-    let batches = Batches::open(input, selection.column.as_deref())?.batches;
+    let batches = Batches::open(input, &selection.wanted)?.batches;
     Ok(Box::new(ArrowRows {
         input: input.clone(),
         batches,
         batch: None,
         next: 0,
         skip: selection.skip,
+        wanted: selection.wanted.clone(),
     }))
 }
 
 fn broken(path: &Path, what: &str) -> Error {
     let what = what.lines().next().unwrap_or("unknown error");
+    if super::is_of_encoding(what) {
+        return super::not_utf8(path);
+    }
     Error::input(format!("`{}` is not a whole Arrow file: {what}", path.display()))
         .hint("the file may be cut short or damaged; fetch or write it again")
 }
@@ -125,19 +136,19 @@ struct ArrowRows {
     batch: Option<RecordBatch>,
     next: usize,
     skip: u64,
+    wanted: Wanted,
 }
 
 impl Iterator for ArrowRows {
-    type Item = Result<Row>;
+    type Item = Result<Entry>;
 
-    fn next(&mut self) -> Option<Result<Row>> {
+    fn next(&mut self) -> Option<Result<Entry>> {
         loop {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.next < batch.num_rows()) {
                 let row = arrow_value::row(batch, self.next);
                 self.next += 1;
-                return Some(
-                    row.map_err(|error| error.context(format!("in `{}`", self.input.path.display()))),
-                );
+                let row = row.map_err(|error| error.context(format!("in `{}`", self.input.path.display())));
+                return Some(row.map(|row| Ok(self.wanted.of(row))));
             }
             if let Err(error) = self.input.check() {
                 return Some(Err(error));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Row, Rows};
+use super::{Entry, Rows};
 use crate::error::Result;
 use crate::guard;
 
@@ -20,9 +20,9 @@ struct Guarded {
 }
 
 impl Iterator for Guarded {
-    type Item = Result<Row>;
+    type Item = Result<Entry>;
 
-    fn next(&mut self) -> Option<Result<Row>> {
+    fn next(&mut self) -> Option<Result<Entry>> {
         let rows = self.rows.as_mut()?;
         let row = guard::attempt(|| rows.next()).unwrap_or_else(|panic| {
             let what = format!("reading `{}`", self.path.display());

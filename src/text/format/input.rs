@@ -1,14 +1,15 @@
-//! Files as the formats read them: regular ones, unpacked on the way, until the work shall end.
+//! Files as the formats read them: regular ones, unpacked and without a byte-order mark, until the work shall end.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Manner;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 use crate::{files, memory};
@@ -23,10 +24,22 @@ const LONGEST_RECORD: u64 = 256 << 20;
 /// Part of the memory budget that one record may take at most: it is copied on its way.
 const SHARE: u64 = 8;
 
-/// A file to be read, and whether to stop.
+/// What UTF-8 files begin with that come from Windows. It is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What texts in other encodings begin with.
+const OTHER_MARKS: &[(&[u8], &str)] = &[
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\0\0\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+];
+
+/// A file to be read, how, and whether to stop.
 #[derive(Clone, Debug)]
 pub(in crate::text) struct Input {
     pub path: PathBuf,
+    pub manner: Manner,
     pub stop: StopFlag,
 }
 
@@ -92,22 +105,49 @@ impl Input {
         Ok(self.watched(file))
     }
 
-    /// The file's text, with `.gz` and `.zst` unpacked.
+    /// The file's text, with `.gz` and `.zst` unpacked, after the byte-order mark if there is one.
     ///
     /// # Errors
-    /// As of [`file`](Self::file).
+    /// As of [`file`](Self::file); a mark of another encoding than UTF-8.
     pub(super) fn text(&self) -> Result<Watched<Box<dyn Read + Send>>> {
         let file = self.file()?;
-        let text: Box<dyn Read + Send> = match self.path.extension().and_then(|extension| extension.to_str())
+        let mut text: Box<dyn Read + Send> =
+            match self.path.extension().and_then(|extension| extension.to_str()) {
+                Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+                Some("zst") => {
+                    let unpacked = zstd::Decoder::new(file);
+                    Box::new(unpacked.map_err(|error| broken(&format!("`{}`", self.path.display()), &error))?)
+                }
+                _ => Box::new(file),
+            };
+        let mut start = Vec::new();
+        let read = text.by_ref().take(4).read_to_end(&mut start);
+        // What is wrong with the file shows again when the format reads on.
+        if read.is_ok()
+            && let Some((_, encoding)) = OTHER_MARKS.iter().find(|(mark, _)| start.starts_with(mark))
         {
-            Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
-            Some("zst") => {
-                let unpacked = zstd::Decoder::new(file);
-                Box::new(unpacked.map_err(|error| broken(&format!("`{}`", self.path.display()), &error))?)
-            }
-            _ => Box::new(file),
-        };
-        Ok(self.watched(text))
+            return Err(Error::input(format!(
+                "`{}` is {encoding} text, but texts are read as UTF-8",
+                self.path.display()
+            ))
+            .hint(format!(
+                "convert it, e.g. with `iconv -f {} -t utf-8`",
+                encoding.to_lowercase()
+            )));
+        }
+        if start.starts_with(BYTE_ORDER_MARK) {
+            start.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(self.watched(Box::new(Cursor::new(start).chain(Failed(read.err())).chain(text))))
+    }
+
+    /// The file's text as of [`text`](Self::text), with `end` behind it.
+    ///
+    /// # Errors
+    /// As of [`text`](Self::text).
+    pub(super) fn text_then(&self, end: &'static str) -> Result<Watched<Box<dyn Read + Send>>> {
+        let text = self.text()?.chain(end.as_bytes());
+        Ok(self.watched(Box::new(text)))
     }
 
     /// # Errors
@@ -124,6 +164,18 @@ impl Input {
             inner,
             stop: self.stop.clone(),
             record: Record::default(),
+        }
+    }
+}
+
+/// Nothing, after the error of an earlier reading if there was one.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0.take() {
+            Some(error) => Err(error),
+            None => Ok(0),
         }
     }
 }

@@ -1,69 +1,170 @@
-//! JSON files: one list of records, or an object in which some key holds it; the keys of a record are the columns.
+//! JSON files: one list of records, or an object in which some key holds it; the keys of a record are the columns. An
+//! object that has the column of the text is a record itself.
 //!
-//! A list is read record by record, so its length does not matter. A file of one object a line is read as JSON lines,
-//! which many data sets have under this extension.
+//! A list is read record by record, so its length does not matter; a text in it is a record with the one column `text`. A
+//! file of one object a line is read as JSON lines, which many data sets have under this extension, and so are objects
+//! that have several lines each.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use super::input::{self, Watched};
-use super::{Format, Input, Row, Rows, Selection, jsonl, lines};
-use crate::config::Value;
+use super::lines::{Line, Lines};
+use super::{Entry, Format, Input, Row, Rows, Selection, Wanted, json_value, jsonl, lines};
 use crate::error::{Error, Result};
+use crate::text::cell::{self, Cell};
 
 pub(super) const FORMAT: Format = Format {
     name: "JSON",
     extensions: &["json"],
     compressible: true,
-    columns: |input| super::first_keys(open(input, &Selection::default())?),
-    count: |input| super::count_rows(open(input, &Selection::default())?),
-    open,
+    settings: &["field"],
+    columns: |input| super::sampled_keys(open(input, &Selection::default(), WRAPPED)?),
+    count: |input| count(input, WRAPPED),
+    open: |input, selection| open(input, selection, WRAPPED),
 };
 
-fn open(input: &Input, selection: &Selection) -> Result<Rows> {
-    let mut bytes = Bytes::open(input)?;
-    match bytes.after_blanks()? {
-        Some(b'[') => bytes.start_list()?,
-        Some(b'{') if is_lines(input)? || !bytes.enter_list_in_object()? => {
-            return jsonl::open(input, selection);
-        }
-        Some(b'{') => {}
-        _ => return Err(bytes.broken("expected a list of records, or an object that holds one")),
+/// One object that holds a list of records is that list.
+const WRAPPED: bool = true;
+
+/// The one column of texts that stand in a list as they are.
+const COLUMN: &str = "text";
+
+/// The records; with `wrapped`, an object around a list of them is passed over.
+pub(super) fn open(input: &Input, selection: &Selection, wrapped: bool) -> Result<Rows> {
+    match Shape::of(input, wrapped)? {
+        Shape::Lines => jsonl::lines(input, selection),
+        Shape::Values { bytes, in_list } => Ok(Box::new(Elements {
+            bytes,
+            in_list,
+            wanted: selection.wanted.clone(),
+            skip: selection.skip,
+            ended: false,
+        })),
     }
-    Ok(Box::new(Elements {
-        bytes,
-        column: selection.column.clone(),
-        skip: selection.skip,
-        ended: false,
-    }))
 }
 
-/// Does another object follow the first?
-fn is_lines(input: &Input) -> Result<bool> {
+/// The number of records, as [`open`] gives them.
+pub(super) fn count(input: &Input, wrapped: bool) -> Result<u64> {
+    match Shape::of(input, wrapped)? {
+        Shape::Lines => jsonl::count(input),
+        Shape::Values { .. } => super::count_rows(open(input, &Selection::default(), wrapped)?),
+    }
+}
+
+/// How the records stand in a file.
+enum Shape {
+    /// One a line.
+    Lines,
+    /// One after the other from here on, in a list or as they are.
+    Values { bytes: Bytes, in_list: bool },
+}
+
+impl Shape {
+    fn of(input: &Input, wrapped: bool) -> Result<Self> {
+        let mut bytes = Bytes::open(input)?;
+        let first = bytes.after_blanks()?;
+        let in_list = |bytes| Ok(Shape::Values { bytes, in_list: true });
+        if let Some(field) = &input.manner.field {
+            if first == Some(b'{') && bytes.enter_list(Some(field))? {
+                return in_list(bytes);
+            }
+            let path = input.path.display();
+            return Err(Error::input(format!("`{path}` has no key `{field}` with a list")).under("field"));
+        }
+        match first {
+            Some(b'[') => {
+                bytes.take()?;
+                in_list(bytes)
+            }
+            // Whatever is broken shows when the records are read.
+            Some(b'{')
+                if wrapped
+                    && is_wrapper(input).unwrap_or(true)
+                    && bytes.enter_list(None).unwrap_or(false) =>
+            {
+                in_list(bytes)
+            }
+            Some(b'{') if is_by_line(input)? => Ok(Shape::Lines),
+            Some(b'{') => {
+                let mut bytes = Bytes::open(input)?;
+                bytes.after_blanks()?;
+                Ok(Shape::Values {
+                    bytes,
+                    in_list: false,
+                })
+            }
+            Some(_) if wrapped => {
+                Err(bytes.broken("expected a list of records, or an object that holds one"))
+            }
+            _ => Ok(Shape::Lines),
+        }
+    }
+}
+
+/// Is the first object none of the records? It is one if another follows, or if it has the column of the text itself.
+fn is_wrapper(input: &Input) -> Result<bool> {
     let mut bytes = Bytes::open(input)?;
     bytes.after_blanks()?;
-    bytes.pass_over()?;
-    Ok(bytes.after_blanks()? == Some(b'{'))
+    bytes.take()?;
+    loop {
+        match bytes.after_blanks()? {
+            Some(b',') => drop(bytes.take()?),
+            Some(b'"') => {
+                let key = bytes.value()?;
+                if text_of(&key).is_some_and(|key| cell::begins(&input.manner.text_column, &key)) {
+                    return Ok(false);
+                }
+            }
+            Some(b':') => {
+                bytes.take()?;
+                bytes.after_blanks()?;
+                bytes.pass_over()?;
+            }
+            Some(b'}') => {
+                bytes.take()?;
+                return Ok(bytes.after_blanks()? != Some(b'{'));
+            }
+            _ => return Err(bytes.cut_short()),
+        }
+    }
 }
 
-/// The records of a list.
+/// Is the first line a whole value, or what begins there no object that the end of the file or another one follows?
+fn is_by_line(input: &Input) -> Result<bool> {
+    let filled = Lines::open(input)?.find(|line| !line.as_ref().is_ok_and(Line::is_blank));
+    let first = filled.transpose()?.map(|line| line.text(&input.path));
+    let is_value = |text: &str| json_value::parse(text).is_ok();
+    if first.is_none_or(|line| line.is_ok_and(|line| is_value(&line))) {
+        return Ok(true);
+    }
+    let mut bytes = Bytes::open(input)?;
+    bytes.after_blanks()?;
+    // Whatever is wrong with it is told line by line.
+    let value = bytes.value().ok().and_then(|value| String::from_utf8(value).ok());
+    let is_object = value.is_some_and(|value| is_value(&value));
+    Ok(!is_object || !matches!(bytes.after_blanks()?, None | Some(b'{')))
+}
+
+/// Records one after the other.
 struct Elements {
     bytes: Bytes,
-    column: Option<String>,
+    in_list: bool,
+    wanted: Wanted,
     skip: u64,
     ended: bool,
 }
 
 impl Iterator for Elements {
-    type Item = Result<Row>;
+    type Item = Result<Entry>;
 
-    fn next(&mut self) -> Option<Result<Row>> {
+    fn next(&mut self) -> Option<Result<Entry>> {
         while !self.ended {
-            let row = self.element().transpose();
-            self.ended = !matches!(row, Some(Ok(_)));
-            match row {
+            let entry = self.element().transpose();
+            self.ended = !matches!(entry, Some(Ok(_)));
+            match entry {
                 Some(Ok(_)) if self.skip > 0 => self.skip -= 1,
-                row => return row,
+                entry => return entry,
             }
         }
         None
@@ -71,24 +172,26 @@ impl Iterator for Elements {
 }
 
 impl Elements {
-    fn element(&mut self) -> Result<Option<Row>> {
-        let Some(text) = self.bytes.next_element()? else {
+    fn element(&mut self) -> Result<Option<Entry>> {
+        let Some((line, text)) = self.bytes.next_element(self.in_list)? else {
             return Ok(None);
         };
-        match serde_json::from_slice(&text) {
-            Ok(Value::Object(mut row)) => {
-                if let Some(column) = &self.column {
-                    row.retain(|name, _| name == column);
-                }
-                Ok(Some(row))
-            }
-            Ok(_) => Err(self.bytes.broken("expected an object, for each record is one")),
-            Err(error) => {
-                let what = error.to_string();
-                let what = what.split(" at line ").next().unwrap_or(&what);
-                Err(self.bytes.broken(&format!("broken JSON: {what}")))
-            }
+        let row = self.row(text).map_err(|what| {
+            let place = lines::place(&self.bytes.path, line);
+            Error::input(format!("{place}: {what}"))
+        });
+        Ok(Some(row.map(|row| self.wanted.of(row))))
+    }
+
+    fn row(&self, text: Vec<u8>) -> Result<Row, String> {
+        let text = String::from_utf8(text).map_err(|_| "the text is not valid UTF-8".to_string())?;
+        if self.in_list
+            && text.starts_with('"')
+            && let Ok(text @ Cell::Text(_)) = json_value::parse(&text)
+        {
+            return Ok(Row::from_iter([(COLUMN.to_string(), text)]));
         }
+        jsonl::record(&text).map_err(|wrong| wrong.what)
     }
 }
 
@@ -140,8 +243,7 @@ impl Bytes {
     /// The next byte that is not blank, left in place.
     fn after_blanks(&mut self) -> Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
-            // A byte-order mark counts as blank.
-            if !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf) {
+            if !byte.is_ascii_whitespace() {
                 return Ok(Some(byte));
             }
             self.take()?;
@@ -149,41 +251,41 @@ impl Bytes {
         Ok(None)
     }
 
-    fn start_list(&mut self) -> Result<()> {
-        self.take().map(drop)
-    }
-
-    /// Goes to the start of the first value in the object that is a list of objects; false if there is none.
-    fn enter_list_in_object(&mut self) -> Result<bool> {
+    /// Goes to the start of the list under the key `field`, or of the first list of objects; false if there is none.
+    fn enter_list(&mut self, field: Option<&str>) -> Result<bool> {
         self.take()?;
+        let mut key = Vec::new();
         loop {
             match self.after_blanks()? {
-                Some(b'"') => self.pass_over()?,
-                Some(b',' | b':') => {
-                    let separator = self.take()?;
-                    if separator == Some(b':') && self.after_blanks()? == Some(b'[') {
-                        self.take()?;
-                        if self.after_blanks()? == Some(b'{') {
-                            return Ok(true);
-                        }
-                        self.read_closed(1, |_| true)?;
-                    } else if separator == Some(b':') {
+                Some(b'"') => key = self.value()?,
+                Some(b',') => drop(self.take()?),
+                Some(b':') => {
+                    self.take()?;
+                    let is_list = self.after_blanks()? == Some(b'[');
+                    if !is_list || field.is_some_and(|field| text_of(&key).as_deref() != Some(field)) {
                         self.pass_over()?;
+                        continue;
                     }
+                    self.take()?;
+                    if field.is_some() || self.after_blanks()? == Some(b'{') {
+                        return Ok(true);
+                    }
+                    self.read_closed(1, |_| true)?;
                 }
                 _ => return Ok(false),
             }
         }
     }
 
-    /// The text of the next element of a list, or `None` at its end.
-    fn next_element(&mut self) -> Result<Option<Vec<u8>>> {
+    /// The next record's text and the line in which it begins, or `None` at the end.
+    fn next_element(&mut self, in_list: bool) -> Result<Option<(u64, Vec<u8>)>> {
         loop {
             match self.after_blanks()? {
-                Some(b',') => drop(self.take()?),
-                Some(b']') => return Ok(None),
-                Some(_) => return self.value().map(Some),
-                None => return Err(self.cut_short()),
+                Some(b',') if in_list => drop(self.take()?),
+                Some(b']') if in_list => return Ok(None),
+                Some(_) => return Ok(Some((self.line, self.value()?))),
+                None if in_list => return Err(self.cut_short()),
+                None => return Ok(None),
             }
         }
     }
@@ -250,5 +352,13 @@ impl Bytes {
             }
         }
         Err(self.cut_short())
+    }
+}
+
+/// The text that a JSON string stands for.
+fn text_of(quoted: &[u8]) -> Option<String> {
+    match json_value::parse(std::str::from_utf8(quoted).ok()?) {
+        Ok(Cell::Text(text)) => Some(text),
+        _ => None,
     }
 }

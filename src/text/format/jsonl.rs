@@ -1,79 +1,81 @@
 //! JSON lines: one object a line, its keys are the columns.
+//!
+//! A file that holds one list, or objects over several lines each, is read all the same: see the JSON format.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::lines::Lines;
-use super::{Format, Input, Row, Rows, Selection};
-use crate::config::Value;
+use super::lines::{Line, Lines, place};
+use super::{Entry, Format, Input, Row, Rows, Selection, json, json_value};
 use crate::error::{Error, Result};
+use crate::text::cell::{Cell, described};
 
 pub(super) const FORMAT: Format = Format {
     name: "JSON lines",
     extensions: &["jsonl", "ndjson"],
     compressible: true,
-    columns: |input| super::first_keys(open(input, &Selection::default())?),
-    count: |input| Lines::open(input)?.count_filled(),
-    open,
+    settings: &["field"],
+    columns: |input| super::sampled_keys(json::open(input, &Selection::default(), WRAPPED)?),
+    count: |input| json::count(input, WRAPPED),
+    open: |input, selection| json::open(input, selection, WRAPPED),
 };
 
-pub(super) fn open(input: &Input, selection: &Selection) -> Result<Rows> {
-    Ok(Box::new(JsonLines {
-        lines: Lines::open(input)?,
-        path: input.path.clone(),
-        column: selection.column.clone(),
-        skip: selection.skip,
-    }))
+/// An object on the only line is a record, whatever it holds.
+const WRAPPED: bool = false;
+
+/// The objects, one a line; blank lines are none.
+pub(super) fn lines(input: &Input, selection: &Selection) -> Result<Rows> {
+    let (path, wanted) = (input.path.clone(), selection.wanted.clone());
+    let filled = Lines::open(input)?.filter(|line| !line.as_ref().is_ok_and(Line::is_blank));
+    let filled = filled.skip(selection.skip as usize);
+    Ok(Box::new(filled.map(move |line| {
+        Ok(object(line?, &path).map(|row| wanted.of(row)))
+    })))
 }
 
-struct JsonLines {
-    lines: Lines,
-    path: PathBuf,
-    column: Option<String>,
-    skip: u64,
+/// Counts the lines that are not blank.
+pub(super) fn count(input: &Input) -> Result<u64> {
+    let mut lines = Lines::open(input)?;
+    lines.try_fold(0, |count, line| Ok(count + u64::from(!line?.is_blank())))
 }
 
-impl Iterator for JsonLines {
-    type Item = Result<Row>;
-
-    fn next(&mut self) -> Option<Result<Row>> {
-        loop {
-            let line = match self.lines.next()? {
-                Ok(line) => line,
-                Err(error) => return Some(Err(error)),
-            };
-            if line.trim().is_empty() {
-                continue;
-            }
-            if self.skip > 0 {
-                self.skip -= 1;
-                continue;
-            }
-            return Some(self.parse(&line));
+/// The object in a line.
+fn object(line: Line, path: &Path) -> Entry {
+    let number = line.number;
+    let text = line.text(path)?;
+    record(&text).map_err(|wrong| {
+        let place = place(path, number);
+        match wrong.at {
+            Some(at) => Error::input(format!(
+                "{place}, column {}: {}",
+                text[..at].chars().count() + 1,
+                wrong.what
+            )),
+            None => Error::input(format!("{place}: {}", wrong.what)),
         }
-    }
+    })
 }
 
-impl JsonLines {
-    fn parse(&self, line: &str) -> Result<Row> {
-        let place = || format!("`{}`, line {}", self.path.display(), self.lines.number());
-        let mut row = match serde_json::from_str(line) {
-            Ok(Value::Object(row)) => row,
-            Ok(_) => {
-                return Err(
-                    Error::input(format!("{}: expected a JSON object, one a line", place()))
-                        .hint("a file that holds one JSON list is read under the extension .json"),
-                );
-            }
-            Err(error) => {
-                let what = error.to_string();
-                let what = what.split(" at line ").next().unwrap_or(&what);
-                let what = format!("{}, column {}: broken JSON: {what}", place(), error.column());
-                return Err(Error::input(what));
-            }
-        };
-        if let Some(column) = &self.column {
-            row.retain(|name, _| name == column);
-        }
-        Ok(row)
+/// Why a text is no record.
+pub(super) struct Wrong {
+    pub what: String,
+    /// The byte at which it shows, if there is one.
+    pub at: Option<usize>,
+}
+
+/// The record that a JSON object is.
+pub(super) fn record(text: &str) -> Result<Row, Wrong> {
+    match json_value::parse(text) {
+        Ok(Cell::Map(row)) => Ok(row),
+        Ok(other) => Err(Wrong {
+            what: format!(
+                "expected a JSON object, for each record is one, but this {}",
+                described(Some(&other))
+            ),
+            at: None,
+        }),
+        Err(broken) => Err(Wrong {
+            what: format!("broken JSON: {}", broken.what),
+            at: Some(broken.at),
+        }),
     }
 }

@@ -1,7 +1,9 @@
-//! Plain text: each line that is not blank is a record with the one column `text`, as the Hugging Face loader reads it.
+//! Plain text: records with the one column `text`, cut as the Hugging Face loader cuts them.
 
-use super::lines::Lines;
-use super::{Format, Input, Row, Rows, Selection};
+use std::path::PathBuf;
+
+use super::lines::{Line, Lines};
+use super::{Entry, Format, Input, Row, Rows, SampleBy, Selection};
 use crate::error::Result;
 
 const COLUMN: &str = "text";
@@ -10,15 +12,76 @@ pub(super) const FORMAT: Format = Format {
     name: "plain text",
     extensions: &["txt", "text", "md"],
     compressible: true,
+    settings: &["sample_by"],
     columns: |_| Ok(vec![COLUMN.into()]),
-    count: |input| Lines::open(input)?.count_filled(),
+    count,
     open,
 };
 
 fn open(input: &Input, selection: &Selection) -> Result<Rows> {
-    let rows = Lines::open(input)?
-        .filter(|line| !matches!(line, Ok(text) if text.trim().is_empty()))
-        .skip(selection.skip as usize)
-        .map(|line| line.map(|text| Row::from_iter([(COLUMN.to_string(), text.into())])));
-    Ok(Box::new(rows))
+    let records = Records {
+        lines: Lines::open(input)?,
+        path: input.path.clone(),
+        by: input.manner.sample_by,
+        ended: false,
+    };
+    Ok(Box::new(records.skip(selection.skip as usize)))
+}
+
+fn count(input: &Input) -> Result<u64> {
+    match input.manner.sample_by {
+        SampleBy::Line => Lines::open(input)?.try_fold(0, |count, line| line.map(|_| count + 1)),
+        SampleBy::Paragraph | SampleBy::Document => super::count_rows(open(input, &Selection::default())?),
+    }
+}
+
+struct Records {
+    lines: Lines,
+    path: PathBuf,
+    by: SampleBy,
+    ended: bool,
+}
+
+impl Records {
+    fn read(&mut self) -> Result<Option<Entry>> {
+        let text = match self.by {
+            SampleBy::Line => self.lines.next().transpose()?,
+            SampleBy::Paragraph | SampleBy::Document => self.joined()?,
+        };
+        Ok(text.map(|text| {
+            let text = text.text(&self.path)?;
+            Ok(Row::from_iter([(COLUMN.to_string(), text.into())]))
+        }))
+    }
+
+    /// The next lines as one: those before a blank line, or all there are. As in Python's `text.split("\n\n")`, a third
+    /// line end belongs to the paragraph that follows.
+    fn joined(&mut self) -> Result<Option<Line>> {
+        let mut joined: Option<Line> = None;
+        while let Some(line) = self.lines.next().transpose()? {
+            let whole = joined.get_or_insert_with(|| Line::begun(line.number));
+            whole.append(line, &self.path)?;
+            if self.by == SampleBy::Paragraph && whole.bytes.ends_with(b"\n\n") {
+                whole.bytes.truncate(whole.bytes.len() - 2);
+                if !whole.bytes.is_empty() {
+                    return Ok(joined);
+                }
+                joined = None;
+            }
+        }
+        Ok(joined)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        if self.ended {
+            return None;
+        }
+        let entry = self.read().transpose();
+        self.ended = !matches!(entry, Some(Ok(_)));
+        entry
+    }
 }

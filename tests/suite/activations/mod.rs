@@ -4,6 +4,7 @@ mod ahead;
 mod cached;
 pub mod files;
 mod parity;
+mod passes;
 mod refusals;
 mod remote;
 mod stream;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use saescript::event::RunContext;
-use saescript::text::{DatasetConfig, Row};
+use saescript::text::{Cell, DatasetConfig, Row};
 
 use super::{config, load, texts, write};
 
@@ -69,7 +69,7 @@ fn every_format_gives_the_same_records() {
         assert_eq!(texts(&dataset, 0).expect("texts"), wanted, "{name}");
         assert_eq!(texts(&dataset, 2).expect("texts"), wanted[2..], "{name}");
         let rows: Vec<Row> = dataset.maps(0).map(|row| row.expect("a row")).collect();
-        assert_eq!(rows[1]["n"], "2", "{name}");
+        assert_eq!(rows[1]["n"], Cell::from("2"), "{name}");
     }
 }
 
@@ -92,9 +92,9 @@ fn a_folder_of_save_to_disk_is_read() {
     );
     assert_eq!(texts(&train, 3).expect("texts"), ["text 3", "text 4"]);
     let row = train.maps(4).next().expect("a row").expect("readable");
-    assert_eq!(row["tokens"], serde_json::json!([4, 5]));
-    assert_eq!((&row["id"], &row["label"]), (&4.into(), &0.into()));
-    assert!(row["when"].is_i64(), "{row:?}");
+    assert_eq!(row["tokens"], Cell::from(serde_json::json!([4, 5])));
+    assert_eq!((&row["id"], &row["label"]), (&4i64.into(), &0i64.into()));
+    assert_eq!(row["when"], Cell::from("2026-01-05T00:00:00"));
     let test = load(&on_disk("test")).expect("test");
     assert_eq!(texts(&test, 0).expect("texts"), ["other"]);
     let error = load(&on_disk("validation")).expect_err("no such split");
@@ -150,7 +150,7 @@ fn broken_files_of_every_format_are_named() {
             b"[{\"text\": \"a\"}, {\"text\" 5}]",
             &["line 1", "broken JSON"],
         ),
-        ("numbers.json", b"[1, 2]", &["expected an object"]),
+        ("numbers.json", b"[1, 2]", &["expected a JSON object"]),
         ("word.json", b"word", &["expected a list of records"]),
         ("bare.json", b"{\"a\": 1}", &["unknown column `text`"]),
         (
@@ -188,6 +188,23 @@ fn broken_files_of_every_format_are_named() {
     let context = RunContext::default();
     context.stop.set();
     assert!(saescript::text::Dataset::load(&config(&root.join("null.jsonl")), &context).is_err());
+}
+
+#[test]
+fn an_object_with_a_text_is_a_record_and_another_is_looked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.json");
+    for (text, wanted) in [
+        ("{\"text\": \"a\", \"turns\": [{\"text\": \"x\"}]}", "a"),
+        ("{\"turns\": [{\"text\": \"x\"}],\n \"text\": \"a\"}", "a"),
+        ("{\"about\": \"text\", \"turns\": [{\"text\": \"x\"}]}", "x"),
+        ("{\"about\": 1, \"turns\":\n [{\"text\": \"x\"}]}", "x"),
+    ] {
+        write(&path, text);
+        let dataset = load(&config(&path)).expect("loaded");
+        assert_eq!(texts(&dataset, 0).expect("texts"), [wanted], "{text}");
+        assert_eq!(dataset.len().expect("counted"), 1, "{text}");
+    }
 }
 
 /// The corpus beside the fixtures, in all forms it comes in.

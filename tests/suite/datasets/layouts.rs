@@ -50,8 +50,8 @@ fn the_data_folder_of_a_hub_layout_comes_first() {
         "{\"text\": \"other\"}\n",
     );
     let dataset = load(&config(folder.path())).expect("loaded");
-    assert_eq!(texts(&dataset, 0).expect("texts"), ["one", "two", "three"]);
-    assert_eq!(dataset.len().expect("counted"), 3);
+    assert_eq!(texts(&dataset, 0).expect("texts"), ["one", "two", "", "three"]);
+    assert_eq!(dataset.len().expect("counted"), 4);
     let sub = load(&config(&folder.path().join("jsonl"))).expect("loaded");
     assert_eq!(texts(&sub, 0).expect("texts"), ["other"]);
 }

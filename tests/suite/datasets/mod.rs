@@ -1,6 +1,9 @@
 //! Data sets: where their files are found, formats, orders, and what is said about broken ones.
 
+mod bad_records;
+mod columns;
 mod formats;
+mod huggingface;
 mod layouts;
 mod orders;
 mod scripts;

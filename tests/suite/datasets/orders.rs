@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use saescript::config::Value;
 use saescript::event::RunContext;
 use saescript::text::{Content, Dataset, RecordKind};
 
@@ -126,7 +127,7 @@ fn mapped_records_are_kept_as_long_as_they_are_used() {
         let text = row["text"].as_str().expect("a text");
         let tokens: Vec<u64> = vec![text.len() as u64, text.parse().expect("a number")];
         Ok([
-            ("tokens".to_string(), tokens.into()),
+            ("tokens".to_string(), Value::from(tokens).into()),
             ("text".to_string(), format!("<{text}>").into()),
         ]
         .into_iter()

@@ -92,3 +92,48 @@ fn errors_stand_where_they_were_made() {
         );
     }
 }
+
+#[test]
+fn cells_are_alike_whatever_they_were_written_in() {
+    let ran = run(r#"
+        records();
+        fn records() {
+            let list = datasets::from_list([#{ text: "a", x: [1.0 / 0.0, #{ y: 0.0 / 0.0 }], n: () }, #{ text: "b" }]);
+            print(list[0].x); print(list[1].n == ());
+            let mapped = list.map(|r| #{ z: -1.0 / 0.0 });
+            print(`${mapped[0].x} ${mapped[1].z}`);
+        }
+        let bad = datasets::load_dataset("records.jsonl", #{ text_column: "n", on_bad_record: "skip" });
+        print(bad.bad_records().count); print(bad.bad_records().first);
+        for record in bad { print("never"); }
+        print(datasets::load_dataset("records.jsonl").bad_records());
+        try { bad[1] } catch (error) { print(error) }
+    "#)
+    .ended_with(0);
+    let wanted = "[inf, #{\"y\": NaN}]\ntrue\n[inf, #{\"y\": NaN}] -inf\n3\n`records.jsonl`, record 1: the column `n` \
+                  should hold a text, but holds the number 1\n#{\"count\": 0, \"first\": ()}\n`records.jsonl`, record 2: the \
+                  column `n` should hold a text, but holds the number 2\n";
+    assert_eq!(ran.out, wanted);
+}
+
+#[test]
+fn a_stream_counts_what_it_skips_and_reads_again() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-pythia");
+    let text = format!(
+        r#"
+        let model = LanguageModel(LanguageModelConfig(#{{ model_from_pretrained_path: "{model}" }}));
+        let data = datasets::load_dataset("records.jsonl", #{{ on_bad_record: "skip" }})
+            .map(|r| #{{ text: if r.n == 2 {{ () }} else {{ r.text }} }});
+        let stream = ActivationFactory(ActivationFactoryConfig(#{{
+            sources: [ActivationFactoryDatasetSource(#{{ name: "texts", passes: 3 }})],
+            target: ActivationFactoryTarget::TOKENS, hook_points: [], batch_size: 1, context_size: 4
+        }})).process(#{{ model: model, datasets: #{{ texts: data }} }});
+        let batches = 0;
+        for batch in stream {{ batches += 1; }}
+        print(`${{batches}} ${{stream.stats().bad_records}}`);
+        "#
+    );
+    let ran = run(&text).ended_with(0);
+    assert_eq!(ran.out, "6 3\n");
+    assert!(ran.err.contains("3 bad records were skipped"), "{}", ran.err);
+}

@@ -9,7 +9,7 @@ use saescript::config::{Map, Value};
 use saescript::event::RunContext;
 use saescript::tensor::Device;
 use saescript::tensor::safetensors::{Beginning, beginning, read};
-use saescript::text::{Dataset, DatasetConfig, Row};
+use saescript::text::{Cell, Dataset, DatasetConfig, Row};
 use safetensors::SafeTensors;
 
 use super::{Target, Verdict, ensure, magnitude};
@@ -46,6 +46,25 @@ fn ours(name: &str, input: &[u8]) -> Given {
     (rows, None)
 }
 
+/// A record as JSON has it; a column that another record has, and it has not, is null.
+fn row(record: Value) -> Option<Row> {
+    match Cell::from(record) {
+        Cell::Map(row) => Some(row),
+        _ => None,
+    }
+}
+
+/// Are these the same rows, but for columns that are null?
+fn same(rows: &[Row], expected: &[Row]) -> bool {
+    let filled = |rows: &[Row]| -> Vec<Row> {
+        let mut rows = rows.to_vec();
+        rows.iter_mut()
+            .for_each(|row| row.retain(|_, cell| *cell != Cell::Null));
+        rows
+    };
+    filled(rows) == filled(expected)
+}
+
 /// What is said of `given`; where all of `expected` is known, it has to be that.
 fn compared(given: Given, expected: Option<Vec<Row>>) -> Verdict {
     let (rows, error) = given;
@@ -53,7 +72,9 @@ fn compared(given: Given, expected: Option<Vec<Row>>) -> Verdict {
         if let Some(error) = error {
             return Err(format!("what is whole is refused: {error}"));
         }
-        ensure(rows == expected, || format!("{rows:?} instead of {expected:?}"))?;
+        ensure(same(&rows, &expected), || {
+            format!("{rows:?} instead of {expected:?}")
+        })?;
     }
     Ok(error.unwrap_or_else(|| format!("ok, {} rows", magnitude(rows.len()))))
 }
@@ -100,9 +121,10 @@ fn json(input: &[u8]) -> Verdict {
         let text = Value::Object(map).to_string();
         let again: Map<String, Value> = serde_json::from_str(&text).expect("what serde_json wrote");
         let starts_with_record = |value: &&Value| value.get(0).is_some_and(Value::is_object);
-        let expected = match again.values().find(starts_with_record) {
+        let list = again.values().find(starts_with_record);
+        let expected = match list.filter(|_| !again.contains_key("text")) {
             Some(list) => records(list),
-            None => Some(vec![again.clone()]),
+            None => row(Value::Object(again.clone())).map(|row| vec![row]),
         };
         compared(ours("a.json", text.as_bytes()), expected)?;
     }
@@ -111,8 +133,7 @@ fn json(input: &[u8]) -> Verdict {
 
 /// The records of a list, if all of its items are some.
 fn records(list: &Value) -> Option<Vec<Row>> {
-    let items = list.as_array()?.iter();
-    items.map(|item| item.as_object().cloned()).collect()
+    list.as_array()?.iter().cloned().map(row).collect()
 }
 
 pub const JSON_LINES: Target = Target {
@@ -121,25 +142,20 @@ pub const JSON_LINES: Target = Target {
     words: DATA,
 };
 
-/// Line by line what serde_json reads, up to the first line that it refuses.
+/// Line by line what serde_json reads, up to the first line that it refuses. What it refuses may still be what Python
+/// writes.
 fn json_lines(input: &[u8]) -> Verdict {
     let (rows, error) = ours("a.jsonl", input);
-    let lines = input.split(|byte| *byte == b'\n');
-    let filled = lines.filter(|line| !std::str::from_utf8(line).is_ok_and(|line| line.trim().is_empty()));
-    let mut expected = Vec::new();
-    let mut refused = false;
-    for line in filled {
-        match serde_json::from_slice::<Row>(line) {
-            Ok(row) => expected.push(row),
-            Err(_) => {
-                refused = true;
-                break;
-            }
-        }
-    }
+    let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let lines = input.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let filled = lines.filter(|line| !line.trim_ascii().is_empty());
+    let records = filled.map_while(|line| serde_json::from_slice(line).ok());
+    let expected: Vec<Row> = records.map_while(row).collect();
     if expected.first().is_some_and(|row| !row.is_empty()) {
-        ensure(rows == expected, || format!("{rows:?} instead of {expected:?}"))?;
-        ensure(error.is_some() == refused, || format!("the end is {error:?}"))?;
+        let begins = rows
+            .get(..expected.len())
+            .is_some_and(|rows| same(rows, &expected));
+        ensure(begins, || format!("{rows:?} instead of {expected:?}"))?;
     }
     Ok(error.unwrap_or_else(|| format!("ok, {} rows", magnitude(rows.len()))))
 }
@@ -150,28 +166,29 @@ pub const CSV: Target = Target {
     words: DATA,
 };
 
-/// The cells that the crate reads, under the names of the first line.
+/// The cells that the crate reads, under the names of the first line, where none of them is blank.
 fn csv(input: &[u8]) -> Verdict {
-    let mut reader = csv::Reader::from_reader(input);
+    let input_text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+    let mut reader = csv::Reader::from_reader(input_text);
     let names = reader.headers().cloned().unwrap_or_default();
-    let names: Vec<&str> = names
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}'))
-        .collect();
     let unique = names
         .iter()
         .enumerate()
-        .all(|(at, name)| !names[..at].contains(name));
-    let cells: Result<Vec<csv::StringRecord>, csv::Error> = reader.records().collect();
+        .all(|(at, name)| names.iter().take(at).all(|other| other != name));
+    let records: Result<Vec<csv::StringRecord>, csv::Error> = reader.records().collect();
+    let filled = |record: &csv::StringRecord| record.iter().all(|cell| !cell.trim().is_empty());
+    let closed = input_text.iter().filter(|byte| **byte == b'"').count() % 2 == 0;
     let row = |cells: &csv::StringRecord| {
-        names
-            .iter()
-            .zip(cells)
+        let cells = names.iter().zip(cells);
+        cells
             .map(|(name, cell)| (name.to_string(), cell.into()))
             .collect()
     };
-    let expected = cells.ok().map(|records| records.iter().map(row).collect());
-    compared(ours("a.csv", input), expected.filter(|_| unique))
+    let records = records
+        .ok()
+        .filter(|records| unique && closed && filled(&names) && records.iter().all(filled));
+    let expected = records.map(|records| records.iter().map(row).collect());
+    compared(ours("a.csv", input), expected)
 }
 
 pub const SAFETENSORS: Target = Target {

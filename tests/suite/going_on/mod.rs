@@ -1,6 +1,7 @@
 //! Work that goes on: only with what it was begun with, and in a folder that nobody else writes to.
 
 mod generating;
+mod passes;
 mod schema;
 mod scripts;
 mod training;

@@ -16,7 +16,7 @@ use crate::program::run;
 use crate::runner::write_config;
 
 /// A folder with `train.toml`, whose model and corpus may be changed.
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write_config(folder.path());
     copy_model(&folder.path().join("model"));
@@ -24,7 +24,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-fn settings(folder: &Path, changes: &[&str]) -> TrainSAESettings {
+pub(super) fn settings(folder: &Path, changes: &[&str]) -> TrainSAESettings {
     let mut document = Document::read(&folder.join("train.toml")).expect("a configuration");
     let model = folder.join("model").display().to_string();
     document
@@ -58,7 +58,7 @@ fn begun(changes: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn results(folder: &Path) -> (Vec<u8>, String) {
+pub(super) fn results(folder: &Path) -> (Vec<u8>, String) {
     let read = |name| std::fs::read(folder.join("results").join(name)).expect("a result");
     let metrics = String::from_utf8(read("metrics.jsonl")).expect("text");
     (read("sae_weights.safetensors"), metrics)
@@ -121,6 +121,14 @@ const CHANGES: &[(&str, &str)] = &[
     (
         "datasets.corpus.text_column=\"title\"",
         "datasets.corpus.text_column",
+    ),
+    (
+        "datasets.corpus.on_bad_record=\"skip\"",
+        "datasets.corpus.on_bad_record",
+    ),
+    (
+        "activation_factory.sources[0].passes=\"unlimited\"",
+        "activation_factory.sources[0].passes",
     ),
 ];
 

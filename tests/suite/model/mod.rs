@@ -3,6 +3,7 @@
 mod bad_input;
 mod generation;
 mod hooks;
+mod padding;
 mod parity;
 mod tokens;
 
