@@ -16,6 +16,7 @@ use saescript::{Error, Result};
 
 use support::Options;
 
+#[allow(clippy::print_stdout)] // a program of its own
 fn main() -> Result<()> {
     let options = Options::read(&[("rounds", "20")])?;
     let mut script = tempfile::NamedTempFile::with_suffix(".rhai").map_err(failed)?;
