@@ -5,10 +5,14 @@
 //! the layer that knows the source text (a script host, a configuration reader) adds the place. Printing is done by
 //! `report::diagnostic`.
 
+mod words;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use self::words::{a, counted, either};
 
 /// Result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -144,6 +148,15 @@ impl Error {
     pub fn unknown<S: AsRef<str>>(what: &str, given: &str, allowed: &[S]) -> Self {
         let error = Self::input(format!("unknown {what} `{given}`"));
         let near = nearest(given, allowed.iter().map(AsRef::as_ref));
+        // `project` for `wandb_project`.
+        let ending = format!("_{given}");
+        let longer = || {
+            allowed
+                .iter()
+                .map(AsRef::as_ref)
+                .find(|name| name.ends_with(&ending))
+        };
+        let near = near.or_else(longer);
         let error = match near {
             Some(name) => error.hint(format!("did you mean `{name}`?")),
             None => error,
@@ -322,7 +335,7 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         // Of a name of one or two letters something has to remain.
         .filter(|(distance, name)| {
-            *distance <= 1 + name.len().min(given.len()) / 3 && *distance < given.len()
+            *distance <= ((name.len().min(given.len()) + 1) / 3).max(1) && *distance < given.len()
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
 use crate::clock::timestamp;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
@@ -67,6 +70,61 @@ impl FolderLock {
             _held: Arc::new(held),
         })
     }
+
+    /// Refuses what [`take`](Self::take) refuses, and changes nothing.
+    ///
+    /// # Errors
+    /// Somebody holds the folder; it cannot be made or written.
+    pub fn look(folder: &Path) -> Result<()> {
+        Self::look_at_part(folder, ".lock")
+    }
+
+    /// As [`look`](Self::look), for a part with a file `name`.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn look_at_part(folder: &Path, name: &str) -> Result<()> {
+        require_makeable(folder).map_err(|code| Error::io("create", folder, code.into()))?;
+        let held = Held {
+            folder: folder.to_path_buf(),
+            made: false,
+            path: folder.join(name),
+            file: None,
+        };
+        if folder.exists() {
+            access(folder, Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(|code| held.unwritable(code.into()))?;
+        }
+        if fs::symlink_metadata(&held.path).is_ok() {
+            let file = held.open()?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+                return Err(held.in_use(file));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why `folder` cannot be made, unless it is there.
+fn require_makeable(folder: &Path) -> rustix::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if fs::symlink_metadata(folder).is_ok() {
+        return Err(Errno::EXIST);
+    }
+    let named = folder
+        .ancestors()
+        .skip(1)
+        .map(|above| match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        });
+    match named.into_iter().find(|above| above.exists()) {
+        Some(above) if !above.is_dir() => Err(Errno::NOTDIR),
+        Some(above) => access(above, Access::WRITE_OK | Access::EXEC_OK),
+        None => Ok(()),
+    }
 }
 
 impl Held {
@@ -97,10 +155,12 @@ impl Held {
 
     /// The lock's file; never what a link leads to.
     fn open(&self) -> Result<File> {
-        files::open_lock(&self.path).map_err(|error| {
-            Error::io("write", &self.path, error)
-                .hint("without it the folder cannot be locked; choose another folder")
-        })
+        files::open_lock(&self.path).map_err(|error| self.unwritable(error))
+    }
+
+    fn unwritable(&self, error: std::io::Error) -> Error {
+        Error::io("write", &self.path, error)
+            .hint("without it the folder cannot be locked; choose another folder")
     }
 
     fn in_use(&self, file: File) -> Error {
@@ -169,6 +229,27 @@ mod tests {
         fs::create_dir(&folder).expect("made");
         drop(take(&folder).expect("free"));
         assert_eq!(fs::read_dir(&folder).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn a_look_refuses_what_taking_refuses_and_changes_nothing() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| parent.path().join(name);
+        fs::write(at("file"), "").expect("written");
+        for wrong in [at("file"), at("file/below"), at("file/below/it")] {
+            let taken = take(&wrong).expect_err("refused").to_string();
+            let looked = FolderLock::look(&wrong).expect_err("refused").to_string();
+            assert_eq!(looked, taken);
+        }
+        FolderLock::look(&at("new/folder")).expect("free");
+        assert!(!at("new").exists());
+        let lock = take(&at("held")).expect("free");
+        let looked = FolderLock::look(&at("held")).expect_err("in use").to_string();
+        assert_eq!(looked, take(&at("held")).expect_err("in use").to_string());
+        drop(lock);
+        fs::create_dir(at("held")).expect("made");
+        FolderLock::look(&at("held")).expect("free again");
+        assert_eq!(fs::read_dir(at("held")).expect("there").count(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::{ProgressArguments, interrupt};
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::report::Printer;
 use crate::runner::{Conversion, ConversionData, ConversionTarget, convert_sae};
 
@@ -91,7 +91,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     match arguments.json {
         true => printer.line(&json!({"folder": arguments.out, "act_fn": act_fn, "d_sae": d_sae}).to_string()),
         false => printer.line(&format!(
-            "{act_fn} dictionary of {d_sae} latents in {}",
+            "{act_fn} dictionary of {} in {}",
+            counted(d_sae, "latent"),
             arguments.out.display()
         )),
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::atomic;
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::repl::help;
 use crate::report::Printer;
 use crate::script::Host;
@@ -35,7 +35,11 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         for (name, text) in &files {
             atomic::write(folder.join(name), text)?;
         }
-        printer.line(&format!("wrote {} files to {}", files.len(), folder.display()));
+        printer.line(&format!(
+            "wrote {} to {}",
+            counted(files.len(), "file"),
+            folder.display()
+        ));
         return Ok(0);
     }
     let text = match &arguments.name {

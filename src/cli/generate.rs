@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
+use super::again::command_with;
 use super::interrupt;
 use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use crate::error::Result;
+use crate::error::{Fault, Result, counted};
 use crate::report::Printer;
 use crate::runner::{
-    GenerateActivationsSettings, GenerateOptions, forecast_generation, generate_activations,
+    GenerateActivationsSettings, GenerateOptions, generate_activations, rehearse_generation,
 };
 
 /// Write a language model's activations to disk as a configuration file says
@@ -29,7 +30,8 @@ pub(super) struct Arguments {
     /// Go on with what an interrupted generation left, which happens without it too
     #[arg(long)]
     resume: bool,
-    /// Check the settings and the model and say what the activations would take, then stop
+    /// Do everything that comes before anything is written: open model and data, compare the folder, make a batch, and
+    /// say what the activations would take
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -50,24 +52,31 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let settings: GenerateActivationsSettings = document.build()?;
     let context = arguments.progress.context(printer);
     interrupt::install(context.stop.clone(), printer.clone())?;
+    let options = GenerateOptions {
+        allow_change: arguments.allowances.get(),
+    };
     if arguments.dry_run {
-        let forecast = forecast_generation(&settings, &context).map_err(|error| document.locate(error))?;
+        let forecast =
+            rehearse_generation(&settings, &options, &context).map_err(|error| document.locate(error))?;
         let facts = json!({
             "folder": forecast.folder,
             "tokens": forecast.tokens,
             "bytes_per_token": forecast.bytes_per_token,
         });
-        match arguments.json {
-            true => printer.line(&facts.to_string()),
-            false => printer.line(&forecast.to_string()),
+        if arguments.json {
+            printer.line(&facts.to_string());
+        } else {
+            printer.line(&forecast.to_string());
         }
         return Ok(0);
     }
-    let options = GenerateOptions {
-        allow_change: arguments.allowances.get(),
-    };
-    let written =
-        generate_activations(&settings, &options, &context).map_err(|error| document.locate(error))?;
+    let written = generate_activations(&settings, &options, &context).map_err(|error| {
+        let error = document.locate(error);
+        match error.fault() {
+            Fault::Input => error,
+            _ => error.hint(format!("go on with: {}", command_with(None))),
+        }
+    })?;
     if arguments.json {
         let facts = json!({
             "folder": settings.output_dir,
@@ -79,8 +88,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         printer.line(&facts.to_string());
     } else {
         printer.line(&format!(
-            "{} tokens in {} chunks of each hook point; activations in {}",
-            written.tokens, written.chunks, settings.output_dir
+            "{} in {} of each hook point; activations in {}",
+            counted(written.tokens, "token"),
+            counted(written.chunks, "chunk"),
+            settings.output_dir
         ));
     }
     Ok(0)

@@ -1,5 +1,6 @@
 //! The command line: argv to one call below. Each command is one file; none prints past the [`Printer`].
 
+mod again;
 mod check;
 mod convert;
 mod doc;

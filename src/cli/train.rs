@@ -1,13 +1,14 @@
 //! `saescript train`: a whole training run from a configuration file.
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use super::again::command_with;
 use super::interrupt;
 use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use crate::error::{Fault, Result};
+use crate::error::{Error, Fault, Result, counted};
 use crate::report::{Printer, figures};
-use crate::runner::{TrainOptions, TrainSAESettings, forecast, train_sae};
-use crate::train::FitOutcome;
+use crate::runner::{TrainOptions, TrainSAESettings, rehearse_training, train_sae};
+use crate::train::{FitOutcome, list_checkpoints};
 
 /// Train a dictionary as a configuration file says
 ///
@@ -32,7 +33,8 @@ pub(super) struct Arguments {
     resume: bool,
     #[command(flatten)]
     allowances: AllowanceArguments,
-    /// Check the settings and say what the run would cost, then stop
+    /// Do everything that comes before the first step, without writing anything: open model, data, dictionary and
+    /// checkpoint, make a batch, and say what the run would cost
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -46,11 +48,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: TrainSAESettings = document.build()?;
-    if arguments.dry_run {
-        let forecast = forecast(&settings).map_err(|error| document.locate(error))?;
-        printer.line(&forecast.to_string());
-        return Ok(0);
-    }
     let context = arguments.progress.context(printer);
     interrupt::install(context.stop.clone(), printer.clone())?;
     let options = TrainOptions {
@@ -58,29 +55,47 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         allow_change: arguments.allowances.get(),
         ..TrainOptions::default()
     };
-    let report = train_sae(&settings, &options, &context).map_err(|error| document.locate(error))?;
+    if arguments.dry_run {
+        let forecast = rehearse_training(&settings, &options, &context);
+        match forecast.map_err(|error| document.locate(error))? {
+            Some(forecast) => printer.line(&forecast.to_string()),
+            None => printer.line("all steps are done; nothing is left to do"),
+        }
+        return Ok(0);
+    }
+    let report = train_sae(&settings, &options, &context)
+        .map_err(|error| with_way_on(document.locate(error), &settings))?;
     if let FitOutcome::Interrupted { checkpoints } = &report.outcome {
         let saved: Vec<String> = checkpoints
             .iter()
             .map(|path| path.display().to_string())
             .collect();
         printer.remark(&format!(
-            "stopped after {} steps; saved: {}",
-            report.steps,
+            "stopped after {}; saved: {}",
+            counted(report.steps, "step"),
             saved.join(", ")
         ));
-        let config = PathBuf::from(&arguments.config.config);
-        printer.remark(&format!(
-            "go on with: saescript train {} --resume",
-            config.display()
-        ));
+        printer.remark(&way_on());
         return Ok(Fault::Interrupted.exit_code());
     }
     printer.line(&figures(&report.metrics).render(None));
     printer.line(&format!(
-        "{} steps; results in {}",
-        report.steps,
+        "{}; results in {}",
+        counted(report.steps, "step"),
         report.folder.display()
     ));
     Ok(0)
+}
+
+fn way_on() -> String {
+    format!("go on with: {}", command_with(Some("--resume")))
+}
+
+/// Advice for a run that failed after it had saved something.
+fn with_way_on(error: Error, settings: &TrainSAESettings) -> Error {
+    let folder = Path::new(&settings.trainer.exp_result_path);
+    match error.fault() == Fault::Input || list_checkpoints(folder).is_empty() {
+        true => error,
+        false => error.hint(way_on()),
+    }
 }

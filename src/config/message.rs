@@ -45,6 +45,12 @@ fn translate(text: &str, key: &mut Vec<String>) -> Error {
             return Error::input(format!("expected {}, but was given {given}", name_type(expected)));
         }
     }
+    if let Some((given, expected)) = text
+        .strip_prefix("invalid length ")
+        .and_then(|rest| rest.split_once(", expected "))
+    {
+        return Error::input(format!("expected {}, but was given {given}", name_type(expected)));
+    }
     // What a value's own parser said: a sentence, then hints after semicolons.
     let mut parts = text.split("; ");
     let sentence = Error::input(parts.next().unwrap_or(text));
@@ -72,9 +78,13 @@ fn name_type(expected: &str) -> String {
         "a boolean" => "true or false".into(),
         "a string" | "string" | "str" => "a string".into(),
         "a sequence" => "a list".into(),
-        other => match other.strip_prefix("struct ") {
-            Some(_) => "a map".into(),
-            None => other.to_string(),
+        other => match (
+            other.strip_prefix("a tuple of size "),
+            other.strip_prefix("struct "),
+        ) {
+            (Some(size), _) => format!("a list of {size} values"),
+            (_, Some(_)) => "a map".into(),
+            _ => other.to_string(),
         },
     }
 }

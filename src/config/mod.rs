@@ -4,6 +4,7 @@
 //! Whatever its source, a configuration first becomes a [`Value`] and then goes through [`from_value`], the one
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
+mod elsewhere;
 mod file;
 mod message;
 mod steps;
@@ -37,7 +38,7 @@ pub trait Config: Serialize + DeserializeOwned + JsonSchema + Clone + 'static {
 pub fn from_value<C: Config>(value: Value) -> Result<C> {
     let schema = schemars::schema_for!(C).to_value();
     tables::refuse_lists(&schema, &schema, &value)?;
-    let config: C = parse(value)?;
+    let config: C = parse(value).map_err(|error| elsewhere::advise(error, &schema))?;
     config.validate()?;
     Ok(config)
 }

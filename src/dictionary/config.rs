@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::activation::ActFn;
 use super::norm::NormActivation;
 use crate::config::{self, Config, Map, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
@@ -177,9 +177,9 @@ impl Config for SAEConfig {
         }
         if self.act_fn.selects_k() && self.top_k > self.d_sae() {
             return Err(Error::input(format!(
-                "{} active latents per token were asked for, but the dictionary has {} latents",
+                "{} active latents per token were asked for, but the dictionary has {}",
                 self.top_k,
-                self.d_sae()
+                counted(self.d_sae(), "latent")
             ))
             .hint("lower `top_k` or ask for more latents")
             .under("top_k"));

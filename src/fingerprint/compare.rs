@@ -121,7 +121,10 @@ impl Allowances {
     pub fn check_names(&self, is: &Fingerprint, was: &Fingerprint, names: &Names) -> Result<()> {
         let keys = || is.values.keys().chain(was.values.keys());
         for name in &self.0 {
-            let known = keys().chain(&is.free).any(|key| names.means(name, key));
+            let decides = keys().any(|key| names.means(name, key));
+            // A whole table may be free.
+            let is_free = |key: &String| names.means(name, key) || names.means(key, name);
+            let known = decides || is.free.iter().any(is_free);
             if !known {
                 let shown: BTreeSet<String> = keys().map(|key| names.shown(key)).collect();
                 let shown: Vec<String> = shown.into_iter().collect();
@@ -278,6 +281,10 @@ mod tests {
         );
         let passed = compare(&["trainer.lr", "trainer.log_frequency"], same).expect("the same");
         assert!(passed.allowed.is_empty());
+        assert!(
+            compare(&["wandb.project"], json!({"trainer.lr": 0.1})).is_err(),
+            "not known"
+        );
         for said in ["it is what it was", "decides no numbers"] {
             assert!(
                 passed.remarks.iter().any(|remark| remark.contains(said)),

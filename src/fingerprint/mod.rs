@@ -98,6 +98,16 @@ impl Fingerprint {
         Ok(())
     }
 
+    /// Adds the names of the fields of `C` that decide nothing, as `prefix.field`, for a class whose other fields are
+    /// told by what they lead to.
+    pub fn add_free<C: Identified>(&mut self, prefix: &str) {
+        let key = |field: &&str| match prefix {
+            "" => field.to_string(),
+            prefix => format!("{prefix}.{field}"),
+        };
+        self.free.extend(C::FREE.iter().map(key));
+    }
+
     /// Adds everything of `other`.
     pub fn merge(&mut self, other: Fingerprint) {
         self.values.extend(other.values);

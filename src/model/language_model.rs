@@ -17,7 +17,7 @@ use super::sites::{HookPoint, Site};
 use super::source::locate;
 use super::weights::WeightFiles;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
 use crate::tensor::DType;
 use crate::text::{SpecialTokens, Tokenizer};
@@ -266,8 +266,8 @@ impl LanguageModel {
         let length = size[1] + more;
         if length > config.n_ctx {
             return Err(Error::input(format!(
-                "{} tokens{} are more than the context of `{}`, which is {}",
-                size[1],
+                "{}{} are more than the context of `{}`, which is {}",
+                counted(size[1], "token"),
                 if more > 0 {
                     format!(" and {more} new ones")
                 } else {

@@ -118,10 +118,18 @@ impl Completion<'_> {
     }
 
     fn in_module(&self, before: &[Token], prefix: &str) -> Vec<Pair> {
-        let module = before
-            .len()
-            .checked_sub(2)
-            .map_or("", |at| &self.line[before[at].span.clone()]);
+        let word = |token: &Token| &self.line[token.span.clone()];
+        // `torch::cuda::`: a module in another.
+        let mut parts = Vec::new();
+        for pair in before.rchunks_exact(2) {
+            match pair {
+                [name, separator] if name.kind == Kind::Name && separator.kind == Kind::PathSeparator => {
+                    parts.insert(0, word(name));
+                }
+                _ => break,
+            }
+        }
+        let module = &parts.join("::");
         let provided = self.catalog.module(module).into_iter().map(call);
         keep(
             provided.chain(self.interactive.import_members(module).into_iter().map(opened)),
@@ -422,6 +430,8 @@ mod tests {
     fn what_is_in_modules() {
         let mut table = Table::new();
         table.offers_only("torch::zer", &["torch::zeros(", "torch::zeros_like("]);
+        table.offers_all("return torch::cu", &["return torch::cuda::"]);
+        table.offers_all("torch::cuda::is", &["torch::cuda::is_available("]);
         table.offers_only("tabl", &["tables::"]);
         assert!(!table.offers("tables::").is_empty());
         table.offers_only("nosuch::", &[]);

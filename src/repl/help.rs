@@ -59,8 +59,8 @@ pub fn topic(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
         return similar(catalog, name, width);
     }
     let mut parts = vec![entries(&found, width)];
-    if found.iter().any(|entry| entry.kind == Kind::Module) {
-        parts.push(section("Contents", &catalog.module(name), width));
+    if let Some(module) = found.iter().find(|entry| entry.kind == Kind::Module) {
+        parts.push(section("Contents", &catalog.module(&module.path()), width));
     }
     let members = if found.iter().any(|entry| is_type(entry)) {
         catalog.members(name)
@@ -150,7 +150,7 @@ fn brief(entry: &Entry) -> String {
         Kind::Method => format!(".{}()", entry.name),
         Kind::Property | Kind::Field => format!(".{}", entry.name),
         Kind::Function => format!("{}()", entry.path()),
-        Kind::Module => format!("{}::", entry.name),
+        Kind::Module => format!("{}::", entry.path()),
         Kind::Type | Kind::Constructor | Kind::Constant => entry.path(),
     }
 }

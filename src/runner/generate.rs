@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationFactoryDatasetSource, ActivationFactorySource,
-    ActivationFactoryTarget, ActivationWriter, ActivationWriterConfig, BufferShuffleConfig, CacheFormat,
-    Inputs, Origins, Written, readable_bytes,
+    ActivationFactoryTarget, ActivationStream, ActivationWriter, ActivationWriterConfig, BatchStream,
+    BufferShuffleConfig, CacheFormat, Inputs, Origins, Written, readable_bytes,
 };
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
@@ -229,6 +229,42 @@ impl GenerateActivationsSettings {
         Dataset::load(&config, context).under("dataset")
     }
 
+    /// The writer, which knows what the activations are made from.
+    fn writer_of(
+        &self,
+        dataset: &Dataset,
+        options: &GenerateOptions,
+        context: &RunContext,
+    ) -> Result<ActivationWriter> {
+        let writer = ActivationWriter::new(self.writer(self.tokens_here()?))?
+            .made_from(self.fingerprint(dataset, context)?, self.names())
+            .allowing(options.allow_change.clone());
+        Ok(match self.shard()? {
+            Some((shard, n_shards)) => writer.in_shards(shard, n_shards),
+            None => writer,
+        })
+    }
+
+    /// The activations of this process's shard of `dataset`.
+    fn stream(
+        &self,
+        model: &LanguageModel,
+        dataset: Dataset,
+        context: &RunContext,
+    ) -> Result<ActivationStream> {
+        let dataset = match self.shard()? {
+            Some((shard, n_shards)) => dataset.shard(n_shards.into(), shard.into())?,
+            None => dataset,
+        };
+        let inputs = Inputs {
+            model: Some(Arc::new(model.clone())),
+            model_name: Some(self.model_name.clone()),
+            datasets: BTreeMap::from([(self.dataset_name.clone(), dataset)]),
+            ..Inputs::default()
+        };
+        ActivationFactory::new(self.factory())?.process(inputs, context)
+    }
+
     /// What decides the numbers, all shards together.
     fn fingerprint(&self, dataset: &Dataset, context: &RunContext) -> Result<Fingerprint> {
         let datasets = BTreeMap::from([(self.dataset_name.clone(), dataset.clone())]);
@@ -237,7 +273,10 @@ impl GenerateActivationsSettings {
             model_name: Some(&self.model_name),
             datasets: Some(&datasets),
         };
-        ActivationFactory::new(self.factory())?.fingerprint(origins, context)
+        let mut fingerprint = ActivationFactory::new(self.factory())?.fingerprint(origins, context)?;
+        fingerprint.add_free::<Self>("");
+        fingerprint.add_free::<DatasetConfig>("dataset");
+        Ok(fingerprint)
     }
 
     /// What these settings call the keys of a fingerprint.
@@ -288,28 +327,12 @@ pub fn generate_activations(
 ) -> Result<Written> {
     settings.validate()?;
     let dataset = settings.dataset(context)?;
-    let mut writer = ActivationWriter::new(settings.writer(settings.tokens_here()?))?
-        .made_from(settings.fingerprint(&dataset, context)?, settings.names())
-        .allowing(options.allow_change.clone());
-    let shard = settings.shard()?;
-    if let Some((shard, n_shards)) = shard {
-        writer = writer.in_shards(shard, n_shards);
-    }
+    let mut writer = settings.writer_of(&dataset, options, context)?;
     if let Some(complete) = writer.look(context)? {
         return Ok(complete);
     }
     let model = LanguageModel::load(&settings.model(), context).under("model")?;
-    let dataset = match shard {
-        Some((shard, n_shards)) => dataset.shard(n_shards.into(), shard.into())?,
-        None => dataset,
-    };
-    let inputs = Inputs {
-        model: Some(Arc::new(model)),
-        model_name: Some(settings.model_name.clone()),
-        datasets: BTreeMap::from([(settings.dataset_name.clone(), dataset)]),
-        ..Inputs::default()
-    };
-    let mut stream = ActivationFactory::new(settings.factory())?.process(inputs, context)?;
+    let mut stream = settings.stream(&model, dataset, context)?;
     writer.process(&mut stream, context)
 }
 
@@ -339,16 +362,23 @@ impl fmt::Display for GenerationForecast {
     }
 }
 
-/// What the generation will take, once the model is known; nothing is generated.
+/// What the generation will take, after everything that comes before it writes: model and data are opened, the folder is
+/// compared, the first batch is made. Nothing is written.
 ///
 /// # Errors
-/// Settings that make no sense; a model that cannot be read or lacks a hook point.
-pub fn forecast_generation(
+/// What [`generate_activations`] refuses before it writes.
+pub fn rehearse_generation(
     settings: &GenerateActivationsSettings,
+    options: &GenerateOptions,
     context: &RunContext,
 ) -> Result<GenerationForecast> {
     settings.validate()?;
+    let dataset = settings.dataset(context)?;
+    let complete = settings.writer_of(&dataset, options, context)?.peek(context)?;
     let model = LanguageModel::load(&settings.model(), context).under("model")?;
+    if complete.is_none() {
+        settings.stream(&model, dataset, context)?.next_batch()?;
+    }
     let mut width = 0;
     for name in &settings.hook_points {
         width += model.hook_width(name).under("hook_points")?.max(0) as u64;

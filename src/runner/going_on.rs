@@ -11,12 +11,16 @@ use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Context, Result};
 use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
-use crate::text::Dataset;
+use crate::text::{Dataset, DatasetConfig};
 use crate::train::compare_with_checkpoint;
 
 /// What decides how the dictionary begins: the initialisation, or the trained weights.
 pub(super) fn began_with(settings: &TrainSAESettings, context: &RunContext) -> Result<Fingerprint> {
     let mut fingerprint = Fingerprint::default();
+    fingerprint.add_free::<TrainSAESettings>("");
+    for name in settings.datasets.iter().flatten().map(|(name, _)| name) {
+        fingerprint.add_free::<DatasetConfig>(&format!("datasets.{name}"));
+    }
     if let Some(initializer) = &settings.initializer {
         fingerprint.add("initializer", initializer)?;
     }

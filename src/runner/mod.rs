@@ -4,6 +4,7 @@ mod convert;
 mod evaluate;
 mod generate;
 mod going_on;
+mod prepare;
 mod sae_choice;
 mod settings;
 mod train;
@@ -12,9 +13,9 @@ mod wandb;
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
 pub use generate::{
-    GenerateActivationsSettings, GenerateOptions, GenerationForecast, forecast_generation,
-    generate_activations,
+    GenerateActivationsSettings, GenerateOptions, GenerationForecast, generate_activations,
+    rehearse_generation,
 };
 pub use sae_choice::{PretrainedSAE, SaeChoice};
 pub use settings::TrainSAESettings;
-pub use train::{TrainOptions, TrainReport, forecast, train_sae};
+pub use train::{TrainOptions, TrainReport, rehearse_training, train_sae};

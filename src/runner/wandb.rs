@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer, RunContext};
 use crate::files;
 use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
@@ -77,6 +77,21 @@ pub(super) fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
     config
 }
 
+/// Says what [`start_wandb`] will say without W&B on this machine; starts nothing.
+pub(super) fn look_at_wandb(config: &WandbConfig, context: &RunContext) -> Result<()> {
+    match WandbRun::look(config, &RunOptions::default()) {
+        Ok(()) => Ok(()),
+        Err(error) => goes_on_without(&error, context),
+    }
+}
+
+fn goes_on_without(error: &Error, context: &RunContext) -> Result<()> {
+    let said = context
+        .events
+        .warn(format!("training goes on without W&B: {error}"));
+    said.map(drop)
+}
+
 /// Starts the W&B run. Without W&B on this machine the training goes on without it, and says so.
 pub(super) fn start_wandb(
     config: &WandbConfig,
@@ -92,9 +107,7 @@ pub(super) fn start_wandb(
             Ok(Some(SharedRun(Arc::new(Mutex::new(run)))))
         }
         Err(error) => {
-            context
-                .events
-                .warn(format!("training goes on without W&B: {error}"))?;
+            goes_on_without(&error, context)?;
             Ok(None)
         }
     }

@@ -4,7 +4,7 @@ use rhai::{Dynamic, Map};
 
 use super::bridge;
 use crate::config::{self, Config};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, a};
 use crate::fingerprint::Allowances;
 
 /// The named arguments of one call. Take each by name, then [`finish`](Self::finish): what is left is unknown.
@@ -39,7 +39,7 @@ impl Arguments {
         value
             .try_cast::<T>()
             .map(Some)
-            .ok_or_else(|| Error::input(format!("expected {what}, but was given a {given}")).under(name))
+            .ok_or_else(|| Error::input(format!("expected {what}, but was given {}", a(&given))).under(name))
     }
 
     /// Like [`optional`](Self::optional) for an argument without a default.

@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::class::CLASSES;
 use crate::config::{self, Value};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, a};
 use crate::tensor::DType;
 
 /// The deepest that arrays and maps are nested in plain data, as in JSON.
@@ -64,8 +64,8 @@ fn convert(value: &Dynamic, levels: usize) -> Result<Value> {
         return result;
     }
     Err(Error::input(format!(
-        "expected a number, a string, true or false, an array, a map or (), but was given a {}",
-        kind_of(value)
+        "expected a number, a string, true or false, an array, a map or (), but was given {}",
+        a(&kind_of(value))
     )))
 }
 
@@ -104,6 +104,17 @@ pub fn from_value(value: &Value) -> Dynamic {
     }
 }
 
+/// Is `value` made of the language's own kinds only, with no configuration or dtype that stands for plain data?
+pub fn is_plain(value: &Dynamic) -> bool {
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().all(is_plain);
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.values().all(is_plain);
+    }
+    CLASSES.iter().all(|class| !class.holds(value)) && !value.is::<DType>()
+}
+
 /// What a value is, for messages, where no engine is at hand to ask.
 pub fn kind_of(value: &Dynamic) -> String {
     if let Some(class) = CLASSES.iter().find(|class| class.holds(value)) {
@@ -117,6 +128,9 @@ pub fn kind_of(value: &Dynamic) -> String {
         "f64" => "float",
         "DType" => "dtype",
         "FnPtr" | "Fn" => "closure",
+        "Range" | "RangeInclusive" => "range",
+        "Instant" => "timestamp",
+        "ImmutableString" => "string",
         other => other,
     }
     .to_string()

@@ -16,7 +16,7 @@ pub fn definitions(catalog: &Catalog) -> BTreeMap<String, String> {
             _ => ("static", "__static__"),
         };
         let text = files
-            .entry(format!("{file}.d.rhai"))
+            .entry(format!("{}.d.rhai", file.replace("::", ".")))
             .or_insert_with(|| format!("module {module};\n"));
         for definition in definitions_of(entry, module) {
             *text += "\n";

@@ -1,10 +1,14 @@
 //! The engine's errors → the crate's [`Error`]: sentence, place, key, callers, advice.
 
-use rhai::{Engine, EvalAltResult, ParseErrorType};
+mod parsing;
 
+use rhai::{Dynamic, Engine, EvalAltResult};
+
+use self::parsing::parse_problem;
+use super::bridge;
 use super::hints::Hints;
-use super::source::{Part, SourceMap, find_key, open_bracket};
-use crate::error::{Error, Place};
+use super::source::{Part, SourceMap, find_key};
+use crate::error::{Error, Place, a, counted};
 
 /// Explains `failure`, which came out of the script called `source`.
 pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: &SourceMap) -> Error {
@@ -32,9 +36,12 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
             _ => break,
         }
     }
-    let place = sources.place(&file, inner.position());
+    let place = sources
+        .place(&file, inner.position())
+        .or_else(|| only_call(inner, &file, sources));
     let error = describe(inner, place.as_ref(), &file, engine, sources);
     let error = match place {
+        Some(place) if error.place().is_some() && is_thrown_again(&place) => error,
         // It came from another script or from a closure that was called later.
         Some(place) if error.place().is_some_and(|own| is_elsewhere(own, &place, inner)) => {
             error.called_from(calling(&place), place)
@@ -49,6 +56,22 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
             Some(place) => error.called_from(function, place),
             None => error,
         })
+}
+
+/// The engine does not say where the value is in use; if the function is called once in the text, it is there.
+fn only_call(failure: &EvalAltResult, file: &str, sources: &SourceMap) -> Option<Place> {
+    let EvalAltResult::ErrorDataRace(what, _) = failure else {
+        return None;
+    };
+    let text = sources.text(file)?;
+    let call = format!(".{}(", function_in_use(what)?);
+    let mut calls = text.match_indices(&call).map(|(at, _)| at + 1);
+    let start = calls.next().filter(|_| calls.next().is_none())?;
+    Some(Place {
+        file: file.to_string(),
+        span: start..start + call.len() - 2,
+        text,
+    })
 }
 
 /// Does the error's own place tell more than the place where `failure` came up?
@@ -86,10 +109,23 @@ fn error_key(failure: &EvalAltResult) -> Option<(Vec<String>, Part)> {
 
 /// What stands at the place of a call: the function's name, or an import.
 fn calling(place: &Place) -> String {
-    match place.text[place.span.clone()].starts_with(['"', '`']) {
-        true => "an import".into(),
-        false => place.text[place.span.clone()].to_string(),
+    let at = &place.text[place.span.clone()];
+    let before = place.text[..place.span.start].trim_end();
+    if before
+        .strip_suffix('(')
+        .is_some_and(|before| before.trim_end().ends_with("eval"))
+    {
+        return "a text that is evaluated".into();
     }
+    match at.starts_with(['"', '`']) {
+        true => "an import".into(),
+        false => at.to_string(),
+    }
+}
+
+/// Does the place throw an error that was caught before?
+fn is_thrown_again(place: &Place) -> bool {
+    &place.text[place.span.clone()] == "throw" || previous_word(place) == "throw"
 }
 
 /// Narrows or widens the place of an error to the stretch that it is about.
@@ -115,41 +151,38 @@ fn describe(
     sources: &SourceMap,
 ) -> Error {
     use EvalAltResult as E;
-    let hints = || {
-        let text = sources.text(file).unwrap_or_else(|| "".into());
-        Hints::new(engine, &text, sources.defined_names(file))
-    };
+    let hints = || Hints::new(engine, file, sources);
     match failure {
         E::ErrorRuntime(value, _) => match value.clone().try_cast::<Error>() {
             Some(error) => error,
             None if value.is_unit() => Error::input("an error was thrown"),
-            None => Error::input(value.to_string()),
+            None => Error::input(thrown(value)),
         },
         E::ErrorParsing(problem, _) => parse_problem(problem, place, &hints),
         E::ErrorFunctionNotFound(signature, _) => hints().no_such_call(signature, place),
         E::ErrorVariableNotFound(name, _) => hints().no_such_variable(name, place),
         E::ErrorModuleNotFound(name, _) => hints().no_such_module(name),
-        E::ErrorPropertyNotFound(name, _) => Error::input(format!("the map has no key `{name}`")).hint(
-            format!("ask first with `\"{name}\" in map`, or read it as `map.get(\"{name}\")`"),
-        ),
+        E::ErrorPropertyNotFound(name, _) => hints().no_such_key(name),
         E::ErrorDotExpr(text, _) => match (text.split('\'').nth(1), text.split('\'').nth(3)) {
             (Some(property), Some(kind)) => hints().no_such_property(property, kind),
             _ => Error::input(text.clone()),
         },
-        E::ErrorIndexingType(kind, _) => Error::input(format!("values of type {kind} cannot be indexed so")),
+        E::ErrorIndexingType(kinds, _) => Error::input(match kinds.trim_end_matches(']').split_once(" [") {
+            Some((kind, index)) => format!("{} cannot be indexed by {}", a(kind), a(index)),
+            None => format!("{} cannot be indexed", a(kinds)),
+        }),
         E::ErrorIndexNotFound(index, _) => Error::input(format!("there is nothing at the index {index}")),
         E::ErrorArrayBounds(length, index, _) | E::ErrorStringBounds(length, index, _) => Error::input(
-            format!("the index {index} is out of range: there are {length} elements"),
+            format!("the index {index} is out of range: there {}", are(*length)),
         ),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
-            type_mismatch(engine.map_type_name(wanted), engine.map_type_name(given))
+            hints().another_type(engine.map_type_name(wanted), engine.map_type_name(given), place)
         }
         E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream"),
         E::ErrorUnboundThis(_) => Error::input("`this` has no value here"),
-        E::ErrorDataRace(name, _) => Error::input(format!("`{name}` is in use by the call that is running"))
-            .hint("a callback that changes the object it was given to: use the callback's argument instead"),
+        E::ErrorDataRace(what, _) => in_use(what),
         E::ErrorAssignmentToConstant(name, _) => Error::input(format!("`{name}` is a constant")),
-        E::ErrorArithmetic(text, _) => Error::input(uncapitalised(text)),
+        E::ErrorArithmetic(text, _) => arithmetic(text),
         E::ErrorTerminated(token, _) => match token.clone().try_cast::<Error>() {
             Some(error) => error,
             None => Error::interrupted("interrupted"),
@@ -163,76 +196,44 @@ fn describe(
     }
 }
 
-fn type_mismatch(wanted: &str, given: &str) -> Error {
-    let error = Error::input(format!("expected {wanted}, but this is {given}"));
-    match (wanted, given) {
-        ("bool", "Tensor") => error.hint(
-            "comparing tensors gives a tensor: use `.all()` or `.any()`, or compare numbers with `.item()`",
-        ),
-        _ => error,
+/// What a script threw, in words: plain data as it is written, other things by what they are.
+fn thrown(value: &Dynamic) -> String {
+    match bridge::to_value(value) {
+        Ok(_) if bridge::is_plain(value) => value.to_string(),
+        _ => format!("{} was thrown", a(&bridge::kind_of(value))),
     }
 }
 
-fn parse_problem(problem: &ParseErrorType, place: Option<&Place>, hints: &dyn Fn() -> Hints) -> Error {
-    if let Some(python) = place.and_then(python_statement) {
-        return python;
-    }
-    let error = match problem {
-        ParseErrorType::VariableUndefined(name) => return hints().no_such_variable(name, place),
-        ParseErrorType::ModuleUndefined(name) => return hints().no_such_module(name),
-        ParseErrorType::UnexpectedEOF => return unclosed(place),
-        ParseErrorType::MissingToken(..) if place.is_some_and(is_at_end) => return unclosed(place),
-        ParseErrorType::Reserved(_) if place.is_some_and(|place| open_bracket(&place.text).is_some()) => {
-            return unclosed(place);
-        }
-        ParseErrorType::Reserved(word) => {
-            let error = Error::input(format!("`{word}` is a word that the language keeps for itself"));
-            match word.as_str() {
-                "var" => error.hint("variables begin with `let`; a tensor's variance is `x.variance()`"),
-                _ => error,
-            }
-        }
-        ParseErrorType::MissingToken(token, why) => Error::input(format!("expected `{token}` {why}")),
-        other => Error::input(uncapitalised(&other.to_string().replace("Expecting", "expected"))),
-    };
-    match place.and_then(|place| Some((place, open_bracket(&place.text)?))) {
-        Some((place, span)) => {
-            let open = Place {
-                span,
-                ..place.clone()
-            };
-            let (line, column) = open.line_column();
-            let bracket = &open.text[open.span.clone()];
-            error.hint(format!(
-                "the `{bracket}` of line {line}, column {column} is never closed"
-            ))
-        }
-        None => error,
+fn are(length: usize) -> String {
+    let verb = if length == 1 { "is" } else { "are" };
+    format!("{verb} {}", counted(length, "element"))
+}
+
+/// The function of which the engine says that its first argument is used elsewhere: `argument #1 of function 'map'`.
+fn function_in_use(what: &str) -> Option<&str> {
+    what.split_once("of function '")?.1.strip_suffix('\'')
+}
+
+fn in_use(what: &str) -> Error {
+    match function_in_use(what) {
+        Some(function) => Error::input(format!(
+            "`{function}` cannot work on a value that is in use: by its own closure, or by a call that is running"
+        ))
+        .hint("use what the closure is given, or a copy that is made before: `let copy = a;`"),
+        None => Error::input(format!("`{what}` is in use by the call that is running"))
+            .hint("a callback that changes the object it was given to: use the callback's argument instead"),
     }
 }
 
-fn is_at_end(place: &Place) -> bool {
-    place.text[place.span.start..].trim().is_empty()
-}
-
-/// For people who come from Python: the form here of the word at the place or before it.
-fn python_statement(place: &Place) -> Option<Error> {
-    let words = [place.text[place.span.clone()].to_string(), previous_word(place)];
-    let form_of = |word: &String| match word.as_str() {
-        "def" => Some("write `fn name(a, b) { … }`"),
-        "from" => Some(
-            "saescript's own classes need no import; for a file of yours, write `import \"file\" as name;`",
-        ),
-        "lambda" => Some("write `|x| x + 1`"),
-        "and" => Some("write `a && b`"),
-        "or" => Some("write `a || b`"),
-        "not" => Some("write `!a`"),
-        "elif" => Some("write `else if`"),
-        "is" => Some("write `a == b`"),
-        _ => None,
-    };
-    let (word, form) = words.iter().find_map(|word| Some((word, form_of(word)?)))?;
-    Some(Error::input(format!("`{word}` is not part of the language")).hint(form))
+fn arithmetic(text: &str) -> Error {
+    let quoted = text.split('\'').nth(1).unwrap_or_default();
+    if text.starts_with("Error parsing integer") {
+        Error::input(format!("{quoted:?} is not an integer"))
+    } else if text.starts_with("Error parsing floating-point") {
+        Error::input(format!("{quoted:?} is not a number"))
+    } else {
+        Error::input(uncapitalised(text))
+    }
 }
 
 /// The word before the place on the same line.
@@ -243,20 +244,6 @@ fn previous_word(place: &Place) -> String {
         .rfind(|letter: char| !letter.is_alphanumeric() && letter != '_')
         .map_or(0, |at| at + 1);
     line[start..].to_string()
-}
-
-/// The script ends inside a bracket: names the one that was never closed.
-fn unclosed(place: Option<&Place>) -> Error {
-    match place.and_then(|place| Some((place, open_bracket(&place.text)?))) {
-        Some((place, span)) => {
-            let error = Error::input(format!("this `{}` is never closed", &place.text[span.clone()]));
-            error.at(Place {
-                span,
-                ..place.clone()
-            })
-        }
-        None => Error::input("the script ends before it is complete"),
-    }
 }
 
 /// The engine's own sentence without its position.

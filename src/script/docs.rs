@@ -4,6 +4,7 @@
 //! constants from the tables that register them, configuration fields from their classes' schemas.
 
 mod builder;
+mod types;
 
 use rhai::Engine;
 

@@ -13,15 +13,18 @@ use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::guard;
 use super::interactive::is_closure;
-use super::numbers;
+use super::reading;
 use super::state::State;
-use crate::error::Error;
+use crate::error::{Error, a};
 use crate::guard::attempt;
+
+/// What the parser is told in the place of `eval`: under its own name it could not be a name after a dot.
+pub const EVAL: &str = "__eval__";
 
 /// Puts this `eval` in the place of the engine's.
 pub fn install(engine: &mut Engine) {
-    let registered = engine.register_custom_syntax(["eval", "(", "$expr$", ")"], false, evaluate);
-    debug_assert!(registered.is_ok(), "`eval` is a reserved word");
+    let registered = engine.register_custom_syntax([EVAL, "(", "$expr$", ")"], false, evaluate);
+    debug_assert!(registered.is_ok(), "it is a name");
 }
 
 fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dynamic> {
@@ -29,7 +32,7 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
     let given = context.eval_expression_tree(&inputs[0])?;
     let kind = context.engine().map_type_name(given.type_name()).to_string();
     let text = given.into_immutable_string().map_err(|_| {
-        let error = Error::input(format!("`eval` takes a text, but was given a {kind}"));
+        let error = Error::input(format!("`eval` takes a text, but was given {}", a(&kind)));
         EvalAltResult::ErrorRuntime(Dynamic::from(error), place)
     })?;
     // A text can evaluate itself, which no function call would count.
@@ -37,7 +40,7 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
         return Err(EvalAltResult::ErrorStackOverflow(place).into());
     }
     let state = state_of(context);
-    let compiled = attempt(|| numbers::compile(context.engine(), &state, context.scope(), &text));
+    let compiled = attempt(|| reading::compile(context.engine(), &state, context.scope(), &text));
     let ast = compiled
         .unwrap_or_else(|panic| Err(guard::unparsable(&panic)))
         .map_err(|problem| unreadable(context, &text, &problem, place))?;

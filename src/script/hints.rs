@@ -1,119 +1,108 @@
 //! Advice for names and arguments that do not fit: the nearest function, variable, method or property, and the
 //! signatures that exist.
 
+mod calls;
+mod elsewhere;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use rhai::Engine;
 
 use super::docs::{Catalog, Entry, Kind};
 use super::source::lexer::{Kind as TokenKind, Lexer};
-use crate::error::{Error, Place, nearest};
+use super::source::{Closure, SourceMap};
+use super::state::State;
+use crate::error::{Error, Place, a, nearest};
+
+/// Advice where something is asked of `()`.
+const NO_VALUE: &str = "`()` is no value: it comes from a function that returns nothing, such as `a.sort()`";
 
 /// What hints are drawn from: the host's catalog and the text of the script.
 pub struct Hints {
-    catalog: Catalog,
-    text: String,
+    catalog: Rc<Catalog>,
+    text: Arc<str>,
     names: Vec<String>,
+    /// The texts of imported modules, by the names under which the script knows them.
+    modules: HashMap<String, Arc<str>>,
+    closures: HashMap<String, Closure>,
+}
+
+/// What can be read from an object or called on it.
+struct Member {
+    name: String,
+    is_called: bool,
+    /// Without the object itself.
+    signatures: Vec<String>,
+}
+
+impl Member {
+    fn of(entry: &Entry) -> Member {
+        Member {
+            name: entry.name.clone(),
+            is_called: matches!(entry.kind, Kind::Method | Kind::Function | Kind::Constructor),
+            signatures: entry.signatures.clone(),
+        }
+    }
+
+    fn of_all(entries: &[&Entry]) -> Vec<Member> {
+        entries.iter().map(|entry| Member::of(entry)).collect()
+    }
+
+    /// A function of the language that takes an object of type `kind` first, which is called as its method too.
+    fn of_standard(entry: &Entry, kind: &str) -> Option<Member> {
+        /// Nobody thinks of these as methods of what they are given.
+        const FUNCTIONS: [&str; 5] = ["blob", "range", "sleep", "get_fn_metadata_list", "eval"];
+        if FUNCTIONS.contains(&entry.name.as_str()) {
+            return None;
+        }
+        let signatures: Vec<String> = entry
+            .signatures
+            .iter()
+            .filter_map(|signature| {
+                let (name, inside) = signature.split_once('(')?;
+                let (parameters, returned) = inside.rsplit_once(')')?;
+                let (first, rest) = parameters.split_once(", ").unwrap_or((parameters, ""));
+                let (_, of) = first.split_once(": ")?;
+                (of == kind).then(|| format!("{name}({rest}){returned}"))
+            })
+            .collect();
+        let is_one = entry.standard && entry.kind == Kind::Function && !signatures.is_empty();
+        is_one.then(|| Member {
+            signatures,
+            ..Member::of(entry)
+        })
+    }
 }
 
 impl Hints {
-    /// For an error in the script `text`, which defines `names`.
-    pub fn new(engine: &Engine, text: &str, names: Vec<String>) -> Self {
+    /// For an error in the text that `sources` calls `file`.
+    pub fn new(engine: &Engine, file: &str, sources: &SourceMap) -> Self {
         Hints {
-            catalog: Catalog::from_engine(engine).unwrap_or_default(),
-            text: text.to_string(),
-            names,
+            catalog: State::of_engine(engine).catalog(engine),
+            text: sources.text(file).unwrap_or_else(|| "".into()),
+            names: sources.defined_names(file),
+            modules: sources.imported_texts(file),
+            closures: sources.closures(),
         }
     }
 
-    /// A call that fits no function. `signature` is the engine's: `name (type, type)`.
-    pub fn no_such_call(&self, signature: &str, place: Option<&Place>) -> Error {
-        let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ")"));
-        let arguments = tidy_types(arguments.trim_end_matches(')'));
-        let is_method = place.is_some_and(is_after_dot);
-        let mut given: Vec<&str> = arguments.split(", ").filter(|text| !text.is_empty()).collect();
-        let receiver = is_method.then(|| given.first().copied()).flatten();
-        if receiver.is_some() {
-            given.remove(0);
-        }
-        if is_operator(name) {
-            return Error::input(match given.as_slice() {
-                [left, right] => format!("`{name}` is not defined between {left} and {right}"),
-                [only] => format!("`{name}` is not defined for {only}"),
-                _ => format!("`{name}` is not defined for ({arguments})"),
-            });
-        }
-        let same = self.signatures(name, receiver);
-        if same.is_empty() {
-            return self.unknown_function(name, receiver, place);
-        }
-        let taken = match given.as_slice() {
-            [] => "no arguments".to_string(),
-            _ => format!("({})", given.join(", ")),
-        };
-        let whose = receiver.map_or(String::new(), |kind| format!(" of {kind}"));
-        let error = Error::input(format!("`{name}`{whose} cannot be called with {taken}"));
-        const MOST: usize = 6;
-        same.iter().take(MOST).fold(error, |error, signature| {
-            error.hint(format!("it can be called as `{signature}`"))
-        })
-    }
-
-    fn unknown_function(&self, name: &str, receiver: Option<&str>, place: Option<&Place>) -> Error {
-        if name.starts_with("anon$") {
-            return Error::input("a closure takes another number of arguments than it is called with")
-                .hint("the names between its `|…|` are what it takes");
-        }
-        if let Some(kind) = receiver {
-            let members = self.catalog.members(kind);
-            let methods: Vec<&str> = members.iter().map(|entry| entry.name.as_str()).collect();
-            let error = Error::input(format!("{kind} has no method `{name}`"));
-            return match nearest(name, methods.iter().copied()) {
-                Some(near)
-                    if members
-                        .iter()
-                        .any(|entry| entry.name == near && entry.kind != Kind::Method) =>
-                {
-                    error.hint(format!("`{near}` is a field: write it without parentheses"))
-                }
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => list_members(error, "methods", &members),
-            };
-        }
-        let error = Error::input(format!("unknown function `{name}`"));
-        if self.names.iter().any(|known| known == name) {
-            return error.hint(format!(
-                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`"
-            ));
-        }
-        let callable = |entry: &Entry| matches!(entry.kind, Kind::Function | Kind::Constructor);
-        let own = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
-        let near = own
-            .or_else(|| self.catalog.nearest(name, callable))
-            .or_else(|| self.module_member(name));
-        if let Some(entry) = self
-            .catalog
-            .entries()
-            .iter()
-            .find(|entry| entry.name == name && entry.kind == Kind::Method)
-        {
-            let owner = entry.owner.as_deref().unwrap_or("an object");
-            return error.hint(format!("`{name}` is a method of {owner}: write `x.{name}(…)`"));
-        }
-        match near {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => match place.and_then(module_before) {
-                Some(module) => list_members(error, &module, &self.catalog.module(&module)),
-                None => error,
-            },
-        }
-    }
-
-    /// `zeros` alone → `torch::zeros`; `torch::zeross` → `torch::zeros`.
-    fn module_member(&self, name: &str) -> Option<String> {
-        let bare = name.rsplit("::").next().unwrap_or(name);
-        let inside = self.catalog.entries().iter().filter(|entry| {
-            entry.owner.is_some() && matches!(entry.kind, Kind::Function | Kind::Constructor)
+    /// What an object of type `kind` has, sorted by name: methods, properties, and functions that take it first.
+    fn members(&self, kind: &str) -> Vec<Member> {
+        let kind = if kind == "function" { "Fn" } else { kind };
+        let mut members = Member::of_all(&self.catalog.members(kind));
+        let entries = self.catalog.entries().iter();
+        members.extend(entries.filter_map(|entry| Member::of_standard(entry, kind)));
+        members.sort_by(|a, b| (&a.name, !a.is_called).cmp(&(&b.name, !b.is_called)));
+        members.dedup_by(|later, earlier| {
+            let same = later.name == earlier.name && later.is_called == earlier.is_called;
+            if same {
+                earlier.signatures.append(&mut later.signatures);
+            }
+            same
         });
-        inside.filter(|entry| entry.name == bare).map(Entry::path).next()
+        members
     }
 
     /// A name that stands for nothing.
@@ -137,9 +126,11 @@ impl Hints {
         }
         if let Some((module, _)) = name.split_once("::") {
             let inside = |entry: &Entry| entry.owner.as_deref() == Some(module);
-            return match self.catalog.nearest(name, inside) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => list_members(error, module, &self.catalog.module(module)),
+            let bare = name.rsplit("::").next().unwrap_or(name);
+            let names = self.catalog.entries().iter().filter(|entry| inside(entry));
+            return match nearest(bare, names.map(|entry| entry.name.as_str())) {
+                Some(near) => error.hint(format!("did you mean `{module}::{near}`?")),
+                None => list_members(error, module, &Member::of_all(&self.catalog.module(module))),
             };
         }
         if self.names.iter().any(|known| known == name) {
@@ -159,13 +150,12 @@ impl Hints {
             self.catalog
                 .nearest(name, |entry| entry.kind == Kind::Constructor)
         });
-        let error = match near {
+        if let Some(advice) = place.and_then(|place| habit(name, place)) {
+            return error.hint(advice);
+        }
+        match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
-        };
-        match place.is_some_and(is_assigned) {
-            true => error.hint(format!("to make a new variable, write `let {name} = …`")),
-            false => error,
         }
     }
 
@@ -176,60 +166,86 @@ impl Hints {
             .entries()
             .iter()
             .filter(|entry| entry.kind == Kind::Module)
-            .map(|entry| entry.name.clone())
+            .map(Entry::path)
             .chain(self.names.iter().cloned())
             .collect();
         let error = Error::input(format!("unknown module `{name}`"));
-        match nearest(name, modules.iter().map(String::as_str)) {
+        let inner = modules
+            .iter()
+            .find(|module| module.ends_with(&format!("::{name}")));
+        match nearest(name, modules.iter().map(String::as_str)).or(inner.map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("import it first: `import \"{name}\" as {name};`")),
         }
     }
 
+    /// A key that a map does not have.
+    pub fn no_such_key(&self, key: &str) -> Error {
+        let error = Error::input(format!("the map has no key `{key}`"));
+        match self
+            .members("map")
+            .iter()
+            .any(|member| member.name == key && member.is_called)
+        {
+            true => error.hint(format!("`{key}` is a method: write `{key}()`")),
+            false => error.hint(format!(
+                "ask first with `\"{key}\" in map`, or read it as `map.get(\"{key}\")`"
+            )),
+        }
+    }
+
     /// A property that the object does not have.
     pub fn no_such_property(&self, property: &str, kind: &str) -> Error {
-        let members = self.catalog.members(kind);
+        let kind = &tidy_types(kind);
+        let members = self.members(kind);
         let error = Error::input(format!("{kind} has no property `{property}`"));
+        if kind == "()" {
+            return error.hint(NO_VALUE);
+        }
         if members
             .iter()
-            .any(|entry| entry.name == property && entry.kind == Kind::Method)
+            .any(|member| member.name == property && member.is_called)
         {
             return error.hint(format!("`{property}` is a method: write `{property}()`"));
         }
-        match nearest(property, members.iter().map(|entry| entry.name.as_str())) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
+        if let Some(advice) = elsewhere::member(kind, property, &members) {
+            return error.hint(advice);
+        }
+        let near = nearest(property, members.iter().map(|member| member.name.as_str()));
+        match near.and_then(|near| members.iter().find(|member| member.name == near)) {
+            Some(near) if near.is_called => error.hint(format!("did you mean `{}()`?", near.name)),
+            Some(near) => error.hint(format!("did you mean `{}`?", near.name)),
             None => list_members(error, "members", &members),
         }
     }
 
-    /// Signatures of functions of that name, the script's own included.
-    fn signatures(&self, name: &str, receiver: Option<&str>) -> Vec<String> {
-        let of_receiver = |entry: &&Entry| match receiver {
-            Some(kind) => entry.owner.as_deref() == Some(kind),
-            None => entry.kind != Kind::Field && entry.kind != Kind::Property && entry.kind != Kind::Type,
-        };
-        let entries = self.catalog.find(name).into_iter().filter(of_receiver);
-        let mut all: Vec<String> = self.own_functions(name);
-        all.extend(entries.flat_map(|entry| entry.signatures.clone()));
-        all
-    }
-
-    /// `fn name(a, b)` of the script.
-    fn own_functions(&self, name: &str) -> Vec<String> {
-        let tokens: Vec<_> = Lexer::new(&self.text, 0).collect();
-        let word = |index: usize| tokens.get(index).map(|token| &self.text[token.span.clone()]);
-        (0..tokens.len())
-            .filter(|index| word(*index) == Some("fn") && word(index + 1) == Some(name))
-            .filter_map(|index| {
-                let start = tokens[index + 1].span.start;
-                let end = tokens[index..]
-                    .iter()
-                    .find(|token| token.kind == TokenKind::Close)?
-                    .span
-                    .end;
-                Some(self.text[start..end].to_string())
-            })
-            .collect()
+    /// A value of another type than is needed, at `place`.
+    pub fn another_type(&self, wanted: &str, given: &str, place: Option<&Place>) -> Error {
+        let (wanted, given) = (tidy_types(wanted), tidy_types(given));
+        let is_index = place.is_some_and(|place| place.text[..place.span.start].trim_end().ends_with('['));
+        match (wanted.as_str(), given.as_str()) {
+            ("string", _) if is_index => Error::input(format!(
+                "the keys of a map are strings, but this is {}",
+                a(&given)
+            ))
+            .hint("write `m[\"key\"]`, or `m[x.to_string()]`"),
+            ("int", _) if is_index => Error::input(format!(
+                "an array is indexed by an int, from 0 on or from -1 at its end, but this is {}",
+                a(&given)
+            ))
+            .hint("several elements are `a.extract(1..3)`; values by name are in a map, `#{ name: 1 }`"),
+            ("char", _) => Error::input(format!("expected one letter as `'a'`, but this is {}", a(&given))),
+            ("bool", "Tensor") => Error::input(format!("expected true or false, but this is {}", a(&given))).hint(
+                "comparing tensors gives a tensor: use `.all()` or `.any()`, or compare numbers with `.item()`",
+            ),
+            ("bool", _) => Error::input(format!("expected true or false, but this is {}", a(&given)))
+                .hint("write the comparison: `x != 0`, `a.len() > 0`, `x != ()`"),
+            ("function", "string") => Error::input("expected a function, but this is a string")
+                .hint("a closure is written `|x| x + 1`, a function of the script by its name `Fn(\"name\")`"),
+            ("function", _) => Error::input(format!("expected a function, but this is {}", a(&given)))
+                .hint("a closure is written `|x| x + 1`"),
+            _ => Error::input(format!("expected {}, but this is {}", a(&wanted), a(&given))),
+        }
     }
 
     /// Does the place stand inside the body of a `fn`?
@@ -257,16 +273,21 @@ impl Hints {
     }
 }
 
-fn list_members(error: Error, what: &str, members: &[&Entry]) -> Error {
+fn list_members(error: Error, what: &str, members: &[Member]) -> Error {
+    /// So many names are shown.
+    const MOST: usize = 24;
     if members.is_empty() {
         return error;
     }
-    let names: Vec<String> = members
-        .iter()
-        .take(24)
-        .map(|entry| format!("`{}`", entry.name))
-        .collect();
-    error.hint(format!("{what}: {}", names.join(", ")))
+    let shown = members.iter().filter(|member| member.name != "to_debug");
+    let mut names: Vec<String> = shown.map(|member| format!("`{}`", member.name)).collect();
+    names.dedup();
+    let more = match names.len() > MOST {
+        true => format!(", … ({} in all)", names.len()),
+        false => String::new(),
+    };
+    names.truncate(MOST);
+    error.hint(format!("{what}: {}{more}", names.join(", ")))
 }
 
 fn python_constant(name: &str) -> Option<&'static str> {
@@ -278,16 +299,36 @@ fn python_constant(name: &str) -> Option<&'static str> {
     }
 }
 
-fn is_operator(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_alphabetic() || first == '_')
-}
-
-/// The engine's names of string types, once.
+/// The engine's names of types, in the words of scripts.
 fn tidy_types(types: &str) -> String {
     types
         .replace("&str | ImmutableString | String", "string")
         .replace("i64", "int")
         .replace("f64", "float")
+        .replace("u8", "byte")
+        .replace("Fn", "function")
+}
+
+/// What is meant where a name that stands for nothing is used as in other languages.
+fn habit(name: &str, place: &Place) -> Option<String> {
+    let (before, after) = (
+        place.text[..place.span.start].trim_end(),
+        &place.text[place.span.end..],
+    );
+    let follows_argument = before.ends_with(['(', ',']);
+    let has_colon = after.trim_start().starts_with(':') && !after.trim_start().starts_with("::");
+    if name == "f" && after.starts_with(['"', '\'']) {
+        return Some("values in a text stand between backquotes: `` `x is ${x}` ``".into());
+    }
+    if before.ends_with('{') && has_colon {
+        return Some(format!("a map is written `#{{ {name}: … }}`"));
+    }
+    if follows_argument && (has_colon || is_assigned(place)) {
+        return Some(format!(
+            "arguments with names are given in a map: `(#{{ {name}: … }})`"
+        ));
+    }
+    is_assigned(place).then(|| format!("to make a new variable, write `let {name} = …`"))
 }
 
 /// `name = …`, as Python makes variables.

@@ -17,7 +17,7 @@ use super::guard;
 use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
-use super::{diagnostic, evaluation, modules, numbers};
+use super::{diagnostic, evaluation, modules, numbers, reading};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::guard::attempt;
@@ -82,7 +82,8 @@ impl HostBuilder {
         engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
         engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
-        numbers::install(&mut engine, &state);
+        numbers::install(&mut engine);
+        reading::install(&mut engine, &state);
         evaluation::install(&mut engine);
         configure(
             &mut engine,
@@ -200,6 +201,7 @@ impl Host {
 
     /// The engine, to add functions and objects of one's own.
     pub fn engine_mut(&mut self) -> &mut Engine {
+        self.state.forget_catalog();
         &mut self.engine
     }
 
@@ -221,7 +223,7 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let compiled = attempt(|| numbers::compile(&self.engine, &self.state, scope, text));
+        let compiled = attempt(|| reading::compile(&self.engine, &self.state, scope, text));
         let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
         Ok(ast)
@@ -233,12 +235,14 @@ impl Host {
             rhai::ModuleResolver::resolve(&*self.modules, &self.engine, None, path, rhai::Position::NONE)
                 .ok()?;
         self.engine.register_static_module(alias, module.clone());
+        self.state.forget_catalog();
         Some(module)
     }
 
     /// Empties what was imported as `alias`, and lets changed files be read again.
     pub(super) fn forget_import(&mut self, alias: &str) {
         self.engine.register_static_module(alias, Module::new().into());
+        self.state.forget_catalog();
         self.modules.forget();
     }
 

@@ -8,6 +8,7 @@ use rhai::{AST, Dynamic, LexError, Module, ParseErrorType, Scope, Shared};
 use super::closure::evaluating;
 use super::diagnostic;
 use super::host::{Host, Outcome, read_script};
+use super::reading;
 use super::source::lexer::Lexer;
 use super::source::{SessionNames, imports, open_bracket};
 use crate::error::Result;
@@ -128,7 +129,8 @@ impl<'host> Interactive<'host> {
 
     /// Is `text` the beginning of something that goes on in the next line?
     pub fn is_incomplete(&self, text: &str) -> bool {
-        let Err(error) = self.host.engine().compile_with_scope(&self.scope, text) else {
+        let host = &self.host;
+        let Err(error) = reading::compile(host.engine(), host.state(), &self.scope, text) else {
             return false;
         };
         match error.err_type() {

@@ -8,6 +8,7 @@
 //! bridge        script values <-> plain data
 //! evaluation    `eval(text)`: with the variables of the place where it stands
 //! closure       closures that objects keep and call later
+//! reading       what the parser is told: `switch`, `try`, names that are words of the language
 //! numbers       what numbers mean: comparisons by IEEE 754, shifts, conversions
 //! arguments     methods that take one map of named arguments
 //! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
@@ -36,6 +37,7 @@ mod host;
 mod interactive;
 mod modules;
 mod numbers;
+mod reading;
 pub mod source;
 mod state;
 

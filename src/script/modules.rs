@@ -9,7 +9,7 @@ use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, 
 
 use super::diagnostic;
 use super::failure::RhaiResultOf;
-use super::numbers;
+use super::reading;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
 use crate::files::{SETTINGS_MOST, read_text};
@@ -151,7 +151,7 @@ impl Modules {
         let sources = self.state.sources();
         sources.insert(name, text.as_str());
         let scope = self.scope.borrow().clone();
-        let mut ast: AST = numbers::compile(engine, &self.state, &scope, &text).map_err(|error| {
+        let mut ast: AST = reading::compile(engine, &self.state, &scope, &text).map_err(|error| {
             import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
         })?;
         ast.set_source(name);

@@ -6,13 +6,16 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use rhai::Position;
 
+pub use self::closures::Closure;
 use self::lexer::{Kind, Lexer, Token};
 use crate::error::Place;
 
+mod closures;
 pub mod lexer;
 
 /// The texts of all scripts, modules and session entries, by the name that errors show.
@@ -20,6 +23,7 @@ pub mod lexer;
 pub struct SourceMap {
     texts: RefCell<HashMap<String, Arc<str>>>,
     session: RefCell<SessionNames>,
+    closures: RefCell<HashMap<String, Closure>>,
 }
 
 /// What the entries of a session have defined so far.
@@ -63,6 +67,26 @@ impl SourceMap {
             .unwrap_or_default();
         names.extend(self.session.borrow().all.iter().cloned());
         names
+    }
+
+    /// The texts of the modules that the text called `file` imports, as far as they were read, by their names there.
+    pub fn imported_texts(&self, file: &str) -> HashMap<String, Arc<str>> {
+        let Some(text) = self.text(file) else {
+            return HashMap::new();
+        };
+        let texts = self.texts.borrow();
+        let of_path = |path: &str| {
+            let (bare, with_extension) = (
+                path.trim_end_matches(".rhai"),
+                format!("{}.rhai", path.trim_end_matches(".rhai")),
+            );
+            let is_it = |name: &&String| *name == bare || Path::new(name).ends_with(&with_extension);
+            texts.keys().find(is_it).map(|name| texts[name].clone())
+        };
+        let known = imports(&text).into_iter();
+        known
+            .filter_map(|import| Some((import.alias, of_path(&import.path)?)))
+            .collect()
     }
 
     /// Remembers what a session has defined so far.

@@ -1,11 +1,12 @@
 //! What all bound functions of one host share, reached through the engine's tag.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use rhai::NativeCallContext;
+use rhai::{Engine, NativeCallContext};
 
-use super::numbers::Reading;
+use super::docs::Catalog;
+use super::reading::Reading;
 use super::source::SourceMap;
 use crate::event::RunContext;
 
@@ -18,6 +19,7 @@ struct Inner {
     context: RunContext,
     sources: SourceMap,
     reading: Reading,
+    catalog: RefCell<Option<Rc<Catalog>>>,
     exit: Cell<Option<u8>>,
 }
 
@@ -28,6 +30,15 @@ impl State {
             context,
             ..Inner::default()
         }))
+    }
+
+    /// The state of the host whose engine this is.
+    pub fn of_engine(engine: &Engine) -> State {
+        engine
+            .default_tag()
+            .clone()
+            .try_cast::<State>()
+            .unwrap_or_default()
     }
 
     /// The state of the host in which a bound function is being called.
@@ -51,6 +62,18 @@ impl State {
     /// What is known of the text that is being parsed.
     pub fn reading(&self) -> &Reading {
         &self.0.reading
+    }
+
+    /// Every name that scripts of `engine` can use; read once, until [`forget_catalog`](Self::forget_catalog).
+    pub fn catalog(&self, engine: &Engine) -> Rc<Catalog> {
+        let mut known = self.0.catalog.borrow_mut();
+        let read = || Rc::new(Catalog::from_engine(engine).unwrap_or_default());
+        known.get_or_insert_with(read).clone()
+    }
+
+    /// Something was added to the engine.
+    pub fn forget_catalog(&self) {
+        self.0.catalog.borrow_mut().take();
     }
 
     /// Remembers that `exit(code)` was called: it ends the script at the next operation, should native code that called

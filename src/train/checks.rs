@@ -6,7 +6,7 @@ use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
 use crate::config::{Config, Steps};
 use crate::dictionary::{ActFn, SparseAutoEncoder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::tensor::Kind;
 
 impl Config for TrainerConfig {
@@ -198,8 +198,8 @@ impl TrainerConfig {
             }
             if initial_k > sae.cfg.d_sae() as f64 {
                 return Err(Error::input(format!(
-                    "`initial_k` is {initial_k}, but the dictionary has {} latents",
-                    sae.cfg.d_sae()
+                    "`initial_k` is {initial_k}, but the dictionary has {}",
+                    counted(sae.cfg.d_sae(), "latent")
                 ))
                 .under("initial_k"));
             }
@@ -240,13 +240,15 @@ impl TrainerConfig {
             }
             if key == "lr_warm_up_steps" && steps == DEFAULT_LR_WARM_UP {
                 remarks.push(format!(
-                    "the default warm-up of {count} steps is longer than the training ({total} steps), so the learning \
-                     rate never reaches `lr`; set `lr_warm_up_steps`, e.g. 0.1 for the first tenth"
+                    "the default warm-up of {count} steps is longer than the training ({}), so the learning \
+                     rate never reaches `lr`; set `lr_warm_up_steps`, e.g. 0.1 for the first tenth",
+                    counted(total, "step")
                 ));
                 continue;
             }
             return Err(Error::input(format!(
-                "{count} steps are longer than the whole training of {total} steps"
+                "{count} steps are longer than the whole training of {}",
+                counted(total, "step")
             ))
             .hint("give fewer steps, or a fraction such as 0.1; `total_training_tokens` over the rows of a batch is the number of steps")
             .under(key));

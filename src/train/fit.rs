@@ -1,17 +1,19 @@
 //! Training over a whole stream: one dictionary, or several from the same batches.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
 use super::folder::Provenance;
+use super::forecast::Forecast;
 use super::input::counts_nothing;
 use super::lane::Lane;
 use super::source::Source;
 use super::trainer::{StepReport, Trainer};
-use crate::activations::BatchStream;
+use crate::activations::{Batch, BatchStream};
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, counted};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::lock::FolderLock;
@@ -76,6 +78,26 @@ impl Trainer {
     ) -> Result<FitOutcome> {
         fit_all(&mut [Lane::new(self, sae, options)], stream, context)
     }
+
+    /// Refuses what [`fit`](Self::fit) refuses before its first step, but for a folder that is in use, and says what the
+    /// training will cost. Takes the first batches off `stream` and writes nothing.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit) before its first step.
+    pub fn rehearse(
+        &mut self,
+        sae: &mut SparseAutoEncoder,
+        stream: &mut dyn BatchStream,
+        context: &RunContext,
+        options: FitOptions<'_>,
+    ) -> Result<Forecast> {
+        let mut lanes = [Lane::new(self, sae, options)];
+        let mut source = Source::new(stream, VecDeque::new());
+        let first = before_first_step(&mut lanes, &mut source, context)?;
+        // A training that goes on may find its stream at the end.
+        let first = first.ok_or_else(nothing_to_train_on)?;
+        lanes[0].plan(&first, context)
+    }
 }
 
 /// Trains several dictionaries on the same batches, each with its own trainer and folder: the model runs once for all.
@@ -106,6 +128,29 @@ fn fit_source(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunCont
     for lane in lanes.iter_mut() {
         lane.lock(context)?;
     }
+    if let Some(first) = before_first_step(lanes, source, context)? {
+        for lane in lanes.iter_mut() {
+            lane.open(&first, context)?;
+        }
+    }
+    let total = lanes.iter().filter_map(|lane| lane.trainer.total_steps()).max();
+    context.events.emit(Event::TaskStarted {
+        title: "training".into(),
+        unit: "steps",
+        total,
+    })?;
+    let ended = train(lanes, source, context);
+    context.events.emit(Event::TaskFinished)?;
+    conclude(lanes, source, context, ended)
+}
+
+/// Brings dictionaries and stream to where the training begins or goes on; the first batch, `None` at the end of the
+/// stream of a training that has begun before.
+fn before_first_step(
+    lanes: &mut [Lane<'_>],
+    source: &mut Source<'_>,
+    context: &RunContext,
+) -> Result<Option<Batch>> {
     let stream = source.fingerprint()?;
     for lane in lanes.iter_mut() {
         lane.resume(&stream, context)?;
@@ -119,25 +164,15 @@ fn fit_source(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunCont
         source.restore(&path)?;
     }
     measure_norms(lanes, source, context)?;
-    if let Some(first) = source.look_ahead(1)?.first() {
-        for lane in lanes.iter_mut() {
-            lane.open(first, context)?;
-        }
-    } else if !started {
-        return Err(
-            Error::input("the activation stream is empty: there is nothing to train on")
-                .hint("check the dataset, and whether the initialiser has used it up"),
-        );
+    match source.look_ahead(1)?.into_iter().next() {
+        None if !started => Err(nothing_to_train_on()),
+        first => Ok(first),
     }
-    let total = lanes.iter().filter_map(|lane| lane.trainer.total_steps()).max();
-    context.events.emit(Event::TaskStarted {
-        title: "training".into(),
-        unit: "steps",
-        total,
-    })?;
-    let ended = train(lanes, source, context);
-    context.events.emit(Event::TaskFinished)?;
-    conclude(lanes, source, context, ended)
+}
+
+fn nothing_to_train_on() -> Error {
+    Error::input("the activation stream is empty: there is nothing to train on")
+        .hint("check the dataset, and whether the initialiser has used it up")
 }
 
 /// Takes batches until the end. What ended it is an outcome without checkpoints.
@@ -260,8 +295,8 @@ fn measure_norms(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunC
         let norms = average_norms(&batches, &hooks)?;
         lane.sae.set_dataset_average_activation_norm(norms)?;
         context.events.note(format!(
-            "measured the average activation norm on the first {} batches",
-            batches.len()
+            "measured the average activation norm on the first {}",
+            counted(batches.len(), "batch")
         ))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::config::{OptimizerClass, TrainerConfig};
 use crate::dictionary::SAEConfig;
+use crate::error::counted;
 
 /// Steps, parameters and memory of one training, in bytes where not said otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +78,8 @@ impl fmt::Display for Forecast {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} steps, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}); checkpoints {}",
-            self.steps,
+            "{}, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}); checkpoints {}",
+            counted(self.steps, "step"),
             self.parameters,
             size(self.memory()),
             size(self.weights),

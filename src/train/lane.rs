@@ -134,20 +134,27 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Makes the plan and the folder, and says what the training will cost.
-    pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
+    /// Makes the plan and says what the training will cost.
+    pub(super) fn plan(&mut self, first: &Batch, context: &RunContext) -> Result<Forecast> {
         let events = self.events(context);
-        let goes_on = self.trainer.state.is_some();
         for remark in self.trainer.begin(self.sae, first)? {
             events.warn(remark)?;
         }
         let total = self.trainer.total_steps().unwrap_or(0);
         let forecast = Forecast::new(&self.sae.cfg, &self.trainer.cfg, total, rows_of(first, self.sae)?);
-        events.note(forecast.to_string())?;
         let amp = self.trainer.cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
         if let Some(remark) = product::remark(amp, self.sae.device()) {
             events.note(remark)?;
         }
+        Ok(forecast)
+    }
+
+    /// Makes the plan and the folder.
+    pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
+        let events = self.events(context);
+        let goes_on = self.trainer.state.is_some();
+        let forecast = self.plan(first, context)?;
+        events.note(forecast.to_string())?;
         let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
         checkpoint::remove_unfinished(&path);
         match goes_on {

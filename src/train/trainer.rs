@@ -16,7 +16,7 @@ use super::schedule::Plan;
 use crate::activations::Batch;
 use crate::config::Config;
 use crate::dictionary::{LossSettings, Pass, SparseAutoEncoder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::event::{Histogram, Metrics};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::tensor::{Kind, Tensor};
@@ -171,8 +171,12 @@ impl Trainer {
         let total = self.cfg.total_training_tokens / rows;
         if total == 0 {
             return Err(Error::input(format!(
-                "{} tokens do not fill one batch of {rows} rows",
-                self.cfg.total_training_tokens
+                "{} not fill one batch of {}",
+                match self.cfg.total_training_tokens {
+                    1 => "1 token does".to_string(),
+                    tokens => format!("{tokens} tokens do"),
+                },
+                counted(rows, "row")
             ))
             .hint("raise `total_training_tokens` or lower the batch size")
             .under("total_training_tokens"));

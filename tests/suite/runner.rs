@@ -7,7 +7,7 @@ use std::time::Duration;
 use saescript::config::{Document, Value};
 use saescript::error::Error;
 use saescript::event::RunContext;
-use saescript::runner::{TrainOptions, TrainSAESettings, forecast, train_sae};
+use saescript::runner::{TrainOptions, TrainSAESettings, rehearse_training, train_sae};
 use saescript::train::list_checkpoints;
 
 /// A configuration over the tiny model of the fixtures and a corpus made here.
@@ -181,11 +181,13 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
 }
 
 #[test]
-fn a_forecast_needs_nothing_to_be_loaded() {
+fn a_rehearsal_says_what_the_run_costs_and_writes_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = write_config(folder.path());
-    let forecast =
-        forecast(&settings(&path, &["model.model_name=nowhere"]).expect("valid")).expect("a forecast");
+    let wanted = settings(&path, &[]).expect("valid");
+    let forecast = rehearse_training(&wanted, &TrainOptions::default(), &RunContext::default())
+        .expect("nothing is refused")
+        .expect("there are steps to do");
     assert_eq!(
         (forecast.steps, forecast.parameters),
         (100, 2 * 48 * 192 + 192 + 48)

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::fixtures::{distance, roots, tensor, tensors};
 
 const HOOK: &str = "blocks.0.hook_resid_post";
+const OUT: &str = "blocks.0.hook_mlp_out";
 
 fn waves(rows: i64, columns: i64, speed: f64) -> Tensor {
     let places = Tensor::arange(rows * columns, (Kind::Double, Device::Cpu));
@@ -172,13 +173,68 @@ fn a_dictionary_survives_the_way_to_saelens_and_back() {
 }
 
 #[test]
+fn a_transcoder_survives_the_way_to_saelens_and_back() {
+    for (act_fn, architecture) in [("relu", "transcoder"), ("jumprelu", "jumprelu_transcoder")] {
+        for (with_norm, with_bias) in [(true, true), (false, true), (true, false)] {
+            let mut cfg = json!({"hook_point_out": OUT, "act_fn": act_fn});
+            cfg["sparsity_include_decoder_norm"] = with_norm.into();
+            let mut sae = dictionary(cfg);
+            sae.set_dataset_average_activation_norm([(HOOK.to_string(), 2.5), (OUT.to_string(), 7.0)].into())
+                .expect("set");
+            if act_fn == "jumprelu" {
+                sae.set_parameter(LOG_THRESHOLD, &waves(1, 64, 0.2).squeeze())
+                    .expect("set");
+            }
+            if !with_bias {
+                sae.set_parameter("b_D", &Tensor::zeros([16], (Kind::Float, Device::Cpu)))
+                    .expect("set");
+            }
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            sae.to_saelens(folder.path(), "tiny").expect("written");
+            let text = std::fs::read_to_string(folder.path().join("cfg.json")).expect("settings");
+            let written: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(written["architecture"], architecture);
+            assert_eq!((&written["d_in"], &written["d_out"]), (&json!(16), &json!(16)));
+            assert_eq!(written["apply_b_dec_to_input"], false);
+            let metadata = &written["metadata"];
+            assert_eq!(
+                (&metadata["hook_name"], &metadata["hook_name_out"]),
+                (&json!(HOOK), &json!(OUT))
+            );
+            let back = SparseAutoEncoder::from_saelens(folder.path(), &LoadOptions::default()).expect("read");
+            assert_eq!(back.cfg.hook_points(), [HOOK, OUT]);
+            let x = waves(32, 16, 1.7);
+            // In the scale of the model: the input times its factor, the output divided by its own.
+            let factor = |hook: &str| sae.norm_factor(&x, hook).expect("a factor").double_value(&[]);
+            let ours = sae
+                .forward(&sae.normalize(&x, HOOK).expect("normalised"))
+                .expect("a reconstruction")
+                / factor(OUT);
+            let theirs = back.forward(&x).expect("a reconstruction");
+            assert!(distance(&theirs, &ours) < 1e-5, "{act_fn}, norms {with_norm}");
+        }
+    }
+}
+
+#[test]
 fn what_saelens_does_not_have_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (more, expected) in [
         (json!({"act_fn": "batchtopk"}), "convert it to jumprelu first"),
         (json!({"norm_activation": "token-wise"}), "cannot be folded"),
-        (json!({"use_glu_encoder": true}), "gated encoders"),
-        (json!({"hook_point_out": "blocks.0.hook_mlp_out"}), "transcoders"),
+        (json!({"use_glu_encoder": true}), "gated encoder"),
+        (
+            json!({"hook_point_out": OUT, "act_fn": "topk"}),
+            "transcoders with relu and jumprelu, but none with topk",
+        ),
+        (
+            json!({"hook_point_out": OUT, "act_fn": "batchtopk"}),
+            "convert it to jumprelu first",
+        ),
+        (
+            json!({"hook_point_out": OUT, "use_glu_encoder": true}),
+            "gated encoder",
+        ),
     ] {
         let error = dictionary(more)
             .to_saelens(folder.path(), "tiny")

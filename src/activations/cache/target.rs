@@ -53,7 +53,7 @@ impl Plan<'_> {
 }
 
 /// The key of the number of tokens in a fingerprint.
-const TOKENS_KEY: &str = "writer.total_generating_tokens";
+pub(super) const TOKENS_KEY: &str = "writer.total_generating_tokens";
 
 /// Where a generation writes.
 pub(super) struct Target {

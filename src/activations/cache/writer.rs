@@ -14,7 +14,7 @@ use super::target::{Plan, Target};
 use super::threads::{Writing, WritingThreads};
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, counted};
 use crate::event::{Control, Event, RunContext};
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
 use crate::lock::FolderLock;
@@ -99,6 +99,20 @@ impl ActivationWriter {
     /// A folder that another process writes to, or that was begun with something else.
     pub fn look(&mut self, context: &RunContext) -> Result<Option<Written>> {
         self.lock = Some(self.locked(context)?);
+        self.complete(context)
+    }
+
+    /// As [`look`](Self::look), but does not hold the folder and changes nothing.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn peek(&self, context: &RunContext) -> Result<Option<Written>> {
+        let folder = Path::new(&self.config.cache_dir);
+        FolderLock::look_at_part(folder, &self.lock_name())?;
+        self.complete(context)
+    }
+
+    fn complete(&self, context: &RunContext) -> Result<Option<Written>> {
         let fingerprint = self.fingerprint(self.made_from.clone().unwrap_or_default())?;
         let comparison = self.compare(&fingerprint)?;
         match Target::complete_in(&self.plan(&fingerprint, &comparison))? {
@@ -111,12 +125,15 @@ impl ActivationWriter {
         if let Some(lock) = &self.lock {
             return Ok(lock.clone());
         }
-        let name = match self.shard {
+        let folder = Path::new(&self.config.cache_dir);
+        FolderLock::take_part(folder, &self.lock_name(), "generating activations", context)
+    }
+
+    fn lock_name(&self) -> String {
+        match self.shard {
             Some((shard, _)) => format!(".lock-shard-{shard}"),
             None => ".lock".into(),
-        };
-        let folder = Path::new(&self.config.cache_dir);
-        FolderLock::take_part(folder, &name, "generating activations", context)
+        }
     }
 
     /// What decides the chunks.
@@ -194,8 +211,8 @@ impl ActivationWriter {
         }
         if target.kept() > 0 {
             context.events.note(format!(
-                "{} chunks of an interrupted generation are kept; going on from chunk {}",
-                target.kept(),
+                "{} of an interrupted generation kept; going on from chunk {}",
+                counted(target.kept(), "chunk"),
                 from.chunks
             ))?;
         }

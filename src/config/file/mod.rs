@@ -1,5 +1,6 @@
 //! Configuration files: TOML, JSON and YAML read into one kind of value, with the place of every key.
 
+mod overrides;
 mod toml_format;
 mod yaml_format;
 
@@ -8,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Config, Map, Value, from_value};
+use super::{Config, Value, from_value};
 use crate::error::{Error, Place, Result};
 use crate::files::{self, SETTINGS_MOST};
 use crate::guard;
@@ -73,6 +74,10 @@ pub struct Document {
     sources: Vec<(String, Arc<str>)>,
     value: Value,
     spans: HashMap<Vec<String>, Spans>,
+    /// Paths that were set, and the assignments as they were given.
+    overrides: Vec<(Vec<String>, String)>,
+    /// The file as it was read; `None` in that copy itself.
+    original: Option<Box<Document>>,
 }
 
 impl Document {
@@ -109,6 +114,8 @@ impl Document {
             sources: vec![(file.into(), text)],
             value: parsed.value,
             spans: HashMap::new(),
+            overrides: Vec::new(),
+            original: None,
         };
         if !document.value.is_object() {
             return Err(Error::input(format!(
@@ -125,6 +132,7 @@ impl Document {
                 },
             );
         }
+        document.original = Some(Box::new(document.clone()));
         Ok(document)
     }
 
@@ -133,44 +141,15 @@ impl Document {
         &self.value
     }
 
-    /// Applies an override `trainer.lr=3e-4`: the right side is `null`, a TOML value, or else a plain string.
-    ///
-    /// # Errors
-    /// No `=`, an empty key, or a path that leads through something that is not a table or list.
-    pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let place = Place {
-            file: "--set".into(),
-            text: assignment.into(),
-            span: 0..assignment.len(),
-        };
-        let Some((path, text)) = assignment.split_once('=') else {
-            return Err(Error::input("an override has the form KEY=VALUE, e.g. trainer.lr=3e-4").at(place));
-        };
-        let segments = split_path(path.trim());
-        if segments.is_empty() {
-            return Err(Error::input("an override names a key, e.g. trainer.lr=3e-4").at(place));
-        }
-        let text = text.trim();
-        let value = match text {
-            "null" => Value::Null,
-            _ => toml_format::read_value(text).unwrap_or_else(|| Value::String(text.into())),
-        };
-        *slot(&mut self.value, &segments).map_err(|error| error.at(place))? = value;
-        let source = self.sources.len();
-        self.sources.push(("--set".into(), assignment.into()));
-        let start = assignment.len() - assignment.split_once('=').map_or(0, |(_, right)| right.len());
-        let spans = Spans {
-            key: 0..path.len(),
-            value: start..assignment.len(),
-            source,
-        };
-        self.spans.insert(segments, spans);
-        Ok(())
-    }
-
     /// Builds the configuration; errors carry the place in this file.
     pub fn build<C: Config>(&self) -> Result<C> {
-        from_value(self.value.clone()).map_err(|error| self.locate(error))
+        from_value(self.value.clone()).map_err(|error| {
+            let error = self.locate(error);
+            match self.overrides.is_empty() {
+                true => error,
+                false => self.explain_overrides::<C>(error),
+            }
+        })
     }
 
     /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
@@ -202,50 +181,6 @@ impl Document {
             span,
         })
     }
-}
-
-/// `a.b[0].c` and `a."b c".d` as segments, indices like `[0]`.
-fn split_path(path: &str) -> Vec<String> {
-    let mut segments = vec![String::new()];
-    let mut quoted = false;
-    for character in path.chars() {
-        match character {
-            '"' => quoted = !quoted,
-            '.' if !quoted => segments.push(String::new()),
-            '[' if !quoted => segments.push("[".into()),
-            _ => segments.last_mut().expect("never empty").push(character),
-        }
-    }
-    segments.retain(|segment| !segment.is_empty());
-    segments
-}
-
-/// The place for a value at `path`, with tables made on the way.
-fn slot<'a>(value: &'a mut Value, path: &[String]) -> Result<&'a mut Value> {
-    let Some((first, rest)) = path.split_first() else {
-        return Ok(value);
-    };
-    let index = first
-        .strip_prefix('[')
-        .and_then(|index| index.trim_end_matches(']').parse::<usize>().ok());
-    if index.is_none() && value.is_null() {
-        *value = Value::Object(Map::new());
-    }
-    let next = match (index, value) {
-        (Some(index), Value::Array(items)) => {
-            let length = items.len();
-            items
-                .get_mut(index)
-                .ok_or_else(|| Error::input(format!("there is no item {index} in a list of {length}")))?
-        }
-        (None, Value::Object(map)) => map.entry(first.clone()).or_insert(Value::Null),
-        _ => {
-            return Err(Error::input(format!(
-                "`{first}` cannot be set: what holds it is not a table or list"
-            )));
-        }
-    };
-    slot(next, rest)
 }
 
 #[cfg(test)]
@@ -304,7 +239,7 @@ mod tests {
         let place = error.place().expect("located");
         assert_eq!(
             (place.file.as_str(), &place.text[place.span.clone()]),
-            ("--set", "topk")
+            ("command line", "topk")
         );
         for wrong in ["s.n=1", "=5", ".=5", " =5"] {
             assert!(document.set(wrong).is_err(), "{wrong}");

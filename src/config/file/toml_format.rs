@@ -20,10 +20,12 @@ pub(super) fn read(text: &str) -> Result<Parsed, (Range<usize>, String)> {
     Ok(Parsed { value, spans })
 }
 
-/// Reads a single value such as `3e-4` or `[1, 2]`.
-pub(super) fn read_value(text: &str) -> Option<Value> {
+/// Reads a single value such as `3e-4` or `[1, 2]`, and where its parts stand.
+pub(super) fn read_value(text: &str) -> Option<(Value, SpanList)> {
     let value = DeValue::parse(text).ok()?;
-    scalar_or_tree(&value, &mut Vec::new(), &mut Vec::new()).ok()
+    let mut spans = Vec::new();
+    let value = scalar_or_tree(&value, &mut Vec::new(), &mut spans).ok()?;
+    Some((value, spans))
 }
 
 /// Dotted keys (`a.a.a = 1`) are tables within tables too, which the parser does not count.
@@ -45,7 +47,7 @@ fn check_depth(table: &DeTable<'_>) -> Result<(), (Range<usize>, String)> {
     Ok(())
 }
 
-type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;
+pub(super) type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;
 
 fn table_value(
     table: &DeTable<'_>,

@@ -17,8 +17,8 @@ impl SparseAutoEncoder {
     /// Writes the dictionary into `folder` as SAELens has them. `model_name` goes into its notes.
     ///
     /// # Errors
-    /// Kinds of dictionaries that SAELens does not have: transcoders, gated encoders, batchtopk (convert it to jumprelu
-    /// first), normalisation by the input. The folder cannot be written.
+    /// Kinds of dictionaries that SAELens does not have: gated encoders, batchtopk and transcoders with topk (convert them
+    /// to jumprelu first), normalisation by the input. The folder cannot be written.
     pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
         let folder = folder.as_ref();
         if folder.join(files::SETTINGS_FILE).exists() {
@@ -38,9 +38,11 @@ impl SparseAutoEncoder {
                 "hook_name": sae.cfg.hook_point_in,
             },
         });
-        let architecture = match sae.cfg.act_fn {
-            ActFn::Relu => "standard",
-            ActFn::JumpRelu => "jumprelu",
+        let architecture = match (sae.cfg.act_fn, sae.cfg.is_transcoder()) {
+            (ActFn::Relu, false) => "standard",
+            (ActFn::Relu, true) => "transcoder",
+            (ActFn::JumpRelu, false) => "jumprelu",
+            (ActFn::JumpRelu, true) => "jumprelu_transcoder",
             _ => {
                 settings["k"] = sae.cfg.top_k.into();
                 settings["rescale_acts_by_decoder_norm"] = sae.cfg.sparsity_include_decoder_norm.into();
@@ -48,6 +50,10 @@ impl SparseAutoEncoder {
             }
         };
         settings["architecture"] = architecture.into();
+        if sae.cfg.is_transcoder() {
+            settings["d_out"] = sae.cfg.d_model.into();
+            settings["metadata"]["hook_name_out"] = sae.cfg.hook_point_out.as_str().into();
+        }
         atomic::write(folder.join(SETTINGS_FILE), settings.to_string())?;
         let _no_grad = tch::no_grad_guard();
         let mut named: Vec<(&str, Tensor)> = Vec::new();
@@ -72,10 +78,16 @@ impl SparseAutoEncoder {
     /// A folded copy, if SAELens has this kind of dictionary.
     fn for_saelens(&self) -> Result<Self> {
         let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint));
-        if self.cfg.is_transcoder() || self.cfg.use_glu_encoder {
+        if self.cfg.use_glu_encoder {
             return refused(
-                "SAELens has no place for transcoders and gated encoders of this kind",
-                "only plain sparse autoencoders can be exported",
+                "SAELens has no place for a gated encoder of this kind",
+                "dictionaries and transcoders without `use_glu_encoder` can be exported",
+            );
+        }
+        if self.cfg.is_transcoder() && self.cfg.act_fn == ActFn::TopK {
+            return refused(
+                "SAELens has transcoders with relu and jumprelu, but none with topk",
+                "convert it to jumprelu first",
             );
         }
         if self.cfg.act_fn == ActFn::BatchTopK {

@@ -80,6 +80,18 @@ impl WandbRun {
         }
     }
 
+    /// Refuses what [`init`](Self::init) refuses before it asks a server, and starts nothing.
+    ///
+    /// # Errors
+    /// No `wandb-core`, an online run without an API key.
+    pub fn look(config: &WandbConfig, options: &RunOptions) -> Result<()> {
+        config.validate()?;
+        match Plan::from_environment(config, options)?.disabled {
+            true => Ok(()),
+            false => find_core().map(drop),
+        }
+    }
+
     /// The run's id.
     pub fn id(&self) -> &str {
         &self.plan.run_id

@@ -4,7 +4,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::tensor::TensorHandle;
 use crate::activations::Batch;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::script::bridge::{self, kind_of};
 use crate::tensor::Tensor;
 
@@ -45,7 +45,7 @@ pub fn from_map(map: &Map) -> Result<Batch> {
         }
         let Some(handle) = value.read_lock::<TensorHandle>() else {
             return Err(
-                Error::input(format!("expected a tensor, but was given a {}", kind_of(value)))
+                Error::input(format!("expected a tensor, but was given {}", a(&kind_of(value))))
                     .under(name.as_str()),
             );
         };

@@ -6,7 +6,7 @@ use super::batch;
 use super::callbacks::Callbacks;
 use super::stream::ActivationStreamHandle;
 use crate::activations::{Batch, BatchStream};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::script::bridge::kind_of;
 
 /// What a script gave as `activation_stream`.
@@ -34,7 +34,8 @@ impl Batches {
         match value.try_cast::<Array>() {
             Some(batches) => ActivationStreamHandle::of_batches(&batches).map(Batches::Stream),
             None => Err(Error::input(format!(
-                "expected an ActivationStream, an array of batches or a closure, but was given a {given}"
+                "expected an ActivationStream, an array of batches or a closure, but was given {}",
+                a(&given)
             ))),
         }
     }

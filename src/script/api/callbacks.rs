@@ -7,6 +7,8 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, FuncArgs, NativeCallContext};
 use super::output::ExitCode;
 use crate::error::{Error, Fault, Result};
 use crate::event::Control;
+use crate::script::diagnostic;
+use crate::script::state::State;
 
 /// Calls closures within one native call, and keeps the first error that one of them throws, so that it can go on its
 /// way once the native work has come to its end.
@@ -38,10 +40,26 @@ impl<'a> Callbacks<'a> {
                 {
                     return Error::interrupted("interrupted");
                 }
-                let message = error.to_string();
-                self.thrown.borrow_mut().get_or_insert(error);
-                Error::input(format!("a callback failed: {message}"))
+                // What a script throws itself is thrown on as it is; failures get their place, and advice on the way.
+                match error.unwrap_inner() {
+                    EvalAltResult::ErrorRuntime(value, _) if !value.is::<Error>() => {
+                        let placeholder = Error::input(format!("a callback failed: {value}"));
+                        self.thrown.borrow_mut().get_or_insert(error);
+                        placeholder
+                    }
+                    EvalAltResult::ErrorTerminated(..) | EvalAltResult::Exit(..) => {
+                        self.thrown.borrow_mut().get_or_insert(error);
+                        Error::input("a callback ended the script")
+                    }
+                    _ => self.explain(&error),
+                }
             })
+    }
+
+    fn explain(&self, failure: &EvalAltResult) -> Error {
+        let state = State::of(self.context);
+        let source = self.context.call_source().unwrap_or_default();
+        diagnostic::explain(failure, source, self.context.engine(), state.sources())
     }
 
     /// Calls a closure that watches: the work stops if its value is `false`, or if it was interrupted.

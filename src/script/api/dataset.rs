@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::callbacks::Callbacks;
 use crate::config::Value;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, a};
 use crate::script::arguments::Arguments;
 use crate::script::bridge;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
@@ -83,8 +83,8 @@ pub(super) fn to_row(value: &Dynamic) -> Result<Row> {
     match value.read_lock::<Map>() {
         Some(map) => row_of(&map, DEEPEST),
         None => Err(Error::input(format!(
-            "a record is a map of columns, not a {}",
-            bridge::kind_of(value)
+            "a record is a map of columns, not {}",
+            a(&bridge::kind_of(value))
         ))),
     }
 }
@@ -136,7 +136,7 @@ fn numbers(values: &Array) -> Result<Vec<u64>> {
     let read = |(index, value): (usize, &Dynamic)| {
         let whole = value
             .as_int()
-            .map_err(|kind| Error::input(format!("expected a whole number, not a {kind}")));
+            .map_err(|kind| Error::input(format!("expected a whole number, not {}", a(kind))));
         whole
             .and_then(|value| number(value, "index"))
             .under(format!("[{index}]"))
@@ -308,8 +308,8 @@ mod methods {
             let answer = callbacks.call(&keep, (to_map(row),))?;
             answer.as_bool().map_err(|_| {
                 Error::input(format!(
-                    "the closure of `filter` returns true or false, but returned a {}",
-                    bridge::kind_of(&answer)
+                    "the closure of `filter` returns true or false, but returned {}",
+                    a(&bridge::kind_of(&answer))
                 ))
             })
         });

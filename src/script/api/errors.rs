@@ -10,7 +10,7 @@ use crate::script::guard;
 pub fn register(module: &mut Module) {
     module.set_custom_type_with_comments::<Error>(
         "Error",
-        &["/// An error that a function of saescript threw."],
+        &["/// An error as `catch (e)` gets it: what would have been shown, had nobody caught it."],
     );
     combine_with_exported_module!(module, "errors", functions);
     guard::protect(module, &functions::RHAI_MANIFEST);
@@ -55,7 +55,7 @@ mod functions {
             .map_or(Dynamic::UNIT, |place| (place.line_column().0 as i64).into())
     }
 
-    /// The whole error in one line, advice included.
+    /// The whole error in one line, advice included; `print(e)` shows it.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(error: &mut Error) -> String {
         error.to_string()

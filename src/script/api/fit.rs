@@ -48,27 +48,35 @@ pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, 
     facts
 }
 
-/// How a training ended, in words.
+/// How a training that a script's own trainer made goes on after an interruption.
+pub const FROM_CHECKPOINT: &str = "to go on from there, name it as `from_pretrained_path` in the TrainerConfig, or use \
+                                   `Trainer::from_checkpoint`";
+
+/// How a training ended, in words; `way_on` says how it goes on after an interruption.
 ///
 /// # Errors
 /// Somebody asked the whole script to stop: that ends it here, and the error says where the training can go on.
-pub fn outcome_name(outcome: &FitOutcome, state: &State) -> Result<&'static str> {
+pub fn outcome_name(outcome: &FitOutcome, state: &State, way_on: &str) -> Result<&'static str> {
     match outcome {
         FitOutcome::Finished => Ok("finished"),
         FitOutcome::StreamEnded => Ok("stream ended"),
-        FitOutcome::Interrupted { checkpoints } if state.context().stop.is_set() => Err(stopped(checkpoints)),
+        FitOutcome::Interrupted { checkpoints } if state.context().stop.is_set() => {
+            Err(stopped(checkpoints, way_on))
+        }
         FitOutcome::Interrupted { .. } => Ok("interrupted"),
     }
 }
 
-fn stopped(checkpoints: &[PathBuf]) -> Error {
+fn stopped(checkpoints: &[PathBuf], way_on: &str) -> Error {
     let paths: Vec<String> = checkpoints
         .iter()
         .map(|path| format!("`{}`", path.display()))
         .collect();
-    Error::interrupted(format!("interrupted; the training is saved in {}", paths.join(", "))).hint(
-        "to go on from there, name it as `from_pretrained_path` in the TrainerConfig, or use `Trainer::from_checkpoint`",
-    )
+    Error::interrupted(format!(
+        "interrupted; the training is saved in {}",
+        paths.join(", ")
+    ))
+    .hint(way_on)
 }
 
 /// Those who hear of the run, and the loggers besides.
@@ -204,7 +212,9 @@ pub fn fit(
         .try_for_each(|(member, dictionary)| member.bring_up_to_date(dictionary));
     let outcome = callbacks.finish(outcome)?;
     written.raise()?;
-    outcome_name(&outcome, &state).map(ImmutableString::from).raise()
+    outcome_name(&outcome, &state, FROM_CHECKPOINT)
+        .map(ImmutableString::from)
+        .raise()
 }
 
 fn fit_lanes<'a>(

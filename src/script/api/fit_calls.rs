@@ -9,7 +9,7 @@ use super::loggers::{self, Logger};
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::TrainerHandle;
 use super::wandb::WandbRunHandle;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::fingerprint::Allowances;
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
@@ -111,7 +111,7 @@ fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
 fn items<T: Clone + 'static>(list: &Array, what: &str) -> Result<Vec<T>> {
     let one = |(index, value): (usize, &Dynamic)| {
         value.clone().try_cast::<T>().ok_or_else(|| {
-            Error::input(format!("expected {what}, but was given a {}", kind_of(value)))
+            Error::input(format!("expected {what}, but was given {}", a(&kind_of(value))))
                 .under(format!("[{index}]"))
         })
     };

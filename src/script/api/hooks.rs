@@ -7,7 +7,7 @@ use super::callbacks::Callbacks;
 use super::model::{LanguageModelHandle, strings};
 use super::tensor::TensorHandle;
 use super::tokens::tokens_of;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::model::{Dimension, Edit, GenerationConfig, HookPoint};
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
@@ -29,8 +29,8 @@ fn edits<'a>(hooks: &'a Map, callbacks: &'a Callbacks<'a>) -> Result<Vec<(String
         .map(|(name, closure)| {
             let Some(closure) = closure.clone().try_cast::<FnPtr>() else {
                 let error = Error::input(format!(
-                    "expected a closure `|x| …`, but was given a {}",
-                    kind_of(closure)
+                    "expected a closure `|x| …`, but was given {}",
+                    a(&kind_of(closure))
                 ));
                 return Err(error.under(name.as_str()));
             };
@@ -41,8 +41,8 @@ fn edits<'a>(hooks: &'a Map, callbacks: &'a Callbacks<'a>) -> Result<Vec<(String
                     Some(tensor) => Ok(tensor.tensor().shallow_clone()),
                     None if made.is_unit() => Ok(given.tensor().shallow_clone()),
                     None => Err(Error::input(format!(
-                        "a hook returns a tensor, or () to leave the activation as it is, but returned a {}",
-                        kind_of(&made)
+                        "a hook returns a tensor, or () to leave the activation as it is, but returned {}",
+                        a(&kind_of(&made))
                     ))),
                 }
             });

@@ -7,7 +7,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Module};
 
 use super::wandb::WandbRunHandle;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::event::{Control, Event, Events, Observer};
 use crate::report::tensorboard::TensorBoard;
 use crate::script::bridge::kind_of;
@@ -50,7 +50,7 @@ impl Logger {
         match value.clone().try_cast::<TensorBoardHandle>() {
             Some(board) => Ok(Logger::TensorBoard(board)),
             None => Err(
-                Error::input(format!("expected a logger, but was given a {}", kind_of(value)))
+                Error::input(format!("expected a logger, but was given {}", a(&kind_of(value))))
                     .hint("loggers are `TensorBoard(\"folder\")` and runs from `wandb::init`"),
             ),
         }

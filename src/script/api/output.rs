@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::tensor::{TensorHandle, item};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::report::{FormatSpec, Table};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::state::State;
@@ -26,8 +26,8 @@ fn cell_text(context: &NativeCallContext, value: &Dynamic) -> String {
 fn table_of(context: &NativeCallContext, rows: &Array, columns: Option<Vec<String>>) -> Result<Table> {
     let wrong = |index: usize, given: &Dynamic| {
         Error::input(format!(
-            "a table is made of maps or of arrays, but row {index} is a {}",
-            context.engine().map_type_name(given.type_name())
+            "a table is made of maps or of arrays, but row {index} is {}",
+            a(context.engine().map_type_name(given.type_name()))
         ))
     };
     let mut names: Vec<String> = columns.clone().unwrap_or_default();

@@ -22,6 +22,10 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
+/// How a training from settings goes on after an interruption.
+const WITH_RESUME: &str =
+    "to go on from there, call `train_sae(settings, #{ resume: true })` with the same settings";
+
 fn train(
     context: &NativeCallContext,
     settings: &TrainSAESettings,
@@ -40,7 +44,10 @@ fn train(
     let report = train_sae(settings, &options, state.context())?;
     let entries = [
         ("folder", Dynamic::from(report.folder.display().to_string())),
-        ("outcome", outcome_name(&report.outcome, &state)?.into()),
+        (
+            "outcome",
+            outcome_name(&report.outcome, &state, WITH_RESUME)?.into(),
+        ),
         ("steps", (report.steps as i64).into()),
         ("metrics", metrics_map(&report.metrics).into()),
     ];

@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, ImmutableString, Map};
 
 use super::tensor::TensorHandle;
-use crate::error::Error;
+use crate::error::{Error, a};
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
 use crate::tensor::{Device, Tensor, runtime, safetensors};
@@ -44,7 +44,7 @@ pub mod functions {
                     Some(handle) => named.push((name.to_string(), handle.tensor().shallow_clone())),
                     None => {
                         let error =
-                            Error::input(format!("expected a tensor, but was given a {}", kind_of(value)));
+                            Error::input(format!("expected a tensor, but was given {}", a(&kind_of(value))));
                         return Err(raise(error.under(name.as_str())));
                     }
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::types::{is_unmade, schema_type, script_type};
 use super::{Catalog, Entry, Kind};
 use crate::config::Value;
 use crate::script::api::{constants, documented};
@@ -76,10 +77,13 @@ impl Builder {
 
     pub(super) fn add_module(&mut self, module: &Metadata, name: Option<&str>, standard: bool) {
         if let Some(name) = name {
+            let (outer, own) = name
+                .rsplit_once("::")
+                .map_or((None, name), |(outer, own)| (Some(outer), own));
             self.add(Entry {
-                name: name.to_string(),
+                name: own.to_string(),
                 kind: Kind::Module,
-                owner: None,
+                owner: outer.map(str::to_string),
                 signatures: vec![format!("{name}::…")],
                 docs: strip_comment(std::slice::from_ref(&module.doc)),
                 standard,
@@ -101,7 +105,11 @@ impl Builder {
             }
         }
         for (sub, inside) in &module.modules {
-            self.add_module(inside, Some(sub), standard);
+            let path = match name {
+                Some(name) => format!("{name}::{sub}"),
+                None => sub.clone(),
+            };
+            self.add_module(inside, Some(&path), standard);
         }
     }
 
@@ -185,11 +193,31 @@ impl Builder {
     }
 }
 
+/// The engine takes anything for `print` and `debug`, and knows for some kinds of values how they are shown.
+fn shown_by_the_engine(name: &str) -> Option<Entry> {
+    let docs = match name {
+        "print" => "Writes a value and the end of the line.",
+        "debug" => "Writes a value as it is written in scripts, with the file and line of the call.",
+        _ => return None,
+    };
+    Some(Entry {
+        name: name.to_string(),
+        kind: Kind::Function,
+        owner: None,
+        signatures: vec![format!("{name}(value: any)")],
+        docs: docs.into(),
+        standard: true,
+    })
+}
+
 /// The entry of one function; `None` for operators, indexers and closures.
 fn entry_of(function: &FunctionMetadata, module: Option<&str>, standard: bool) -> Option<Entry> {
     let docs = strip_comment(&function.doc_comments);
     if function.is_anonymous || function.name.starts_with("index$") {
         return None;
+    }
+    if let Some(shown) = shown_by_the_engine(&function.name) {
+        return Some(shown);
     }
     let returned = script_type(&function.return_type);
     let arrow = if returned == "()" {
@@ -202,6 +230,13 @@ fn entry_of(function: &FunctionMetadata, module: Option<&str>, standard: bool) -
         .strip_prefix("get$")
         .or_else(|| function.name.strip_prefix("set$"));
     let first_type = function.params.first().and_then(|first| first.kind.as_deref());
+    if function
+        .params
+        .iter()
+        .any(|parameter| parameter.kind.as_deref().is_some_and(is_unmade))
+    {
+        return None;
+    }
     if let Some(name) = property {
         let setter = function.name.starts_with("set$");
         return Some(Entry {
@@ -264,89 +299,6 @@ fn parameter_text(parameter: &ParameterMetadata) -> String {
     match parameter.kind.as_deref() {
         Some(kind) => format!("{name}: {}", script_type(kind)),
         None => name.to_string(),
-    }
-}
-
-/// A Rust type in a signature as scripts name it.
-fn script_type(rust: &str) -> String {
-    let text: String = rust.trim().trim_start_matches("&mut ").trim().replace(' ', "");
-    for (open, close) in [
-        ("RhaiResultOf<", ">"),
-        ("Result<", ",Box<EvalAltResult>>"),
-        ("ConfigHandle<", ">"),
-    ] {
-        if let Some(inner) = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)) {
-            return script_type(inner);
-        }
-    }
-    let bare = text.rsplit("::").next().unwrap_or(&text);
-    match bare {
-        "" | "()" => "()",
-        "INT" | "i64" => "int",
-        "FLOAT" | "f64" => "float",
-        "ImmutableString" | "String" | "&str" | "str" => "string",
-        "Array" => "array",
-        "Map" => "map",
-        "Dynamic" => "any",
-        "FnPtr" => "Fn",
-        "DType" => "dtype",
-        "Range<i64>" | "RangeInclusive<i64>" | "ExclusiveRange" | "InclusiveRange" => "range",
-        other => other.strip_suffix("Handle").unwrap_or(other),
-    }
-    .to_string()
-}
-
-/// The type of a configuration field in words.
-fn schema_type(field: &Value, definitions: &Value) -> String {
-    if let Some(title) = field["title"].as_str() {
-        return title.to_string();
-    }
-    if let Some(values) = field["enum"].as_array() {
-        return values
-            .iter()
-            .map(Value::to_string)
-            .collect::<Vec<_>>()
-            .join(" | ");
-    }
-    if let Some(value) = field.get("const") {
-        return value.to_string();
-    }
-    if let Some(name) = field["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap_or(name);
-        // A class has a name that scripts know; anything else is written out.
-        return match &definitions[name] {
-            Value::Null => name.to_string(),
-            class if class["type"] == "object" => name.to_string(),
-            written => schema_type(written, definitions),
-        };
-    }
-    for several in ["anyOf", "oneOf"] {
-        if let Some(options) = field[several].as_array() {
-            return options
-                .iter()
-                .map(|option| schema_type(option, definitions))
-                .collect::<Vec<_>>()
-                .join(" | ");
-        }
-    }
-    let one = |name: &str| match name {
-        "integer" => "int".to_string(),
-        "number" => "float".to_string(),
-        "boolean" => "bool".to_string(),
-        "null" => "()".to_string(),
-        "object" => "map".to_string(),
-        "array" => format!("[{}]", schema_type(&field["items"], definitions)),
-        other => other.to_string(),
-    };
-    match &field["type"] {
-        Value::String(name) => one(name),
-        Value::Array(names) => names
-            .iter()
-            .filter_map(Value::as_str)
-            .map(one)
-            .collect::<Vec<_>>()
-            .join(" | "),
-        _ => "any".to_string(),
     }
 }
 

@@ -93,11 +93,24 @@ impl Guard {
 
     fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
         match guard::attempt(|| memory::at_any_depth(call)) {
-            Ok(result) => result.map_err(|failure| catchable(*failure)),
+            Ok(result) => result.map_err(|failure| self.explained(catchable(*failure))),
             Err(panic) => {
                 let name = self.name.get().map_or("a function", String::as_str);
                 Err(raise(panic.explain(&format!("`{}`", as_written(name)))))
             }
+        }
+    }
+}
+
+impl Guard {
+    /// The language's own functions throw bare texts, which have no place yet; what a closure throws has one.
+    fn explained(&self, failure: Box<EvalAltResult>) -> Box<EvalAltResult> {
+        match *failure {
+            EvalAltResult::ErrorRuntime(ref text, position) if position.is_none() && text.is_string() => {
+                let name = self.name.get().map_or("a function", String::as_str);
+                raise(Error::input(format!("`{}`: {text}", as_written(name))))
+            }
+            _ => failure,
         }
     }
 }

@@ -76,7 +76,7 @@ fn to_int(x: f64) -> Result<i64, Error> {
 }
 
 /// A whole number too large for an `int` is read as a float by the engine; here it is an error.
-pub(super) fn checked_literal(token: Token) -> Token {
+pub fn checked_literal(token: Token) -> Token {
     match &token {
         Token::FloatConstant(number) if !number.1.contains(['.', 'e', 'E']) => {
             let text = &number.1;

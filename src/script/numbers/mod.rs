@@ -12,20 +12,16 @@
 //! order       which of two values comes first, exactly; equality in depth
 //! operators   `<` … `!=`, `min` and `max`, for every pair of types
 //! arithmetic  shifts, `to_int`, literals: what would be wrong in silence is an error
-//! switch      cases of a `switch` are found by the same equality
 //! ```
 
 mod arithmetic;
 mod operators;
 mod order;
-mod switch;
 
 use rhai::{Engine, Module};
 
-pub use order::{equal, total_order};
-pub use switch::{Reading, compile};
-
-use super::state::State;
+pub use arithmetic::checked_literal;
+pub use order::{INTEGERS_END, equal, total_order};
 
 /// Registers what the operators do.
 pub fn register(module: &mut Module) {
@@ -34,8 +30,7 @@ pub fn register(module: &mut Module) {
 }
 
 /// Takes the comparisons and shifts from the engine and gives them back as custom operators.
-pub fn install(engine: &mut Engine, state: &State) {
-    switch::install(engine, state);
+pub fn install(engine: &mut Engine) {
     let names = operators::COMPARISONS
         .iter()
         .map(|comparison| (comparison.name, comparison.precedence));

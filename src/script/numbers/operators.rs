@@ -9,7 +9,7 @@ use rhai::{
 };
 
 use super::order::{Number, equal, no_such, order};
-use crate::error::Error;
+use crate::error::{Error, a as article};
 use crate::script::failure::{RhaiResultOf, raise};
 
 /// A comparison: its name, how strongly it binds, and what it says of an order. No order: a NaN is among them.
@@ -100,9 +100,9 @@ fn unordered(context: &NativeCallContext, name: &str, a: &Dynamic, b: &Dynamic) 
     }
     let type_of = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
     raise(Error::input(format!(
-        "`{name}` cannot put a {} and a {} in order",
-        type_of(a),
-        type_of(b)
+        "`{name}` cannot put {} and {} in order",
+        article(&type_of(a)),
+        article(&type_of(b))
     )))
 }
 

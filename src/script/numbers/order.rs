@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext, Position};
 
-use crate::error::Error;
+use crate::error::{Error, a as article};
 use crate::memory;
 use crate::script::failure::{RhaiResultOf, raise};
 
@@ -13,7 +13,7 @@ use crate::script::failure::{RhaiResultOf, raise};
 const DEEPEST: usize = 4000;
 
 /// 2^63 as a float: the first whole number that is no `int`.
-pub(super) const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
+pub const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 
 /// The order of two numbers, texts, truth values or units. `Some(None)` is the answer of IEEE 754 for a pair with a
 /// NaN; `None` says that values of these types have no order.
@@ -92,10 +92,10 @@ fn by_their_type(context: &NativeCallContext, a: &Dynamic, b: &Dynamic) -> RhaiR
     answer.as_bool().map_err(|_| {
         let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
         let error = Error::input(format!(
-            "whether a {} equals a {} has no one answer: `==` gives a {}",
-            name(a),
-            name(b),
-            name(&answer)
+            "whether {} equals {} has no one answer: `==` gives {}",
+            article(&name(a)),
+            article(&name(b)),
+            article(&name(&answer))
         ));
         raise(error.hint("for tensors, use `torch::equal(a, b)`, in a closure where one is taken"))
     })

@@ -15,7 +15,7 @@ use super::input::{Prepared, counts_nothing};
 use crate::activations::{Batch, BatchStream};
 use crate::config::Config;
 use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
 use crate::tensor::{Kind, Tensor};
 
@@ -24,6 +24,8 @@ use crate::tensor::{Kind, Tensor};
 pub struct Initializer {
     /// How.
     pub cfg: InitializerConfig,
+    /// Is the grid search made that the settings ask for?
+    searches: bool,
 }
 
 /// What a model's MLP gives for inputs `(n, d_model)` at their own scale.
@@ -48,7 +50,13 @@ impl Initializer {
     /// Settings that make no sense.
     pub fn new(cfg: InitializerConfig) -> Result<Self> {
         cfg.validate()?;
-        Ok(Self { cfg })
+        Ok(Self { cfg, searches: true })
+    }
+
+    /// Leaves out the grid search, which takes long and refuses nothing.
+    pub fn without_search(mut self) -> Self {
+        self.searches = false;
+        self
     }
 
     /// Makes the dictionary of `sae_cfg` and chooses its weights. One that names trained weights keeps those and gets
@@ -146,7 +154,7 @@ impl Initializer {
             let rows = sample.label.f_reshape([-1, sae.cfg.d_model])?;
             sae.set_parameter("b_D", &geometric_median(&rows)?)?;
         }
-        if self.cfg.grid_search_init_norm {
+        if self.cfg.grid_search_init_norm && self.searches {
             let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), context)?;
             context
                 .events
@@ -184,8 +192,8 @@ fn measure_norms(
     }
     if batches.len() < NORM_BATCHES {
         context.events.warn(format!(
-            "the stream has only {} batches; the average activation norm is over these, and none are left to train on",
-            batches.len()
+            "the stream has only {}; the average activation norm is over these, and none are left to train on",
+            counted(batches.len(), "batch")
         ))?;
     }
     average_norms(&batches, &sae.cfg.hook_points())

@@ -10,7 +10,7 @@ mod sorting;
 
 use rhai::plugin::*;
 
-use crate::error::Error;
+use crate::error::{Error, a};
 use crate::script::failure::{RhaiResultOf, raise};
 use crate::script::guard;
 
@@ -30,16 +30,15 @@ fn truth(context: &NativeCallContext, name: &str, answer: &Dynamic) -> RhaiResul
         let kind = context.engine().map_type_name(answer.type_name());
         raise(Error::input(format!(
             "the function given to `{name}` must say true or false, but gave {}",
-            an(kind)
+            with_article(kind)
         )))
     })
 }
 
 /// A type with its article; nothing for `()`.
-fn an(kind: &str) -> String {
+fn with_article(kind: &str) -> String {
     match kind {
         "()" => "nothing".into(),
-        _ if kind.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {kind}"),
-        _ => format!("a {kind}"),
+        kind => a(kind),
     }
 }

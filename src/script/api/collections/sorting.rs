@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 
-use super::an;
+use super::with_article;
 use crate::error::Error;
 use crate::script::failure::{RhaiResultOf, raise};
 use crate::script::numbers::total_order;
@@ -62,7 +62,11 @@ fn sort_naturally(context: &NativeCallContext, array: &mut Array, first: Orderin
             Some(order) => Ok(order == first),
             None => {
                 let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
-                let error = Error::input(format!("{} and {} have no order", an(&name(b)), an(&name(a))));
+                let error = Error::input(format!(
+                    "{} and {} have no order",
+                    with_article(&name(b)),
+                    with_article(&name(a))
+                ));
                 Err(raise(
                     error.hint("give `sort` a function that compares two elements"),
                 ))
@@ -90,7 +94,7 @@ fn sort_by_comparator(
             _ => {
                 let given = match sign {
                     Ok(_) => "NaN".into(),
-                    Err(_) => an(context.engine().map_type_name(answer.type_name())),
+                    Err(_) => with_article(context.engine().map_type_name(answer.type_name())),
                 };
                 let error = Error::input(format!("the function that compares two elements gave {given}"));
                 Err(raise(error.hint(

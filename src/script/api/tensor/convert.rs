@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
 use super::{TensorHandle, arithmetic, handle, input_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::memory;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -122,8 +122,8 @@ impl Flat {
             }
         } else {
             return Err(Error::input(format!(
-                "a tensor holds numbers, but the array has a {}",
-                kind_of(value)
+                "a tensor holds numbers, but the array has {}",
+                a(&kind_of(value))
             )));
         }
         Ok(())

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Module};
 
 use super::select::check_indices;
 use super::{Options, TensorHandle, from_dynamic, input_error, shape_text, stored};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
 use crate::tensor::{Kind, Tensor, size};
@@ -100,8 +100,9 @@ fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
             shape_text(tensor)
         )),
         Some(size) if is_out_of_range(&error) => Error::input(format!(
-            "the index is out of range: dimension {dim} of shape {} has {size} entries",
-            shape_text(tensor)
+            "the index is out of range: dimension {dim} of shape {} has {}",
+            shape_text(tensor),
+            counted(size, "entry")
         )),
         Some(_) => error,
     }

@@ -163,8 +163,17 @@ pub const FUNCTIONS: &[Function] = &[
         ],
     ),
     reduction(
+        "var",
+        "Variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        &[
+            (UNBIASED, Body::Of(var)),
+            (DIM_UNBIASED, Body::Of(var)),
+            (CORRECTION, Body::Of(var)),
+        ],
+    ),
+    reduction(
         "variance",
-        "PyTorch's `var`, which is a word of the language: variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        "The same as `var`.",
         &[
             (UNBIASED, Body::Of(var)),
             (DIM_UNBIASED, Body::Of(var)),

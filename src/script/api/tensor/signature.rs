@@ -232,7 +232,12 @@ impl Signature {
         match positional.len() <= most {
             true => Ok(values),
             false => Err(Error::input(format!(
-                "at most {most} arguments are given by position, but there are {}",
+                "{} given by position, but there are {}",
+                match most {
+                    0 => "no arguments are".to_string(),
+                    1 => "at most 1 argument is".to_string(),
+                    _ => format!("at most {most} arguments are"),
+                },
                 positional.len()
             ))),
         }

@@ -1,0 +1,190 @@
+//! What comes before the first step of a training, for the run itself and for its rehearsal.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::evaluate::evaluation;
+use super::going_on::{began_with, compare, load, to_go_on};
+use super::sae_choice::SaeChoice;
+use super::settings::TrainSAESettings;
+use super::train::TrainOptions;
+use crate::activations::{ActivationFactory, ActivationStream, Inputs};
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::{Context, Result};
+use crate::event::RunContext;
+use crate::fingerprint::Fingerprint;
+use crate::model::LanguageModel;
+use crate::text::Dataset;
+use crate::train::{Initializer, InitializerInputs, Trainer, list_checkpoints};
+
+/// How much is done before the first step.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Effort {
+    /// All of it.
+    Full,
+    /// What may be refused: no grid search.
+    Refusals,
+}
+
+/// A run before its first step, or before the next.
+pub(super) struct Prepared {
+    /// What decided how the dictionary began.
+    pub(super) began_with: Fingerprint,
+    pub(super) model: Option<LanguageModel>,
+    pub(super) stream: ActivationStream,
+    pub(super) trainer: Trainer,
+    pub(super) sae: SparseAutoEncoder,
+}
+
+impl Prepared {
+    /// Opens model, data and dictionary; compares with and reads the newest checkpoint where the run goes on.
+    ///
+    /// # Errors
+    /// What cannot be opened or does not fit; a checkpoint that was made with something else.
+    pub(super) fn new(
+        settings: &TrainSAESettings,
+        options: &TrainOptions,
+        effort: Effort,
+        context: &RunContext,
+    ) -> Result<Self> {
+        let newest = match options.resume {
+            true => list_checkpoints(Path::new(&settings.trainer.exp_result_path)).pop(),
+            false => None,
+        };
+        let datasets = load_datasets(settings, context)?;
+        let began_with = began_with(settings, context)?;
+        compare(
+            settings,
+            options,
+            newest.as_ref(),
+            (&datasets, &began_with),
+            context,
+        )?;
+        let model = settings
+            .model
+            .as_ref()
+            .map(|model| LanguageModel::load(model, context).under("model"))
+            .transpose()?;
+        evaluation(settings, model.as_ref(), context)?;
+        let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
+        let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
+        trainer.allow_change(options.allow_change.clone());
+        let sae = match &newest {
+            Some(newest) => load_newest(newest, settings, &mut trainer, context)?,
+            None => {
+                if options.resume {
+                    context
+                        .events
+                        .note("there is no checkpoint to go on from; the run begins anew")?;
+                }
+                make(settings, &mut stream, model.as_ref(), effort, context)?
+            }
+        };
+        Ok(Prepared {
+            began_with,
+            model,
+            stream,
+            trainer,
+            sae,
+        })
+    }
+}
+
+/// The dictionary of the newest checkpoint, and `trainer` as it was there.
+fn load_newest(
+    (step, path): &(u64, PathBuf),
+    settings: &TrainSAESettings,
+    trainer: &mut Trainer,
+    context: &RunContext,
+) -> Result<SparseAutoEncoder> {
+    context
+        .events
+        .note(format!("going on from step {step}: {}", path.display()))?;
+    let mut sae = to_go_on(path, settings, context)?;
+    trainer.continue_from(&mut sae, path)?;
+    Ok(sae)
+}
+
+fn load_datasets(settings: &TrainSAESettings, context: &RunContext) -> Result<BTreeMap<String, Dataset>> {
+    let mut datasets = BTreeMap::new();
+    for (name, config) in settings.datasets.iter().flatten() {
+        let sources = &settings.activation_factory.sources;
+        if !sources.iter().any(|source| source.name() == name) {
+            context.events.warn(format!(
+                "no source of the activations reads the data set `{name}`"
+            ))?;
+            continue;
+        }
+        let dataset = Dataset::load(config, context)
+            .under(name.as_str())
+            .under("datasets")?;
+        datasets.insert(name.clone(), dataset);
+    }
+    Ok(datasets)
+}
+
+/// Starts the stream of activations.
+fn open_stream(
+    settings: &TrainSAESettings,
+    model: Option<&LanguageModel>,
+    datasets: BTreeMap<String, Dataset>,
+    context: &RunContext,
+) -> Result<ActivationStream> {
+    let named = settings.model_name.clone();
+    let inputs = Inputs {
+        model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
+        model_name: named.or_else(|| Some(settings.model.as_ref()?.model_name.clone())),
+        datasets,
+        ..Inputs::default()
+    };
+    ActivationFactory::new(settings.activation_factory.clone())
+        .and_then(|factory| factory.process(inputs, context))
+        .under("activation_factory")
+}
+
+/// The dictionary that training begins with.
+fn make(
+    settings: &TrainSAESettings,
+    stream: &mut ActivationStream,
+    model: Option<&LanguageModel>,
+    effort: Effort,
+    context: &RunContext,
+) -> Result<SparseAutoEncoder> {
+    let cfg = match &settings.sae {
+        SaeChoice::Fresh(cfg) => cfg,
+        SaeChoice::Pretrained(trained) => {
+            if settings.initializer.is_some() {
+                context
+                    .events
+                    .warn("`initializer` does nothing here: the dictionary begins with trained weights")?;
+            }
+            return load(Path::new(&trained.pretrained_name_or_path), settings, context).under("sae");
+        }
+    };
+    let Some(initializer) = &settings.initializer else {
+        return SparseAutoEncoder::from_config(cfg.clone(), context).under("sae");
+    };
+    let mlp = mlp_of(model, initializer.model_layer);
+    let inputs = InitializerInputs {
+        stream: Some(stream),
+        mlp: mlp.as_deref(),
+        ..InitializerInputs::default()
+    };
+    let initializer = match (Initializer::new(initializer.clone())?, effort) {
+        (initializer, Effort::Full) => initializer,
+        (initializer, Effort::Refusals) => initializer.without_search(),
+    };
+    initializer.initialize_sae_from_config(cfg, inputs, context)
+}
+
+/// The MLP of one layer as a function, where there are a model and a layer.
+#[allow(clippy::type_complexity)]
+fn mlp_of<'a>(
+    model: Option<&'a LanguageModel>,
+    layer: Option<i64>,
+) -> Option<Box<dyn Fn(&crate::tensor::Tensor) -> Result<crate::tensor::Tensor> + 'a>> {
+    let (model, layer) = (model?, layer?);
+    let layer = usize::try_from(layer).ok()?;
+    Some(Box::new(move |x| model.apply_mlp(layer, x)))
+}
