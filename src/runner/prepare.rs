@@ -9,7 +9,7 @@ use super::going_on::{began_with, compare, load, to_go_on};
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
 use super::train::TrainOptions;
-use crate::activations::{ActivationFactory, ActivationStream, Inputs};
+use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Result};
 use crate::event::RunContext;
@@ -61,6 +61,11 @@ impl Prepared {
             (&datasets, &began_with),
             context,
         )?;
+        let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
+        trainer.allow_change(options.allow_change.clone());
+        if newest.is_none() {
+            announce(settings, &mut trainer, context)?;
+        }
         let model = settings
             .model
             .as_ref()
@@ -68,8 +73,6 @@ impl Prepared {
             .transpose()?;
         evaluation(settings, model.as_ref(), context)?;
         let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
-        let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
-        trainer.allow_change(options.allow_change.clone());
         let sae = match &newest {
             Some(newest) => load_newest(newest, settings, &mut trainer, context)?,
             None => {
@@ -89,6 +92,15 @@ impl Prepared {
             sae,
         })
     }
+}
+
+/// Makes the remarks about a run whose batches are known to be of one size, before anything is loaded.
+fn announce(settings: &TrainSAESettings, trainer: &mut Trainer, context: &RunContext) -> Result<()> {
+    let factory = &settings.activation_factory;
+    if let (SaeChoice::Fresh(sae), ActivationFactoryTarget::Activations1D) = (&settings.sae, factory.target) {
+        return trainer.announce(sae, factory.batch_size as u64, &context.events);
+    }
+    Ok(())
 }
 
 /// The dictionary of the newest checkpoint, and `trainer` as it was there.

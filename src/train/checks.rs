@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
 use crate::config::{Config, Steps};
-use crate::dictionary::{ActFn, SparseAutoEncoder};
+use crate::dictionary::{ActFn, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::tensor::Kind;
 
@@ -126,27 +126,30 @@ impl TrainerConfig {
         Ok(())
     }
 
+    /// As [`check_plan`](Self::check_plan), for a dictionary with its weights.
+    pub(super) fn check_run(&self, sae: &SparseAutoEncoder, total: u64) -> Result<Vec<String>> {
+        let remarks = self.check_plan(&sae.cfg, total)?;
+        sae.require_thresholds()?;
+        Ok(remarks)
+    }
+
     /// Refuses what does not fit the dictionary or a training of `total` steps. Returns remarks for things that are
     /// odd but can be done.
-    pub(super) fn check_run(&self, sae: &SparseAutoEncoder, total: u64) -> Result<Vec<String>> {
-        use crate::config::Config;
+    pub(super) fn check_plan(&self, sae: &SAEConfig, total: u64) -> Result<Vec<String>> {
         self.validate()?;
-        sae.cfg.validate().map_err(|error| error.under("sae"))?;
+        sae.validate().map_err(|error| error.under("sae"))?;
         self.check_dictionary(sae)?;
         let mut remarks = self.check_steps(total, sae)?;
-        remarks.extend(idle::remark(
-            "the trainer",
-            &idle::of_trainer(self, sae.cfg.act_fn),
-        ));
-        remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(&sae.cfg)));
+        remarks.extend(idle::remark("the trainer", &idle::of_trainer(self, sae.act_fn)));
+        remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(sae)));
         remarks.extend(self.idle_auxk());
-        if sae.cfg.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
+        if sae.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
                     .into(),
             );
         }
-        if sae.kind() == Kind::BFloat16 {
+        if sae.dtype.kind() == Kind::BFloat16 {
             remarks.push(
                 "weights of bfloat16 keep 8 bits, so steps below 1/256 of a weight are lost; dtype = \"float32\" with \
                  amp_dtype = \"bfloat16\" keeps them"
@@ -170,8 +173,8 @@ impl TrainerConfig {
         })
     }
 
-    fn check_dictionary(&self, sae: &SparseAutoEncoder) -> Result<()> {
-        let act_fn = sae.cfg.act_fn;
+    fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
+        let act_fn = sae.act_fn;
         if self.lp_coefficient.is_some_and(|lp| lp > 0.0) && act_fn != ActFn::JumpRelu {
             return Err(Error::input(format!(
                 "the threshold penalty needs thresholds, but `act_fn` is \"{}\"",
@@ -189,22 +192,22 @@ impl TrainerConfig {
                 .hint("leave `initial_k` out, or use act_fn = \"topk\" or \"batchtopk\"")
                 .under("initial_k"));
             }
-            if initial_k < sae.cfg.top_k as f64 {
+            if initial_k < sae.top_k as f64 {
                 return Err(Error::input(format!(
                     "k falls from `initial_k` to `top_k`, but {initial_k} is under top_k = {}",
-                    sae.cfg.top_k
+                    sae.top_k
                 ))
                 .under("initial_k"));
             }
-            if initial_k > sae.cfg.d_sae() as f64 {
+            if initial_k > sae.d_sae() as f64 {
                 return Err(Error::input(format!(
                     "`initial_k` is {initial_k}, but the dictionary has {}",
-                    counted(sae.cfg.d_sae(), "latent")
+                    counted(sae.d_sae(), "latent")
                 ))
                 .under("initial_k"));
             }
         }
-        if sae.kind() == Kind::Half {
+        if sae.dtype.kind() == Kind::Half {
             return Err(Error::input(
                 "a dictionary of float16 cannot be trained: Adam's epsilon of 1e-8 is 0 there, and small steps are lost",
             )
@@ -212,14 +215,14 @@ impl TrainerConfig {
             .under("dtype")
             .under("sae"));
         }
-        sae.require_thresholds()
+        Ok(())
     }
 
-    fn check_steps(&self, total: u64, sae: &SparseAutoEncoder) -> Result<Vec<String>> {
+    fn check_steps(&self, total: u64, sae: &SAEConfig) -> Result<Vec<String>> {
         use LrSchedulerName as Name;
         let warms_up = !matches!(self.lr_scheduler_name, Name::Constant | Name::CosineAnnealing);
         let cools_down = self.lr_scheduler_name == Name::ConstantWithWarmup;
-        let scheduled = self.initial_k.is_some() && sae.cfg.act_fn.selects_k();
+        let scheduled = self.initial_k.is_some() && sae.act_fn.selects_k();
         let penalised = self.sparsity_loss_type.is_some();
         let spans = [
             ("lr_warm_up_steps", self.lr_warm_up_steps, warms_up),

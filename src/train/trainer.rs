@@ -15,9 +15,9 @@ use super::optim::{Optimizer, clip};
 use super::schedule::Plan;
 use crate::activations::Batch;
 use crate::config::Config;
-use crate::dictionary::{LossSettings, Pass, SparseAutoEncoder};
+use crate::dictionary::{LossSettings, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
-use crate::event::{Histogram, Metrics};
+use crate::event::{Events, Histogram, Metrics};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::tensor::{Kind, Tensor};
 
@@ -47,6 +47,8 @@ pub struct Trainer {
     pub(super) allowed: Allowances,
     /// Steps that were planned when the checkpoint was written that this training goes on from.
     pub(super) steps_planned_before: Option<u64>,
+    /// Remarks that were made before the first batch was there.
+    announced: Vec<String>,
 }
 
 /// What the last step still has to do beyond the step itself. A failure or an interruption can come in between; the
@@ -113,6 +115,7 @@ impl Trainer {
             run: Fingerprint::new(),
             allowed: Allowances::default(),
             steps_planned_before: None,
+            announced: Vec::new(),
         })
     }
 
@@ -162,7 +165,21 @@ impl Trainer {
     /// Makes the plan from the first batch, unless there is one already. Returns remarks.
     ///
     /// # Errors
-    /// Everything that is refused before a training starts.
+    /// Makes the remarks about a training of `sae` with batches of `rows` rows that [`fit`](Self::fit) would make, before
+    /// work that takes long; `fit` does not repeat them. What it refuses is left to it.
+    ///
+    /// # Errors
+    /// An observer failed.
+    pub fn announce(&mut self, sae: &SAEConfig, rows: u64, events: &Events) -> Result<()> {
+        let total = self.cfg.total_training_tokens / rows.max(1);
+        for remark in self.cfg.check_plan(sae, total).unwrap_or_default() {
+            events.warn(remark.as_str())?;
+            self.announced.push(remark);
+        }
+        Ok(())
+    }
+
+    /// Everything that is refused before a training starts; the remarks that are still to be made.
     pub(super) fn begin(&mut self, sae: &SparseAutoEncoder, first: &Batch) -> Result<Vec<String>> {
         if self.state.is_some() {
             return Ok(Vec::new());
@@ -181,7 +198,8 @@ impl Trainer {
             .hint("raise `total_training_tokens` or lower the batch size")
             .under("total_training_tokens"));
         }
-        let remarks = self.cfg.check_run(sae, total)?;
+        let mut remarks = self.cfg.check_run(sae, total)?;
+        remarks.retain(|remark| !self.announced.contains(remark));
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
     }
