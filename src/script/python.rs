@@ -102,6 +102,9 @@ impl<'t> Reader<'t> {
                 "saescript's own modules and classes need none; a file of yours: `import \"file\" as name;`",
             ));
         }
+        if here.starts_with('#') && self.kind(self.at(0)) != Some(Kind::OpenMap) {
+            return Some(Error::input("`#` begins nothing here").hint("comments begin with `//`"));
+        }
         let named = match (here, self.kind(self.at(0))) {
             ("=", _) => self.at(-1),
             (_, Some(Kind::Name)) if self.word(self.at(1)) == "=" => self.at(0),
@@ -125,10 +128,6 @@ impl<'t> Reader<'t> {
     /// What to do instead, where the complaint itself is right.
     fn hint(&self) -> Option<String> {
         let here = self.word(self.at(0));
-        let comment = self.text[self.tokens.get(self.here)?.span.start..].starts_with('#');
-        if comment && self.kind(self.at(0)) != Some(Kind::OpenMap) {
-            return Some("comments begin with `//`".into());
-        }
         if let "+" | "-" = here
             && self.word(self.at(1)) == here
         {
