@@ -53,7 +53,16 @@ pub struct Place {
 impl Place {
     /// Line and column (in characters) of the start, both from 1.
     pub fn line_column(&self) -> (usize, usize) {
-        let start = self.span.start.min(self.text.len());
+        self.line_column_of(self.span.start)
+    }
+
+    /// Line and column (in characters) after the last character, both from 1.
+    pub fn end(&self) -> (usize, usize) {
+        self.line_column_of(self.span.end)
+    }
+
+    fn line_column_of(&self, byte: usize) -> (usize, usize) {
+        let start = byte.min(self.text.len());
         let before = &self.text.as_bytes()[..start];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let line_start = before

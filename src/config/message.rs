@@ -20,6 +20,35 @@ pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> E
     key.into_iter().rev().fold(plain, Error::under)
 }
 
+/// The key that an error says is missing from the table at its key path.
+pub(super) fn missing_key(error: &Error) -> Option<String> {
+    let text = error.message().strip_suffix(MISSING)?;
+    quoted(text).next().map(str::to_string)
+}
+
+/// For an error about an unknown key: the path of the table it is in, and the key that was probably meant.
+pub(super) fn near_key(error: &Error) -> Option<(&[String], Option<String>)> {
+    let is_unknown = error.message().starts_with("unknown key ");
+    let (_, parent) = error.key().split_last().filter(|_| is_unknown)?;
+    let mut hints = error.hints().iter();
+    let near = hints.find_map(|hint| hint.strip_prefix("did you mean "));
+    Some((
+        parent,
+        near.and_then(|hint| quoted(hint).next()).map(str::to_string),
+    ))
+}
+
+/// The values that an error about an unknown one lists.
+pub(super) fn allowed_values(error: &Error) -> Vec<String> {
+    let is_value = error.message().starts_with("unknown value ");
+    let mut hints = error.hints().iter().filter(|_| is_value);
+    let listed = hints.find_map(|hint| hint.strip_prefix("allowed: "));
+    listed.into_iter().flat_map(quoted).map(str::to_string).collect()
+}
+
+/// How the sentence about a missing key ends.
+const MISSING: &str = "is missing, and it has no default";
+
 /// The sentence alone; an unknown key is kept as the last segment of `key`.
 fn translate(text: &str, key: &mut Vec<String>) -> Error {
     if let Some(rest) = text.strip_prefix("unknown field ") {
@@ -35,7 +64,7 @@ fn translate(text: &str, key: &mut Vec<String>) -> Error {
     }
     if let Some(rest) = text.strip_prefix("missing field ") {
         let name = quoted(rest).next().unwrap_or_default();
-        return Error::input(format!("the key `{name}` is missing, and it has no default"));
+        return Error::input(format!("the key `{name}` {MISSING}"));
     }
     for prefix in ["invalid type: ", "invalid value: "] {
         let Some(rest) = text.strip_prefix(prefix) else {

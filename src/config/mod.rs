@@ -5,11 +5,13 @@
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
 mod elsewhere;
+mod faults;
 mod file;
 mod message;
 mod steps;
 mod tables;
 
+pub use faults::{KeyPath, faults};
 pub use file::{Document, yaml_value};
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
@@ -37,10 +39,15 @@ pub trait Config: Serialize + DeserializeOwned + JsonSchema + Clone + 'static {
 /// Unknown keys, wrong types, missing keys and values out of range, each with its key path.
 pub fn from_value<C: Config>(value: Value) -> Result<C> {
     let schema = schemars::schema_for!(C).to_value();
-    tables::refuse_lists(&schema, &schema, &value)?;
-    let config: C = parse(value).map_err(|error| elsewhere::advise(error, &schema))?;
+    let config: C = read(&schema, value)?;
     config.validate()?;
     Ok(config)
+}
+
+/// A configuration whose values nobody has checked; `schema` is its class's.
+fn read<C: Config>(schema: &Value, value: Value) -> Result<C> {
+    tables::refuse_lists(schema, schema, &value)?;
+    parse(value).map_err(|error| elsewhere::advise(error, schema))
 }
 
 /// Like [`from_value`] for any deserialisable data, without the check of values.

@@ -1,7 +1,10 @@
 //! Methods that take one map of named arguments, as Python's keyword arguments.
 
+mod table;
+
 use rhai::{Dynamic, Map};
 
+pub use self::table::Named;
 use super::bridge;
 use crate::config::{self, Config};
 use crate::error::{Context, Error, Result, a};
@@ -10,23 +13,23 @@ use crate::fingerprint::Allowances;
 /// The named arguments of one call. Take each by name, then [`finish`](Self::finish): what is left is unknown.
 pub struct Arguments {
     function: &'static str,
+    /// What the table says of the function.
+    named: Option<&'static Named>,
     map: Map,
-    taken: Vec<&'static str>,
 }
 
 impl Arguments {
-    /// The arguments given to `function` as one map.
-    pub fn new(function: &'static str, map: Map) -> Self {
-        Arguments {
-            function,
-            map,
-            taken: Vec::new(),
-        }
+    /// The arguments given in one map to `function` of `owner`, under which [`Named`] lists it.
+    pub fn new(owner: &'static str, function: &'static str, map: Map) -> Self {
+        let named = Named::find(owner, function);
+        debug_assert!(named.is_some(), "{owner}.{function} is in the table");
+        Arguments { function, named, map }
     }
 
     /// The argument as it was given; `None` if it is absent or `()`.
     pub fn take(&mut self, name: &'static str) -> Option<Dynamic> {
-        self.taken.push(name);
+        let listed = self.named.is_some_and(|named| named.names().contains(&name));
+        debug_assert!(listed, "`{name}` is in the table");
         self.map.remove(name).filter(|value| !value.is_unit())
     }
 
@@ -64,12 +67,9 @@ impl Arguments {
 
     /// Refuses arguments that nobody took.
     pub fn finish(self) -> Result<()> {
-        match self.map.keys().next() {
-            None => Ok(()),
-            Some(name) => {
-                let error = Error::unknown("argument", name, &self.taken).under(name.as_str());
-                Err(error.context(format!("in the call of `{}`", self.function)))
-            }
+        match (self.map.keys().next(), self.named) {
+            (Some(name), Some(named)) => Err(named.refusal(name)),
+            _ => Ok(()),
         }
     }
 

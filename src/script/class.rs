@@ -20,7 +20,7 @@ use crate::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
     ActivationWriterConfig, BufferShuffleConfig,
 };
-use crate::config::{self, Config, Value};
+use crate::config::{self, Config, KeyPath, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
 use crate::guard;
@@ -58,6 +58,7 @@ pub struct Class {
     schema: fn() -> Value,
     wrap: fn(Value) -> Result<Dynamic>,
     unwrap: fn(&Dynamic) -> Option<Result<Value>>,
+    faults: fn(Value, &[KeyPath]) -> Vec<Error>,
     register: fn(&mut Module),
 }
 
@@ -73,6 +74,7 @@ impl Class {
                 let handle = value.clone().try_cast::<ConfigHandle<C>>()?;
                 Some(config::to_value(&*handle.0.borrow()))
             },
+            faults: config::faults::<C>,
             register: register::<C>,
         }
     }
@@ -95,6 +97,18 @@ impl Class {
     /// Is `value` a configuration of this class?
     pub fn holds(&self, value: &Dynamic) -> bool {
         value.type_id() == (self.type_id)()
+    }
+
+    /// Everything that is wrong with `value` as a configuration of this class; `unknown` are the key paths of values that
+    /// will be known later only.
+    pub fn faults(&self, value: Value, unknown: &[KeyPath]) -> Vec<Error> {
+        (self.faults)(value, unknown)
+    }
+
+    /// `value` with all that it leaves out; `None` if it is no configuration of this class.
+    pub fn complete(&self, value: Value) -> Option<Value> {
+        let object = (self.wrap)(value).ok()?;
+        self.unwrap(&object)?.ok()
     }
 
     /// Puts the constructor, the fields and the methods of the class into `module`.

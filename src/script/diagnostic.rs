@@ -7,6 +7,7 @@ use rhai::{Dynamic, Engine, EvalAltResult};
 use self::parsing::parse_problem;
 use super::bridge;
 use super::hints::Hints;
+use super::python;
 use super::source::{Part, SourceMap, find_key};
 use crate::error::{Error, Place, a, counted};
 
@@ -48,6 +49,10 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
         }
         Some(place) => error.at(pinpoint(inner, place)),
         None => error,
+    };
+    let error = match inner {
+        EvalAltResult::ErrorParsing(..) | EvalAltResult::ErrorVariableNotFound(..) => python::advise(error),
+        _ => error,
     };
     frames
         .into_iter()
@@ -99,11 +104,10 @@ fn error_key(failure: &EvalAltResult) -> Option<(Vec<String>, Part)> {
     if error.key().is_empty() {
         return None;
     }
-    let part =
-        match error.message().starts_with("unknown key") || error.message().starts_with("unknown argument") {
-            true => Part::Key,
-            false => Part::Value,
-        };
+    let is_of_key = ["unknown key", "unknown argument", "unknown field"]
+        .iter()
+        .any(|beginning| error.message().starts_with(beginning));
+    let part = if is_of_key { Part::Key } else { Part::Value };
     Some((error.key().to_vec(), part))
 }
 

@@ -9,6 +9,7 @@ mod types;
 use rhai::Engine;
 
 use self::builder::{Builder, Metadata};
+pub use self::types::script_type;
 use crate::error::{Error, Result};
 
 /// What a name stands for.
@@ -79,6 +80,7 @@ impl Catalog {
         let mut builder = Builder::default();
         builder.add_module(&own, None, false);
         builder.standard_after(&all);
+        builder.sort_signatures();
         builder.add_functions();
         builder.add_classes();
         builder.add_constants();

@@ -140,19 +140,6 @@ impl Host {
         }
     }
 
-    /// Parses the script at `path` and what it imports, without running anything.
-    ///
-    /// # Errors
-    /// Syntax errors, names that stand for nothing, and modules that cannot be found or parsed.
-    pub fn check_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let text = read_script(path)?;
-        self.set_constants(&[], Some(path));
-        let name = path.display().to_string();
-        self.compile(&name, text.clone())?;
-        self.check_imports(&name, &text, &mut Vec::new())
-    }
-
     /// Runs the functions `test_*` of the script at `path`, each after the script's own statements, in order of
     /// their names.
     ///

@@ -15,7 +15,8 @@
 //! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
-//! check         are the imported modules there?
+//! check         what is wrong with a script, without running it
+//! python        the form here of what people write in Python
 //! definitions   files for editors
 //! docs          what `:help`, completion and the generated documentation read
 //! ```
@@ -37,6 +38,7 @@ mod host;
 mod interactive;
 mod modules;
 mod numbers;
+mod python;
 mod reading;
 pub mod source;
 mod state;

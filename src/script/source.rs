@@ -101,7 +101,7 @@ impl SourceMap {
 }
 
 /// Byte offset of a line and column.
-fn offset(text: &str, position: Position) -> Option<usize> {
+pub fn offset(text: &str, position: Position) -> Option<usize> {
     let line = position.line()?;
     let start = match line {
         1 => 0,
@@ -238,7 +238,7 @@ fn key_text<'a>(text: &'a str, token: &Token) -> &'a str {
 }
 
 /// Names that the text gives to something, in order of appearance.
-fn defined_names(text: &str) -> Vec<String> {
+pub fn defined_names(text: &str) -> Vec<String> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let word = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);
     let mut names: Vec<String> = Vec::new();

@@ -143,6 +143,20 @@ fn every_example_works() {
 }
 
 #[test]
+fn nothing_is_found_in_the_examples() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("example.rhai");
+    let mut host = Host::builder().output(|_| ()).build().expect("a host");
+    let mut wrong = Vec::new();
+    for example in all_examples() {
+        std::fs::write(&path, &example.text).expect("writable");
+        let found = host.check_file(&path).expect("a script");
+        wrong.extend(found.iter().map(|error| format!("{}: {error}", example.place)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn fences_are_found_with_their_lines_and_marks() {
     let page = "text\n```rhai\nprint(1); // prints 1\n```\n```toml\nx = 1\n```\n```rhai no_run\nf()\n```\n";
     let examples = examples_of("page", page);

@@ -2,6 +2,7 @@
 
 mod cache;
 mod script;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -9,24 +10,32 @@ use serde_json::{Value, json};
 
 use super::ProgressArguments;
 use crate::activations::is_cache;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Place, Result};
 use crate::report::Printer;
 
-/// Check scripts and cached activations, without running anything
+/// Check scripts, configuration files and cached activations, without running anything
 ///
-/// Scripts are parsed with all that they import: syntax errors, names that stand for nothing, modules that cannot be
-/// found. Folders, and locations such as https://host/path and s3://bucket/path, are caches of activations: every chunk
-/// is read, and what is truncated, altered, missing or unlike the other hook points is named.
+/// Scripts are read with all that they import: syntax, unknown variables, functions, methods, properties and members of
+/// modules, calls with too many or too few arguments, keys and values of settings. What is known only when the script
+/// runs is left to that.
 ///
-/// Exit code: 0 all is right, 1 a cache is damaged, 2 a script is wrong, or something is neither script nor cache.
+/// Configuration files (.toml, .yaml, .json) are those of train, generate and eval, told apart by their keys: unknown
+/// and missing keys, wrong types and values, and settings that contradict each other.
+///
+/// Folders, and locations such as https://host/path and s3://bucket/path, are caches of activations: every chunk is read,
+/// and what is truncated, altered, missing or unlike the other hook points is named.
+///
+/// Everything that is wrong is told at once, with its place. Exit code: 0 all is right, 1 a cache is damaged, 2 a script
+/// or a configuration is wrong, or something is none of these.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript check examples/*.rhai
+  saescript check train.rhai train.toml
   saescript check path/to/activations
   saescript check s3://bucket/path             # with AWS_ACCESS_KEY_ID and the like, as for Amazon's own programs
-  saescript check --json train.rhai            # for editors: file, line, column, message, hints")]
+  saescript check --json train.rhai            # for editors: file, line, column, end, message, hints")]
 pub(super) struct Arguments {
-    /// Scripts, and folders or locations of cached activations
+    /// Scripts, configuration files, and folders or locations of cached activations
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write what is wrong as JSON, an array of objects
@@ -43,6 +52,52 @@ struct Checked {
     summary: String,
 }
 
+impl Checked {
+    /// The line about `file` at the end. Where errors are counted, it names the files that they are in.
+    fn line(&self, file: &Path) -> String {
+        let is_counted = self.wrong.iter().any(|error| error.place().is_some());
+        if is_counted {
+            self.summary.clone()
+        } else {
+            format!("{}: {}", file.display(), self.summary)
+        }
+    }
+
+    /// What to say at the end: how many errors are in which file, or `right` if there are none.
+    fn counted(wrong: &[Error], right: &str) -> String {
+        let mut files: Vec<(&str, usize)> = Vec::new();
+        for error in wrong {
+            let file = error.place().map_or("", |place| place.file.as_str());
+            match files.iter_mut().find(|(known, _)| *known == file) {
+                Some((_, count)) => *count += 1,
+                None => files.push((file, 1)),
+            }
+        }
+        let parts: Vec<String> = files
+            .iter()
+            .enumerate()
+            .map(|(index, (file, count))| {
+                let what = match (index, count) {
+                    (0, 1) => " error",
+                    (0, _) => " errors",
+                    _ => "",
+                };
+                let place = if file.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in {file}")
+                };
+                format!("{count}{what}{place}")
+            })
+            .collect();
+        if parts.is_empty() {
+            right.to_string()
+        } else {
+            parts.join(", ")
+        }
+    }
+}
+
 /// Checks each file; everything that is wrong is printed.
 ///
 /// # Errors
@@ -52,9 +107,12 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let mut wrong: Vec<Value> = Vec::new();
     let mut code = 0;
     for file in &arguments.files {
-        let checked = match file.is_dir() || is_cache(file) {
-            true => cache::check(file, &context)?,
-            false => script::check(file)?,
+        let checked = if file.is_dir() || is_cache(file) {
+            cache::check(file, &context)?
+        } else if settings::is_settings(file) {
+            settings::check(file)
+        } else {
+            script::check(file)?
         };
         if !checked.wrong.is_empty() {
             code = code.max(checked.fault.exit_code());
@@ -66,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             }
         }
         if !arguments.json && !checked.summary.is_empty() {
-            printer.line(&format!("{}: {}", file.display(), checked.summary));
+            printer.line(&checked.line(file));
         }
     }
     if arguments.json {
@@ -75,7 +133,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     Ok(code)
 }
 
-/// Lines and columns count from 1, columns in characters; both are null for an error about the whole file.
+/// Lines and columns count from 1, columns in characters; `end` is the place after the last character that is meant. All
+/// are null for an error about the whole file.
 fn as_json(error: &Error, file: &Path) -> Value {
     let place = error.place();
     let position = place.map(|place| place.line_column());
@@ -83,6 +142,7 @@ fn as_json(error: &Error, file: &Path) -> Value {
         "file": place.map_or_else(|| file.display().to_string(), |place| place.file.clone()),
         "line": position.map(|(line, _)| line),
         "column": position.map(|(_, column)| column),
+        "end": place.map(Place::end).map(|(line, column)| json!({ "line": line, "column": column })),
         "message": error.headline(),
         "hints": error.hints(),
     })

@@ -6,22 +6,16 @@ use super::Checked;
 use crate::error::{Fault, Result};
 use crate::script::Host;
 
-/// Parses the script `file` and what it imports.
+/// Looks through the script `file` and what it imports.
 ///
 /// # Errors
 /// The host cannot be built.
 pub(super) fn check(file: &Path) -> Result<Checked> {
     let mut host = Host::builder().build()?;
-    Ok(match host.check_file(file) {
-        Ok(()) => Checked {
-            wrong: Vec::new(),
-            fault: Fault::Input,
-            summary: "ok".into(),
-        },
-        Err(error) => Checked {
-            wrong: vec![error],
-            fault: Fault::Input,
-            summary: String::new(),
-        },
+    let wrong = host.check_file(file).unwrap_or_else(|error| vec![error]);
+    Ok(Checked {
+        summary: Checked::counted(&wrong, "ok"),
+        wrong,
+        fault: Fault::Input,
     })
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Config, Value, from_value};
+use super::{Config, Value, faults, from_value};
 use crate::error::{Error, Place, Result};
 use crate::files::{self, SETTINGS_MOST};
 use crate::guard;
@@ -86,10 +86,7 @@ impl Document {
     /// # Errors
     /// A missing file, another extension, text that is not UTF-8, and syntax errors with their place.
     pub fn read(path: &Path) -> Result<Self> {
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default();
+        let extension = extension_of(path);
         let Some((_, reader)) = FORMATS.iter().find(|(name, _)| *name == extension) else {
             let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
             return Err(Error::unknown("configuration file extension", extension, &names)
@@ -99,6 +96,11 @@ impl Document {
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
         Self::parse(&path.display().to_string(), &text, *reader)
+    }
+
+    /// Does the name say that this is a configuration file?
+    pub fn has_format(path: &Path) -> bool {
+        FORMATS.iter().any(|(name, _)| *name == extension_of(path))
     }
 
     fn parse(file: &str, text: &str, reader: Reader) -> Result<Self> {
@@ -152,6 +154,12 @@ impl Document {
         })
     }
 
+    /// Everything that keeps the configuration from being built, each with its place in this file.
+    pub fn faults<C: Config>(&self) -> Vec<Error> {
+        let found = faults::<C>(self.value.clone(), &[]);
+        found.into_iter().map(|error| self.locate(error)).collect()
+    }
+
     /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
     pub fn locate(&self, error: Error) -> Error {
         let path = error.key().to_vec();
@@ -181,6 +189,11 @@ impl Document {
             span,
         })
     }
+}
+
+fn extension_of(path: &Path) -> &str {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -23,6 +23,13 @@ pub struct Constant {
     value: Option<Dynamic>,
 }
 
+impl Constant {
+    /// Its value; `None` for those that are set for each run.
+    pub fn value(&self) -> Option<&Dynamic> {
+        self.value.as_ref()
+    }
+}
+
 /// Every constant, for registration and documentation alike.
 pub fn constants() -> Vec<Constant> {
     let global = |name, docs| Constant {

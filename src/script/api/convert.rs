@@ -27,7 +27,7 @@ fn jumprelu(
     stream: &ActivationStreamHandle,
     options: Map,
 ) -> Result<SparseAutoEncoderHandle> {
-    let mut arguments = Arguments::new("to_jumprelu", options);
+    let mut arguments = Arguments::new("SparseAutoEncoder", "to_jumprelu", options);
     let batches = arguments.data("batches")?.unwrap_or(BATCHES);
     arguments.finish()?;
     let state = State::of(context);

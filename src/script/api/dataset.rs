@@ -150,7 +150,7 @@ fn slice(dataset: &DatasetHandle, range: Range<i64>) -> Result<DatasetHandle> {
 }
 
 fn shuffle(dataset: &DatasetHandle, options: Map) -> Result<DatasetHandle> {
-    let mut arguments = Arguments::new("shuffle", options);
+    let mut arguments = Arguments::new("Dataset", "shuffle", options);
     let seed = arguments.data::<u64>("seed")?.unwrap_or(42);
     let buffer = arguments.data::<usize>("buffer_size")?.unwrap_or(SHUFFLE_BUFFER);
     arguments.finish()?;
@@ -242,7 +242,7 @@ mod methods {
     /// Part of the data set: `#{ num_shards: 4, index: 0 }`.
     #[rhai_fn(name = "shard", return_raw, pure)]
     pub fn shard_with(dataset: &mut DatasetHandle, options: Map) -> RhaiResultOf<DatasetHandle> {
-        let mut arguments = Arguments::new("shard", options);
+        let mut arguments = Arguments::new("Dataset", "shard", options);
         let shards = arguments
             .required::<i64>("num_shards", "a number of parts")
             .raise()?;

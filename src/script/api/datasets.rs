@@ -45,7 +45,7 @@ fn load(
     for (key, value) in fixed {
         options.insert((*key).into(), value.clone());
     }
-    let config: DatasetConfig = Arguments::new(function, options).into_config()?;
+    let config: DatasetConfig = Arguments::new("datasets", function, options).into_config()?;
     Dataset::load(&config, context).map(DatasetHandle::new)
 }
 

@@ -68,7 +68,7 @@ fn process(
     context: &NativeCallContext,
     options: Map,
 ) -> Result<ActivationStreamHandle> {
-    let mut arguments = Arguments::new("process", options);
+    let mut arguments = Arguments::new("ActivationFactory", "process", options);
     let model = arguments.optional::<LanguageModelHandle>("model", "a language model")?;
     let model_name = arguments.data::<String>("model_name")?;
     let datasets = arguments.optional::<Map>("datasets", "a map from source names to data sets")?;

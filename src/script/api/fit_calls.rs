@@ -33,7 +33,7 @@ struct Named {
 
 impl Named {
     fn new(options: Map, dictionaries: usize) -> Result<Self> {
-        let mut arguments = Arguments::new("fit", options);
+        let mut arguments = Arguments::new("Trainer", "fit", options);
         let given: Dynamic = arguments.take("activation_stream").ok_or_else(|| {
             Error::input(
                 "`fit` needs the argument `activation_stream`: an ActivationStream, an array of batches or a closure",

@@ -85,7 +85,9 @@ fn generate(
             .raise()?,
         None => Map::new(),
     };
-    let config: GenerationConfig = Arguments::new("generate", options).into_config().raise()?;
+    let config: GenerationConfig = Arguments::new("LanguageModel", "generate", options)
+        .into_config()
+        .raise()?;
     let callbacks = Callbacks::new(context);
     let state = State::of(context);
     let result = edits(&hooks, &callbacks)

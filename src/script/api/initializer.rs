@@ -79,7 +79,7 @@ fn initialize_named(
     config: Option<SAEConfig>,
     options: Map,
 ) -> Result<SparseAutoEncoderHandle> {
-    let mut arguments = Arguments::new("initialize_sae_from_config", options);
+    let mut arguments = Arguments::new("Initializer", "initialize_sae_from_config", options);
     let config = match config {
         Some(config) => config,
         None => arguments

@@ -22,7 +22,7 @@ pub fn register(module: &mut Module) {
 
 fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<Map> {
     let batch = batch::from_map(batch)?;
-    let mut arguments = Arguments::new("compute_loss", options);
+    let mut arguments = Arguments::new("SparseAutoEncoder", "compute_loss", options);
     let is_dead: Option<TensorHandle> = arguments.optional("is_dead", "a bool tensor of shape [d_sae]")?;
     let pass = Pass {
         k: arguments.data("k")?,

@@ -37,7 +37,7 @@ use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
 pub use output::ExitCode;
-pub use tensor::{TensorHandle, documented};
+pub use tensor::{Pending, TensorHandle, check_call, documented};
 
 use super::class::CLASSES;
 use super::numbers;

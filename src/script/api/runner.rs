@@ -31,7 +31,7 @@ fn train(
     settings: &TrainSAESettings,
     options: Map,
 ) -> crate::error::Result<Map> {
-    let mut arguments = Arguments::new("train_sae", options);
+    let mut arguments = Arguments::new("", "train_sae", options);
     let resume = arguments.data("resume")?.unwrap_or(false);
     let allow_change = arguments.allowances()?;
     arguments.finish()?;
@@ -62,7 +62,7 @@ fn generate(
     settings: &GenerateActivationsSettings,
     options: Map,
 ) -> crate::error::Result<Map> {
-    let mut arguments = Arguments::new("generate_activations", options);
+    let mut arguments = Arguments::new("", "generate_activations", options);
     let options = GenerateOptions {
         allow_change: arguments.allowances()?,
     };

@@ -28,7 +28,7 @@ pub fn register(module: &mut Module) {
 }
 
 fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEncoderHandle> {
-    let mut arguments = Arguments::new("from_pretrained", options);
+    let mut arguments = Arguments::new("SparseAutoEncoder", "from_pretrained", options);
     let defaults = LoadOptions::default();
     let options = LoadOptions {
         device: arguments.data::<DeviceSpec>("device")?.unwrap_or(defaults.device),
@@ -46,7 +46,7 @@ fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEnco
 }
 
 fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
-    let mut arguments = Arguments::new("save_pretrained", options);
+    let mut arguments = Arguments::new("SparseAutoEncoder", "save_pretrained", options);
     let path: String = arguments
         .data("save_path")?
         .ok_or_else(|| Error::input("`save_pretrained` needs the argument `save_path`: a folder"))?;
@@ -63,7 +63,7 @@ struct PassOptions {
 
 impl PassOptions {
     fn new(function: &'static str, options: Map) -> Result<Self> {
-        let mut arguments = Arguments::new(function, options);
+        let mut arguments = Arguments::new("SparseAutoEncoder", function, options);
         let mask = arguments.optional("mask", "a tensor with one number for each position")?;
         let k = arguments.data("k")?;
         arguments.finish()?;
@@ -103,7 +103,7 @@ fn reconstructed(
 
 /// `save_hyperparameters` is a method of the configuration, `sae.cfg`.
 fn hyperparameters_folder(options: Map) -> Result<String> {
-    let mut arguments = Arguments::new("save_hyperparameters", options);
+    let mut arguments = Arguments::new("SAEConfig", "save_hyperparameters", options);
     let folder = arguments.data::<String>("save_path")?;
     arguments.finish()?;
     folder.ok_or_else(|| Error::input("`save_hyperparameters` needs the argument `save_path`: a folder"))

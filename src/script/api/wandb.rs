@@ -76,7 +76,7 @@ pub fn register(module: &mut Module) {
 
 /// Python's argument names to those of `WandbConfig`.
 fn init(options: Map) -> Result<WandbRunHandle> {
-    let mut arguments = Arguments::new("init", options);
+    let mut arguments = Arguments::new("wandb", "init", options);
     let defaults = WandbConfig::default();
     let config = WandbConfig {
         wandb_project: arguments.data("project")?.unwrap_or(defaults.wandb_project),

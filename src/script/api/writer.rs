@@ -74,7 +74,7 @@ mod functions {
         activations: ActivationStreamHandle,
         options: Map,
     ) -> RhaiResultOf<Map> {
-        let mut arguments = Arguments::new("process", options);
+        let mut arguments = Arguments::new("ActivationWriter", "process", options);
         let allowed = arguments.allowances().raise()?;
         arguments.finish().raise()?;
         let state = State::of(&context);

@@ -122,6 +122,14 @@ impl Builder {
         }
     }
 
+    /// Puts the signatures of each name in order, fewer parameters first: the engine lists them in none.
+    pub(super) fn sort_signatures(&mut self) {
+        for entry in self.entries.values_mut() {
+            let key = |signature: &String| (signature.matches(": ").count(), signature.clone());
+            entry.signatures.sort_by_cached_key(key);
+        }
+    }
+
     pub(super) fn add_classes(&mut self) {
         for class in CLASSES {
             let schema = class.schema();

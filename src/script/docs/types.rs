@@ -11,7 +11,7 @@ pub(super) fn is_unmade(kind: &str) -> bool {
 }
 
 /// A Rust type in a signature as scripts name it.
-pub(super) fn script_type(rust: &str) -> String {
+pub fn script_type(rust: &str) -> String {
     let text: String = rust.trim().trim_start_matches("&mut ").trim().replace(' ', "");
     for (open, close) in [
         ("RhaiResultOf<", ">"),

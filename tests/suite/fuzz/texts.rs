@@ -111,7 +111,10 @@ fn script(input: &[u8]) -> Verdict {
         let path = folder.path().join("script.rhai");
         std::fs::write(&path, input).expect("written");
         match host.check_file(&path) {
-            Ok(()) => Ok("ok".into()),
+            Ok(found) => match found.iter().map(shown).collect::<Result<Vec<_>, _>>()?.pop() {
+                Some(last) => Ok(last),
+                None => Ok("ok".into()),
+            },
             Err(error) => shown(&error),
         }
     })

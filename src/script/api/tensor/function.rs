@@ -150,7 +150,52 @@ pub fn documented() -> Vec<Documented> {
     all
 }
 
+/// Does a call of the function of that name, in `torch` or as a method of `Tensor`, fit one of its signatures?
+///
+/// # Errors
+/// What running the call would say of its arguments.
+pub fn check_call(owner: &str, name: &str, arguments: &[Dynamic]) -> Result<()> {
+    let in_torch = owner == "torch";
+    let is_there = |home: Home| {
+        if in_torch {
+            home != Home::Method
+        } else {
+            matches!(home, Home::Method | Home::Both)
+        }
+    };
+    let mut all = FUNCTIONS.iter();
+    match all.find(|ready| ready.function.name == name && is_there(ready.function.home)) {
+        Some(ready) => ready.check(in_torch, arguments.to_vec()),
+        None => Ok(()),
+    }
+}
+
+/// Takes the named arguments, a map at the end, out of `arguments`.
+fn take_named(arguments: &mut Vec<Dynamic>) -> Map {
+    let named = match arguments.last() {
+        Some(last) if last.is_map() => arguments.pop().map(Dynamic::cast::<Map>),
+        _ => None,
+    };
+    named.unwrap_or_default()
+}
+
 impl Ready {
+    fn check(&self, in_torch: bool, mut arguments: Vec<Dynamic>) -> Result<()> {
+        let named = take_named(&mut arguments);
+        let input = usize::from(in_torch && !self.is_free());
+        let Some(arguments) = arguments.get(input..) else {
+            return Ok(());
+        };
+        let mut mismatches = Vec::new();
+        for signature in &self.signatures {
+            match signature.bind(arguments, &named) {
+                Ok(_) => return Ok(()),
+                Err(mismatch) => mismatches.push(mismatch),
+            }
+        }
+        Err(self.refusal(mismatches, &named, in_torch))
+    }
+
     /// The signatures as they are shown: of the method, or of the function in `torch::`.
     fn written(&self, in_torch: bool) -> Vec<String> {
         let name = self.function.name;
@@ -178,11 +223,7 @@ impl Ready {
         for argument in &mut arguments {
             *argument = std::mem::take(argument).flatten();
         }
-        let named = match arguments.last() {
-            Some(last) if last.is_map() => arguments.pop().map(Dynamic::cast::<Map>),
-            _ => None,
-        };
-        let named = named.unwrap_or_default();
+        let named = take_named(&mut arguments);
         let mut mismatches: Vec<Mismatch> = Vec::new();
         for ((_, body), signature) in self.function.overloads.iter().zip(&self.signatures) {
             let values = match signature.bind(&arguments, &named) {

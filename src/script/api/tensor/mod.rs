@@ -30,7 +30,8 @@ use crate::tensor::{DType, Tensor};
 
 pub(super) use cast::item;
 pub use convert::{Options, from_dynamic};
-pub use function::{documented, register_functions};
+pub use function::{check_call, documented, register_functions};
+pub use signature::Pending;
 
 /// A tensor that scripts hold. Copies of the handle mean the same tensor, as in Python.
 #[derive(Clone)]

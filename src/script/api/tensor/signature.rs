@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
 use crate::tensor::DType;
 
+/// Stands for an argument whose value is not known yet; it fits everywhere.
+#[derive(Clone)]
+pub struct Pending;
+
 /// One argument.
 pub struct Parameter {
     /// Its name.
@@ -60,6 +64,9 @@ impl Parameter {
     }
 
     fn fits(&self, value: &Dynamic) -> bool {
+        if value.is::<Pending>() {
+            return true;
+        }
         if value.is_unit() {
             return self.kind.ends_with('?');
         }
@@ -248,7 +255,9 @@ impl Signature {
         let last = self.positional().last().filter(|last| last.is_variadic())?;
         let before = self.positional().count() - 1;
         let rest = positional.get(before..)?;
-        let all = rest.len() > 1 && last.fits(&rest[0]) && rest.iter().all(Dynamic::is_int);
+        let all = rest.len() > 1
+            && last.fits(&rest[0])
+            && rest.iter().all(|value| value.is_int() || value.is::<Pending>());
         all.then(|| {
             let mut gathered = positional[..before].to_vec();
             gathered.push(Dynamic::from_array(rest.to_vec()));

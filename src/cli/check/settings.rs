@@ -1,0 +1,118 @@
+//! Checks a configuration file.
+
+use std::path::Path;
+
+use super::Checked;
+use crate::config::{Config, Document};
+use crate::error::{Error, Fault};
+use crate::runner::{EvalSettings, GenerateActivationsSettings, TrainSAESettings};
+
+/// What a configuration file may be for.
+struct Purpose {
+    /// What its settings are of.
+    what: &'static str,
+    /// The names of its topmost keys.
+    keys: fn() -> Vec<String>,
+    /// Those of them that have no default.
+    needed: fn() -> Vec<String>,
+    /// Everything that is wrong with a file of this kind.
+    faults: fn(&Document) -> Vec<Error>,
+}
+
+impl Purpose {
+    const fn of<C: Config>(what: &'static str) -> Purpose {
+        Purpose {
+            what,
+            keys: keys_of::<C>,
+            needed: needed_by::<C>,
+            faults: Document::faults::<C>,
+        }
+    }
+}
+
+/// One for each command that takes a configuration file.
+static PURPOSES: [Purpose; 3] = [
+    Purpose::of::<TrainSAESettings>("a training (saescript train)"),
+    Purpose::of::<GenerateActivationsSettings>("a generation of activations (saescript generate)"),
+    Purpose::of::<EvalSettings>("an evaluation (saescript eval)"),
+];
+
+fn keys_of<C: Config>() -> Vec<String> {
+    let schema = schemars::schema_for!(C).to_value();
+    let properties = schema["properties"].as_object();
+    properties
+        .into_iter()
+        .flat_map(|map| map.keys().cloned())
+        .collect()
+}
+
+fn needed_by<C: Config>() -> Vec<String> {
+    let schema = schemars::schema_for!(C).to_value();
+    let required = schema["required"].as_array();
+    let names = required.into_iter().flatten().filter_map(|name| name.as_str());
+    names.map(str::to_string).collect()
+}
+
+/// Is this a file of settings, by its name?
+pub(super) fn is_settings(file: &Path) -> bool {
+    Document::has_format(file)
+}
+
+/// Reads the configuration `file` as what its keys say it is for.
+pub(super) fn check(file: &Path) -> Checked {
+    let checked = |wrong: Vec<Error>, right: &str| Checked {
+        summary: Checked::counted(&wrong, right),
+        wrong,
+        fault: Fault::Input,
+    };
+    let document = match Document::read(file) {
+        Ok(document) => document,
+        Err(error) => return checked(vec![error], ""),
+    };
+    match purpose_of(&document) {
+        Ok(purpose) => {
+            let mut wrong = (purpose.faults)(&document);
+            wrong.sort_by_key(|error| error.place().map_or(0, |place| place.span.start));
+            checked(wrong, &format!("settings of {}, ok", purpose.what))
+        }
+        Err(error) => checked(vec![document.locate(error)], ""),
+    }
+}
+
+/// The purpose that most of the topmost keys belong to.
+fn purpose_of(document: &Document) -> Result<&'static Purpose, Error> {
+    let given: Vec<&String> = document
+        .value()
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.keys())
+        .collect();
+    let fitting = |purpose: &Purpose| {
+        let keys = (purpose.keys)();
+        given.iter().filter(|key| keys.contains(key)).count()
+    };
+    let counts = PURPOSES.each_ref().map(fitting);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let mut best = PURPOSES
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count == most && most > 0);
+    match (best.next(), best.next()) {
+        (Some((purpose, _)), None) => Ok(purpose),
+        (first, _) => {
+            let said = match first {
+                Some(_) => "these settings may be of more than one command",
+                None => "none of these keys is a setting of a command",
+            };
+            let error = Error::input(said);
+            Err(PURPOSES.iter().fold(error, |error, purpose| {
+                error.hint(format!("{} needs {}", purpose.what, listed(&(purpose.needed)())))
+            }))
+        }
+    }
+}
+
+fn listed(keys: &[String]) -> String {
+    let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    quoted.join(", ")
+}

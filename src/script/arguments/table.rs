@@ -1,0 +1,135 @@
+//! Every function that takes named arguments, with their names. A new one is one line here.
+
+use crate::config::{self, Config, KeyPath, Value};
+use crate::dictionary::LossSettings;
+use crate::error::Error;
+use crate::model::GenerationConfig;
+use crate::text::DatasetConfig;
+
+/// A function that takes named arguments in one map.
+pub struct Named {
+    /// The type whose method it is, or its module; empty for a function that needs none.
+    owner: &'static str,
+    /// Its name.
+    function: &'static str,
+    /// The names of its arguments.
+    names: &'static [&'static str],
+    /// The class whose fields are arguments too.
+    settings: Option<Settings>,
+}
+
+/// What is wrong with plain data as settings of a class.
+type Settings = fn(Value, &[KeyPath]) -> Vec<Error>;
+
+static NAMED: &[Named] = &[
+    Named::of(
+        "ActivationFactory",
+        "process",
+        &["model", "model_name", "datasets"],
+    ),
+    Named::of("ActivationWriter", "process", &["allow_change"]),
+    Named::of("Dataset", "shard", &["num_shards", "index"]),
+    Named::of("Dataset", "shuffle", &["seed", "buffer_size"]),
+    Named::of(
+        "Initializer",
+        "initialize_sae_from_config",
+        &["cfg", "activation_stream", "model"],
+    ),
+    Named::of("LanguageModel", "generate", &["hooks"]).and::<GenerationConfig>(),
+    Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
+    Named::of(
+        "SparseAutoEncoder",
+        "compute_loss",
+        &["is_dead", "k", "amp_dtype"],
+    )
+    .and::<LossSettings>(),
+    Named::of("SparseAutoEncoder", "encode", &["mask", "k"]),
+    Named::of("SparseAutoEncoder", "forward", &["mask", "k"]),
+    Named::of(
+        "SparseAutoEncoder",
+        "from_pretrained",
+        &["device", "dtype", "strict_loading", "fold_activation_scale"],
+    ),
+    Named::of(
+        "SparseAutoEncoder",
+        "save_pretrained",
+        &["save_path", "fold_activation_scale"],
+    ),
+    Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
+    Named::of("Trainer", "fit", FIT),
+    Named::of("array", "fit", FIT),
+    Named::of("", "generate_activations", &["allow_change"]),
+    Named::of("", "train_sae", &["resume", "allow_change"]),
+    Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),
+    Named::of("datasets", "load_dataset_from_disk", &["path"]).and::<DatasetConfig>(),
+    Named::of("datasets", "load_from_disk", &["path"]).and::<DatasetConfig>(),
+    Named::of(
+        "wandb",
+        "init",
+        &[
+            "project", "name", "entity", "id", "resume", "mode", "dir", "group", "job_type", "notes", "tags",
+            "config",
+        ],
+    ),
+];
+
+const FIT: &[&str] = &[
+    "activation_stream",
+    "eval_fn",
+    "allow_change",
+    "loggers",
+    "sae",
+    "wandb_logger",
+];
+
+impl Named {
+    const fn of(owner: &'static str, function: &'static str, names: &'static [&'static str]) -> Named {
+        Named {
+            owner,
+            function,
+            names,
+            settings: None,
+        }
+    }
+
+    const fn and<C: Config>(self) -> Named {
+        Named {
+            settings: Some(config::faults::<C>),
+            ..self
+        }
+    }
+
+    /// The function of that name in its owner; `None` if it takes no named arguments.
+    pub fn find(owner: &str, function: &str) -> Option<&'static Named> {
+        let is_it = |named: &&Named| named.owner == owner && named.function == function;
+        NAMED.iter().find(is_it)
+    }
+
+    /// The names of its own arguments.
+    pub fn names(&self) -> &'static [&'static str] {
+        self.names
+    }
+
+    /// The complaint about an argument that it does not take.
+    pub fn refusal(&self, given: &str) -> Error {
+        let error = Error::unknown("argument", given, self.names).under(given);
+        error.context(format!("in the call of `{}`", self.function))
+    }
+
+    /// Everything that is wrong with the arguments, of which those under the key paths `unknown` are not known.
+    pub fn faults(&self, mut arguments: config::Map<String, Value>, unknown: &[KeyPath]) -> Vec<Error> {
+        match self.settings {
+            Some(faults) => {
+                arguments.retain(|name, _| !self.names.contains(&name.as_str()));
+                let is_left = |path: &&KeyPath| path.first().is_some_and(|name| arguments.contains_key(name));
+                let unknown: Vec<KeyPath> = unknown.iter().filter(is_left).cloned().collect();
+                faults(Value::Object(arguments), &unknown)
+            }
+            None => {
+                let given = arguments.keys();
+                let others = given.filter(|name| !self.names.contains(&name.as_str()));
+                others.map(|name| self.refusal(name)).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! For people who come from Python: what the form is here of what they wrote.
+
+use super::source::lexer::{Kind, Lexer, Token};
+use crate::error::Error;
+
+/// `error`, which says why a text cannot be read, or in its place what Python's form at its place is here.
+pub fn advise(error: Error) -> Error {
+    let Some(place) = error.place() else {
+        return error;
+    };
+    let reader = Reader::new(&place.text, place.span.start);
+    match reader.statement().or_else(|| reader.expression()) {
+        Some(advice) => advice.at(place.clone()),
+        None => match reader.hint() {
+            Some(hint) if error.hints().is_empty() => error.hint(hint),
+            _ => error,
+        },
+    }
+}
+
+/// Looks at the tokens around a place.
+struct Reader<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    /// The token at the place, or the first after it.
+    here: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, at: usize) -> Self {
+        let tokens: Vec<Token> = Lexer::new(text, 0).collect();
+        Reader {
+            text,
+            here: tokens.iter().take_while(|token| token.span.end <= at).count(),
+            tokens,
+        }
+    }
+
+    fn word(&self, index: Option<usize>) -> &'t str {
+        let token = index.and_then(|index| self.tokens.get(index));
+        token.map_or("", |token| &self.text[token.span.clone()])
+    }
+
+    fn kind(&self, index: Option<usize>) -> Option<Kind> {
+        Some(self.tokens.get(index?)?.kind)
+    }
+
+    fn at(&self, offset: isize) -> Option<usize> {
+        self.here.checked_add_signed(offset)
+    }
+
+    /// The first token of the line that the place is in, or of the line before if the place begins a line.
+    fn first_of_line(&self) -> usize {
+        let line_of = |index: usize| {
+            let end = self
+                .tokens
+                .get(index)
+                .map_or(self.text.len(), |token| token.span.start);
+            self.text[..end].matches('\n').count()
+        };
+        let line = line_of(self.here);
+        (0..=self.here)
+            .find(|index| line_of(*index) == line)
+            .unwrap_or(self.here)
+    }
+
+    /// Statements that are another way here, by the first word of the line.
+    fn statement(&self) -> Option<Error> {
+        let first = self.first_of_line();
+        let word = self.word(Some(first));
+        let is_at_line_start = self.here <= first + 1;
+        let form = match word {
+            "class" => "objects are maps: `let counter = #{ count: 0, step: |n| n + 1 };`",
+            "with" => "nothing needs it: gradients are kept only where a training asks for them",
+            "raise" => "write `throw \"what went wrong\";`",
+            "except" => "write `try { … } catch (error) { … }`",
+            "finally" => "write what is always to happen after the `try { … } catch { … }`",
+            "assert" => "write `if !condition { throw \"…\"; }`, or use `std/testing`",
+            "pass" => "an empty block is written `{}`",
+            "del" => "variables end with their block",
+            "yield" => "return an array, or give a closure to call",
+            "async" | "await" => "scripts do one thing after the other",
+            _ => return None,
+        };
+        is_at_line_start.then(|| Error::input(format!("`{word}` is not part of the language")).hint(form))
+    }
+
+    /// Expressions that are another way here.
+    fn expression(&self) -> Option<Error> {
+        let here = self.word(self.at(0));
+        let before = self.word(self.at(-1));
+        let is_text = |index| self.kind(index) == Some(Kind::Text);
+        if (is_prefix(here) && is_text(self.at(1))) || (is_prefix(before) && is_text(self.at(0))) {
+            let sentence = "texts have no letter before their quotes";
+            return Some(
+                Error::input(sentence).hint("values are put into a text between backquotes: `loss: ${loss}`"),
+            );
+        }
+        if before == "import" && self.kind(self.at(0)) == Some(Kind::Name) {
+            let error = Error::input("an import names a file between quotes");
+            return Some(error.hint(
+                "saescript's own modules and classes need none; a file of yours: `import \"file\" as name;`",
+            ));
+        }
+        if here.starts_with('#') && self.kind(self.at(0)) != Some(Kind::OpenMap) {
+            return Some(Error::input("`#` begins nothing here").hint("comments begin with `//`"));
+        }
+        let named = match (here, self.kind(self.at(0))) {
+            ("=", _) => self.at(-1),
+            (_, Some(Kind::Name)) if self.word(self.at(1)) == "=" => self.at(0),
+            _ => None,
+        };
+        if self.kind(named) == Some(Kind::Name) && self.enclosing(named?) == Some(Kind::OpenRound) {
+            let name = self.word(named);
+            let hint =
+                format!("arguments are named in a map at the end of the call: `f(…, #{{ {name}: … }})`");
+            return Some(Error::input(format!("`{name} = …` is no argument")).hint(hint));
+        }
+        if here == "for" && self.enclosing(self.here) == Some(Kind::OpenSquare) {
+            let error = Error::input("an array is not written with `for` inside");
+            return Some(
+                error.hint("write `items.map(|x| x * x)`, and `.filter(|x| x > 0)` for a condition"),
+            );
+        }
+        None
+    }
+
+    /// What to do instead, where the complaint itself is right.
+    fn hint(&self) -> Option<String> {
+        let here = self.word(self.at(0));
+        if let "+" | "-" = here
+            && self.word(self.at(1)) == here
+        {
+            return Some(format!("write `x {here}= 1`"));
+        }
+        let first = self.word(Some(self.first_of_line()));
+        let is_block = matches!(
+            first,
+            "for" | "if" | "while" | "else" | "elif" | "try" | "def" | "}"
+        );
+        if here == ":" && is_block {
+            return Some(format!("blocks stand between braces: `{first} … {{ … }}`"));
+        }
+        let ends_with_colon = |line: &str| line.trim_end().ends_with(':');
+        if is_block && self.rest_of_line().is_some_and(ends_with_colon) {
+            return Some(format!("blocks stand between braces: `{first} … {{ … }}`"));
+        }
+        match (here, self.enclosing(self.here)) {
+            (",", Some(Kind::OpenRound)) => Some("several values are an array: `[1, 2]`".into()),
+            (":", Some(Kind::OpenCurly)) => Some("a map begins with `#{`: `#{ lr: 0.1 }`".into()),
+            _ => None,
+        }
+    }
+
+    fn rest_of_line(&self) -> Option<&'t str> {
+        let start = self.tokens.get(self.here.checked_sub(1)?)?.span.start;
+        self.text[start..].lines().next()
+    }
+
+    /// The innermost bracket that is open at a token.
+    fn enclosing(&self, index: usize) -> Option<Kind> {
+        let mut open = Vec::new();
+        for token in self.tokens.iter().take(index) {
+            match token.kind {
+                Kind::OpenMap | Kind::OpenCurly | Kind::OpenRound | Kind::OpenSquare => open.push(token.kind),
+                Kind::Close => drop(open.pop()),
+                _ => (),
+            }
+        }
+        open.pop()
+    }
+}
+
+/// The letters that Python puts before quotes.
+fn is_prefix(word: &str) -> bool {
+    matches!(word.to_lowercase().as_str(), "f" | "r" | "b" | "rf" | "fr" | "rb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Place;
+
+    /// What is said of the text at its first `§`, which is taken out.
+    fn said(marked: &str) -> String {
+        let at = marked.find('§').expect("a mark");
+        let error = Error::input("cannot be read").at(Place {
+            file: "a.rhai".into(),
+            text: marked.replace('§', "").into(),
+            span: at..at + 1,
+        });
+        advise(error).to_string()
+    }
+
+    #[test]
+    fn the_form_here_is_named() {
+        for (marked, form) in [
+            ("print(§f\"loss {loss}\");", "backquotes"),
+            ("let x = torch::zeros([2], dtype§=1);", "#{ dtype: … }"),
+            ("f(§p=1)", "#{ p: … }"),
+            ("let a = [x §for x in b];", "map(|x|"),
+            ("for i in range(10)§:\n    f(i)", "braces"),
+            ("x = (1§, 2);", "[1, 2]"),
+            ("let m = { \"lr\"§: 1 };", "#{ lr: 0.1 }"),
+            ("import §torch\n", "need none"),
+            ("with§ torch::no_grad():", "gradients"),
+            ("x§++;", "x += 1"),
+            ("§# a comment", "//"),
+        ] {
+            assert!(said(marked).contains(form), "{marked}: {}", said(marked));
+        }
+    }
+
+    #[test]
+    fn what_is_no_python_is_left_as_it_is() {
+        for marked in ["let x = 3 § 4;", "f(1, §2 3)", "let f = |x| x; f§ 1", "#{ a§ 1 }"] {
+            assert_eq!(said(marked), "cannot be read", "{marked}");
+        }
+    }
+}
