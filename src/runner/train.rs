@@ -9,7 +9,7 @@ use super::wandb::{SharedRun, WANDB_RUN_ID, going_on, look_at_wandb, start_wandb
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
-use crate::error::{Context, Error, Fault, Result};
+use crate::error::{Context, Error, Fault, Result, counted};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::lock::FolderLock;
@@ -61,9 +61,15 @@ pub fn train_sae(
         began_with: run.began_with.clone(),
         lock,
     };
-    let outcome = match run.trainer.is_finished() {
-        true => FitOutcome::Finished,
-        false => fit(settings, &start, &mut run, context)?,
+    let outcome = if run.trainer.is_finished() {
+        context.events.note(format!(
+            "nothing is left to train: {} of {} are done",
+            run.trainer.steps_done(),
+            counted(run.trainer.total_steps().unwrap_or(0), "step")
+        ))?;
+        FitOutcome::Finished
+    } else {
+        fit(settings, &start, &mut run, context)?
     };
     if !matches!(outcome, FitOutcome::Interrupted { .. }) {
         save(settings, &run.sae, &folder, context)?;

@@ -76,6 +76,8 @@ impl FromStr for DeviceSpec {
             "auto" => Ok(DeviceSpec::Auto),
             _ => match text.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
                 Some(index) => Ok(DeviceSpec::Cuda(index)),
+                None if text.starts_with("gpu") => Err(Error::input(format!("unknown device `{text}`"))
+                    .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …; \"auto\" takes one where there is one")),
                 None => Err(Error::unknown("device", text, &["cpu", "cuda", "cuda:N", "auto"])),
             },
         }

@@ -172,7 +172,8 @@ fn before_first_step(
 
 fn nothing_to_train_on() -> Error {
     Error::input("the activation stream is empty: there is nothing to train on")
-        .hint("check the dataset, and whether the initialiser has used it up")
+        .hint("check the data set, and whether the initialiser has used it up: it takes 8 batches for the average norm \
+               of dataset-wise normalisation, and one to choose the weights by")
 }
 
 /// Takes batches until the end. What ended it is an outcome without checkpoints.

@@ -172,12 +172,16 @@ pub fn set_aside_earlier_run(folder: &Path, events: &Events) -> Result<()> {
             aside.display()
         ))?;
     }
-    set_aside(
-        folder,
-        &[&SparseAutoEncoder::FILES[..], &RECORDS[..]].concat(),
-        "an earlier run",
-        events,
-    )
+    let names = [&SparseAutoEncoder::FILES[..], &RECORDS[..]].concat();
+    // The architecture alone may have been written for this run.
+    let [_, architecture] = SparseAutoEncoder::FILES;
+    if !names
+        .iter()
+        .any(|name| *name != architecture && folder.join(name).exists())
+    {
+        return Ok(());
+    }
+    set_aside(folder, &names, "an earlier run", events)
 }
 
 /// A training that goes on has no finished dictionary any more: the one that it had is renamed.

@@ -163,11 +163,16 @@ impl Document {
     /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
     pub fn locate(&self, error: Error) -> Error {
         let path = error.key().to_vec();
+        if path.is_empty() {
+            return error; // about no setting in particular
+        }
         let found = (1..=path.len()).rev().find_map(|length| {
             self.spans
                 .get(&path[..length])
                 .map(|spans| (length == path.len(), spans))
         });
+        // What is checked far from the settings knows the end of its key's path only.
+        let found = found.or_else(|| Some((true, self.only_ending_with(&path)?)));
         let Some((exact, spans)) = found else {
             let (file, text) = &self.sources[0];
             return error.at(Place {
@@ -188,6 +193,13 @@ impl Document {
             text: text.clone(),
             span,
         })
+    }
+
+    /// The one place whose path ends with `path`, if there is exactly one.
+    fn only_ending_with(&self, path: &[String]) -> Option<&Spans> {
+        let mut ending = self.spans.iter().filter(|(known, _)| known.ends_with(path));
+        let (_, spans) = ending.next()?;
+        ending.next().is_none().then_some(spans)
     }
 }
 

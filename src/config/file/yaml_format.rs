@@ -1,9 +1,12 @@
 //! YAML and JSON: values, and the byte range of every key and value. JSON's places are read as YAML's are.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use saphyr_parser::{Event, Parser};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::super::{Map, Value};
 use super::{DEEPEST, Parsed};
@@ -51,21 +54,81 @@ fn check_depth(text: &str, offsets: &Offsets) -> Result<(), Refusal> {
 
 /// Reads a JSON document; its syntax is judged by serde_json.
 pub(super) fn read_json(text: &str) -> Result<Parsed, Refusal> {
-    let value: Value = serde_json::from_str(text).map_err(|error| {
-        let line_start: usize = text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1))
-            .map(str::len)
-            .sum();
-        // serde_json counts bytes, and may stop in the middle of a character.
-        let at = text.floor_char_boundary(line_start + error.column().saturating_sub(1));
-        let full = error.to_string();
-        let sentence = full.split(" at line ").next().unwrap_or(&full);
-        (at..at, format!("invalid JSON: {sentence}"))
-    })?;
-    // JSON that YAML cannot read (tabs, duplicate keys) merely has no places.
+    let value: Value = serde_json::from_str::<OneKeyEach>(text)
+        .and_then(|_| serde_json::from_str(text))
+        .map_err(|error| {
+            let line_start: usize = text
+                .split_inclusive('\n')
+                .take(error.line().saturating_sub(1))
+                .map(str::len)
+                .sum();
+            // serde_json counts bytes, and may stop in the middle of a character.
+            let at = text.floor_char_boundary(line_start + error.column().saturating_sub(1));
+            let full = error.to_string();
+            let sentence = full.split(" at line ").next().unwrap_or(&full);
+            (at..at, format!("invalid JSON: {sentence}"))
+        })?;
+    // JSON that YAML cannot read (tabs) merely has no places.
     let spans = read_yaml(text).map(|parsed| parsed.spans).unwrap_or_default();
     Ok(Parsed { value, spans })
+}
+
+/// JSON in which no object has a key twice: one of the two values would be dropped in silence.
+struct OneKeyEach;
+
+impl<'de> Deserialize<'de> for OneKeyEach {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneKeyEach)
+    }
+}
+
+impl<'de> Visitor<'de> for OneKeyEach {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(de::Error::custom(format!("the key `{key}` is given twice")));
+            }
+            keys.insert(key);
+            entries.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
 }
 
 /// Character index → byte index.

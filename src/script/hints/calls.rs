@@ -73,6 +73,11 @@ impl Hints {
         };
         let captured = closure.all - closure.own.len();
         let given = call.given.len().saturating_sub(captured);
+        if given == closure.own.len() {
+            return Error::input("a closure cannot be called outside the module that made it").hint(
+                "have the module export a function: `fn name(x) { … }` is called as `module::name(x)`",
+            );
+        }
         let names = match closure.own.is_empty() {
             true => String::new(),
             false => format!(" ({})", closure.own.join(", ")),
@@ -88,6 +93,11 @@ impl Hints {
     fn unknown_function(&self, call: &Call, place: Option<&Place>) -> Error {
         let name = call.name.as_str();
         if let Some(kind) = &call.receiver {
+            if !self.own_functions(name).is_empty() {
+                return Error::input(format!("{kind} has no method `{name}`")).hint(format!(
+                    "`{name}` is a function of this script: write `{name}(x, …)`"
+                ));
+            }
             return self.unknown_method(kind, name);
         }
         let error = Error::input(format!("unknown function `{name}`"));

@@ -69,7 +69,7 @@ const IDIOMS: &[(&str, &[&str], &str)] = &[
     (
         "array",
         &["join"],
-        "join with `a.reduce(|text, x| `${text}, ${x}`, \"\")`",
+        "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
     ),
     ("array", &["copy", "clone"], "`let b = a;` is a copy already"),
     ("map", &["copy", "clone"], "`let b = m;` is a copy already"),
@@ -81,7 +81,7 @@ const IDIOMS: &[(&str, &[&str], &str)] = &[
     (
         "string",
         &["join"],
-        "join with `a.reduce(|text, x| `${text}, ${x}`, \"\")`",
+        "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
     ),
     (
         "int",
@@ -148,6 +148,10 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
         "write `import \"file\" as name;`",
     ),
     (&["quit"], "write `exit(0)`"),
+    (
+        &["zip", "map", "filter"],
+        "arrays have methods: `a.map(|x| x * 2)`, `a.filter(|x| x > 0)`; pairs are made with `for (x, i) in a { b[i] }`",
+    ),
 ];
 
 /// How the method or property `name` of an object of type `kind`, which has `members`, is written here.

@@ -100,15 +100,19 @@ impl Initializer {
             )?;
             search::follow_decoder(&self.cfg, &mut sae, None)?;
         }
+        let mut measured = 0;
         if sae.cfg.norm_activation == NormActivation::DatasetWise && !has_norms(&sae) {
             let norms = match inputs.activation_norm.take() {
                 Some(norms) => norms,
-                None => measure_norms(&sae, inputs.stream.as_deref_mut(), context)?,
+                None => {
+                    measured = NORM_BATCHES;
+                    measure_norms(&sae, inputs.stream.as_deref_mut(), context)?
+                }
             };
             sae.set_dataset_average_activation_norm(norms)?;
         }
         if !trained && self.needs_sample() {
-            let batch = next_batch(inputs.stream.as_deref_mut(), "to choose the initial weights")?;
+            let batch = next_batch(inputs.stream.as_deref_mut(), measured)?;
             let sample = Prepared::new(&sae, &batch)?;
             self.fit_to_sample(&mut sae, &sample, inputs.mlp, context)?;
         }
@@ -199,15 +203,24 @@ fn measure_norms(
     average_norms(&batches, &sae.cfg.hook_points())
 }
 
-/// The next batch of the stream in which anything counts.
-fn next_batch(stream: Option<&mut (dyn BatchStream + '_)>, purpose: &str) -> Result<Batch> {
+/// The next batch of the stream in which anything counts, after up to `measured` batches that the norms were taken from.
+fn next_batch(stream: Option<&mut (dyn BatchStream + '_)>, measured: usize) -> Result<Batch> {
+    let purpose = "to choose the initial weights";
     let stream = stream.ok_or_else(|| no_stream(purpose))?;
-    loop {
-        let batch = stream.next_batch()?.ok_or_else(|| empty_stream(purpose))?;
+    while let Some(batch) = stream.next_batch()? {
         if !counts_nothing(&batch)? {
             return Ok(batch);
         }
     }
+    if measured == 0 {
+        return Err(empty_stream(purpose));
+    }
+    Err(Error::input(format!(
+        "the activation stream ended after at most {}, which the average activation norm was measured on; one more is needed \
+         {purpose}",
+        counted(measured, "batch")
+    ))
+    .hint("give more data (`passes` of a source reads it again) or smaller batches; `norm_activation` other than \"dataset-wise\" measures nothing"))
 }
 
 fn no_stream(purpose: &str) -> Error {
