@@ -116,7 +116,7 @@ impl SparseAutoEncoder {
             Error::input(format!(
                 "the average activation norm at `{hook}` is not known, and `norm_activation` is \"dataset-wise\""
             ))
-            .hint("initialise with an activation stream, or call set_dataset_average_activation_norm")
+            .hint("`initialize_sae_from_config` and `fit` measure it on an activation stream; other values of `norm_activation` need none")
         })?;
         Ok((self.cfg.d_model as f64).sqrt() / norm)
     }

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
 use crate::config::Config;
+use crate::dictionary::ActFn;
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 use crate::model::LanguageModelConfig;
 use crate::report::wandb::WandbConfig;
 use crate::tensor::DeviceSpec;
 use crate::text::DatasetConfig;
-use crate::train::{InitializerConfig, TrainerConfig};
+use crate::train::{InitializerConfig, TrainerConfig, check_dtype};
 
 /// Everything about one training run: model, data, dictionary, initialisation, training, logging.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +92,7 @@ impl Config for TrainSAESettings {
                 .validate()
                 .map_err(|error| error.under("initializer"))?;
         }
+        self.validate_fresh()?;
         if let Some(wandb) = &self.wandb {
             wandb.validate().map_err(|error| error.under("wandb"))?;
         }
@@ -143,6 +145,30 @@ impl Identified for TrainSAESettings {
 }
 
 impl TrainSAESettings {
+    /// What initialiser and trainer refuse of a fresh dictionary.
+    fn validate_fresh(&self) -> Result<()> {
+        let SaeChoice::Fresh(sae) = &self.sae else {
+            return Ok(());
+        };
+        check_dtype(sae).map_err(|error| error.under("sae"))?;
+        self.trainer
+            .check_dictionary(sae)
+            .map_err(|error| error.under("trainer"))?;
+        if sae.sae_pretrained_name_or_path.is_some() {
+            return Ok(());
+        }
+        match &self.initializer {
+            Some(initializer) => initializer
+                .check_dictionary(sae)
+                .map_err(|error| error.under("initializer")),
+            None if sae.act_fn == ActFn::JumpRelu => Err(Error::input("jumprelu needs initial thresholds")
+                .hint("add `[initializer]` with `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")
+                .under("act_fn")
+                .under("sae")),
+            None => Ok(()),
+        }
+    }
+
     fn validate_stream(&self) -> Result<()> {
         if self.activation_factory.target == ActivationFactoryTarget::Tokens {
             return Err(

@@ -299,7 +299,7 @@ fn dictionary_only(path: &Path, resumable: u64) -> Error {
     ))
     .hint(
         "go on from a newer checkpoint; `resumable_checkpoints` says how many of them can be gone on from, and \
-         `sae.pretrained_name_or_path` begins a new training with this dictionary",
+         `sae = { pretrained_name_or_path = … }` in place of the dictionary's settings begins a new training with it",
     )
 }
 

@@ -138,6 +138,7 @@ impl TrainerConfig {
     pub(super) fn check_plan(&self, sae: &SAEConfig, total: u64) -> Result<Vec<String>> {
         self.validate()?;
         sae.validate().map_err(|error| error.under("sae"))?;
+        check_dtype(sae).map_err(|error| error.under("sae"))?;
         self.check_dictionary(sae)?;
         let mut remarks = self.check_steps(total, sae)?;
         remarks.extend(idle::remark("the trainer", &idle::of_trainer(self, sae.act_fn)));
@@ -173,7 +174,11 @@ impl TrainerConfig {
         })
     }
 
-    fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
+    /// Refuses what does not fit the dictionary.
+    ///
+    /// # Errors
+    /// A penalty or a schedule that its activation function does not have, or one out of its range.
+    pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
         let act_fn = sae.act_fn;
         if self.lp_coefficient.is_some_and(|lp| lp > 0.0) && act_fn != ActFn::JumpRelu {
             return Err(Error::input(format!(
@@ -206,14 +211,6 @@ impl TrainerConfig {
                 ))
                 .under("initial_k"));
             }
-        }
-        if sae.dtype.kind() == Kind::Half {
-            return Err(Error::input(
-                "a dictionary of float16 cannot be trained: Adam's epsilon of 1e-8 is 0 there, and small steps are lost",
-            )
-            .hint("train with dtype = \"float32\"; amp_dtype = \"float16\" or \"bfloat16\" computes products in half precision")
-            .under("dtype")
-            .under("sae"));
         }
         Ok(())
     }
@@ -258,6 +255,21 @@ impl TrainerConfig {
         }
         Ok(remarks)
     }
+}
+
+/// Refuses a dictionary whose number format cannot be trained.
+///
+/// # Errors
+/// It is float16.
+pub fn check_dtype(sae: &SAEConfig) -> Result<()> {
+    if sae.dtype.kind() == Kind::Half {
+        return Err(Error::input(
+            "a dictionary of float16 cannot be trained: Adam's epsilon of 1e-8 is 0 there, and small steps are lost",
+        )
+        .hint("train with dtype = \"float32\"; amp_dtype = \"float16\" or \"bfloat16\" computes products in half precision")
+        .under("dtype"));
+    }
+    Ok(())
 }
 
 fn out_of_range(key: &str, given: f64, allowed: &str) -> Error {

@@ -39,6 +39,7 @@ mod source;
 mod trainer;
 
 pub use checkpoint::list_checkpoints;
+pub use checks::check_dtype;
 pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerClass, TrainerConfig};
 pub use convert::convert_to_jumprelu;
 pub use dataset_norm::{NORM_BATCHES, average_norms};

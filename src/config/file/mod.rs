@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Config, Value, faults, from_value};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Fault, Place, Result};
 use crate::files::{self, SETTINGS_MOST};
 use crate::guard;
 
@@ -163,8 +163,8 @@ impl Document {
     /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
     pub fn locate(&self, error: Error) -> Error {
         let path = error.key().to_vec();
-        if path.is_empty() {
-            return error; // about no setting in particular
+        if path.is_empty() && error.fault() != Fault::Input {
+            return error; // no setting is to blame
         }
         let found = (1..=path.len()).rev().find_map(|length| {
             self.spans

@@ -50,7 +50,8 @@ pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, 
 
 /// How a training that a script's own trainer made goes on after an interruption.
 pub const FROM_CHECKPOINT: &str = "to go on from there, name it as `from_pretrained_path` in the TrainerConfig, or use \
-                                   `Trainer::from_checkpoint`";
+                                   `Trainer::from_checkpoint`; give `fit` a stream from which nothing was taken yet: call \
+                                   `process` again after the initialiser";
 
 /// How a training ended, in words; `way_on` says how it goes on after an interruption.
 ///

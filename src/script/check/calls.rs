@@ -206,12 +206,10 @@ impl Walker<'_> {
                     _ => returned,
                 }
             }
-            None if may_be_key || self.tried > 0 => Type::Unknown,
+            // What is not known may be a map that holds a closure under any name.
+            None if matches!(receiver, Type::Unknown) || may_be_key || self.tried > 0 => Type::Unknown,
             None => {
-                match receiver {
-                    Type::Unknown => self.report_error(self.no_method(name, all.len() - 1), position),
-                    _ => self.report(no_function(name, &all, position)),
-                }
+                self.report(no_function(name, &all, position));
                 Type::Wrong
             }
         }
@@ -227,26 +225,6 @@ impl Walker<'_> {
             let error = error.hint("the names between its `|…|` are what it takes");
             self.report_error(error, position);
         }
-    }
-
-    /// A method that nothing has.
-    fn no_method(&self, name: &str, given: usize) -> Error {
-        let functions = &self.checker.functions;
-        if functions.named("", name).is_empty() {
-            let error = Error::input(format!("nothing has a method `{name}`"));
-            let own = self.script.functions.iter().map(|own| own.name.as_str());
-            return match nearest(name, functions.methods().into_iter().chain(own)) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            };
-        }
-        let error = Error::input(format!("no method `{name}` takes {}", counted(given)));
-        self.checker
-            .signatures(name)
-            .into_iter()
-            .fold(error, |error, way| {
-                error.hint(format!("it can be called as `{way}`"))
-            })
     }
 
     /// `receiver.name`.

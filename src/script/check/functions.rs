@@ -108,19 +108,6 @@ impl Functions {
         let mut all = self.named(module, name).iter();
         all.any(|function| function.parameters.len() == count)
     }
-
-    /// The names of all functions that can be called on something, sorted.
-    pub fn methods(&self) -> Vec<&str> {
-        let methods = self.by_name.iter().filter(|((module, _), all)| {
-            module.is_empty() && all.iter().any(|function| !function.parameters.is_empty())
-        });
-        let mut names: Vec<&str> = methods
-            .map(|((_, name), _)| name.as_str())
-            .filter(|name| name.starts_with(|first: char| first.is_alphabetic() || first == '_'))
-            .collect();
-        names.sort_unstable();
-        names
-    }
 }
 
 /// The names of the types that functions take.

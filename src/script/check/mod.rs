@@ -234,21 +234,6 @@ impl<'h> Checker<'h> {
             .collect()
     }
 
-    /// The ways to call the methods of that name.
-    fn signatures(&self, name: &str) -> Vec<String> {
-        let methods = self
-            .catalog
-            .entries()
-            .iter()
-            .filter(|entry| entry.name == name && entry.kind == Kind::Method);
-        let own = self.scripts.iter().flat_map(|script| script.named(name));
-        methods
-            .flat_map(|method| method.signatures.iter().map(|way| format!("x.{way}")))
-            .chain(own.map(facts::Definition::signature))
-            .take(6)
-            .collect()
-    }
-
     /// Are the properties of the type those that are registered? Maps, and what is indexed by names, have others.
     fn has_closed_properties(&self, kind: &str) -> bool {
         let takes_names = |function: &functions::Function| {

@@ -140,7 +140,10 @@ impl Identified for InitializerConfig {
 
 impl InitializerConfig {
     /// Refuses what does not fit the dictionary.
-    pub(super) fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
+    ///
+    /// # Errors
+    /// Thresholds without initial values, subspaces and biases that the dictionary does not have, an MLP for no transcoder.
+    pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
         if sae.act_fn == ActFn::JumpRelu && self.init_log_jumprelu_threshold_value.is_none() {
             return Err(Error::input("jumprelu needs initial thresholds")
                 .hint("give their logarithm, e.g. -2.3 for thresholds of 0.1")
