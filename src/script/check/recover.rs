@@ -73,7 +73,7 @@ pub fn parse(host: &mut Host, name: &str, text: &Arc<str>) -> (Parsed, Vec<Error
 /// Puts the semicolon that is missing before `at` where a line ends; false if none ends there.
 fn end_statement(text: &mut String, at: usize) -> bool {
     let before = Lexer::new(text, 0)
-        .take_while(|token| token.span.start < at)
+        .take_while(|token| token.span.end <= at)
         .last();
     let Some(before) = before else { return false };
     let ends_line = text[before.span.end..at].contains('\n');
