@@ -8,7 +8,7 @@ use self::parsing::parse_problem;
 use super::bridge;
 use super::hints::Hints;
 use super::python;
-use super::source::{Part, SourceMap, find_key};
+use super::source::{Part, SourceMap, find_key, is_closure};
 use crate::error::{Error, Place, a, counted};
 
 /// Explains `failure`, which came out of the script called `source`.
@@ -20,8 +20,10 @@ pub fn explain(failure: &EvalAltResult, source: &str, engine: &Engine, sources: 
         match inner {
             EvalAltResult::ErrorInFunctionCall(function, of, next, position) => {
                 frames.push((function_name(function), sources.place(&file, *position)));
-                match sources.session_entry_of(function).filter(|_| of == source) {
-                    Some(entry) => file = entry,
+                let entry = sources.session_entry_of(function).filter(|_| of == source);
+                // A closure that another file's function calls is in its own file all the same.
+                match entry.or_else(|| sources.file_of_closure(function)) {
+                    Some(own) => file = own,
                     None if sources.text(of).is_some() => file.clone_from(of),
                     None => (),
                 }
@@ -267,8 +269,9 @@ fn uncapitalised(text: &str) -> String {
 
 /// Names of closures are numbers that mean nothing to anyone.
 fn function_name(name: &str) -> String {
-    match name.starts_with("anon$") {
-        true => "a closure".into(),
-        false => name.into(),
+    if is_closure(name) {
+        "a closure".into()
+    } else {
+        name.into()
     }
 }

@@ -12,8 +12,8 @@ use rhai::{
 use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::guard;
-use super::interactive::is_closure;
 use super::reading;
+use super::source::is_closure;
 use super::state::State;
 use crate::error::{Error, a};
 use crate::guard::attempt;
@@ -44,6 +44,7 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
     let ast = compiled
         .unwrap_or_else(|panic| Err(guard::unparsable(&panic)))
         .map_err(|problem| unreadable(context, &text, &problem, place))?;
+    state.sources().add_closures(None, &text, &ast);
     match run(context, &ast) {
         Err(failure) => match *failure {
             EvalAltResult::Return(value, _) => Ok(value),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rhai::default_limits::MAX_STRINGS_INTERNED;
 use rhai::packages::Package;
-use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, Scope};
+use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
 
 use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
@@ -79,6 +79,8 @@ impl HostBuilder {
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
         let mut engine = Engine::new_raw();
+        // `reading` has the optimiser work on what it may work on.
+        engine.set_optimization_level(OptimizationLevel::None);
         engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
         engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
@@ -213,6 +215,7 @@ impl Host {
         let compiled = attempt(|| reading::compile(&self.engine, &self.state, scope, text));
         let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
+        self.state.sources().add_closures(Some(name), text, &ast);
         Ok(ast)
     }
 

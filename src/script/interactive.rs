@@ -10,7 +10,7 @@ use super::diagnostic;
 use super::host::{Host, Outcome, read_script};
 use super::reading;
 use super::source::lexer::Lexer;
-use super::source::{SessionNames, imports, open_bracket};
+use super::source::{SessionNames, imports, is_closure, open_bracket};
 use crate::error::Result;
 
 /// What stays from entry to entry of a session.
@@ -210,11 +210,6 @@ impl<'host> Interactive<'host> {
             }
         }
     }
-}
-
-/// Closures are functions with a number for a name.
-pub(super) fn is_closure(name: &str) -> bool {
-    name.starts_with("anon$")
 }
 
 fn last_token(text: &str) -> &str {

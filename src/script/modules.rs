@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{AST, Engine, EvalAltResult, FnNamespace, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::diagnostic;
 use super::failure::RhaiResultOf;
+use super::guard::functions_of;
 use super::reading;
+use super::source::is_closure;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
 use crate::files::{SETTINGS_MOST, read_text};
@@ -155,8 +157,17 @@ impl Modules {
             import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
         })?;
         ast.set_source(name);
-        let module = Module::eval_ast_as_new(scope, &ast, engine)
+        sources.add_closures(Some(name), &text, &ast);
+        let mut module = Module::eval_ast_as_new(scope, &ast, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, position))?;
+        // What the module gives away may be called where its functions are not known.
+        for function in functions_of(&module) {
+            if is_closure(&function.name) {
+                #[allow(deprecated)] // registrations anew would lose what the closure sees of its module
+                module.update_fn_namespace(function.hash, FnNamespace::Global);
+            }
+        }
+        module.build_index();
         Ok(module.into())
     }
 }

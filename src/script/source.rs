@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rhai::Position;
 
-pub use self::closures::Closure;
+pub use self::closures::{Closure, is_closure};
 use self::lexer::{Kind, Lexer, Token};
 use crate::error::Place;
 

@@ -5,7 +5,7 @@ use rhai::{EvalAltResult, Expr, FnCallExpr, FnPtr, Namespace, Position};
 use super::facts::Definition;
 use super::types::Type;
 use super::walk::Walker;
-use crate::error::{Error, nearest};
+use crate::error::{Error, counted, nearest};
 use crate::script::class::Class;
 use crate::script::docs::Kind;
 
@@ -220,7 +220,7 @@ impl Walker<'_> {
         if taken != given && self.tried == 0 {
             let error = Error::input(format!(
                 "the closure takes {}, but is called with {given}",
-                counted(taken)
+                counted(taken, "argument")
             ));
             let error = error.hint("the names between its `|…|` are what it takes");
             self.report_error(error, position);
@@ -290,7 +290,7 @@ fn no_imported(module: &str, name: &str, given: usize, public: &[&Definition]) -
     if !same.is_empty() {
         let error = Error::input(format!(
             "`{module}::{name}` cannot be called with {}",
-            counted(given)
+            counted(given, "argument")
         ));
         return same.iter().fold(error, |error, own| {
             error.hint(format!("it can be called as `{module}::{}`", own.signature()))
@@ -317,15 +317,6 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     names.sort();
     names.join(", ")
-}
-
-/// So many arguments, in words.
-fn counted(count: usize) -> String {
-    match count {
-        0 => "no arguments".into(),
-        1 => "1 argument".into(),
-        _ => format!("{count} arguments"),
-    }
 }
 
 fn is_name(name: &str) -> bool {

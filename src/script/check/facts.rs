@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, Stmt};
 
 use super::recover::Parsed;
-use crate::script::interactive::is_closure;
+use crate::script::source::is_closure;
 use crate::script::source::lexer::{Kind, Lexer};
 
 /// A function or closure that stands in the script.

@@ -84,7 +84,7 @@ fn register(module: &mut Module, metadata: &FuncMetadata, function: RhaiFunc) {
         );
 }
 
-fn functions_of(module: &Module) -> Vec<FuncMetadata> {
+pub(super) fn functions_of(module: &Module) -> Vec<FuncMetadata> {
     let mut engine = Engine::new_raw();
     engine.register_global_module(module.clone().into());
     engine.collect_fn_metadata(None, |function| Some(function.metadata.clone()), true)

@@ -3,6 +3,7 @@
 use super::{Hints, Member, is_after_dot, list_members, module_before, tidy_types};
 use crate::error::{Error, Place, a, counted, either, nearest};
 use crate::script::docs::{Entry, Kind};
+use crate::script::source::is_closure;
 use crate::script::source::lexer::{Kind as TokenKind, Lexer};
 
 /// So many signatures are shown.
@@ -42,7 +43,7 @@ impl Hints {
     /// A call that fits no function. `signature` is the engine's: `name (type, type)`.
     pub fn no_such_call(&self, signature: &str, place: Option<&Place>) -> Error {
         let call = Call::read(signature, place);
-        if call.name.starts_with("anon$") {
+        if is_closure(&call.name) {
             return self.another_closure(&call);
         }
         if is_operator(&call.name) {
@@ -74,9 +75,8 @@ impl Hints {
         let captured = closure.all - closure.own.len();
         let given = call.given.len().saturating_sub(captured);
         if given == closure.own.len() {
-            return Error::input("a closure cannot be called outside the module that made it").hint(
-                "have the module export a function: `fn name(x) { … }` is called as `module::name(x)`",
-            );
+            return Error::input("the module that made this closure is not imported here")
+                .hint("import it where the closure is called");
         }
         let names = match closure.own.is_empty() {
             true => String::new(),

@@ -1,25 +1,26 @@
 //! How a text is read: by the engine's parser, which is told a few things that it has no hook for.
 //!
 //! ```text
-//! switch    the cases of a `switch` are found by the same equality as `==`
-//! attempt   `catch` gets the error that is shown where nobody catches it
-//! names     `x.var()`, `#{ default: 1 }`: words that the language keeps are names after a dot and before a colon
+//! switch         the cases of a `switch` are found by the same equality as `==`
+//! attempt        `catch` gets the error that is shown where nobody catches it
+//! literal_maps   what the optimiser would take for `()`
+//! names          `x.var()`, `#{ default: 1 }`: words that the language keeps are names after a dot and before a colon
 //! ```
 //!
 //! For the first two, a keyword is handed to the parser as symbols of the same length altogether, which leaves every
 //! position as it is: [`KEYWORD`] is read as the keyword, and the others stand around what follows it.
 
 mod attempt;
+mod literal_maps;
 mod names;
 mod switch;
 
 use std::cell::RefCell;
 
-use rhai::{AST, Engine, LexError, ParseError, Position, Scope, Token};
+use rhai::{AST, Engine, LexError, OptimizationLevel, ParseError, Position, Scope, Token};
 
 use self::names::Names;
 use self::switch::Bodies;
-use super::interactive::is_closure;
 use super::numbers;
 use super::state::State;
 
@@ -86,13 +87,10 @@ pub fn compile(engine: &Engine, state: &State, scope: &Scope, text: &str) -> Res
     // What is wrong is said of the text as it was written, where `try` brings no brackets.
     let ast = read(engine, state, scope, text, &WORDS)
         .or_else(|_| read(engine, state, scope, text, &WORDS[..1]))?;
-    for closure in ast.iter_functions().filter(|function| is_closure(function.name)) {
-        let definition = ast.shared_lib().get_script_fn(closure.name, closure.params.len());
-        let body = definition.map_or(Position::NONE, |definition| definition.body.start_position());
-        let sources = state.sources();
-        sources.add_closure(closure.name, &closure.params, text, body);
+    if literal_maps::lacks_a_key(&ast) {
+        return Ok(ast);
     }
-    Ok(ast)
+    Ok(engine.optimize_ast(scope, ast, OptimizationLevel::Simple))
 }
 
 fn read(

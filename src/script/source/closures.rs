@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rhai::Position;
+use rhai::{AST, Position};
 
 use super::lexer::{Kind, Lexer, Token};
 use super::{SourceMap, offset};
@@ -14,17 +14,40 @@ pub struct Closure {
     pub own: Vec<String>,
     /// How many values it is given altogether, those that it takes from around it included.
     pub all: usize,
+    /// The file in which it stands; `None` for one of a text that was evaluated.
+    pub file: Option<String>,
+}
+
+/// Closures are functions with a number for a name.
+pub fn is_closure(name: &str) -> bool {
+    name.starts_with("anon$")
 }
 
 impl SourceMap {
-    /// Remembers the closure that the engine calls `name`: it takes the parameters `all`, and begins in `text` before
-    /// `body`.
-    pub fn add_closure(&self, name: &str, all: &[&str], text: &str, body: Position) {
-        let own = offset(text, body).and_then(|at| own_parameters(text, at));
-        let own = own.filter(|own| all.ends_with(&own.iter().map(String::as_str).collect::<Vec<_>>()));
-        let own = own.unwrap_or_else(|| all.iter().map(|name| name.to_string()).collect());
-        let closure = Closure { own, all: all.len() };
-        self.closures.borrow_mut().insert(name.to_string(), closure);
+    /// Remembers the closures of `ast`, which was read from `text` in `file`.
+    pub fn add_closures(&self, file: Option<&str>, text: &str, ast: &AST) {
+        for closure in ast.iter_functions().filter(|function| is_closure(function.name)) {
+            let definition = ast.shared_lib().get_script_fn(closure.name, closure.params.len());
+            let body = definition.map_or(Position::NONE, |definition| definition.body.start_position());
+            let own = offset(text, body).and_then(|at| own_parameters(text, at));
+            let own = own.filter(|own| {
+                closure
+                    .params
+                    .ends_with(&own.iter().map(String::as_str).collect::<Vec<_>>())
+            });
+            let own = own.unwrap_or_else(|| closure.params.iter().map(|name| name.to_string()).collect());
+            let known = Closure {
+                own,
+                all: closure.params.len(),
+                file: file.map(str::to_string),
+            };
+            self.closures.borrow_mut().insert(closure.name.to_string(), known);
+        }
+    }
+
+    /// The file in which the closure stands that the engine calls `name`.
+    pub fn file_of_closure(&self, name: &str) -> Option<String> {
+        self.closures.borrow().get(name)?.file.clone()
     }
 
     /// The closures of all texts, by the engine's names for them.
