@@ -70,6 +70,11 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     })
 }
 
+/// `text` without the byte-order mark that some editors put before it.
+pub fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Opens the file at `path` to lock it, and makes it where it is missing; links are not followed, and nothing in it is
 /// changed.
 ///

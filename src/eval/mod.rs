@@ -8,7 +8,7 @@ pub use reconstruction::{ReconstructionSums, Rows};
 
 use crate::activations::{Batch, BatchStream};
 use crate::dictionary::SparseAutoEncoder;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::event::{Event, Metrics, RunContext};
 use crate::model::LanguageModel;
 
@@ -38,6 +38,12 @@ pub fn evaluate(
     for done in 0..batches {
         context.check("the evaluation")?;
         let Some(Batch { tokens, mask, .. }) = stream.next_batch()? else {
+            if done > 0 {
+                context.events.warn(format!(
+                    "the data ended after {done} of {}: the figures are over these",
+                    counted(batches, "batch")
+                ))?;
+            }
             break;
         };
         let tokens = tokens.ok_or_else(|| {

@@ -20,6 +20,7 @@ use super::state::State;
 use super::{diagnostic, evaluation, modules, numbers, reading};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::files::without_byte_order_mark;
 use crate::guard::attempt;
 
 /// Takes one line that a script printed.
@@ -325,13 +326,14 @@ impl rhai::ModuleResolver for SharedModules {
 
 pub(super) fn read_script(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         Error::input(format!(
             "`{}` is not a script: byte {} is not valid UTF-8",
             path.display(),
             error.utf8_error().valid_up_to()
         ))
-    })
+    })?;
+    Ok(without_byte_order_mark(&text).to_string())
 }
 
 /// Folders of `SAESCRIPT_PATH`, separated as in `PATH`.

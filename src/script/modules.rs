@@ -14,7 +14,7 @@ use super::reading;
 use super::source::is_closure;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
-use crate::files::{SETTINGS_MOST, read_text};
+use crate::files::{SETTINGS_MOST, read_text, without_byte_order_mark};
 use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
@@ -106,7 +106,10 @@ impl Modules {
             if file.exists() && !file.is_dir() {
                 let text =
                     read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
-                return Ok((file.display().to_string(), text));
+                return Ok((
+                    file.display().to_string(),
+                    without_byte_order_mark(&text).to_string(),
+                ));
             }
             tried.push(file);
         }

@@ -16,6 +16,7 @@ mod foreign;
 mod fuzz;
 mod generate;
 mod going_on;
+mod heard;
 mod hostile;
 mod hub;
 mod layering;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{Config, Value, faults, from_value};
 use crate::error::{Error, Fault, Place, Result};
-use crate::files::{self, SETTINGS_MOST};
+use crate::files::{self, SETTINGS_MOST, without_byte_order_mark};
 use crate::guard;
 
 /// Where a key and its value stand, as byte ranges.
@@ -95,7 +95,11 @@ impl Document {
         let bytes = files::read(path, SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::input(format!("`{}` is not a UTF-8 text file", path.display())))?;
-        Self::parse(&path.display().to_string(), &text, *reader)
+        Self::parse(
+            &path.display().to_string(),
+            without_byte_order_mark(&text),
+            *reader,
+        )
     }
 
     /// Does the name say that this is a configuration file?
@@ -230,6 +234,36 @@ mod tests {
         assert_eq!(yaml.value, json.value);
         assert_eq!(paths(&toml), paths(&json));
         assert_eq!(paths(&yaml), paths(&json));
+    }
+
+    #[test]
+    fn a_key_that_json_gives_twice_is_refused() {
+        let refused = |text: &str| {
+            Document::parse("c.json", text, yaml_format::read_json)
+                .err()
+                .expect("refused")
+        };
+        let error = refused("{\"a\": {\"k\": 1,\n \"k\": 2}}");
+        assert_eq!(error.message(), "invalid JSON: the key `k` is given twice");
+        assert_eq!(error.place().expect("placed").line_column().0, 2);
+        Document::parse(
+            "c.json",
+            "{\"a\": {\"k\": 1}, \"b\": {\"k\": 2}}",
+            yaml_format::read_json,
+        )
+        .expect("two tables");
+    }
+
+    #[test]
+    fn the_end_of_a_path_is_enough_where_it_is_the_only_one() {
+        let text = "[sae]\nd_model = 8\n[trainer]\nseed = 1\n[initializer]\nseed = 2\n";
+        let document = Document::parse("c.toml", text, toml_format::read).expect("valid");
+        let line = |key: &str| {
+            let error = document.locate(Error::input("wrong").under(key));
+            error.place().expect("located").line_column().0
+        };
+        assert_eq!(line("d_model"), 2);
+        assert_eq!(line("seed"), 1, "two of them: the file as a whole");
     }
 
     #[test]

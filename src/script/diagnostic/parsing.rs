@@ -62,7 +62,7 @@ fn reserved(word: &str, place: Option<&Place>) -> Error {
     }
     match word {
         "var" => error.hint("variables begin with `let`; a tensor's variance is `x.var()`"),
-        "null" | "nil" | "void" => error.hint("no value is written `()`"),
+        "null" | "nil" | "void" => error.hint("write `()` for no value"),
         "match" | "case" => error.hint("write `switch x { 1 => …, _ => … }`"),
         "new" => error.hint("objects are made without it: `Trainer(…)`"),
         "exit" => error.hint("write `exit(0)`"),
@@ -104,8 +104,8 @@ fn is_at_end(place: &Place) -> bool {
 
 /// For people who come from Python: the form here of the word at the place or before it.
 fn python_statement(place: &Place) -> Option<Error> {
-    let words = [place.text[place.span.clone()].to_string(), previous_word(place)];
-    let form_of = |word: &String| match word.as_str() {
+    let before = word_before(place);
+    let form_of = |place: &Place| match at(place) {
         "def" => Some("write `fn name(a, b) { … }`"),
         "from" => Some(
             "saescript's own classes need no import; for a file of yours, write `import \"file\" as name;`",
@@ -118,8 +118,22 @@ fn python_statement(place: &Place) -> Option<Error> {
         "is" => Some("write `a == b`"),
         _ => None,
     };
-    let (word, form) = words.iter().find_map(|word| Some((word, form_of(word)?)))?;
-    Some(Error::input(format!("`{word}` is not part of the language")).hint(form))
+    let of_python = |place: &Place| {
+        let form = form_of(place)?;
+        let error = Error::input(format!("`{}` is not part of the language", at(place)));
+        Some(error.hint(form))
+    };
+    of_python(place).or_else(|| Some(of_python(&before)?.at(before.clone())))
+}
+
+/// The word before the place, in the same line.
+fn word_before(place: &Place) -> Place {
+    let word = previous_word(place);
+    let end = place.text[..place.span.start].trim_end().len();
+    Place {
+        span: end.saturating_sub(word.len())..end,
+        ..place.clone()
+    }
 }
 
 /// The script ends inside a bracket: names the one that was never closed.

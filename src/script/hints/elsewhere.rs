@@ -47,19 +47,19 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
 ];
 
 /// What an object of a type has no method for, and what does it.
-const IDIOMS: &[(&str, &[&str], &str)] = &[
+const IDIOMS: &[(&[&str], &[&str], &str)] = &[
     (
-        "map",
+        &["map"],
         &["items", "entries", "iter", "iteritems"],
         "go through it with `for key in m.keys() { m[key] }`",
     ),
     (
-        "array",
+        &["array"],
         &["enumerate", "items", "entries", "iter"],
         "go through it with `for (x, i) in a { … }`",
     ),
     (
-        "array",
+        &["array"],
         &[
             "sum", "mean", "std", "var", "max", "min", "argmax", "argmin", "dot", "reshape", "dtype",
             "device", "to", "numpy", "cpu", "cuda", "item", "float", "ndim", "T", "abs", "norm", "shape",
@@ -67,39 +67,45 @@ const IDIOMS: &[(&str, &[&str], &str)] = &[
         "an array is a list of values; arithmetic is done by tensors: `torch::tensor(a)`",
     ),
     (
-        "array",
+        &["array", "string"],
         &["join"],
         "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
     ),
-    ("array", &["copy", "clone"], "`let b = a;` is a copy already"),
-    ("map", &["copy", "clone"], "`let b = m;` is a copy already"),
     (
-        "string",
+        &["array"],
+        &["pop_front"],
+        "`a.shift()` takes the first element, `a.pop()` the last",
+    ),
+    (
+        &["map"],
+        &["pop"],
+        "`m.remove(\"key\")` takes an entry out and returns its value",
+    ),
+    (
+        &["Tensor"],
+        &["numpy", "tolist"],
+        "`x.to_array()` gives the numbers as arrays",
+    ),
+    (&["Tensor"], &["cuda"], "`x.to(\"cuda\")` copies it to the GPU"),
+    (
+        &["Tensor"],
+        &["detach_", "requires_grad_"],
+        "gradients are kept only where a training asks for them",
+    ),
+    (&["array"], &["copy", "clone"], "`let b = a;` is a copy already"),
+    (&["map"], &["copy", "clone"], "`let b = m;` is a copy already"),
+    (
+        &["string"],
         &["format"],
         "put values into a text between backquotes: `` `x is ${x}` ``",
     ),
     (
-        "string",
-        &["join"],
-        "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
-    ),
-    (
-        "int",
+        &["int", "float"],
         &["append", "push", "len"],
-        "an int is one number, not an array",
+        "it is one number, not an array",
     ),
     (
-        "float",
-        &["append", "push", "len"],
-        "a float is one number, not an array",
-    ),
-    (
-        "int",
-        &["item", "detach", "cpu", "numpy"],
-        "it is a number already",
-    ),
-    (
-        "float",
+        &["int", "float"],
         &["item", "detach", "cpu", "numpy"],
         "it is a number already",
     ),
@@ -158,7 +164,7 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
 pub(super) fn member(kind: &str, name: &str, members: &[Member]) -> Option<String> {
     let idiom = IDIOMS
         .iter()
-        .find(|(of, names, _)| *of == kind && names.contains(&name))
+        .find(|(of, names, _)| of.contains(&kind) && names.contains(&name))
         .map(|(_, _, advice)| advice.to_string());
     let synonym = || {
         let (_, here) = SYNONYMS.iter().find(|(names, _)| names.contains(&name))?;

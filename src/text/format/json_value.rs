@@ -164,7 +164,7 @@ impl Reader<'_> {
         Ok(letter)
     }
 
-    /// `uXXXX`, or two of them with a backslash between for a character beyond U+FFFF.
+    /// `u` and four digits, or two of them with a backslash between for a character beyond U+FFFF.
     fn unicode(&mut self) -> Result<char, Broken> {
         let first = self.unit()?;
         if !(0xd800..0xdc00).contains(&first) {

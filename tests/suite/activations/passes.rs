@@ -1,16 +1,14 @@
 //! Texts that are read several times, and bad records that are skipped on the way: what comes, what is said, and that a
 //! saved stream goes on to the same rows.
 
-use std::sync::{Arc, Mutex};
-
 use saescript::activations::BatchStream;
 use saescript::config::{Value, from_value};
-use saescript::error::Result;
-use saescript::event::{Control, Event, Observer, RunContext};
+use saescript::event::RunContext;
 use saescript::text::{Dataset, DatasetConfig};
 use serde_json::json;
 
 use super::toy;
+use crate::heard::warnings;
 
 /// A data set of `count` records of which every fifth is bad, from the fourth on; bad records are skipped.
 fn with_bad(folder: &std::path::Path, count: usize) -> Dataset {
@@ -37,22 +35,6 @@ fn passes(passes: Value, changes: Value) -> saescript::activations::ActivationFa
 fn rows(config: saescript::activations::ActivationFactoryConfig, dataset: &Dataset) -> Vec<(i64, i64)> {
     let mut stream = toy::stream(config, dataset, &RunContext::default()).expect("a stream");
     toy::rows(&toy::all(&mut stream))
-}
-
-/// What an observer heard of warnings.
-fn warnings(context: &RunContext) -> Arc<Mutex<Vec<String>>> {
-    struct Listener(Arc<Mutex<Vec<String>>>);
-    impl Observer for Listener {
-        fn on(&mut self, event: &Event) -> Result<Control> {
-            if let Event::Warning(text) = event {
-                self.0.lock().expect("a lock").push(text.clone());
-            }
-            Ok(Control::Continue)
-        }
-    }
-    let heard = Arc::default();
-    context.events.add(Box::new(Listener(Arc::clone(&heard))));
-    heard
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
-use saescript::error::Result;
-use saescript::event::{Control, Event, Observer, RunContext};
+use saescript::event::RunContext;
 use saescript::text::{Content, Dataset, DatasetConfig, OnBadRecord, RecordKind};
 
 use super::{config, load, write};
+use crate::heard::warnings;
 
 /// Files in which the records 1 and 4 (from 0) are texts and the others are bad, in every format of text.
 const TEXTS: &[(&str, &[u8])] = &[
@@ -60,21 +59,6 @@ fn forms(folder: &Path, name: &str, bytes: &[u8]) -> Vec<PathBuf> {
     write(&path(".gz"), gz.finish().expect("packed"));
     write(&path(".zst"), zstd::encode_all(bytes, 0).expect("packed"));
     vec![path(""), path(".gz"), path(".zst")]
-}
-
-fn warnings(context: &RunContext) -> Arc<Mutex<Vec<String>>> {
-    struct Listener(Arc<Mutex<Vec<String>>>);
-    impl Observer for Listener {
-        fn on(&mut self, event: &Event) -> Result<Control> {
-            if let Event::Warning(text) = event {
-                self.0.lock().expect("a lock").push(text.clone());
-            }
-            Ok(Control::Continue)
-        }
-    }
-    let heard = Arc::default();
-    context.events.add(Box::new(Listener(Arc::clone(&heard))));
-    heard
 }
 
 #[test]
