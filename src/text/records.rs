@@ -20,7 +20,7 @@ const ATTENTION_MASK: &str = "attention_mask";
 
 /// What to do about a record that cannot be used.
 const SKIP: &str =
-    "`on_bad_record: \"skip\"` in the DatasetConfig goes on without such records and counts them";
+    "with `on_bad_record` set to \"skip\" the data set goes on without such records and counts them";
 
 /// What a record is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -75,7 +75,7 @@ pub(super) fn check(file: &Path) -> Checked {
             wrong.sort_by_key(|error| error.place().map_or(0, |place| place.span.start));
             checked(wrong, &format!("settings of {}, ok", purpose.what))
         }
-        Err(error) => checked(vec![document.locate(error)], ""),
+        Err(error) => checked(vec![document.locate_in_file(error)], ""),
     }
 }
 

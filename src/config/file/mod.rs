@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Config, Value, faults, from_value};
-use crate::error::{Error, Fault, Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::files::{self, SETTINGS_MOST, without_byte_order_mark};
 use crate::guard;
 
@@ -150,7 +150,7 @@ impl Document {
     /// Builds the configuration; errors carry the place in this file.
     pub fn build<C: Config>(&self) -> Result<C> {
         from_value(self.value.clone()).map_err(|error| {
-            let error = self.locate(error);
+            let error = self.locate_in_file(error);
             match self.overrides.is_empty() {
                 true => error,
                 false => self.explain_overrides::<C>(error),
@@ -161,15 +161,24 @@ impl Document {
     /// Everything that keeps the configuration from being built, each with its place in this file.
     pub fn faults<C: Config>(&self) -> Vec<Error> {
         let found = faults::<C>(self.value.clone(), &[]);
-        found.into_iter().map(|error| self.locate(error)).collect()
+        found
+            .into_iter()
+            .map(|error| self.locate_in_file(error))
+            .collect()
     }
 
-    /// Adds to an error about a key path the place where that key stands, or the nearest table around it.
+    /// Adds to an error about a key path the place where that key stands, or the nearest table around it. What is about
+    /// no key came up while the settings were at work, and has no place in the file.
     pub fn locate(&self, error: Error) -> Error {
-        let path = error.key().to_vec();
-        if path.is_empty() && error.fault() != Fault::Input {
-            return error; // no setting is to blame
+        if error.key().is_empty() {
+            return error;
         }
+        self.locate_in_file(error)
+    }
+
+    /// As [`locate`](Self::locate); an error that is about the file as a whole stands at its beginning.
+    pub fn locate_in_file(&self, error: Error) -> Error {
+        let path = error.key().to_vec();
         let found = (1..=path.len()).rev().find_map(|length| {
             self.spans
                 .get(&path[..length])
@@ -201,7 +210,10 @@ impl Document {
 
     /// The one place whose path ends with `path`, if there is exactly one.
     fn only_ending_with(&self, path: &[String]) -> Option<&Spans> {
-        let mut ending = self.spans.iter().filter(|(known, _)| known.ends_with(path));
+        let mut ending = self
+            .spans
+            .iter()
+            .filter(|(known, _)| !path.is_empty() && known.ends_with(path));
         let (_, spans) = ending.next()?;
         ending.next().is_none().then_some(spans)
     }
@@ -238,11 +250,8 @@ mod tests {
 
     #[test]
     fn a_key_that_json_gives_twice_is_refused() {
-        let refused = |text: &str| {
-            Document::parse("c.json", text, yaml_format::read_json)
-                .err()
-                .expect("refused")
-        };
+        let refused =
+            |text: &str| Document::parse("c.json", text, yaml_format::read_json).expect_err("refused");
         let error = refused("{\"a\": {\"k\": 1,\n \"k\": 2}}");
         assert_eq!(error.message(), "invalid JSON: the key `k` is given twice");
         assert_eq!(error.place().expect("placed").line_column().0, 2);

@@ -110,7 +110,7 @@ fn without_skipping_the_first_bad_record_ends_the_work_and_says_how_to_go_on() {
         assert_eq!(records.len(), 1, "{name}: nothing comes after the error");
         let text = records[0].as_ref().expect_err("bad").to_string();
         assert!(
-            text.contains("on_bad_record: \"skip\"") && text.contains(name),
+            text.contains("with `on_bad_record` set to \"skip\"") && text.contains(name),
             "{text}"
         );
     }
