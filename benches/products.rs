@@ -48,9 +48,10 @@ fn main() -> Result<()> {
             Ok(result.f_to_kind(Kind::Float)?)
         };
         let slow = product::instead_of(kind, Device::Cpu).is_some();
-        let own = match slow {
-            true => measured(1, || amp(&x.f_narrow(0, 0, batch / PART)?, own_product))? * PART as u32,
-            false => measured(rounds, || amp(&x, own_product))?,
+        let own = if slow {
+            measured(1, || amp(&x.f_narrow(0, 0, batch / PART)?, own_product))? * PART as u32
+        } else {
+            measured(rounds, || amp(&x, own_product))?
         };
         let ours = measured(rounds, || amp(&x, product::matmul))?;
         println!("{name:<9} own      {:9.1} ms", milliseconds(own));

@@ -68,9 +68,10 @@ pub fn forget(folder: &Path, names: &[&str]) -> Result<()> {
     };
     let before = entries.len();
     entries.retain(|name, _| !names.contains(&name.as_str()));
-    match entries.len() == before {
-        true => Ok(()),
-        false => write(folder, &entries),
+    if entries.len() == before {
+        Ok(())
+    } else {
+        write(folder, &entries)
     }
 }
 
@@ -151,9 +152,10 @@ fn compare(path: &Path, entry: &Entry) -> Result<()> {
         return Err(altered(format!("it has {bytes} bytes, and had {}", entry.bytes)));
     }
     let sum = of_file(path)?;
-    match sum == entry.xxh3 {
-        true => Ok(()),
-        false => Err(altered(format!("its checksum is {sum}, and was {}", entry.xxh3))),
+    if sum == entry.xxh3 {
+        Ok(())
+    } else {
+        Err(altered(format!("its checksum is {sum}, and was {}", entry.xxh3)))
     }
 }
 

@@ -102,13 +102,14 @@ impl Histogram {
         let min = finite.iter().copied().reduce(f64::min)?;
         let max = finite.iter().copied().reduce(f64::max)?;
         let width = (max - min) / ranges as f64;
-        let edges = match width > 0.0 {
+        let edges = if width > 0.0 {
             // The last edge is the largest value itself, whatever rounding makes of the sum.
-            true => (1..ranges)
+            (1..ranges)
                 .map(|index| min + width * index as f64)
                 .chain([max])
-                .collect(),
-            false => vec![max],
+                .collect()
+        } else {
+            vec![max]
         };
         Some(Self::of(&finite, edges))
     }

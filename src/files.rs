@@ -50,9 +50,10 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length as usize);
     // What grows while it is read, and what the system makes up as it goes (`/proc`), tells no length.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > most {
-        true => Err(too_long(most)),
-        false => Ok(bytes),
+    if bytes.len() as u64 > most {
+        Err(too_long(most))
+    } else {
+        Ok(bytes)
     }
 }
 
@@ -104,9 +105,10 @@ pub fn require_regular(kind: FileType) -> io::Result<()> {
     if kind.is_file() {
         return Ok(());
     }
-    let (error, what) = match kind.is_dir() {
-        true => (io::ErrorKind::IsADirectory, "a folder"),
-        false => (io::ErrorKind::InvalidInput, special(kind)),
+    let (error, what) = if kind.is_dir() {
+        (io::ErrorKind::IsADirectory, "a folder")
+    } else {
+        (io::ErrorKind::InvalidInput, special(kind))
     };
     Err(io::Error::new(error, format!("it is {what}, not a regular file")))
 }

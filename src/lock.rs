@@ -113,13 +113,13 @@ fn require_makeable(folder: &Path) -> rustix::io::Result<()> {
     if fs::symlink_metadata(folder).is_ok() {
         return Err(Errno::EXIST);
     }
-    let named = folder
-        .ancestors()
-        .skip(1)
-        .map(|above| match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
-        });
+    let named = folder.ancestors().skip(1).map(|above| {
+        if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        }
+    });
     match named.into_iter().find(|above| above.exists()) {
         Some(above) if !above.is_dir() => Err(Errno::NOTDIR),
         Some(above) => access(above, Access::WRITE_OK | Access::EXEC_OK),

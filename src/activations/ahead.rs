@@ -235,9 +235,10 @@ impl Engine for DirectEngine {
     fn save(&mut self, folder: &Path) -> Result<()> {
         self.engine.save(folder)?;
         let ready: Vec<Batch> = self.ready.iter().map(Batch::share).collect();
-        match ready.is_empty() {
-            true => Ok(()),
-            false => write_ready(folder, &ready),
+        if ready.is_empty() {
+            Ok(())
+        } else {
+            write_ready(folder, &ready)
         }
     }
 
@@ -259,9 +260,10 @@ fn write_ready(folder: &Path, ready: &[Batch]) -> Result<()> {
         rows: ready.iter().map(Batch::rows).collect(),
     };
     state_file::write(folder, STATE_FILE, &state)?;
-    match ready.is_empty() {
-        true => Ok(()),
-        false => saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(ready)?),
+    if ready.is_empty() {
+        Ok(())
+    } else {
+        saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(ready)?)
     }
 }
 

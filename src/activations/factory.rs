@@ -178,10 +178,11 @@ impl ActivationFactory {
             };
             if !inputs.datasets.contains_key(&source.name) {
                 let names: Vec<&String> = inputs.datasets.keys().collect();
-                let error = match names.is_empty() {
-                    true => Error::input(format!("no data set was given for the source `{}`", source.name))
-                        .hint("pass `datasets`, a map from source names to data sets, to `process`"),
-                    false => Error::unknown("data set", &source.name, &names),
+                let error = if names.is_empty() {
+                    Error::input(format!("no data set was given for the source `{}`", source.name))
+                        .hint("pass `datasets`, a map from source names to data sets, to `process`")
+                } else {
+                    Error::unknown("data set", &source.name, &names)
                 };
                 return Err(error.under("name").under(format!("[{index}]")).under("sources"));
             }

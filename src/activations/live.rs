@@ -234,9 +234,10 @@ impl LiveEngine {
 /// An error when somebody asked to stop, or when nobody wants what is being made any more.
 fn check(context: &RunContext, given_up: &StopFlag, doing: &str) -> Result<()> {
     context.check(doing)?;
-    match given_up.is_set() {
-        true => Err(Error::interrupted(format!("{doing} was given up"))),
-        false => Ok(()),
+    if given_up.is_set() {
+        Err(Error::interrupted(format!("{doing} was given up")))
+    } else {
+        Ok(())
     }
 }
 

@@ -62,9 +62,10 @@ impl SourceOpener {
         let longest = self.encoder.max_length();
         let window = self.config.context_size.filter(|_| self.config.packed);
         let how = Tokenising {
-            kind: match source.is_dataset_tokenized {
-                true => RecordKind::Tokens,
-                false => RecordKind::Text,
+            kind: if source.is_dataset_tokenized {
+                RecordKind::Tokens
+            } else {
+                RecordKind::Text
             },
             prepend_bos: source.prepend_bos,
             passes: source.passes,

@@ -88,13 +88,14 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     };
     let sae = convert_sae(&conversion, &context)?;
     let (act_fn, d_sae) = (sae.cfg.act_fn.name(), sae.cfg.d_sae());
-    match arguments.json {
-        true => printer.line(&json!({"folder": arguments.out, "act_fn": act_fn, "d_sae": d_sae}).to_string()),
-        false => printer.line(&format!(
+    if arguments.json {
+        printer.line(&json!({"folder": arguments.out, "act_fn": act_fn, "d_sae": d_sae}).to_string())
+    } else {
+        printer.line(&format!(
             "{act_fn} dictionary of {} in {}",
             counted(d_sae, "latent"),
             arguments.out.display()
-        )),
+        ))
     }
     Ok(0)
 }

@@ -100,12 +100,9 @@ pub(super) fn install_for_session(stop: StopFlag, presence: Presence, printer: P
         if presses.len() == PRESSES && presses[0].elapsed() <= IMPATIENCE {
             terminal.leave();
         }
-        printer.interrupted(match is_first {
-            true => "stopping at the next safe point",
-            false => {
-                "the running step cannot be stopped midway and is finished first; Ctrl-C five times within two seconds \
-                 ends the program"
-            }
+        printer.interrupted(if is_first { "stopping at the next safe point" } else {
+            "the running step cannot be stopped midway and is finished first; Ctrl-C five times within two seconds \
+             ends the program"
         });
     })
 }

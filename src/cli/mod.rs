@@ -216,9 +216,10 @@ fn usage(error: &clap::Error, arguments: &[OsString], printer: &Printer) -> Resu
         visible(&text) == text
     };
     // Arguments are quoted in the message, where colours could not be told from escape sequences in them.
-    let text = match arguments.iter().all(is_plain) {
-        true => error.render().ansi().to_string(),
-        false => visible(&error.render().to_string()).into_owned(),
+    let text = if arguments.iter().all(is_plain) {
+        error.render().ansi().to_string()
+    } else {
+        visible(&error.render().to_string()).into_owned()
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

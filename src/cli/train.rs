@@ -94,8 +94,9 @@ fn way_on() -> String {
 /// Advice for a run that failed after it had saved something.
 fn with_way_on(error: Error, settings: &TrainSAESettings) -> Error {
     let folder = Path::new(&settings.trainer.exp_result_path);
-    match error.fault() == Fault::Input || list_checkpoints(folder).is_empty() {
-        true => error,
-        false => error.hint(way_on()),
+    if error.fault() == Fault::Input || list_checkpoints(folder).is_empty() {
+        error
+    } else {
+        error.hint(way_on())
     }
 }

@@ -19,10 +19,11 @@ pub(super) fn refuse_lists(schema: &Value, root: &Value, value: &Value) -> Resul
                     refuse_lists(&list["items"], root, item).map_err(|error| error.under(format!("[{at}]")))
                 });
             }
-            match choices.iter().any(|choice| choice["properties"].is_object()) {
-                true => Err(Error::input("expected a table of settings, but was given a list")
-                    .hint("in TOML a table is `[name]`, and `[[name]]` is a list of tables")),
-                false => Ok(()),
+            if choices.iter().any(|choice| choice["properties"].is_object()) {
+                Err(Error::input("expected a table of settings, but was given a list")
+                    .hint("in TOML a table is `[name]`, and `[[name]]` is a list of tables"))
+            } else {
+                Ok(())
             }
         }
         Value::Object(fields) => fields.iter().try_for_each(|(key, field)| {

@@ -80,9 +80,10 @@ impl SAEConfig {
         let listed = checksums::exist(folder);
         checksums::forget(folder, &[SETTINGS_FILE])?;
         atomic::write(folder.join(SETTINGS_FILE), text + "\n")?;
-        match listed {
-            true => checksums::record(folder, &[SETTINGS_FILE]),
-            false => Ok(()),
+        if listed {
+            checksums::record(folder, &[SETTINGS_FILE])
+        } else {
+            Ok(())
         }
     }
 
@@ -196,9 +197,10 @@ impl SparseAutoEncoder {
                 .hint("check d_model and expansion_factor"));
             }
             let values = file.tensor(name, self.device(), None)?;
-            match name == LOG_THRESHOLD {
-                true => self.set_log_threshold(&values)?,
-                false => self.set_parameter(name, &values)?,
+            if name == LOG_THRESHOLD {
+                self.set_log_threshold(&values)?
+            } else {
+                self.set_parameter(name, &values)?
             }
         }
         self.require_thresholds()

@@ -49,9 +49,10 @@ impl SparseAutoEncoder {
         activations
             .iter()
             .map(|(hook, x)| {
-                let x = match self.cfg.hook_points().contains(&hook.as_str()) {
-                    true => self.normalize_with(x, hook, pass)?,
-                    false => x.shallow_clone(),
+                let x = if self.cfg.hook_points().contains(&hook.as_str()) {
+                    self.normalize_with(x, hook, pass)?
+                } else {
+                    x.shallow_clone()
                 };
                 Ok((hook.clone(), x))
             })
@@ -148,9 +149,10 @@ impl SparseAutoEncoder {
         }
         if let Some(threshold) = &mut self.log_jumprelu_threshold {
             // What is compared with the threshold is h, or h · ‖W_D‖, and scales accordingly.
-            let factor = match self.cfg.sparsity_include_decoder_norm {
-                true => factor_out,
-                false => factor_in,
+            let factor = if self.cfg.sparsity_include_decoder_norm {
+                factor_out
+            } else {
+                factor_in
             };
             let _ = threshold.f_sub_scalar_(factor.ln())?;
         }

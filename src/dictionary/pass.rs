@@ -84,8 +84,9 @@ pub fn counted_rows(x: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
         .f_nonzero()?
         .f_squeeze_dim(1)?;
     let rows = x.f_reshape([-1, width])?;
-    match places.size()[0] == rows.size()[0] {
-        true => Ok(rows),
-        false => Ok(rows.f_index_select(0, &places)?),
+    if places.size()[0] == rows.size()[0] {
+        Ok(rows)
+    } else {
+        Ok(rows.f_index_select(0, &places)?)
     }
 }

@@ -111,9 +111,10 @@ impl OnHub {
 
     /// The path of `file` in the dictionary's folder.
     fn beside(&self, file: &str) -> String {
-        let folder = match self.names_a_file() {
-            true => self.path.rsplit_once('/').map_or("", |(folder, _)| folder),
-            false => self.path.as_str(),
+        let folder = if self.names_a_file() {
+            self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+        } else {
+            self.path.as_str()
         };
         match folder {
             "" => file.to_string(),

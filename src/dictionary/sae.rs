@@ -92,12 +92,13 @@ impl SparseAutoEncoder {
             Ok(Tensor::f_zeros(shape, (kind, device))?.f_set_requires_grad(true)?)
         };
         let parameter = |shape: &[i64]| parameter_of(shape, kind);
-        let glu = match cfg.use_glu_encoder {
-            true => Some(GluEncoder {
+        let glu = if cfg.use_glu_encoder {
+            Some(GluEncoder {
                 w_e: parameter(&[d, n])?,
                 b_e: parameter(&[n])?,
-            }),
-            false => None,
+            })
+        } else {
+            None
         };
         Ok(Self {
             w_e: parameter(&[d, n])?,
@@ -180,9 +181,10 @@ impl SparseAutoEncoder {
     pub fn copy(&self) -> Result<Self> {
         let mut copy = Self::zeros(self.cfg.clone())?;
         for (name, values) in self.parameters() {
-            match name == LOG_THRESHOLD {
-                true => copy.set_log_threshold(values)?,
-                false => copy.set_parameter(name, values)?,
+            if name == LOG_THRESHOLD {
+                copy.set_log_threshold(values)?
+            } else {
+                copy.set_parameter(name, values)?
             }
         }
         copy.dataset_norms = self.dataset_norms.clone();

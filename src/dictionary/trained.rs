@@ -39,9 +39,10 @@ impl Settings {
         if folder.join(SETTINGS_FILE).exists() {
             return SAEConfig::from_folder(folder).map(|cfg| Some(Settings::Own(Box::new(cfg))));
         }
-        match folder.join(saelens::SETTINGS_FILE).exists() {
-            true => Self::of_saelens(folder).map(Some),
-            false => Ok(None),
+        if folder.join(saelens::SETTINGS_FILE).exists() {
+            Self::of_saelens(folder).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -81,9 +82,10 @@ impl SparseAutoEncoder {
     pub fn identity(path: &Path, context: &RunContext) -> Result<String> {
         let place = locate(path, context)?;
         let weights = weights_file(&place)?;
-        let folder = match place.is_dir() {
-            true => place,
-            false => place.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        let folder = if place.is_dir() {
+            place
+        } else {
+            place.parent().unwrap_or(Path::new(".")).to_path_buf()
         };
         let settings = [SETTINGS_FILE, saelens::SETTINGS_FILE].map(|name| folder.join(name));
         let mut files = vec![weights];
@@ -119,9 +121,10 @@ impl Trained {
     /// Nothing there, missing, broken or altered files, a format that is not read.
     fn open(path: &Path) -> Result<Self> {
         other_makes::refuse_file(path)?;
-        let folder = match path.is_dir() {
-            true => path,
-            false => path.parent().unwrap_or(Path::new(".")),
+        let folder = if path.is_dir() {
+            path
+        } else {
+            path.parent().unwrap_or(Path::new("."))
         };
         let weights = weights_file(path);
         if let Ok(weights) = &weights
@@ -129,9 +132,10 @@ impl Trained {
         {
             checksums::check(folder, &[SETTINGS_FILE, name])?;
         }
-        let settings = match path.exists() {
-            true => Settings::find(folder)?,
-            false => None,
+        let settings = if path.exists() {
+            Settings::find(folder)?
+        } else {
+            None
         };
         let weights = weights?;
         Ok(Self {
@@ -248,15 +252,16 @@ fn require_same(trained: &SAEConfig, given: &SAEConfig, weights: &Path) -> Resul
             format!("`{key}` is {value} there and {given} here")
         })
         .collect();
-    match differing.is_empty() {
-        true => Ok(()),
-        false => Err(Error::input(format!(
+    if differing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::input(format!(
             "the trained dictionary `{}` is another one than the settings describe: {}",
             weights.display(),
             differing.join(", ")
         ))
         .hint("give its settings, or load it with its own by `SparseAutoEncoder::from_pretrained`")
-        .under("sae_pretrained_name_or_path")),
+        .under("sae_pretrained_name_or_path"))
     }
 }
 
@@ -272,13 +277,14 @@ fn weights_file(path: &Path) -> Result<PathBuf> {
                 .hint(format!("looked for {}", WEIGHT_FILES.join(", ")))
         });
     }
-    match path.exists() {
+    if path.exists() {
         // What is no regular file is refused where it is opened.
-        true => Ok(path.to_path_buf()),
-        false => Err(
+        Ok(path.to_path_buf())
+    } else {
+        Err(
             Error::input(format!("there is no trained dictionary at `{}`", path.display())).hint(
                 "give a folder with config.json and sae_weights.safetensors, or `org/repo:folder` on the hub",
             ),
-        ),
+        )
     }
 }

@@ -142,9 +142,12 @@ impl Allowances {
     fn idle(&self, allowed: &[Change], is: &Fingerprint, names: &Names) -> Vec<String> {
         let used = |name: &str| allowed.iter().any(|change| names.means(name, &change.key));
         let idle = self.0.iter().filter(|name| !used(name));
-        idle.map(|name| match is.values.keys().any(|key| names.means(name, key)) {
-            true => format!("`{name}` is allowed to change, but it is what it was"),
-            false => format!("`{name}` decides no numbers: it may change without being allowed to"),
+        idle.map(|name| {
+            if is.values.keys().any(|key| names.means(name, key)) {
+                format!("`{name}` is allowed to change, but it is what it was")
+            } else {
+                format!("`{name}` decides no numbers: it may change without being allowed to")
+            }
         })
         .collect()
     }

@@ -90,9 +90,10 @@ impl Fingerprint {
                 "" => field.clone(),
                 prefix => format!("{prefix}.{field}"),
             };
-            match C::DECIDES.contains(&field.as_str()) {
-                true => self.set(key, value),
-                false => drop(self.free.insert(key)),
+            if C::DECIDES.contains(&field.as_str()) {
+                self.set(key, value);
+            } else {
+                self.free.insert(key);
             }
         }
         Ok(())

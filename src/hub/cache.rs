@@ -57,9 +57,10 @@ impl RepoCache {
 
     /// Notes what the revision stands for now.
     pub(super) fn set_commit(&self, commit: &str) -> Result<()> {
-        match self.commit().as_deref() == Some(commit) {
-            true => Ok(()),
-            false => atomic::write(self.root.join("refs").join(&self.revision), commit),
+        if self.commit().as_deref() == Some(commit) {
+            Ok(())
+        } else {
+            atomic::write(self.root.join("refs").join(&self.revision), commit)
         }
     }
 

@@ -143,8 +143,9 @@ const TOKENS: &str = "tokens are made at https://huggingface.co/settings/tokens"
 const TOKEN: &str = "set HF_TOKEN to a token with read access (https://huggingface.co/settings/tokens), or run `hf auth login`";
 
 fn quoted(message: &str) -> String {
-    match message.is_empty() {
-        true => String::new(),
-        false => format!(": \"{message}\""),
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": \"{message}\"")
     }
 }

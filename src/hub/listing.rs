@@ -79,9 +79,10 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
         let entry = entry.map_err(|error| Error::io("read", folder, error))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         // Folders of a snapshot are no links; one that links to itself would have no end.
-        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            true => walk(&entry.path(), &format!("{name}/"), files)?,
-            false => files.push(name),
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&entry.path(), &format!("{name}/"), files)?
+        } else {
+            files.push(name)
         }
     }
     Ok(())

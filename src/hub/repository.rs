@@ -242,9 +242,10 @@ impl Repository {
     }
 
     fn fetch_listing(&self, client: &Client, cached: bool, context: &RunContext) -> Result<Listing, Trouble> {
-        let path = match self.repo.url().starts_with("datasets/") {
-            true => self.repo.url(),
-            false => format!("models/{}", self.repo.url()),
+        let path = if self.repo.url().starts_with("datasets/") {
+            self.repo.url()
+        } else {
+            format!("models/{}", self.repo.url())
         };
         let settled = self.settled.get().map(|settled| settled.commit.as_str());
         let revision = settled.unwrap_or(self.repo.revision());
@@ -383,10 +384,7 @@ impl Settled {
 
 /// With a copy in the cache, a hub that is out of reach is not waited for long.
 fn patience(cached: bool) -> Patience {
-    match cached {
-        true => Patience::of(2),
-        false => Patience::new(),
-    }
+    if cached { Patience::of(2) } else { Patience::new() }
 }
 
 /// Can `name` only mean a repository on the hub? Whatever exists here, or lies in a folder that does, is local.
@@ -406,22 +404,24 @@ fn check_id(id: &str) -> Result<()> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
-    match parts.len() <= 2 && parts.iter().all(good) {
-        true => Ok(()),
-        false => Err(Error::input(format!(
+    if parts.len() <= 2 && parts.iter().all(good) {
+        Ok(())
+    } else {
+        Err(Error::input(format!(
             "`{id}` is neither a folder that exists nor the id of a repository on the hub"
         ))
-        .hint("ids look like `EleutherAI/pythia-160m`")),
+        .hint("ids look like `EleutherAI/pythia-160m`"))
     }
 }
 
 /// Names become paths in the cache, so none may lead out of it.
 fn check_path(path: &str) -> Result<()> {
     let good = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
-    match path.split('/').all(good) {
-        true => Ok(()),
-        false => Err(Error::input(format!(
+    if path.split('/').all(good) {
+        Ok(())
+    } else {
+        Err(Error::input(format!(
             "`{path}` is no path of a file in a repository"
-        ))),
+        )))
     }
 }

@@ -51,9 +51,10 @@ impl Client {
     pub(super) fn metadata(&self, address: &str, progress: &Progress) -> Result<Metadata, Trouble> {
         let reply = self.send(Method::Head, address, &[], Leave::Never, progress)?;
         let elsewhere = reply.status().is_redirection();
-        let size = match elsewhere {
-            true => header(&reply, "x-linked-size"),
-            false => header(&reply, "x-linked-size").or_else(|| header(&reply, "content-length")),
+        let size = if elsewhere {
+            header(&reply, "x-linked-size")
+        } else {
+            header(&reply, "x-linked-size").or_else(|| header(&reply, "content-length"))
         };
         let etag = header(&reply, "x-linked-etag").or_else(|| header(&reply, "etag"));
         let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_string());

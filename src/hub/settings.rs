@@ -63,9 +63,10 @@ impl HubSettings {
 
     pub(super) fn cache_folder(&self) -> Result<PathBuf> {
         if let Some(folder) = &self.cache_dir {
-            return Ok(match folder.join("hub").is_dir() {
-                true => folder.join("hub"),
-                false => folder.clone(),
+            return Ok(if folder.join("hub").is_dir() {
+                folder.join("hub")
+            } else {
+                folder.clone()
             });
         }
         for name in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"] {

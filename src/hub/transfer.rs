@@ -177,12 +177,11 @@ impl Partial {
     fn check(&mut self, metadata: &Metadata, progress: &Progress) -> Result<(), Trouble> {
         if let Some(size) = metadata.size.filter(|size| *size != self.length) {
             let what = format!("{} bytes arrived of {size}", self.length);
-            return match self.length < size {
-                true => Err(Trouble::Broken(what)),
-                false => {
-                    self.restart(progress)?;
-                    Err(Trouble::Corrupt(what))
-                }
+            return if self.length < size {
+                Err(Trouble::Broken(what))
+            } else {
+                self.restart(progress)?;
+                Err(Trouble::Corrupt(what))
             };
         }
         let sum = self.running.clone().map(Running::finish);

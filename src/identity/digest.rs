@@ -44,9 +44,10 @@ fn opened(path: &Path) -> Result<(File, Metadata)> {
 
 fn regular(path: &Path) -> Result<Metadata> {
     let about = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
-    match about.is_file() {
-        true => Ok(about),
-        false => Err(Error::input(format!("`{}` is not a file", path.display()))),
+    if about.is_file() {
+        Ok(about)
+    } else {
+        Err(Error::input(format!("`{}` is not a file", path.display())))
     }
 }
 

@@ -35,9 +35,10 @@ pub fn of_data<P: AsRef<Path>>(files: &[P]) -> Result<String> {
     for file in files {
         bytes += digest::size(file.as_ref())?;
     }
-    match bytes <= SMALL_DATA {
-        true => described(files, digest::read_whole),
-        false => described(files, digest::sampled),
+    if bytes <= SMALL_DATA {
+        described(files, digest::read_whole)
+    } else {
+        described(files, digest::sampled)
     }
 }
 

@@ -54,12 +54,11 @@ unsafe impl GlobalAlloc for Heap {
 
 fn count(bytes: i64) {
     let untold = UNTOLD.get() + bytes;
-    match untold.abs() < BATCH {
-        true => UNTOLD.set(untold),
-        false => {
-            UNTOLD.set(0);
-            TAKEN.fetch_add(untold, Ordering::Relaxed);
-        }
+    if untold.abs() < BATCH {
+        UNTOLD.set(untold)
+    } else {
+        UNTOLD.set(0);
+        TAKEN.fetch_add(untold, Ordering::Relaxed);
     }
     if bytes > 0 && here() < FLOOR.get() {
         DEEP.set(true);

@@ -134,9 +134,10 @@ fn refusal(bytes: u64, what: &str) -> Error {
 }
 
 fn gigabytes(bytes: u64) -> String {
-    match bytes < 100_000_000 {
-        true => format!("{:.1} MB", bytes as f64 / 1e6),
-        false => format!("{:.1} GB", bytes as f64 / 1e9),
+    if bytes < 100_000_000 {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    } else {
+        format!("{:.1} GB", bytes as f64 / 1e9)
     }
 }
 

@@ -154,9 +154,10 @@ impl<'a> Assembly<'a> {
             false => self.files.tensor(&name, &shape, self.kind, self.device)?,
         };
         let name = format!("{root}.bias");
-        let bias = match self.files.contains(&name) {
-            true => Some(self.files.tensor(&name, &shape[..1], self.kind, self.device)?),
-            false => None,
+        let bias = if self.files.contains(&name) {
+            Some(self.files.tensor(&name, &shape[..1], self.kind, self.device)?)
+        } else {
+            None
         };
         Ok(Linear { weight, bias })
     }
@@ -257,20 +258,19 @@ impl<'a> Assembly<'a> {
     fn linear(&self, name: &str, rows: i64, columns: i64, bias: bool) -> Result<Draft> {
         let kind = self.draft_kind();
         let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-        let weight = match self.names.transposed {
-            true => {
-                let stored = self
-                    .files
-                    .tensor(&weight_name, &[columns, rows], kind, self.device)?;
-                stored.f_transpose(0, 1)?.f_contiguous()?
-            }
-            false => self
+        let weight = if self.names.transposed {
+            let stored = self
                 .files
-                .tensor(&weight_name, &[rows, columns], kind, self.device)?,
+                .tensor(&weight_name, &[columns, rows], kind, self.device)?;
+            stored.f_transpose(0, 1)?.f_contiguous()?
+        } else {
+            self.files
+                .tensor(&weight_name, &[rows, columns], kind, self.device)?
         };
-        let bias = match bias {
-            true => Some(self.files.tensor(&bias_name, &[rows], kind, self.device)?),
-            false => None,
+        let bias = if bias {
+            Some(self.files.tensor(&bias_name, &[rows], kind, self.device)?)
+        } else {
+            None
         };
         Ok(Draft { weight, bias })
     }
@@ -375,9 +375,10 @@ fn stacked(drafts: &[Draft]) -> Result<Draft> {
     let biases: Vec<&Tensor> = drafts.iter().filter_map(|draft| draft.bias.as_ref()).collect();
     Ok(Draft {
         weight: Tensor::f_cat(&weights, 0)?,
-        bias: match biases.is_empty() {
-            true => None,
-            false => Some(Tensor::f_cat(&biases, 0)?),
+        bias: if biases.is_empty() {
+            None
+        } else {
+            Some(Tensor::f_cat(&biases, 0)?)
         },
     })
 }

@@ -80,9 +80,10 @@ impl AttentionLayer {
             None => (k, v),
         };
         let by_parts = hooks.wants(at(BlockSite::Scores)) || hooks.wants(at(BlockSite::Pattern));
-        let z = match by_parts || self.attention.soft_cap.is_some() {
-            true => self.attend_by_parts(&q, &k, &v, pass.start, layer, hooks)?,
-            false => self.attend(&q, &k, &v, pass.start)?,
+        let z = if by_parts || self.attention.soft_cap.is_some() {
+            self.attend_by_parts(&q, &k, &v, pass.start, layer, hooks)?
+        } else {
+            self.attend(&q, &k, &v, pass.start)?
         };
         let z = hooks.visit(at(BlockSite::Z), z.f_transpose(1, 2)?)?;
         self.write(&z, layer, hooks)
@@ -190,9 +191,10 @@ impl AttentionLayer {
         let (seq, key_seq) = (q.size()[2], k.size()[2]);
         let narrow = matches!(self.span, Span::Window(width) if key_seq > width);
         let continued = start > 0 && seq > 1;
-        match narrow || continued {
-            true => Ok(Some(visible(self.span, seq, key_seq, start, q.device())?)),
-            false => Ok(None),
+        if narrow || continued {
+            Ok(Some(visible(self.span, seq, key_seq, start, q.device())?))
+        } else {
+            Ok(None)
         }
     }
 

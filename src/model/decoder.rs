@@ -208,12 +208,11 @@ impl Block {
         hooks: &mut Hooks<'_>,
     ) -> Result<Tensor, Halt> {
         let at = Site::Block(layer, BlockSite::AttnIn);
-        let per_head = match hooks.wants(at) {
-            true => {
-                let heads = x.f_unsqueeze(2)?.f_expand([-1, -1, config.n_heads, -1], false)?;
-                Some(hooks.visit(at, heads)?)
-            }
-            false => None,
+        let per_head = if hooks.wants(at) {
+            let heads = x.f_unsqueeze(2)?.f_expand([-1, -1, config.n_heads, -1], false)?;
+            Some(hooks.visit(at, heads)?)
+        } else {
+            None
         };
         let input = match per_head {
             Some(heads) if hooks.edits(at) => heads,

@@ -87,9 +87,10 @@ impl HfConfig {
 
     /// A number; `default` when the key is absent, `None` when it says null.
     pub fn number_unless_null(&self, key: &str, default: f64) -> Result<Option<f64>> {
-        match self.values.contains_key(key) {
-            true => self.number_if(key),
-            false => Ok(Some(default)),
+        if self.values.contains_key(key) {
+            self.number_if(key)
+        } else {
+            Ok(Some(default))
         }
     }
 
@@ -201,9 +202,10 @@ impl HfConfig {
 
     /// [`spans`](Self::spans) of models that have a window, if at all, from layer `max_window_layers` on.
     pub fn upper_spans(&self, n_layers: usize) -> Result<Vec<Span>> {
-        let first = match self.flag_or("use_sliding_window", false)? {
-            true => self.integer_or("max_window_layers", 28)?,
-            false => return Ok(vec![Span::Full; n_layers]),
+        let first = if self.flag_or("use_sliding_window", false)? {
+            self.integer_or("max_window_layers", 28)?
+        } else {
+            return Ok(vec![Span::Full; n_layers]);
         };
         self.spans(n_layers, |layer| layer as i64 >= first)
     }
@@ -223,9 +225,10 @@ impl HfConfig {
     /// # Errors
     /// It is set.
     pub fn refuse_flag(&self, key: &str) -> Result<()> {
-        match self.flag_or(key, false)? {
-            true => Err(self.blame(Error::input(format!("models with `{key}` are not supported")))),
-            false => Ok(()),
+        if self.flag_or(key, false)? {
+            Err(self.blame(Error::input(format!("models with `{key}` are not supported"))))
+        } else {
+            Ok(())
         }
     }
 }

@@ -195,13 +195,14 @@ impl LanguageModel {
         self.decoder()?;
         let fitting = self.inner.sites.iter().filter(|(name, _)| fits(pattern, name));
         let sites: Vec<Site> = fitting.map(|(_, site)| *site).collect();
-        match sites.is_empty() {
-            true => Err(Error::input(format!(
+        if sites.is_empty() {
+            Err(Error::input(format!(
                 "no hook point of `{}` fits the pattern `{pattern}`",
                 self.inner.name
             ))
-            .hint("`*` stands for any part of a name, e.g. `blocks.*.hook_resid_post`")),
-            false => Ok(sites),
+            .hint("`*` stands for any part of a name, e.g. `blocks.*.hook_resid_post`"))
+        } else {
+            Ok(sites)
         }
     }
 
@@ -222,11 +223,12 @@ impl LanguageModel {
                 "in `{}`, which has {} layers",
                 self.inner.name, decoder.config.n_layers
             ));
-            match name.ends_with("hook_resid_mid") {
-                true => error.hint(
-                    "this model adds attention and MLP side by side, so there is no residual stream between them",
-                ),
-                false => error,
+            if name.ends_with("hook_resid_mid") {
+                error.hint(
+                "this model adds attention and MLP side by side, so there is no residual stream between them",
+            )
+            } else {
+                error
             }
         })
     }

@@ -96,17 +96,14 @@ impl MlpLayer {
     pub(super) fn apply(&self, x: &Tensor, hooks: &mut Hooks<'_>, layer: usize) -> Result<Tensor, Halt> {
         let at = |site| Site::Block(layer, site);
         let read = self.read.apply(x)?;
-        let hidden = match self.gated {
-            true => {
-                let half = self.read.weight.size()[0] / 2;
-                let gate = hooks.visit(at(BlockSite::MlpPre), read.f_narrow(-1, 0, half)?)?;
-                let linear = hooks.visit(at(BlockSite::MlpPreLinear), read.f_narrow(-1, half, half)?)?;
-                self.activation.apply(&gate)?.f_mul(&linear)?
-            }
-            false => {
-                let pre = hooks.visit(at(BlockSite::MlpPre), read)?;
-                self.activation.apply(&pre)?
-            }
+        let hidden = if self.gated {
+            let half = self.read.weight.size()[0] / 2;
+            let gate = hooks.visit(at(BlockSite::MlpPre), read.f_narrow(-1, 0, half)?)?;
+            let linear = hooks.visit(at(BlockSite::MlpPreLinear), read.f_narrow(-1, half, half)?)?;
+            self.activation.apply(&gate)?.f_mul(&linear)?
+        } else {
+            let pre = hooks.visit(at(BlockSite::MlpPre), read)?;
+            self.activation.apply(&pre)?
         };
         let hidden = hooks.visit(at(BlockSite::MlpPost), hidden)?;
         Ok(self.write.apply(&hidden)?)

@@ -198,9 +198,10 @@ fn series(theta: f64, dims: i64) -> Vec<f64> {
 
 /// YaRN's share of division for each frequency: from 0 at the first of `ends` to 1 at the last.
 fn ramp(ends: (f64, f64), dims: i64, truncate: bool) -> impl Fn(usize) -> f64 {
-    let (first, last) = match truncate {
-        true => (ends.0.floor(), ends.1.ceil()),
-        false => ends,
+    let (first, last) = if truncate {
+        (ends.0.floor(), ends.1.ceil())
+    } else {
+        ends
     };
     let (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
     let width = if first == last { 0.001 } else { last - first };

@@ -34,9 +34,12 @@ impl WeightFiles {
         let paths = weight_paths(folder)?;
         let listed = !folder.join(SINGLE_FILE).is_file();
         let read = |path: &PathBuf| {
-            safetensors::read(path).map_err(|error| match listed {
-                true => error.context(format!("{SHARD_INDEX} lists it")),
-                false => error,
+            safetensors::read(path).map_err(|error| {
+                if listed {
+                    error.context(format!("{SHARD_INDEX} lists it"))
+                } else {
+                    error
+                }
             })
         };
         let files = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -139,11 +142,12 @@ fn no_weights(folder: &Path) -> Error {
         "there are no weights in `{}`: neither {SINGLE_FILE} nor {SHARD_INDEX}",
         folder.display()
     ));
-    match folder.join("pytorch_model.bin").exists() {
-        true => error.hint(
+    if folder.join("pytorch_model.bin").exists() {
+        error.hint(
             "pytorch_model.bin is a pickle, which is not read here; save the model with \
-             `save_pretrained(folder, safe_serialization=True)`",
-        ),
-        false => error.hint("expected a folder written by transformers' `save_pretrained`, or a hub id"),
+         `save_pretrained(folder, safe_serialization=True)`",
+        )
+    } else {
+        error.hint("expected a folder written by transformers' `save_pretrained`, or a hub id")
     }
 }

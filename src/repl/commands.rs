@@ -200,9 +200,10 @@ fn shortened(text: &str) -> String {
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let cut: String = first.chars().take(WIDTH).collect();
-    match cut.len() < first.len() || lines.next().is_some() {
-        true => format!("{cut} …"),
-        false => cut,
+    if cut.len() < first.len() || lines.next().is_some() {
+        format!("{cut} …")
+    } else {
+        cut
     }
 }
 

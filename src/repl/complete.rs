@@ -197,9 +197,10 @@ impl Completion<'_> {
             return (start, candidates);
         }
         let values = self.allowed_values(before);
-        match values.is_empty() {
-            true => (start, files(prefix, "")),
-            false => (start, keep(values.into_iter(), prefix)),
+        if values.is_empty() {
+            (start, files(prefix, ""))
+        } else {
+            (start, keep(values.into_iter(), prefix))
         }
     }
 
@@ -311,12 +312,13 @@ fn indentation(line: &str) -> Vec<Pair> {
     let in_blank_line = line
         .rsplit_once('\n')
         .is_some_and(|(_, last)| last.trim().is_empty());
-    match in_blank_line {
-        true => vec![Pair {
+    if in_blank_line {
+        vec![Pair {
             display: String::new(),
             replacement: "    ".into(),
-        }],
-        false => Vec::new(),
+        }]
+    } else {
+        Vec::new()
     }
 }
 

@@ -139,9 +139,10 @@ impl Completer for Assistant<'_> {
 
 impl Validator for Assistant<'_> {
     fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
-        Ok(match is_incomplete(&self.interactive.borrow(), context.input()) {
-            true => ValidationResult::Incomplete,
-            false => ValidationResult::Valid(None),
+        Ok(if is_incomplete(&self.interactive.borrow(), context.input()) {
+            ValidationResult::Incomplete
+        } else {
+            ValidationResult::Valid(None)
         })
     }
 }

@@ -165,9 +165,10 @@ fn fields(entries: &[&Entry], width: usize) -> String {
             .signatures
             .first()
             .map_or(entry.name.as_str(), String::as_str);
-        match entry.docs.is_empty() {
-            true => format!("  {signature}"),
-            false => format!("  {signature}\n{}", indented(&entry.docs, 6, width)),
+        if entry.docs.is_empty() {
+            format!("  {signature}")
+        } else {
+            format!("  {signature}\n{}", indented(&entry.docs, 6, width))
         }
     });
     format!("{BOLD}Fields{BOLD:#}\n{}", lines.collect::<Vec<_>>().join("\n"))

@@ -42,9 +42,10 @@ fn style_of(token: &Token, word: &str, is_known: &impl Fn(&str) -> bool) -> Opti
 /// What the lexer leaves out: blanks, and comments, which are dimmed.
 fn between(gap: &str) -> String {
     let comment = gap.trim();
-    match comment.is_empty() {
-        true => gap.to_string(),
-        false => painted(gap, Style::new().dimmed()),
+    if comment.is_empty() {
+        gap.to_string()
+    } else {
+        painted(gap, Style::new().dimmed())
     }
 }
 
@@ -52,9 +53,12 @@ fn between(gap: &str) -> String {
 fn painted(text: &str, style: Style) -> String {
     let lines: Vec<String> = text
         .split('\n')
-        .map(|line| match line.is_empty() {
-            true => String::new(),
-            false => format!("{style}{line}{style:#}"),
+        .map(|line| {
+            if line.is_empty() {
+                String::new()
+            } else {
+                format!("{style}{line}{style:#}")
+            }
         })
         .collect();
     lines.join("\n")

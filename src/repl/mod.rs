@@ -57,12 +57,11 @@ pub fn run(host: &mut Host, printer: &Printer, presence: &Presence, script: Opti
     if presence.leave.is_set() {
         return Ok(Fault::Interrupted.exit_code());
     }
-    match std::io::stdin().is_terminal() {
-        true => {
-            let mut editor = Editor::new(&session, History::of_user(), presence.at_prompt.clone())?;
-            prompt(&mut session, &mut editor, printer, presence)
-        }
-        false => piped(&mut session, std::io::stdin().lock(), presence),
+    if std::io::stdin().is_terminal() {
+        let mut editor = Editor::new(&session, History::of_user(), presence.at_prompt.clone())?;
+        prompt(&mut session, &mut editor, printer, presence)
+    } else {
+        piped(&mut session, std::io::stdin().lock(), presence)
     }
 }
 

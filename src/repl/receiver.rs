@@ -37,9 +37,10 @@ fn start_of_chain(text: &str, tokens: &[Token]) -> Option<usize> {
             return Some(at);
         };
         let joins = tokens[before].kind == Kind::PathSeparator || is_dot(text, &tokens[before]);
-        match joins {
-            true => at = before.checked_sub(1)?,
-            false => return Some(at),
+        if joins {
+            at = before.checked_sub(1)?
+        } else {
+            return Some(at);
         }
     }
 }
@@ -140,15 +141,14 @@ impl Chain<'_> {
             .tokens
             .get(at)
             .is_some_and(|token| token.kind == Kind::OpenRound);
-        match called {
-            false => Some((catalog_name(&self.interactive.type_of(name)?), at)),
-            true => {
-                let found = self.catalog.find(name);
-                let function = found
-                    .iter()
-                    .find(|entry| matches!(entry.kind, Name::Function | Name::Constructor))?;
-                Some((result_of(function)?, self.after_call(at)))
-            }
+        if !called {
+            Some((catalog_name(&self.interactive.type_of(name)?), at))
+        } else {
+            let found = self.catalog.find(name);
+            let function = found
+                .iter()
+                .find(|entry| matches!(entry.kind, Name::Function | Name::Constructor))?;
+            Some((result_of(function)?, self.after_call(at)))
         }
     }
 

@@ -95,9 +95,10 @@ fn called_from(caller: &Caller) -> String {
 
 /// Names of functions between backquotes; descriptions such as "a closure" without.
 fn quoted(function: &str) -> String {
-    match function.contains(' ') {
-        true => function.to_string(),
-        false => format!("`{function}`"),
+    if function.contains(' ') {
+        function.to_string()
+    } else {
+        format!("`{function}`")
     }
 }
 

@@ -64,9 +64,10 @@ impl Printer {
     pub fn text(&self, text: &str) {
         self.write(|| {
             let mut out = io::stdout().lock();
-            let shown = match out.is_terminal() {
-                true => visible(text),
-                false => text.into(),
+            let shown = if out.is_terminal() {
+                visible(text)
+            } else {
+                text.into()
             };
             out.write_all(shown.as_bytes()).and_then(|()| out.flush())
         });
@@ -121,9 +122,10 @@ impl Printer {
 
     /// What an interrupt does, to standard error, in place of the `^C` that the terminal shows.
     pub fn interrupted(&self, text: &str) {
-        match std::io::stderr().is_terminal() {
-            true => self.styled_remark(&format!("\r\x1b[K{text}")),
-            false => self.remark(text),
+        if std::io::stderr().is_terminal() {
+            self.styled_remark(&format!("\r\x1b[K{text}"))
+        } else {
+            self.remark(text)
         }
     }
 

@@ -27,9 +27,10 @@ impl Progress {
     /// A bar on a terminal that can redraw lines, plain lines elsewhere.
     pub fn auto() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-        match std::io::stderr().is_terminal() && !dumb {
-            true => Progress::Bar,
-            false => Progress::Lines,
+        if std::io::stderr().is_terminal() && !dumb {
+            Progress::Bar
+        } else {
+            Progress::Lines
         }
     }
 

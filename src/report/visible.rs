@@ -36,10 +36,11 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 pub(super) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
-        match is_obeyed(letter) {
+        if is_obeyed(letter) {
             // All of them are below U+10000.
-            true => shown.push_str(&format!("\\u{:04x}", u32::from(letter))),
-            false => shown.push(letter),
+            shown.push_str(&format!("\\u{:04x}", u32::from(letter)))
+        } else {
+            shown.push(letter)
         }
     }
     shown

@@ -48,9 +48,10 @@ impl Prepared {
         effort: Effort,
         context: &RunContext,
     ) -> Result<Self> {
-        let newest = match options.resume {
-            true => list_checkpoints(Path::new(&settings.trainer.exp_result_path)).pop(),
-            false => None,
+        let newest = if options.resume {
+            list_checkpoints(Path::new(&settings.trainer.exp_result_path)).pop()
+        } else {
+            None
         };
         let datasets = load_datasets(settings, context)?;
         let began_with = began_with(settings, context)?;

@@ -38,9 +38,10 @@ impl Config for PretrainedSAE {
     const NAME: &'static str = "PretrainedSAE";
 
     fn validate(&self) -> Result<()> {
-        match self.pretrained_name_or_path.trim().is_empty() {
-            true => Err(Error::input("must not be empty").under("pretrained_name_or_path")),
-            false => Ok(()),
+        if self.pretrained_name_or_path.trim().is_empty() {
+            Err(Error::input("must not be empty").under("pretrained_name_or_path"))
+        } else {
+            Ok(())
         }
     }
 }
@@ -115,9 +116,10 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
             telling,
             rest: map,
         });
-        match pretrained {
-            true => PretrainedSAE::deserialize(access).map(SaeChoice::Pretrained),
-            false => SAEConfig::deserialize(access).map(SaeChoice::Fresh),
+        if pretrained {
+            PretrainedSAE::deserialize(access).map(SaeChoice::Pretrained)
+        } else {
+            SAEConfig::deserialize(access).map(SaeChoice::Fresh)
         }
     }
 }

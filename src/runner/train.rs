@@ -185,9 +185,10 @@ fn fit(
 /// How the run is logged to W&B, if it is.
 fn wandb_of(settings: &TrainSAESettings, trainer: &Trainer) -> Option<WandbConfig> {
     let config = settings.wandb.as_ref()?;
-    Some(match trainer.steps_done() > 0 {
-        true => going_on(config, Path::new(&settings.trainer.exp_result_path)),
-        false => config.clone(),
+    Some(if trainer.steps_done() > 0 {
+        going_on(config, Path::new(&settings.trainer.exp_result_path))
+    } else {
+        config.clone()
     })
 }
 

@@ -123,9 +123,10 @@ fn calling(place: &Place) -> String {
     {
         return "a text that is evaluated".into();
     }
-    match at.starts_with(['"', '`']) {
-        true => "an import".into(),
-        false => at.to_string(),
+    if at.starts_with(['"', '`']) {
+        "an import".into()
+    } else {
+        at.to_string()
     }
 }
 

@@ -96,9 +96,10 @@ impl Catalog {
     pub fn find(&self, name: &str) -> Vec<&Entry> {
         let name = name.trim();
         let exact: Vec<&Entry> = self.entries.iter().filter(|entry| entry.path() == name).collect();
-        match exact.is_empty() {
-            true => self.entries.iter().filter(|entry| entry.name == name).collect(),
-            false => exact,
+        if exact.is_empty() {
+            self.entries.iter().filter(|entry| entry.name == name).collect()
+        } else {
+            exact
         }
     }
 

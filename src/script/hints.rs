@@ -135,9 +135,10 @@ impl Hints {
         }
         if self.names.iter().any(|known| known == name) {
             let inside = place.is_some_and(|place| self.is_inside_function(place));
-            return match inside {
-                true => error.hint("functions see their parameters only: pass the value as an argument"),
-                false => error.hint("it is defined further down or in another block"),
+            return if inside {
+                error.hint("functions see their parameters only: pass the value as an argument")
+            } else {
+                error.hint("it is defined further down or in another block")
             };
         }
         let near = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
@@ -182,15 +183,16 @@ impl Hints {
     /// A key that a map does not have.
     pub fn no_such_key(&self, key: &str) -> Error {
         let error = Error::input(format!("the map has no key `{key}`"));
-        match self
+        if self
             .members("map")
             .iter()
             .any(|member| member.name == key && member.is_called)
         {
-            true => error.hint(format!("`{key}` is a method: write `{key}()`")),
-            false => error.hint(format!(
+            error.hint(format!("`{key}` is a method: write `{key}()`"))
+        } else {
+            error.hint(format!(
                 "ask first with `\"{key}\" in map`, or read it as `map.get(\"{key}\")`"
-            )),
+            ))
         }
     }
 
@@ -282,9 +284,10 @@ fn list_members(error: Error, what: &str, members: &[Member]) -> Error {
     let shown = members.iter().filter(|member| member.name != "to_debug");
     let mut names: Vec<String> = shown.map(|member| format!("`{}`", member.name)).collect();
     names.dedup();
-    let more = match names.len() > MOST {
-        true => format!(", … ({} in all)", names.len()),
-        false => String::new(),
+    let more = if names.len() > MOST {
+        format!(", … ({} in all)", names.len())
+    } else {
+        String::new()
     };
     names.truncate(MOST);
     error.hint(format!("{what}: {}{more}", names.join(", ")))

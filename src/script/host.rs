@@ -263,12 +263,13 @@ impl Host {
 
     /// `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
     pub(super) fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
-        let folder = path
-            .and_then(Path::parent)
-            .map(|folder| match folder.as_os_str().is_empty() {
-                true => ".".to_string(),
-                false => folder.display().to_string(),
-            });
+        let folder = path.and_then(Path::parent).map(|folder| {
+            if folder.as_os_str().is_empty() {
+                ".".to_string()
+            } else {
+                folder.display().to_string()
+            }
+        });
         let arguments: Array = arguments.iter().map(|text| text.clone().into()).collect();
         let file = path.map(|path| path.display().to_string()).unwrap_or_default();
         let values: [(&str, Dynamic); 3] = [

@@ -138,11 +138,12 @@ impl Modules {
             ))
             .hint("move what both need into a third module"));
         }
-        match loading.len() < LONGEST_CHAIN {
-            true => Ok(()),
-            false => Err(Error::input(format!(
+        if loading.len() < LONGEST_CHAIN {
+            Ok(())
+        } else {
+            Err(Error::input(format!(
                 "modules import each other in a chain of more than {LONGEST_CHAIN}: `{name}` is not read any more"
-            ))),
+            )))
         }
     }
 

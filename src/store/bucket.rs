@@ -48,9 +48,10 @@ impl Place {
             region,
             endpoint,
         } = settings;
-        let style = match endpoint.is_some() || name.contains('.') {
-            true => UrlStyle::Path,
-            false => UrlStyle::VirtualHost,
+        let style = if endpoint.is_some() || name.contains('.') {
+            UrlStyle::Path
+        } else {
+            UrlStyle::VirtualHost
         };
         let endpoint = endpoint.unwrap_or_else(|| {
             let country = if region.starts_with("cn-") { ".cn" } else { "" };
@@ -126,9 +127,10 @@ impl Place {
                 None => return Ok(Listing { files, folders }),
             }
             // So would one that always has another page, and nothing on it.
-            without_news = match files.len() + folders.len() > before {
-                true => 0,
-                false => without_news + 1,
+            without_news = if files.len() + folders.len() > before {
+                0
+            } else {
+                without_news + 1
             };
             if without_news > MOST_EMPTY_PAGES {
                 return Err(Trouble::Foreign);

@@ -47,9 +47,10 @@ pub(super) fn fetch<'p, S: Sink>(
             let size = |reply: &Reply<'p>| {
                 let seen = Version::of(reply);
                 if begun && reply.status() == 206 {
-                    return match seen.size == version.size {
-                        true => Ok(version.size),
-                        false => Err(Trouble::Corrupt("it became another file meanwhile".into())),
+                    return if seen.size == version.size {
+                        Ok(version.size)
+                    } else {
+                        Err(Trouble::Corrupt("it became another file meanwhile".into()))
                     };
                 }
                 version = seen;

@@ -170,9 +170,10 @@ impl RemoteFolder {
     pub fn linked_folders(&self, progress: &Progress) -> Result<Vec<String>> {
         let page = self.ask(Method::Get, "", &[], progress, |reply| {
             let is_page = header(&reply, "content-type").is_some_and(|kind| kind.starts_with("text/html"));
-            let page = match is_page {
-                true => transfer::bytes(reply, LONGEST_PAGE)?,
-                false => Vec::new(),
+            let page = if is_page {
+                transfer::bytes(reply, LONGEST_PAGE)?
+            } else {
+                Vec::new()
             };
             Ok(String::from_utf8_lossy(&page).into_owned())
         })?;
@@ -290,9 +291,10 @@ impl RemoteFolder {
             },
         };
         let reply = self.web.send(&request, progress)?;
-        match reply.status().is_redirection() {
-            true => Err(Trouble::Refused(refusal(reply))),
-            false => Ok(reply),
+        if reply.status().is_redirection() {
+            Err(Trouble::Refused(refusal(reply)))
+        } else {
+            Ok(reply)
         }
     }
 }

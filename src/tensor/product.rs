@@ -74,9 +74,10 @@ impl Features {
 
 /// The dtype in which products of `kind` are done, if it is another one.
 pub fn instead_of(kind: Kind, device: Device) -> Option<Kind> {
-    match device == Device::Cpu && !Features::here().multiply(kind) {
-        true => Some(Kind::Float),
-        false => None,
+    if device == Device::Cpu && !Features::here().multiply(kind) {
+        Some(Kind::Float)
+    } else {
+        None
     }
 }
 

@@ -72,9 +72,10 @@ impl Generator {
         let large = n >= (u32::MAX / 20) as usize;
         for i in 0..n.saturating_sub(1) {
             let left = n - i;
-            let step = match large {
-                false => self.next_u32() as usize % left,
-                true => (self.next_u64() % left as u64) as usize,
+            let step = if !large {
+                self.next_u32() as usize % left
+            } else {
+                (self.next_u64() % left as u64) as usize
             };
             items.swap(i, i + step);
         }

@@ -50,11 +50,12 @@ fn checked_length(start: impl ToString, end: impl ToString, step: f64, count: f6
                 .hint("give a `step` of the other sign, or the end last"),
         );
     }
-    match count < i64::MAX as f64 {
-        true => Ok(count as i64),
-        false => Err(Error::run(format!(
+    if count < i64::MAX as f64 {
+        Ok(count as i64)
+    } else {
+        Err(Error::run(format!(
             "out of memory: no machine holds {count:e} numbers"
-        ))),
+        )))
     }
 }
 

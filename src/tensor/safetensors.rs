@@ -99,9 +99,10 @@ fn unreadable(path: &Path, bytes: &[u8], error: &SafeTensorError) -> Error {
         .hint(again),
         SafeTensorError::MetadataIncompleteBuffer => {
             let wanted = announced_size(bytes).unwrap_or_default();
-            let what = match wanted > size {
-                true => "was cut short",
-                false => "has bytes after its end",
+            let what = if wanted > size {
+                "was cut short"
+            } else {
+                "has bytes after its end"
             };
             Error::input(format!(
                 "`{name}` {what}: it has {size} bytes, but its header announces {wanted}"
@@ -173,13 +174,14 @@ impl SafeFile {
     /// # Errors
     /// Another program truncated the file.
     pub fn require_whole(&self) -> Result<()> {
-        match self.map.was_cut() {
-            false => Ok(()),
-            true => Err(Error::run(format!(
+        if !self.map.was_cut() {
+            Ok(())
+        } else {
+            Err(Error::run(format!(
                 "`{}` was truncated by another program while it was read",
                 self.path.display()
             ))
-            .hint("make it again, and let nothing write to it while it is read")),
+            .hint("make it again, and let nothing write to it while it is read"))
         }
     }
 

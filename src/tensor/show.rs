@@ -60,9 +60,10 @@ fn try_show(tensor: &Tensor) -> Result<String, tch::TchError> {
         notes.push(format!("device='cuda:{index}'"));
     }
     let text = format!("tensor({})", notes.join(", "));
-    match large {
-        true => Ok(format!("{text}\n{}", statistics(&tensor)?)),
-        false => Ok(text),
+    if large {
+        Ok(format!("{text}\n{}", statistics(&tensor)?))
+    } else {
+        Ok(text)
     }
 }
 
@@ -129,18 +130,20 @@ fn rows(tensor: &Tensor, format: &Format, large: bool, indent: usize) -> Result<
     let size = tensor.size()[0];
     let folded = large && size > 2 * EDGE;
     if tensor.dim() == 1 {
-        let mut parts = match folded {
-            true => format.texts(&corner_entries(tensor)?)?,
-            false => format.texts(tensor)?,
+        let mut parts = if folded {
+            format.texts(&corner_entries(tensor)?)?
+        } else {
+            format.texts(tensor)?
         };
         if folded {
             parts.insert(EDGE as usize, "...".to_string());
         }
         return Ok(format!("[{}]", wrap(&parts, indent + 1)));
     }
-    let shown: Vec<i64> = match folded {
-        true => (0..EDGE).chain(size - EDGE..size).collect(),
-        false => (0..size).collect(),
+    let shown: Vec<i64> = if folded {
+        (0..EDGE).chain(size - EDGE..size).collect()
+    } else {
+        (0..size).collect()
     };
     let mut parts = Vec::new();
     for (at, index) in shown.iter().enumerate() {

@@ -77,12 +77,11 @@ pub fn broadcast(a: &[i64], b: &[i64]) -> Option<Vec<i64>> {
 /// A shape as it is written, long ones in part.
 fn shape_text(shape: &[i64]) -> String {
     const SHOWN: usize = 8;
-    match shape.len() > SHOWN {
-        false => format!("{shape:?}"),
-        true => {
-            let text = format!("{:?}", &shape[..SHOWN]);
-            format!("{}, …]", text.trim_end_matches(']'))
-        }
+    if shape.len() <= SHOWN {
+        format!("{shape:?}")
+    } else {
+        let text = format!("{:?}", &shape[..SHOWN]);
+        format!("{}, …]", text.trim_end_matches(']'))
     }
 }
 

@@ -57,19 +57,18 @@ pub(super) fn find(root: &Path, split: &str) -> Result<Vec<PathBuf>> {
             .under("split")
     };
     let has_splits = root.join(SPLITS).is_file();
-    let folder = match has_splits {
-        true => {
-            let dict: Dict = read(&root.join(SPLITS))?;
-            let found = dict.splits.iter().find(|name| *name == split);
-            let found = found.or_else(|| {
-                dict.splits
-                    .iter()
-                    .find(|name| canonical(name) == canonical(split))
-            });
-            let names: Vec<&str> = dict.splits.iter().map(String::as_str).collect();
-            root.join(found.ok_or_else(|| no_split(&names))?)
-        }
-        false => root.to_path_buf(),
+    let folder = if has_splits {
+        let dict: Dict = read(&root.join(SPLITS))?;
+        let found = dict.splits.iter().find(|name| *name == split);
+        let found = found.or_else(|| {
+            dict.splits
+                .iter()
+                .find(|name| canonical(name) == canonical(split))
+        });
+        let names: Vec<&str> = dict.splits.iter().map(String::as_str).collect();
+        root.join(found.ok_or_else(|| no_split(&names))?)
+    } else {
+        root.to_path_buf()
     };
     let state: State = read(&folder.join(STATE))?;
     if let Some(own) = state

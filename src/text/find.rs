@@ -53,9 +53,10 @@ pub(super) fn matching(pattern: &str, context: &RunContext) -> Result<Vec<PathBu
         check_count(files.len(), pattern)?;
     }
     files.sort();
-    match files.is_empty() {
-        true => Err(Error::input(format!("no file matches `{pattern}`"))),
-        false => Ok(files),
+    if files.is_empty() {
+        Err(Error::input(format!("no file matches `{pattern}`")))
+    } else {
+        Ok(files)
     }
 }
 
@@ -114,12 +115,13 @@ fn identity(folder: &Path) -> Result<(u64, u64)> {
 }
 
 fn check_count(count: usize, place: &str) -> Result<()> {
-    match count > MOST_FILES {
-        true => Err(
+    if count > MOST_FILES {
+        Err(
             Error::input(format!("`{place}` stands for more than {MOST_FILES} files"))
                 .hint("name the folder of the data set itself"),
-        ),
-        false => Ok(()),
+        )
+    } else {
+        Ok(())
     }
 }
 

@@ -152,9 +152,10 @@ impl Root {
             .filter(|(_, name)| name.as_deref() == Some(canonical(split)))
             .map(|(name, _)| name.clone())
             .collect();
-        match chosen.is_empty() {
-            true => Err(self.no_split(split, &splits)),
-            false => Ok(chosen),
+        if chosen.is_empty() {
+            Err(self.no_split(split, &splits))
+        } else {
+            Ok(chosen)
         }
     }
 
@@ -165,18 +166,17 @@ impl Root {
                 .iter()
                 .filter_map(|path| path.split_once('/').map(|(folder, _)| folder))
         };
-        match folders().any(|folder| folder == name) {
-            true => Ok(name.to_string()),
-            false => {
-                let mut folders: Vec<&str> = folders().filter(|folder| !folder.starts_with('.')).collect();
-                folders.dedup();
-                Err(match folders.is_empty() {
-                    true => Error::input(format!("`{}` has no configurations", self.shown))
-                        .hint("leave `name` out"),
-                    false => Error::unknown("configuration", name, &folders),
-                }
-                .under("name"))
+        if folders().any(|folder| folder == name) {
+            Ok(name.to_string())
+        } else {
+            let mut folders: Vec<&str> = folders().filter(|folder| !folder.starts_with('.')).collect();
+            folders.dedup();
+            Err(if folders.is_empty() {
+                Error::input(format!("`{}` has no configurations", self.shown)).hint("leave `name` out")
+            } else {
+                Error::unknown("configuration", name, &folders)
             }
+            .under("name"))
         }
     }
 
@@ -192,13 +192,10 @@ impl Root {
             None => self.shown.clone(),
         };
         let error = Error::input(format!("`{place}` holds no data files"));
-        match self.names.iter().any(|name| name.ends_with(".py")) {
-            true => error.hint(
-                "it is loaded by a Python script, which cannot be run here; the hub's conversion to Parquet may exist: \
-                 `revision: \"refs/convert/parquet\"`",
-            ),
-            false => error.hint(format!("files that can be read: {}", format::known_extensions())),
-        }
+        if self.names.iter().any(|name| name.ends_with(".py")) { error.hint(
+            "it is loaded by a Python script, which cannot be run here; the hub's conversion to Parquet may exist: \
+             `revision: \"refs/convert/parquet\"`",
+        ) } else { error.hint(format!("files that can be read: {}", format::known_extensions())) }
         .under("dataset_name_or_path")
     }
 }

@@ -229,9 +229,10 @@ impl Settings {
             .tokenizer
             .as_ref()
             .is_some_and(|file| file.contains_key("added_tokens_decoder"));
-        let files = match new_style {
-            true => [&self.tokenizer, &None],
-            false => [&self.map, &self.tokenizer],
+        let files = if new_style {
+            [&self.tokenizer, &None]
+        } else {
+            [&self.map, &self.tokenizer]
         };
         files.into_iter().flatten().find_map(|file| file.get(key))
     }

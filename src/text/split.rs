@@ -107,9 +107,10 @@ impl Bound {
             Bound::Rows(rows) => rows,
             Bound::Percent(percent) => (length as f64 * percent as f64 / 100.0).round() as i64,
         };
-        match rows < 0 {
-            true => length.saturating_sub(rows.unsigned_abs()),
-            false => (rows as u64).min(length),
+        if rows < 0 {
+            length.saturating_sub(rows.unsigned_abs())
+        } else {
+            (rows as u64).min(length)
         }
     }
 }

@@ -239,12 +239,13 @@ fn around(inner: &Inner) -> Result<(Vec<u32>, Vec<u32>)> {
 
 fn missing(folder: &Path) -> Error {
     let error = Error::input(format!("there is no tokenizer.json in `{}`", folder.display()));
-    match folder.join("tokenizer.model").exists() || folder.join("vocab.json").exists() {
-        true => error.hint(
+    if folder.join("tokenizer.model").exists() || folder.join("vocab.json").exists() {
+        error.hint(
             "this model has a tokenizer of the older kind; in Python, \
-             `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json",
-        ),
-        false => error.hint("the tokenizer lies beside the weights, as `save_pretrained` leaves it"),
+         `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json",
+        )
+    } else {
+        error.hint("the tokenizer lies beside the weights, as `save_pretrained` leaves it")
     }
 }
 

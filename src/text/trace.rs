@@ -78,9 +78,10 @@ fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
 fn without_mark(text: &str, piece: &str, range: Range<usize>) -> Range<usize> {
     let part = text.get(range.clone()).unwrap_or_default();
     let is_mark = matches!(piece, "▁" | "Ġ") && part != piece;
-    match is_mark && !part.starts_with(char::is_whitespace) {
-        true => range.start..range.start,
-        false => range,
+    if is_mark && !part.starts_with(char::is_whitespace) {
+        range.start..range.start
+    } else {
+        range
     }
 }
 
@@ -137,12 +138,11 @@ fn untrim(value: &mut Value) -> bool {
         Value::Object(map) => {
             let mut changed = false;
             for (key, value) in map {
-                changed |= match key == "trim_offsets" && *value == Value::Bool(true) {
-                    true => {
-                        *value = Value::Bool(false);
-                        true
-                    }
-                    false => untrim(value),
+                changed |= if key == "trim_offsets" && *value == Value::Bool(true) {
+                    *value = Value::Bool(false);
+                    true
+                } else {
+                    untrim(value)
                 };
             }
             changed

@@ -106,10 +106,7 @@ impl Dataset {
     /// A number beyond the end; files that cannot be read.
     pub fn select(&self, numbers: &[u64], context: &RunContext) -> Result<Dataset> {
         let step = format!("select({} records)", numbers.len());
-        let length = match numbers.is_empty() {
-            true => 0,
-            false => self.len()?,
-        };
+        let length = if numbers.is_empty() { 0 } else { self.len()? };
         if let Some(beyond) = numbers.iter().find(|number| **number >= length) {
             return Err(Error::input(format!(
                 "there is no record {beyond}: the data set has {length}, counted from 0"

@@ -98,9 +98,10 @@ fn joined(
     loop {
         let end = boundary(text, start.saturating_add(cut.window));
         let window = whole(inner, text, start..end, stop)?;
-        let relied_on = match end == text.len() {
-            true => usize::MAX,
-            false => end.saturating_sub(cut.margin),
+        let relied_on = if end == text.len() {
+            usize::MAX
+        } else {
+            end.saturating_sub(cut.margin)
         };
         if pieces.is_empty() {
             pieces = window;

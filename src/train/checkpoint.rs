@@ -185,9 +185,10 @@ impl Trainer {
         sae.load_weights(path)?;
         // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
         let rows = (saved.cfg.total_training_tokens / saved.total_steps.max(1)).max(1);
-        let total = match self.cfg.total_training_tokens == saved.cfg.total_training_tokens {
-            true => saved.total_steps,
-            false => self.cfg.total_training_tokens / rows,
+        let total = if self.cfg.total_training_tokens == saved.cfg.total_training_tokens {
+            saved.total_steps
+        } else {
+            self.cfg.total_training_tokens / rows
         };
         self.cfg.check_run(sae, total)?;
         let mut state = TrainingState::new(&self.cfg, sae, total)?;

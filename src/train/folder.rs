@@ -202,13 +202,14 @@ fn set_aside(folder: &Path, names: &[&str], whose: &str, events: &Events) -> Res
             moved.push(format!("{name}.previous"));
         }
     }
-    match moved.is_empty() {
-        true => Ok(()),
-        false => events.note(format!(
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        events.note(format!(
             "what {whose} left in `{}` is now called {}",
             folder.display(),
             moved.join(", ")
-        )),
+        ))
     }
 }
 
@@ -223,9 +224,10 @@ fn move_to(path: &Path, aside: &Path) -> Result<()> {
 /// Whole numbers without a decimal point, as counts read better so.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value.fract() == 0.0 && value.abs() < EXACT {
-        true => Value::from(value as i64),
-        false => Value::from(value),
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        Value::from(value as i64)
+    } else {
+        Value::from(value)
     }
 }
 

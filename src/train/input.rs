@@ -36,9 +36,10 @@ impl Prepared {
             }
         };
         let x = prepare(x, &sae.cfg.hook_point_in)?;
-        let label = match sae.cfg.is_transcoder() {
-            true => prepare(label, &sae.cfg.hook_point_out)?,
-            false => x.shallow_clone(),
+        let label = if sae.cfg.is_transcoder() {
+            prepare(label, &sae.cfg.hook_point_out)?
+        } else {
+            x.shallow_clone()
         };
         Ok(Self { x, label })
     }

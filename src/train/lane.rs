@@ -157,9 +157,10 @@ impl<'a> Lane<'a> {
         events.note(forecast.to_string())?;
         let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
         checkpoint::remove_unfinished(&path);
-        match goes_on {
-            true => set_aside_final(&path, &events)?,
-            false => set_aside_earlier_run(&path, &events)?,
+        if goes_on {
+            set_aside_final(&path, &events)?
+        } else {
+            set_aside_earlier_run(&path, &events)?
         }
         let from = self.trainer.checkpoint.take();
         if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
@@ -170,9 +171,10 @@ impl<'a> Lane<'a> {
             ))?;
         }
         // What was logged before stays where it was when the training goes on in another folder.
-        let keep = match from.is_some_and(|from| !checkpoint::belongs_to(&from, &path)) {
-            true => 0,
-            false => self.trainer.metrics_bytes,
+        let keep = if from.is_some_and(|from| !checkpoint::belongs_to(&from, &path)) {
+            0
+        } else {
+            self.trainer.metrics_bytes
         };
         let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
@@ -235,9 +237,10 @@ impl<'a> Lane<'a> {
 
     fn log_owed(&mut self, context: &RunContext) -> Result<Control> {
         let row = self.trainer.owed.row.clone();
-        match row.is_empty() {
-            true => Ok(Control::Continue),
-            false => self.log(self.trainer.steps_done(), row, context),
+        if row.is_empty() {
+            Ok(Control::Continue)
+        } else {
+            self.log(self.trainer.steps_done(), row, context)
         }
     }
 

@@ -222,9 +222,10 @@ impl MetricSums {
         let frequency = self.window.frequency()?;
         let mut counted = vec![(WINDOW_TOKENS, self.window.tokens()?)];
         for (name, bound, above) in FREQUENCIES {
-            let latents = match above {
-                true => frequency.f_gt(bound)?,
-                false => frequency.f_lt(bound)?,
+            let latents = if above {
+                frequency.f_gt(bound)?
+            } else {
+                frequency.f_lt(bound)?
             };
             counted.push((name, latents.f_sum(Kind::Int64)?));
         }

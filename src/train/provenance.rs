@@ -58,9 +58,10 @@ fn compare(
     whole: bool,
 ) -> Result<Comparison> {
     let what = format!("the training of `{}`", path.display());
-    match whole {
-        true => allowed.compare(&what, was, is, &Names::default()),
-        false => allowed.compare_part(&what, was, is, &Names::default()),
+    if whole {
+        allowed.compare(&what, was, is, &Names::default())
+    } else {
+        allowed.compare_part(&what, was, is, &Names::default())
     }
 }
 

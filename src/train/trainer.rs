@@ -252,13 +252,15 @@ impl Trainer {
         let figures = state.sums.add(&output, input.label, norms.as_ref())?;
         let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
         let log_now = log_now || state.step + 1 == state.plan.total_steps;
-        let distributions = match log_now && self.wants_distributions {
-            true => distributions(sae, &state.sums)?,
-            false => Vec::new(),
+        let distributions = if log_now && self.wants_distributions {
+            distributions(sae, &state.sums)?
+        } else {
+            Vec::new()
         };
-        let logged = match log_now {
-            true => Some(state.log(&self.cfg, sae, state.step)?),
-            false => None,
+        let logged = if log_now {
+            Some(state.log(&self.cfg, sae, state.step)?)
+        } else {
+            None
         };
         if let Some(gradients) = &moving {
             state.optimizer.step(sae, gradients, lr)?;
@@ -364,9 +366,10 @@ fn refuse_not_finite(output: &StepOutput, step: u64) -> Result<()> {
             broken.push(format!("{name} = {value}"));
         }
     }
-    let terms = match broken.is_empty() {
-        true => "the sum of its terms".to_string(),
-        false => broken.join(", "),
+    let terms = if broken.is_empty() {
+        "the sum of its terms".to_string()
+    } else {
+        broken.join(", ")
     };
     Err(
         Error::run(format!("the loss is not finite at step {step}: {terms}")).hint(

@@ -189,12 +189,13 @@ impl Pace {
         let bytes = self.bytes;
         let seconds = self.patience.as_secs();
         *self = Pace::new(self.patience);
-        match bytes < TRICKLE {
-            true => Err(io::Error::new(
+        if bytes < TRICKLE {
+            Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("the server sends next to nothing: {bytes} bytes in {seconds} s"),
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 }

@@ -38,9 +38,10 @@ impl Progress {
     /// # Errors
     /// The threads shall end.
     pub fn check(&self) -> Result<(), Trouble> {
-        match self.cancelled.load(Ordering::Relaxed) {
-            true => Err(Trouble::Local(Error::interrupted("the download was interrupted"))),
-            false => Ok(()),
+        if self.cancelled.load(Ordering::Relaxed) {
+            Err(Trouble::Local(Error::interrupted("the download was interrupted")))
+        } else {
+            Ok(())
         }
     }
 

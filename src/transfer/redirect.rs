@@ -122,9 +122,10 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     // An IPv4 address in IPv6's clothes: mapped, or behind a translator (64:ff9b::/96).
     let parts = address.segments();
     let translated = parts[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
-    let inner = match translated {
-        true => Some(Ipv4Addr::from((u32::from(parts[6]) << 16) | u32::from(parts[7]))),
-        false => address.to_ipv4_mapped(),
+    let inner = if translated {
+        Some(Ipv4Addr::from((u32::from(parts[6]) << 16) | u32::from(parts[7])))
+    } else {
+        address.to_ipv4_mapped()
     };
     inner.is_some_and(is_private_v4)
         || address.is_loopback()

@@ -162,12 +162,13 @@ pub fn bytes(reply: Reply<'_>, most: u64) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
     let body = reply.into_body();
     body.take(most + 1).read_to_end(&mut bytes).map_err(body::cut)?;
-    match bytes.len() as u64 > most {
-        true => Err(Trouble::Local(Error::run(format!(
+    if bytes.len() as u64 > most {
+        Err(Trouble::Local(Error::run(format!(
             "the server's answer is longer than {} MB, which no such file is",
             most >> 20
-        )))),
-        false => Ok(bytes),
+        ))))
+    } else {
+        Ok(bytes)
     }
 }
 

@@ -93,9 +93,10 @@ fn fills_up(disk: &str, larger: &str, says: &[&str]) {
             .iter()
             .find(|(known, _)| known == name)
             .expect("a chunk of the whole");
-        match name.ends_with("index.jsonl") {
-            true => assert!(expected.starts_with(bytes) && bytes.ends_with(b"\n"), "{name}"),
-            false => assert!(expected == bytes, "{name} differs"),
+        if name.ends_with("index.jsonl") {
+            assert!(expected.starts_with(bytes) && bytes.ends_with(b"\n"), "{name}")
+        } else {
+            assert!(expected == bytes, "{name} differs")
         }
     }
     assert!(

@@ -116,12 +116,13 @@ fn try_example(example: &Example) -> Result<(), String> {
     }
     let promised = promised(&example.text);
     let printed: Vec<&str> = out.lines().map(str::trim).collect();
-    match example.runs && !promised.is_empty() && promised != printed {
-        true => Err(format!(
+    if example.runs && !promised.is_empty() && promised != printed {
+        Err(format!(
             "{}: promised {promised:?}, printed {printed:?}",
             example.place
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 

@@ -21,9 +21,10 @@ fn listing(folder: &Path) -> BTreeMap<PathBuf, u64> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        match path.is_dir() {
-            true => found.extend(listing(&path).into_iter().chain([(path, 0)])),
-            false => drop(found.insert(path, entry.metadata().map_or(0, |data| data.len()))),
+        if path.is_dir() {
+            found.extend(listing(&path).into_iter().chain([(path, 0)]));
+        } else {
+            found.insert(path, entry.metadata().map_or(0, |data| data.len()));
         }
     }
     found

@@ -69,9 +69,10 @@ fn top_k_dictionaries_become_jumprelu_with_the_average_least_activation() {
             let acts = sae
                 .encode(&sae.normalize(&x.get(index), HOOK).expect("normalised"))
                 .expect("encoded");
-            let seen = match with_norm {
-                true => acts * sae.decoder_norm().expect("norms"),
-                false => acts,
+            let seen = if with_norm {
+                acts * sae.decoder_norm().expect("norms")
+            } else {
+                acts
             };
             sum += seen.masked_select(&seen.gt(0.0)).min().double_value(&[]);
         }

@@ -416,9 +416,12 @@ fn a_loss_that_is_not_finite_stops_with_a_diagnosis() {
 fn an_evaluation_that_fails_is_made_up_for() {
     let evaluate = |sound: bool| -> FitOptions<'static> {
         FitOptions {
-            eval_fn: Some(Box::new(move |_, step| match sound || step != 20 {
-                true => Ok(vec![("eval/x".into(), step as f64 / 3.0)]),
-                false => Err(Error::run("no luck")),
+            eval_fn: Some(Box::new(move |_, step| {
+                if sound || step != 20 {
+                    Ok(vec![("eval/x".into(), step as f64 / 3.0)])
+                } else {
+                    Err(Error::run("no luck"))
+                }
             })),
             ..FitOptions::default()
         }

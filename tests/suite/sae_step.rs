@@ -86,23 +86,27 @@ fn run(folder: &Path, case: &Case<'_>, kind: Kind) -> Outcome {
     let sae = dictionary(folder, case, kind);
     let inputs = tensors(folder.join("inputs.safetensors"));
     let has = |key: &str| case.cfg.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let shaped = |x: Tensor| match has("three_d") {
-        true => x.reshape([&[8, 8], &x.size()[1..]].concat()),
-        false => x,
+    let shaped = |x: Tensor| {
+        if has("three_d") {
+            x.reshape([&[8, 8], &x.size()[1..]].concat())
+        } else {
+            x
+        }
     };
     let x = sae
         .normalize(&shaped(tensor(&inputs, "x")), IN)
         .expect("normalised");
-    let label = match sae.cfg.is_transcoder() {
-        true => sae
-            .normalize(&shaped(tensor(&inputs, "x_out")), OUT)
-            .expect("normalised"),
-        false => x.shallow_clone(),
+    let label = if sae.cfg.is_transcoder() {
+        sae.normalize(&shaped(tensor(&inputs, "x_out")), OUT)
+            .expect("normalised")
+    } else {
+        x.shallow_clone()
     };
     let mask = has("with_mask").then(|| shaped(tensor(&inputs, "mask")));
-    let is_dead = match case.uses_is_dead {
-        true => tensor(&inputs, "is_dead"),
-        false => tensor(&inputs, "is_dead").zeros_like(),
+    let is_dead = if case.uses_is_dead {
+        tensor(&inputs, "is_dead")
+    } else {
+        tensor(&inputs, "is_dead").zeros_like()
     };
     let mut dead = |_: &Tensor| Ok(is_dead.shallow_clone());
     let input = LossInput { x: &x, label: &label };

@@ -156,9 +156,10 @@ fn run(folder: &Path, name: &str) -> usize {
     let rows = facts["rows_f32"].as_array().expect("a list");
     let masked = facts["extra"].get("masked").is_some();
     // The reference logs these two over masked rows too; here they are recomputed on those that count.
-    let of_all_rows: &[&str] = match masked {
-        true => &["losses/sparsity_loss", "metrics/mean_feature_act"],
-        false => &[],
+    let of_all_rows: &[&str] = if masked {
+        &["losses/sparsity_loss", "metrics/mean_feature_act"]
+    } else {
+        &[]
     };
     let mut compared = 0;
     for step in 0..200 {

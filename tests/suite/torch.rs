@@ -132,9 +132,10 @@ fn misfit(ours: &[Parameter], theirs: &Value) -> Option<String> {
             continue;
         }
         let same = |argument: &&Value| argument["name"] == parameter.name.as_str();
-        let found = match parameter.named {
-            false => positional.get(at).filter(same),
-            true => positional.iter().chain(named).find(same),
+        let found = if !parameter.named {
+            positional.get(at).filter(same)
+        } else {
+            positional.iter().chain(named).find(same)
         };
         let Some(argument) = found else {
             return Some(format!("`{}` is not in this place", parameter.name));
@@ -209,9 +210,10 @@ fn functions_under_pytorchs_names_have_its_signatures() {
                 let parameters = parameters(signature);
                 let misfits: Vec<Option<String>> =
                     theirs.iter().map(|theirs| misfit(&parameters, theirs)).collect();
-                let problem = match misfits.iter().any(Option::is_none) {
-                    true => foreign_types(&parameters, theirs),
-                    false => Some(format!("{misfits:?}")),
+                let problem = if misfits.iter().any(Option::is_none) {
+                    foreign_types(&parameters, theirs)
+                } else {
+                    Some(format!("{misfits:?}"))
                 };
                 let Some(problem) = problem else { continue };
                 match DIFFERENCES.iter().find(|(known, _)| *known == path) {

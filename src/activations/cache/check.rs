@@ -68,12 +68,13 @@ impl HookFolder {
             name.is_some_and(|name| name.shard == chunk.shard)
         });
         let before = before.map_or(0, |before| self.entries[before].tokens);
-        match self.entries[at].tokens == before.saturating_add(tokens) {
-            true => Ok(()),
-            false => Err(Error::input(format!(
+        if self.entries[at].tokens == before.saturating_add(tokens) {
+            Ok(())
+        } else {
+            Err(Error::input(format!(
                 "the chunk {chunk} at the hook point `{}` has {tokens} tokens, and its index says {} up to it after {before}",
                 self.name, self.entries[at].tokens
-            ))),
+            )))
         }
     }
 }
@@ -261,9 +262,10 @@ fn check_chunk(folders: &[HookFolder], name: ChunkName, progress: &Progress) -> 
         .into_iter()
         .filter_map(|file| opened(vec![file]).err())
         .collect();
-    match alone.is_empty() {
-        true => found.problems.extend(together),
-        false => found.problems.extend(alone),
+    if alone.is_empty() {
+        found.problems.extend(together)
+    } else {
+        found.problems.extend(alone)
     }
     found
 }
@@ -308,24 +310,24 @@ fn remote_folders(address: &str, progress: &Progress) -> Result<Vec<ChunkFolder>
             folders.push(folder);
         }
     }
-    match folders.is_empty() {
-        true => Err(nothing_found(
+    if folders.is_empty() {
+        Err(nothing_found(
             &root,
             matches!(itself, ChunkFolder::Remote { listing: None, .. }),
-        )),
-        false => Ok(folders),
+        ))
+    } else {
+        Ok(folders)
     }
 }
 
 fn nothing_found(root: &RemoteFolder, is_blind: bool) -> Error {
     let error = Error::input(format!("no cache of activations is found at `{root}`"));
-    match is_blind {
-        true => error.hint(
-            "a web server does not tell which folders it has: give the address of a hook point's folder, e.g. \
-             https://host/cache/blocks.0.hook_resid_post",
-        ),
-        false => error.hint(
-            "expected folders named after hook points, with files such as chunk-00000000.safetensors",
-        ),
+    if is_blind {
+        error.hint(
+        "a web server does not tell which folders it has: give the address of a hook point's folder, e.g. \
+         https://host/cache/blocks.0.hook_resid_post",
+    )
+    } else {
+        error.hint("expected folders named after hook points, with files such as chunk-00000000.safetensors")
     }
 }

@@ -107,9 +107,10 @@ impl Chunk {
         let origins = kept.rows().iter().map(|row| self.origin(*row).cloned());
         Ok(Chunk {
             files: Vec::new(),
-            shape: match self.gives_sequences() {
-                true => self.shape.clone(),
-                false => vec![self.rows() as i64],
+            shape: if self.gives_sequences() {
+                self.shape.clone()
+            } else {
+                vec![self.rows() as i64]
             },
             positions: None,
             meta: origins.collect::<Option<Vec<Value>>>().map(Arc::new),

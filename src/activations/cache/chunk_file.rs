@@ -84,9 +84,10 @@ impl ChunkFile {
         }
         let sum = checksums::of_bytes(bytes);
         self.file.require_whole()?;
-        match sum == entry.xxh3 {
-            true => self.origins().map(drop),
-            false => Err(index::changed(self.file.path(), "its checksum differs")),
+        if sum == entry.xxh3 {
+            self.origins().map(drop)
+        } else {
+            Err(index::changed(self.file.path(), "its checksum differs"))
         }
     }
 }

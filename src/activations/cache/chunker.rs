@@ -33,9 +33,10 @@ impl Chunker {
             self.rows = 0;
             return Ok(self.waiting.pop_front());
         };
-        match self.rows >= size {
-            true => self.take(size).map(Some),
-            false => Ok(None),
+        if self.rows >= size {
+            self.take(size).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -50,9 +51,10 @@ impl Chunker {
     /// The rows that wait, which stay.
     pub(super) fn waiting(&self) -> Result<Option<Batch>> {
         let pieces: Vec<Batch> = self.waiting.iter().map(Batch::share).collect();
-        match pieces.is_empty() {
-            true => Ok(None),
-            false => Batch::concatenated(&pieces).map(Some),
+        if pieces.is_empty() {
+            Ok(None)
+        } else {
+            Batch::concatenated(&pieces).map(Some)
         }
     }
 

@@ -142,9 +142,10 @@ impl ChunkFolder {
             (None, None) => probed(folder, progress)?,
         };
         chunks.sort();
-        match chunks.is_empty() {
-            true => Err(layout::no_chunks(&folder.to_string())),
-            false => Ok(chunks),
+        if chunks.is_empty() {
+            Err(layout::no_chunks(&folder.to_string()))
+        } else {
+            Ok(chunks)
         }
     }
 
@@ -165,9 +166,10 @@ impl ChunkFolder {
         let file = format!("{chunk}.safetensors");
         let fetched = || {
             let mut spool = Spool::new(folder.name_of(&file), entry.map(|entry| entry.bytes))?;
-            match folder.fetch(&file, &mut spool, progress)? {
-                true => Ok(spool),
-                false => Err(layout::missing(chunk, &folder.to_string())),
+            if folder.fetch(&file, &mut spool, progress)? {
+                Ok(spool)
+            } else {
+                Err(layout::missing(chunk, &folder.to_string()))
             }
         };
         // Something on the way may have damaged it; what is wrong where it lies is wrong the second time too.
@@ -228,12 +230,13 @@ fn probed(folder: &RemoteFolder, progress: &Progress) -> Result<Vec<ChunkName>> 
 
 /// A server that says yes to everything would be asked for one chunk after another without an end.
 fn knows_what_it_lacks(folder: &RemoteFolder, progress: &Progress) -> Result<()> {
-    match folder.has("no-such-chunk.safetensors", progress)? {
-        true => Err(Error::input(format!(
+    if folder.has("no-such-chunk.safetensors", progress)? {
+        Err(Error::input(format!(
             "`{folder}` claims to have any file, so its chunks cannot be told from what is not there"
         ))
-        .hint("check the address; a log-in page or a single-page site may have answered")),
-        false => Ok(()),
+        .hint("check the address; a log-in page or a single-page site may have answered"))
+    } else {
+        Ok(())
     }
 }
 
@@ -261,15 +264,16 @@ fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> R
         let whole = answers.iter().take_while(|there| **there).count() as u32;
         chunks.extend((start..start + whole).map(|number| ChunkName { shard, number }));
         if whole < width {
-            return match answers[whole as usize..].contains(&true) {
-                true => Err(layout::missing(
+            return if answers[whole as usize..].contains(&true) {
+                Err(layout::missing(
                     ChunkName {
                         shard,
                         number: start + whole,
                     },
                     &folder.to_string(),
-                )),
-                false => Ok(chunks),
+                ))
+            } else {
+                Ok(chunks)
             };
         }
         if width < PROBES {

@@ -126,13 +126,14 @@ fn local_folder(root: &Path, hook_point: &str) -> Result<ChunkFolder> {
         )));
     }
     let folder = root.join(hook_point);
-    match folder.is_dir() {
-        true => Ok(ChunkFolder::Local(folder)),
-        false => Err(no_hook_point(
+    if folder.is_dir() {
+        Ok(ChunkFolder::Local(folder))
+    } else {
+        Err(no_hook_point(
             &root.display().to_string(),
             hook_point,
             &sub_folders(root)?,
-        )),
+        ))
     }
 }
 
@@ -152,9 +153,10 @@ fn remote_folder(root: &str, hook_point: &str, progress: &Progress) -> Result<Ch
 }
 
 fn no_hook_point(root: &str, hook_point: &str, names: &[String]) -> Error {
-    match names.is_empty() {
-        true => Error::input(format!("the cache folder `{root}` is empty")),
-        false => Error::unknown("hook point in the cache", hook_point, names).context(format!("in `{root}`")),
+    if names.is_empty() {
+        Error::input(format!("the cache folder `{root}` is empty"))
+    } else {
+        Error::unknown("hook point in the cache", hook_point, names).context(format!("in `{root}`"))
     }
 }
 

@@ -188,9 +188,10 @@ impl Contents {
                 progress,
             )?);
         }
-        let checked = match self.folders.iter().any(|folder| folder.folder.is_remote()) {
-            true => Checked::default(),
-            false => self.checks[number].clone(),
+        let checked = if self.folders.iter().any(|folder| folder.folder.is_remote()) {
+            Checked::default()
+        } else {
+            self.checks[number].clone()
         };
         let chunk = Chunk::open(files, &self.rows, checked)?;
         let form = Form::of(&chunk);
@@ -205,9 +206,10 @@ pub(super) fn listed(
     progress: &Progress,
 ) -> Result<(Vec<ChunkName>, Option<Vec<Entry>>)> {
     // A folder here that is missing or empty is told before its index is.
-    let here = match folder.is_remote() {
-        true => None,
-        false => Some(folder.chunks(None, progress)?),
+    let here = if folder.is_remote() {
+        None
+    } else {
+        Some(folder.chunks(None, progress)?)
     };
     let entries = indexed(folder, progress)?;
     let chunks = match here {
@@ -228,11 +230,12 @@ pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Optio
         return Ok(Some(index.entries));
     }
     let Some(first) = index_of(folder, Some(0), progress)? else {
-        return match folder.has_any_index(progress)? {
-            true => Err(Error::input(format!(
+        return if folder.has_any_index(progress)? {
+            Err(Error::input(format!(
                 "the cache `{folder}` lacks shard 0, and has others"
-            ))),
-            false => Ok(None),
+            )))
+        } else {
+            Ok(None)
         };
     };
     let shards = first.header.n_shards;
@@ -260,12 +263,13 @@ fn index_of(folder: &ChunkFolder, shard: Option<u32>, progress: &Progress) -> Re
 }
 
 fn complete(folder: &ChunkFolder, index: &Index) -> Result<()> {
-    match index.complete {
-        true => Ok(()),
-        false => Err(Error::input(format!(
-            "the cache `{folder}` is not complete: it is still being written, or its generation was interrupted"
-        ))
-        .hint("wait, or run the same generation again: it goes on where it stopped")),
+    if index.complete {
+        Ok(())
+    } else {
+        Err(Error::input(format!(
+        "the cache `{folder}` is not complete: it is still being written, or its generation was interrupted"
+    ))
+    .hint("wait, or run the same generation again: it goes on where it stopped"))
     }
 }
 

@@ -56,10 +56,13 @@ impl Spool {
             Ok(()) => Ok(()),
             Err(Errno::NOSPC) => Err(self.full(size)),
             // Not every file system can reserve.
-            Err(_) => match space::free(&self.folder)? < size {
-                true => Err(self.full(size)),
-                false => Ok(()),
-            },
+            Err(_) => {
+                if space::free(&self.folder)? < size {
+                    Err(self.full(size))
+                } else {
+                    Ok(())
+                }
+            }
         }
     }
 

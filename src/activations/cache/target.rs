@@ -75,9 +75,10 @@ impl Target {
         let mut found = Vec::new();
         for hook_point in plan.hook_points {
             let folder = plan.root.join(hook_point);
-            let index = match folder.is_dir() {
-                true => continued(&folder, plan.shard.map(|(shard, _)| shard))?,
-                false => None,
+            let index = if folder.is_dir() {
+                continued(&folder, plan.shard.map(|(shard, _)| shard))?
+            } else {
+                None
             };
             found.push((folder, index));
         }
@@ -164,9 +165,10 @@ fn kept(plan: &Plan<'_>, found: &[(PathBuf, Option<Index>)]) -> usize {
     let whole = |(folder, index): &(PathBuf, Option<Index>)| match index {
         Some(index) => {
             let whole = whole_chunks(folder, plan.shard.map(|(shard, _)| shard), &index.entries);
-            match index.complete {
-                true => whole,
-                false => whole.min(plan.needed(&index.entries)),
+            if index.complete {
+                whole
+            } else {
+                whole.min(plan.needed(&index.entries))
             }
         }
         None => 0,

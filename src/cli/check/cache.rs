@@ -29,9 +29,10 @@ pub(super) fn check(folder: &Path, context: &RunContext) -> Result<Checked> {
         report.chunks,
         report.hook_points.join(", ")
     );
-    let sums = match report.has_checksums {
-        true => "all checksums agree",
-        false => "without checksums, so that altered numbers cannot be told",
+    let sums = if report.has_checksums {
+        "all checksums agree"
+    } else {
+        "without checksums, so that altered numbers cannot be told"
     };
     let summary = match report.problems.len() {
         0 => format!("ok, {amount}; {sums}"),

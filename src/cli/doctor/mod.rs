@@ -36,11 +36,12 @@ struct Report {
 /// Standard output that cannot be written to.
 pub fn run(json: bool) -> Result<()> {
     let report = Report::gather();
-    let text = match json {
-        true => serde_json::to_string_pretty(&report)
+    let text = if json {
+        serde_json::to_string_pretty(&report)
             .map(|text| text + "\n")
-            .map_err(|error| Error::run(format!("cannot write the report as JSON: {error}")))?,
-        false => report.render(),
+            .map_err(|error| Error::run(format!("cannot write the report as JSON: {error}")))?
+    } else {
+        report.render()
     };
     match anstream::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

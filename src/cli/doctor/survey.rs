@@ -94,13 +94,17 @@ impl Processor {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        let lacking = match self.lacking.is_empty() {
-            true => String::new(),
-            false => format!("; no {}", self.lacking.join(", ")),
+        let lacking = if self.lacking.is_empty() {
+            String::new()
+        } else {
+            format!("; no {}", self.lacking.join(", "))
         };
-        let half = self.half_products.map(|(dtype, own)| match own {
-            true => format!("{dtype} by its own instructions"),
-            false => format!("{dtype} in float32 on rounded numbers, so no faster than float32"),
+        let half = self.half_products.map(|(dtype, own)| {
+            if own {
+                format!("{dtype} by its own instructions")
+            } else {
+                format!("{dtype} in float32 on rounded numbers, so no faster than float32")
+            }
         });
         vec![
             format!(

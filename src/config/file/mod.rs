@@ -151,9 +151,10 @@ impl Document {
     pub fn build<C: Config>(&self) -> Result<C> {
         from_value(self.value.clone()).map_err(|error| {
             let error = self.locate_in_file(error);
-            match self.overrides.is_empty() {
-                true => error,
-                false => self.explain_overrides::<C>(error),
+            if self.overrides.is_empty() {
+                error
+            } else {
+                self.explain_overrides::<C>(error)
             }
         })
     }

@@ -53,12 +53,13 @@ impl Settings {
     /// of versions wrote them for dictionaries that were never fine-tuned.
     fn scaling(&self, file: &SafeFile, device: Device) -> Result<Option<Tensor>> {
         let Some(name) = SCALING.into_iter().find(|name| file.contains(name)) else {
-            return match self.finetuning_scaling_factor {
-                true => Err(Error::input(format!(
+            return if self.finetuning_scaling_factor {
+                Err(Error::input(format!(
                     "`{}` lacks the tensor `finetuning_scaling_factor`, which its settings announce",
                     file.path().display()
-                ))),
-                false => Ok(None),
+                )))
+            } else {
+                Ok(None)
             };
         };
         let factors = file.tensor(name, device, None)?;

@@ -136,9 +136,10 @@ impl Settings {
     }
 
     fn hook_out(&self) -> Option<String> {
-        match self.is_transcoder() {
-            true => self.metadata.as_ref()?.hook_name_out.clone(),
-            false => self.hook_in(),
+        if self.is_transcoder() {
+            self.metadata.as_ref()?.hook_name_out.clone()
+        } else {
+            self.hook_in()
         }
     }
 

@@ -71,9 +71,10 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
             qk_norm: QkNorm::PerHead,
             ..base.attention
         },
-        logit_soft_cap: match has_eyes {
-            true => None,
-            false => config.number_if("final_logit_softcapping")?,
+        logit_soft_cap: if has_eyes {
+            None
+        } else {
+            config.number_if("final_logit_softcapping")?
         },
         ..base
     })

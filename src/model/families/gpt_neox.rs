@@ -52,9 +52,10 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
             eps: config.number_or("layer_norm_eps", 1e-5)?,
         },
         placement: Placement::Before,
-        residual: match config.flag_or("use_parallel_residual", true)? {
-            true => Residual::Parallel,
-            false => Residual::Sequential,
+        residual: if config.flag_or("use_parallel_residual", true)? {
+            Residual::Parallel
+        } else {
+            Residual::Sequential
         },
         position: Position::Rotary {
             dims: (d_head as f64 * config.rotary_fraction("rotary_pct", 0.25)?) as i64,

@@ -34,9 +34,10 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
             .position
             .on_part(config.rotary_fraction("partial_rotary_factor", 0.5)?),
         attention: Attention {
-            qk_norm: match config.flag_or("qk_layernorm", false)? {
-                true => QkNorm::PerHead,
-                false => QkNorm::Off,
+            qk_norm: if config.flag_or("qk_layernorm", false)? {
+                QkNorm::PerHead
+            } else {
+                QkNorm::Off
             },
             ..base.attention.with_biases(true)
         },

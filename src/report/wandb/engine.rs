@@ -21,9 +21,10 @@ pub fn find_core() -> Result<PathBuf> {
         if path.is_absolute() && path.is_file() {
             return Ok(path);
         }
-        let what = match path.is_absolute() {
-            true => "not a file",
-            false => "not an absolute path",
+        let what = if path.is_absolute() {
+            "not a file"
+        } else {
+            "not an absolute path"
         };
         return Err(Error::input(format!(
             "WANDB_CORE names `{}`, which is {what}",

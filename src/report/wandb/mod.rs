@@ -86,9 +86,10 @@ impl WandbRun {
     /// No `wandb-core`, an online run without an API key.
     pub fn look(config: &WandbConfig, options: &RunOptions) -> Result<()> {
         config.validate()?;
-        match Plan::from_environment(config, options)?.disabled {
-            true => Ok(()),
-            false => find_core().map(drop),
+        if Plan::from_environment(config, options)?.disabled {
+            Ok(())
+        } else {
+            find_core().map(drop)
         }
     }
 
@@ -231,9 +232,10 @@ impl WandbRun {
                 Command::RecordPublish(record(&info, request, Some(id), true))
             })?;
         }
-        match summary.update.is_empty() {
-            true => Ok(()),
-            false => self.publish(RecordType::Summary(summary), false),
+        if summary.update.is_empty() {
+            Ok(())
+        } else {
+            self.publish(RecordType::Summary(summary), false)
         }
     }
 

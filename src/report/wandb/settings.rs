@@ -106,9 +106,10 @@ impl Plan {
         let run_id = given.or(last).unwrap_or_else(new_id);
         let timespec = clock::compact_timestamp(SystemTime::now());
         let prefix = if mode == "offline" { "offline-run" } else { "run" };
-        let project = match config.wandb_project == DEFAULT_PROJECT {
-            true => variable("WANDB_PROJECT").unwrap_or_else(|| config.wandb_project.clone()),
-            false => config.wandb_project.clone(),
+        let project = if config.wandb_project == DEFAULT_PROJECT {
+            variable("WANDB_PROJECT").unwrap_or_else(|| config.wandb_project.clone())
+        } else {
+            config.wandb_project.clone()
         };
         Ok(Plan {
             sync_dir: unused(root.join("wandb").join(format!("{prefix}-{timespec}-{run_id}"))),

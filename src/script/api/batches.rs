@@ -65,11 +65,12 @@ struct Called<'a> {
 impl BatchStream for Called<'_> {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         let returned = self.callbacks.call(self.closure, ())?;
-        match returned.is_unit() {
-            true => Ok(None),
-            false => batch::from_dynamic(&returned)
+        if returned.is_unit() {
+            Ok(None)
+        } else {
+            batch::from_dynamic(&returned)
                 .map(Some)
-                .map_err(|error| error.context("what the closure returned as the next batch")),
+                .map_err(|error| error.context("what the closure returned as the next batch"))
         }
     }
 }

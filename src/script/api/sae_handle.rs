@@ -52,9 +52,10 @@ impl SparseAutoEncoderHandle {
     /// # Errors
     /// The running call uses it, or trains it.
     pub fn get_mut(&self) -> Result<RefMut<'_, SparseAutoEncoder>> {
-        match self.0.in_training.get() {
-            true => Err(busy()),
-            false => self.0.dictionary.try_borrow_mut().map_err(|_| busy()),
+        if self.0.in_training.get() {
+            Err(busy())
+        } else {
+            self.0.dictionary.try_borrow_mut().map_err(|_| busy())
         }
     }
 
@@ -63,9 +64,10 @@ impl SparseAutoEncoderHandle {
     /// # Errors
     /// Another training does.
     pub fn hold(&self) -> Result<Hold> {
-        match self.0.in_training.replace(true) {
-            true => Err(busy()),
-            false => Ok(Hold(self.clone())),
+        if self.0.in_training.replace(true) {
+            Err(busy())
+        } else {
+            Ok(Hold(self.clone()))
         }
     }
 

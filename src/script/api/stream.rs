@@ -118,9 +118,10 @@ pub fn batch_map(closure: KeptClosure) -> BatchMap {
     Box::new(move |batch| {
         let given = batch::to_map(batch);
         let made = closure.call((given.clone(),))?;
-        match made.is_unit() {
-            true => batch::from_map(&given),
-            false => batch::from_dynamic(&made),
+        if made.is_unit() {
+            batch::from_map(&given)
+        } else {
+            batch::from_dynamic(&made)
         }
         .map_err(|error| error.context("what a `map` closure returned as the batch"))
     })

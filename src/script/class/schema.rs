@@ -143,9 +143,10 @@ impl Schema {
 /// Map keys are quoted only where they are no identifiers.
 fn quote_key(key: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    match key.chars().all(plain) && !key.starts_with(|first: char| first.is_ascii_digit()) {
-        true => key.to_string(),
-        false => format!("{key:?}"),
+    if key.chars().all(plain) && !key.starts_with(|first: char| first.is_ascii_digit()) {
+        key.to_string()
+    } else {
+        format!("{key:?}")
     }
 }
 
@@ -156,9 +157,10 @@ fn enclose(open: &str, parts: Vec<String>, close: &str, depth: usize) -> String 
     let short = length + open.len() + close.len() + 4 * depth < WIDTH;
     if parts.is_empty() || (short && !parts.iter().any(|part| part.contains('\n'))) {
         let inside = parts.join(", ");
-        return match open.ends_with('{') && !inside.is_empty() {
-            true => format!("{open} {inside} {close}"),
-            false => format!("{open}{inside}{close}"),
+        return if open.ends_with('{') && !inside.is_empty() {
+            format!("{open} {inside} {close}")
+        } else {
+            format!("{open}{inside}{close}")
         };
     }
     let indent = "    ".repeat(depth + 1);

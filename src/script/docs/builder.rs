@@ -274,9 +274,10 @@ fn entry_of(function: &FunctionMetadata, module: Option<&str>, standard: bool) -
         Some(_) => &function.params[1..],
         None => &function.params[..],
     };
-    let parameters: Vec<String> = match function.params.is_empty() {
-        true => (0..function.num_params).map(|_| "_".to_string()).collect(),
-        false => shown.iter().map(parameter_text).collect(),
+    let parameters: Vec<String> = if function.params.is_empty() {
+        (0..function.num_params).map(|_| "_".to_string()).collect()
+    } else {
+        shown.iter().map(parameter_text).collect()
     };
     let kind = match (&method, CLASSES.iter().any(|class| class.name == function.name)) {
         (Some(_), _) => Kind::Method,

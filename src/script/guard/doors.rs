@@ -93,9 +93,10 @@ fn replace(arguments: &[&mut Dynamic]) -> Result<()> {
 }
 
 fn split(arguments: &[&mut Dynamic]) -> Result<()> {
-    let parts = match arguments.get(1).is_some_and(|by| by.is_int()) {
-        true => 2,
-        false => parts(arguments),
+    let parts = if arguments.get(1).is_some_and(|by| by.is_int()) {
+        2
+    } else {
+        parts(arguments)
     };
     let bytes = parts.saturating_mul(SLOT + BLOCK) + length(arguments[0]) as u64;
     memory::admit_value(bytes, &format!("an array of {parts} strings"))
@@ -133,9 +134,10 @@ fn to_array(arguments: &[&mut Dynamic]) -> Result<()> {
 
 /// The language makes 0 of what is no number.
 fn to_int(arguments: &[&mut Dynamic]) -> Result<()> {
-    match arguments[0].as_float().is_ok_and(f64::is_nan) {
-        false => Ok(()),
-        true => Err(Error::input("NaN is no whole number")),
+    if !arguments[0].as_float().is_ok_and(f64::is_nan) {
+        Ok(())
+    } else {
+        Err(Error::input("NaN is no whole number"))
     }
 }
 

@@ -9,9 +9,12 @@ use crate::memory;
 
 /// The engine's callback before each operation. An interrupt ends the script with `()`, anything else with the error.
 pub fn before_each_operation(stop: StopFlag) -> impl Fn(u64) -> Option<Dynamic> {
-    move |_| match stop.is_set() | memory::is_over() | memory::was_deep() {
-        false => None,
-        true => reason(&stop),
+    move |_| {
+        if !(stop.is_set() | memory::is_over() | memory::was_deep()) {
+            None
+        } else {
+            reason(&stop)
+        }
     }
 }
 
@@ -21,12 +24,13 @@ fn reason(stop: &StopFlag) -> Option<Dynamic> {
     if stop.is_set() {
         return Some(Dynamic::UNIT);
     }
-    match memory::is_over() {
-        true => memory::is_still_over().then(|| Dynamic::from(memory::used_up())),
-        false => Some(Dynamic::from(
+    if memory::is_over() {
+        memory::is_still_over().then(|| Dynamic::from(memory::used_up()))
+    } else {
+        Some(Dynamic::from(
             Error::input("values are nested too deeply: an array or a map in another, thousands of times")
                 .hint("keep the items side by side in one array"),
-        )),
+        ))
     }
 }
 

@@ -90,8 +90,9 @@ fn sample(kind: &TypeId) -> Option<Dynamic> {
         Dynamic::from(0_u128),
         Dynamic::from(0_f32),
     ];
-    match *kind == TypeId::of::<Dynamic>() {
-        true => samples.into_iter().next(),
-        false => samples.into_iter().find(|value| value.type_id() == *kind),
+    if *kind == TypeId::of::<Dynamic>() {
+        samples.into_iter().next()
+    } else {
+        samples.into_iter().find(|value| value.type_id() == *kind)
     }
 }

@@ -49,10 +49,11 @@ fn wait(context: &NativeCallContext, seconds: f64) -> RhaiResultOf<()> {
 }
 
 fn duration(seconds: f64) -> Result<Duration> {
-    match (0.0..=LONGEST).contains(&seconds) {
-        true => Ok(Duration::from_secs_f64(seconds)),
-        false => Err(Error::input(format!(
+    if (0.0..=LONGEST).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(Error::input(format!(
             "`sleep` waits for 0 seconds to a year, but was given {seconds:?}"
-        ))),
+        )))
     }
 }

@@ -59,9 +59,10 @@ impl Hints {
         let mut known = self.signatures(&call);
         known.sort_by_key(|signature| (parameter_count(signature), signature.len(), signature.clone()));
         known.dedup();
-        match known.is_empty() {
-            true => self.unknown_function(&call, place),
-            false => another_call(&call, &known),
+        if known.is_empty() {
+            self.unknown_function(&call, place)
+        } else {
+            another_call(&call, &known)
         }
     }
 
@@ -78,9 +79,10 @@ impl Hints {
             return Error::input("the module that made this closure is not imported here")
                 .hint("import it where the closure is called");
         }
-        let names = match closure.own.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", closure.own.join(", ")),
+        let names = if closure.own.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", closure.own.join(", "))
         };
         Error::input(format!(
             "the closure takes {}{names}, but {}",
@@ -223,13 +225,16 @@ fn parameters_of(text: &str, name: &str) -> Vec<Vec<String>> {
 fn another_own(call: &Call, own: &[Vec<String>]) -> Error {
     let forms: Vec<String> = own
         .iter()
-        .map(|parameters| match parameters.is_empty() {
-            true => "no arguments".to_string(),
-            false => format!(
-                "{} ({})",
-                counted(parameters.len(), "argument"),
-                parameters.join(", ")
-            ),
+        .map(|parameters| {
+            if parameters.is_empty() {
+                "no arguments".to_string()
+            } else {
+                format!(
+                    "{} ({})",
+                    counted(parameters.len(), "argument"),
+                    parameters.join(", ")
+                )
+            }
         })
         .collect();
     Error::input(format!(

@@ -56,9 +56,10 @@ fn shift(name: &str, number: i64, by: i64) -> Result<i64, Error> {
         return Ok(number >> by);
     }
     let shifted = number << by;
-    match shifted >> by == number {
-        true => Ok(shifted),
-        false => Err(Error::input(format!("integer overflow: {number} << {by}"))),
+    if shifted >> by == number {
+        Ok(shifted)
+    } else {
+        Err(Error::input(format!("integer overflow: {number} << {by}")))
     }
 }
 
@@ -67,11 +68,12 @@ fn to_int(x: f64) -> Result<i64, Error> {
     if x.is_nan() {
         return Err(Error::input("NaN is no whole number"));
     }
-    match (-INTEGERS_END..INTEGERS_END).contains(&x) {
-        true => Ok(x as i64),
-        false => Err(Error::input(format!(
+    if (-INTEGERS_END..INTEGERS_END).contains(&x) {
+        Ok(x as i64)
+    } else {
+        Err(Error::input(format!(
             "{x} does not fit an int: ints go from -2^63 to 2^63 - 1"
-        ))),
+        )))
     }
 }
 

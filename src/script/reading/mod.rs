@@ -184,10 +184,13 @@ impl Marks {
                 }
                 None => Token::Reserved(symbol),
             },
-            Token::Custom(symbol) => match self.is_mark(&symbol, spot) {
-                true => Token::Custom(symbol),
-                false => refused(Token::Custom(symbol)),
-            },
+            Token::Custom(symbol) => {
+                if self.is_mark(&symbol, spot) {
+                    Token::Custom(symbol)
+                } else {
+                    refused(Token::Custom(symbol))
+                }
+            }
             other => {
                 self.bodies.follow(&other);
                 self.bodies.label_literal(other)

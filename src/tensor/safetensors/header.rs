@@ -20,9 +20,10 @@ pub fn beginning(bytes: &[u8], tensor: &str) -> Beginning {
     let needs = length.saturating_add(8);
     // The format allows no longer header.
     if needs > bytes.len() as u64 {
-        return match length <= 100_000_000 {
-            true => Beginning::Needs(needs),
-            false => Beginning::Nothing,
+        return if length <= 100_000_000 {
+            Beginning::Needs(needs)
+        } else {
+            Beginning::Nothing
         };
     }
     let header: Option<Map<String, Value>> = serde_json::from_slice(&bytes[8..needs as usize]).ok();

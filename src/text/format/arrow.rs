@@ -74,9 +74,10 @@ impl Batches {
         wanted: &Wanted,
     ) -> Result<Self, ArrowError> {
         let (first, second) = (BufReader::new(first), BufReader::new(second));
-        let schema = match is_stream {
-            true => StreamReader::try_new(first, None)?.schema(),
-            false => FileReader::try_new(first, None)?.schema(),
+        let schema = if is_stream {
+            StreamReader::try_new(first, None)?.schema()
+        } else {
+            FileReader::try_new(first, None)?.schema()
         };
         let only = wanted.columns().map(|_| {
             let mut only: Vec<usize> = (0..schema.fields().len())
@@ -90,9 +91,10 @@ impl Batches {
         });
         Ok(Batches {
             schema,
-            batches: match is_stream {
-                true => Box::new(StreamReader::try_new(second, only)?),
-                false => Box::new(FileReader::try_new(second, only)?),
+            batches: if is_stream {
+                Box::new(StreamReader::try_new(second, only)?)
+            } else {
+                Box::new(FileReader::try_new(second, only)?)
             },
         })
     }

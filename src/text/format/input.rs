@@ -153,9 +153,10 @@ impl Input {
     /// # Errors
     /// The work shall end.
     pub(super) fn check(&self) -> Result<()> {
-        match self.stop.is_set() {
-            true => Err(Error::interrupted(Halt::Interrupted.to_string())),
-            false => Ok(()),
+        if self.stop.is_set() {
+            Err(Error::interrupted(Halt::Interrupted.to_string()))
+        } else {
+            Ok(())
         }
     }
 

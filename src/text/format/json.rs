@@ -323,9 +323,10 @@ impl Bytes {
             empty = false;
             self.take()?;
         }
-        match empty {
-            true => Err(self.broken("broken JSON: a value is missing")),
-            false => Ok(()),
+        if empty {
+            Err(self.broken("broken JSON: a value is missing"))
+        } else {
+            Ok(())
         }
     }
 

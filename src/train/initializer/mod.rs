@@ -88,9 +88,10 @@ impl Initializer {
         if let Some(seed) = self.cfg.seed {
             tch::manual_seed(seed);
         }
-        let mut sae = match trained {
-            true => SparseAutoEncoder::from_config(sae_cfg.clone(), context)?,
-            false => SparseAutoEncoder::zeros(sae_cfg.clone())?,
+        let mut sae = if trained {
+            SparseAutoEncoder::from_config(sae_cfg.clone(), context)?
+        } else {
+            SparseAutoEncoder::zeros(sae_cfg.clone())?
         };
         if !trained {
             sae.draw(

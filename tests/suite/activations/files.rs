@@ -71,9 +71,10 @@ impl Files {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             let last = path.file_name().expect("a name").to_string_lossy().into_owned();
-            match path.is_dir() {
-                true => self.upload(&path, &format!("{name}/{last}")),
-                false => self.put(&format!("{name}/{last}"), std::fs::read(&path).expect("readable")),
+            if path.is_dir() {
+                self.upload(&path, &format!("{name}/{last}"))
+            } else {
+                self.put(&format!("{name}/{last}"), std::fs::read(&path).expect("readable"))
             }
         }
     }
@@ -274,9 +275,10 @@ fn said(status: u16, code: &str) -> Reply {
 /// HMAC with SHA-256 (RFC 2104).
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     let mut block = [0; 64];
-    match key.len() > 64 {
-        true => block[..32].copy_from_slice(&Sha256::digest(key)),
-        false => block[..key.len()].copy_from_slice(key),
+    if key.len() > 64 {
+        block[..32].copy_from_slice(&Sha256::digest(key))
+    } else {
+        block[..key.len()].copy_from_slice(key)
     }
     let padded = |with: u8| block.map(|byte| byte ^ with);
     let inner = Sha256::digest([&padded(0x36)[..], text.as_bytes()].concat());

@@ -63,9 +63,10 @@ fn a_server_that_has_any_file_is_not_asked_for_ever() {
     let count = asked.clone();
     let server = serve("yes", move |request| {
         count.fetch_add(1, Ordering::Relaxed);
-        match request.path.ends_with("index.jsonl") {
-            true => Reply::new(404, ""),
-            false => Reply::new(200, ""),
+        if request.path.ends_with("index.jsonl") {
+            Reply::new(404, "")
+        } else {
+            Reply::new(200, "")
         }
     });
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -168,9 +168,10 @@ impl<'a> Session<'a> {
             let mut at = 0;
             while at < input.len() && Instant::now() < until {
                 let without = [&input[..at], &input[(at + size).min(input.len())..]].concat();
-                match shows(&without) {
-                    true => input = without,
-                    false => at += size,
+                if shows(&without) {
+                    input = without
+                } else {
+                    at += size
                 }
             }
             size /= 2;

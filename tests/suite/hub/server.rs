@@ -135,14 +135,13 @@ pub fn etag(bytes: &[u8]) -> String {
 
 fn blob(bytes: &[u8]) -> Blob {
     let large = bytes.len() > 10_000;
-    let etag = match large {
-        true => hex(&Sha256::digest(bytes)),
-        false => {
-            let mut hasher = Sha1::new();
-            hasher.update(format!("blob {}\0", bytes.len()));
-            hasher.update(bytes);
-            hex(&hasher.finalize())
-        }
+    let etag = if large {
+        hex(&Sha256::digest(bytes))
+    } else {
+        let mut hasher = Sha1::new();
+        hasher.update(format!("blob {}\0", bytes.len()));
+        hasher.update(bytes);
+        hex(&hasher.finalize())
     };
     Blob {
         bytes: bytes.to_vec(),
@@ -167,9 +166,10 @@ impl State {
         let Some((revision, file)) = rest.split_once('/') else {
             return Reply::new(404, "");
         };
-        let repo = match repo.starts_with("datasets/") {
-            true => repo.to_string(),
-            false => format!("models/{repo}"),
+        let repo = if repo.starts_with("datasets/") {
+            repo.to_string()
+        } else {
+            format!("models/{repo}")
         };
         let (commit, files) = match self.allowed(&repo, revision, request) {
             Ok(found) => found,
@@ -278,10 +278,7 @@ impl State {
 
     /// The bytes of a file, or those that are left of them.
     fn body(&mut self, request: &Request, file: &str, blob: &Blob, about: String) -> Reply {
-        let etag = match blob.large {
-            true => "of-the-cdn",
-            false => &blob.etag,
-        };
+        let etag = if blob.large { "of-the-cdn" } else { &blob.etag };
         let headers = format!("{about}ETag: \"{etag}\"\r\n");
         let mut reply = Reply::part(request, &blob.bytes, Some(&format!("\"{etag}\"")), headers);
         if request.method == "GET" {

@@ -153,9 +153,10 @@ pub fn combine(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<T
         ))
         .hint("from the last dimension on, sizes must be equal, or one of them 1"));
     };
-    let kind = match a.kind().elt_size_in_bytes() >= b.kind().elt_size_in_bytes() {
-        true => a.kind(),
-        false => b.kind(),
+    let kind = if a.kind().elt_size_in_bytes() >= b.kind().elt_size_in_bytes() {
+        a.kind()
+    } else {
+        b.kind()
     };
     size::admit(&shape, kind, a.device())?;
     function(a, b).map_err(|error| division_error(input_error(error)))
@@ -163,9 +164,10 @@ pub fn combine(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<T
 
 /// libtorch's word for a division of whole numbers by 0 is the name of a Python class.
 fn division_error(error: Error) -> Error {
-    match error.message().contains("ZeroDivisionError") {
-        true => Error::input("whole numbers cannot be divided by 0").hint("use floats: `.float()`"),
-        false => error,
+    if error.message().contains("ZeroDivisionError") {
+        Error::input("whole numbers cannot be divided by 0").hint("use floats: `.float()`")
+    } else {
+        error
     }
 }
 
@@ -180,9 +182,10 @@ pub fn matrix_product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             shape_text(a),
             shape_text(b)
         );
-        match a.kind() == b.kind() && a.device() == b.device() {
-            true => Error::input(sentence).hint(error.message().to_string()),
-            false => error,
+        if a.kind() == b.kind() && a.device() == b.device() {
+            Error::input(sentence).hint(error.message().to_string())
+        } else {
+            error
         }
     };
     size::admit(&product_shape(&a.size(), &b.size()), a.kind(), a.device())?;
@@ -203,12 +206,10 @@ fn product_shape(a: &[i64], b: &[i64]) -> Vec<i64> {
 
 /// A whole number to the power of a negative one is no whole number.
 fn check_power(a: &Tensor, exponent: i64) -> Result<()> {
-    match integer::is_integral(a.kind()) && exponent < 0 {
-        true => {
-            Err(Error::input("whole numbers cannot be raised to a negative power")
-                .hint("use floats: `.float()`"))
-        }
-        false => Ok(()),
+    if integer::is_integral(a.kind()) && exponent < 0 {
+        Err(Error::input("whole numbers cannot be raised to a negative power").hint("use floats: `.float()`"))
+    } else {
+        Ok(())
     }
 }
 

@@ -18,9 +18,10 @@ mod functions {
     #[rhai_fn(get = "grad", pure)]
     pub fn grad(tensor: &mut TensorHandle) -> Dynamic {
         let gradient = tensor.tensor().grad();
-        match gradient.defined() {
-            true => Dynamic::from(TensorHandle::new(gradient)),
-            false => Dynamic::UNIT,
+        if gradient.defined() {
+            Dynamic::from(TensorHandle::new(gradient))
+        } else {
+            Dynamic::UNIT
         }
     }
 

@@ -45,19 +45,21 @@ impl<'a> Call<'a> {
 
     /// A whole number, or none.
     pub fn optional_int(&self, name: &str) -> Result<Option<i64>> {
-        match self.lacks(name) {
-            true => Ok(None),
-            false => self.int(name).map(Some),
+        if self.lacks(name) {
+            Ok(None)
+        } else {
+            self.int(name).map(Some)
         }
     }
 
     /// One whole number or several, or none.
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
-        match self.lacks(name) {
-            true => Ok(None),
-            false => sizes_of(&self.get(name))
+        if self.lacks(name) {
+            Ok(None)
+        } else {
+            sizes_of(&self.get(name))
                 .map(Some)
-                .map_err(|error| error.under(name)),
+                .map_err(|error| error.under(name))
         }
     }
 
@@ -90,22 +92,23 @@ impl<'a> Call<'a> {
 
     /// A number format, or none.
     pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
-        match self.lacks(name) {
-            true => Ok(None),
-            false => dtype_of(&self.get(name))
+        if self.lacks(name) {
+            Ok(None)
+        } else {
+            dtype_of(&self.get(name))
                 .map(|dtype| Some(dtype.kind()))
-                .map_err(|error| error.under(name)),
+                .map_err(|error| error.under(name))
         }
     }
 
     /// `dtype` and `device` of a tensor to be made; `default` is the dtype if none was given.
     pub fn kind_and_device(&self, default: Kind) -> Result<(Kind, Device)> {
-        let device = match self.lacks("device") {
-            true => DeviceSpec::Cpu,
-            false => self
-                .text("device")?
+        let device = if self.lacks("device") {
+            DeviceSpec::Cpu
+        } else {
+            self.text("device")?
                 .parse()
-                .map_err(|error: Error| error.under("device"))?,
+                .map_err(|error: Error| error.under("device"))?
         };
         Ok((self.kind("dtype")?.unwrap_or(default), device.resolve()?))
     }

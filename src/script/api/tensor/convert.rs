@@ -113,12 +113,11 @@ impl Flat {
             .filter(|handle| handle.tensor().numel() == 1)
         {
             let tensor = handle.tensor();
-            match integer::is_integral(tensor.kind()) {
-                true => {
-                    let number = tensor.f_int64_value(&[]).map_err(input_error)?;
-                    self.push(number as f64, number);
-                }
-                false => self.push_float(tensor.f_double_value(&[]).map_err(input_error)?),
+            if integer::is_integral(tensor.kind()) {
+                let number = tensor.f_int64_value(&[]).map_err(input_error)?;
+                self.push(number as f64, number);
+            } else {
+                self.push_float(tensor.f_double_value(&[]).map_err(input_error)?)
             }
         } else {
             return Err(Error::input(format!(

@@ -15,9 +15,10 @@ type MakerLike = fn(&Tensor) -> Result<Tensor, tch::TchError>;
 /// A tensor that keeps gradients if `requires_grad` says so.
 fn made(result: Result<Tensor, tch::TchError>, call: &Call<'_>) -> Result<Dynamic> {
     let recorded = call.flag("requires_grad").unwrap_or(false);
-    match recorded {
-        true => one(result.and_then(|tensor| tensor.f_set_requires_grad(true))),
-        false => one(result),
+    if recorded {
+        one(result.and_then(|tensor| tensor.f_set_requires_grad(true)))
+    } else {
+        one(result)
     }
 }
 
@@ -87,14 +88,18 @@ fn filled_like(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 /// Whole numbers where all that was given is whole, else floats.
 fn arange(call: &Call<'_>) -> Result<Dynamic> {
-    let given = |name: &str, default: i64| match call.lacks(name) {
-        true => Dynamic::from(default),
-        false => call.get(name),
+    let given = |name: &str, default: i64| {
+        if call.lacks(name) {
+            Dynamic::from(default)
+        } else {
+            call.get(name)
+        }
     };
     let values = [given("start", 0), given("end", 0), given("step", 1)];
-    let made_of = match values.iter().all(Dynamic::is_int) {
-        true => Kind::Int64,
-        false => Kind::Float,
+    let made_of = if values.iter().all(Dynamic::is_int) {
+        Kind::Int64
+    } else {
+        Kind::Float
     };
     let (kind, device) = call.kind_and_device(made_of)?;
     let row = match (made_of, integer::is_integral(kind)) {

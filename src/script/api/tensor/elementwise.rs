@@ -152,9 +152,12 @@ fn power(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 /// Bounds on both sides, one of which may be missing.
 fn clamp(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let bound = |name: &str| match call.lacks(name) {
-        true => Ok(None),
-        false => call.operand(name, tensor).map(Some),
+    let bound = |name: &str| {
+        if call.lacks(name) {
+            Ok(None)
+        } else {
+            call.operand(name, tensor).map(Some)
+        }
     };
     let (min, max) = (bound("min")?, bound("max")?);
     if min.is_none() && max.is_none() {

@@ -121,22 +121,24 @@ fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     };
     result.map_err(|error| {
         let error = input_error(error);
-        match is_out_of_range(&error) {
-            true => out_of_range(tensor, 0, error),
-            false => Error::input(format!(
+        if is_out_of_range(&error) {
+            out_of_range(tensor, 0, error)
+        } else {
+            Error::input(format!(
                 "a value of shape {} does not fit there",
                 shape_text(&value)
             ))
-            .hint(error.message().to_string()),
+            .hint(error.message().to_string())
         }
     })
 }
 
 /// The engine tries an unknown property as an index, and gives its own error only if that says so.
 fn refuse_names(index: &Dynamic) -> RhaiResultOf<()> {
-    match index.is_string() {
-        true => Err(EvalAltResult::ErrorIndexingType("Tensor [string]".into(), Position::NONE).into()),
-        false => Ok(()),
+    if index.is_string() {
+        Err(EvalAltResult::ErrorIndexingType("Tensor [string]".into(), Position::NONE).into())
+    } else {
+        Ok(())
     }
 }
 

@@ -79,9 +79,10 @@ pub fn input_error(error: impl Into<Error>) -> Error {
     if error.message().contains("bad_alloc") {
         return Error::run("out of memory: libtorch could not get what it needs for this");
     }
-    match error.message().contains("memory") {
-        true => error,
-        false => error.with_fault(Fault::Input),
+    if error.message().contains("memory") {
+        error
+    } else {
+        error.with_fault(Fault::Input)
     }
 }
 

@@ -12,9 +12,10 @@ type Fallible = Result<Tensor, tch::TchError>;
 
 /// Means, norms and variances of whole numbers and truth values are those of float32.
 fn floating(tensor: &Tensor) -> Fallible {
-    match tensor.is_floating_point() {
-        true => Ok(tensor.shallow_clone()),
-        false => tensor.f_to_kind(Kind::Float),
+    if tensor.is_floating_point() {
+        Ok(tensor.shallow_clone())
+    } else {
+        tensor.f_to_kind(Kind::Float)
     }
 }
 

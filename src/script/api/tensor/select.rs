@@ -17,11 +17,12 @@ pub fn check_indices(index: &Tensor, count: i64) -> Result<()> {
     let ends = [index.f_min(), index.f_max()].map(|end| end.and_then(|end| end.f_int64_value(&[])));
     let [low, high] = ends;
     let (low, high) = (low.map_err(input_error)?, high.map_err(input_error)?);
-    match low >= -count && high < count {
-        true => Ok(()),
-        false => Err(Error::input(format!(
+    if low >= -count && high < count {
+        Ok(())
+    } else {
+        Err(Error::input(format!(
             "the indices {low} to {high} are out of range: the dimension has {count} entries"
-        ))),
+        )))
     }
 }
 
@@ -65,13 +66,12 @@ fn gather(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 fn scatter(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let (dim, index) = index(tensor, call)?;
-    let source = match call.lacks("src") {
+    let source = if call.lacks("src") {
         // A number is a tensor of the index's shape that holds it everywhere.
-        true => {
-            let value = call.stored("value", tensor)?;
-            value.f_expand(index.size(), false).map_err(input_error)?
-        }
-        false => call.tensor("src")?,
+        let value = call.stored("value", tensor)?;
+        value.f_expand(index.size(), false).map_err(input_error)?
+    } else {
+        call.tensor("src")?
     };
     one(tensor.f_scatter(dim, &index, &source))
 }

@@ -35,13 +35,14 @@ fn view(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let shape = call.sizes("size")?;
     check_rank(shape.len())?;
     let result = tensor.f_view_(shape);
-    one(result).map_err(
-        |error| match error.message().contains("view size is not compatible") {
-            true => Error::input("the elements do not lie in memory in the order that this view needs")
-                .hint("use `reshape`, which copies them where that is so"),
-            false => error,
-        },
-    )
+    one(result).map_err(|error| {
+        if error.message().contains("view size is not compatible") {
+            Error::input("the elements do not lie in memory in the order that this view needs")
+                .hint("use `reshape`, which copies them where that is so")
+        } else {
+            error
+        }
+    })
 }
 
 fn repeat(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
@@ -103,9 +104,10 @@ fn softmax(tensor: &Tensor, call: &Call<'_>, log: bool) -> Result<Dynamic> {
     let kind = call.kind("dtype")?.or(whole);
     size::admit_like(tensor, kind.unwrap_or(tensor.kind()))?;
     let dim = call.int("dim")?;
-    one(match log {
-        true => tensor.f_log_softmax(dim, kind),
-        false => tensor.f_softmax(dim, kind),
+    one(if log {
+        tensor.f_log_softmax(dim, kind)
+    } else {
+        tensor.f_softmax(dim, kind)
     })
 }
 

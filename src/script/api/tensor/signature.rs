@@ -236,9 +236,10 @@ impl Signature {
             };
             values.push(value);
         }
-        match positional.len() <= most {
-            true => Ok(values),
-            false => Err(Error::input(format!(
+        if positional.len() <= most {
+            Ok(values)
+        } else {
+            Err(Error::input(format!(
                 "{} given by position, but there are {}",
                 match most {
                     0 => "no arguments are".to_string(),
@@ -246,7 +247,7 @@ impl Signature {
                     _ => format!("at most {most} arguments are"),
                 },
                 positional.len()
-            ))),
+            )))
         }
     }
 
