@@ -2,6 +2,7 @@
 
 use serde_path_to_error::Segment;
 
+use super::carried::carried;
 use crate::error::Error;
 
 /// An error with the key path, what was given, what is allowed and the nearest valid key.
@@ -16,7 +17,10 @@ pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> E
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .collect();
-    let plain = translate(&text, &mut key);
+    let plain = match carried(&text) {
+        Some(error) => error,
+        None => translate(&text, &mut key),
+    };
     key.into_iter().rev().fold(plain, Error::under)
 }
 

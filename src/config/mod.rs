@@ -4,6 +4,7 @@
 //! Whatever its source, a configuration first becomes a [`Value`] and then goes through [`from_value`], the one
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
+mod carried;
 mod elsewhere;
 mod faults;
 mod file;
@@ -11,6 +12,7 @@ mod message;
 mod steps;
 mod tables;
 
+pub use carried::carry;
 pub use faults::{KeyPath, faults};
 pub use file::{Document, yaml_value};
 pub use serde_json::{Map, Value};

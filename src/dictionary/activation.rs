@@ -1,10 +1,18 @@
-//! Activation functions: which latents are on, and how gradients pass.
+//! Activation functions: which latents are on, how gradients pass, and the parameters that a function brings along.
+//!
+//! Whatever depends on which function it is stands in this file.
+
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use super::parameters::{ParameterSpec, Parameters, Role};
+use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
+
+/// Name of the thresholds in weight files and among the parameters.
+pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
 
 /// The activation function of a dictionary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,12 +27,54 @@ pub enum ActFn {
     TopK,
     /// The `k · tokens` largest of the whole batch (<https://arxiv.org/abs/2412.06410>).
     BatchTopK,
+    /// A function that a script or program gives with every call (`activation`).
+    Custom,
+}
+
+/// An activation function of a script's or program's own: pre-activations `(…, d_sae)` in, activations of the same shape
+/// out.
+#[derive(Clone, Copy)]
+pub struct CustomActivation<'a>(pub &'a dyn Fn(&Tensor) -> Result<Tensor>);
+
+impl fmt::Debug for CustomActivation<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CustomActivation")
+    }
+}
+
+/// What an activation function needs besides its input.
+pub struct Gate<'a> {
+    /// Active latents per token of the top-k family.
+    pub k: i64,
+    /// The dictionary's parameters, among them the function's own.
+    pub parameters: &'a Parameters,
+    /// Width of the window in which thresholds receive gradient, for `jumprelu`.
+    pub window: f64,
+    /// Which positions count, bool `(…)`: for `batchtopk`, whose others are 0. `None`: all.
+    pub counted: Option<&'a Tensor>,
+    /// The function of [`ActFn::Custom`].
+    pub custom: Option<CustomActivation<'a>>,
 }
 
 impl ActFn {
     /// Does a number `k` decide how many latents are on?
     pub fn selects_k(self) -> bool {
         matches!(self, ActFn::TopK | ActFn::BatchTopK)
+    }
+
+    /// Does it compare with trained thresholds?
+    pub fn has_thresholds(self) -> bool {
+        self == ActFn::JumpRelu
+    }
+
+    /// Are latents on without bound, so that only a penalty keeps them few?
+    pub fn needs_penalty(self) -> bool {
+        self == ActFn::Relu
+    }
+
+    /// Is each token encoded by itself, whatever else is in the batch?
+    pub fn is_per_token(self) -> bool {
+        self != ActFn::BatchTopK
     }
 
     /// The name as it is written in configurations.
@@ -34,38 +84,127 @@ impl ActFn {
             ActFn::JumpRelu => "jumprelu",
             ActFn::TopK => "topk",
             ActFn::BatchTopK => "batchtopk",
+            ActFn::Custom => "custom",
         }
     }
-}
 
-/// What an activation function needs besides its input.
-pub struct Gate<'a> {
-    /// Active latents per token of the top-k family.
-    pub k: i64,
-    /// `log θ` of shape `(d_sae)`, for `jumprelu`.
-    pub log_threshold: Option<&'a Tensor>,
-    /// Width of the window in which thresholds receive gradient, for `jumprelu`.
-    pub window: f64,
-    /// Which positions count, bool `(…)`: for `batchtopk`, whose others are 0. `None`: all.
-    pub counted: Option<&'a Tensor>,
-}
+    /// The parameters that the function brings along, for `d_sae` latents.
+    pub fn layout(self, d_sae: i64) -> Vec<ParameterSpec> {
+        match self {
+            ActFn::JumpRelu => vec![ParameterSpec::new(
+                LOG_THRESHOLD,
+                &[d_sae],
+                Role::Threshold,
+                Some(0),
+            )],
+            ActFn::Relu | ActFn::TopK | ActFn::BatchTopK | ActFn::Custom => Vec::new(),
+        }
+    }
 
-impl ActFn {
     /// Applies the function to `pre (…, d_sae)`; gradients pass through the entries that stay on.
+    ///
+    /// # Errors
+    /// The function's own parameters are missing, or for `custom` the function itself.
     pub fn apply(self, pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
-        match (self, gate.log_threshold) {
-            (ActFn::JumpRelu, Some(log_threshold)) => {
-                let threshold = log_threshold.f_exp()?.f_to_kind(pre.kind())?;
+        match self {
+            ActFn::JumpRelu => {
+                let threshold = thresholds(gate.parameters, pre.kind())?;
                 jumprelu(pre, &threshold, gate.window)
             }
-            (ActFn::Relu | ActFn::JumpRelu, _) => Ok(pre.f_relu()?),
-            (ActFn::TopK, _) => {
+            ActFn::Relu => Ok(pre.f_relu()?),
+            ActFn::TopK => {
                 let width = pre.size().last().copied().unwrap_or(1);
                 keep_largest(&pre.f_relu()?, gate.k.min(width))
             }
-            (ActFn::BatchTopK, _) => batchtopk(pre, gate),
+            ActFn::BatchTopK => batchtopk(pre, gate),
+            ActFn::Custom => custom(pre, gate),
         }
     }
+
+    /// Refuses parameters of the function that nobody has set.
+    ///
+    /// # Errors
+    /// Thresholds that are NaN.
+    pub fn require_parameters(self, parameters: &Parameters) -> Result<()> {
+        let Some(threshold) = parameters.find(LOG_THRESHOLD) else {
+            return Ok(());
+        };
+        match tch::no_grad(|| threshold.f_isnan()?.f_any()?.f_int64_value(&[]))? {
+            0 => Ok(()),
+            _ => Err(Error::input("the thresholds of this jumprelu dictionary have no initial value")
+                .hint("give InitializerConfig `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")),
+        }
+    }
+
+    /// Changes the function's parameters for pre-activations that are `1/factor` of what they were; `factor` is 0-d, or
+    /// `(heads, 1)`, and then every head gets thresholds of its own.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn fold(self, parameters: &mut Parameters, factor: &Tensor) -> Result<()> {
+        let Some(threshold) = parameters.find(LOG_THRESHOLD) else {
+            return Ok(());
+        };
+        let shift = factor.f_to_kind(Kind::Double)?.f_log()?;
+        let folded = threshold.f_detach()?.f_sub(&shift)?;
+        let folded = folded.f_to_kind(threshold.f_kind()?)?;
+        parameters.replace(LOG_THRESHOLD, folded.f_set_requires_grad(true)?);
+        Ok(())
+    }
+
+    /// What the field looks at of the function's parameters, one number a latent `(d_sae)` in the format `kind`, by
+    /// name.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn distributions(self, parameters: &Parameters, kind: Kind) -> Result<Vec<(&'static str, Tensor)>> {
+        match parameters.find(LOG_THRESHOLD) {
+            Some(_) => Ok(vec![(
+                "metrics/jumprelu_thresholds",
+                thresholds(parameters, kind)?,
+            )]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The means of these over the latents, 0-d, under the names of the training metrics.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn statistics(self, parameters: &Parameters, kind: Kind) -> Result<Vec<(&'static str, Tensor)>> {
+        let all = self.distributions(parameters, kind)?;
+        all.into_iter()
+            .map(|(_, values)| Ok(("metrics/mean_jumprelu_threshold", values.f_mean(None::<Kind>)?)))
+            .collect()
+    }
+}
+
+/// `θ (d_sae)` in the format `kind`.
+///
+/// # Errors
+/// There are no thresholds.
+pub(super) fn thresholds(parameters: &Parameters, kind: Kind) -> Result<Tensor> {
+    Ok(parameters.get(LOG_THRESHOLD)?.f_exp()?.f_to_kind(kind)?)
+}
+
+/// What the script's or program's own function gives.
+fn custom(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
+    let Some(CustomActivation(function)) = gate.custom else {
+        return Err(Error::input(
+            "this dictionary has an activation function of its own (`act_fn` is \"custom\"), which was not given",
+        )
+        .hint("pass the closure as `activation`, as when it was trained"));
+    };
+    let activations = function(pre)?;
+    if activations.size() != pre.size() {
+        return Err(Error::input(format!(
+            "`activation` gave shape {:?} for pre-activations of shape {:?}",
+            activations.size(),
+            pre.size()
+        ))
+        .hint("it has to give one number for each pre-activation"));
+    }
+    Ok(activations)
 }
 
 /// The `k · B` largest of all, with B the positions that count.

@@ -1,10 +1,16 @@
-//! What a dictionary is: its shape, activation function and normalisation.
+//! What a dictionary is: its variant, hook points, shape, activation function and normalisation.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::activation::ActFn;
+use super::hook_points::HookPoints;
 use super::norm::NormActivation;
+use super::size::{latents, smallest_factor};
+use super::variant::Variant;
 use crate::config::{self, Config, Map, Value};
 use crate::error::{Error, Result, counted};
 use crate::fingerprint::Identified;
@@ -14,27 +20,10 @@ use crate::tensor::{DType, DeviceSpec};
 pub(super) const HOW_TO_LOAD: [&str; 4] =
     ["sae_pretrained_name_or_path", "strict_loading", "device", "dtype"];
 
-/// The kind of dictionary that a configuration stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SaeType {
-    /// A sparse autoencoder or transcoder: one encoder, one decoder.
-    #[default]
-    Sae,
-}
-
-/// The architecture of a sparse autoencoder, or of a transcoder when the two hook points differ.
+/// The settings that dictionaries of every variant have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SAEConfig {
-    /// Always `"sae"`: one encoder and one decoder.
-    #[serde(default)]
-    pub sae_type: SaeType,
-    /// Hook point that the encoder reads.
-    pub hook_point_in: String,
-    /// Hook point that the decoder reconstructs. The same as `hook_point_in` makes a sparse autoencoder, another one
-    /// a transcoder.
-    pub hook_point_out: String,
+pub struct BaseConfig {
     /// Width of the activations; must be the model's.
     pub d_model: i64,
     /// Latents for each dimension of the activations: `d_sae = int(d_model * expansion_factor)`. Needed unless `d_sae`
@@ -83,6 +72,42 @@ pub struct SAEConfig {
     pub dtype: DType,
 }
 
+/// The architecture of a dictionary: its variant with that variant's own settings, the hook points it reads and writes,
+/// and what all dictionaries have.
+#[derive(Clone, Debug)]
+pub struct SAEConfig {
+    /// What tells this kind of dictionary from others (`sae_type`), with its own settings.
+    pub variant: Arc<dyn Variant>,
+    /// The hook points that it reads and writes.
+    pub hooks: HookPoints,
+    /// The settings that all dictionaries have.
+    pub base: BaseConfig,
+}
+
+impl Deref for SAEConfig {
+    type Target = BaseConfig;
+
+    fn deref(&self) -> &BaseConfig {
+        &self.base
+    }
+}
+
+impl DerefMut for SAEConfig {
+    fn deref_mut(&mut self) -> &mut BaseConfig {
+        &mut self.base
+    }
+}
+
+impl PartialEq for SAEConfig {
+    fn eq(&self, other: &Self) -> bool {
+        let own = |config: &Self| config.variant.settings().ok();
+        self.base == other.base
+            && self.hooks == other.hooks
+            && self.variant.name() == other.variant.name()
+            && own(self) == own(other)
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -99,13 +124,8 @@ fn default_dtype() -> DType {
     DType::FLOAT32
 }
 
-impl SAEConfig {
-    /// `top_k`, if nothing is said.
-    pub const DEFAULT_TOP_K: i64 = 50;
-    /// `jumprelu_threshold_window`, if nothing is said.
-    pub const DEFAULT_WINDOW: f64 = 2.0;
-
-    /// Number of latents.
+impl BaseConfig {
+    /// Returns the number of latents.
     pub fn d_sae(&self) -> i64 {
         let by_factor = |factor: f64| latents(self.d_model, factor);
         self.d_sae
@@ -113,16 +133,23 @@ impl SAEConfig {
             .unwrap_or(0)
     }
 
-    /// The expansion factor: as it was given, or else the smallest that stands for `d_sae`.
+    /// Returns the expansion factor: as it was given, or else the smallest that stands for `d_sae`.
     pub fn expansion_factor(&self) -> f64 {
         match self.expansion_factor {
             Some(factor) => factor,
             None => smallest_factor(self.d_model, self.d_sae()),
         }
     }
+}
 
-    /// What decides what a dictionary computes, as plain data: all settings but those that say how to load or run it,
-    /// with the number of latents as `d_sae`, however it was given.
+impl SAEConfig {
+    /// `top_k`, if nothing is said.
+    pub const DEFAULT_TOP_K: i64 = 50;
+    /// `jumprelu_threshold_window`, if nothing is said.
+    pub const DEFAULT_WINDOW: f64 = 2.0;
+
+    /// Returns what decides what a dictionary computes, as plain data: all settings but those that say how to load or
+    /// run it, with the number of latents as `d_sae`, however it was given.
     ///
     /// # Errors
     /// None in practice; what plain data cannot hold.
@@ -141,16 +168,34 @@ impl SAEConfig {
 
     /// Do input and output differ?
     pub fn is_transcoder(&self) -> bool {
-        self.hook_point_in != self.hook_point_out
+        self.reads() != self.writes()
     }
 
-    /// The hook points that a stream must provide: the input, and the output where it is another one.
+    /// Returns the hook points that the encoder reads, in order.
+    pub fn reads(&self) -> Vec<&str> {
+        self.hooks.reads()
+    }
+
+    /// Returns the hook points that the decoder reconstructs, in order.
+    pub fn writes(&self) -> Vec<&str> {
+        self.hooks.writes()
+    }
+
+    /// Returns the hook points that a stream must provide: what is read, and what is written where it is another one.
     pub fn hook_points(&self) -> Vec<&str> {
-        let mut points = vec![self.hook_point_in.as_str()];
-        if self.is_transcoder() {
-            points.push(&self.hook_point_out);
+        let mut points = self.reads();
+        for point in self.writes() {
+            if !points.contains(&point) {
+                points.push(point);
+            }
         }
         points
+    }
+
+    /// Returns the number of trainable numbers.
+    pub fn parameter_count(&self) -> u64 {
+        let layout = self.variant.layout(self);
+        layout.iter().map(super::ParameterSpec::numel).sum()
     }
 }
 
@@ -158,16 +203,14 @@ impl Config for SAEConfig {
     const NAME: &'static str = "SAEConfig";
 
     fn validate(&self) -> Result<()> {
-        for (key, hook) in [
-            ("hook_point_in", &self.hook_point_in),
-            ("hook_point_out", &self.hook_point_out),
-        ] {
-            if hook.trim().is_empty() {
-                return Err(Error::input("a hook point is needed, but the name is empty")
-                    .hint("e.g. \"blocks.6.hook_resid_post\"")
-                    .under(key));
-            }
-        }
+        self.hooks.validate()?;
+        self.base.validate()?;
+        self.variant.validate(self)
+    }
+}
+
+impl BaseConfig {
+    fn validate(&self) -> Result<()> {
         if self.d_model < 1 {
             return Err(positive("the width of the activations", self.d_model).under("d_model"));
         }
@@ -201,9 +244,7 @@ impl Config for SAEConfig {
         }
         Ok(())
     }
-}
 
-impl SAEConfig {
     /// Exactly one number of latents.
     fn validate_size(&self) -> Result<()> {
         let factor = match (self.expansion_factor, self.d_sae) {
@@ -241,29 +282,13 @@ impl SAEConfig {
     }
 }
 
-/// `int(d_model * factor)`, in float64 as Python has it.
-fn latents(d_model: i64, factor: f64) -> i64 {
-    (d_model as f64 * factor) as i64
-}
-
-/// The smallest float64 `e` with `int(d_model * e) = d_sae`.
-fn smallest_factor(d_model: i64, d_sae: i64) -> f64 {
-    let mut factor = d_sae as f64 / d_model as f64;
-    while latents(d_model, factor) < d_sae {
-        factor = factor.next_up();
-    }
-    while latents(d_model, factor.next_down()) >= d_sae {
-        factor = factor.next_down();
-    }
-    factor
-}
-
 /// What a dictionary was begun with is told by what its files hold.
 impl Identified for SAEConfig {
     const DECIDES: &'static [&'static str] = &[
         "sae_type",
         "hook_point_in",
         "hook_point_out",
+        "hook_points",
         "d_model",
         "expansion_factor", // as `d_sae`
         "d_sae",
@@ -278,6 +303,11 @@ impl Identified for SAEConfig {
     ];
     const FREE: &'static [&'static str] = &["sae_pretrained_name_or_path", "strict_loading", "device"];
 
+    fn decides(field: &str) -> bool {
+        // Also every setting of a variant's own.
+        !Self::FREE.contains(&field)
+    }
+
     fn normalised(&self) -> Result<Map<String, Value>> {
         let mut fields = self.architecture()?;
         fields.insert("dtype".into(), config::to_value(&self.dtype)?);
@@ -287,78 +317,4 @@ impl Identified for SAEConfig {
 
 fn positive(what: &str, given: i64) -> Error {
     Error::input(format!("{what} must be at least 1, but is {given}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::config::from_value;
-
-    fn of(more: Value) -> Result<SAEConfig> {
-        let mut cfg = json!({"hook_point_in": "h", "hook_point_out": "h", "d_model": 896});
-        for (key, value) in more.as_object().expect("a table") {
-            cfg[key] = value.clone();
-        }
-        from_value(cfg)
-    }
-
-    #[test]
-    fn the_smallest_factor_stands_for_the_number_of_latents() {
-        for (d_model, d_sae) in [
-            (896, 7500),
-            (768, 1),
-            (3, 7),
-            (49, 50),
-            (2304, 16384),
-            (7, 1_000_003),
-            (5, 5),
-        ] {
-            let factor = smallest_factor(d_model, d_sae);
-            assert_eq!(latents(d_model, factor), d_sae, "{d_model} {d_sae}");
-            assert_eq!(
-                latents(d_model, factor.next_down()),
-                d_sae - 1,
-                "{d_model} {d_sae}"
-            );
-        }
-        // The nearest float64 to the quotient is too small here.
-        assert_eq!(latents(896, 7500.0 / 896.0), 7499);
-    }
-
-    #[test]
-    fn the_number_of_latents_is_given_one_way() {
-        assert_eq!(of(json!({"d_sae": 7500})).expect("valid").d_sae(), 7500);
-        assert_eq!(of(json!({"expansion_factor": 0.5})).expect("valid").d_sae(), 448);
-        assert_eq!(
-            of(json!({"expansion_factor": 2, "d_sae": 1792}))
-                .expect("the same")
-                .d_sae(),
-            1792
-        );
-        for (more, reason) in [
-            (json!({}), "neither `expansion_factor` nor `d_sae` is given"),
-            (
-                json!({"d_sae": 0}),
-                "`d_sae`: the number of latents must be at least 1",
-            ),
-            (
-                json!({"d_sae": 7500, "expansion_factor": 8}),
-                "expansion factor 8 with d_model 896 gives 7168",
-            ),
-        ] {
-            let error = of(more).expect_err(reason).to_string();
-            assert!(error.contains(reason), "{error}");
-        }
-        let one = of(json!({"d_sae": 1792}))
-            .expect("valid")
-            .architecture()
-            .expect("plain data");
-        let other = of(json!({"expansion_factor": 2.0}))
-            .expect("valid")
-            .architecture()
-            .expect("plain data");
-        assert_eq!(one, other);
-    }
 }

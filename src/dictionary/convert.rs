@@ -3,7 +3,7 @@
 //! In a batch the k-th largest activation decides which latents are on; on average over batches that is the smallest
 //! activation that is on, and it becomes the one threshold of all latents.
 
-use super::{ActFn, LOG_THRESHOLD, Pass, SparseAutoEncoder};
+use super::{ActFn, Capability, LOG_THRESHOLD, Pass, SparseAutoEncoder, require};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -50,6 +50,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// It is not of the top-k family, or the threshold is not a positive number.
     pub fn to_jumprelu(&self, threshold: f64) -> Result<Self> {
+        require(&self.cfg, Capability::JumpRelu)?;
         if !self.cfg.act_fn.selects_k() {
             return Err(Error::input(format!(
                 "only topk and batchtopk dictionaries are converted to jumprelu, but this one is \"{}\"",
@@ -64,8 +65,8 @@ impl SparseAutoEncoder {
         let mut cfg = self.cfg.clone();
         cfg.act_fn = ActFn::JumpRelu;
         let mut converted = Self::zeros(cfg)?;
-        for (name, values) in self.parameters() {
-            converted.set_parameter(name, values)?;
+        for parameter in self.parameters() {
+            converted.set_parameter(parameter.name, &parameter.tensor)?;
         }
         let options = (Kind::Double, self.device());
         let thresholds = Tensor::f_full([self.cfg.d_sae()], threshold.ln(), options)?;

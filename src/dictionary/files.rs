@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::sae::LOG_THRESHOLD;
 use super::trained::{Trained, read_json};
-use super::{NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
+use super::{LOG_THRESHOLD, NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
 use crate::config::{Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
@@ -177,20 +176,20 @@ impl SparseAutoEncoder {
 
     /// Is there a place for a tensor of this name in weight files?
     pub(super) fn knows(&self, name: &str) -> bool {
-        name.starts_with(NORM_PREFIX) || self.parameters().iter().any(|(known, _)| *known == name)
+        name.starts_with(NORM_PREFIX) || self.parameters().iter().any(|parameter| parameter.name == name)
     }
 
     /// Copies every parameter and norm out of `file`.
     pub(super) fn fill(&mut self, file: &safetensors::SafeFile) -> Result<()> {
         let shown = file.path().display();
-        let names: Vec<&str> = self.parameters().iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = self.parameters().iter().map(|parameter| parameter.name).collect();
         for name in names {
             let wanted = self.parameter(name)?.size();
             let shape = file.shape(name).ok_or_else(|| {
                 Error::input(format!("`{shown}` has no tensor `{name}`"))
                     .hint("check act_fn, use_glu_encoder and use_decoder_bias")
             })?;
-            if shape != wanted {
+            if !self.fits(name, &shape) {
                 return Err(Error::input(format!(
                     "`{name}` in `{shown}` has shape {shape:?}, but the configuration asks for {wanted:?}"
                 ))
@@ -247,7 +246,12 @@ impl SparseAutoEncoder {
             let value = Tensor::f_full([0i64; 0].as_slice(), *norm, (kind, crate::tensor::Device::Cpu))?;
             norms.push((format!("{NORM_PREFIX}{hook}"), value));
         }
-        let mut tensors = self.parameters();
+        let mut tensors: Vec<(&str, &Tensor)> = Vec::new();
+        tensors.extend(
+            self.parameters()
+                .iter()
+                .map(|parameter| (parameter.name, &parameter.tensor)),
+        );
         tensors.extend(norms.iter().map(|(name, value)| (name.as_str(), value)));
         let notes = BTreeMap::from([
             ("format".to_string(), "pt".to_string()),

@@ -135,27 +135,13 @@ impl SparseAutoEncoder {
             )
             .hint("\"inference\" is folded already; token-wise and batch-wise factors depend on the input"));
         }
-        let factor_in = self.dataset_factor(&self.cfg.hook_point_in)?;
-        let factor_out = self.dataset_factor(&self.cfg.hook_point_out)?;
+        let factors = |hooks: Vec<&str>| -> Result<Vec<f64>> {
+            hooks.into_iter().map(|hook| self.dataset_factor(hook)).collect()
+        };
+        let (reads, writes) = (factors(self.cfg.reads())?, factors(self.cfg.writes())?);
         let _no_grad = tch::no_grad_guard();
-        let _ = self.b_e.f_div_scalar_(factor_in)?;
-        let _ = self.w_d.f_mul_scalar_(factor_in / factor_out)?;
-        if let Some(b_d) = &mut self.b_d {
-            let _ = b_d.f_div_scalar_(factor_out)?;
-        }
-        if let Some(glu) = &mut self.glu {
-            // The gate is not linear in x, so it has to see the normalised x.
-            let _ = glu.w_e.f_mul_scalar_(factor_in)?;
-        }
-        if let Some(threshold) = &mut self.log_jumprelu_threshold {
-            // What is compared with the threshold is h, or h · ‖W_D‖, and scales accordingly.
-            let factor = if self.cfg.sparsity_include_decoder_norm {
-                factor_out
-            } else {
-                factor_in
-            };
-            let _ = threshold.f_sub_scalar_(factor.ln())?;
-        }
+        let variant = self.cfg.variant.clone();
+        variant.fold(self, &reads, &writes)?;
         self.cfg.norm_activation = NormActivation::Inference;
         Ok(())
     }

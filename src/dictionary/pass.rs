@@ -1,9 +1,13 @@
 //! What one call on a dictionary is told besides its input. Nothing of it outlives the call, so encoding, measuring and
 //! evaluating leave a dictionary as it was.
 
+use std::fmt;
+
 use super::ActFn;
+use super::activation::CustomActivation;
+use super::loss::LossTerms;
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Kind, Tensor, product};
 
 /// One pass through a dictionary. The default is the dictionary as its configuration says, all positions counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +21,37 @@ pub struct Pass<'a> {
     /// `None`: all. The others take no part in whatever a pass does over several positions: batchtopk's budget, means,
     /// frequencies, batch-wise norms.
     pub counted: Option<&'a Tensor>,
+    /// Pieces of the arithmetic that a script or program brings along.
+    pub custom: Custom<'a>,
+}
+
+/// A sparsity penalty of a script's or program's own: from the activations `(…, d_sae)` and the decoder norms to the penalty
+/// of each token `(…)`, or a single number.
+pub type PenaltyFn<'a> = &'a dyn Fn(&Tensor, &Tensor) -> Result<Tensor>;
+
+/// A loss of a script's or program's own, 0-d, from the terms and tensors of the built-in one.
+pub type LossFn<'a> = &'a dyn Fn(&LossTerms) -> Result<Tensor>;
+
+/// Pieces of the arithmetic in place of the built-in ones, for the one call.
+#[derive(Clone, Copy, Default)]
+pub struct Custom<'a> {
+    /// The activation function of `act_fn` "custom".
+    pub activation: Option<CustomActivation<'a>>,
+    /// The sparsity penalty, in place of `sparsity_loss_type`; λ is applied to it.
+    pub penalty: Option<PenaltyFn<'a>>,
+    /// The whole loss, in place of the sum of the terms.
+    pub loss: Option<LossFn<'a>>,
+}
+
+impl fmt::Debug for Custom<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Custom")
+            .field("activation", &self.activation.is_some())
+            .field("penalty", &self.penalty.is_some())
+            .field("loss", &self.loss.is_some())
+            .finish()
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -25,6 +60,22 @@ impl<'a> Pass<'a> {
         Pass {
             counted: mask,
             ..Pass::default()
+        }
+    }
+
+    /// Returns `x W`, in [`amp`](Self::amp) where it is given: both sides are rounded to it, sums are kept wider, and the
+    /// result returns in the dtype of `weight`. As in PyTorch's autocast, float64 is left alone.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, too little memory.
+    pub fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        let kind = weight.f_kind()?;
+        match self.amp.map(DType::kind) {
+            Some(amp) if amp != kind && kind != Kind::Double => {
+                let rounded = product::matmul(&x.f_to_kind(amp)?, &weight.f_to_kind(amp)?)?;
+                Ok(rounded.f_to_kind(kind)?)
+            }
+            _ => Ok(product::matmul(x, weight)?),
         }
     }
 

@@ -1,39 +1,28 @@
-//! The sparse autoencoder: parameters, encoder and decoder.
+//! A dictionary: its parameters as data, and what is done with them by whichever variant it is.
 
 use std::collections::BTreeMap;
 
-use super::activation::{ActFn, Gate};
+use super::activation::{Gate, LOG_THRESHOLD};
 use super::norm::norm_floor;
+use super::parameters::{Parameter, Parameters};
 use super::{Pass, SAEConfig};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::tensor::{DType, Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
 
-/// Name of the thresholds in weight files and in [`SparseAutoEncoder::parameters`].
-pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
-
-/// A sparse autoencoder, or a transcoder: `f = act(x W_E + b_E)`, `x̂ = f W_D + b_D`.
+/// A dictionary: a sparse autoencoder, a transcoder, or another variant.
 #[derive(Debug)]
 pub struct SparseAutoEncoder {
     /// The architecture.
     pub cfg: SAEConfig,
-    pub(super) w_e: Tensor,
-    pub(super) b_e: Tensor,
-    pub(super) w_d: Tensor,
-    pub(super) b_d: Option<Tensor>,
-    pub(super) glu: Option<GluEncoder>,
-    pub(super) log_jumprelu_threshold: Option<Tensor>,
+    pub(super) parameters: Parameters,
     pub(super) dataset_norms: BTreeMap<String, f64>,
+    kind: Kind,
+    device: Device,
 }
 
-/// The gate of a gated encoder.
-#[derive(Debug)]
-pub(super) struct GluEncoder {
-    pub(super) w_e: Tensor,
-    pub(super) b_e: Tensor,
-}
-
-/// What the encoder computes for activations `(…, d_model)`.
+/// What the encoder computes for activations `(…, d_model)`. A dictionary with heads has a dimension for them before the
+/// last.
 pub struct Encoded {
     /// Activations of the latents, `(…, d_sae)`.
     pub feature_acts: Tensor,
@@ -41,11 +30,13 @@ pub struct Encoded {
     pub hidden_pre: Tensor,
     /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
     pub decoder_norm: Tensor,
+    /// What a sparsity penalty is on, `(…, d_sae)`; `None`: the activations times the decoder norms.
+    pub penalised: Option<Tensor>,
 }
 
 impl SparseAutoEncoder {
-    /// A fresh dictionary: decoder rows in random directions with norm 1, encoder their transpose, biases 0. Thresholds of
-    /// `jumprelu` have no default; they are NaN, and training refuses them, until they are set.
+    /// Returns a fresh dictionary: decoder rows in random directions with norm 1, encoder their transpose, biases 0.
+    /// Thresholds of `jumprelu` have no default; they are NaN, and training refuses them, until they are set.
     ///
     /// # Errors
     /// A configuration that makes no sense, a device that is not there, too little memory.
@@ -55,25 +46,19 @@ impl SparseAutoEncoder {
         Ok(sae)
     }
 
-    /// Another handle on the same parameters: no number is copied, and what changes one in place changes both. Norms and
-    /// configuration are its own, so neither handle may be folded while there are two.
+    /// Returns another handle on the same parameters: no number is copied, and what changes one in place changes both.
+    /// Norms and configuration are its own, so neither handle may be folded while there are two.
     pub(crate) fn share(&self) -> Self {
         SparseAutoEncoder {
             cfg: self.cfg.clone(),
-            w_e: self.w_e.shallow_clone(),
-            b_e: self.b_e.shallow_clone(),
-            w_d: self.w_d.shallow_clone(),
-            b_d: self.b_d.as_ref().map(Tensor::shallow_clone),
-            glu: self.glu.as_ref().map(|glu| GluEncoder {
-                w_e: glu.w_e.shallow_clone(),
-                b_e: glu.b_e.shallow_clone(),
-            }),
-            log_jumprelu_threshold: self.log_jumprelu_threshold.as_ref().map(Tensor::shallow_clone),
+            parameters: self.parameters.share(),
             dataset_norms: self.dataset_norms.clone(),
+            kind: self.kind,
+            device: self.device,
         }
     }
 
-    /// A dictionary whose parameters are all 0, to be filled.
+    /// Returns a dictionary whose parameters are all 0, to be filled.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -81,63 +66,43 @@ impl SparseAutoEncoder {
         use crate::config::Config;
         cfg.validate()?;
         let (kind, device) = (cfg.dtype.kind(), cfg.device.resolve()?);
-        let (d, n) = (cfg.d_model, cfg.d_sae());
         if device == Device::Cpu {
-            let matrices = if cfg.use_glu_encoder { 3 } else { 2 };
-            let numbers = (d as u64).saturating_mul(n as u64).saturating_mul(matrices);
-            let bytes = numbers.saturating_mul(kind.elt_size_in_bytes() as u64);
+            let (d, n) = (cfg.d_model, cfg.d_sae());
+            let width = kind.elt_size_in_bytes() as u64;
+            let bytes = cfg.parameter_count().saturating_mul(width);
             memory::admit(bytes, &format!("a dictionary of {n} latents for d_model {d}"))?;
         }
-        let parameter_of = |shape: &[i64], kind: Kind| -> Result<Tensor> {
-            Ok(Tensor::f_zeros(shape, (kind, device))?.f_set_requires_grad(true)?)
-        };
-        let parameter = |shape: &[i64]| parameter_of(shape, kind);
-        let glu = if cfg.use_glu_encoder {
-            Some(GluEncoder {
-                w_e: parameter(&[d, n])?,
-                b_e: parameter(&[n])?,
-            })
-        } else {
-            None
-        };
         Ok(Self {
-            w_e: parameter(&[d, n])?,
-            b_e: parameter(&[n])?,
-            w_d: parameter(&[n, d])?,
-            b_d: cfg.use_decoder_bias.then(|| parameter(&[d])).transpose()?,
-            glu,
-            log_jumprelu_threshold: (cfg.act_fn == ActFn::JumpRelu)
-                .then(|| parameter_of(&[n], threshold_kind(kind)))
-                .transpose()?,
+            parameters: Parameters::zeros(cfg.variant.layout(&cfg), kind, device)?,
             dataset_norms: BTreeMap::new(),
+            kind,
+            device,
             cfg,
         })
     }
 
-    /// Name and tensor of every trainable parameter, in a fixed order, under the names of weight files. The tensors
-    /// share their storage with the dictionary.
-    pub fn parameters(&self) -> Vec<(&'static str, &Tensor)> {
-        let mut all = vec![("W_E", &self.w_e), ("b_E", &self.b_e), ("W_D", &self.w_d)];
-        all.extend(self.b_d.as_ref().map(|b_d| ("b_D", b_d)));
-        if let Some(glu) = &self.glu {
-            all.push(("W_E_glu", &glu.w_e));
-            all.push(("b_E_glu", &glu.b_e));
-        }
-        all.extend(self.log_jumprelu_threshold.as_ref().map(|t| (LOG_THRESHOLD, t)));
-        all
+    /// All trainable parameters, in a fixed order. The tensors share their storage with the dictionary.
+    pub fn parameters(&self) -> &[Parameter] {
+        self.parameters.all()
     }
 
-    /// One parameter by its name.
+    /// Returns the names and tensors of [`parameters`](Self::parameters).
+    pub fn named_parameters(&self) -> Vec<(&'static str, &Tensor)> {
+        let all = self.parameters().iter();
+        all.map(|parameter| (parameter.name, &parameter.tensor)).collect()
+    }
+
+    /// Returns one parameter by its name.
     ///
     /// # Errors
     /// There is no parameter of this name.
     pub fn parameter(&self, name: &str) -> Result<&Tensor> {
-        let all = self.parameters();
-        let found = all.iter().find(|(known, _)| *known == name);
-        found.map(|(_, tensor)| *tensor).ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-            Error::unknown("parameter", name, &names)
-        })
+        self.parameters.get(name)
+    }
+
+    /// Returns a handle on a parameter by which its numbers can be changed in place, where gradients are off.
+    pub(super) fn writable(&self, name: &str) -> Result<Tensor> {
+        Ok(self.parameter(name)?.shallow_clone())
     }
 
     /// Overwrites a parameter with `values` of the same shape; dtype and device are converted.
@@ -145,7 +110,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// There is no such parameter, or the shape is another one.
     pub fn set_parameter(&mut self, name: &str, values: &Tensor) -> Result<()> {
-        let mut parameter = self.parameter(name)?.shallow_clone();
+        let mut parameter = self.writable(name)?;
         if parameter.size() != values.size() {
             return Err(Error::input(format!(
                 "`{name}` has shape {:?}, but the values have shape {:?}",
@@ -158,53 +123,69 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
-    /// Puts the log-thresholds `(d_sae)` of a jumprelu dictionary in place, in float64 where they are given so: a
-    /// threshold that was stored itself comes out of such a logarithm to its last bit.
+    /// Puts the log-thresholds of a jumprelu dictionary in place, `(d_sae)` or `(heads, d_sae)`, in float64 where they are
+    /// given so: a threshold that was stored itself comes out of such a logarithm to its last bit.
     ///
     /// # Errors
     /// It is no jumprelu dictionary, or the shape is another one.
     pub(super) fn set_log_threshold(&mut self, values: &Tensor) -> Result<()> {
+        let there = self.parameter(LOG_THRESHOLD)?;
         let kind = match values.kind() {
             Kind::Double => Kind::Double,
-            _ => threshold_kind(self.kind()),
+            _ => there.f_kind()?,
         };
-        let shape = self.parameter(LOG_THRESHOLD)?.size();
-        let empty = Tensor::f_zeros(shape, (kind, self.device()))?;
-        self.log_jumprelu_threshold = Some(empty.f_set_requires_grad(true)?);
+        let shape = if self.fits(LOG_THRESHOLD, &values.size()) {
+            values.size()
+        } else {
+            there.size()
+        };
+        let empty = Tensor::f_zeros(shape, (kind, self.device))?;
+        self.parameters
+            .replace(LOG_THRESHOLD, empty.f_set_requires_grad(true)?);
         self.set_parameter(LOG_THRESHOLD, values)
     }
 
-    /// Another dictionary with the same values.
+    /// Can the parameter of that name have this shape?
+    pub(super) fn fits(&self, name: &str, shape: &[i64]) -> bool {
+        let layout = self.cfg.variant.layout(&self.cfg);
+        let spec = layout.iter().find(|spec| spec.name == name);
+        spec.is_some_and(|spec| self.cfg.variant.fits(&self.cfg, spec, shape))
+    }
+
+    /// Returns another dictionary with the same values.
     ///
     /// # Errors
     /// Too little memory.
     pub fn copy(&self) -> Result<Self> {
         let mut copy = Self::zeros(self.cfg.clone())?;
-        for (name, values) in self.parameters() {
-            if name == LOG_THRESHOLD {
-                copy.set_log_threshold(values)?
+        for parameter in self.parameters() {
+            if parameter.name == LOG_THRESHOLD {
+                copy.set_log_threshold(&parameter.tensor)?;
             } else {
-                copy.set_parameter(name, values)?
+                copy.set_parameter(parameter.name, &parameter.tensor)?;
             }
         }
         copy.dataset_norms = self.dataset_norms.clone();
         Ok(copy)
     }
 
-    /// Number of trainable numbers.
+    /// Returns the number of trainable numbers.
     pub fn parameter_count(&self) -> u64 {
-        let count = |(_, tensor): &(&str, &Tensor)| tensor.numel() as u64;
-        self.parameters().iter().map(count).sum()
+        let numbers = self
+            .parameters()
+            .iter()
+            .map(|parameter| parameter.tensor.numel() as u64);
+        numbers.sum()
     }
 
-    /// The device of the parameters.
+    /// Returns the device of the parameters.
     pub fn device(&self) -> Device {
-        self.w_e.device()
+        self.device
     }
 
-    /// The number format of the parameters.
+    /// Returns the number format of the parameters.
     pub fn kind(&self) -> Kind {
-        self.w_e.kind()
+        self.kind
     }
 
     /// Measured average norm of the activations at `hook`, for dataset-wise normalisation.
@@ -237,20 +218,28 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
-    /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
-    pub fn decoder_norm(&self) -> Result<Tensor> {
-        Ok(self.w_d.f_norm_scalaropt_dim(2.0, [1i64].as_slice(), false)?)
-    }
-
-    /// `‖W_E[:, i]‖₂` of each latent, `(d_sae)`.
-    pub fn encoder_norm(&self) -> Result<Tensor> {
-        Ok(self.w_e.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), false)?)
-    }
-
-    /// Activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions counted.
+    /// Returns `‖W_D[i]‖₂` of each latent, `(d_sae)`; `(heads, d_sae)` for a dictionary with heads.
     ///
     /// # Errors
-    /// The last dimension of `x` is not d_model.
+    /// Too little memory.
+    pub fn decoder_norm(&self) -> Result<Tensor> {
+        let w_d = self.parameter("W_D")?;
+        Ok(w_d.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?)
+    }
+
+    /// Returns `‖W_E[:, i]‖₂` of each latent, in the shape of [`decoder_norm`](Self::decoder_norm).
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn encoder_norm(&self) -> Result<Tensor> {
+        let w_e = self.parameter("W_E")?;
+        Ok(w_e.f_norm_scalaropt_dim(2.0, [-2i64].as_slice(), false)?)
+    }
+
+    /// Returns activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions counted.
+    ///
+    /// # Errors
+    /// `x` has another shape.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.encode_with(x, &Pass::default())?.feature_acts)
     }
@@ -261,42 +250,55 @@ impl SparseAutoEncoder {
     /// # Errors
     /// As [`encode`](Self::encode); a `k` or a mask that does not fit.
     pub fn encode_with(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Encoded> {
-        self.check_width(x, self.cfg.d_model, "activations", "d_model")?;
+        self.check_shape(x, self.cfg.d_model, "activations", "d_model")?;
         pass.check_k(self.cfg.act_fn, self.cfg.d_sae())?;
-        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
-        let counted = pass.counted_of(&x)?;
+        let x = x.f_to_device(self.device)?.f_to_kind(self.kind)?;
+        let counted = self.counted_of(&x, pass)?;
         // Elsewhere it would make the device wait; there the trainer asks before the first step.
-        if self.device() == Device::Cpu {
+        if self.device == Device::Cpu {
             self.require_thresholds()?;
         }
-        let mut hidden_pre = product(&x, &self.w_e, pass.amp)?.f_add(&self.b_e)?;
-        if let Some(glu) = &self.glu {
-            let gate = product(&x, &glu.w_e, pass.amp)?.f_add(&glu.b_e)?.f_sigmoid()?;
-            hidden_pre = hidden_pre.f_mul(&gate)?;
-        }
-        let decoder_norm = self.decoder_norm()?;
-        let k = pass.k.unwrap_or(self.cfg.top_k);
-        let feature_acts = self.activate(&hidden_pre, &decoder_norm, k, counted.as_ref())?;
-        Ok(Encoded {
-            feature_acts,
-            hidden_pre,
-            decoder_norm,
-        })
+        self.cfg.variant.encode(self, &x, pass, counted.as_ref())
     }
 
-    /// Refuses a jumprelu dictionary whose thresholds nobody has set: with them it would give zeros.
+    /// Which positions of `x (…, d)` count: bool `(…)` on its device, also over the heads of a dictionary that has any;
+    /// `None` for all.
+    pub(super) fn counted_of(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Option<Tensor>> {
+        let Some(heads) = self.cfg.hooks.heads() else {
+            return pass.counted_of(x);
+        };
+        let Some(counted) = pass.counted_of(&x.f_select(-2, 0)?)? else {
+            return Ok(None);
+        };
+        let mut shape = counted.size();
+        shape.push(heads);
+        Ok(Some(counted.f_unsqueeze(-1)?.f_expand(shape, false)?))
+    }
+
+    /// Refuses a dictionary whose activation function has parameters that nobody has set: with them it would give zeros.
     ///
     /// # Errors
     /// Thresholds that are NaN.
     pub fn require_thresholds(&self) -> Result<()> {
-        let Some(threshold) = &self.log_jumprelu_threshold else {
-            return Ok(());
-        };
-        match tch::no_grad(|| threshold.f_isnan()?.f_any()?.f_int64_value(&[]))? {
-            0 => Ok(()),
-            _ => Err(Error::input("the thresholds of this jumprelu dictionary have no initial value")
-                .hint("give InitializerConfig `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")),
-        }
+        self.cfg.act_fn.require_parameters(&self.parameters)
+    }
+
+    /// What the activation function makes of pre-activations.
+    pub(super) fn activated(
+        &self,
+        hidden_pre: Tensor,
+        pass: &Pass<'_>,
+        counted: Option<&Tensor>,
+    ) -> Result<Encoded> {
+        let decoder_norm = self.decoder_norm()?;
+        let k = pass.k.unwrap_or(self.cfg.top_k);
+        let feature_acts = self.activate(&hidden_pre, &decoder_norm, k, pass, counted)?;
+        Ok(Encoded {
+            feature_acts,
+            hidden_pre,
+            decoder_norm,
+            penalised: None,
+        })
     }
 
     /// The activation function on pre-activations `h (…, d_sae)`, with the decoder norms where the configuration
@@ -306,13 +308,15 @@ impl SparseAutoEncoder {
         hidden_pre: &Tensor,
         decoder_norm: &Tensor,
         k: i64,
+        pass: &Pass<'_>,
         counted: Option<&Tensor>,
     ) -> Result<Tensor> {
         let gate = Gate {
             k,
-            log_threshold: self.log_jumprelu_threshold.as_ref(),
+            parameters: &self.parameters,
             window: self.cfg.jumprelu_threshold_window,
             counted,
+            custom: pass.custom.activation,
         };
         if !self.cfg.sparsity_include_decoder_norm {
             return self.cfg.act_fn.apply(hidden_pre, &gate);
@@ -325,10 +329,10 @@ impl SparseAutoEncoder {
         Ok(scaled.f_div(&decoder_norm.f_clamp_min(floor)?)?)
     }
 
-    /// Reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
+    /// Returns the reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
     ///
     /// # Errors
-    /// The last dimension of `feature_acts` is not d_sae.
+    /// `feature_acts` has another shape.
     pub fn decode(&self, feature_acts: &Tensor) -> Result<Tensor> {
         self.decode_with(feature_acts, &Pass::default())
     }
@@ -338,16 +342,20 @@ impl SparseAutoEncoder {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_with(&self, feature_acts: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        self.check_width(feature_acts, self.cfg.d_sae(), "latent activations", "d_sae")?;
-        let feature_acts = feature_acts.f_to_device(self.device())?.f_to_kind(self.kind())?;
-        let decoded = product(&feature_acts, &self.w_d, pass.amp)?;
-        match &self.b_d {
+        self.check_shape(feature_acts, self.cfg.d_sae(), "latent activations", "d_sae")?;
+        let feature_acts = feature_acts.f_to_device(self.device)?.f_to_kind(self.kind)?;
+        self.add_decoder_bias(self.cfg.variant.decode(self, &feature_acts, pass)?)
+    }
+
+    /// `decoded (…, d_model)` with the decoder's bias, if it has any.
+    pub(super) fn add_decoder_bias(&self, decoded: Tensor) -> Result<Tensor> {
+        match self.parameters.find("b_D") {
             Some(b_d) => Ok(decoded.f_add(b_d)?),
             None => Ok(decoded),
         }
     }
 
-    /// Reconstruction of normalised activations `x (…, d_model)`, all positions counted.
+    /// Returns the reconstruction of normalised activations `x (…, d_model)`, all positions counted.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -363,36 +371,28 @@ impl SparseAutoEncoder {
         self.decode_with(&self.encode_with(x, pass)?.feature_acts, pass)
     }
 
-    fn check_width(&self, x: &Tensor, width: i64, what: &str, name: &str) -> Result<()> {
-        match x.size().last() {
-            Some(last) if *last == width => Ok(()),
-            _ => Err(Error::input(format!(
-                "{what} of shape {:?} do not fit this dictionary, whose {name} is {width}",
-                x.size()
+    fn check_shape(&self, x: &Tensor, width: i64, what: &str, name: &str) -> Result<()> {
+        let size = x.size();
+        let refused = |reason: String, hint: String| {
+            Err(Error::input(format!(
+                "{what} of shape {size:?} do not fit this dictionary, {reason}"
             ))
-            .hint(format!("the last dimension has to be {width}"))),
+            .hint(hint))
+        };
+        if size.last() != Some(&width) {
+            return refused(
+                format!("whose {name} is {width}"),
+                format!("the last dimension has to be {width}"),
+            );
         }
-    }
-}
-
-/// The dtype of log-thresholds in a dictionary of dtype `kind`. Half precision is too coarse for logarithms: rounding
-/// one by half a unit moves a threshold of 100 by 1%.
-fn threshold_kind(kind: Kind) -> Kind {
-    match kind {
-        Kind::Double => Kind::Double,
-        _ => Kind::Float,
-    }
-}
-
-/// `x W`, in `amp` where it is given: both sides are rounded to it, sums are kept wider, and the result returns in the
-/// dtype of `weight`. As in PyTorch's autocast, float64 is left alone.
-pub(super) fn product(x: &Tensor, weight: &Tensor, amp: Option<DType>) -> Result<Tensor> {
-    let kind = weight.f_kind()?;
-    match amp.map(DType::kind) {
-        Some(amp) if amp != kind && kind != Kind::Double => {
-            let rounded = crate::tensor::product::matmul(&x.f_to_kind(amp)?, &weight.f_to_kind(amp)?)?;
-            Ok(rounded.f_to_kind(kind)?)
+        match self.cfg.hooks.heads() {
+            Some(heads) if size.len() < 3 || size[size.len() - 2] != heads => refused(
+                format!("which has {heads} heads"),
+                format!(
+                    "the last two dimensions have to be [{heads}, {width}]: a head for each of its hook points"
+                ),
+            ),
+            _ => Ok(()),
         }
-        _ => Ok(crate::tensor::product::matmul(x, weight)?),
     }
 }

@@ -1,6 +1,7 @@
 //! Filling the parameters: random draws, fixed norms, the encoder as the decoder's transpose.
 
 use super::norm::norm_floor;
+use super::parameters::Role;
 use super::{Pass, SparseAutoEncoder};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
@@ -13,18 +14,14 @@ impl SparseAutoEncoder {
     /// Too little memory.
     pub fn draw(&mut self, encoder_bound: f64, decoder_bound: f64, log_threshold: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let _ = self.w_e.f_uniform_(-encoder_bound, encoder_bound)?;
-        let _ = self.w_d.f_uniform_(-decoder_bound, decoder_bound)?;
-        let _ = self.b_e.f_zero_()?;
-        if let Some(b_d) = &mut self.b_d {
-            let _ = b_d.f_zero_()?;
-        }
-        if let Some(glu) = &mut self.glu {
-            let _ = glu.w_e.f_uniform_(-encoder_bound, encoder_bound)?;
-            let _ = glu.b_e.f_zero_()?;
-        }
-        if let Some(threshold) = &mut self.log_jumprelu_threshold {
-            let _ = threshold.f_fill_(log_threshold)?;
+        self.cfg.variant.draw(self, encoder_bound, decoder_bound)?;
+        for parameter in self.parameters() {
+            let mut tensor = parameter.tensor.shallow_clone();
+            match parameter.role {
+                Role::Weight => {}
+                Role::Bias => drop(tensor.f_zero_()?),
+                Role::Threshold => drop(tensor.f_fill_(log_threshold)?),
+            }
         }
         Ok(())
     }
@@ -37,25 +34,25 @@ impl SparseAutoEncoder {
     pub fn draw_tied_unit_rows(&mut self, log_threshold: f64) -> Result<()> {
         self.draw(1.0, 1.0, log_threshold)?;
         let _no_grad = tch::no_grad_guard();
-        let _ = self.w_d.f_normal_(0.0, 1.0)?;
+        let _ = self.writable("W_D")?.f_normal_(0.0, 1.0)?;
         self.set_decoder_norm(1.0)?;
         self.set_encoder_to_decoder_transpose(1.0)?;
-        if let Some(glu) = &mut self.glu {
-            let _ = glu.w_e.f_normal_(0.0, 1.0)?;
-            let norms = glu.w_e.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), true)?;
-            let _ = glu.w_e.f_mul_(&reciprocal(&norms)?)?;
+        if let Ok(mut gate) = self.writable("W_E_glu") {
+            let _ = gate.f_normal_(0.0, 1.0)?;
+            let norms = gate.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), true)?;
+            let _ = gate.f_mul_(&reciprocal(&norms)?)?;
         }
         Ok(())
     }
 
-    /// `W_E = factor · W_Dᵀ`.
+    /// Sets `W_E = factor · W_Dᵀ`, for every head.
     ///
     /// # Errors
     /// Too little memory.
     pub fn set_encoder_to_decoder_transpose(&mut self, factor: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let transpose = self.w_d.f_transpose(0, 1)?.f_mul_scalar(factor)?;
-        self.w_e.f_copy_(&transpose)?;
+        let transpose = self.parameter("W_D")?.f_transpose(-2, -1)?.f_mul_scalar(factor)?;
+        self.writable("W_E")?.f_copy_(&transpose)?;
         Ok(())
     }
 
@@ -66,7 +63,7 @@ impl SparseAutoEncoder {
     pub fn set_decoder_norm(&mut self, norm: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let scale = reciprocal(&self.decoder_norm()?)?.f_mul_scalar(norm)?;
-        let _ = self.w_d.f_mul_(&scale.f_unsqueeze(1)?)?;
+        let _ = self.writable("W_D")?.f_mul_(&scale.f_unsqueeze(-1)?)?;
         Ok(())
     }
 
@@ -77,28 +74,29 @@ impl SparseAutoEncoder {
     pub fn set_encoder_norm(&mut self, norm: f64) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
         let scale = reciprocal(&self.encoder_norm()?)?.f_mul_scalar(norm)?;
-        let _ = self.w_e.f_mul_(&scale)?;
+        let _ = self.writable("W_E")?.f_mul_(&scale.f_unsqueeze(-2)?)?;
         Ok(())
     }
 
-    /// `b_E −= mean(h)` over the tokens of normalised `x (…, d_model)`, which all count, so that pre-activations average 0.
+    /// Sets `b_E −= mean(h)` over the tokens of normalised `x (…, d_model)`, which all count, so that pre-activations
+    /// average 0.
     ///
     /// # Errors
-    /// The width of `x` is not d_model.
+    /// `x` has another shape.
     pub fn centre_hidden_pre(&mut self, x: &Tensor) -> Result<()> {
         let _no_grad = tch::no_grad_guard();
-        let hidden_pre = self.encode_with(x, &Pass::default())?.hidden_pre;
+        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
+        let hidden_pre = self.cfg.variant.hidden_pre(self, &x, &Pass::default())?;
         let mean = hidden_pre.f_reshape([-1, self.cfg.d_sae()])?.f_mean_dim(
             [0i64].as_slice(),
             false,
             self.kind(),
         )?;
-        let _ = self.b_e.f_sub_(&mean)?;
-        Ok(())
+        self.cfg.variant.centre(self, &mean)
     }
 
-    /// Mean norms of encoder columns, decoder rows and decoder bias, and the mean threshold, under the names of the
-    /// training metrics; 0-d tensors on the device.
+    /// Returns the mean norms of encoder columns, decoder rows and decoder bias, and the mean threshold, under the names
+    /// of the training metrics; 0-d tensors on the device.
     ///
     /// # Errors
     /// Too little memory.
@@ -109,19 +107,15 @@ impl SparseAutoEncoder {
             ("metrics/encoder_norm", mean(self.encoder_norm()?)?),
             ("metrics/decoder_norm", mean(self.decoder_norm()?)?),
         ];
-        if let Some(b_d) = &self.b_d {
-            statistics.push(("metrics/decoder_bias_norm", b_d.f_norm()?));
+        if let Ok(b_d) = self.parameter("b_D") {
+            let norms = b_d.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
+            statistics.push(("metrics/decoder_bias_norm", mean(norms)?));
         }
-        if let Some(threshold) = &self.log_jumprelu_threshold {
-            statistics.push((
-                "metrics/mean_jumprelu_threshold",
-                mean(threshold.f_exp()?.f_to_kind(self.kind())?)?,
-            ));
-        }
+        statistics.extend(self.cfg.act_fn.statistics(&self.parameters, self.kind())?);
         Ok(statistics)
     }
 
-    /// What the field looks at one latent at a time, by name, each `(d_sae)`: decoder norms, encoder biases and
+    /// Returns what the field looks at one latent at a time, by name, each `(d_sae)`: decoder norms, encoder biases and
     /// thresholds, where there are any.
     ///
     /// # Errors
@@ -130,14 +124,9 @@ impl SparseAutoEncoder {
         let _no_grad = tch::no_grad_guard();
         let mut distributions = vec![
             ("metrics/decoder_norms", self.decoder_norm()?),
-            ("metrics/encoder_biases", self.b_e.f_detach()?),
+            ("metrics/encoder_biases", self.cfg.variant.encoder_bias(self)?),
         ];
-        if let Some(threshold) = &self.log_jumprelu_threshold {
-            distributions.push((
-                "metrics/jumprelu_thresholds",
-                threshold.f_exp()?.f_to_kind(self.kind())?,
-            ));
-        }
+        distributions.extend(self.cfg.act_fn.distributions(&self.parameters, self.kind())?);
         Ok(distributions)
     }
 }

@@ -1,5 +1,7 @@
 //! What a dictionary's errors cost the model: cross-entropy with the activations replaced.
 
+use std::collections::BTreeMap;
+
 use super::{ReconstructionSums, Rows};
 use crate::dictionary::{Pass, SparseAutoEncoder, counted_rows};
 use crate::error::{Error, Result};
@@ -77,30 +79,30 @@ pub fn downstream_losses(
         Some(mask) => mask.f_to_device(model.device())?.f_ne(0.0)?,
         None => Tensor::f_ones_like(&tokens)?.f_to_kind(Kind::Bool)?,
     };
-    let (point_in, point_out) = (&sae.cfg.hook_point_in, &sae.cfg.hook_point_out);
     let names: Vec<String> = sae.cfg.hook_points().into_iter().map(str::to_string).collect();
     let (logits, cache) = model.run_with_cache(&tokens, Some(&names))?;
-    let at = |hook: &String| {
-        cache
-            .get(hook)
-            .ok_or_else(|| Error::run(format!("the model gave no activations at `{hook}`")))
-    };
-    let output = at(point_out)?;
-    let reconstructed = reconstruct(sae, (at(point_in)?, output), &kept, sums)?;
+    let reconstructed = reconstruct(sae, &cache, &kept, sums)?;
     let total = |logits: &Tensor| -> Result<f64> {
         let counted = kept.f_narrow(1, 1, tokens.size()[1] - 1)?;
         let losses = next_token_losses(logits, &tokens)?.f_mul(&counted)?;
         Ok(losses.f_sum(Kind::Double)?.f_double_value(&[])?)
     };
-    let with = |replacement: &Tensor| -> Result<f64> {
-        let edit: Edit<'_> =
-            Box::new(|x: Tensor, _| Ok(replacement.f_where_self(&kept.f_unsqueeze(-1)?, &x)?));
-        total(&model.run_with_hooks(&tokens, vec![(point_out.clone(), edit)])?)
+    let with = |replacements: &[Tensor]| -> Result<f64> {
+        let mut edits: Vec<(String, Edit<'_>)> = Vec::new();
+        for (hook, replacement) in sae.cfg.writes().into_iter().zip(replacements) {
+            let kept = &kept;
+            let edit: Edit<'_> =
+                Box::new(move |x: Tensor, _| Ok(replacement.f_where_self(&kept.f_unsqueeze(-1)?, &x)?));
+            edits.push((hook.to_string(), edit));
+        }
+        total(&model.run_with_hooks(&tokens, edits)?)
     };
+    let zeros = reconstructed.iter().map(|x| Ok(x.f_zeros_like()?));
+    let zeros = zeros.collect::<Result<Vec<Tensor>>>()?;
     Ok(DownstreamLosses {
         original: total(&logits)?,
         reconstructed: with(&reconstructed)?,
-        zeroed: with(&reconstructed.f_zeros_like()?)?,
+        zeroed: with(&zeros)?,
         tokens: kept
             .f_narrow(1, 1, tokens.size()[1] - 1)?
             .f_sum(Kind::Double)?
@@ -108,29 +110,58 @@ pub fn downstream_losses(
     })
 }
 
-/// The reconstruction of activations `(batch, seq, d_model)` from those at the input hook point, in the model's scale and
-/// format, with only the positions counted that `kept (batch, seq)` says. Adds these to `sums`.
+/// The reconstructions of activations `(batch, seq, d)` at the written hook points from those at the read ones, in the
+/// model's scale and format, with only the positions counted that `kept (batch, seq)` says. Adds these to `sums`.
 fn reconstruct(
     sae: &SparseAutoEncoder,
-    (input, output): (&Tensor, &Tensor),
+    cache: &BTreeMap<String, Tensor>,
     kept: &Tensor,
     sums: &mut ReconstructionSums,
-) -> Result<Tensor> {
+) -> Result<Vec<Tensor>> {
     let pass = Pass::counting(Some(kept));
-    let x = sae.normalize_with(input, &sae.cfg.hook_point_in, &pass)?;
+    let at = |hook: &str| {
+        cache
+            .get(hook)
+            .ok_or_else(|| Error::run(format!("the model gave no activations at `{hook}`")))
+    };
+    let read = |hook: &str| sae.normalize_with(at(hook)?, hook, &pass);
+    let x = sae.join(sae.cfg.reads().into_iter().map(read).collect::<Result<_>>()?)?;
     let acts = sae.encode_with(&x, &pass)?.feature_acts;
     let normalised = sae.decode(&acts)?;
-    let here = output.f_to_device(sae.device())?.f_to_kind(sae.kind())?;
-    let factor = sae.norm_factor_with(&here, &sae.cfg.hook_point_out, &pass)?;
-    // One factor for each position, whatever it is a factor of.
-    let factors = here.f_narrow(-1, 0, 1)?.f_ones_like()?.f_mul(&factor)?;
-    let rows = |x: &Tensor| counted_rows(x, Some(kept));
+    let (mut labels, mut factors, mut unscaled) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, hook) in sae.cfg.writes().into_iter().enumerate() {
+        let output = at(hook)?;
+        let here = output.f_to_device(sae.device())?.f_to_kind(sae.kind())?;
+        let factor = sae.norm_factor_with(&here, hook, &pass)?;
+        // One factor for each position, whatever it is a factor of.
+        factors.push(here.f_narrow(-1, 0, 1)?.f_ones_like()?.f_mul(&factor)?);
+        labels.push(here.f_mul(&factor)?);
+        let width = here.size().last().copied().unwrap_or(1);
+        let ours = sae.part(&normalised, index)?.f_narrow(-1, 0, width)?;
+        let ours = ours.f_div(&factor)?.f_to_device(output.device())?;
+        unscaled.push(ours.f_to_kind(output.f_kind()?)?);
+    }
+    let factors = if sae.cfg.hooks.heads().is_some() {
+        Tensor::f_stack(&factors, -2)?
+    } else {
+        factors.remove(0)
+    };
+    let rows = |x: &Tensor| counted_positions(sae, x, kept);
     sums.add(&Rows {
-        label: &rows(&here.f_mul(&factor)?)?,
+        label: &rows(&sae.join(labels)?)?,
         reconstructed: &rows(&normalised)?,
         feature_acts: &rows(&acts)?,
         factor: &rows(&factors)?,
     })?;
-    let unscaled = normalised.f_div(&factor)?.f_to_device(output.device())?;
-    Ok(unscaled.f_to_kind(output.f_kind()?)?)
+    Ok(unscaled)
+}
+
+/// The rows of `x (batch, seq, [heads,] n)` whose positions count, `(rows, [heads,] n)`.
+fn counted_positions(sae: &SparseAutoEncoder, x: &Tensor, kept: &Tensor) -> Result<Tensor> {
+    let Some(heads) = sae.cfg.hooks.heads() else {
+        return counted_rows(x, Some(kept));
+    };
+    let width = x.size().last().copied().unwrap_or(1);
+    let rows = counted_rows(&x.f_flatten(-2, -1)?, Some(kept))?;
+    Ok(rows.f_reshape([-1, heads, width])?)
 }

@@ -9,6 +9,8 @@ use crate::tensor::{Kind, Tensor};
 #[derive(Debug, Default)]
 pub struct ReconstructionSums {
     tokens: f64,
+    /// Tokens times heads.
+    outputs: f64,
     error: f64,
     /// Of the activations as the model has them.
     unscaled_error: f64,
@@ -17,7 +19,7 @@ pub struct ReconstructionSums {
     labels: Option<(Tensor, f64)>,
 }
 
-/// Normalised rows of one batch, all of which count.
+/// Normalised rows of one batch, all of which count. A dictionary with heads has a dimension for them behind the first.
 pub struct Rows<'a> {
     /// What should come out, `(n, d_model)`.
     pub label: &'a Tensor,
@@ -43,6 +45,7 @@ impl ReconstructionSums {
             .f_div(rows.factor)?
             .f_square()?;
         self.tokens += rows.label.size()[0] as f64;
+        self.outputs += error.numel() as f64;
         self.error += total(error)?;
         self.unscaled_error += total(unscaled)?;
         self.active += total(rows.feature_acts.f_gt(0.0)?)?;
@@ -74,10 +77,10 @@ impl ReconstructionSums {
         if variance > 1e-12 * squares {
             metrics.push(("metrics/explained_variance".into(), 1.0 - self.error / variance));
         }
-        metrics.push(("metrics/l0".into(), self.active / self.tokens));
+        metrics.push(("metrics/l0".into(), self.active / self.outputs));
         metrics.push((
             "metrics/unnormalized_mse".into(),
-            self.unscaled_error / self.tokens,
+            self.unscaled_error / self.outputs,
         ));
         Ok(metrics)
     }

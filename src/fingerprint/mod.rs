@@ -33,6 +33,11 @@ pub trait Identified: Config {
     /// The fields that do not, and are free to change: where things lie, how fast they go, what is logged and kept.
     const FREE: &'static [&'static str];
 
+    /// Does this field decide them?
+    fn decides(field: &str) -> bool {
+        Self::DECIDES.contains(&field)
+    }
+
     /// The fields as plain data, those written alike that mean the same. A field that is left out here is described by
     /// whoever builds the fingerprint.
     ///
@@ -90,7 +95,7 @@ impl Fingerprint {
                 "" => field.clone(),
                 prefix => format!("{prefix}.{field}"),
             };
-            if C::DECIDES.contains(&field.as_str()) {
+            if C::decides(&field) {
                 self.set(key, value);
             } else {
                 self.free.insert(key);

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
 use crate::config::Config;
-use crate::dictionary::ActFn;
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 use crate::model::LanguageModelConfig;
@@ -161,7 +160,7 @@ impl TrainSAESettings {
             Some(initializer) => initializer
                 .check_dictionary(sae)
                 .map_err(|error| error.under("initializer")),
-            None if sae.act_fn == ActFn::JumpRelu => Err(Error::input("jumprelu needs initial thresholds")
+            None if sae.act_fn.has_thresholds() => Err(Error::input("jumprelu needs initial thresholds")
                 .hint("add `[initializer]` with `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")
                 .under("act_fn")
                 .under("sae")),

@@ -25,6 +25,8 @@ use crate::{atomic, checksums};
 
 pub(super) const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
+/// What comes before a metric's name in the names of tensors.
+const AVERAGE: &str = "average.";
 const UNFINISHED: &str = ".unfinished-";
 
 /// The part of a checkpoint that is not tensors.
@@ -34,7 +36,10 @@ pub(super) struct SavedState {
     pub(super) total_steps: u64,
     pub(super) step: u64,
     tokens: i64,
-    moment_steps: Vec<u64>,
+    /// Moves of the optimiser so far, by parameter.
+    moment_steps: BTreeMap<String, u64>,
+    /// What is averaged from one log to the next, in the order in which it is logged.
+    averaged: Vec<String>,
     /// Steps since the last log.
     unlogged_steps: u64,
     firing_window: SavedParts,
@@ -99,9 +104,10 @@ impl Trainer {
         folder: &Path,
         metrics_bytes: u64,
     ) -> Result<(PathBuf, bool)> {
+        let fingerprint = self.fingerprint(&sae.cfg)?;
         let state = self
             .state
-            .as_ref()
+            .as_mut()
             .ok_or_else(|| Error::input("there is nothing to save yet: the training has not begun"))?;
         let parent = checkpoints_folder(folder);
         fs::create_dir_all(&parent).map_err(|error| Error::io("create", &parent, error))?;
@@ -122,10 +128,10 @@ impl Trainer {
             tokens: state.tokens.f_int64_value(&[])?,
             moment_steps: state
                 .optimizer
-                .moments()
-                .iter()
-                .map(|moments| moments.steps)
+                .states(sae)
+                .map(|(name, _, kept)| (name.to_string(), kept.steps))
                 .collect(),
+            averaged: state.sums.averages.names().to_vec(),
             unlogged_steps: state.sums.steps,
             firing_window: state.sums.window.save().1,
             accumulated_batches: state.accumulated_batches,
@@ -134,7 +140,7 @@ impl Trainer {
             stream,
             owed: self.owed.clone(),
         };
-        self.fingerprint(&sae.cfg)?.write(unfinished.path())?;
+        fingerprint.write(unfinished.path())?;
         let text = serde_json::to_string_pretty(&saved)
             .map_err(|error| Error::run(format!("cannot write the checkpoint: {error}")))?;
         atomic::write(unfinished.path().join(STATE_FILE), text + "\n")?;
@@ -207,16 +213,18 @@ impl Trainer {
 }
 
 impl TrainingState {
-    fn write_tensors(&self, sae: &SparseAutoEncoder, path: &Path) -> Result<()> {
+    fn write_tensors(&mut self, sae: &SparseAutoEncoder, path: &Path) -> Result<()> {
         let mut named: Vec<(String, Tensor)> = Vec::new();
-        for ((name, _), moments) in sae.parameters().iter().zip(self.optimizer.moments()) {
-            named.push((format!("exp_avg.{name}"), moments.exp_avg.shallow_clone()));
-            named.push((format!("exp_avg_sq.{name}"), moments.exp_avg_sq.shallow_clone()));
+        for (name, kinds, kept) in self.optimizer.states(sae) {
+            let tensors = kinds.iter().zip(&kept.tensors);
+            named.extend(tensors.map(|(kind, tensor)| (format!("{kind}.{name}"), tensor.shallow_clone())));
         }
-        for ((name, _), sum) in sae.parameters().iter().zip(&self.accumulated) {
+        for (parameter, sum) in sae.parameters().iter().zip(&self.accumulated) {
+            let name = parameter.name;
             named.push((format!("accumulated.{name}"), sum.shallow_clone()));
         }
-        named.push(("sums.averages".into(), self.sums.averages.shallow_clone()));
+        let averages = self.sums.averages.save()?.into_iter();
+        named.extend(averages.map(|(name, sums)| (format!("{AVERAGE}{name}"), sums)));
         named.push(("sums.active".into(), self.sums.active.shallow_clone()));
         named.push(("sums.tokens".into(), self.sums.tokens.shallow_clone()));
         named.extend(self.sums.window.save().0);
@@ -243,25 +251,24 @@ impl TrainingState {
             *target = values;
             Ok(())
         };
-        let steps = saved.moment_steps.iter();
-        for (((name, _), moments), steps) in sae
-            .parameters()
-            .iter()
-            .zip(self.optimizer.moments_mut())
-            .zip(steps)
-        {
-            fill(&mut moments.exp_avg, &format!("exp_avg.{name}"))?;
-            fill(&mut moments.exp_avg_sq, &format!("exp_avg_sq.{name}"))?;
-            moments.steps = *steps;
+        for (name, kinds, kept) in self.optimizer.states(sae) {
+            for (kind, tensor) in kinds.iter().zip(&mut kept.tensors) {
+                fill(tensor, &format!("{kind}.{name}"))?;
+            }
+            kept.steps = saved.moment_steps.get(name).copied().unwrap_or(0);
         }
         if saved.accumulated_batches > 0 {
-            for (name, parameter) in sae.parameters() {
-                let mut sum = parameter.f_detach()?;
-                fill(&mut sum, &format!("accumulated.{name}"))?;
+            for parameter in sae.parameters() {
+                let mut sum = parameter.tensor.f_detach()?;
+                fill(&mut sum, &format!("accumulated.{}", parameter.name))?;
                 self.accumulated.push(sum);
             }
         }
-        fill(&mut self.sums.averages, "sums.averages")?;
+        let averages = saved.averaged.iter().map(|name| {
+            let sums = file.tensor(&format!("{AVERAGE}{name}"), device, None)?;
+            Ok((name.clone(), sums))
+        });
+        self.sums.averages.restore(averages.collect::<Result<_>>()?)?;
         fill(&mut self.sums.active, "sums.active")?;
         fill(&mut self.sums.tokens, "sums.tokens")?;
         fill(&mut self.dead.tokens_since, "tokens_since_firing")?;

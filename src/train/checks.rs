@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
 use crate::config::{Config, Steps};
-use crate::dictionary::{ActFn, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::tensor::Kind;
 
@@ -28,6 +28,7 @@ impl Config for TrainerConfig {
         let not_negative = [
             ("jumprelu_lr_factor", Some(self.jumprelu_lr_factor)),
             ("clip_grad_norm", Some(self.clip_grad_norm)),
+            ("weight_decay", Some(self.weight_decay)),
             ("l1_coefficient", self.l1_coefficient),
             ("lp_coefficient", self.lp_coefficient),
             ("auxk_coefficient", self.auxk_coefficient),
@@ -46,6 +47,13 @@ impl Config for TrainerConfig {
             if !(0.0..1.0).contains(&beta) {
                 return Err(out_of_range("betas", beta, "two numbers from 0 to below 1"));
             }
+        }
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(out_of_range(
+                "momentum",
+                self.momentum,
+                "a number from 0 to below 1",
+            ));
         }
         if self
             .lr_end_ratio
@@ -144,7 +152,7 @@ impl TrainerConfig {
         remarks.extend(idle::remark("the trainer", &idle::of_trainer(self, sae.act_fn)));
         remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(sae)));
         remarks.extend(self.idle_auxk());
-        if sae.act_fn == ActFn::Relu && self.sparsity_loss_type.is_none() {
+        if sae.act_fn.needs_penalty() && self.sparsity_loss_type.is_none() {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
                     .into(),
@@ -180,7 +188,7 @@ impl TrainerConfig {
     /// A penalty or a schedule that its activation function does not have, or one out of its range.
     pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
         let act_fn = sae.act_fn;
-        if self.lp_coefficient.is_some_and(|lp| lp > 0.0) && act_fn != ActFn::JumpRelu {
+        if self.lp_coefficient.is_some_and(|lp| lp > 0.0) && !act_fn.has_thresholds() {
             return Err(Error::input(format!(
                 "the threshold penalty needs thresholds, but `act_fn` is \"{}\"",
                 act_fn.name()

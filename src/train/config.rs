@@ -3,22 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::optim::OptimizerClass;
 use crate::config::{Map, Steps, Value, to_value};
 use crate::dictionary::SparsityLoss;
 use crate::error::Result;
 use crate::fingerprint::Identified;
 use crate::tensor::DType;
-
-/// Which optimiser moves the parameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerClass {
-    /// Adam (<https://arxiv.org/abs/1412.6980>) as in PyTorch.
-    #[default]
-    Adam,
-    /// Adam that moves only what has a gradient, so that a latent which wakes up is not thrown by stale moments.
-    SparseAdam,
-}
 
 /// How the learning rate runs over the training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,10 +94,14 @@ pub struct TrainerConfig {
     pub gradient_accumulation_steps: u64,
     /// Learning rate at its height.
     pub lr: f64,
-    /// Decay rates of the optimiser's first and second moment.
+    /// Decay rates of the first and second moment of the Adam family.
     pub betas: (f64, f64),
     /// Optimiser.
     pub optimizer_class: OptimizerClass,
+    /// How much the matrices shrink at each move, as a multiple of the learning rate (adamw and muon).
+    pub weight_decay: f64,
+    /// How much of the last move goes on (sgd), or of the gradient's running mean stays (signum and muon).
+    pub momentum: f64,
     /// Course of the learning rate.
     pub lr_scheduler_name: LrSchedulerName,
     /// Learning rate at the end, as a part of `lr`; null: 1/32 for constantwithwarmup and exponentialwarmup, 0 for
@@ -176,6 +170,8 @@ impl Default for TrainerConfig {
             lr: 0.0004,
             betas: (0.9, 0.999),
             optimizer_class: OptimizerClass::Adam,
+            weight_decay: 0.0,
+            momentum: 0.9,
             lr_scheduler_name: LrSchedulerName::ConstantWithWarmup,
             lr_end_ratio: None,
             lr_warm_up_steps: DEFAULT_LR_WARM_UP,
@@ -221,6 +217,8 @@ impl Identified for TrainerConfig {
         "lr",
         "betas",
         "optimizer_class",
+        "weight_decay",
+        "momentum",
         "lr_scheduler_name",
         "lr_end_ratio",
         "lr_warm_up_steps",

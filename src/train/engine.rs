@@ -4,7 +4,7 @@
 //! trainer, its metrics and its loggers see nothing else of a step, so another engine can take this one's place.
 
 use super::dead::DeadTracker;
-use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder};
+use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -12,12 +12,14 @@ use crate::tensor::{Kind, Tensor};
 pub struct StepOutput {
     /// The sum of all terms.
     pub loss: Tensor,
-    /// The terms by their names: `l_rec`, and `l_s`, `l_p`, `l_aux` where they apply.
-    pub terms: Vec<(&'static str, Tensor)>,
+    /// The terms of the loss, 0-d and without their graph.
+    pub terms: Vec<Term>,
     /// Gradients in the order of [`SparseAutoEncoder::parameters`].
     pub gradients: Vec<Tensor>,
     /// Reconstruction, `(…, d_model)`.
     pub reconstructed: Tensor,
+    /// Activations of the latents, `(…, d_sae)`.
+    pub feature_acts: Tensor,
     /// How many tokens each latent fired on, float `(d_sae)`.
     pub fired: Tensor,
     /// Sum of all latent activations, and how many were active.
@@ -56,10 +58,10 @@ impl StepEngine for AutogradEngine {
         pass: &Pass<'_>,
         dead: &mut DeadTracker,
     ) -> Result<StepOutput> {
-        let tokens = count_tokens(input)?;
+        let tokens = count_tokens(sae, input)?;
         let mut fired = None;
         let mut record = |feature_acts: &Tensor| -> Result<Tensor> {
-            let counts = count_firing(feature_acts)?;
+            let counts = count_firing(sae, feature_acts)?;
             dead.record(&counts, &tokens)?;
             fired = Some(counts);
             dead.is_dead()
@@ -72,52 +74,74 @@ impl StepEngine for AutogradEngine {
         }
         let fired = match fired {
             Some(fired) => fired,
-            None => count_firing(&feature_acts)?,
+            None => count_firing(sae, &feature_acts)?,
         };
-        let parameters: Vec<&Tensor> = sae.parameters().into_iter().map(|(_, tensor)| tensor).collect();
+        let activity = (
+            feature_acts.f_sum(None::<Kind>)?,
+            feature_acts.f_gt(0.0)?.f_sum(Kind::Int64)?,
+        );
+        let parameters: Vec<&Tensor> = sae
+            .parameters()
+            .iter()
+            .map(|parameter| &parameter.tensor)
+            .collect();
         let gradients = Tensor::f_run_backward(&[&terms.loss], &parameters, false, false)?;
-        let scalars = named_terms(&terms)?;
+        let gradients = with_zeros(gradients, &parameters)?;
         Ok(StepOutput {
             loss: terms.loss.f_detach()?,
-            terms: scalars,
+            terms: detached(terms.terms)?,
             gradients,
             reconstructed: terms.reconstructed.f_detach()?,
+            feature_acts,
             fired,
-            activity: (
-                feature_acts.f_sum(None::<Kind>)?,
-                feature_acts.f_gt(0.0)?.f_sum(Kind::Int64)?,
-            ),
+            activity,
             tokens,
         })
     }
 }
 
-/// The terms that a loss has, by their names, 0-d and without their graph.
-fn named_terms(terms: &LossTerms) -> Result<Vec<(&'static str, Tensor)>> {
-    let all = [
-        ("l_rec", Some(&terms.l_rec)),
-        ("l_s", terms.l_s.as_ref()),
-        ("l_p", terms.l_p.as_ref()),
-        ("l_aux", terms.l_aux.as_ref()),
-    ];
-    let there = all.into_iter().filter_map(|(name, term)| Some((name, term?)));
-    there
-        .map(|(name, term)| Ok((name, term.f_detach()?.f_mean(None::<Kind>)?)))
+/// A parameter that a loss of a script's own does not depend on has no gradient: it is 0.
+fn with_zeros(gradients: Vec<Tensor>, parameters: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let pairs = gradients.into_iter().zip(parameters);
+    pairs
+        .map(|(gradient, parameter)| {
+            if gradient.defined() {
+                Ok(gradient)
+            } else {
+                Ok(parameter.f_detach()?.f_zeros_like()?)
+            }
+        })
         .collect()
 }
 
-/// How many tokens each latent is active on, float `(d_sae)`.
-fn count_firing(feature_acts: &Tensor) -> Result<Tensor> {
+/// The terms as metrics have them: 0-d and without their graph.
+fn detached(terms: Vec<Term>) -> Result<Vec<Term>> {
+    let detach = |term: Term| -> Result<Term> {
+        Ok(Term {
+            value: term.value.f_detach()?.f_mean(None::<Kind>)?,
+            ..term
+        })
+    };
+    terms.into_iter().map(detach).collect()
+}
+
+/// How many tokens each latent is active on, in some head where there are heads, float `(d_sae)`.
+fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor> {
     let _no_grad = tch::no_grad_guard();
     let width = feature_acts.size().last().copied().unwrap_or(1);
-    let active = feature_acts.f_gt(0.0)?.f_reshape([-1, width])?;
+    let mut active = feature_acts.f_gt(0.0)?;
+    if sae.cfg.hooks.heads().is_some() {
+        active = active.f_any_dim(-2, false)?;
+    }
+    let active = active.f_reshape([-1, width])?;
     Ok(active.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
 }
 
 /// Number of tokens, int64 0-d on the device of the input.
-fn count_tokens(input: &LossInput<'_>) -> Result<Tensor> {
+fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> Result<Tensor> {
     let size = input.x.size();
-    let tokens: i64 = size[..size.len().saturating_sub(1)].iter().product();
+    let inner = if sae.cfg.hooks.heads().is_some() { 2 } else { 1 };
+    let tokens: i64 = size[..size.len().saturating_sub(inner)].iter().product();
     Ok(Tensor::f_full(
         [0i64; 0].as_slice(),
         tokens,

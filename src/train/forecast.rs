@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::config::{OptimizerClass, TrainerConfig};
+use super::config::TrainerConfig;
 use crate::dictionary::SAEConfig;
 use crate::error::counted;
 
@@ -17,7 +17,7 @@ pub struct Forecast {
     pub weights: u64,
     /// Their gradients.
     pub gradients: u64,
-    /// The optimiser's two moments.
+    /// What the optimiser remembers.
     pub moments: u64,
     /// What one step holds for its backward pass: an estimate.
     pub step_buffers: u64,
@@ -36,22 +36,14 @@ impl Forecast {
     /// The forecast for `steps` steps with batches of `rows` rows.
     pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64) -> Self {
         let (d, n) = (sae.d_model as u64, sae.d_sae() as u64);
-        let encoder = d * n + n;
-        let mut parameters = encoder + d * n;
-        if sae.use_decoder_bias {
-            parameters += d;
-        }
-        if sae.use_glu_encoder {
-            parameters += encoder;
-        }
-        if sae.act_fn == crate::dictionary::ActFn::JumpRelu {
-            parameters += n;
-        }
+        let parameters = sae.parameter_count();
         let width = sae.dtype.size() as u64;
         let weights = parameters * width;
-        let moments = match cfg.optimizer_class {
-            OptimizerClass::Adam | OptimizerClass::SparseAdam => 2 * weights,
-        };
+        let kept = sae.variant.layout(sae).into_iter().map(|spec| {
+            let tensors = cfg.optimizer_class.kept(spec.role) as u64;
+            spec.numel().saturating_mul(tensors)
+        });
+        let moments = width * kept.sum::<u64>();
         let checkpoints = match (cfg.keep_last_checkpoints, cfg.keep_best_checkpoints) {
             (None, _) => cfg.n_checkpoints,
             (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),

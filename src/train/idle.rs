@@ -2,6 +2,7 @@
 
 use super::config::{LrSchedulerName, TrainerConfig};
 use super::initializer::InitializerConfig;
+use super::optim::Setting;
 use crate::dictionary::{ActFn, SAEConfig, SparsityLoss};
 
 /// A setting that differs from its default, and why it does nothing.
@@ -29,7 +30,7 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
     use LrSchedulerName as Name;
     let plain = TrainerConfig::default();
     let penalty = cfg.sparsity_loss_type;
-    let tanh = matches!(penalty, Some(SparsityLoss::Tanh | SparsityLoss::TanhQuad));
+    let has = |part: fn(SparsityLoss) -> bool| penalty.is_some_and(part);
     let auxk = cfg.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
     let scheduled = cfg.initial_k.is_some();
     let exponential = scheduled && cfg.k_schedule_type != plain.k_schedule_type;
@@ -37,6 +38,7 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
     let ends = !matches!(cfg.lr_scheduler_name, Name::Constant | Name::LinearWarmupDecay);
     let cools = cfg.lr_scheduler_name == Name::ConstantWithWarmup;
     let (no_penalty, no_schedule) = ("there is no `sparsity_loss_type`", "there is no `initial_k`");
+    let other_optimizer = "`optimizer_class` does not use it";
     let other_schedule = "`lr_scheduler_name` is another one";
     unused([
         (
@@ -54,20 +56,38 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
         (
             "p",
             cfg.p != plain.p,
-            penalty == Some(SparsityLoss::Power),
+            has(SparsityLoss::has_power),
             "`sparsity_loss_type` is not \"power\"",
         ),
         (
             "tanh_stretch_coefficient",
             cfg.tanh_stretch_coefficient != plain.tanh_stretch_coefficient,
-            tanh,
+            has(SparsityLoss::is_stretched),
             "`sparsity_loss_type` is neither \"tanh\" nor \"tanh-quad\"",
         ),
         (
             "frequency_scale",
             cfg.frequency_scale != plain.frequency_scale,
-            penalty == Some(SparsityLoss::TanhQuad),
+            has(SparsityLoss::is_scaled),
             "`sparsity_loss_type` is not \"tanh-quad\"",
+        ),
+        (
+            "betas",
+            cfg.betas != plain.betas,
+            cfg.optimizer_class.uses(Setting::Betas),
+            other_optimizer,
+        ),
+        (
+            "weight_decay",
+            cfg.weight_decay != plain.weight_decay,
+            cfg.optimizer_class.uses(Setting::WeightDecay),
+            other_optimizer,
+        ),
+        (
+            "momentum",
+            cfg.momentum != plain.momentum,
+            cfg.optimizer_class.uses(Setting::Momentum),
+            other_optimizer,
         ),
         (
             "k_aux",
@@ -115,7 +135,7 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
         (
             "jumprelu_lr_factor",
             cfg.jumprelu_lr_factor != plain.jumprelu_lr_factor,
-            act_fn == ActFn::JumpRelu,
+            act_fn.has_thresholds(),
             "`act_fn` is not \"jumprelu\"",
         ),
         (
@@ -140,7 +160,7 @@ pub(super) fn of_dictionary(cfg: &SAEConfig) -> Vec<Idle> {
         (
             "jumprelu_threshold_window",
             cfg.jumprelu_threshold_window != window,
-            cfg.act_fn == ActFn::JumpRelu,
+            cfg.act_fn.has_thresholds(),
             "`act_fn` is not \"jumprelu\"",
         ),
     ])
@@ -167,7 +187,7 @@ pub(super) fn of_initializer(cfg: &InitializerConfig, act_fn: ActFn) -> Vec<Idle
         (
             "init_log_jumprelu_threshold_value",
             cfg.init_log_jumprelu_threshold_value.is_some(),
-            act_fn == ActFn::JumpRelu,
+            act_fn.has_thresholds(),
             "`act_fn` is not \"jumprelu\"",
         ),
         (

@@ -20,7 +20,7 @@ impl Prepared {
     /// A hook point is missing; shapes do not fit the dictionary or each other; no position counts.
     pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
         let _no_grad = tch::no_grad_guard();
-        let (x, label) = activations_of(sae, batch)?;
+        check_shapes(sae, batch)?;
         if counts_nothing(batch)? {
             return Err(
                 Error::input("no position of this batch counts: its mask is 0 everywhere")
@@ -28,16 +28,20 @@ impl Prepared {
             );
         }
         let pass = Pass::counting(batch.mask.as_ref());
-        let prepare = |x: &Tensor, hook: &str| -> Result<Tensor> {
-            let normalised = sae.normalize_with(x, hook, &pass)?;
-            match pass.counted {
-                None => Ok(normalised),
-                counted => counted_rows(&normalised, counted),
+        let prepare = |hooks: Vec<&str>| -> Result<Tensor> {
+            let mut parts = Vec::with_capacity(hooks.len());
+            for hook in hooks {
+                let normalised = sae.normalize_with(activations(batch, sae, hook)?, hook, &pass)?;
+                parts.push(match pass.counted {
+                    None => normalised,
+                    counted => counted_rows(&normalised, counted)?,
+                });
             }
+            sae.join(parts)
         };
-        let x = prepare(x, &sae.cfg.hook_point_in)?;
+        let x = prepare(sae.cfg.reads())?;
         let label = if sae.cfg.is_transcoder() {
-            prepare(label, &sae.cfg.hook_point_out)?
+            prepare(sae.cfg.writes())?
         } else {
             x.shallow_clone()
         };
@@ -64,31 +68,35 @@ pub(super) fn counts_nothing(batch: &Batch) -> Result<bool> {
     }
 }
 
-/// The activations of `batch` at the two hook points of `sae`, as they are.
+/// Refuses a batch whose activations at the hook points of `sae`, or whose mask, do not fit.
 ///
 /// # Errors
 /// A hook point is missing, or shapes do not fit the dictionary or each other.
-fn activations_of<'b>(sae: &SparseAutoEncoder, batch: &'b Batch) -> Result<(&'b Tensor, &'b Tensor)> {
-    let (point_in, point_out) = (&sae.cfg.hook_point_in, &sae.cfg.hook_point_out);
-    let (x, label) = (
-        activations(batch, sae, point_in)?,
-        activations(batch, sae, point_out)?,
-    );
-    if label.size() != x.size() {
-        return Err(Error::input(format!(
-            "the activations at `{point_in}` and `{point_out}` have different shapes: {:?} and {:?}",
-            x.size(),
-            label.size()
-        )));
+fn check_shapes(sae: &SparseAutoEncoder, batch: &Batch) -> Result<()> {
+    let hooks = sae.cfg.hook_points();
+    let first = activations(batch, sae, hooks[0])?.size();
+    let leading = &first[..first.len() - 1];
+    for hook in &hooks[1..] {
+        let size = activations(batch, sae, hook)?.size();
+        // Heads may be narrower than the dictionary, but have the same positions.
+        let same = match sae.cfg.hooks.heads() {
+            Some(_) => size[..size.len() - 1] == *leading,
+            None => size == first,
+        };
+        if !same {
+            return Err(Error::input(format!(
+                "the activations at `{}` and `{hook}` have different shapes: {first:?} and {size:?}",
+                hooks[0]
+            )));
+        }
     }
-    let leading = &x.size()[..x.dim() - 1];
     if let Some(mask) = batch.mask.as_ref().filter(|mask| mask.size() != leading) {
         return Err(Error::input(format!(
             "the mask of a batch has shape {:?}, but its activations have {leading:?} positions",
             mask.size()
         )));
     }
-    Ok((x, label))
+    Ok(())
 }
 
 /// The loss of a batch whose activations are normalised already, as a differentiable graph. What the batch's mask leaves
@@ -104,9 +112,15 @@ pub fn batch_loss(
     pass: &Pass<'_>,
     is_dead: Option<&Tensor>,
 ) -> Result<LossTerms> {
-    let (x, label) = activations_of(sae, batch)?;
-    let here = |x: &Tensor| x.f_to_device_(sae.device(), sae.kind(), false, false);
-    let (x, label) = (here(x)?, here(label)?);
+    check_shapes(sae, batch)?;
+    let here = |hooks: Vec<&str>| -> Result<Tensor> {
+        let parts = hooks.into_iter().map(|hook| {
+            let x = activations(batch, sae, hook)?;
+            Ok(x.f_to_device_(sae.device(), sae.kind(), false, false)?)
+        });
+        sae.join(parts.collect::<Result<_>>()?)
+    };
+    let (x, label) = (here(sae.cfg.reads())?, here(sae.cfg.writes())?);
     let input = LossInput { x: &x, label: &label };
     let pass = Pass {
         counted: batch.mask.as_ref(),
@@ -129,7 +143,7 @@ pub fn batch_loss(
 
 /// Rows of a batch: tokens in 1D, sequences times positions in 2D.
 pub(super) fn rows_of(batch: &Batch, sae: &SparseAutoEncoder) -> Result<u64> {
-    let size = activations(batch, sae, &sae.cfg.hook_point_in)?.size();
+    let size = activations(batch, sae, sae.cfg.reads()[0])?.size();
     Ok(size[..size.len() - 1].iter().product::<i64>() as u64)
 }
 
@@ -144,7 +158,11 @@ fn activations<'b>(batch: &'b Batch, sae: &SparseAutoEncoder, hook: &str) -> Res
         .hint("activations have the shape (batch, d_model) or (batch, seq, d_model)"));
     }
     let width = size[size.len() - 1];
-    if width != sae.cfg.d_model {
+    let fits = match sae.cfg.hooks.heads() {
+        Some(_) => width <= sae.cfg.d_model,
+        None => width == sae.cfg.d_model,
+    };
+    if !fits {
         return Err(Error::input(format!(
             "the activations at `{hook}` are {width} wide, but the dictionary's d_model is {}",
             sae.cfg.d_model

@@ -2,12 +2,13 @@
 //!
 //! All of them are over the tokens that count; `docs/metrics.md` says of each what it is.
 
+use super::averages::{Averages, Measured};
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::engine::StepOutput;
 use super::frequency::FiringWindow;
 use super::optim::GradientNorms;
-use crate::dictionary::{SparseAutoEncoder, squared_error, sum_last};
+use crate::dictionary::{SparseAutoEncoder, StepFacts, squared_error, sum_last};
 use crate::error::Result;
 use crate::event::Metrics;
 use crate::tensor::{Device, Kind, Tensor};
@@ -27,28 +28,10 @@ const WINDOW_TOKENS: &str = "sparsity/window_tokens";
 /// Tokens that the dictionary had been trained on when the rest of a log was measured: all before its step.
 pub(super) const TRAINING_TOKENS: &str = "details/n_training_tokens";
 
-/// Names of what is averaged over steps, in the order they are shown.
-const AVERAGED: [&str; 12] = [
-    "losses/overall_loss",
-    "losses/mse_loss",
-    "losses/sparsity_loss",
-    "losses/lp_loss",
-    "losses/aux_loss",
-    "metrics/mean_feature_act",
-    "metrics/explained_variance",
-    "metrics/explained_variance_legacy",
-    "metrics/l2_norm_error",
-    "metrics/l2_norm_error_ratio",
-    "metrics/gradient_norm_per_param",
-    "metrics/gradient_norm_before_clipping",
-];
-
 /// What has been measured since the last log, and the firing of the last steps.
 #[derive(Debug)]
 pub struct MetricSums {
-    /// For each of [`AVERAGED`] the sum of its values, and how many there were: float64 `(2, 12)`. A value that a batch
-    /// does not have, such as the explained variance of one that does not vary, is NaN and left out.
-    pub(super) averages: Tensor,
+    pub(super) averages: Averages,
     /// Active latents over all tokens, float64 0-d.
     pub(super) active: Tensor,
     /// Tokens, int64 0-d.
@@ -78,7 +61,7 @@ impl MetricSums {
     /// Too little memory.
     pub fn new(cfg: &TrainerConfig, d_sae: i64, device: Device) -> Result<Self> {
         Ok(Self {
-            averages: Tensor::f_zeros([2, AVERAGED.len() as i64], (Kind::Double, device))?,
+            averages: Averages::new(device),
             active: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Double, device))?,
             tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
             steps: 0,
@@ -107,20 +90,16 @@ impl MetricSums {
     /// Too little memory.
     pub fn add(
         &mut self,
+        sae: &SparseAutoEncoder,
         output: &StepOutput,
         label: &Tensor,
         norms: Option<&GradientNorms>,
     ) -> Result<StepFigures> {
         let _no_grad = tch::no_grad_guard();
-        let mut measured = vec![("losses/overall_loss", output.loss.shallow_clone())];
-        for (term, value) in &output.terms {
-            let name = match *term {
-                "l_rec" => "losses/mse_loss",
-                "l_s" => "losses/sparsity_loss",
-                "l_p" => "losses/lp_loss",
-                _ => "losses/aux_loss",
-            };
-            measured.push((name, value.shallow_clone()));
+        let mut measured = Measured::default();
+        measured.add("losses/overall_loss", &output.loss);
+        for term in &output.terms {
+            measured.add(term.metric.clone(), &term.value);
         }
         let mut figures = StepFigures {
             loss: output.loss.shallow_clone(),
@@ -129,52 +108,34 @@ impl MetricSums {
         };
         self.steps += 1;
         if !self.everything {
-            self.sum(&measured)?;
+            self.averages.add(measured)?;
             return Ok(figures);
         }
         let (sum, active) = &output.activity;
-        measured.push(("metrics/mean_feature_act", sum.f_div(&active.f_clamp_min(1)?)?));
+        measured.add("metrics/mean_feature_act", &sum.f_div(&active.f_clamp_min(1)?)?);
         let reconstruction = reconstruction_figures(&output.reconstructed, label)?;
         figures.explained_variance = Some(reconstruction[0].1.shallow_clone());
-        measured.extend(reconstruction);
-        if let Some(norms) = norms {
-            measured.push(("metrics/gradient_norm_per_param", norms.per_param.shallow_clone()));
-            measured.push((
-                "metrics/gradient_norm_before_clipping",
-                norms.before_clipping.shallow_clone(),
-            ));
+        for (name, value) in &reconstruction {
+            measured.add(*name, value);
         }
-        self.sum(&measured)?;
+        if let Some(norms) = norms {
+            measured.add("metrics/gradient_norm_per_param", &norms.per_param);
+            measured.add("metrics/gradient_norm_before_clipping", &norms.before_clipping);
+        }
+        for (name, value) in sae.cfg.variant.metrics(&StepFacts {
+            sae,
+            feature_acts: &output.feature_acts,
+            reconstructed: &output.reconstructed,
+            label,
+        })? {
+            measured.add(name, &value);
+        }
+        self.averages.add(measured)?;
         let _ = self.active.f_add_(active)?;
         let _ = self.tokens.f_add_(&output.tokens)?;
         self.window.add(&output.fired, &output.tokens)?;
-        figures.l0 = Some(active.f_div(&output.tokens.f_clamp_min(1)?)?);
+        figures.l0 = Some(per_head(sae, &active.f_div(&output.tokens.f_clamp_min(1)?)?)?);
         Ok(figures)
-    }
-
-    /// Adds values of [`AVERAGED`] by their names.
-    fn sum(&mut self, measured: &[(&str, Tensor)]) -> Result<()> {
-        let absent = Tensor::f_full(
-            [0i64; 0].as_slice(),
-            f64::NAN,
-            (Kind::Double, self.averages.device()),
-        )?;
-        let mut row = Vec::with_capacity(AVERAGED.len());
-        for name in AVERAGED {
-            let found = measured.iter().find(|(measured, _)| *measured == name);
-            row.push(match found {
-                Some((_, value)) => value.f_to_kind(Kind::Double)?,
-                None => absent.shallow_clone(),
-            });
-        }
-        let row = Tensor::f_stack(&row, 0)?;
-        let there = row.f_isnan()?.f_logical_not()?.f_to_kind(Kind::Double)?;
-        let both = Tensor::f_stack(
-            &[&row.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?, &there],
-            0,
-        )?;
-        let _ = self.averages.f_add_(&both)?;
-        Ok(())
     }
 
     /// Reads what was measured since the last log, with the statistics of the weights as they stand, and starts anew.
@@ -190,27 +151,31 @@ impl MetricSums {
         cfg: &TrainerConfig,
     ) -> Result<Metrics> {
         let _no_grad = tch::no_grad_guard();
-        let mut named: Vec<(&str, Tensor)> = Vec::new();
+        let mut named: Vec<(String, Tensor)> = Vec::new();
+        let mut add = |name: &str, value: Tensor| named.push((name.to_string(), value));
         if self.everything {
-            named.extend(self.frequencies()?);
-            named.push(("sparsity/dead_latents", dead.is_dead()?.f_sum(Kind::Int64)?));
+            for (name, value) in self.frequencies()? {
+                add(name, value);
+            }
+            add("sparsity/dead_latents", dead.is_dead()?.f_sum(Kind::Int64)?);
         }
-        let (sums, counts) = (self.averages.f_get(0)?, self.averages.f_get(1)?);
-        let means = sums.f_div(&counts)?;
-        for (index, name) in AVERAGED.iter().enumerate() {
-            named.push((name, means.f_get(index as i64)?));
+        for (name, value) in self.averages.means()? {
+            add(name, value);
         }
         if self.everything {
-            named.push(("metrics/l0", self.active.f_div(&self.tokens.f_clamp_min(1)?)?));
-            named.extend(sae.weight_statistics()?);
+            let l0 = self.active.f_div(&self.tokens.f_clamp_min(1)?)?;
+            add("metrics/l0", per_head(sae, &l0)?);
+            for (name, value) in sae.weight_statistics()? {
+                add(name, value);
+            }
         }
-        let (names, values): (Vec<&str>, Vec<Tensor>) = named.into_iter().unzip();
+        let (names, values): (Vec<String>, Vec<Tensor>) = named.into_iter().unzip();
         let read = names.into_iter().zip(read_all(&values)?);
         // What no step had a value of is 0 / 0.
-        let there = read.filter(|(name, value)| !(value.is_nan() && AVERAGED.contains(name)));
-        let mut metrics = resolved(there.map(|(name, value)| (name.to_string(), value)).collect());
+        let there = read.filter(|(name, value)| !(value.is_nan() && self.averages.has(name)));
+        let mut metrics = resolved(there.collect());
         metrics.extend(details_of(details, cfg, sae));
-        let _ = self.averages.f_zero_()?;
+        self.averages.clear()?;
         let _ = self.active.f_zero_()?;
         let _ = self.tokens.f_zero_()?;
         self.steps = 0;
@@ -252,11 +217,10 @@ fn resolved(mut metrics: Metrics) -> Metrics {
 /// Figures of the reconstruction of normalised `label (…, d_model)`, 0-d, by the names of their metrics; the explained
 /// variance comes first. What the batch does not have is NaN.
 fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
-    let width = label.size().last().copied().unwrap_or(1);
-    let label = label.f_reshape([-1, width])?;
+    // Rows, and heads where there are any, each with a centre of its own.
     let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-    let error = squared_error(&reconstructed.f_reshape([-1, width])?, &label)?;
-    let variance = squared_error(&label, &centre)?;
+    let error = squared_error(reconstructed, label)?;
+    let variance = squared_error(label, &centre)?;
     let squares = sum_last(&label.f_square()?)?;
     let mean = |x: &Tensor| x.f_mean(None::<Kind>);
     let per_token = unexplained(&error, &variance, &squares)?;
@@ -269,7 +233,11 @@ fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'
         ),
         (
             "metrics/explained_variance_legacy",
-            explained(&per_token.f_nanmean([0i64].as_slice(), false, None::<Kind>)?)?,
+            explained(
+                &per_token
+                    .f_reshape([-1])?
+                    .f_nanmean([0i64].as_slice(), false, None::<Kind>)?,
+            )?,
         ),
         ("metrics/l2_norm_error", distance.shallow_clone()),
         (
@@ -279,6 +247,14 @@ fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'
                 .f_masked_fill(&length.f_eq(0.0)?, f64::NAN)?,
         ),
     ])
+}
+
+/// A number of active latents over all heads as the mean over the heads.
+fn per_head(sae: &SparseAutoEncoder, active: &Tensor) -> Result<Tensor> {
+    match sae.cfg.hooks.heads() {
+        Some(heads) => Ok(active.f_div_scalar(heads)?),
+        None => Ok(active.shallow_clone()),
+    }
 }
 
 fn explained(unexplained: &Tensor) -> Result<Tensor> {

@@ -13,6 +13,7 @@
 //! convert             top-k dictionaries to jumprelu
 //! ```
 
+mod averages;
 mod checkpoint;
 mod checks;
 mod config;
@@ -40,7 +41,7 @@ mod trainer;
 
 pub use checkpoint::list_checkpoints;
 pub use checks::check_dtype;
-pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, OptimizerClass, TrainerConfig};
+pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, TrainerConfig};
 pub use convert::convert_to_jumprelu;
 pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
@@ -54,6 +55,7 @@ pub use initializer::{
 pub use input::batch_loss;
 pub use lane::Lane;
 pub use metrics::StepFigures;
+pub use optim::OptimizerClass;
 pub use provenance::compare_with_checkpoint;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use trainer::{StepReport, Trainer};

@@ -15,7 +15,7 @@ use super::optim::{Optimizer, clip};
 use super::schedule::Plan;
 use crate::activations::Batch;
 use crate::config::Config;
-use crate::dictionary::{LossSettings, Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{Custom, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, counted};
 use crate::event::{Events, Histogram, Metrics};
 use crate::fingerprint::{Allowances, Fingerprint};
@@ -83,8 +83,8 @@ pub struct StepReport {
     pub step: u64,
     /// Loss, explained variance and L0 of this batch, still on the device.
     pub figures: StepFigures,
-    /// Terms of the loss by name, 0-d on the device.
-    pub terms: Vec<(&'static str, Tensor)>,
+    /// Terms of the loss, 0-d on the device.
+    pub terms: Vec<Term>,
     /// Averages since the last log, at steps that log.
     pub logged: Option<Metrics>,
     /// Histograms over the latents by name, at steps that log if somebody looks at them.
@@ -233,6 +233,7 @@ impl Trainer {
             k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
             amp: self.cfg.amp_dtype,
             counted: None,
+            custom: Custom::default(),
         };
         let mut output = self
             .engine
@@ -249,7 +250,7 @@ impl Trainer {
             Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
             None => None,
         };
-        let figures = state.sums.add(&output, input.label, norms.as_ref())?;
+        let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
         let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
         let log_now = log_now || state.step + 1 == state.plan.total_steps;
         let distributions = if log_now && self.wants_distributions {
@@ -360,10 +361,10 @@ fn refuse_not_finite(output: &StepOutput, step: u64) -> Result<()> {
         return Ok(());
     }
     let mut broken = Vec::new();
-    for (name, term) in &output.terms {
-        let value = term.f_double_value(&[])?;
+    for term in &output.terms {
+        let value = term.value.f_double_value(&[])?;
         if !value.is_finite() {
-            broken.push(format!("{name} = {value}"));
+            broken.push(format!("{} = {value}", term.name));
         }
     }
     let terms = if broken.is_empty() {

@@ -23,7 +23,7 @@ fn trained_dictionaries_of_the_reference_give_its_numbers() {
             let sae = load(folder.join(name));
             let io = tensors(folder.join(format!("{name}_io.safetensors")));
             let x = sae
-                .normalize(&tensor(&io, "x"), &sae.cfg.hook_point_in)
+                .normalize(&tensor(&io, "x"), sae.cfg.reads()[0])
                 .expect("normalised");
             let acts = sae.encode(&x).expect("encoded");
             for (what, ours) in [

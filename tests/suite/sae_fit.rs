@@ -406,7 +406,7 @@ fn a_loss_that_is_not_finite_stops_with_a_diagnosis() {
             .exists()
     );
     let sound = sae
-        .parameters()
+        .named_parameters()
         .iter()
         .all(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) == 1);
     assert!(sound, "the weights were not touched");

@@ -121,7 +121,7 @@ fn the_initialiser_matches_the_reference() {
                 (average / theirs - 1.0).abs() < 1e-6,
                 "{name}: average norm {average}, not {theirs}"
             );
-            for (parameter, ours) in sae.parameters() {
+            for (parameter, ours) in sae.named_parameters() {
                 let apart = distance(ours, &tensor(&file, &format!("{name}/final.{parameter}")));
                 assert!(apart < 1e-5, "{name}: {parameter} is {apart:.1e} off");
                 compared += 1;
@@ -208,7 +208,7 @@ fn a_bias_at_the_median_beats_none() {
         let terms = sae
             .compute_loss(&input, &LossSettings::default(), &Pass::default(), None)
             .expect("a loss");
-        terms.l_rec.double_value(&[])
+        terms.term("l_rec").expect("there").double_value(&[])
     };
     assert!(loss("geometric_median") < loss("all_zero"));
 }

@@ -114,7 +114,7 @@ fn dictionary(more: &Value) -> SparseAutoEncoder {
         SparseAutoEncoder::zeros(from_value::<SAEConfig>(cfg).expect("valid")).expect("a dictionary");
     let mut numbers = Numbers(5000.0);
     let shapes: Vec<(&str, Vec<i64>)> = sae
-        .parameters()
+        .named_parameters()
         .iter()
         .map(|(name, x)| (*name, x.size()))
         .collect();
@@ -184,11 +184,15 @@ fn loss_and_gradients(sae: &SparseAutoEncoder, batch: &Batch, terms: &Value) -> 
     };
     let is_dead = Tensor::arange(24, (Kind::Int64, Device::Cpu)).remainder(2).eq(0);
     let loss = batch_loss(sae, &normalised, &settings, &Pass::default(), Some(&is_dead)).expect("a loss");
-    for (_, parameter) in sae.parameters() {
+    for (_, parameter) in sae.named_parameters() {
         parameter.shallow_clone().zero_grad();
     }
     loss.loss.backward();
-    let gradients = sae.parameters().iter().map(|(_, x)| x.grad().copy()).collect();
+    let gradients = sae
+        .named_parameters()
+        .iter()
+        .map(|(_, x)| x.grad().copy())
+        .collect();
     (loss.loss.double_value(&[]), gradients)
 }
 
@@ -239,7 +243,10 @@ fn trained(cfg: &Value, terms: &Value, batches: &[Batch]) -> (Vec<BTreeMap<Strin
         report.logged.expect("every step is logged").into_iter().collect()
     });
     let logged = logged.collect();
-    (logged, sae.parameters().iter().map(|(_, x)| x.copy()).collect())
+    (
+        logged,
+        sae.named_parameters().iter().map(|(_, x)| x.copy()).collect(),
+    )
 }
 
 #[test]
@@ -373,7 +380,7 @@ fn norms_initial_weights_and_thresholds_do_not_depend_on_what_is_masked() {
     let ours = initialised(masked);
     for form in [padded as Form, bare] {
         let theirs = initialised(form);
-        for ((name, ours), (_, theirs)) in ours.parameters().iter().zip(theirs.parameters()) {
+        for ((name, ours), (_, theirs)) in ours.named_parameters().iter().zip(theirs.named_parameters()) {
             assert!(distance(ours, theirs) < 1e-12, "{name}");
         }
     }
@@ -430,7 +437,7 @@ fn a_batch_in_which_nothing_counts_is_no_step() {
         sae
     };
     let (with, without) = (trained(true), trained(false));
-    for ((name, with), (_, without)) in with.parameters().iter().zip(without.parameters()) {
+    for ((name, with), (_, without)) in with.named_parameters().iter().zip(without.named_parameters()) {
         assert!(with.equal(without), "{name}");
     }
     let mut trainer = Trainer::new(settings(std::path::Path::new("nowhere"))).expect("a trainer");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use saescript::config::Value;
-use saescript::dictionary::{ActFn, LOG_THRESHOLD, LoadOptions, SAEConfig, SparseAutoEncoder};
+use saescript::dictionary::{ActFn, HookPoints, LOG_THRESHOLD, LoadOptions, SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
 use saescript::tensor::{DType, Device, Kind, Tensor, safetensors};
 use serde_json::json;
@@ -256,7 +256,7 @@ fn transcoders_say_both_hook_points() {
     let folder = roots("sae")[0].join("interop/saelens/jumprelu_transcoder");
     let cfg = load(&folder, None).expect("loaded").cfg;
     assert_eq!(
-        (cfg.hook_point_in.as_str(), cfg.hook_point_out.as_str()),
+        (cfg.reads()[0], cfg.writes()[0]),
         ("blocks.1.hook_mlp_in", "blocks.1.hook_mlp_out")
     );
     assert_eq!(cfg.act_fn, ActFn::JumpRelu);
@@ -283,7 +283,9 @@ fn both_doors_are_one() {
             .equal(&other.encode(&x).expect("encoded"))
     );
     cfg.top_k = 5;
-    cfg.hook_point_out = "blocks.3.hook_resid_post".into();
+    if let HookPoints::InOut(points) = &mut cfg.hooks {
+        points.hook_point_out = "blocks.3.hook_resid_post".into();
+    }
     let error = SparseAutoEncoder::from_config(cfg, &context)
         .expect_err("refused")
         .to_string();

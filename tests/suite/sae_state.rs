@@ -52,7 +52,7 @@ fn everything(sae: &SparseAutoEncoder) -> String {
         flat.into_iter().map(f32::to_bits).collect::<Vec<_>>()
     };
     let parameters: Vec<_> = sae
-        .parameters()
+        .named_parameters()
         .iter()
         .map(|(name, x)| (*name, bits(x)))
         .collect();
@@ -198,7 +198,7 @@ fn a_folded_file_is_the_folded_dictionary() {
     assert_eq!(sae.cfg.norm_activation, NormActivation::DatasetWise);
     sae.standardize_parameters_of_dataset_norm().expect("folded");
     assert!(everything(&file) == everything(&sae), "settings, norms, values");
-    for ((name, ours), (_, theirs)) in sae.parameters().iter().zip(file.parameters()) {
+    for ((name, ours), (_, theirs)) in sae.named_parameters().iter().zip(file.named_parameters()) {
         assert!(ours.equal(theirs), "{name}");
     }
 }

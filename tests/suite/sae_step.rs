@@ -45,7 +45,7 @@ fn dictionary(folder: &Path, case: &Case<'_>, kind: Kind) -> SparseAutoEncoder {
     }
     let cfg: SAEConfig = from_value(cfg).expect("a valid configuration");
     let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
-    let names: Vec<&str> = sae.parameters().iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = sae.named_parameters().iter().map(|(name, _)| *name).collect();
     for name in names {
         let stored = name.strip_prefix("activation_function.").unwrap_or(name);
         sae.set_parameter(name, &tensor(&inputs, stored))
@@ -115,23 +115,25 @@ fn run(folder: &Path, case: &Case<'_>, kind: Kind) -> Outcome {
         .compute_loss(&input, &settings(case.loss), &pass, Some(&mut dead))
         .expect("a loss");
     terms.loss.backward();
+    let optional = ["l_rec", "l_s", "l_p", "l_aux"].map(|name| {
+        let term = terms.term(name).map(Tensor::shallow_clone);
+        (name.to_string(), term)
+    });
     let mut outcome: Outcome = vec![
         ("normalized_input".into(), x),
         ("normalized_label".into(), label.shallow_clone()),
         ("feature_acts".into(), terms.feature_acts),
         ("hidden_pre".into(), terms.hidden_pre),
         ("reconstructed".into(), terms.reconstructed),
-        ("l_rec".into(), terms.l_rec),
         ("loss".into(), terms.loss),
     ];
-    let optional = [("l_s", terms.l_s), ("l_p", terms.l_p), ("l_aux", terms.l_aux)];
     outcome.extend(
         optional
             .into_iter()
-            .filter_map(|(name, term)| Some((name.to_string(), term?))),
+            .filter_map(|(name, term)| Some((name, term?))),
     );
     outcome.extend(
-        sae.parameters()
+        sae.named_parameters()
             .into_iter()
             .map(|(name, value)| (format!("grad.{name}"), value.grad())),
     );

@@ -115,7 +115,7 @@ fn zero_rows_and_zero_tokens_leave_everything_finite() {
                 assert!(value.is_finite(), "{cfg} {terms}: {name} is {value}");
             }
         }
-        for (name, parameter) in sae.parameters() {
+        for (name, parameter) in sae.named_parameters() {
             assert!(is_finite(parameter), "{cfg} {terms}: {name}");
         }
         let nothing = Tensor::zeros([3, 8], (Kind::Float, Device::Cpu));
@@ -123,7 +123,7 @@ fn zero_rows_and_zero_tokens_leave_everything_finite() {
             assert!(value.is_finite(), "{cfg} {terms}, zeros alone: {name} is {value}");
         }
         assert!(
-            sae.parameters().iter().all(|(_, x)| is_finite(x)),
+            sae.named_parameters().iter().all(|(_, x)| is_finite(x)),
             "{cfg} {terms}: zeros alone"
         );
     }
@@ -156,7 +156,7 @@ fn a_latent_without_a_decoder_row_is_a_latent_less() {
             terms.loss.double_value(&[])
         };
         assert!((loss(&with) - loss(&without)).abs() < 1e-12, "{act_fn}");
-        for (name, parameter) in with.parameters() {
+        for (name, parameter) in with.named_parameters() {
             let (ours, theirs) = (parameter.grad(), without.parameter(name).expect("there").grad());
             let ours = match name {
                 "W_E" => ours.narrow(1, 0, 15),

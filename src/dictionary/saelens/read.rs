@@ -2,7 +2,6 @@
 
 use super::settings::Settings;
 use super::{NAMES, THRESHOLD};
-use crate::dictionary::ActFn;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::tensor::safetensors::SafeFile;
@@ -19,7 +18,7 @@ impl Settings {
     pub(in crate::dictionary) fn knows(&self, sae: &SparseAutoEncoder, name: &str) -> bool {
         NAMES.iter().any(|(theirs, _)| *theirs == name)
             || SCALING.contains(&name)
-            || (name == THRESHOLD && sae.cfg.act_fn == ActFn::JumpRelu)
+            || (name == THRESHOLD && sae.cfg.act_fn.has_thresholds())
     }
 
     /// Fills the parameters of `sae`, which was made by these settings.
@@ -38,7 +37,7 @@ impl Settings {
             let scaled = sae.parameter("W_D")?.f_mul(&factors.f_unsqueeze(1)?)?;
             sae.set_parameter("W_D", &scaled)?;
         }
-        if sae.cfg.act_fn == ActFn::JumpRelu {
+        if sae.cfg.act_fn.has_thresholds() {
             let threshold = file.tensor(THRESHOLD, sae.device(), Some(DType::from(Kind::Double)))?;
             if threshold.f_isnan()?.f_any()?.f_int64_value(&[])? != 0 {
                 return Err(not_a_number(THRESHOLD, file));

@@ -9,7 +9,7 @@ use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
 use crate::atomic;
 use crate::dictionary::files;
 use crate::dictionary::norm::norm_floor;
-use crate::dictionary::{ActFn, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
+use crate::dictionary::{ActFn, Capability, LOG_THRESHOLD, NormActivation, SparseAutoEncoder, require};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, safetensors};
 
@@ -35,7 +35,7 @@ impl SparseAutoEncoder {
             "apply_b_dec_to_input": false, "normalize_activations": "none", "reshape_activations": "none",
             "metadata": {
                 "sae_lens_version": "6.37.6", "sae_lens_training_version": "6.37.6", "model_name": model_name,
-                "hook_name": sae.cfg.hook_point_in,
+                "hook_name": sae.cfg.reads()[0],
             },
         });
         let architecture = match (sae.cfg.act_fn, sae.cfg.is_transcoder()) {
@@ -52,7 +52,7 @@ impl SparseAutoEncoder {
         settings["architecture"] = architecture.into();
         if sae.cfg.is_transcoder() {
             settings["d_out"] = sae.cfg.d_model.into();
-            settings["metadata"]["hook_name_out"] = sae.cfg.hook_point_out.as_str().into();
+            settings["metadata"]["hook_name_out"] = sae.cfg.writes()[0].into();
         }
         atomic::write(folder.join(SETTINGS_FILE), settings.to_string())?;
         let _no_grad = tch::no_grad_guard();
@@ -77,6 +77,7 @@ impl SparseAutoEncoder {
 
     /// A folded copy, if SAELens has this kind of dictionary.
     fn for_saelens(&self) -> Result<Self> {
+        require(&self.cfg, Capability::SaeLens)?;
         let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint));
         if self.cfg.use_glu_encoder {
             return refused(
@@ -90,7 +91,7 @@ impl SparseAutoEncoder {
                 "convert it to jumprelu first",
             );
         }
-        if self.cfg.act_fn == ActFn::BatchTopK {
+        if !self.cfg.act_fn.is_per_token() {
             return refused(
                 "a batchtopk dictionary depends on the whole batch, which SAELens cannot express",
                 "convert it to jumprelu first",

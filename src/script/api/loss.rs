@@ -27,7 +27,7 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     let pass = Pass {
         k: arguments.data("k")?,
         amp: arguments.data("amp_dtype")?,
-        counted: None,
+        ..Pass::default()
     };
     let settings: LossSettings = arguments.into_config()?;
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
@@ -37,20 +37,20 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
 
 fn loss_map(terms: LossTerms) -> Map {
     let tensor = |tensor: Tensor| Dynamic::from(TensorHandle::new(tensor));
-    let named = [
-        ("loss", Some(terms.loss)),
-        ("l_rec", Some(terms.l_rec)),
-        ("l_s", terms.l_s),
-        ("l_p", terms.l_p),
-        ("l_aux", terms.l_aux),
-        ("feature_acts", Some(terms.feature_acts)),
-        ("hidden_pre", Some(terms.hidden_pre)),
-        ("reconstructed", Some(terms.reconstructed)),
-    ];
-    named
+    let mut map: Map = terms
+        .terms
         .into_iter()
-        .filter_map(|(name, value)| Some((name.into(), tensor(value?))))
-        .collect()
+        .map(|term| (term.name.into(), tensor(term.value)))
+        .collect();
+    for (name, value) in [
+        ("loss", terms.loss),
+        ("feature_acts", terms.feature_acts),
+        ("hidden_pre", terms.hidden_pre),
+        ("reconstructed", terms.reconstructed),
+    ] {
+        map.insert(name.into(), tensor(value));
+    }
+    map
 }
 
 #[export_module(manifest)]
@@ -81,8 +81,8 @@ mod functions {
     /// Forgets the gradients of all parameters.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn zero_grad(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<()> {
-        for (_, parameter) in sae.get().raise()?.parameters() {
-            parameter.shallow_clone().zero_grad();
+        for parameter in sae.get().raise()?.parameters() {
+            parameter.tensor.shallow_clone().zero_grad();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use rhai::{Dynamic, ImmutableString, Map, Module};
 use super::batch;
 pub use super::sae_handle::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
-use crate::dictionary::{LoadOptions, Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{HookPoints, LoadOptions, Parameter, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::script::arguments::Arguments;
@@ -271,13 +271,11 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn parameters(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<Map> {
         let sae = sae.get().raise()?;
-        let handle = |(name, parameter): (&'static str, &crate::tensor::Tensor)| {
-            (
-                name.into(),
-                Dynamic::from(TensorHandle::new(parameter.shallow_clone())),
-            )
+        let handle = |parameter: &Parameter| {
+            let tensor = TensorHandle::new(parameter.tensor.shallow_clone());
+            (parameter.name.into(), Dynamic::from(tensor))
         };
-        Ok(sae.parameters().into_iter().map(handle).collect())
+        Ok(sae.parameters().iter().map(handle).collect())
     }
 
     /// Number of latents.
@@ -315,13 +313,20 @@ mod functions {
             Device::Cuda(index) => format!("cuda:{index}"),
             _ => "cpu".into(),
         };
-        let act_fn = cfg.act_fn.name();
+        let hooks = match &cfg.hooks {
+            HookPoints::InOut(points) => format!(
+                "hook_point_in: {:?}, hook_point_out: {:?}",
+                points.hook_point_in, points.hook_point_out
+            ),
+            HookPoints::Heads(heads) => format!("hook_points: {:?}", heads.hook_points),
+        };
+        let kind = match cfg.variant.name() {
+            "sae" => String::new(),
+            other => format!("sae_type: {other:?}, "),
+        };
+        let (d_model, d_sae, act_fn) = (cfg.d_model, cfg.d_sae(), cfg.act_fn.name());
         format!(
-            "SparseAutoEncoder(hook_point_in: {:?}, hook_point_out: {:?}, d_model: {}, d_sae: {}, act_fn: {act_fn:?}, device: {device:?})",
-            cfg.hook_point_in,
-            cfg.hook_point_out,
-            cfg.d_model,
-            cfg.d_sae()
+            "SparseAutoEncoder({kind}{hooks}, d_model: {d_model}, d_sae: {d_sae}, act_fn: {act_fn:?}, device: {device:?})"
         )
     }
 }

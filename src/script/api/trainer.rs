@@ -79,8 +79,8 @@ pub fn report_map(report: &StepReport) -> Result<Map> {
     for (name, value) in report.figures.read()? {
         map.insert(name.replace(' ', "_").to_lowercase().into(), value.into());
     }
-    for (name, term) in &report.terms {
-        map.insert((*name).into(), term.f_double_value(&[])?.into());
+    for term in &report.terms {
+        map.insert(term.name.as_str().into(), term.value.f_double_value(&[])?.into());
     }
     if let Some(metrics) = &report.logged {
         map.insert("logged".into(), metrics_map(metrics).into());

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::dictionary::{ActFn, NormActivation, SAEConfig};
+use crate::dictionary::{NormActivation, SAEConfig};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 
@@ -144,7 +144,7 @@ impl InitializerConfig {
     /// # Errors
     /// Thresholds without initial values, subspaces and biases that the dictionary does not have, an MLP for no transcoder.
     pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
-        if sae.act_fn == ActFn::JumpRelu && self.init_log_jumprelu_threshold_value.is_none() {
+        if sae.act_fn.has_thresholds() && self.init_log_jumprelu_threshold_value.is_none() {
             return Err(Error::input("jumprelu needs initial thresholds")
                 .hint("give their logarithm, e.g. -2.3 for thresholds of 0.1")
                 .under("init_log_jumprelu_threshold_value"));

@@ -156,8 +156,8 @@ impl Initializer {
             project_decoder(sae, &sample.label, dimension)?;
         }
         if self.cfg.bias_init_method == BiasInitMethod::GeometricMedian {
-            let rows = sample.label.f_reshape([-1, sae.cfg.d_model])?;
-            sae.set_parameter("b_D", &geometric_median(&rows)?)?;
+            let centre = centre_of_outputs(sae, &sample.label)?;
+            sae.set_parameter("b_D", &centre)?;
         }
         if self.cfg.grid_search_init_norm && self.searches {
             let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), context)?;
@@ -168,6 +168,16 @@ impl Initializer {
         }
         search::follow_decoder(&self.cfg, sae, Some(&sample.x))
     }
+}
+
+/// The geometric median of normalised `label (…, d_model)`, of each head by itself, in the shape of the decoder's bias.
+fn centre_of_outputs(sae: &SparseAutoEncoder, label: &Tensor) -> Result<Tensor> {
+    let mut centres = Vec::new();
+    for index in 0..sae.cfg.writes().len() {
+        let rows = sae.part(label, index)?.f_reshape([-1, sae.cfg.d_model])?;
+        centres.push(geometric_median(&rows)?);
+    }
+    sae.join(centres)
 }
 
 fn has_norms(sae: &SparseAutoEncoder) -> bool {
@@ -263,7 +273,7 @@ fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) 
 /// along that column.
 fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -> Result<()> {
     let unscaled = x
-        .f_div(&sae.norm_factor(x, &sae.cfg.hook_point_in)?)?
+        .f_div(&sae.norm_factor(x, sae.cfg.reads()[0])?)?
         .f_reshape([-1, sae.cfg.d_model])?;
     let centre = unscaled.f_mean_dim([0i64].as_slice(), true, None::<Kind>)?;
     let spread = unscaled

@@ -68,7 +68,7 @@ fn best_of(
         follow_decoder(cfg, sae, Some(input.x))?;
         let loss = sae
             .compute_loss(input, &settings, &Pass::default(), None)?
-            .l_rec
+            .loss
             .f_double_value(&[])?;
         if loss.is_finite() && best.is_none_or(|(_, least)| loss < least) {
             best = Some((*norm, loss));

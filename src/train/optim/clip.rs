@@ -1,6 +1,6 @@
 //! The gradient norm of a dictionary, and clipping by it.
 
-use crate::dictionary::{LOG_THRESHOLD, SparseAutoEncoder};
+use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -24,7 +24,7 @@ pub fn clip(sae: &SparseAutoEncoder, gradients: &mut [Tensor], most: f64) -> Res
     let clipped: Vec<bool> = sae
         .parameters()
         .iter()
-        .map(|(name, _)| *name != LOG_THRESHOLD)
+        .map(|parameter| parameter.role != Role::Threshold)
         .collect();
     let before_clipping = norm(
         gradients

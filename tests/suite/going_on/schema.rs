@@ -7,7 +7,7 @@ use saescript::activations::{
     ActivationWriterConfig, BufferShuffleConfig,
 };
 use saescript::config::Value;
-use saescript::dictionary::SAEConfig;
+use saescript::dictionary::{Row, SAEConfig, VARIANTS};
 use saescript::fingerprint::Identified;
 use saescript::model::LanguageModelConfig;
 use saescript::runner::{GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
@@ -20,6 +20,11 @@ fn schema<C: Identified>() -> Value {
 
 /// Compares the fields of a class with its two lists; its name.
 fn check<C: Identified>() -> String {
+    check_with::<C>(&[])
+}
+
+/// The same for a class with further fields, which all decide.
+fn check_with<C: Identified>(further: &[String]) -> String {
     let schema = schema::<C>();
     let fields: BTreeSet<&str> = schema["properties"]
         .as_object()
@@ -31,6 +36,10 @@ fn check<C: Identified>() -> String {
     for field in C::DECIDES.iter().chain(C::FREE) {
         assert!(listed.insert(*field), "{}: `{field}` is listed twice", C::NAME);
     }
+    for field in further {
+        assert!(C::decides(field), "{}: `{field}`", C::NAME);
+        listed.insert(field);
+    }
     assert_eq!(
         listed,
         fields,
@@ -38,6 +47,16 @@ fn check<C: Identified>() -> String {
         C::NAME
     );
     C::NAME.to_string()
+}
+
+/// The settings that only some kinds of dictionaries have.
+fn own_fields() -> Vec<String> {
+    let of_row = |row: &Row| {
+        let schema = (row.schema)();
+        let keys = schema["properties"].as_object().into_iter().flatten();
+        keys.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
+    VARIANTS.iter().flat_map(of_row).collect()
 }
 
 #[test]
@@ -53,7 +72,7 @@ fn every_field_decides_numbers_or_is_free() {
         check::<InitializerConfig>(),
         check::<LanguageModelConfig>(),
         check::<PretrainedSAE>(),
-        check::<SAEConfig>(),
+        check_with::<SAEConfig>(&own_fields()),
         check::<TrainSAESettings>(),
         check::<TrainerConfig>(),
     ]

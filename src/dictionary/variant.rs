@@ -1,0 +1,249 @@
+//! The seam between dictionaries and their variants.
+//!
+//! A [`SparseAutoEncoder`] is data: settings, parameters by name, measured norms. What is computed with them is said by
+//! its [`Variant`]. The default of every method is the plain dictionary, `f = act(x W_E + b_E)`, `x̂ = f W_D + b_D`; a
+//! variant overrides what it does otherwise, in one file, and has one row in the table of
+//! [`variants`](super::variants).
+//!
+//! Shapes: positions `…` are `(batch)` or `(batch, seq)`; a variant whose hook points are heads has a dimension for them
+//! behind the positions, in activations `(…, H, d_model)` as well as in latents `(…, H, d_sae)`.
+
+use std::fmt::Debug;
+
+use super::loss::{LossContext, Term, mean_squared_error};
+use super::parameters::{ParameterSpec, Role};
+use super::{Encoded, Pass, SAEConfig, SparseAutoEncoder};
+use crate::config::Value;
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor};
+
+/// What not all dictionaries can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Each token's latents can be chosen by thresholds instead of by comparison.
+    JumpRelu,
+    /// SAELens has dictionaries of this kind.
+    SaeLens,
+    /// Its decoder can begin with what the model's own MLP writes, or in the subspace of what it reads.
+    Subspace,
+    /// Its reconstruction can take the place of the activations at one hook point of a running model.
+    Downstream,
+}
+
+impl Capability {
+    /// What cannot be done, to be put before "a dictionary of sae_type …".
+    fn missing(self) -> &'static str {
+        match self {
+            Capability::JumpRelu => "there is no conversion to jumprelu for",
+            Capability::SaeLens => "SAELens has no place for",
+            Capability::Subspace => "there is no initialisation from the model or from a subspace for",
+            Capability::Downstream => "there is no evaluation inside of the running model for",
+        }
+    }
+}
+
+/// A kind of dictionary, with the settings that only it has.
+pub trait Variant: Debug + Send + Sync {
+    /// Returns its name in configurations, the `sae_type`.
+    fn name(&self) -> &'static str;
+
+    /// Returns its own settings as plain data.
+    ///
+    /// # Errors
+    /// None in practice.
+    fn settings(&self) -> Result<Value>;
+
+    /// Refuses settings that make no sense together.
+    ///
+    /// # Errors
+    /// What is wrong, under its key.
+    fn validate(&self, cfg: &SAEConfig) -> Result<()> {
+        let _ = cfg;
+        Ok(())
+    }
+
+    /// Can it do this?
+    fn can(&self, capability: Capability) -> bool {
+        let _ = capability;
+        true
+    }
+
+    /// Returns the parameters, in the order in which they are moved and saved; those of the activation function are last.
+    fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {
+        let (d, n) = (cfg.d_model, cfg.d_sae());
+        let mut all = vec![
+            ParameterSpec::new("W_E", &[d, n], Role::Weight, Some(1)),
+            ParameterSpec::new("b_E", &[n], Role::Bias, Some(0)),
+            ParameterSpec::new("W_D", &[n, d], Role::Weight, Some(0)),
+        ];
+        if cfg.use_decoder_bias {
+            all.push(ParameterSpec::new("b_D", &[d], Role::Bias, None));
+        }
+        if cfg.use_glu_encoder {
+            all.push(ParameterSpec::new("W_E_glu", &[d, n], Role::Weight, Some(1)));
+            all.push(ParameterSpec::new("b_E_glu", &[n], Role::Bias, Some(0)));
+        }
+        all.extend(cfg.act_fn.layout(n));
+        all
+    }
+
+    /// Can a file hold the parameter of `spec` in this shape?
+    fn fits(&self, cfg: &SAEConfig, spec: &ParameterSpec, shape: &[i64]) -> bool {
+        let _ = cfg;
+        spec.shape == shape
+    }
+
+    /// Draws the matrices uniformly in ±bound from libtorch's global generator, the encoder's first.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn draw(&self, sae: &SparseAutoEncoder, encoder_bound: f64, decoder_bound: f64) -> Result<()> {
+        let _ = sae.writable("W_E")?.f_uniform_(-encoder_bound, encoder_bound)?;
+        let _ = sae.writable("W_D")?.f_uniform_(-decoder_bound, decoder_bound)?;
+        if let Ok(mut gate) = sae.writable("W_E_glu") {
+            let _ = gate.f_uniform_(-encoder_bound, encoder_bound)?;
+        }
+        Ok(())
+    }
+
+    /// Subtracts `mean (d_sae)` of the pre-activations from the encoder's bias, so that they average 0.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn centre(&self, sae: &SparseAutoEncoder, mean: &Tensor) -> Result<()> {
+        let _ = sae.writable("b_E")?.f_sub_(mean)?;
+        Ok(())
+    }
+
+    /// Returns the biases of the encoder that people look at, one a latent `(d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn encoder_bias(&self, sae: &SparseAutoEncoder) -> Result<Tensor> {
+        Ok(sae.parameter("b_E")?.f_detach()?)
+    }
+
+    /// Encodes normalised `x`, in the dictionary's format and on its device.
+    ///
+    /// # Errors
+    /// As [`SparseAutoEncoder::encode_with`].
+    fn encode(
+        &self,
+        sae: &SparseAutoEncoder,
+        x: &Tensor,
+        pass: &Pass<'_>,
+        counted: Option<&Tensor>,
+    ) -> Result<Encoded> {
+        sae.activated(self.hidden_pre(sae, x, pass)?, pass, counted)
+    }
+
+    /// Returns the pre-activations of normalised `x`, as the activation function looks at them.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn hidden_pre(&self, sae: &SparseAutoEncoder, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let hidden_pre = pass
+            .product(x, sae.parameter("W_E")?)?
+            .f_add(sae.parameter("b_E")?)?;
+        if !sae.cfg.use_glu_encoder {
+            return Ok(hidden_pre);
+        }
+        let gate = pass
+            .product(x, sae.parameter("W_E_glu")?)?
+            .f_add(sae.parameter("b_E_glu")?)?
+            .f_sigmoid()?;
+        Ok(hidden_pre.f_mul(&gate)?)
+    }
+
+    /// Decodes latents without the decoder's bias.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn decode(&self, sae: &SparseAutoEncoder, feature_acts: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        pass.product(feature_acts, sae.parameter("W_D")?)
+    }
+
+    /// Returns what the loss says of the reconstruction: the terms whose sum is to be small whatever the latents are.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn reconstruction_terms(&self, context: &LossContext<'_>) -> Result<Vec<Term>> {
+        Ok(vec![Term::reconstruction(mean_squared_error(
+            context,
+            context.reconstructed,
+        )?)])
+    }
+
+    /// Folds the factors by which the activations of the read and the written hook points are normalised into the
+    /// parameters, thresholds included, so that the same latents are on as before.
+    ///
+    /// # Errors
+    /// It cannot be done exactly.
+    fn fold(&self, sae: &mut SparseAutoEncoder, reads: &[f64], writes: &[f64]) -> Result<()> {
+        let (factor_in, factor_out) = (single(reads)?, single(writes)?);
+        let _ = sae.writable("b_E")?.f_div_scalar_(factor_in)?;
+        let _ = sae.writable("W_D")?.f_mul_scalar_(factor_in / factor_out)?;
+        if let Ok(mut b_d) = sae.writable("b_D") {
+            let _ = b_d.f_div_scalar_(factor_out)?;
+        }
+        if let Ok(mut gate) = sae.writable("W_E_glu") {
+            // The gate is not linear in x, so it has to see the normalised x.
+            let _ = gate.f_mul_scalar_(factor_in)?;
+        }
+        // What is compared with a threshold is h, or h · ‖W_D‖, and scales accordingly.
+        let seen = if sae.cfg.sparsity_include_decoder_norm {
+            factor_out
+        } else {
+            factor_in
+        };
+        let seen = Tensor::f_full([0i64; 0].as_slice(), seen, (Kind::Double, sae.device()))?;
+        sae.cfg.act_fn.fold(&mut sae.parameters, &seen)
+    }
+
+    /// Returns figures of a step that only this kind of dictionary has, 0-d, by the names of their metrics.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn metrics(&self, context: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
+        let _ = context;
+        Ok(Vec::new())
+    }
+}
+
+/// What a step computed, for a variant's own metrics.
+pub struct StepFacts<'a> {
+    /// The dictionary.
+    pub sae: &'a SparseAutoEncoder,
+    /// Activations of the latents, `(n, [H,] d_sae)`.
+    pub feature_acts: &'a Tensor,
+    /// The reconstruction, `(n, [H,] d_model)`.
+    pub reconstructed: &'a Tensor,
+    /// What it is compared with.
+    pub label: &'a Tensor,
+}
+
+/// The one factor of a variant with one hook point.
+fn single(factors: &[f64]) -> Result<f64> {
+    match factors {
+        [factor] => Ok(*factor),
+        _ => Err(Error::input(format!(
+            "one factor is needed, but {} were given",
+            factors.len()
+        ))),
+    }
+}
+
+/// Refuses what the dictionary of `cfg` cannot.
+///
+/// # Errors
+/// It cannot.
+pub fn require(cfg: &SAEConfig, capability: Capability) -> Result<()> {
+    if cfg.variant.can(capability) {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "{} a dictionary of sae_type \"{}\"",
+        capability.missing(),
+        cfg.variant.name()
+    )))
+}

@@ -1,0 +1,213 @@
+//! Crosscoders (<https://transformer-circuits.pub/2024/crosscoders/index.html>): one set of latents for several hook
+//! points, which are read together and each reconstructed by a decoder of its own.
+//!
+//! `h = Σ_h (x_h W_E[h] + b_E[h])`, the same for all heads; every head has a gate of its own, since the norms of its
+//! decoder rows are its own: `f[h] = act(h · n[h]) / n[h]`, `x̂_h = f[h] W_D[h] + b_D[h]`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::VariantSettings;
+use crate::config::{Value, to_value};
+use crate::dictionary::hook_points::HookLayout;
+use crate::dictionary::loss::{squared_error, sum_last};
+use crate::dictionary::parameters::{ParameterSpec, Role};
+use crate::dictionary::variant::{Capability, StepFacts, Variant};
+use crate::dictionary::{Pass, SAEConfig, SparseAutoEncoder};
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor};
+
+/// one set of latents for several hook points, each with a decoder of its own
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Crosscoder {}
+
+impl VariantSettings for Crosscoder {
+    const NAME: &'static str = "crosscoder";
+    const HOOKS: HookLayout = HookLayout::Heads;
+}
+
+/// Number of heads.
+fn heads(cfg: &SAEConfig) -> i64 {
+    cfg.hooks.heads().unwrap_or(1)
+}
+
+impl Variant for Crosscoder {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn settings(&self) -> Result<Value> {
+        to_value(self)
+    }
+
+    fn validate(&self, cfg: &SAEConfig) -> Result<()> {
+        for (key, fits, why) in [
+            (
+                "sparsity_include_decoder_norm",
+                cfg.sparsity_include_decoder_norm,
+                "the heads of a crosscoder differ by the norms of their decoder rows, which the activation function has \
+                 to see",
+            ),
+            (
+                "use_decoder_bias",
+                cfg.use_decoder_bias,
+                "each head of a crosscoder has a decoder bias",
+            ),
+        ] {
+            if !fits {
+                return Err(Error::input(why)
+                    .hint("set it to true, or leave it out")
+                    .under(key));
+            }
+        }
+        if cfg.use_glu_encoder {
+            return Err(Error::input("the heads of a crosscoder share one linear encoder")
+                .hint("leave `use_glu_encoder` out")
+                .under("use_glu_encoder"));
+        }
+        Ok(())
+    }
+
+    fn can(&self, _capability: Capability) -> bool {
+        false
+    }
+
+    fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {
+        let (h, d, n) = (heads(cfg), cfg.d_model, cfg.d_sae());
+        let mut all = vec![
+            ParameterSpec::new("W_E", &[h, d, n], Role::Weight, Some(2)),
+            ParameterSpec::new("b_E", &[h, n], Role::Bias, Some(1)),
+            ParameterSpec::new("W_D", &[h, n, d], Role::Weight, Some(1)),
+            ParameterSpec::new("b_D", &[h, d], Role::Bias, None),
+        ];
+        all.extend(cfg.act_fn.layout(n));
+        all
+    }
+
+    fn draw(&self, sae: &SparseAutoEncoder, encoder_bound: f64, decoder_bound: f64) -> Result<()> {
+        for (name, bound) in [("W_E", encoder_bound), ("W_D", decoder_bound)] {
+            let mut matrix = sae.writable(name)?;
+            // One draw that all heads begin with.
+            let mut first = matrix.f_get(0)?.f_zeros_like()?;
+            let _ = first.f_uniform_(-bound, bound)?;
+            matrix.f_copy_(&first.f_unsqueeze(0)?.f_expand_as(&matrix)?)?;
+        }
+        Ok(())
+    }
+
+    fn centre(&self, sae: &SparseAutoEncoder, mean: &Tensor) -> Result<()> {
+        // The biases are summed over the heads.
+        let share = mean.f_div_scalar(heads(&sae.cfg))?;
+        let _ = sae.writable("b_E")?.f_sub_(&share)?;
+        Ok(())
+    }
+
+    fn encoder_bias(&self, sae: &SparseAutoEncoder) -> Result<Tensor> {
+        Ok(sum_heads(&sae.parameter("b_E")?.f_detach()?)?)
+    }
+
+    fn hidden_pre(&self, sae: &SparseAutoEncoder, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let (h, d, n) = (heads(&sae.cfg), sae.cfg.d_model, sae.cfg.d_sae());
+        let joined = x.f_flatten(-2, -1)?;
+        let encoder = sae.parameter("W_E")?.f_reshape([h * d, n])?;
+        let shared = pass
+            .product(&joined, &encoder)?
+            .f_add(&sum_heads(sae.parameter("b_E")?)?)?
+            .f_unsqueeze(-2)?;
+        let mut shape = shared.size();
+        let place = shape.len() - 2;
+        shape[place] = h;
+        Ok(shared.f_expand(shape, false)?)
+    }
+
+    fn decode(&self, sae: &SparseAutoEncoder, feature_acts: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let (h, d, n) = (heads(&sae.cfg), sae.cfg.d_model, sae.cfg.d_sae());
+        let mut shape = feature_acts.size();
+        if let Some(width) = shape.last_mut() {
+            *width = d;
+        }
+        let by_head = feature_acts.f_reshape([-1, h, n])?.f_transpose(0, 1)?;
+        let decoded = pass.product(&by_head, sae.parameter("W_D")?)?;
+        Ok(decoded.f_transpose(0, 1)?.f_reshape(shape)?)
+    }
+
+    fn fits(&self, cfg: &SAEConfig, spec: &ParameterSpec, shape: &[i64]) -> bool {
+        // Folding gives every head thresholds of its own.
+        let by_head = [heads(cfg), cfg.d_sae()];
+        spec.shape == shape || (spec.role == Role::Threshold && shape == by_head)
+    }
+
+    fn fold(&self, sae: &mut SparseAutoEncoder, reads: &[f64], _writes: &[f64]) -> Result<()> {
+        if !sae.cfg.act_fn.is_per_token() {
+            return Err(Error::input(
+                "a batchtopk crosscoder compares its heads with one another, and folding changes their scales",
+            )
+            .hint("keep the norms beside the weights: save without `fold_activation_scale`"));
+        }
+        let factors = Tensor::f_from_slice(reads)?
+            .f_to_device(sae.device())?
+            .f_to_kind(sae.kind())?;
+        let rows = factors.f_reshape([-1, 1, 1])?;
+        let _ = sae.writable("W_E")?.f_mul_(&rows)?;
+        let _ = sae.writable("W_D")?.f_div_(&rows)?;
+        let by_head = factors.f_reshape([-1, 1])?;
+        let _ = sae.writable("b_D")?.f_div_(&by_head)?;
+        sae.cfg.act_fn.fold(&mut sae.parameters, &by_head)
+    }
+
+    fn metrics(&self, facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
+        let mut metrics = Vec::new();
+        for (index, hook) in facts.sae.cfg.writes().into_iter().enumerate() {
+            let of_head = |tensor: &Tensor| tensor.f_select(1, index as i64);
+            let (acts, ours, label) = (
+                of_head(facts.feature_acts)?,
+                of_head(facts.reconstructed)?,
+                of_head(facts.label)?,
+            );
+            let error = squared_error(&ours, &label)?.f_mean(None::<Kind>)?;
+            let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+            let variance = squared_error(&label, &centre)?.f_mean(None::<Kind>)?;
+            let on = acts.f_gt(0.0)?.f_to_kind(Kind::Float)?;
+            let named = [
+                (
+                    "explained_variance",
+                    error.f_div(&variance)?.f_neg()?.f_add_scalar(1.0)?,
+                ),
+                ("l0", sum_last(&on)?.f_mean(None::<Kind>)?),
+                ("l_rec", error),
+            ];
+            metrics.extend(named.map(|(name, value)| (format!("crosscoder_metrics/{hook}/{name}"), value)));
+        }
+        metrics.extend(norms_where_on(facts)?);
+        Ok(metrics)
+    }
+}
+
+/// The mean decoder norms of a head over the tokens and latents that are on in some head: where that head has it on, and
+/// where it has not.
+fn norms_where_on(facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
+    let on = facts.feature_acts.f_gt(0.0)?;
+    let somewhere = on.f_any_dim(1, true)?;
+    let norms = facts.sae.decoder_norm()?.f_detach()?;
+    let mean_over = |chosen: &Tensor| -> Result<Tensor> {
+        let count = chosen.f_sum(Kind::Int64)?;
+        let sum = norms.f_mul(chosen)?.f_sum(None::<Kind>)?;
+        Ok(sum.f_div(&count)?)
+    };
+    let off = on.f_logical_not()?.f_logical_and(&somewhere)?;
+    Ok(vec![
+        (
+            "crosscoder_metrics/mean_decoder_norm_activated_in_activated".into(),
+            mean_over(&on)?,
+        ),
+        (
+            "crosscoder_metrics/mean_decoder_norm_non_activated_in_activated".into(),
+            mean_over(&off)?,
+        ),
+    ])
+}
+
+/// The sum over the heads, the first dimension.
+fn sum_heads(x: &Tensor) -> Result<Tensor> {
+    Ok(x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)
+}

@@ -1,0 +1,26 @@
+//! Adam with weight decay apart from the gradients (<https://arxiv.org/abs/1711.05101>), with PyTorch's arithmetic.
+
+use super::adam::{self, MOMENTS};
+use super::{Method, Rates, Setting, State};
+use crate::dictionary::Role;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+#[derive(Debug)]
+pub(super) struct AdamW;
+
+impl Method for AdamW {
+    fn keeps(&self, _role: Role) -> &'static [&'static str] {
+        MOMENTS
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        &[Setting::Betas, Setting::WeightDecay]
+    }
+
+    /// One move: `p *= 1 − lr · decay`, then as Adam.
+    fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
+        rates.decay(parameter)?;
+        adam::step(parameter, gradient, state, rates)
+    }
+}
