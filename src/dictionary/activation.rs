@@ -67,6 +67,11 @@ impl ActFn {
         self == ActFn::JumpRelu
     }
 
+    /// Is it given with every call?
+    pub fn is_custom(self) -> bool {
+        self == ActFn::Custom
+    }
+
     /// Are latents on without bound, so that only a penalty keeps them few?
     pub fn needs_penalty(self) -> bool {
         self == ActFn::Relu

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
 use crate::config::Config;
+use crate::dictionary::Custom;
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 use crate::model::LanguageModelConfig;
@@ -150,6 +151,9 @@ impl TrainSAESettings {
             return Ok(());
         };
         check_dtype(sae).map_err(|error| error.under("sae"))?;
+        self.trainer
+            .check_custom(sae, &Custom::default())
+            .map_err(|error| error.under("sae"))?;
         self.trainer
             .check_dictionary(sae)
             .map_err(|error| error.under("trainer"))?;

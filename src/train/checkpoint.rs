@@ -196,7 +196,7 @@ impl Trainer {
         } else {
             self.cfg.total_training_tokens / rows
         };
-        self.cfg.check_run(sae, total)?;
+        self.cfg.check_run(sae, total, true)?;
         let mut state = TrainingState::new(&self.cfg, sae, total)?;
         state
             .read_tensors(sae, &path.join(TENSORS_FILE), &saved)

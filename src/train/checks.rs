@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
 use crate::config::{Config, Steps};
-use crate::dictionary::{SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::tensor::Kind;
 
@@ -135,24 +135,33 @@ impl TrainerConfig {
     }
 
     /// As [`check_plan`](Self::check_plan), for a dictionary with its weights.
-    pub(super) fn check_run(&self, sae: &SparseAutoEncoder, total: u64) -> Result<Vec<String>> {
-        let remarks = self.check_plan(&sae.cfg, total)?;
+    pub(super) fn check_run(
+        &self,
+        sae: &SparseAutoEncoder,
+        total: u64,
+        own_penalty: bool,
+    ) -> Result<Vec<String>> {
+        let remarks = self.check_plan(&sae.cfg, total, own_penalty)?;
         sae.require_thresholds()?;
         Ok(remarks)
     }
 
     /// Refuses what does not fit the dictionary or a training of `total` steps. Returns remarks for things that are
     /// odd but can be done.
-    pub(super) fn check_plan(&self, sae: &SAEConfig, total: u64) -> Result<Vec<String>> {
+    pub(super) fn check_plan(&self, sae: &SAEConfig, total: u64, own_penalty: bool) -> Result<Vec<String>> {
         self.validate()?;
         sae.validate().map_err(|error| error.under("sae"))?;
         check_dtype(sae).map_err(|error| error.under("sae"))?;
         self.check_dictionary(sae)?;
-        let mut remarks = self.check_steps(total, sae)?;
-        remarks.extend(idle::remark("the trainer", &idle::of_trainer(self, sae.act_fn)));
+        let penalised = own_penalty || self.sparsity_loss_type.is_some();
+        let mut remarks = self.check_steps(total, sae, penalised)?;
+        remarks.extend(idle::remark(
+            "the trainer",
+            &idle::of_trainer(self, sae.act_fn, penalised),
+        ));
         remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(sae)));
         remarks.extend(self.idle_auxk());
-        if sae.act_fn.needs_penalty() && self.sparsity_loss_type.is_none() {
+        if sae.act_fn.needs_penalty() && !penalised {
             remarks.push(
                 "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
                     .into(),
@@ -166,6 +175,42 @@ impl TrainerConfig {
             );
         }
         Ok(remarks)
+    }
+
+    /// Refuses pieces of the arithmetic that are missing, or that something else has the place of.
+    pub fn check_custom(&self, sae: &SAEConfig, custom: &Custom<'_>) -> Result<()> {
+        let is_given = custom.activation.is_some();
+        if sae.act_fn.is_custom() && !is_given {
+            return Err(Error::input(
+                "this dictionary has an activation function of its own (`act_fn` is \"custom\"), which was not given",
+            )
+            .hint("train it in a script: `trainer.fit(#{ …, activation: |h| … })`")
+            .under("activation"));
+        }
+        if is_given && !sae.act_fn.is_custom() {
+            return Err(Error::input(format!(
+                "an activation function was given, but the dictionary has its own: `act_fn` is \"{}\"",
+                sae.act_fn.name()
+            ))
+            .hint("make the dictionary with act_fn = \"custom\"")
+            .under("activation"));
+        }
+        if custom.penalty.is_none() {
+            return Ok(());
+        }
+        if self.sparsity_loss_type.is_some() {
+            return Err(
+                Error::input("a penalty was given, and `sparsity_loss_type` chooses another")
+                    .hint("leave `sparsity_loss_type` out")
+                    .under("penalty"),
+            );
+        }
+        if self.l1_coefficient.unwrap_or(0.0) == 0.0 {
+            return Err(Error::input("a penalty was given, but it has no coefficient")
+                .hint("give `l1_coefficient` a positive number (1.0 for an unscaled penalty)")
+                .under("penalty"));
+        }
+        Ok(())
     }
 
     /// A remark where no latent can be dead before the training ends, so that Aux-K costs nothing and does nothing.
@@ -223,12 +268,11 @@ impl TrainerConfig {
         Ok(())
     }
 
-    fn check_steps(&self, total: u64, sae: &SAEConfig) -> Result<Vec<String>> {
+    fn check_steps(&self, total: u64, sae: &SAEConfig, penalised: bool) -> Result<Vec<String>> {
         use LrSchedulerName as Name;
         let warms_up = !matches!(self.lr_scheduler_name, Name::Constant | Name::CosineAnnealing);
         let cools_down = self.lr_scheduler_name == Name::ConstantWithWarmup;
         let scheduled = self.initial_k.is_some() && sae.act_fn.selects_k();
-        let penalised = self.sparsity_loss_type.is_some();
         let spans = [
             ("lr_warm_up_steps", self.lr_warm_up_steps, warms_up),
             ("lr_cool_down_steps", self.lr_cool_down_steps, cools_down),

@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::source::Source;
 use super::trainer::{StepReport, Trainer};
 use crate::activations::{Batch, BatchStream};
-use crate::dictionary::{NormActivation, SparseAutoEncoder};
+use crate::dictionary::{Custom, NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Fault, Result, counted};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Allowances, Fingerprint};
@@ -42,6 +42,8 @@ pub struct FitOptions<'a> {
     pub allow_change: Allowances,
     /// The lock of the run's folder, where the run's starter holds it already.
     pub lock: Option<FolderLock>,
+    /// Pieces of the arithmetic in place of the built-in ones.
+    pub custom: Custom<'a>,
     /// Who hears of this dictionary's logs and checkpoints; `None`: everyone who hears of the run.
     pub events: Option<Events>,
 }

@@ -25,8 +25,8 @@ fn unused<const N: usize>(rows: [(&'static str, bool, bool, &'static str); N]) -
         .collect()
 }
 
-/// Settings of a trainer that do nothing for a dictionary with `act_fn`.
-pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
+/// Settings of a trainer that do nothing for a dictionary with `act_fn`; `penalised` says whether there is any penalty.
+pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) -> Vec<Idle> {
     use LrSchedulerName as Name;
     let plain = TrainerConfig::default();
     let penalty = cfg.sparsity_loss_type;
@@ -44,13 +44,13 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn) -> Vec<Idle> {
         (
             "l1_coefficient",
             cfg.l1_coefficient.is_some() && cfg.l1_coefficient != plain.l1_coefficient,
-            penalty.is_some(),
+            penalised,
             no_penalty,
         ),
         (
             "l1_coefficient_warmup_steps",
             cfg.l1_coefficient_warmup_steps != plain.l1_coefficient_warmup_steps,
-            penalty.is_some(),
+            penalised,
             no_penalty,
         ),
         (
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn defaults_are_never_idle() {
         for act_fn in [ActFn::Relu, ActFn::JumpRelu, ActFn::TopK, ActFn::BatchTopK] {
-            assert!(of_trainer(&TrainerConfig::default(), act_fn).is_empty());
+            assert!(of_trainer(&TrainerConfig::default(), act_fn, false).is_empty());
             assert!(of_initializer(&InitializerConfig::default(), act_fn).is_empty());
         }
     }
@@ -225,7 +225,7 @@ mod tests {
             keep_best_checkpoints: Some(2),
             ..TrainerConfig::default()
         };
-        let said = remark("the trainer", &of_trainer(&cfg, ActFn::TopK)).expect("three");
+        let said = remark("the trainer", &of_trainer(&cfg, ActFn::TopK, false)).expect("three");
         assert_eq!(
             said,
             "settings of the trainer that do nothing here: `k_aux` (there is no `auxk_coefficient`), \
@@ -237,6 +237,6 @@ mod tests {
             keep_last_checkpoints: Some(1),
             ..cfg
         };
-        assert!(of_trainer(&used, ActFn::JumpRelu).is_empty());
+        assert!(of_trainer(&used, ActFn::JumpRelu, true).is_empty());
     }
 }

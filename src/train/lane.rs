@@ -84,6 +84,17 @@ impl<'a> Lane<'a> {
         self.trainer.run = stream.clone();
         self.trainer.run.merge(began_with);
         self.trainer.run.merge(self.options.began_with.clone());
+        for (name, given) in [
+            ("activation", self.options.custom.activation.is_some()),
+            ("penalty", self.options.custom.penalty.is_some()),
+            ("loss", self.options.custom.loss.is_some()),
+        ] {
+            if given {
+                self.trainer
+                    .run
+                    .set_unverified(format!("fit.{name}"), "a function of the script's own");
+            }
+        }
         if !self.options.allow_change.is_empty() {
             self.trainer.allow_change(self.options.allow_change.clone());
         }
@@ -137,7 +148,7 @@ impl<'a> Lane<'a> {
     /// Makes the plan and says what the training will cost.
     pub(super) fn plan(&mut self, first: &Batch, context: &RunContext) -> Result<Forecast> {
         let events = self.events(context);
-        for remark in self.trainer.begin(self.sae, first)? {
+        for remark in self.trainer.begin(self.sae, first, &self.options.custom)? {
             events.warn(remark)?;
         }
         let total = self.trainer.total_steps().unwrap_or(0);
@@ -195,7 +206,7 @@ impl<'a> Lane<'a> {
         source: &mut Source<'_>,
         context: &RunContext,
     ) -> Result<(StepReport, Control)> {
-        let report = match self.trainer.step(self.sae, batch) {
+        let report = match self.trainer.step_with(self.sae, batch, self.options.custom) {
             Ok(report) => report,
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };

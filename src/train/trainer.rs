@@ -172,7 +172,7 @@ impl Trainer {
     /// An observer failed.
     pub fn announce(&mut self, sae: &SAEConfig, rows: u64, events: &Events) -> Result<()> {
         let total = self.cfg.total_training_tokens / rows.max(1);
-        for remark in self.cfg.check_plan(sae, total).unwrap_or_default() {
+        for remark in self.cfg.check_plan(sae, total, false).unwrap_or_default() {
             events.warn(remark.as_str())?;
             self.announced.push(remark);
         }
@@ -180,7 +180,13 @@ impl Trainer {
     }
 
     /// Everything that is refused before a training starts; the remarks that are still to be made.
-    pub(super) fn begin(&mut self, sae: &SparseAutoEncoder, first: &Batch) -> Result<Vec<String>> {
+    pub(super) fn begin(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        first: &Batch,
+        custom: &Custom<'_>,
+    ) -> Result<Vec<String>> {
+        self.cfg.check_custom(&sae.cfg, custom)?;
         if self.state.is_some() {
             return Ok(Vec::new());
         }
@@ -198,7 +204,7 @@ impl Trainer {
             .hint("raise `total_training_tokens` or lower the batch size")
             .under("total_training_tokens"));
         }
-        let mut remarks = self.cfg.check_run(sae, total)?;
+        let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
         remarks.retain(|remark| !self.announced.contains(remark));
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
@@ -222,7 +228,20 @@ impl Trainer {
     /// What is refused before a training starts (at the first step); batches that do not fit, or in which no position
     /// counts; losses that are not finite, in which case nothing was moved.
     pub fn step(&mut self, sae: &mut SparseAutoEncoder, batch: &Batch) -> Result<StepReport> {
-        let remarks = self.begin(sae, batch)?;
+        self.step_with(sae, batch, Custom::default())
+    }
+
+    /// As [`step`](Self::step), with pieces of the arithmetic in place of the built-in ones.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step); what the pieces refuse.
+    pub fn step_with(
+        &mut self,
+        sae: &mut SparseAutoEncoder,
+        batch: &Batch,
+        custom: Custom<'_>,
+    ) -> Result<StepReport> {
+        let remarks = self.begin(sae, batch, &custom)?;
         let prepared = Prepared::new(sae, batch)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
@@ -233,7 +252,7 @@ impl Trainer {
             k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
             amp: self.cfg.amp_dtype,
             counted: None,
-            custom: Custom::default(),
+            custom,
         };
         let mut output = self
             .engine

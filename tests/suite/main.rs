@@ -43,5 +43,6 @@ mod session;
 mod setup;
 mod signals;
 mod torch;
+mod variants;
 mod web;
 mod wording;

@@ -23,7 +23,7 @@ const BUSY: [&str; 4] = [
     "trainer.n_checkpoints=20",
 ];
 
-fn train(config: &Path, more: &[&str]) -> Command {
+pub fn train(config: &Path, more: &[&str]) -> Command {
     let mut command = program();
     command.arg("train").arg(config).args(BUSY).args(more);
     command
@@ -33,7 +33,7 @@ fn train(config: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn results(folder: &Path) -> (Vec<u8>, String) {
+pub fn results(folder: &Path) -> (Vec<u8>, String) {
     let results = folder.join("results");
     let weights = std::fs::read(results.join("sae_weights.safetensors")).expect("weights");
     let metrics = std::fs::read_to_string(results.join("metrics.jsonl")).expect("metrics");
@@ -49,7 +49,7 @@ fn undisturbed() -> (tempfile::TempDir, (Vec<u8>, String)) {
     (folder, results)
 }
 
-fn assert_same(ours: (Vec<u8>, String), theirs: (Vec<u8>, String), what: &str) {
+pub fn assert_same(ours: (Vec<u8>, String), theirs: (Vec<u8>, String), what: &str) {
     for (line, (ours, theirs)) in ours.1.lines().zip(theirs.1.lines()).enumerate() {
         assert_eq!(ours, theirs, "line {} of the metrics: {what}", line + 1);
     }
@@ -70,7 +70,7 @@ fn logged(folder: &Path) -> u64 {
 }
 
 /// Waits until `step` was logged; false if the process ended before.
-fn wait_for(step: u64, folder: &Path, child: &mut Child) -> bool {
+pub fn wait_for(step: u64, folder: &Path, child: &mut Child) -> bool {
     for _ in 0..60_000 {
         if logged(folder) >= step {
             return true;

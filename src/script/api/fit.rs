@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::batches::Batches;
 use super::callbacks::Callbacks;
 use super::loggers::Logger;
+use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::{TrainerHandle, metrics_map, report_map};
 use crate::config::{self, Value};
@@ -120,6 +121,8 @@ pub struct Member {
     pub sae: SparseAutoEncoderHandle,
     /// Look on.
     pub watchers: Watchers,
+    /// Pieces of the arithmetic that the script brings along.
+    pub pieces: OwnPieces,
 }
 
 impl Member {
@@ -176,6 +179,7 @@ impl Member {
                 facts: facts.clone(),
             },
             allow_change: self.watchers.allow_change.clone(),
+            custom: self.pieces.custom(),
             events: events_with(&self.watchers.loggers, state),
             ..FitOptions::default()
         }

@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 use super::batches::Batches;
 use super::fit::{Member, fit};
 use super::loggers::{self, Logger};
+use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::TrainerHandle;
 use super::wandb::WandbRunHandle;
@@ -58,6 +59,7 @@ impl Named {
         trainer: TrainerHandle,
         sae: SparseAutoEncoderHandle,
         wandb_logger: Option<WandbRunHandle>,
+        pieces: OwnPieces,
     ) -> Member {
         let mut watchers = trainer.watchers();
         watchers.eval_fn = self.eval_fn.clone().or(watchers.eval_fn);
@@ -66,6 +68,7 @@ impl Named {
         watchers.loggers.extend(wandb_logger.map(Logger::Wandb));
         Member {
             trainer,
+            pieces: pieces.or_activation(sae.activation()),
             sae,
             watchers,
         }
@@ -73,14 +76,18 @@ impl Named {
 }
 
 /// The single member of `trainer.fit(#{ … })`.
-fn one(trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
+fn one(context: &NativeCallContext, trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
     let mut named = Named::new(options, 1)?;
-    let sae = named.arguments.required("sae", "a SparseAutoEncoder")?;
+    let sae: SparseAutoEncoderHandle = named.arguments.required("sae", "a SparseAutoEncoder")?;
+    let (pieces, activation) = OwnPieces::take(context, &mut named.arguments)?;
     let wandb_logger = named
         .arguments
         .optional("wandb_logger", "a run from `wandb::init`")?;
-    let member = named.member(trainer.clone(), sae, wandb_logger);
+    let member = named.member(trainer.clone(), sae, wandb_logger, pieces);
     named.arguments.finish()?;
+    if let Some(closure) = activation {
+        member.sae.keep_activation(closure);
+    }
     Ok((member, named.batches))
 }
 
@@ -101,7 +108,7 @@ fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
     let members = trainers
         .into_iter()
         .zip(saes)
-        .map(|(trainer, sae)| named.member(trainer, sae, loggers.next()))
+        .map(|(trainer, sae)| named.member(trainer, sae, loggers.next(), OwnPieces::default()))
         .collect();
     named.arguments.finish()?;
     Ok((members, named.batches))
@@ -166,6 +173,7 @@ mod functions {
     ) -> RhaiResultOf<ImmutableString> {
         let member = Member {
             trainer: trainer.clone(),
+            pieces: OwnPieces::of_activation(sae.activation()),
             sae,
             watchers: trainer.watchers(),
         };
@@ -177,13 +185,18 @@ mod functions {
     /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them: `[TensorBoard("logs"), wandb::init(#{ … })]`.
     /// `metrics.jsonl` in the run's folder and the console are always there. `allow_change: ["trainer.lr"]` names settings
     /// that may differ from those of the checkpoint that `from_pretrained_path` leads to.
+    ///
+    /// Pieces of the arithmetic can be written in the script: `activation: |h| …` from pre-activations to activations, both
+    /// `(…, d_sae)`, for a dictionary with `act_fn` "custom"; `penalty: |f, norms| …` from activations and decoder norms to
+    /// the penalty of each token, in place of `sparsity_loss_type` and times `l1_coefficient`; `loss: |out| …` in place of
+    /// the whole loss, from the map that `compute_loss` returns, whose `out.loss` is the built-in sum.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_named(
         context: NativeCallContext,
         trainer: &mut TrainerHandle,
         options: Map,
     ) -> RhaiResultOf<ImmutableString> {
-        let (member, batches) = one(trainer, options).raise()?;
+        let (member, batches) = one(&context, trainer, options).raise()?;
         fit(&context, &[member], &batches)
     }
 

@@ -4,6 +4,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
 use super::batch;
+use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
 use crate::dictionary::{LossSettings, LossTerms, Pass};
@@ -24,7 +25,9 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     let batch = batch::from_map(batch)?;
     let mut arguments = Arguments::new("SparseAutoEncoder", "compute_loss", options);
     let is_dead: Option<TensorHandle> = arguments.optional("is_dead", "a bool tensor of shape [d_sae]")?;
+    let pieces = OwnPieces::of_activation(sae.activation());
     let pass = Pass {
+        custom: pieces.custom(),
         k: arguments.data("k")?,
         amp: arguments.data("amp_dtype")?,
         ..Pass::default()
@@ -32,21 +35,22 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     let settings: LossSettings = arguments.into_config()?;
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
     let sae = sae.get()?;
-    batch_loss(&sae, &batch, &settings, &pass, is_dead).map(loss_map)
+    batch_loss(&sae, &batch, &settings, &pass, is_dead).map(|terms| loss_map(&terms))
 }
 
-fn loss_map(terms: LossTerms) -> Map {
-    let tensor = |tensor: Tensor| Dynamic::from(TensorHandle::new(tensor));
+/// The terms and tensors of a loss by name.
+pub fn loss_map(terms: &LossTerms) -> Map {
+    let tensor = |tensor: &Tensor| Dynamic::from(TensorHandle::new(tensor.shallow_clone()));
     let mut map: Map = terms
         .terms
-        .into_iter()
-        .map(|term| (term.name.into(), tensor(term.value)))
+        .iter()
+        .map(|term| (term.name.as_str().into(), tensor(&term.value)))
         .collect();
     for (name, value) in [
-        ("loss", terms.loss),
-        ("feature_acts", terms.feature_acts),
-        ("hidden_pre", terms.hidden_pre),
-        ("reconstructed", terms.reconstructed),
+        ("loss", &terms.loss),
+        ("feature_acts", &terms.feature_acts),
+        ("hidden_pre", &terms.hidden_pre),
+        ("reconstructed", &terms.reconstructed),
     ] {
         map.insert(name.into(), tensor(value));
     }

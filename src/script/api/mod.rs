@@ -21,6 +21,7 @@ mod loggers;
 mod loss;
 mod model;
 mod output;
+mod own_pieces;
 mod runner;
 mod sae;
 mod sae_handle;

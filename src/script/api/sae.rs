@@ -1,16 +1,17 @@
 //! `SparseAutoEncoder`: encode, decode, losses, parameters and files.
 
 use rhai::plugin::*;
-use rhai::{Dynamic, ImmutableString, Map, Module};
+use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
+use super::own_pieces::OwnPieces;
 pub use super::sae_handle::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
 use crate::dictionary::{HookPoints, LoadOptions, Parameter, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::event::RunContext;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
+use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::script::state::State;
@@ -27,8 +28,9 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEncoderHandle> {
+fn load(call: &NativeCallContext, path: &str, options: Map) -> Result<SparseAutoEncoderHandle> {
     let mut arguments = Arguments::new("SparseAutoEncoder", "from_pretrained", options);
+    let activation: Option<FnPtr> = arguments.optional("activation", "a closure `|h| …`")?;
     let defaults = LoadOptions::default();
     let options = LoadOptions {
         device: arguments.data::<DeviceSpec>("device")?.unwrap_or(defaults.device),
@@ -39,10 +41,34 @@ fn load(path: &str, options: Map, context: &RunContext) -> Result<SparseAutoEnco
         fold_activation_scale: arguments
             .data("fold_activation_scale")?
             .unwrap_or(defaults.fold_activation_scale),
-        context: context.clone(),
+        context: State::of(call).context().clone(),
     };
     arguments.finish()?;
-    SparseAutoEncoder::from_pretrained(path, &options).map(SparseAutoEncoderHandle::new)
+    let sae = SparseAutoEncoder::from_pretrained(path, &options)?;
+    require_activation(&sae.cfg, activation.is_some())?;
+    let sae = SparseAutoEncoderHandle::new(sae);
+    if let Some(closure) = activation {
+        sae.keep_activation(KeptClosure::new(call, closure));
+    }
+    Ok(sae)
+}
+
+/// Refuses a trained dictionary with an activation function of its own where that is not given, and the other way round.
+fn require_activation(cfg: &SAEConfig, is_given: bool) -> Result<()> {
+    match (cfg.act_fn.is_custom(), is_given) {
+        (true, false) => Err(Error::input(
+            "this dictionary was trained with an activation function of its own (`act_fn` is \"custom\"), which its files \
+             do not hold",
+        )
+        .hint("give it again: `from_pretrained(path, #{ activation: |h| … })`")
+        .under("activation")),
+        (false, true) => Err(Error::input(format!(
+            "an activation function was given, but the dictionary has its own: `act_fn` is \"{}\"",
+            cfg.act_fn.name()
+        ))
+        .under("activation")),
+        _ => Ok(()),
+    }
 }
 
 fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
@@ -56,6 +82,7 @@ fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
 }
 
 /// What `encode` and `forward` may be told in a map: `mask` and `k`.
+#[derive(Default)]
 struct PassOptions {
     mask: Option<TensorHandle>,
     k: Option<i64>,
@@ -77,8 +104,9 @@ impl PassOptions {
         }
     }
 
-    fn pass(&self) -> Pass<'_> {
+    fn pass<'a>(&'a self, pieces: &'a OwnPieces) -> Pass<'a> {
         Pass {
+            custom: pieces.custom(),
             k: self.k,
             ..Pass::counting(self.mask.as_ref().map(TensorHandle::tensor))
         }
@@ -87,7 +115,8 @@ impl PassOptions {
 
 fn encoded(sae: &SparseAutoEncoderHandle, x: &TensorHandle, options: &PassOptions) -> Result<TensorHandle> {
     let _guard = tch::no_grad_guard();
-    let encoded = sae.get()?.encode_with(x.tensor(), &options.pass())?;
+    let pieces = OwnPieces::of_activation(sae.activation());
+    let encoded = sae.get()?.encode_with(x.tensor(), &options.pass(&pieces))?;
     Ok(TensorHandle::new(encoded.feature_acts))
 }
 
@@ -97,7 +126,8 @@ fn reconstructed(
     options: &PassOptions,
 ) -> Result<TensorHandle> {
     let _guard = tch::no_grad_guard();
-    let reconstructed = sae.get()?.forward_with(x.tensor(), &options.pass())?;
+    let pieces = OwnPieces::of_activation(sae.activation());
+    let reconstructed = sae.get()?.forward_with(x.tensor(), &options.pass(&pieces))?;
     Ok(TensorHandle::new(reconstructed))
 }
 
@@ -120,6 +150,19 @@ mod functions {
         SparseAutoEncoder::from_config(config.get(), State::of(&context).context())
             .map(SparseAutoEncoderHandle::new)
             .raise()
+    }
+
+    /// Sets the activation function of a dictionary with `act_fn` "custom": `sae.activation = |h| h.relu()`, from
+    /// pre-activations `(…, d_sae)` to activations of the same shape. Its files do not hold it.
+    #[rhai_fn(set = "activation", return_raw)]
+    pub fn set_activation(
+        context: NativeCallContext,
+        sae: &mut SparseAutoEncoderHandle,
+        closure: FnPtr,
+    ) -> RhaiResultOf<()> {
+        require_activation(&sae.get().raise()?.cfg, true).raise()?;
+        sae.keep_activation(KeptClosure::new(&context, closure));
+        Ok(())
     }
 
     /// The architecture. What is returned is a copy: a trained dictionary keeps its architecture.
@@ -170,10 +213,7 @@ mod functions {
     /// Activations of the latents `(…, d_sae)` for normalised activations `(…, d_model)`.
     #[rhai_fn(return_raw, pure)]
     pub fn encode(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        sae.get()
-            .and_then(|sae| tch::no_grad(|| sae.encode(x.tensor())))
-            .map(TensorHandle::new)
-            .raise()
+        encoded(sae, &x, &PassOptions::default()).raise()
     }
 
     /// Activations of the latents where only the positions count whose `mask (…)` is not 0: the others take no part in
@@ -215,10 +255,7 @@ mod functions {
     /// Reconstruction of normalised activations: `decode(encode(x))`.
     #[rhai_fn(return_raw, pure)]
     pub fn forward(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        sae.get()
-            .and_then(|sae| tch::no_grad(|| sae.forward(x.tensor())))
-            .map(TensorHandle::new)
-            .raise()
+        reconstructed(sae, &x, &PassOptions::default()).raise()
     }
 
     /// Reconstruction of normalised activations where only the positions count whose `mask (…)` is not 0.
@@ -341,9 +378,7 @@ pub mod statics {
         context: NativeCallContext,
         path: ImmutableString,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        placed(&context, || {
-            load(&path, Map::new(), State::of(&context).context()).raise()
-        })
+        placed(&context, || load(&context, &path, Map::new()).raise())
     }
 
     /// Loads a folder that SAELens wrote.
@@ -359,15 +394,14 @@ pub mod statics {
         })
     }
 
-    /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`.
+    /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`, and with
+    /// `activation: |h| …` where `act_fn` is "custom".
     #[rhai_fn(name = "from_pretrained", return_raw, volatile)]
     pub fn from_pretrained_with(
         context: NativeCallContext,
         path: ImmutableString,
         options: Map,
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
-        placed(&context, || {
-            load(&path, options, State::of(&context).context()).raise()
-        })
+        placed(&context, || load(&context, &path, options).raise())
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
+use crate::script::closure::KeptClosure;
 
 /// A dictionary that scripts hold; copies of the handle mean the same one.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ struct Held {
     dictionary: RefCell<SparseAutoEncoder>,
     /// A training works on the parameters: whoever changed norms or scale beside it would be at odds with them.
     in_training: Cell<bool>,
+    /// The activation function of `act_fn` "custom".
+    activation: RefCell<Option<KeptClosure>>,
 }
 
 /// Keeps a dictionary from being changed by others than the training that works on it.
@@ -31,7 +34,18 @@ impl SparseAutoEncoderHandle {
         SparseAutoEncoderHandle(Rc::new(Held {
             dictionary: RefCell::new(sae),
             in_training: Cell::new(false),
+            activation: RefCell::default(),
         }))
+    }
+
+    /// The activation function that the script gave.
+    pub fn activation(&self) -> Option<KeptClosure> {
+        self.0.activation.borrow().clone()
+    }
+
+    /// Has the dictionary use the script's own activation function.
+    pub fn keep_activation(&self, closure: KeptClosure) {
+        self.0.activation.replace(Some(closure));
     }
 
     /// Do both mean the same dictionary?

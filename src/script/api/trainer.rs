@@ -8,6 +8,7 @@ use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
 use super::fit::Watchers;
+use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use crate::error::{Error, Result};
 use crate::event::Metrics;
@@ -107,8 +108,9 @@ mod functions {
     ) -> RhaiResultOf<Map> {
         let batch = batch::from_map(&batch).raise()?;
         let mut trainer = trainer.get_mut().raise()?;
+        let pieces = OwnPieces::of_activation(sae.activation());
         let mut sae = sae.get_mut().raise()?;
-        let report = trainer.step(&mut sae, &batch).raise()?;
+        let report = trainer.step_with(&mut sae, &batch, pieces.custom()).raise()?;
         for remark in &report.remarks {
             State::of(&context).context().events.warn(remark).raise()?;
         }

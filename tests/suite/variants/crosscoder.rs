@@ -19,7 +19,9 @@ const ACT_FNS: [&str; 4] = ["relu", "jumprelu", "topk", "batchtopk"];
 
 fn hooks(meta: &Value) -> Vec<String> {
     let hooks = meta["hook_points"].as_array().expect("a list").iter();
-    hooks.map(|hook| hook.as_str().expect("a name").to_string()).collect()
+    hooks
+        .map(|hook| hook.as_str().expect("a name").to_string())
+        .collect()
 }
 
 fn norms(of: &Value) -> BTreeMap<String, f64> {
@@ -72,7 +74,8 @@ fn inputs(sae: &SparseAutoEncoder) -> (Vec<Tensor>, Tensor) {
 fn settings(name: &str, given: &Value) -> LossSettings {
     let mut settings = given.clone();
     if name == "lp" {
-        settings = json!({"sparsity_loss_type": "power", "p": 1, "l1_coefficient": 0.3, "lp_coefficient": 0.05});
+        settings =
+            json!({"sparsity_loss_type": "power", "p": 1, "l1_coefficient": 0.3, "lp_coefficient": 0.05});
     }
     from_value(settings).expect("valid")
 }
@@ -100,7 +103,11 @@ fn compare_step(act_fn: &str, dtype: &str, tolerance: f64) -> usize {
             (format!("{name}/loss"), terms.loss.shallow_clone()),
         ];
         for term in ["l_s", "l_p"] {
-            ours.extend(terms.term(term).map(|value| (format!("{name}/{term}"), value.shallow_clone())));
+            ours.extend(
+                terms
+                    .term(term)
+                    .map(|value| (format!("{name}/{term}"), value.shallow_clone())),
+            );
         }
         for (parameter, values) in sae.named_parameters() {
             ours.push((format!("{name}/grad.{parameter}"), values.grad()));
@@ -147,7 +154,9 @@ fn every_normalisation_is_the_references() {
             assert!(apart < STEP, "{kind}, {what}: {apart:.1e}");
         }
     }
-    let norm = of_fixture("relu", "inference", "float32").decoder_norm().expect("norms");
+    let norm = of_fixture("relu", "inference", "float32")
+        .decoder_norm()
+        .expect("norms");
     assert!(distance(&norm, &tensor(&theirs, "decoder_norm")) < STEP);
 }
 
@@ -159,7 +168,10 @@ fn folding_keeps_what_comes_out() {
         let (raw, _) = inputs(&sae);
         sae.standardize_parameters_of_dataset_norm().expect("folded");
         let x = sae.join(raw).expect("joined");
-        let expected = tensor(&theirs, &format!("fold_{act_fn}/reconstructed_denormalised_before"));
+        let expected = tensor(
+            &theirs,
+            &format!("fold_{act_fn}/reconstructed_denormalised_before"),
+        );
         let apart = distance(&sae.forward(&x).expect("forward"), &expected);
         assert!(apart < STEP, "{act_fn}: {apart:.1e}");
         // What is folded is saved, and read again with thresholds for each head.
@@ -171,7 +183,13 @@ fn folding_keeps_what_comes_out() {
                 .expect("forward")
                 .equal(&sae.forward(&x).expect("forward"))
         );
-        assert!(read.copy().expect("a copy").encode(&x).expect("encoded").equal(&sae.encode(&x).expect("encoded")));
+        assert!(
+            read.copy()
+                .expect("a copy")
+                .encode(&x)
+                .expect("encoded")
+                .equal(&sae.encode(&x).expect("encoded"))
+        );
     }
     let mut batchtopk = of_fixture("batchtopk", "dataset-wise", "float32");
     let error = batchtopk
@@ -218,7 +236,9 @@ fn run(name: &str, act_fn: &str) {
     for (step, row) in facts["rows_f32"].as_array().expect("rows").iter().enumerate() {
         let hooks: Vec<String> = sae.cfg.reads().into_iter().map(str::to_string).collect();
         let hooks: Vec<&str> = hooks.iter().map(String::as_str).collect();
-        let report = trainer.step(&mut sae, &batch(&data, &hooks, step)).expect("a step");
+        let report = trainer
+            .step(&mut sae, &batch(&data, &hooks, step))
+            .expect("a step");
         let expected = row[0].as_f64().expect("a loss");
         let ours = report.figures.loss.double_value(&[]);
         let apart = (ours - expected).abs() / expected.abs();

@@ -73,7 +73,12 @@ fn a_matryoshka_step_is_saelens() {
         let mut sae = dictionary(cfg);
         let (w_enc, b_dec) = (peer.at("param.W_enc"), peer.at("param.b_dec"));
         let b_e = peer.at("param.b_enc") - b_dec.matmul(&w_enc);
-        for (name, values) in [("W_E", &w_enc), ("b_E", &b_e), ("W_D", &peer.at("param.W_dec")), ("b_D", &b_dec)] {
+        for (name, values) in [
+            ("W_E", &w_enc),
+            ("b_E", &b_e),
+            ("W_D", &peer.at("param.W_dec")),
+            ("b_D", &b_dec),
+        ] {
             sae.set_parameter(name, values).expect("set");
         }
         let terms = step(&sae, &peer.x(), json!({}));
@@ -103,7 +108,13 @@ struct Names {
 }
 
 fn gated_step(peer: &Peer, names: &Names, own: serde_json::Value, settings: serde_json::Value) -> LossTerms {
-    let matrix = |x: Tensor| if names.transposed { x.transpose(0, 1).contiguous() } else { x };
+    let matrix = |x: Tensor| {
+        if names.transposed {
+            x.transpose(0, 1).contiguous()
+        } else {
+            x
+        }
+    };
     let mut cfg = json!({
         "sae_type": "gated", "hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": 12, "d_sae": 48,
         "norm_activation": "inference",
@@ -154,9 +165,17 @@ fn a_gated_step_is_saelens() {
         transposed: false,
     };
     let own = json!({"gated_aux_frozen": false, "gated_norm_weighted": true});
-    let terms = gated_step(&peer, &names, own, json!({"sparsity_loss_type": "power", "l1_coefficient": 0.2}));
+    let terms = gated_step(
+        &peer,
+        &names,
+        own,
+        json!({"sparsity_loss_type": "power", "l1_coefficient": 0.2}),
+    );
     peer.is("loss.mse_loss", terms.term("l_rec").expect("there"));
-    peer.is("loss.auxiliary_reconstruction_loss", terms.term("l_gate").expect("there"));
+    peer.is(
+        "loss.auxiliary_reconstruction_loss",
+        terms.term("l_gate").expect("there"),
+    );
     peer.is("feature_acts", &terms.feature_acts);
     peer.is("reconstructed", &terms.reconstructed);
 }
@@ -174,5 +193,10 @@ fn a_gated_step_is_dictionary_learnings() {
     };
     let own = json!({"gated_aux_frozen": true, "gated_norm_weighted": false});
     // Half of the warm-up of λ = 0.1.
-    gated_step(&peer, &names, own, json!({"sparsity_loss_type": "power", "l1_coefficient": 0.05}));
+    gated_step(
+        &peer,
+        &names,
+        own,
+        json!({"sparsity_loss_type": "power", "l1_coefficient": 0.05}),
+    );
 }
