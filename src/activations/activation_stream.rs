@@ -100,6 +100,10 @@ impl BatchStream for ActivationStream {
         Ok(fingerprint)
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         self.engine.save(folder)
     }

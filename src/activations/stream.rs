@@ -77,10 +77,16 @@ pub trait BatchStream {
         Ok(fingerprint)
     }
 
+    /// Returns whether [`save_state`](Self::save_state) can say where the stream is, so that a run from it can be
+    /// resumed.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
     /// Writes into `folder` all that is needed to go on exactly here.
     ///
     /// # Errors
-    /// Streams that cannot be continued say so; so does a full disk.
+    /// The stream is not [resumable](Self::is_resumable), or its files cannot be written.
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         let _ = folder;
         Err(Error::input(
@@ -89,6 +95,9 @@ pub trait BatchStream {
     }
 
     /// Goes to the place that [`save_state`](Self::save_state) wrote into `folder`; called before the first batch.
+    ///
+    /// # Errors
+    /// The stream is not [resumable](Self::is_resumable), or another one was saved there.
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
         let _ = folder;
         Err(Error::input(

@@ -13,6 +13,7 @@ mod tables;
 
 pub use faults::{KeyPath, faults};
 pub use file::{Document, yaml_value};
+pub use message::refuse;
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
 

@@ -9,10 +9,12 @@ pub fn a(noun: &str) -> String {
         // "a unit", "an unknown key"
         || lower.starts_with("un") && !lower.starts_with("uni")
         || lower.starts_with("sae");
-    match lower.starts_with(|first: char| first.is_alphabetic()) {
-        true if spoken_with_vowel => format!("an {noun}"),
-        true => format!("a {noun}"),
-        false => noun.to_string(),
+    if !lower.starts_with(|first: char| first.is_alphabetic()) {
+        noun.to_string()
+    } else if spoken_with_vowel {
+        format!("an {noun}")
+    } else {
+        format!("a {noun}")
     }
 }
 

@@ -96,8 +96,8 @@ pub fn admit_value(bytes: u64, what: &str) -> Result<()> {
 
 /// The error of a script that has used up the budget.
 pub fn used_up() -> Error {
-    Error::run(format!(
-        "out of memory: the script's values and their copies do not fit into the budget of {}; {} are in use",
+    Error::out_of_memory(format!(
+        "the script's values and their copies do not fit into the budget of {}; {} are in use",
         gigabytes(limit()),
         gigabytes(used())
     ))
@@ -124,8 +124,8 @@ fn trim() {
 const ADVICE: &str = "make it smaller, or give the program more with `--max-memory`";
 
 fn refusal(bytes: u64, what: &str) -> Error {
-    Error::run(format!(
-        "out of memory: {what} needs {}, and {} of the budget of {} are in use",
+    Error::out_of_memory(format!(
+        "{what} needs {}, and {} of the budget of {} are in use",
         gigabytes(bytes),
         gigabytes(used()),
         gigabytes(limit())

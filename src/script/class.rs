@@ -189,7 +189,7 @@ fn unknown_field<C: Config>(name: &str, value: &Value) -> Error {
         .as_object()
         .map(|map| map.keys().collect())
         .unwrap_or_default();
-    Error::unknown("field", name, &names).context(format!("of {}", C::NAME))
+    Error::unknown_key("field", name, &names).context(format!("of {}", C::NAME))
 }
 
 /// What a script may do with a configuration of class `C`.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tch::Device;
 
 use super::runtime;
-use crate::error::{Error, Result};
+use crate::config;
+use crate::error::{Error, Result, Role, Subject, Unknown};
 
 /// A device as people write it: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` (CUDA if usable, else the CPU).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,7 @@ impl FromStr for DeviceSpec {
             _ => match text.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
                 Some(index) => Ok(DeviceSpec::Cuda(index)),
                 None if text.starts_with("gpu") => Err(Error::input(format!("unknown device `{text}`"))
+                    .about(Subject::Unknown(Unknown { role: Role::Value, nearest: None, allowed: Vec::new() }))
                     .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …; \"auto\" takes one where there is one")),
                 None => Err(Error::unknown("device", text, &["cpu", "cuda", "cuda:N", "auto"])),
             },
@@ -93,7 +95,7 @@ impl Serialize for DeviceSpec {
 impl<'de> Deserialize<'de> for DeviceSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        text.parse().map_err(config::refuse)
     }
 }
 

@@ -53,8 +53,8 @@ fn checked_length(start: impl ToString, end: impl ToString, step: f64, count: f6
     if count < i64::MAX as f64 {
         Ok(count as i64)
     } else {
-        Err(Error::run(format!(
-            "out of memory: no machine holds {count:e} numbers"
+        Err(Error::out_of_memory(format!(
+            "no machine holds {count:e} numbers"
         )))
     }
 }

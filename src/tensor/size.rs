@@ -31,11 +31,7 @@ pub fn elements(shape: &[i64]) -> Result<u64> {
         .iter()
         .try_fold(1u64, |product, size| product.checked_mul(*size as u64))
         .filter(|count| *count <= i64::MAX as u64 / 8)
-        .ok_or_else(|| {
-            Error::run(format!(
-                "out of memory: no machine holds a tensor of shape {shape:?}"
-            ))
-        })
+        .ok_or_else(|| Error::out_of_memory(format!("no machine holds a tensor of shape {shape:?}")))
 }
 
 /// Lets a tensor of this shape be made.

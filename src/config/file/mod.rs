@@ -195,7 +195,7 @@ impl Document {
                 span: 0..0,
             });
         };
-        let about_key = !exact || error.message().starts_with("unknown key");
+        let about_key = !exact || error.is_about_key();
         let span = if about_key {
             spans.key.clone()
         } else {
@@ -282,7 +282,11 @@ mod tests {
         let document = Document::parse("c.toml", text, toml_format::read).expect("valid");
         let span = |error: Error| document.locate(error).place().expect("located").span.clone();
         assert_eq!(
-            &text[span(Error::input("unknown key `lrr`").under("lrr").under("trainer"))],
+            &text[span(
+                Error::unknown_key("key", "lrr", &["lr"])
+                    .under("lrr")
+                    .under("trainer")
+            )],
             "lrr"
         );
         assert_eq!(

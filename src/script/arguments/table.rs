@@ -112,7 +112,7 @@ impl Named {
 
     /// The complaint about an argument that it does not take.
     pub fn refusal(&self, given: &str) -> Error {
-        let error = Error::unknown("argument", given, self.names).under(given);
+        let error = Error::unknown_key("argument", given, self.names).under(given);
         error.context(format!("in the call of `{}`", self.function))
     }
 

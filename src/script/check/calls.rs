@@ -265,7 +265,7 @@ impl Walker<'_> {
             Some(_) => {
                 let fields = members.iter().filter(|member| member.kind == Kind::Field);
                 let names: Vec<&str> = fields.map(|field| field.name.as_str()).collect();
-                let error = Error::unknown("field", name, &names).context(format!("of {kind}"));
+                let error = Error::unknown_key("field", name, &names).context(format!("of {kind}"));
                 self.report_error(error, position);
             }
             None => {

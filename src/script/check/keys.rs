@@ -43,7 +43,7 @@ impl Walker<'_> {
                 let fields = self.checker.fields(owner);
                 let given = keys(map).into_iter();
                 for name in given.filter(|name| self.tried == 0 && !fields.contains(&name.as_str())) {
-                    let error = Error::unknown("field", &name, &fields).context(format!("of {owner}"));
+                    let error = Error::unknown_key("field", &name, &fields).context(format!("of {owner}"));
                     self.report_error(error.under(name), position);
                 }
             }
