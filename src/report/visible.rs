@@ -33,6 +33,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// `json`, one JSON document, with the same characters written as JSON's own escapes.
+#[cfg(feature = "terminal")]
 pub(super) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -75,6 +76,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "terminal")]
     #[test]
     fn json_stays_the_same_json() {
         let value = serde_json::json!({"a\u{9b}": "b\u{202e}\u{7f}\x1b"});

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::files::without_byte_order_mark;
 use crate::guard::attempt;
+use crate::tensor::runtime;
 
 /// Takes one line that a script printed.
 pub type Output = Rc<dyn Fn(&str)>;
@@ -71,11 +72,13 @@ impl HostBuilder {
         self
     }
 
-    /// The host, ready to run scripts.
+    /// Builds the host, ready to run scripts, and [starts](runtime::start) libtorch, which finds the GPUs only if that
+    /// happens before the first tensor is made.
     ///
     /// # Errors
     /// None today; building may come to need things that can fail.
     pub fn build(self) -> Result<Host> {
+        runtime::start();
         let state = State::new(self.context);
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
