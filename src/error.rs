@@ -33,12 +33,12 @@ pub enum Fault {
     Input,
     /// The run failed: disk full, out of memory, a broken download. Exit code 1.
     Run,
-    /// Someone pressed Ctrl-C or asked to stop. Exit code 130.
+    /// Ctrl-C was pressed, or a stop was asked for. Exit code 130.
     Interrupted,
 }
 
 impl Fault {
-    /// The process exit code that stands for this fault.
+    /// Returns the process exit code that stands for this fault.
     pub fn exit_code(self) -> u8 {
         match self {
             Fault::Input => 2,
@@ -78,22 +78,22 @@ impl Error {
         }))
     }
 
-    /// What was asked for makes no sense (exit code 2).
+    /// Says that what was asked for makes no sense (exit code 2).
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Fault::Input, message)
     }
 
-    /// The run failed (exit code 1).
+    /// Says that the run failed (exit code 1).
     pub fn run(message: impl Into<String>) -> Self {
         Self::new(Fault::Run, message)
     }
 
-    /// Somebody asked to stop (exit code 130).
+    /// Says that a stop was asked for (exit code 130).
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Fault::Interrupted, message)
     }
 
-    /// A file operation failed. `action` completes "cannot …", e.g. `"read"`.
+    /// Says that a file operation failed. `action` completes "cannot …", e.g. `"read"`.
     ///
     /// Missing files and refused permissions are the caller's input; anything else is a failure of the run.
     pub fn io(action: &str, path: impl AsRef<Path>, error: std::io::Error) -> Self {
@@ -118,19 +118,20 @@ impl Error {
         }
     }
 
-    /// The run failed for want of memory; `what` completes "out of memory: …".
+    /// Says that the run failed for want of memory; `what` completes "out of memory: …".
     pub fn out_of_memory(what: impl fmt::Display) -> Self {
         Self::run(format!("out of memory: {what}")).about(Subject::OutOfMemory)
     }
 
-    /// `given` is not one of the values `allowed`: names the nearest and lists the rest.
+    /// Says that `given` is not one of the values `allowed`: names the nearest and lists the rest.
     ///
     /// `what` is the noun, e.g. `"hook point"`.
     pub fn unknown<S: AsRef<str>>(what: &str, given: &str, allowed: &[S]) -> Self {
         Self::unknown_as(Role::Value, what, given, allowed)
     }
 
-    /// Like [`unknown`](Self::unknown) for a name under which a value is given: a key, an argument, a field.
+    /// Says as [`unknown`](Self::unknown) does that there is no such name under which a value is given: a key, an
+    /// argument, a field.
     pub fn unknown_key<S: AsRef<str>>(what: &str, given: &str, allowed: &[S]) -> Self {
         Self::unknown_as(Role::Key, what, given, allowed)
     }
@@ -198,17 +199,17 @@ impl Error {
         self
     }
 
-    /// Whose fault it is.
+    /// Returns whose fault it is.
     pub fn fault(&self) -> Fault {
         self.0.fault
     }
 
-    /// What it is about.
+    /// Returns what it is about.
     pub fn subject(&self) -> &Subject {
         &self.0.subject
     }
 
-    /// What is known of the name that is none of those there are, if the error is about one.
+    /// Returns what is known of the name that is none of those there are, if the error is about one.
     pub fn unknown_name(&self) -> Option<&Unknown> {
         match &self.0.subject {
             Subject::Unknown(unknown) => Some(unknown),
@@ -216,19 +217,19 @@ impl Error {
         }
     }
 
-    /// Is a key, an argument or a field wrong, whatever its value is?
+    /// Returns whether a key, an argument or a field is wrong, whatever its value is.
     pub fn is_about_key(&self) -> bool {
         self.unknown_name()
             .is_some_and(|unknown| unknown.role == Role::Key)
     }
 
-    /// What the sentence and the advice have between backquotes, which mark names and code in every text.
+    /// Returns what the sentence and the advice have between backquotes, which mark names and code in every text.
     pub fn quoted(&self) -> impl Iterator<Item = &str> {
         let texts = std::iter::once(&self.0.message).chain(&self.0.hints);
         texts.flat_map(|text| text.split('`').skip(1).step_by(2))
     }
 
-    /// Does the sentence or the advice speak of the setting `name`?
+    /// Returns whether the sentence or the advice speaks of the setting `name`.
     pub fn speaks_of(&self, name: &str) -> bool {
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let mut words = self
@@ -237,22 +238,22 @@ impl Error {
         words.any(|word| word == name)
     }
 
-    /// The bare sentence, without key path, context or hints.
+    /// Returns the bare sentence, without key path, context or hints.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What was being done, innermost first.
+    /// Returns what was being done, innermost first.
     pub fn contexts(&self) -> &[String] {
         &self.0.context
     }
 
-    /// The key path as segments; list indices are segments like `[0]`.
+    /// Returns the key path as segments; list indices are segments like `[0]`.
     pub fn key(&self) -> &[String] {
         &self.0.key
     }
 
-    /// The key path as it is written: `activation_factory.sources[0].name`. Empty when there is none.
+    /// Returns the key path as it is written: `activation_factory.sources[0].name`. Empty when there is none.
     pub fn key_path(&self) -> String {
         let mut path = String::new();
         for segment in &self.0.key {
@@ -264,22 +265,22 @@ impl Error {
         path
     }
 
-    /// Advice, in order.
+    /// Returns the advice, in order.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
     }
 
-    /// Where in a script or configuration file.
+    /// Returns where in a script or configuration file.
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
     }
 
-    /// The callers, innermost first.
+    /// Returns the callers, innermost first.
     pub fn callers(&self) -> &[Caller] {
         &self.0.callers
     }
 
-    /// The sentence with its key path and context in front: one line, for logs and for `catch` in scripts.
+    /// Returns the sentence with its key path and context in front: one line, for logs and for `catch` in scripts.
     pub fn headline(&self) -> String {
         let mut line = String::new();
         if !self.0.key.is_empty() {

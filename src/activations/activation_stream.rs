@@ -50,7 +50,7 @@ impl ActivationStream {
         self.maps.push(Mapping { map, source });
     }
 
-    /// What has been done so far, how fast, and where the time went.
+    /// Returns what has been done so far, how fast, and where the time went.
     pub fn stats(&self) -> StreamStats {
         let mut stats = self.stats.clone();
         stats.elapsed = self.started.map_or(Duration::ZERO, |start| start.elapsed());

@@ -26,7 +26,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The activations at `hook_point`.
+    /// Returns the activations at `hook_point`.
     ///
     /// # Errors
     /// The batch has no such hook point; the message lists those it has.
@@ -37,7 +37,7 @@ impl Batch {
         })
     }
 
-    /// Another handle on the same tensors; no data is copied.
+    /// Returns another handle on the same tensors; no data is copied.
     pub fn share(&self) -> Batch {
         let share = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
         Batch {

@@ -1,6 +1,6 @@
 //! All faults of plain data at once, where building a configuration stops at the first.
 //!
-//! Each fault that [`read`](super::read) or the class's own check finds is mended, by leaving the key out or by a value
+//! Each fault that [`read`] or the class's own check finds is mended, by leaving the key out or by a value
 //! that fits, and the rest is looked at again. What a mended value or one that nobody knows yet (a *hole*) may have caused
 //! is no fault: nothing is said of it.
 
@@ -15,7 +15,8 @@ const MOST_TRIALS: usize = 2000;
 /// Segments of a key path, indices as `[0]`.
 pub type KeyPath = Vec<String>;
 
-/// Everything that is wrong with `value` as a configuration `C`, in the words of [`from_value`](super::from_value).
+/// Returns everything that is wrong with `value` as a configuration `C`, in the words of
+/// [`from_value`](super::from_value).
 ///
 /// `unknown` are the key paths of values that will be known later only, such as a script's variables: what depends on
 /// them is left out.

@@ -7,7 +7,7 @@ use serde_path_to_error::Segment;
 
 use crate::error::{Error, Subject, Wanted};
 
-/// An error with the key path, what was given, what is allowed and the nearest valid key.
+/// Returns an error with the key path, what was given, what is allowed and the nearest valid key.
 pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     let text = error.inner().to_string();
     let mut key: Vec<String> = error
@@ -29,7 +29,8 @@ thread_local! {
     static REFUSAL: Cell<Option<Error>> = const { Cell::new(None) };
 }
 
-/// The error of a deserialiser that refuses a value. Serde keeps its text only; [`explain`] finds the rest again.
+/// Returns the error of a deserialiser that refuses a value. Serde keeps its text only; `explain` finds the rest
+/// again.
 pub fn refuse<E: de::Error>(error: Error) -> E {
     let text = E::custom(&error);
     REFUSAL.set(Some(error));

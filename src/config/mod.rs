@@ -51,12 +51,12 @@ fn read<C: Config>(schema: &Value, value: Value) -> Result<C> {
     parse(value).map_err(|error| elsewhere::advise(error, schema))
 }
 
-/// Like [`from_value`] for any deserialisable data, without the check of values.
+/// Reads any deserialisable data as [`from_value`] does, without the check of values.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(message::explain)
 }
 
-/// A configuration as plain data, every default written out.
+/// Returns a configuration as plain data, every default written out.
 pub fn to_value<C: Serialize>(config: &C) -> Result<Value> {
     serde_json::to_value(config)
         .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))

@@ -66,7 +66,7 @@ mod tests {
         let error =
             read("[enforce fail at alloc_cpu.cpp:127] err == 0. you tried to allocate 4000 bytes. Error");
         assert_eq!(error.message(), "out of memory: 4000 bytes are not to be had");
-        let error = read("\nselect(): index 5 out of range for tensor of size [2] at dimension 0");
+        let error = read("select(): index 5 out of range for tensor of size [2] at dimension 0");
         assert_eq!(*error.subject(), Subject::OutOfRange);
         assert_eq!(
             *read("CUDA error: an illegal memory access").subject(),

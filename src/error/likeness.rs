@@ -1,6 +1,6 @@
 //! Names that are like another.
 
-/// The candidate that `given` was probably meant to be, if one is near enough.
+/// Returns the candidate that `given` was probably meant to be, if one is near enough.
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
     candidates
@@ -14,7 +14,7 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|(_, name)| name)
 }
 
-/// At most twelve names for a message, the ones most like `given` first when there are more.
+/// Lists at most twelve names for a message, the ones most like `given` first when there are more.
 pub(super) fn shortlist<S: AsRef<str>>(given: &str, names: &[S]) -> String {
     const MOST: usize = 12;
     let quote = |name: &str| format!("`{name}`");

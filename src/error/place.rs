@@ -15,12 +15,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// Line and column (in characters) of the start, both from 1.
+    /// Returns the line and column (in characters) of the start, both from 1.
     pub fn line_column(&self) -> (usize, usize) {
         self.line_column_of(self.span.start)
     }
 
-    /// Line and column (in characters) after the last character, both from 1.
+    /// Returns the line and column (in characters) after the last character, both from 1.
     pub fn end(&self) -> (usize, usize) {
         self.line_column_of(self.span.end)
     }

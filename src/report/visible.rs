@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-/// `text` with its control characters shown: `␛` for ESC, `␇` for BEL and so on for the first 32 and DEL, `\u{9b}` for
-/// the others and for the marks that change the direction of reading. Line ends and tabs stay.
+/// Returns `text` with its control characters shown: `␛` for ESC, `␇` for BEL and so on for the first 32 and DEL,
+/// `\u{9b}` for the others and for the marks that change the direction of reading. Line ends and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     // Most text has none, and is not copied.
     if text
@@ -32,7 +32,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// `json`, one JSON document, with the same characters written as JSON's own escapes.
+/// Returns `json`, one JSON document, with the same characters written as JSON's own escapes.
 #[cfg(feature = "terminal")]
 pub(super) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());

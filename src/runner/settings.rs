@@ -149,7 +149,7 @@ impl Identified for TrainSAESettings {
 }
 
 impl TrainSAESettings {
-    /// Every logger, those of the short keys `tensorboard` and `wandb` first.
+    /// Returns every logger, those of the short keys `tensorboard` and `wandb` first.
     pub(super) fn all_loggers(&self) -> Result<Vec<LoggerSettings>> {
         let mut all = Vec::new();
         if self.tensorboard {

@@ -44,7 +44,7 @@ pub struct TrainReport {
 ///
 /// # Errors
 /// Settings that make no sense; a model, data or folder that cannot be read or written; what
-/// [`Trainer::fit`] refuses.
+/// [`Trainer::fit`](crate::train::Trainer::fit) refuses.
 pub fn train_sae(
     settings: &TrainSAESettings,
     options: &TrainOptions,
@@ -80,9 +80,9 @@ pub fn train_sae(
     })
 }
 
-/// What a training would cost, after everything that comes before its first step: model, data and dictionary are opened,
-/// a checkpoint is compared and read, the first batch is made. Nothing is written into the folder of the run. `None`:
-/// the run has done all its steps.
+/// Returns what a training would cost, after everything that comes before its first step: model, data and dictionary
+/// are opened, a checkpoint is compared and read, the first batch is made. Nothing is written into the folder of the
+/// run. `None`: the run has done all its steps.
 ///
 /// # Errors
 /// What [`train_sae`] refuses before its first step.

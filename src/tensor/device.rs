@@ -24,7 +24,7 @@ pub enum DeviceSpec {
 }
 
 impl DeviceSpec {
-    /// The device meant on this machine.
+    /// Returns the device meant on this machine.
     ///
     /// # Errors
     /// A GPU that this machine does not have or cannot use.
@@ -77,13 +77,23 @@ impl FromStr for DeviceSpec {
             "auto" => Ok(DeviceSpec::Auto),
             _ => match text.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
                 Some(index) => Ok(DeviceSpec::Cuda(index)),
-                None if text.starts_with("gpu") => Err(Error::input(format!("unknown device `{text}`"))
-                    .about(Subject::Unknown(Unknown { role: Role::Value, nearest: None, allowed: Vec::new() }))
-                    .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …; \"auto\" takes one where there is one")),
+                None if text.starts_with("gpu") => Err(called_gpu(text)),
                 None => Err(Error::unknown("device", text, &["cpu", "cuda", "cuda:N", "auto"])),
             },
         }
     }
+}
+
+fn called_gpu(text: &str) -> Error {
+    let unknown = Unknown {
+        role: Role::Value,
+        nearest: None,
+        allowed: Vec::new(),
+    };
+    Error::input(format!("unknown device `{text}`"))
+        .about(Subject::Unknown(unknown))
+        .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …")
+        .hint("\"auto\" takes one where there is one")
 }
 
 impl Serialize for DeviceSpec {

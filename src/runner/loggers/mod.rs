@@ -115,7 +115,7 @@ impl std::fmt::Debug for LoggerSettings {
 }
 
 impl LoggerSettings {
-    /// The logger with these settings.
+    /// Returns the logger with these settings.
     pub(super) fn of<L: Logger>(settings: &L) -> Result<Self> {
         Ok(LoggerSettings {
             kind: kind(L::TYPE)?,
@@ -123,7 +123,7 @@ impl LoggerSettings {
         })
     }
 
-    /// The value of its `type`.
+    /// Returns the value of its `type`.
     pub fn type_name(&self) -> &'static str {
         self.kind.name
     }
