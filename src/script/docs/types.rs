@@ -74,11 +74,10 @@ pub(super) fn schema_type(field: &Value, definitions: &Value) -> String {
     }
     for several in ["anyOf", "oneOf"] {
         if let Some(options) = field[several].as_array() {
-            return options
-                .iter()
-                .map(|option| schema_type(option, definitions))
-                .collect::<Vec<_>>()
-                .join(" | ");
+            let options = options.iter().map(|option| schema_type(option, definitions));
+            let mut types: Vec<String> = options.collect();
+            types.dedup();
+            return types.join(" | ");
         }
     }
     let one = |name: &str| match name {
