@@ -30,12 +30,12 @@ struct Entry {
 
 type Entries = BTreeMap<String, Entry>;
 
-/// The checksum of `bytes`: XXH3, 64 bits in hexadecimal.
+/// Returns the checksum of `bytes`: XXH3, 64 bits in hexadecimal.
 pub fn of_bytes(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// The checksum of the file at `path`, read in pieces.
+/// Returns the checksum of the file at `path`, read in pieces.
 ///
 /// # Errors
 /// It cannot be read.
@@ -52,7 +52,7 @@ pub fn of_file(path: &Path) -> Result<String> {
     }
 }
 
-/// Does `folder` have a list?
+/// Returns whether `folder` has a list.
 pub fn exist(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }

@@ -2,13 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `2026-01-31T12:00:00Z`.
+/// Returns `time` in UTC, as in `2026-01-31T12:00:00Z`.
 pub fn timestamp(time: SystemTime) -> String {
     let ((year, month, day), (hour, minute, second)) = civil(time);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// `20260131_120000`, for names of folders.
+/// Returns `time` in UTC, as in `20260131_120000`, for names of folders.
 pub fn compact_timestamp(time: SystemTime) -> String {
     let ((year, month, day), (hour, minute, second)) = civil(time);
     format!("{year:04}{month:02}{day:02}_{hour:02}{minute:02}{second:02}")

@@ -4,14 +4,23 @@
 //! configuration file, the callers that led there, and a hint. Lower layers state the sentence and the key path;
 //! the layer that knows the source text (a script host, a configuration reader) adds the place. Printing is done by
 //! `report::diagnostic`.
+//!
+//! Sentences and hints are for people. What code has to know of an error is its [`Fault`], its key path and its
+//! [`Subject`].
 
+mod libtorch;
+mod likeness;
+mod place;
+mod subject;
 mod words;
 
 use std::fmt;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
+pub use self::likeness::nearest;
+use self::likeness::shortlist;
+pub use self::place::{Caller, Place};
+pub use self::subject::{Role, Subject, Unknown, Wanted};
 pub use self::words::{a, counted, either};
 
 /// Result with this crate's [`Error`].
@@ -24,12 +33,12 @@ pub enum Fault {
     Input,
     /// The run failed: disk full, out of memory, a broken download. Exit code 1.
     Run,
-    /// Someone pressed Ctrl-C or asked to stop. Exit code 130.
+    /// Ctrl-C was pressed, or a stop was asked for. Exit code 130.
     Interrupted,
 }
 
 impl Fault {
-    /// The process exit code that stands for this fault.
+    /// Returns the process exit code that stands for this fault.
     pub fn exit_code(self) -> u8 {
         match self {
             Fault::Input => 2,
@@ -39,50 +48,6 @@ impl Fault {
     }
 }
 
-/// A stretch of source text: which file, the whole text, and the byte range meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file as its user named it, or `repl:3` for the third entry of a session.
-    pub file: String,
-    /// The whole text of that file.
-    pub text: Arc<str>,
-    /// Byte range in `text`.
-    pub span: Range<usize>,
-}
-
-impl Place {
-    /// Line and column (in characters) of the start, both from 1.
-    pub fn line_column(&self) -> (usize, usize) {
-        self.line_column_of(self.span.start)
-    }
-
-    /// Line and column (in characters) after the last character, both from 1.
-    pub fn end(&self) -> (usize, usize) {
-        self.line_column_of(self.span.end)
-    }
-
-    fn line_column_of(&self, byte: usize) -> (usize, usize) {
-        let start = byte.min(self.text.len());
-        let before = &self.text.as_bytes()[..start];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-        (line, column)
-    }
-}
-
-/// One caller on the way to an error: `called from here`.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// Name of the function that was being called.
-    pub function: String,
-    /// Where the call stands.
-    pub place: Place,
-}
-
 /// Everything known about one failure. Build it with [`Error::input`] or [`Error::run`] and the chained setters.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Details>);
@@ -90,6 +55,7 @@ pub struct Error(Box<Details>);
 #[derive(Clone, Debug)]
 struct Details {
     fault: Fault,
+    subject: Subject,
     message: String,
     context: Vec<String>,
     key: Vec<String>,
@@ -102,6 +68,7 @@ impl Error {
     fn new(fault: Fault, message: impl Into<String>) -> Self {
         Error(Box::new(Details {
             fault,
+            subject: Subject::Other,
             message: message.into(),
             context: Vec::new(),
             key: Vec::new(),
@@ -111,22 +78,22 @@ impl Error {
         }))
     }
 
-    /// What was asked for makes no sense (exit code 2).
+    /// Says that what was asked for makes no sense (exit code 2).
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Fault::Input, message)
     }
 
-    /// The run failed (exit code 1).
+    /// Says that the run failed (exit code 1).
     pub fn run(message: impl Into<String>) -> Self {
         Self::new(Fault::Run, message)
     }
 
-    /// Somebody asked to stop (exit code 130).
+    /// Says that a stop was asked for (exit code 130).
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Fault::Interrupted, message)
     }
 
-    /// A file operation failed. `action` completes "cannot …", e.g. `"read"`.
+    /// Says that a file operation failed. `action` completes "cannot …", e.g. `"read"`.
     ///
     /// Missing files and refused permissions are the caller's input; anything else is a failure of the run.
     pub fn io(action: &str, path: impl AsRef<Path>, error: std::io::Error) -> Self {
@@ -151,26 +118,46 @@ impl Error {
         }
     }
 
-    /// `given` is not one of `allowed`: names the nearest and lists the rest.
+    /// Says that the run failed for want of memory; `what` completes "out of memory: …".
+    pub fn out_of_memory(what: impl fmt::Display) -> Self {
+        Self::run(format!("out of memory: {what}")).about(Subject::OutOfMemory)
+    }
+
+    /// Says that `given` is not one of the values `allowed`: names the nearest and lists the rest.
     ///
     /// `what` is the noun, e.g. `"hook point"`.
     pub fn unknown<S: AsRef<str>>(what: &str, given: &str, allowed: &[S]) -> Self {
-        let error = Self::input(format!("unknown {what} `{given}`"));
-        let near = nearest(given, allowed.iter().map(AsRef::as_ref));
+        Self::unknown_as(Role::Value, what, given, allowed)
+    }
+
+    /// Says as [`unknown`](Self::unknown) does that there is no such name under which a value is given: a key, an
+    /// argument, a field.
+    pub fn unknown_key<S: AsRef<str>>(what: &str, given: &str, allowed: &[S]) -> Self {
+        Self::unknown_as(Role::Key, what, given, allowed)
+    }
+
+    fn unknown_as<S: AsRef<str>>(role: Role, what: &str, given: &str, allowed: &[S]) -> Self {
+        let names = || allowed.iter().map(AsRef::as_ref);
         // `project` for `wandb_project`.
         let ending = format!("_{given}");
-        let longer = || {
-            allowed
-                .iter()
-                .map(AsRef::as_ref)
-                .find(|name| name.ends_with(&ending))
-        };
-        let near = near.or_else(longer);
+        let longer = || names().find(|name| name.ends_with(&ending));
+        let near = nearest(given, names()).or_else(longer);
+        let error = Self::input(format!("unknown {what} `{given}`")).about(Subject::Unknown(Unknown {
+            role,
+            nearest: near.map(str::to_string),
+            allowed: names().map(str::to_string).collect(),
+        }));
         let error = match near {
             Some(name) => error.hint(format!("did you mean `{name}`?")),
             None => error,
         };
         error.hint(format!("allowed: {}", shortlist(given, allowed)))
+    }
+
+    /// Says what the error is about.
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.0.subject = subject;
+        self
     }
 
     /// Adds advice. Several are printed in the order given.
@@ -212,27 +199,61 @@ impl Error {
         self
     }
 
-    /// Whose fault it is.
+    /// Returns whose fault it is.
     pub fn fault(&self) -> Fault {
         self.0.fault
     }
 
-    /// The bare sentence, without key path, context or hints.
+    /// Returns what it is about.
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
+    }
+
+    /// Returns what is known of the name that is none of those there are, if the error is about one.
+    pub fn unknown_name(&self) -> Option<&Unknown> {
+        match &self.0.subject {
+            Subject::Unknown(unknown) => Some(unknown),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a key, an argument or a field is wrong, whatever its value is.
+    pub fn is_about_key(&self) -> bool {
+        self.unknown_name()
+            .is_some_and(|unknown| unknown.role == Role::Key)
+    }
+
+    /// Returns what the sentence and the advice have between backquotes, which mark names and code in every text.
+    pub fn quoted(&self) -> impl Iterator<Item = &str> {
+        let texts = std::iter::once(&self.0.message).chain(&self.0.hints);
+        texts.flat_map(|text| text.split('`').skip(1).step_by(2))
+    }
+
+    /// Returns whether the sentence or the advice speaks of the setting `name`.
+    pub fn speaks_of(&self, name: &str) -> bool {
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let mut words = self
+            .quoted()
+            .flat_map(|code| code.split(|letter| !is_word(letter)));
+        words.any(|word| word == name)
+    }
+
+    /// Returns the bare sentence, without key path, context or hints.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What was being done, innermost first.
+    /// Returns what was being done, innermost first.
     pub fn contexts(&self) -> &[String] {
         &self.0.context
     }
 
-    /// The key path as segments; list indices are segments like `[0]`.
+    /// Returns the key path as segments; list indices are segments like `[0]`.
     pub fn key(&self) -> &[String] {
         &self.0.key
     }
 
-    /// The key path as it is written: `activation_factory.sources[0].name`. Empty when there is none.
+    /// Returns the key path as it is written: `activation_factory.sources[0].name`. Empty when there is none.
     pub fn key_path(&self) -> String {
         let mut path = String::new();
         for segment in &self.0.key {
@@ -244,22 +265,22 @@ impl Error {
         path
     }
 
-    /// Advice, in order.
+    /// Returns the advice, in order.
     pub fn hints(&self) -> &[String] {
         &self.0.hints
     }
 
-    /// Where in a script or configuration file.
+    /// Returns where in a script or configuration file.
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
     }
 
-    /// The callers, innermost first.
+    /// Returns the callers, innermost first.
     pub fn callers(&self) -> &[Caller] {
         &self.0.callers
     }
 
-    /// The sentence with its key path and context in front: one line, for logs and for `catch` in scripts.
+    /// Returns the sentence with its key path and context in front: one line, for logs and for `catch` in scripts.
     pub fn headline(&self) -> String {
         let mut line = String::new();
         if !self.0.key.is_empty() {
@@ -285,39 +306,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Keeps the first line of what libtorch says; its C++ stack is of no use to the reader.
-impl From<tch::TchError> for Error {
-    fn from(error: tch::TchError) -> Self {
-        let text = error.to_string();
-        let first = text
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("unknown error")
-            .trim();
-        let first = first.trim_start_matches("Internal torch error: ");
-        let first = first.split(" (function ").next().unwrap_or(first);
-        let first = first.split(" Exception raised from").next().unwrap_or(first);
-        let advice = "use a smaller batch, expansion factor or model, or half precision";
-        // The CPU's allocator: "[enforce fail at alloc_cpu.cpp:127] … you tried to allocate 4000 bytes. Error code 12 …"
-        if let Some((_, wanted)) = first.split_once("you tried to allocate ") {
-            let bytes = wanted.split(" bytes").next().unwrap_or(wanted);
-            return Self::run(format!("out of memory: {bytes} bytes are not to be had")).hint(advice);
-        }
-        if first.to_lowercase().contains("out of memory") {
-            return Self::run(format!("out of memory: {first}")).hint(advice);
-        }
-        // Where a check of libtorch's own failed in its sources is of no use either.
-        let said = match first
-            .strip_prefix("[enforce fail at ")
-            .and_then(|rest| rest.split_once("] "))
-        {
-            Some((_, said)) => said,
-            None => first,
-        };
-        Self::run(format!("libtorch: {said}"))
-    }
-}
-
 /// Adds "while doing …" to the error of a result.
 pub trait Context<T> {
     /// Says what was being done when the error came up.
@@ -334,37 +322,6 @@ impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
     fn under(self, segment: impl Into<String>) -> Result<T> {
         self.map_err(|error| error.into().under(segment))
     }
-}
-
-/// The candidate that `given` was probably meant to be, if one is near enough.
-pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = given.to_lowercase();
-    candidates
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        // Of a name of one or two letters something has to remain.
-        .filter(|(distance, name)| {
-            *distance <= ((name.len().min(given.len()) + 1) / 3).max(1) && *distance < given.len()
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// At most twelve names for a message, the ones most like `given` first when there are more.
-fn shortlist<S: AsRef<str>>(given: &str, names: &[S]) -> String {
-    const MOST: usize = 12;
-    let quote = |name: &str| format!("`{name}`");
-    if names.len() <= MOST {
-        return names
-            .iter()
-            .map(|name| quote(name.as_ref()))
-            .collect::<Vec<_>>()
-            .join(", ");
-    }
-    let mut by_likeness: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    by_likeness.sort_by_key(|name| strsim::damerau_levenshtein(given, name));
-    let shown: Vec<String> = by_likeness[..MOST].iter().map(|name| quote(name)).collect();
-    format!("{}, … ({} in all)", shown.join(", "), names.len())
 }
 
 #[cfg(test)]
@@ -386,15 +343,5 @@ mod tests {
             .under("sources")
             .under("activation_factory");
         assert_eq!(error.key_path(), "activation_factory.sources[0].name");
-    }
-
-    #[test]
-    fn lines_and_columns_count_characters() {
-        let place = Place {
-            file: "a".into(),
-            text: "é\nüx = 1".into(),
-            span: 5..6,
-        };
-        assert_eq!(place.line_column(), (2, 2));
     }
 }

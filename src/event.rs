@@ -95,8 +95,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// The spread of `values` over `ranges` ranges of the same width, from the smallest value to the largest. What is
-    /// not finite is left out; `None` if nothing is left.
+    /// Returns the spread of `values` over `ranges` ranges of the same width, from the smallest value to the largest.
+    /// What is not finite is left out; `None` if nothing is left.
     pub fn even(values: &[f64], ranges: usize) -> Option<Self> {
         let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let min = finite.iter().copied().reduce(f64::min)?;
@@ -114,7 +114,7 @@ impl Histogram {
         Some(Self::of(&finite, edges))
     }
 
-    /// The spread of `values` over ranges that end at `upper_edges` (ascending); values above the last edge are
+    /// Returns the spread of `values` over ranges that end at `upper_edges` (ascending); values above the last edge are
     /// counted in the last range.
     pub fn of(values: &[f64], upper_edges: Vec<f64>) -> Self {
         let mut counts = vec![0.0; upper_edges.len()];
@@ -167,12 +167,12 @@ impl Control {
     }
 }
 
-/// Somebody who wants to know.
+/// Receives events.
 pub trait Observer: Send {
     /// Takes note of one event. An error ends the work that emitted it.
     fn on(&mut self, event: &Event) -> Result<Control>;
 
-    /// Does it do anything with [`Event::Distribution`]? If nobody does, nobody computes them.
+    /// Returns whether it does anything with [`Event::Distribution`]. If no observer does, they are not computed.
     fn wants_distributions(&self) -> bool {
         false
     }
@@ -191,7 +191,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// No observers yet: events go nowhere.
+    /// Returns a handle without observers: events go nowhere.
     pub fn new() -> Self {
         Self::default()
     }
@@ -213,7 +213,7 @@ impl Events {
         });
     }
 
-    /// Does any observer do something with distributions?
+    /// Returns whether any observer does something with distributions.
     pub fn wants_distributions(&self) -> bool {
         self.locked()
             .iter()
@@ -267,7 +267,7 @@ impl Events {
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// A flag of its own, for tests and embedded use.
+    /// Returns a flag of its own, for tests and embedded use.
     pub fn new() -> Self {
         Self::default()
     }
@@ -282,7 +282,7 @@ impl StopFlag {
         self.0.store(false, Ordering::SeqCst);
     }
 
-    /// Was a stop asked for?
+    /// Returns whether a stop was asked for.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -304,7 +304,7 @@ impl fmt::Debug for RunContext {
 }
 
 impl RunContext {
-    /// An error of fault `Interrupted` once a stop was asked for.
+    /// Returns an error of fault `Interrupted` once a stop was asked for.
     pub fn check(&self, doing: &str) -> Result<()> {
         if self.stop.is_set() {
             return Err(crate::error::Error::interrupted(format!(

@@ -35,7 +35,7 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     Ok(file)
 }
 
-/// The bytes of the regular file at `path`, at most `most` of them.
+/// Returns the bytes of the regular file at `path`, at most `most` of them.
 ///
 /// # Errors
 /// As of [`open`]; it is longer than `most`, or than the memory budget has room for.
@@ -57,7 +57,7 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The text of the regular file at `path`, at most `most` bytes of UTF-8.
+/// Returns the text of the regular file at `path`, at most `most` bytes of UTF-8.
 ///
 /// # Errors
 /// As of [`read`]; it is not UTF-8.
@@ -71,7 +71,7 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
     })
 }
 
-/// `text` without the byte-order mark that some editors put before it.
+/// Returns `text` without the byte-order mark that some editors put before it.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

@@ -41,7 +41,7 @@ impl From<&PanicHookInfo<'_>> for Panic {
 }
 
 impl Panic {
-    /// The error for people: `what`, which completes "… failed", and what to report.
+    /// Returns the error for people: `what`, which completes "… failed", and what to report.
     pub fn explain(&self, what: &str) -> Error {
         Error::run(format!(
             "{what} failed by a defect of this program: {}",

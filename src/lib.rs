@@ -1,5 +1,33 @@
 //! saescript: an embedded scripting host for sparse-autoencoder experiments.
 //!
+//! # In a program of its own
+//!
+//! A [`Host`] is an engine with every object of saescript. Its builder takes where the script's lines go and where long
+//! work reports ([`event::RunContext`]); building it also starts libtorch, so do that before the first tensor is made.
+//! The program that `cargo build` makes is such a host with a command line around it.
+//!
+//! ```
+//! let mut host = saescript::Host::builder().output(|line| println!("{line}")).build()?;
+//! host.engine_mut().register_fn("double", |x: i64| 2 * x);
+//! let value = host.eval("my script", "double(21)")?;
+//! assert_eq!(value.as_int(), Ok(42));
+//! # Ok::<(), saescript::Error>(())
+//! ```
+//!
+//! * [`Host::engine_mut`] takes functions and objects of one's own, as [`script::rhai`] documents; tensors reach them as
+//!   [`script::TensorHandle`], and `raise` of [`script::Raise`] throws an [`Error`] at the place of the call.
+//! * [`script::to_value`] and [`script::from_value`] turn script values into plain data and back, [`config::parse`] plain
+//!   data into any type that serde knows.
+//! * [`Error`] carries the sentence, the place in the script and the advice; [`report::diagnostic`] writes it as the
+//!   program does, and [`error::Subject`] tells code what it is about.
+//! * Without a script, [`runner::train_sae`] and its neighbours take the same settings as the command line does, and
+//!   [`model`], [`activations`], [`dictionary`] and [`train`] are what they are made of.
+//!
+//! `examples/embed.rs` shows all of it. Without the default feature `terminal` the library leaves out the command line,
+//! the interactive session and progress on terminals, and with them what they depend on.
+//!
+//! # Where things are
+//!
 //! The folders follow the data, and a folder imports only from rows below its own:
 //!
 //! ```text
@@ -23,32 +51,43 @@
 //! ```
 
 pub mod activations;
-pub mod atomic;
-pub mod checksums;
-pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
-pub mod files;
 pub mod fingerprint;
-pub mod guard;
 pub mod hub;
-pub mod identity;
-pub mod lock;
 pub mod memory;
 pub mod model;
-pub mod repl;
 pub mod report;
 pub mod runner;
 pub mod script;
-pub mod store;
 pub mod tensor;
 pub mod text;
 pub mod train;
+
+// What the program, the tests and the measurements need besides.
+#[doc(hidden)]
+pub mod atomic;
+#[cfg(feature = "terminal")]
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod guard;
+#[doc(hidden)]
+pub mod lock;
+#[doc(hidden)]
+pub mod store;
+#[doc(hidden)]
 pub mod transfer;
+
+mod checksums;
+mod clock;
+mod files;
+mod identity;
+#[cfg(feature = "terminal")]
+mod repl;
 
 pub use error::{Error, Result};
 pub use script::Host;

@@ -41,12 +41,13 @@ impl FolderLock {
     /// Holds `folder`, which is made where it is missing, for `doing` ("training").
     ///
     /// # Errors
-    /// Somebody else holds it; it cannot be written.
+    /// Another process holds it; it cannot be written.
     pub fn take(folder: &Path, doing: &str, context: &RunContext) -> Result<Self> {
         Self::take_part(folder, ".lock", doing, context)
     }
 
-    /// As [`take`](Self::take), for one of several parts that are written side by side, each with a file `name`.
+    /// Holds, as [`take`](Self::take) does, one of several parts that are written side by side, each with a file
+    /// `name`.
     ///
     /// # Errors
     /// As [`take`](Self::take).
@@ -74,12 +75,12 @@ impl FolderLock {
     /// Refuses what [`take`](Self::take) refuses, and changes nothing.
     ///
     /// # Errors
-    /// Somebody holds the folder; it cannot be made or written.
+    /// A process holds the folder; it cannot be made or written.
     pub fn look(folder: &Path) -> Result<()> {
         Self::look_at_part(folder, ".lock")
     }
 
-    /// As [`look`](Self::look), for a part with a file `name`.
+    /// Looks, as [`look`](Self::look) does, at a part with a file `name`.
     ///
     /// # Errors
     /// As [`look`](Self::look).

@@ -1,6 +1,6 @@
 //! The `saescript` program: results to exit codes.
 //!
-//! 0 all went well, 1 the run failed, 2 what was asked for makes no sense, 130 somebody interrupted it; a script that
+//! 0 all went well, 1 the run failed, 2 what was asked for makes no sense, 130 it was interrupted; a script that
 //! calls `exit(n)` ends with n.
 
 use std::process::ExitCode;

@@ -50,7 +50,7 @@ impl ActivationStream {
         self.maps.push(Mapping { map, source });
     }
 
-    /// What has been done so far, how fast, and where the time went.
+    /// Returns what has been done so far, how fast, and where the time went.
     pub fn stats(&self) -> StreamStats {
         let mut stats = self.stats.clone();
         stats.elapsed = self.started.map_or(Duration::ZERO, |start| start.elapsed());
@@ -98,6 +98,10 @@ impl BatchStream for ActivationStream {
             }
         }
         Ok(fingerprint)
+    }
+
+    fn is_resumable(&self) -> bool {
+        true
     }
 
     fn save_state(&mut self, folder: &Path) -> Result<()> {

@@ -214,7 +214,7 @@ pub(super) struct DirectEngine {
 }
 
 impl DirectEngine {
-    /// `engine`, which gives batches on `device`.
+    /// Wraps `engine`, which gives batches on `device`.
     pub(super) fn new(engine: Box<dyn Engine>, device: Device) -> Self {
         DirectEngine {
             engine,

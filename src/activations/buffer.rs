@@ -29,7 +29,8 @@ pub(super) struct RowBuffer {
 }
 
 impl RowBuffer {
-    /// An empty buffer that makes room for `expected` rows when it is first written to, and for more if need be.
+    /// Returns an empty buffer that makes room for `expected` rows when it is first written to, and for more if need
+    /// be.
     pub(super) fn new(expected: usize) -> Self {
         RowBuffer {
             expected,
@@ -96,7 +97,7 @@ impl RowBuffer {
         Ok(batch)
     }
 
-    /// A copy of the first `count` rows, which stay.
+    /// Returns a copy of the first `count` rows, which stay.
     pub(super) fn first(&self, count: usize) -> Result<Batch> {
         let slots: Vec<i64> = self.order.iter().take(count).map(|slot| *slot as i64).collect();
         let index = Tensor::f_from_slice(&slots)?;

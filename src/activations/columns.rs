@@ -22,7 +22,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// Does it hold activations?
+    /// Returns whether it holds activations.
     pub(super) fn is_activation(&self) -> bool {
         matches!(self, Column::Activation(_))
     }
@@ -40,7 +40,7 @@ impl fmt::Display for Column {
 }
 
 impl Batch {
-    /// The tensors that are there.
+    /// Returns the tensors that are there.
     pub(super) fn columns(&self) -> Vec<(Column, &Tensor)> {
         let activations = self
             .activations
@@ -57,7 +57,7 @@ impl Batch {
         activations.chain(integers).collect()
     }
 
-    /// A batch of these tensors, without meta.
+    /// Returns a batch of these tensors, without meta.
     pub(super) fn from_columns(columns: impl IntoIterator<Item = (Column, Tensor)>) -> Batch {
         let mut batch = Batch::default();
         for (column, x) in columns {
@@ -71,7 +71,7 @@ impl Batch {
         batch
     }
 
-    /// The same batch on `device`.
+    /// Returns the same batch on `device`.
     pub fn to_device(&self, device: Device) -> Result<Batch> {
         let columns = self.columns().into_iter();
         let moved = columns.map(|(column, x)| Ok((column, x.f_to_device(device)?)));
@@ -81,7 +81,7 @@ impl Batch {
         })
     }
 
-    /// The `count` rows from row `start` on; no data is copied.
+    /// Returns the `count` rows from row `start` on; no data is copied.
     pub(super) fn narrow(&self, start: usize, count: usize) -> Result<Batch> {
         let columns = self.columns().into_iter();
         let cut = columns.map(|(column, x)| Ok((column, x.f_narrow(0, start as i64, count as i64)?)));
@@ -91,7 +91,7 @@ impl Batch {
         })
     }
 
-    /// The rows of several batches, one after another.
+    /// Returns the rows of several batches, one after another.
     pub(super) fn concatenated(pieces: &[Batch]) -> Result<Batch> {
         let [first, others @ ..] = pieces else {
             return Ok(Batch::default());

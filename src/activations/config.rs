@@ -26,7 +26,7 @@ pub enum ActivationFactoryTarget {
 }
 
 impl ActivationFactoryTarget {
-    /// The name in files: `tokens`, `activations-2d` or `activations-1d`.
+    /// Returns the name in files: `tokens`, `activations-2d` or `activations-1d`.
     pub fn name(self) -> &'static str {
         match self {
             ActivationFactoryTarget::Tokens => "tokens",

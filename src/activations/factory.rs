@@ -58,7 +58,7 @@ impl ActivationFactory {
         Ok(ActivationFactory { config })
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &ActivationFactoryConfig {
         &self.config
     }

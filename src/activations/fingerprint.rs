@@ -22,7 +22,8 @@ pub struct Origins<'a> {
 }
 
 impl ActivationFactory {
-    /// What decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`, `datasets.NAME.…`.
+    /// Returns what decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`,
+    /// `datasets.NAME.…`.
     ///
     /// # Errors
     /// Files that cannot be read.

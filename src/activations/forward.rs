@@ -57,7 +57,7 @@ impl SpecialIds {
         Some(id) != self.bos && Some(id) != self.pad && !ignored
     }
 
-    /// The positions that become rows in 1D.
+    /// Returns the positions that become rows in 1D.
     pub(super) fn kept(&self, ids: &[i64]) -> Vec<usize> {
         let keep = |id: i64| match &self.ignored {
             Some(ignored) => !ignored.contains(&id),
@@ -68,7 +68,7 @@ impl SpecialIds {
 }
 
 impl Forward {
-    /// Where rows are computed.
+    /// Returns where rows are computed.
     pub(super) fn device(&self) -> Device {
         self.model.device()
     }

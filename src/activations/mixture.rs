@@ -78,7 +78,7 @@ pub(super) struct SourcePosition {
 }
 
 impl MixturePosition {
-    /// The start of `sources` sources.
+    /// Returns the start of `sources` sources.
     pub(super) fn start(sources: usize) -> Self {
         MixturePosition {
             sources: vec![SourcePosition::default(); sources],
@@ -86,7 +86,7 @@ impl MixturePosition {
         }
     }
 
-    /// Could this have been written for a mixture of `sources` sources?
+    /// Returns whether this can have been written for a mixture of `sources` sources.
     pub(super) fn fits(&self, sources: usize) -> bool {
         self.sources.len() == sources && self.draws.is_valid()
     }
@@ -149,7 +149,7 @@ impl Mixture {
         }
     }
 
-    /// Where it has got to: what was handed out counts as done.
+    /// Returns where it has got to: what was handed out counts as done.
     pub(super) fn position(&self) -> MixturePosition {
         MixturePosition {
             sources: self.sources.iter().map(OpenSource::position).collect(),
@@ -157,7 +157,7 @@ impl Mixture {
         }
     }
 
-    /// The next item, or `None` when every source has ended.
+    /// Returns the next item, or `None` when every source has ended.
     pub(super) fn next(&mut self) -> Result<Option<Item>> {
         loop {
             let sources = self.sources.iter().enumerate();
@@ -179,7 +179,7 @@ impl Mixture {
         }
     }
 
-    /// The origin of a record as it is written into `meta`.
+    /// Returns the origin of a record as it is written into `meta`.
     pub(super) fn origin(&self, source: usize, record: u64, model_name: Option<&str>) -> Value {
         serde_json::json!({
             "model_name": model_name,
@@ -190,7 +190,7 @@ impl Mixture {
         })
     }
 
-    /// The bad records that were left out so far, under the names of their sources.
+    /// Returns the bad records that were left out so far, under the names of their sources.
     pub(super) fn skipped(&self) -> impl Iterator<Item = (&str, &Skipped)> {
         self.sources.iter().filter_map(|source| match &source.origin {
             SourceReader::Tokens(reader) => Some((source.name.as_str(), reader.skipped())),
@@ -198,7 +198,7 @@ impl Mixture {
         })
     }
 
-    /// What is ready or under way over all sources, and the most there can be.
+    /// Returns what is ready or under way over all sources, and the most there can be.
     pub(super) fn queue_fill(&self) -> (usize, usize) {
         let fills = self.sources.iter().map(|source| match &source.origin {
             SourceReader::Tokens(reader) => reader.queue_fill(),

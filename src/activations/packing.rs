@@ -29,12 +29,12 @@ impl Packer {
         Packer { length, bos, left }
     }
 
-    /// What the windows so far have left over.
+    /// Returns what the windows so far have left over.
     pub(super) fn left(&self) -> &Leftover {
         &self.left
     }
 
-    /// The next window, under the number of the record in which it begins; `more` gives the next text.
+    /// Returns the next window, under the number of the record in which it begins; `more` gives the next text.
     pub(super) fn next(
         &mut self,
         mut more: impl FnMut() -> Result<Option<TokenSequence>>,

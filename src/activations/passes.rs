@@ -51,7 +51,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     })
 }
 
-/// A number of passes that was given, where a key may be left out too.
+/// Returns a number of passes that was given, where a key may be left out too.
 pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     deserialize(deserializer).map(Some)
 }

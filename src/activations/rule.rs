@@ -53,14 +53,14 @@ impl DrawRule {
         self.full().saturating_sub(half) + self.batch_size
     }
 
-    /// May a batch be taken from `rows` rows before the next refill?
+    /// Returns whether a batch may be taken from `rows` rows before the next refill.
     pub(super) fn has_batch(&self, rows: usize) -> bool {
         let half = self.buffer_size.map_or(0, |size| size / 2);
         let mixed = self.state.shuffle.is_none() || self.state.permuted;
         mixed && rows >= self.batch_size.max(half)
     }
 
-    /// The generator to permute the buffer with, now that a refill has brought it to `rows` rows.
+    /// Returns the generator to permute the buffer with, now that a refill has brought it to `rows` rows.
     pub(super) fn permute_at(&mut self, rows: usize) -> Option<&mut Generator> {
         if rows < self.full() {
             return None;
@@ -69,7 +69,7 @@ impl DrawRule {
         self.state.shuffle.as_mut()
     }
 
-    /// What to tell people when the data ended with `rows` rows and the buffer was never full.
+    /// Returns what to tell people when the data ended with `rows` rows and the buffer was never full.
     pub(super) fn never_mixed(&self, rows: usize) -> Option<String> {
         (self.state.shuffle.is_some() && !self.state.permuted).then(|| {
             format!(

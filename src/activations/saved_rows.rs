@@ -26,7 +26,7 @@ pub(super) fn write(path: &Path, rows: &Batch) -> Result<()> {
     safetensors::write(path, &tensors, &metadata)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// A damaged file, or one that does not hold `count` rows in each column.

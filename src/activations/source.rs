@@ -38,7 +38,7 @@ pub struct ActivationFactoryDatasetSource {
 }
 
 impl ActivationFactoryDatasetSource {
-    /// A data set of texts with the defaults.
+    /// Returns a data set of texts with the defaults.
     pub fn named(name: &str) -> Self {
         ActivationFactoryDatasetSource {
             kind: DatasetTag::default(),
@@ -145,7 +145,7 @@ pub enum ActivationFactorySource {
 }
 
 impl ActivationFactorySource {
-    /// The source's name.
+    /// Returns the source's name.
     pub fn name(&self) -> &str {
         match self {
             ActivationFactorySource::Dataset(source) => &source.name,
@@ -153,7 +153,7 @@ impl ActivationFactorySource {
         }
     }
 
-    /// How often it is drawn, relative to the others.
+    /// Returns how often it is drawn, relative to the others.
     pub fn sample_weights(&self) -> f64 {
         match self {
             ActivationFactorySource::Dataset(source) => source.sample_weights,

@@ -19,7 +19,7 @@ pub(super) fn write<S: Serialize>(folder: &Path, name: &str, state: &S) -> Resul
     atomic::write(folder.join(name), text)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read<S: DeserializeOwned>(folder: &Path, name: &str) -> Result<S> {
     let path = folder.join(name);
     let text = files::read(&path, u64::MAX).map_err(|error| Error::io("read", &path, error))?;
@@ -31,7 +31,7 @@ pub(super) fn read<S: DeserializeOwned>(folder: &Path, name: &str) -> Result<S> 
     })
 }
 
-/// The state in `folder` belongs to a stream of another configuration.
+/// Says that the state in `folder` belongs to a stream of another configuration.
 pub(super) fn foreign(folder: &Path) -> Error {
     Error::input(format!(
         "`{}` was saved by a stream with other sources, another cache or another buffer",

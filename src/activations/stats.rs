@@ -11,7 +11,7 @@ pub struct StreamStats {
     pub rows: u64,
     /// Since the first batch was asked for.
     pub elapsed: Duration,
-    /// Of it: whoever takes batches waited for one, inside `next_batch`.
+    /// The part of it that the consumer of the batches waited for one, inside `next_batch`.
     pub waiting: Duration,
     /// Of the waiting: the `map` functions.
     pub mapping: Duration,
@@ -40,7 +40,7 @@ pub struct StreamStats {
 }
 
 impl StreamStats {
-    /// Real tokens run through the model per second of making batches.
+    /// Returns the real tokens run through the model per second of making batches.
     pub fn tokens_per_second(&self) -> f64 {
         per_second(self.tokens, self.reading + self.model + self.gathering)
     }
@@ -50,7 +50,7 @@ impl StreamStats {
         per_second(self.rows, self.elapsed)
     }
 
-    /// The part of the elapsed time that was spent waiting for batches, from 0 to 1.
+    /// Returns the part of the elapsed time that was spent waiting for batches, from 0 to 1.
     pub fn waiting_fraction(&self) -> f64 {
         match self.elapsed.as_secs_f64() {
             0.0 => 0.0,

@@ -26,7 +26,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The activations at `hook_point`.
+    /// Returns the activations at `hook_point`.
     ///
     /// # Errors
     /// The batch has no such hook point; the message lists those it has.
@@ -37,7 +37,7 @@ impl Batch {
         })
     }
 
-    /// Another handle on the same tensors; no data is copied.
+    /// Returns another handle on the same tensors; no data is copied.
     pub fn share(&self) -> Batch {
         let share = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
         Batch {
@@ -77,10 +77,16 @@ pub trait BatchStream {
         Ok(fingerprint)
     }
 
+    /// Returns whether [`save_state`](Self::save_state) can say where the stream is, so that a run from it can be
+    /// resumed.
+    fn is_resumable(&self) -> bool {
+        false
+    }
+
     /// Writes into `folder` all that is needed to go on exactly here.
     ///
     /// # Errors
-    /// Streams that cannot be continued say so; so does a full disk.
+    /// The stream is not [resumable](Self::is_resumable), or its files cannot be written.
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         let _ = folder;
         Err(Error::input(
@@ -89,6 +95,9 @@ pub trait BatchStream {
     }
 
     /// Goes to the place that [`save_state`](Self::save_state) wrote into `folder`; called before the first batch.
+    ///
+    /// # Errors
+    /// The stream is not [resumable](Self::is_resumable), or another one was saved there.
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
         let _ = folder;
         Err(Error::input(

@@ -109,7 +109,7 @@ impl TokenReader {
         })
     }
 
-    /// The next sequence, or `None` after the last. Waits for the tokenisers if need be.
+    /// Returns the next sequence, or `None` after the last. Waits for the tokenisers if need be.
     ///
     /// # Errors
     /// What is wrong with a record; an interruption, after which it goes on with the sequence that would have come.
@@ -172,7 +172,7 @@ impl TokenReader {
         Ok(true)
     }
 
-    /// Where to start again so that what was handed out is not read again.
+    /// Returns where to start again so that what was handed out is not read again.
     pub(super) fn position(&self) -> SourcePosition {
         SourcePosition {
             next: self.next_record,
@@ -185,7 +185,7 @@ impl TokenReader {
         }
     }
 
-    /// The bad records that were left out so far.
+    /// Returns the bad records that were left out so far.
     pub(super) fn skipped(&self) -> &Skipped {
         &self.skipped
     }

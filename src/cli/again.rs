@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-/// The command line after the program's name, as a shell takes it, with `option` where it is not there already.
+/// Returns the command line after the program's name, as a shell takes it, with `option` where it is not there already.
 pub(super) fn command_with(option: Option<&str>) -> String {
     written(std::env::args_os().skip(1), option)
 }

@@ -21,12 +21,12 @@ const PRESSES: usize = 5;
 /// … within this time end a session whose call does not come back.
 const IMPATIENCE: Duration = Duration::from_secs(2);
 
-/// Remembers whether somebody interrupted.
+/// Remembers whether an interrupt came.
 pub(super) struct Interrupts {
     came: Arc<AtomicBool>,
 }
 
-/// From now on an interrupt sets `stop`; one that comes while `stop` is set ends the process with code 130.
+/// Has an interrupt set `stop` from now on; one that comes while `stop` is set ends the process with code 130.
 ///
 /// # Errors
 /// The operating system refuses the handler.
@@ -52,15 +52,15 @@ pub(super) fn outlive_full_files() {
 }
 
 impl Interrupts {
-    /// Did one come?
+    /// Returns whether one came.
     pub(super) fn came(&self) -> bool {
         self.came.load(Ordering::SeqCst)
     }
 }
 
-/// From now on Ctrl-C sets `stop`, which ends the call that the session is running as soon as it comes to a safe point;
-/// five within two seconds end the process, for a call that never does. Where the session is not on a terminal, the
-/// second Ctrl-C does.
+/// Has Ctrl-C set `stop` from now on, which ends the call that the session is running as soon as it comes to a safe
+/// point; five within two seconds end the process, for a call that never does. Where the session is not on a terminal,
+/// the second Ctrl-C does.
 ///
 /// SIGTERM and SIGHUP end a session that waits for an entry at once, and another after its call.
 ///

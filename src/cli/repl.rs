@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     progress: ProgressArguments,
 }
 
-/// The session's exit code.
+/// Runs a session, and returns its exit code.
 ///
 /// # Errors
 /// The terminal cannot be read.

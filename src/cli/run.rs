@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     progress: ProgressArguments,
 }
 
-/// The script's exit code.
+/// Runs the script, and returns its exit code.
 ///
 /// # Errors
 /// Whatever the script did not catch.

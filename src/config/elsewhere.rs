@@ -8,7 +8,7 @@ const DEEPEST: usize = 4;
 
 /// Says of an unknown key where in the settings of `schema` there is one of that name.
 pub(super) fn advise(error: Error, schema: &Value) -> Error {
-    if !error.message().starts_with("unknown key") {
+    if !error.is_about_key() {
         return error;
     }
     let key = error.key().to_vec();
@@ -74,10 +74,11 @@ mod tests {
             let error = path
                 .iter()
                 .rev()
-                .fold(Error::input(format!("unknown key `{name}`")), |error, name| {
+                .fold(Error::unknown_key("key", name, &["a"]), |error, name| {
                     error.under(*name)
                 });
-            advise(error, &schema).hints().to_vec()
+            let first = error.hints().len();
+            advise(error, &schema).hints()[first..].to_vec()
         };
         assert_eq!(hints(&["inner"]), ["`inner` belongs into `a`"]);
         assert_eq!(hints(&["a", "deep"]), ["`deep` belongs into `a.list[0]`"]);

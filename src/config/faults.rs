@@ -1,14 +1,13 @@
 //! All faults of plain data at once, where building a configuration stops at the first.
 //!
-//! Each fault that [`read`](super::read) or the class's own check finds is mended, by leaving the key out or by a value
+//! Each fault that [`read`] or the class's own check finds is mended, by leaving the key out or by a value
 //! that fits, and the rest is looked at again. What a mended value or one that nobody knows yet (a *hole*) may have caused
 //! is no fault: nothing is said of it.
 
 use schemars::JsonSchema;
 
-use super::message::{allowed_values, missing_key, near_key};
 use super::{Config, Map, Value, read};
-use crate::error::Error;
+use crate::error::{Error, Role, Subject};
 
 /// The most trials for one configuration, so that every search ends.
 const MOST_TRIALS: usize = 2000;
@@ -16,7 +15,8 @@ const MOST_TRIALS: usize = 2000;
 /// Segments of a key path, indices as `[0]`.
 pub type KeyPath = Vec<String>;
 
-/// Everything that is wrong with `value` as a configuration `C`, in the words of [`from_value`](super::from_value).
+/// Returns everything that is wrong with `value` as a configuration `C`, in the words of
+/// [`from_value`](super::from_value).
 ///
 /// `unknown` are the key paths of values that will be known later only, such as a script's variables: what depends on
 /// them is left out.
@@ -50,7 +50,9 @@ struct Fault {
 impl Fault {
     fn new(error: Error, by_check: bool) -> Self {
         let mut path = error.key().to_vec();
-        path.extend(missing_key(&error));
+        if let Subject::MissingKey(name) = error.subject() {
+            path.push(name.clone());
+        }
         Fault {
             error,
             path,
@@ -60,6 +62,10 @@ impl Fault {
 
     fn is_same(&self, other: &Fault) -> bool {
         self.path == other.path && self.error.message() == other.error.message()
+    }
+
+    fn is_about_missing_key(&self) -> bool {
+        matches!(self.error.subject(), Subject::MissingKey(_))
     }
 }
 
@@ -111,25 +117,21 @@ impl Search {
 
     /// Is the fault in a hole, or might it be another if a hole's value were?
     fn is_caused_by_a_hole<C: Config>(&mut self, fault: &Fault) -> bool {
-        let is_of_key = near_key(&fault.error).is_some();
-        if self.is_in_a_hole(&fault.path, is_of_key) {
+        if self.is_in_a_hole(&fault.path, fault.error.is_about_key()) {
             return true;
         }
         if !fault.by_check {
             return self.may_be_of_another_kind::<C>(fault);
         }
-        let said = format!("{} {}", fault.error.message(), fault.error.hints().join(" "));
         self.holes.clone().iter().any(|hole| {
             let name = hole.path.last().map_or("", String::as_str);
-            let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-            said.split(|letter| !is_word(letter)).any(|word| word == name)
-                || self.varies::<C>(hole, fault, |_| true)
+            fault.error.speaks_of(name) || self.varies::<C>(hole, fault, |_| true)
         })
     }
 
     /// Which keys a table has may depend on the value of one of them, as `type`.
     fn may_be_of_another_kind<C: Config>(&mut self, fault: &Fault) -> bool {
-        let is_about_keys = near_key(&fault.error).is_some() || missing_key(&fault.error).is_some();
+        let is_about_keys = fault.error.is_about_key() || fault.is_about_missing_key();
         let table = fault.path.split_last().map(|(_, table)| table.to_vec());
         let (true, Some(table)) = (is_about_keys, table) else {
             // Tables that are read as a whole do not say which of their values does not fit.
@@ -193,21 +195,20 @@ impl Search {
         if fault.path.is_empty() || self.trials > MOST_TRIALS {
             return false;
         }
-        for name in allowed_values(&fault.error) {
-            let candidate = Some(Value::String(name));
-            if !self.candidates.contains(&candidate) {
-                self.candidates.push(candidate);
+        match fault.error.unknown_name() {
+            Some(unknown) if unknown.role == Role::Key => {
+                put(&mut self.value, &fault.path, None);
+                // The value was most likely meant for the key of that name.
+                let parent = &fault.path[..fault.path.len() - 1];
+                let mut meant = parent.to_vec();
+                meant.extend(unknown.nearest.clone());
+                if meant.len() > parent.len() && at(&self.value, &meant).is_none() {
+                    self.open(meant);
+                }
+                return true;
             }
-        }
-        if let Some((parent, near)) = near_key(&fault.error) {
-            let mut meant = parent.to_vec();
-            meant.extend(near);
-            put(&mut self.value, &fault.path, None);
-            // The value was most likely meant for the key of that name.
-            if meant.len() > parent.len() && at(&self.value, &meant).is_none() {
-                self.open(meant);
-            }
-            return true;
+            Some(unknown) => self.add_candidates(&unknown.allowed),
+            None => (),
         }
         let Some(index) = self.holes.iter().position(|hole| hole.path == fault.path) else {
             self.replace(fault.path.clone());
@@ -222,6 +223,15 @@ impl Search {
             self.candidates[hole.stand_in].clone(),
         );
         hole.tried < self.candidates.len()
+    }
+
+    fn add_candidates(&mut self, names: &[String]) {
+        for name in names {
+            let candidate = Some(Value::String(name.clone()));
+            if !self.candidates.contains(&candidate) {
+                self.candidates.push(candidate);
+            }
+        }
     }
 
     /// Makes a hole where a value stands. Its key stays, for it may tell what the keys beside it mean.

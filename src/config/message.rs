@@ -1,11 +1,13 @@
-//! Turns serde's messages into sentences about key paths.
+//! Turns serde's errors, which are nothing but texts, into sentences about key paths. No other place reads them.
 
+use std::cell::Cell;
+
+use serde::de;
 use serde_path_to_error::Segment;
 
-use super::carried::carried;
-use crate::error::Error;
+use crate::error::{Error, Subject, Wanted};
 
-/// An error with the key path, what was given, what is allowed and the nearest valid key.
+/// Returns an error with the key path, what was given, what is allowed and the nearest valid key.
 pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     let text = error.inner().to_string();
     let mut key: Vec<String> = error
@@ -17,41 +19,23 @@ pub(super) fn explain(error: serde_path_to_error::Error<serde_json::Error>) -> E
             Segment::Enum { .. } | Segment::Unknown => None,
         })
         .collect();
-    let plain = match carried(&text) {
-        Some(error) => error,
-        None => translate(&text, &mut key),
-    };
+    let refused = REFUSAL.take().filter(|error| error.to_string() == text);
+    let plain = refused.unwrap_or_else(|| translate(&text, &mut key));
     key.into_iter().rev().fold(plain, Error::under)
 }
 
-/// The key that an error says is missing from the table at its key path.
-pub(super) fn missing_key(error: &Error) -> Option<String> {
-    let text = error.message().strip_suffix(MISSING)?;
-    quoted(text).next().map(str::to_string)
+thread_local! {
+    /// The error that a deserialiser last refused a value with.
+    static REFUSAL: Cell<Option<Error>> = const { Cell::new(None) };
 }
 
-/// For an error about an unknown key: the path of the table it is in, and the key that was probably meant.
-pub(super) fn near_key(error: &Error) -> Option<(&[String], Option<String>)> {
-    let is_unknown = error.message().starts_with("unknown key ");
-    let (_, parent) = error.key().split_last().filter(|_| is_unknown)?;
-    let mut hints = error.hints().iter();
-    let near = hints.find_map(|hint| hint.strip_prefix("did you mean "));
-    Some((
-        parent,
-        near.and_then(|hint| quoted(hint).next()).map(str::to_string),
-    ))
+/// Returns the error of a deserialiser that refuses a value. Serde keeps its text only; `explain` finds the rest
+/// again.
+pub fn refuse<E: de::Error>(error: Error) -> E {
+    let text = E::custom(&error);
+    REFUSAL.set(Some(error));
+    text
 }
-
-/// The values that an error about an unknown one lists.
-pub(super) fn allowed_values(error: &Error) -> Vec<String> {
-    let is_value = error.message().starts_with("unknown value ");
-    let mut hints = error.hints().iter().filter(|_| is_value);
-    let listed = hints.find_map(|hint| hint.strip_prefix("allowed: "));
-    listed.into_iter().flat_map(quoted).map(str::to_string).collect()
-}
-
-/// How the sentence about a missing key ends.
-const MISSING: &str = "is missing, and it has no default";
 
 /// The sentence alone; an unknown key is kept as the last segment of `key`.
 fn translate(text: &str, key: &mut Vec<String>) -> Error {
@@ -60,7 +44,7 @@ fn translate(text: &str, key: &mut Vec<String>) -> Error {
         if key.last().is_none_or(|last| *last != given) {
             key.push(given.clone());
         }
-        return Error::unknown("key", &given, &allowed);
+        return Error::unknown_key("key", &given, &allowed);
     }
     if let Some(rest) = text.strip_prefix("unknown variant ") {
         let (given, allowed) = split_expected(rest);
@@ -68,26 +52,24 @@ fn translate(text: &str, key: &mut Vec<String>) -> Error {
     }
     if let Some(rest) = text.strip_prefix("missing field ") {
         let name = quoted(rest).next().unwrap_or_default();
-        return Error::input(format!("the key `{name}` {MISSING}"));
+        return Error::input(format!("the key `{name}` is missing, and it has no default"))
+            .about(Subject::MissingKey(name.into()));
     }
     for prefix in ["invalid type: ", "invalid value: "] {
         let Some(rest) = text.strip_prefix(prefix) else {
             continue;
         };
         if let Some((given, expected)) = rest.split_once(", expected ") {
-            return Error::input(format!("expected {}, but was given {given}", name_type(expected)));
+            return wrong_type(expected, given);
         }
     }
     if let Some((given, expected)) = text
         .strip_prefix("invalid length ")
         .and_then(|rest| rest.split_once(", expected "))
     {
-        return Error::input(format!("expected {}, but was given {given}", name_type(expected)));
+        return wrong_type(expected, given);
     }
-    // What a value's own parser said: a sentence, then hints after semicolons.
-    let mut parts = text.split("; ");
-    let sentence = Error::input(parts.next().unwrap_or(text));
-    parts.fold(sentence, Error::hint)
+    Error::input(text)
 }
 
 /// "`x`, expected one of `a`, `b`" → ("x", ["a", "b"]).
@@ -102,22 +84,28 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+fn wrong_type(expected: &str, given: &str) -> Error {
+    let (name, wanted) = name_type(expected);
+    Error::input(format!("expected {name}, but was given {given}")).about(Subject::WrongType(wanted))
+}
+
 /// Rust's type names in words.
-fn name_type(expected: &str) -> String {
-    match expected {
-        "f64" | "f32" => "a number".into(),
-        "i64" | "i32" => "an integer".into(),
-        "u64" | "u32" | "usize" | "u8" => "a non-negative integer".into(),
-        "a boolean" => "true or false".into(),
-        "a string" | "string" | "str" => "a string".into(),
-        "a sequence" => "a list".into(),
-        other => match (
-            other.strip_prefix("a tuple of size "),
-            other.strip_prefix("struct "),
-        ) {
-            (Some(size), _) => format!("a list of {size} values"),
-            (_, Some(_)) => "a map".into(),
-            _ => other.to_string(),
-        },
-    }
+fn name_type(expected: &str) -> (String, Wanted) {
+    let (name, wanted) = match expected {
+        "f64" | "f32" => ("a number", Wanted::Number),
+        "i64" | "i32" => ("an integer", Wanted::Integer),
+        "u64" | "u32" | "usize" | "u8" => ("a non-negative integer", Wanted::Integer),
+        "a boolean" => ("true or false", Wanted::Flag),
+        "a string" | "string" | "str" => ("a string", Wanted::Text),
+        "a sequence" => ("a list", Wanted::List),
+        other if other.starts_with("struct ") => ("a map", Wanted::Table),
+        other => {
+            let name = match other.strip_prefix("a tuple of size ") {
+                Some(size) => format!("a list of {size} values"),
+                None => other.to_string(),
+            };
+            return (name, Wanted::Other);
+        }
+    };
+    (name.into(), wanted)
 }

@@ -4,7 +4,6 @@
 //! Whatever its source, a configuration first becomes a [`Value`] and then goes through [`from_value`], the one
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
-mod carried;
 mod elsewhere;
 mod faults;
 mod file;
@@ -12,9 +11,9 @@ mod message;
 mod steps;
 mod tables;
 
-pub use carried::carry;
 pub use faults::{KeyPath, faults};
 pub use file::{Document, yaml_value};
+pub use message::refuse;
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
 
@@ -52,12 +51,12 @@ fn read<C: Config>(schema: &Value, value: Value) -> Result<C> {
     parse(value).map_err(|error| elsewhere::advise(error, schema))
 }
 
-/// Like [`from_value`] for any deserialisable data, without the check of values.
+/// Reads any deserialisable data as [`from_value`] does, without the check of values.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(message::explain)
 }
 
-/// A configuration as plain data, every default written out.
+/// Returns a configuration as plain data, every default written out.
 pub fn to_value<C: Serialize>(config: &C) -> Result<Value> {
     serde_json::to_value(config)
         .map_err(|error| Error::run(format!("cannot write the configuration: {error}")))

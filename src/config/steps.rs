@@ -15,7 +15,7 @@ pub enum Steps {
 }
 
 impl Steps {
-    /// The number of steps in a run of `total` steps; fractions are truncated.
+    /// Returns the number of steps in a run of `total` steps; fractions are truncated.
     pub fn resolve(self, total: u64) -> u64 {
         match self {
             Steps::Count(count) => count,

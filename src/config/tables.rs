@@ -2,7 +2,7 @@
 //! so that `trainer = []` would stand for all of its defaults.
 
 use super::Value;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Subject, Wanted};
 
 /// Refuses a list in `value` where `schema`, which is `root` or a part of it, has a table and no list.
 ///
@@ -21,6 +21,7 @@ pub(super) fn refuse_lists(schema: &Value, root: &Value, value: &Value) -> Resul
             }
             if choices.iter().any(|choice| choice["properties"].is_object()) {
                 Err(Error::input("expected a table of settings, but was given a list")
+                    .about(Subject::WrongType(Wanted::Table))
                     .hint("in TOML a table is `[name]`, and `[[name]]` is a list of tables"))
             } else {
                 Ok(())

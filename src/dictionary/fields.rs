@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::config::{BaseConfig, SAEConfig};
 use super::hook_points::HookLayout;
 use super::variants::{DEFAULT, Row, VARIANTS};
-use crate::config::{Map, Value, carry, parse, to_value};
+use crate::config::{Map, Value, parse, refuse, to_value};
 use crate::error::{Error, Result};
 
 /// The key that tells variants apart.
@@ -32,7 +32,7 @@ impl Serialize for SAEConfig {
 impl<'de> Deserialize<'de> for SAEConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::<String, Value>::deserialize(deserializer)?;
-        read(fields).map_err(carry)
+        read(fields).map_err(refuse)
     }
 }
 

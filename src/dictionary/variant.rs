@@ -174,6 +174,12 @@ pub trait Variant: Debug + Send + Sync {
         )?)])
     }
 
+    /// Can the scale of the activations be folded into the parameters without a change of what is on?
+    fn folds(&self, cfg: &SAEConfig) -> bool {
+        let _ = cfg;
+        true
+    }
+
     /// Folds the factors by which the activations of the read and the written hook points are normalised into the
     /// parameters, thresholds included, so that the same latents are on as before.
     ///

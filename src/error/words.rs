@@ -2,21 +2,23 @@
 
 use std::fmt;
 
-/// `noun` with its article: `a tensor`, `an array`. Plurals, lists and values stay as they are.
+/// Puts the article before `noun`: `a tensor`, `an array`. Plurals, lists and values stay as they are.
 pub fn a(noun: &str) -> String {
     let lower = noun.to_lowercase();
     let spoken_with_vowel = lower.starts_with(['a', 'e', 'i', 'o']) && !lower.starts_with("one")
         // "a unit", "an unknown key"
         || lower.starts_with("un") && !lower.starts_with("uni")
         || lower.starts_with("sae");
-    match lower.starts_with(|first: char| first.is_alphabetic()) {
-        true if spoken_with_vowel => format!("an {noun}"),
-        true => format!("a {noun}"),
-        false => noun.to_string(),
+    if !lower.starts_with(|first: char| first.is_alphabetic()) {
+        noun.to_string()
+    } else if spoken_with_vowel {
+        format!("an {noun}")
+    } else {
+        format!("a {noun}")
     }
 }
 
-/// So many of a thing: `1 argument`, `2 arguments`, `no arguments`; of `entry`, `entries`.
+/// Writes so many of a thing: `1 argument`, `2 arguments`, `no arguments`; of `entry`, `entries`.
 pub fn counted(count: impl fmt::Display, noun: &str) -> String {
     let count = count.to_string();
     match count.as_str() {
@@ -34,7 +36,7 @@ fn plural(noun: &str) -> String {
     }
 }
 
-/// `a`, `b` or `c`.
+/// Joins alternatives: `a`, `b` or `c`.
 pub fn either<S: AsRef<str>>(options: &[S]) -> String {
     match options {
         [] => String::new(),

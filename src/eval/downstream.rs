@@ -31,15 +31,15 @@ impl DownstreamLosses {
         self.tokens += other.tokens;
     }
 
-    /// The part of the loss that zeroing costs which the reconstruction wins back: 1 is perfect, 0 is no better than
-    /// zeros. `None` where zeroing costs nothing.
+    /// Returns the part of the loss that zeroing costs which the reconstruction wins back: 1 is perfect, 0 is no better
+    /// than zeros. `None` where zeroing costs nothing.
     pub fn recovered(&self) -> Option<f64> {
         let lost = self.zeroed - self.original;
         (lost != 0.0).then(|| (self.zeroed - self.reconstructed) / lost)
     }
 
-    /// Mean cross-entropies and the part recovered. `downstream_loss_ratio` is its inverse, as other systems log it. What
-    /// would be a division by 0 is left out.
+    /// Returns the mean cross-entropies and the part recovered. `downstream_loss_ratio` is its inverse, as other
+    /// systems log it. What would be a division by 0 is left out.
     pub fn metrics(&self) -> Metrics {
         let mean = |sum: f64| sum / self.tokens;
         let mut metrics: Metrics = vec![
@@ -60,9 +60,9 @@ impl DownstreamLosses {
     }
 }
 
-/// The model's losses on `tokens (batch, seq)` as it is, with the dictionary's reconstruction put in at its output hook
-/// point, and with zeros put in. Where `mask` is 0 (BOS and padding) activations stay as they are and nothing is
-/// counted. Also adds the reconstruction itself to `sums`.
+/// Returns the model's losses on `tokens (batch, seq)` as it is, with the dictionary's reconstruction put in at its
+/// output hook point, and with zeros put in. Where `mask` is 0 (BOS and padding) activations stay as they are and
+/// nothing is counted. Also adds the reconstruction itself to `sums`.
 ///
 /// # Errors
 /// Hook points the model does not have, another width, tokens outside the vocabulary.

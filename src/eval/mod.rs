@@ -19,7 +19,7 @@ use crate::model::LanguageModel;
 /// the dictionary, and not libtorch's random numbers.
 ///
 /// # Errors
-/// A stream without tokens, hook points the model does not have, another width; somebody asked to stop.
+/// A stream without tokens, hook points the model does not have, another width; a stop was asked for.
 pub fn evaluate(
     sae: &SparseAutoEncoder,
     model: &LanguageModel,

@@ -60,9 +60,9 @@ impl ReconstructionSums {
         Ok(())
     }
 
-    /// Over everything that was added: explained variance `1 − Σ‖x̂ − y‖² / Σ‖y − ȳ‖²`, L0, and the mean of `‖x̂ − y‖²`
-    /// in the model's own scale, which is the same whether the scale is folded into the weights or not. Labels that do
-    /// not vary have no explained variance.
+    /// Returns, over everything that was added, explained variance `1 − Σ‖x̂ − y‖² / Σ‖y − ȳ‖²`, L0, and the mean of
+    /// `‖x̂ − y‖²` in the model's own scale, which is the same whether the scale is folded into the weights or not.
+    /// Labels that do not vary have no explained variance.
     ///
     /// # Errors
     /// The device failed.

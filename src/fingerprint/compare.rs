@@ -54,13 +54,12 @@ impl Allowances {
         Allowances(names.into_iter().collect())
     }
 
-    /// Is nothing allowed?
+    /// Returns whether nothing is allowed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The error that `what`, e.g. "the training in `results`", was begun with other settings, unless every difference
-    /// is allowed.
+    /// Compares what `what`, e.g. "the training in `results`", was begun with and what it is to go on with.
     ///
     /// # Errors
     /// Differences that are not allowed, all of them listed; allowed names that no setting has.
@@ -77,7 +76,8 @@ impl Allowances {
         Ok(passed)
     }
 
-    /// As [`compare`](Self::compare) for a part of what decides the work: allowed names may be those of other parts.
+    /// Compares as [`compare`](Self::compare) does, for a part of what decides the work: allowed names may be those of
+    /// other parts.
     ///
     /// # Errors
     /// Differences that are not allowed.

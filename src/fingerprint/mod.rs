@@ -2,7 +2,7 @@
 //! was begun with before anything is done.
 //!
 //! Keys are named as settings are (`trainer.lr`, `datasets.corpus.split`); values are settings with their defaults
-//! filled in, and what the files hold that they name ([`identity`](crate::identity)). What equal settings mean is
+//! filled in, and what the files hold that they name (`identity`). What equal settings mean is
 //! written equally, whatever form they were given in.
 
 mod compare;
@@ -63,14 +63,14 @@ impl Fingerprint {
     /// The file in which a fingerprint is kept.
     pub const FILE: &'static str = "fingerprint.json";
 
-    /// What every run depends on: the version of the program's arithmetic.
+    /// Returns what every run depends on: the version of the program's arithmetic.
     pub fn new() -> Self {
         let mut fingerprint = Fingerprint::default();
         fingerprint.set(ARITHMETIC_KEY, ARITHMETIC.into());
         fingerprint
     }
 
-    /// Does it say nothing?
+    /// Returns whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
@@ -135,7 +135,7 @@ impl Fingerprint {
         }
     }
 
-    /// The part whose keys begin with one of `prefixes`.
+    /// Returns the part whose keys begin with one of `prefixes`.
     pub fn part(&self, prefixes: &[&str]) -> Fingerprint {
         let of_part = |key: &&String| prefixes.iter().any(|prefix| key.starts_with(prefix));
         Fingerprint {
@@ -149,23 +149,23 @@ impl Fingerprint {
         }
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// Every key with its value, in order.
+    /// Returns every key with its value, in order.
     pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.values.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// As plain data.
+    /// Returns it as plain data.
     pub fn to_value(&self) -> Value {
         let values = self.values.iter();
         Value::Object(values.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
-    /// What [`to_value`](Self::to_value) gave; `None` for data that is no fingerprint.
+    /// Returns what [`to_value`](Self::to_value) gave; `None` for data that is no fingerprint.
     pub fn from_value(value: &Value) -> Option<Self> {
         let values = value.as_object()?;
         values.get(ARITHMETIC_KEY)?.as_u64()?;

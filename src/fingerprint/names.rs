@@ -5,13 +5,13 @@
 pub struct Names(Vec<(String, String)>);
 
 impl Names {
-    /// Each pair: the beginning of a key, and what is shown for it. The first that fits counts.
+    /// Takes pairs: the beginning of a key, and what is shown for it. The first that fits counts.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = pairs.into_iter().map(|(key, shown)| (key.into(), shown.into()));
         Names(owned.collect())
     }
 
-    /// What `key` is called.
+    /// Returns what `key` is called.
     pub fn shown(&self, key: &str) -> String {
         let fitting = self
             .0
@@ -23,7 +23,7 @@ impl Names {
         }
     }
 
-    /// Does `name` mean `key`, or a table around it?
+    /// Returns whether `name` means `key`, or a table around it.
     pub(super) fn means(&self, name: &str, key: &str) -> bool {
         covers(name, key) || covers(name, &self.shown(key))
     }

@@ -44,7 +44,7 @@ impl RepoCache {
         }
     }
 
-    /// The commit that the revision stood for when the hub was asked last.
+    /// Returns the commit that the revision stood for when the hub was asked last.
     pub(super) fn commit(&self) -> Option<String> {
         if is_commit(&self.revision) {
             return Some(self.revision.clone());
@@ -64,12 +64,12 @@ impl RepoCache {
         }
     }
 
-    /// The folder with the files of a commit.
+    /// Returns the folder with the files of a commit.
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.names.pointer_path(commit)
     }
 
-    /// What is known of `file` in `commit`.
+    /// Returns what is known of `file` in `commit`.
     pub(super) fn known(&self, commit: &str, file: &str) -> Known {
         let pointer = self.snapshot(commit).join(file);
         // Follows the link: one whose blob was deleted counts for nothing.
@@ -91,17 +91,17 @@ impl RepoCache {
         self.root.join(".no_exist").join(commit).join(file)
     }
 
-    /// Where the contents with this ETag lie.
+    /// Returns where the contents with this ETag lie.
     pub(super) fn blob(&self, etag: &str) -> PathBuf {
         self.names.blob_path(etag)
     }
 
-    /// Where they lie as long as they are not whole.
+    /// Returns where they lie as long as they are not whole.
     pub(super) fn unfinished(&self, etag: &str) -> PathBuf {
         self.names.blob_path(&format!("{etag}.incomplete"))
     }
 
-    /// Where the names of all files of a commit are kept. Python has no such list and passes over it.
+    /// Returns where the names of all files of a commit are kept. Python has no such list and passes over it.
     pub(super) fn listing(&self, commit: &str) -> PathBuf {
         self.root.join(".files").join(format!("{commit}.json"))
     }
@@ -163,12 +163,12 @@ fn make_link(_: &Path, blob: &Path, path: &Path) -> std::io::Result<()> {
     fs::hard_link(blob, path)
 }
 
-/// Is `revision` a commit's own name, which never stands for anything else?
+/// Returns whether `revision` is a commit's own name, which never stands for anything else.
 pub(super) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Can `text` be the name of a file in the cache: a commit or an ETag?
+/// Returns whether `text` can be the name of a file in the cache: a commit or an ETag.
 pub(super) fn is_name(text: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !text.is_empty() && text.len() <= 200 && !text.starts_with('.') && text.bytes().all(usual)

@@ -21,7 +21,7 @@ pub(super) enum Checksum {
 }
 
 impl Checksum {
-    /// `None` for an ETag that is no checksum, as some mirrors have them.
+    /// Reads an ETag; `None` for one that is no checksum, as some mirrors have them.
     pub(super) fn of(etag: &str, size: Option<u64>) -> Option<Self> {
         let hexadecimal = etag.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         match (etag.len(), size) {
@@ -60,7 +60,7 @@ impl Running {
         }
     }
 
-    /// The checksum in lower-case hexadecimal digits, as ETags have it.
+    /// Returns the checksum in lower-case hexadecimal digits, as ETags have it.
     pub(super) fn finish(self) -> String {
         match self {
             Running::Sha256(hasher) => hexadecimal(&hasher.finalize()),

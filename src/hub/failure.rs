@@ -22,19 +22,19 @@ const KEPT: &str = "what was downloaded is kept and continued";
 /// The header that tells why: `RepoNotFound`, `EntryNotFound`, `RevisionNotFound`, `GatedRepo`.
 const CODE: &str = "x-error-code";
 
-/// The repository and the revision exist, but not the file.
+/// Returns whether the repository and the revision exist, but not the file.
 pub(super) fn means_no_file(refusal: &Refusal) -> bool {
     refusal.status == 404 && !matches!(refusal.header(CODE), Some("RepoNotFound" | "RevisionNotFound"))
 }
 
-/// The commit in which a missing file is missing.
+/// Returns the commit in which a missing file is missing.
 pub(super) fn commit_of(refusal: &Refusal) -> Option<String> {
     let commit = refusal.header("x-repo-commit")?;
     is_name(commit).then(|| commit.to_string())
 }
 
 impl Subject<'_> {
-    /// The trouble in words.
+    /// Puts the trouble into words.
     pub(super) fn explain(&self, trouble: Trouble) -> Error {
         let id = self.id;
         let what = match self.file {

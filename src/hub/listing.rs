@@ -57,7 +57,7 @@ pub(super) fn keep(cache: &RepoCache, listing: &Listing) -> Result<()> {
     atomic::write(cache.listing(&listing.commit), text)
 }
 
-/// The list that was kept, or else what the cache has of the commit.
+/// Returns the list that was kept, or else what the cache has of the commit.
 pub(super) fn kept(cache: &RepoCache, commit: &str) -> Result<Vec<String>> {
     if let Ok(text) = files::read_text(cache.listing(commit), files::SETTINGS_MOST)
         && let Ok(files) = serde_json::from_str(&text)

@@ -48,7 +48,8 @@ struct Settled {
 }
 
 impl Repository {
-    /// The repository `id`, e.g. `EleutherAI/pythia-160m`, at `revision` (`None`: main). Nothing is fetched yet.
+    /// Returns the repository `id`, e.g. `EleutherAI/pythia-160m`, at `revision` (`None`: main). Nothing is fetched
+    /// yet.
     ///
     /// # Errors
     /// An id or revision that the hub cannot have.
@@ -77,17 +78,17 @@ impl Repository {
         })
     }
 
-    /// The id it was opened with.
+    /// Returns the id it was opened with.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The commit that its files are from, once that is settled.
+    /// Returns the commit that its files are from, once that is settled.
     pub fn commit(&self) -> Option<&str> {
         self.settled.get().map(|settled| settled.commit.as_str())
     }
 
-    /// The local path of `file`: from the cache, or downloaded into it.
+    /// Returns the local path of `file`: from the cache, or downloaded into it.
     ///
     /// # Errors
     /// The hub has no such file or repository, asks for a token, or cannot be reached; offline, a file that is not
@@ -96,13 +97,13 @@ impl Repository {
         self.file_if(file, context)?.ok_or_else(|| self.missing(file))
     }
 
-    /// Like [`file`](Self::file), but `None` for a file that the repository does not have; offline, for one that is
-    /// not in the cache.
+    /// Returns what [`file`](Self::file) does, but `None` for a file that the repository does not have; offline, for
+    /// one that is not in the cache.
     pub fn file_if(&self, file: &str, context: &RunContext) -> Result<Option<PathBuf>> {
         Ok(self.files_if(&[file], context)?.pop().flatten())
     }
 
-    /// The local paths of several files, fetched a few at a time under one progress bar.
+    /// Returns the local paths of several files, fetched a few at a time under one progress bar.
     ///
     /// # Errors
     /// As [`file`](Self::file), of whichever file fails first.
@@ -114,7 +115,7 @@ impl Repository {
             .collect()
     }
 
-    /// Like [`files`](Self::files), with `None` as [`file_if`](Self::file_if) has it.
+    /// Returns what [`files`](Self::files) does, with `None` as [`file_if`](Self::file_if) has it.
     pub fn files_if(&self, files: &[&str], context: &RunContext) -> Result<Vec<Option<PathBuf>>> {
         for file in files {
             check_path(file)?;
@@ -147,8 +148,8 @@ impl Repository {
         Ok(paths.collect())
     }
 
-    /// The names of all files, sorted. Offline: those that were listed when the hub was asked last, or that are in
-    /// the cache.
+    /// Returns the names of all files, sorted. Offline: those that were listed when the hub was asked last, or that are
+    /// in the cache.
     ///
     /// # Errors
     /// What the hub has to say; offline, a repository that is not in the cache.
@@ -387,7 +388,8 @@ fn patience(cached: bool) -> Patience {
     if cached { Patience::of(2) } else { Patience::new() }
 }
 
-/// Can `name` only mean a repository on the hub? Whatever exists here, or lies in a folder that does, is local.
+/// Returns whether `name` can only mean a repository on the hub. Whatever exists here, or lies in a folder that does,
+/// is local.
 pub fn names_a_repository(name: &str) -> bool {
     let owner = name.split('/').next().unwrap_or(name);
     let local = Path::new(name).exists() || (owner != name && Path::new(owner).is_dir());

@@ -38,7 +38,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for the hub that the settings name.
+    /// Returns a client for the hub that the settings name.
     pub(super) fn new(settings: &HubSettings) -> Self {
         Client {
             web: Web::new(settings::silence()),
@@ -73,7 +73,7 @@ impl Client {
         }
     }
 
-    /// The contents at `address`, from wherever the hub sends us.
+    /// Returns the contents at `address`, from wherever the hub sends us.
     pub(super) fn get<'p>(
         &self,
         address: &str,
@@ -83,7 +83,7 @@ impl Client {
         self.send(Method::Get, address, headers, Leave::Known(ELSEWHERE), progress)
     }
 
-    /// The text at `address`.
+    /// Returns the text at `address`.
     pub(super) fn text(&self, address: &str, progress: &Progress) -> Result<String, Trouble> {
         transfer::text(self.get(address, &[], progress)?)
     }

@@ -44,7 +44,7 @@ pub(super) struct Token {
 }
 
 impl HubSettings {
-    /// What these settings and the environment come to.
+    /// Returns what these settings and the environment come to.
     pub fn survey(&self) -> HubSurvey {
         HubSurvey {
             endpoint: self.endpoint(),
@@ -81,7 +81,7 @@ impl HubSettings {
         Ok(home.join("hub"))
     }
 
-    /// The hub's address, without a slash at its end.
+    /// Returns the hub's address, without a slash at its end.
     pub(super) fn endpoint(&self) -> String {
         let given = self.endpoint.clone().or_else(|| env::var("HF_ENDPOINT").ok());
         match given.unwrap_or_default().trim().trim_end_matches('/') {
@@ -135,7 +135,7 @@ fn tidy(text: &str, source: String) -> Option<Token> {
     (!secret.is_empty()).then_some(Token { secret, source })
 }
 
-/// How long the hub may be silent before a request counts as lost; Python's variable and default.
+/// Returns how long the hub may be silent before a request counts as lost; Python's variable and default.
 pub(super) fn silence() -> Duration {
     let given = env::var("HF_HUB_DOWNLOAD_TIMEOUT").ok();
     let seconds = given.and_then(|text| text.trim().parse().ok()).unwrap_or(10);

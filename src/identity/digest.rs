@@ -20,12 +20,12 @@ const SAMPLE: u64 = 64 << 10;
 /// Smaller files are read again rather than remembered.
 const WORTH_REMEMBERING: u64 = 8 << 20;
 
-/// The digest of `text`: `xxh3 0123456789abcdef`.
+/// Returns the digest of `text`: `xxh3 0123456789abcdef`.
 pub fn of_text(text: &str) -> String {
     content(text.as_bytes())
 }
 
-/// The digest of `bytes`.
+/// Returns the digest of `bytes`.
 pub fn content(bytes: &[u8]) -> String {
     shown(XxHash3_64::oneshot(bytes))
 }
@@ -51,12 +51,12 @@ fn regular(path: &Path) -> Result<Metadata> {
     }
 }
 
-/// The size of a file in bytes.
+/// Returns the size of a file in bytes.
 pub(super) fn size(path: &Path) -> Result<u64> {
     Ok(regular(path)?.len())
 }
 
-/// The digest of a whole file: of one in a hub's cache its name, else remembered, else read.
+/// Returns the digest of a whole file: of one in a hub's cache its name, else remembered, else read.
 pub(super) fn whole(path: &Path) -> Result<String> {
     if let Some(name) = name_in_hub_cache(path) {
         return Ok(name);
@@ -79,7 +79,7 @@ pub(super) fn whole(path: &Path) -> Result<String> {
     Ok(digest)
 }
 
-/// The digest of a whole file, read now.
+/// Returns the digest of a whole file, read now.
 pub(super) fn read_whole(path: &Path) -> Result<String> {
     let (mut file, _) = opened(path)?;
     let mut hasher = XxHash3_64::new();
@@ -95,7 +95,7 @@ pub(super) fn read_whole(path: &Path) -> Result<String> {
     }
 }
 
-/// The digest of a file's size, its time of change, and three samples. Its cost does not depend on its size.
+/// Returns the digest of a file's size, its time of change, and three samples. Its cost does not depend on its size.
 pub(super) fn sampled(path: &Path) -> Result<String> {
     use std::os::unix::fs::FileExt;
     let (file, about) = opened(path)?;

@@ -17,7 +17,7 @@ use crate::error::Result;
 /// Data up to this many bytes in all are read whole.
 const SMALL_DATA: u64 = 64 << 20;
 
-/// The contents of `files`, which are read whole: e.g. `2 files, 4 711 bytes, xxh3 0123456789abcdef`.
+/// Returns the contents of `files`, which are read whole: e.g. `2 files, 4 711 bytes, xxh3 0123456789abcdef`.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -25,8 +25,8 @@ pub fn of_files<P: AsRef<Path>>(files: &[P]) -> Result<String> {
     described(files, digest::whole)
 }
 
-/// The contents of `files` of a data set, in their order. Up to 64 MiB are read whole; of more, each file counts by its
-/// size, its time of change, and samples of its head, middle and tail.
+/// Returns the contents of `files` of a data set, in their order. Up to 64 MiB are read whole; of more, each file
+/// counts by its size, its time of change, and samples of its head, middle and tail.
 ///
 /// # Errors
 /// A file that cannot be read.

@@ -29,7 +29,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// `None` for a file that was changed only just now.
+    /// Returns the state of a file; `None` for a file that was changed only just now.
     pub(super) fn of(about: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         let stamp = Stamp {
@@ -55,7 +55,7 @@ struct Entry {
     digest: String,
 }
 
-/// The digest of the file at `path`, if it looks as it did when that was found out.
+/// Returns the digest of the file at `path`, if it looks as it did when that was found out.
 pub(super) fn recall(path: &Path, stamp: &Stamp) -> Option<String> {
     recall_from(&place()?, path, stamp)
 }

@@ -65,7 +65,7 @@ fn count(bytes: i64) {
     }
 }
 
-/// Bytes on the heap, to about 64 KiB a thread. 0 in programs with another allocator.
+/// Returns the bytes on the heap, to about 64 KiB a thread. 0 in programs with another allocator.
 pub fn taken() -> u64 {
     TAKEN.load(Ordering::Relaxed).max(0) as u64
 }

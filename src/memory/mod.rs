@@ -30,7 +30,7 @@ const TRIFLE: u64 = 1 << 20;
 /// Bytes; 0 until it is first asked for.
 static LIMIT: AtomicU64 = AtomicU64::new(0);
 
-/// The budget in bytes.
+/// Returns the budget in bytes.
 pub fn limit() -> u64 {
     match LIMIT.load(Ordering::Relaxed) {
         0 => {
@@ -48,8 +48,8 @@ pub fn set_limit(bytes: u64) {
     LIMIT.store(bytes.max(1), Ordering::Relaxed);
 }
 
-/// Bytes of memory that the process holds now, without the pages of mapped files, which the system takes back when it
-/// needs them. 0 where the system does not tell.
+/// Returns the bytes of memory that the process holds now, without the pages of mapped files, which the system takes
+/// back when it needs them. 0 where the system does not tell.
 pub fn used() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let mut pages = text.split_ascii_whitespace().skip(1);
@@ -94,10 +94,10 @@ pub fn admit_value(bytes: u64, what: &str) -> Result<()> {
         .hint("scripts copy their values: half of what tensors leave free is for the copies"))
 }
 
-/// The error of a script that has used up the budget.
+/// Returns the error of a script that has used up the budget.
 pub fn used_up() -> Error {
-    Error::run(format!(
-        "out of memory: the script's values and their copies do not fit into the budget of {}; {} are in use",
+    Error::out_of_memory(format!(
+        "the script's values and their copies do not fit into the budget of {}; {} are in use",
         gigabytes(limit()),
         gigabytes(used())
     ))
@@ -124,8 +124,8 @@ fn trim() {
 const ADVICE: &str = "make it smaller, or give the program more with `--max-memory`";
 
 fn refusal(bytes: u64, what: &str) -> Error {
-    Error::run(format!(
-        "out of memory: {what} needs {}, and {} of the budget of {} are in use",
+    Error::out_of_memory(format!(
+        "{what} needs {}, and {} of the budget of {} are in use",
         gigabytes(bytes),
         gigabytes(used()),
         gigabytes(limit())
@@ -141,7 +141,7 @@ fn gigabytes(bytes: u64) -> String {
     }
 }
 
-/// The bytes that `text` means: a number of bytes, or with a unit, `8GB`, `500MB`, `1.5GiB`.
+/// Returns the bytes that `text` means: a number of bytes, or with a unit, `8GB`, `500MB`, `1.5GiB`.
 ///
 /// # Errors
 /// No positive number, or an unknown unit.

@@ -24,25 +24,26 @@ static OVER: AtomicBool = AtomicBool::new(false);
 static NEARLY_OVER: AtomicBool = AtomicBool::new(false);
 static WATCHER: Mutex<Option<Thread>> = Mutex::new(None);
 
-/// Is the budget used up? Known while somebody runs under [`watched`].
+/// Returns whether the budget is used up. Known while somebody runs under [`watched`].
 #[inline]
 pub fn is_over() -> bool {
     OVER.load(Ordering::Relaxed)
 }
 
-/// Is nearly all of the budget used?
+/// Returns whether nearly all of the budget is used.
 #[inline]
 pub fn is_nearly_over() -> bool {
     NEARLY_OVER.load(Ordering::Relaxed)
 }
 
-/// Is the budget used up at this moment, free memory handed back? Takes a while; for those whom [`is_over`] warned.
+/// Returns whether the budget is used up at this moment, free memory handed back. Takes a while; for those whom
+/// [`is_over`] warned.
 pub fn is_still_over() -> bool {
     look(true);
     is_over()
 }
 
-/// Is nearly all of the budget used at this moment, as [`is_still_over`]?
+/// Returns whether nearly all of the budget is used at this moment, as [`is_still_over`] looks.
 pub fn is_still_nearly_over() -> bool {
     look(true);
     is_nearly_over()

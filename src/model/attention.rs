@@ -48,8 +48,8 @@ pub(super) struct Pass {
 }
 
 impl AttentionLayer {
-    /// What attention adds to the residual stream. `x` is the normalised stream, `[batch, seq, d_model]`, or with an
-    /// input for each head `[batch, seq, n_heads, d_model]`.
+    /// Returns what attention adds to the residual stream. `x` is the normalised stream, `[batch, seq, d_model]`, or
+    /// with an input for each head `[batch, seq, n_heads, d_model]`.
     pub(super) fn apply(
         &self,
         x: &Tensor,

@@ -100,7 +100,7 @@ pub enum Position {
 }
 
 impl Position {
-    /// The same rotation on only a part of each head, in 0..=1.
+    /// Returns the same rotation on only a part of each head, in 0..=1.
     pub(super) fn on_part(self, part: f64) -> Self {
         match self {
             Position::Learned => Position::Learned,
@@ -131,7 +131,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The same with biases everywhere, or nowhere.
+    /// Returns the same with biases everywhere, or nowhere.
     pub(super) fn with_biases(self, bias: bool) -> Self {
         Attention {
             qkv_bias: bias,
@@ -140,7 +140,7 @@ impl Attention {
         }
     }
 
-    /// How the heads of block `layer` attend.
+    /// Returns how the heads of block `layer` attend.
     pub(super) fn in_block(self, layer: usize) -> Self {
         let divisor = if self.scale_by_layer {
             layer as f64 + 1.0
@@ -199,7 +199,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// By the names that configuration files use.
+    /// Returns the non-linearity by the names that configuration files use.
     pub fn parse(name: &str) -> Result<Self> {
         Ok(match name {
             "gelu" | "gelu_python" => Activation::Gelu,
@@ -220,7 +220,7 @@ impl Activation {
         })
     }
 
-    /// Applied to each number.
+    /// Applies it to each number.
     pub(super) fn apply(self, x: &Tensor) -> Result<Tensor, tch::TchError> {
         match self {
             Activation::Gelu => x.f_gelu("none"),
@@ -237,12 +237,12 @@ impl DecoderConfig {
         (self.n_heads + 2 * self.n_kv_heads) * self.d_head
     }
 
-    /// Do blocks rotate queries and keys?
+    /// Returns whether blocks rotate queries and keys.
     pub(super) fn is_rotary(&self) -> bool {
         matches!(self.position, Position::Rotary { .. })
     }
 
-    /// Number of weights, the tied table counted once.
+    /// Returns the number of weights, the tied table counted once.
     pub fn n_parameters(&self) -> i64 {
         let embed = self.d_model * self.d_vocab;
         let tables = if self.tied_embeddings { embed } else { 2 * embed };
@@ -291,7 +291,7 @@ impl DecoderConfig {
     }
 }
 
-/// The number format in which norms, softmax and rotations of `kind` are computed.
+/// Returns the number format in which norms, softmax and rotations of `kind` are computed.
 pub(super) fn precise(kind: Kind) -> Kind {
     match kind {
         Kind::Half | Kind::BFloat16 => Kind::Float,

@@ -52,19 +52,19 @@ pub(super) struct KeyValueCache {
 }
 
 impl KeyValueCache {
-    /// Number of tokens in it.
+    /// Returns the number of tokens in it.
     pub(super) fn tokens(&self) -> i64 {
         self.tokens
     }
 }
 
 impl Decoder {
-    /// Number format and device of the weights.
+    /// Returns the number format and device of the weights.
     pub(super) fn target(&self) -> (Kind, Device) {
         (self.unembed.weight.kind(), self.unembed.weight.device())
     }
 
-    /// Do keys and values of `before` tokens still serve once there are `after`?
+    /// Returns whether keys and values of `before` tokens still serve once there are `after`.
     pub(super) fn keeps_cache(&self, before: i64, after: i64) -> bool {
         match &self.config.position {
             Position::Rotary { full, window, .. } => {
@@ -254,7 +254,7 @@ impl Block {
     }
 }
 
-/// `x` without its mean over the last dimension.
+/// Returns `x` without its mean over the last dimension.
 pub(super) fn centre(x: &Tensor) -> Result<Tensor, tch::TchError> {
     x.f_sub(&x.f_mean_dim(-1, true, None)?)
 }

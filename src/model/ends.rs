@@ -12,8 +12,8 @@ use crate::text::Tokenizer;
 /// The file with the usual settings of a model's generation.
 pub(super) const GENERATION_FILE: &str = "generation_config.json";
 
-/// The tokenizer's EOS, and what `generation_config.json`, or else `config.json`, says besides; only the EOS where
-/// `config` sets it.
+/// Returns the tokenizer's EOS, and what `generation_config.json`, or else `config.json`, says besides; only the EOS
+/// where `config` sets it.
 ///
 /// # Errors
 /// A file that is not JSON, or an EOS that is neither an id nor a list of ids.

@@ -19,7 +19,7 @@ const TOKENIZER_FILES: [&str; 3] = [
 ];
 
 impl LanguageModelConfig {
-    /// What decides the numbers of the model that would be loaded, without loading it: the settings, `weights`,
+    /// Returns what decides the numbers of the model that would be loaded, without loading it: the settings, `weights`,
     /// `config` and `tokenizer`.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl LanguageModelConfig {
 }
 
 impl LanguageModel {
-    /// What decides its numbers: its settings, `weights`, `config` and `tokenizer`.
+    /// Returns what decides its numbers: its settings, `weights`, `config` and `tokenizer`.
     ///
     /// # Errors
     /// Its files cannot be read any more.

@@ -27,14 +27,14 @@ impl HfConfig {
         })
     }
 
-    /// Names of the classes that can load it, e.g. `GPTNeoXForCausalLM`.
+    /// Returns the names of the classes that can load it, e.g. `GPTNeoXForCausalLM`.
     pub fn architectures(&self) -> Vec<&str> {
         let listed = self.values.get("architectures").and_then(Value::as_array);
         let listed = listed.into_iter().flatten();
         listed.filter_map(Value::as_str).collect()
     }
 
-    /// The kind of model, e.g. `gpt_neox`.
+    /// Returns the kind of model, e.g. `gpt_neox`.
     pub fn model_type(&self) -> Option<&str> {
         self.get("model_type").and_then(Value::as_str)
     }
@@ -51,41 +51,41 @@ impl HfConfig {
             .hint("the model folder is not whole, or its config.json is of another kind of model")
     }
 
-    /// The value at `key`; null counts as absent.
+    /// Returns the value at `key`; null counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null())
     }
 
-    /// An integer, or `None` when absent or null.
+    /// Returns an integer, or `None` when absent or null.
     pub fn integer_if(&self, key: &str) -> Result<Option<i64>> {
         self.get(key)
             .map(|value| value.as_i64().ok_or_else(|| self.wrong(key, "an integer", value)))
             .transpose()
     }
 
-    /// An integer that has to be there.
+    /// Returns an integer that has to be there.
     pub fn integer(&self, key: &str) -> Result<i64> {
         self.integer_if(key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// An integer, or `default` when absent.
+    /// Returns an integer, or `default` when absent.
     pub fn integer_or(&self, key: &str, default: i64) -> Result<i64> {
         Ok(self.integer_if(key)?.unwrap_or(default))
     }
 
-    /// A number, or `None` when absent or null.
+    /// Returns a number, or `None` when absent or null.
     pub fn number_if(&self, key: &str) -> Result<Option<f64>> {
         self.get(key)
             .map(|value| value.as_f64().ok_or_else(|| self.wrong(key, "a number", value)))
             .transpose()
     }
 
-    /// A number, or `default` when absent.
+    /// Returns a number, or `default` when absent.
     pub fn number_or(&self, key: &str, default: f64) -> Result<f64> {
         Ok(self.number_if(key)?.unwrap_or(default))
     }
 
-    /// A number; `default` when the key is absent, `None` when it says null.
+    /// Returns a number; `default` when the key is absent, `None` when it says null.
     pub fn number_unless_null(&self, key: &str, default: f64) -> Result<Option<f64>> {
         if self.values.contains_key(key) {
             self.number_if(key)
@@ -94,12 +94,12 @@ impl HfConfig {
         }
     }
 
-    /// Is there such a key, null or not?
+    /// Returns whether there is such a key, null or not.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    /// The same with these values where the key is absent altogether.
+    /// Returns the same with these values where the key is absent altogether.
     pub fn with_defaults(&self, defaults: &[(&str, i64)]) -> Self {
         let mut config = self.clone();
         for (key, value) in defaults {
@@ -108,7 +108,7 @@ impl HfConfig {
         config
     }
 
-    /// The same with the text at `key` of the object at `section` replaced by `new` where it is one of `old`.
+    /// Returns the same with the text at `key` of the object at `section` replaced by `new` where it is one of `old`.
     pub fn with_text_replaced(mut self, section: &str, key: &str, old: &[&str], new: &str) -> Self {
         if let Some(text) = self
             .values
@@ -121,7 +121,7 @@ impl HfConfig {
         self
     }
 
-    /// The object at `key` as a configuration of its own, or `None` when absent.
+    /// Returns the object at `key` as a configuration of its own, or `None` when absent.
     pub fn section_if(&self, key: &str) -> Result<Option<Self>> {
         match self.get(key) {
             Some(Value::Object(values)) => Ok(Some(HfConfig {
@@ -133,7 +133,7 @@ impl HfConfig {
         }
     }
 
-    /// True or false, or `default` when absent.
+    /// Returns true or false, or `default` when absent.
     pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
         match self.get(key) {
             Some(value) => value
@@ -143,7 +143,7 @@ impl HfConfig {
         }
     }
 
-    /// A string, or `default` when absent.
+    /// Returns a string, or `default` when absent.
     pub fn text_or<'a>(&'a self, key: &str, default: &'a str) -> Result<&'a str> {
         match self.get(key) {
             Some(value) => value.as_str().ok_or_else(|| self.wrong(key, "a string", value)),
@@ -151,12 +151,12 @@ impl HfConfig {
         }
     }
 
-    /// The non-linearity by its name at `key`, or the one called `default`.
+    /// Returns the non-linearity by its name at `key`, or the one called `default`.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation> {
         Activation::parse(self.text_or(key, default)?).map_err(|error| self.blame_key(key, error))
     }
 
-    /// One string a layer, e.g. `layer_types`; `None` when absent.
+    /// Returns one string a layer, e.g. `layer_types`; `None` when absent.
     pub fn texts_if(&self, key: &str) -> Result<Option<Vec<&str>>> {
         let Some(value) = self.get(key) else {
             return Ok(None);
@@ -169,13 +169,14 @@ impl HfConfig {
             .map(Some)
     }
 
-    /// What attention sees with a window of `sliding_window`, if there is one.
+    /// Returns what attention sees with a window of `sliding_window`, if there is one.
     pub fn window(&self) -> Result<Span> {
         let window = self.integer_if("sliding_window")?;
         Ok(window.map_or(Span::Full, Span::Window))
     }
 
-    /// What each layer's attention sees: by `layer_types`, else a window of `sliding_window` where `local` says so.
+    /// Returns what each layer's attention sees: by `layer_types`, else a window of `sliding_window` where `local` says
+    /// so.
     pub fn spans(&self, n_layers: usize, local: impl Fn(usize) -> bool) -> Result<Vec<Span>> {
         let window = self.window()?;
         let span = |is_local: bool| if is_local { window } else { Span::Full };
@@ -200,7 +201,7 @@ impl HfConfig {
         types.iter().map(read).collect()
     }
 
-    /// [`spans`](Self::spans) of models that have a window, if at all, from layer `max_window_layers` on.
+    /// Returns the [`spans`](Self::spans) of models that have a window, if at all, from layer `max_window_layers` on.
     pub fn upper_spans(&self, n_layers: usize) -> Result<Vec<Span>> {
         let first = if self.flag_or("use_sliding_window", false)? {
             self.integer_or("max_window_layers", 28)?

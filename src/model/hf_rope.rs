@@ -17,7 +17,7 @@ struct Scaling<'a> {
 }
 
 impl HfConfig {
-    /// How heads rotate: from `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (before).
+    /// Returns how heads rotate: from `rope_parameters` (transformers 5), or `rope_theta` and `rope_scaling` (before).
     ///
     /// `kind` picks the entry where there is one for each type of layer, e.g. `"full_attention"`.
     pub fn rope(&self, theta_key: &str, default_theta: f64, n_ctx: i64, kind: &str) -> Result<Rope> {
@@ -36,7 +36,7 @@ impl HfConfig {
         Ok(Rope { theta, scaling })
     }
 
-    /// The part of a head that is rotated, in 0..=1, by `key` or `rope_parameters`.
+    /// Returns the part of a head that is rotated, in 0..=1, by `key` or `rope_parameters`.
     pub fn rotary_fraction(&self, key: &str, default: f64) -> Result<f64> {
         let parameters = self.get("rope_parameters");
         match parameters.and_then(|parameters| parameters["partial_rotary_factor"].as_f64()) {

@@ -67,12 +67,12 @@ impl<'a> Hooks<'a> {
         self.edits.push(edit);
     }
 
-    /// Does anybody care about this place? If not, its activation need not exist.
+    /// Returns whether any hook reads or changes this place. If not, its activation need not exist.
     pub(super) fn wants(&self, site: Site) -> bool {
         self.wanted.contains(&site) || self.edited.contains_key(&site)
     }
 
-    /// Can the activation at this place change? Then what was computed from it in another way is void.
+    /// Returns whether the activation at this place can change. Then what was computed from it in another way is void.
     pub(super) fn edits(&self, site: Site) -> bool {
         self.edited.contains_key(&site)
     }
@@ -92,7 +92,7 @@ impl<'a> Hooks<'a> {
         Ok(x)
     }
 
-    /// The activations that were kept.
+    /// Returns the activations that were kept.
     pub(super) fn into_captured(self) -> BTreeMap<String, Tensor> {
         self.captured
     }

@@ -92,7 +92,7 @@ impl LanguageModel {
         })
     }
 
-    /// What it was loaded with.
+    /// Returns what it was loaded with.
     pub fn config(&self) -> &LanguageModelConfig {
         &self.inner.config
     }
@@ -102,12 +102,12 @@ impl LanguageModel {
         &self.inner.name
     }
 
-    /// Where it runs.
+    /// Returns where it runs.
     pub fn device(&self) -> Device {
         self.inner.device
     }
 
-    /// Number format of weights and activations.
+    /// Returns the number format of weights and activations.
     pub fn dtype(&self) -> DType {
         self.inner.config.dtype
     }
@@ -151,7 +151,7 @@ impl LanguageModel {
         self.inner.config.max_length.min(context)
     }
 
-    /// Every hook point, in the order of the forward pass.
+    /// Returns every hook point, in the order of the forward pass.
     ///
     /// # Errors
     /// Only the tokenizer was loaded.
@@ -165,7 +165,7 @@ impl LanguageModel {
             .collect())
     }
 
-    /// The hook point called `name`.
+    /// Returns the hook point called `name`.
     ///
     /// # Errors
     /// The model has no such hook point; the message names the nearest.
@@ -174,7 +174,7 @@ impl LanguageModel {
         Ok(self.site(name)?.describe(config))
     }
 
-    /// Size of the last dimension of the activation at `name`.
+    /// Returns the size of the last dimension of the activation at `name`.
     ///
     /// # Errors
     /// The model has no such hook point, or the activation there has no fixed width.
@@ -186,7 +186,7 @@ impl LanguageModel {
         })
     }
 
-    /// The places that `pattern` names: one hook point, or with `*` every one that fits, e.g.
+    /// Returns the places that `pattern` names: one hook point, or with `*` every one that fits, e.g.
     /// `blocks.*.hook_resid_post`.
     pub(super) fn sites(&self, pattern: &str) -> Result<Vec<Site>> {
         if !pattern.contains('*') {
@@ -206,7 +206,7 @@ impl LanguageModel {
         }
     }
 
-    /// The names of the hook points that `pattern` names: itself, or with `*` all that fit.
+    /// Returns the names of the hook points that `pattern` names: itself, or with `*` all that fit.
     ///
     /// # Errors
     /// Nothing fits; the message names the nearest.
@@ -240,8 +240,8 @@ impl LanguageModel {
         Ok(tokens.f_to_device(self.inner.device)?)
     }
 
-    /// `tokens` with token 0 in the place of padding for which the embedding has no row: tokenizers are given a PAD token
-    /// long after the model was trained, and no place that counts attends to it.
+    /// Returns `tokens` with token 0 in the place of padding for which the embedding has no row: tokenizers are given a
+    /// PAD token long after the model was trained, and no place that counts attends to it.
     pub(super) fn readable(&self, tokens: &Tensor) -> Result<Tensor> {
         let pad = self.tokenizer().pad_token_id();
         match pad.filter(|pad| self.cfg().is_ok_and(|config| *pad >= config.d_vocab)) {

@@ -78,7 +78,8 @@ impl Rope {
         }
     }
 
-    /// The longest input for a model whose file says `n_ctx`: some files give the context before it is stretched.
+    /// Returns the longest input for a model whose file says `n_ctx`: some files give the context before it is
+    /// stretched.
     pub(super) fn context(&self, n_ctx: i64) -> i64 {
         match self.scaling {
             RopeScaling::Dynamic { factor, original } => n_ctx.max((original as f64 * factor) as i64),
@@ -164,8 +165,8 @@ impl Rope {
         }
     }
 
-    /// Do inputs of `before` and of `after` tokens turn by different frequencies? Keys kept from the first then do not
-    /// fit the second.
+    /// Returns whether inputs of `before` and of `after` tokens turn by different frequencies. Keys kept from the first
+    /// then do not fit the second.
     pub(super) fn changes_between(&self, before: i64, after: i64) -> bool {
         match &self.scaling {
             RopeScaling::PerFrequency { original, .. } => (before > *original) != (after > *original),
@@ -223,7 +224,7 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// For `length` tokens from number `start` on.
+    /// Computes the rotations of `length` tokens from number `start` on.
     pub(super) fn new(
         rope: &Rope,
         dims: i64,

@@ -94,8 +94,8 @@ impl LanguageModel {
         self.run_with_hooks(tokens, Vec::new())
     }
 
-    /// Mean cross-entropy of the next token over all places but the last, in nats: a tensor without dimensions. Padding
-    /// that the vocabulary does not have is no next token.
+    /// Returns the mean cross-entropy of the next token over all places but the last, in nats: a tensor without
+    /// dimensions. Padding that the vocabulary does not have is no next token.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); sequences of a single token have nothing to predict.
@@ -103,7 +103,7 @@ impl LanguageModel {
         self.loss_with_hooks(tokens, Vec::new())
     }
 
-    /// [`loss`](Self::loss) with the activations at some hook points replaced.
+    /// Returns the [`loss`](Self::loss) with the activations at some hook points replaced.
     ///
     /// # Errors
     /// As [`run_with_hooks`](Self::run_with_hooks).
@@ -119,7 +119,7 @@ impl LanguageModel {
         }
     }
 
-    /// What the MLP of block `layer` makes of `x`, `[…, d_model]`, the way it is called by the block: with the
+    /// Returns what the MLP of block `layer` makes of `x`, `[…, d_model]`, the way it is called by the block: with the
     /// processing of `transformer_lens`, `x` is normalised but not yet multiplied by the norm's weight.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl LanguageModel {
         finished(block.mlp.apply(&x.f_to_kind(kind)?, &mut Hooks::default(), layer))
     }
 
-    /// The unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit.
+    /// Returns the unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit.
     ///
     /// With the processing of `transformer_lens` the final norm's weight is multiplied in, and the means over
     /// d_model (LayerNorm models) and over the vocabulary are taken out.
@@ -180,7 +180,7 @@ impl LanguageModel {
 /// What cross-entropies pass over, as PyTorch has it.
 const NO_TARGET: i64 = -100;
 
-/// A forward pass that was not to be stopped.
+/// Returns a forward pass that was not to be stopped.
 pub(super) fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
     result.map_err(|halt| match halt {
         Halt::Failed(error) => error,

@@ -147,7 +147,7 @@ const ORGANISATIONS: &[(&str, &[&str])] = &[
     ("allenai", &["OLMo-2"]),
 ];
 
-/// The hub id behind a model name: short names get their organisation, ids stay as they are.
+/// Returns the hub id behind a model name: short names get their organisation, ids stay as they are.
 pub fn hub_id(name: &str) -> String {
     if name.contains('/') {
         return name.to_string();

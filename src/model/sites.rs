@@ -122,8 +122,8 @@ pub struct HookPoint {
 }
 
 impl HookPoint {
-    /// Size of the last dimension, which is what a dictionary calls d_model; `None` for attention scores and
-    /// patterns, whose last dimension is the sequence.
+    /// Returns the size of the last dimension, which is what a dictionary calls d_model; `None` for attention scores
+    /// and patterns, whose last dimension is the sequence.
     pub fn width(&self) -> Option<i64> {
         match self.shape.last() {
             Some(Dimension::Size(size)) => Some(*size),
@@ -131,7 +131,7 @@ impl HookPoint {
         }
     }
 
-    /// Name and shape as plain data, sizes as numbers and the others by name.
+    /// Returns the name and shape as plain data, sizes as numbers and the others by name.
     pub fn to_value(&self) -> Value {
         let shape: Vec<Value> = self
             .shape
@@ -153,7 +153,7 @@ impl fmt::Display for HookPoint {
 }
 
 impl Site {
-    /// All places of a model, in the order in which the forward pass comes by.
+    /// Returns all places of a model, in the order in which the forward pass comes by.
     pub(super) fn all(config: &DecoderConfig) -> Vec<Site> {
         let mut sites = vec![Site::Embed];
         if !config.is_rotary() {
@@ -167,7 +167,7 @@ impl Site {
         sites
     }
 
-    /// TransformerLens's name.
+    /// Returns TransformerLens's name.
     pub(super) fn name(self) -> String {
         match self {
             Site::Embed => "hook_embed".into(),
@@ -178,12 +178,12 @@ impl Site {
         }
     }
 
-    /// Does its activation exist only because somebody asks, at the cost of a head's worth of copies?
+    /// Returns whether its activation is made only where it is asked for, at the cost of a head's worth of copies.
     pub(super) fn is_extra(self) -> bool {
         matches!(self, Site::Block(_, AttnIn | MlpIn | AttnResult))
     }
 
-    /// Name and shape.
+    /// Returns the name and shape.
     pub(super) fn describe(self, config: &DecoderConfig) -> HookPoint {
         HookPoint {
             name: self.name(),

@@ -17,7 +17,7 @@ const SMALL_FILES: &[&str] = &[
     GENERATION_FILE,
 ];
 
-/// The folder with everything that `config` needs, downloaded where necessary.
+/// Returns the folder with everything that `config` needs, downloaded where necessary.
 ///
 /// # Errors
 /// No such folder, or what the hub has to say.

@@ -54,12 +54,12 @@ impl WeightFiles {
         })
     }
 
-    /// Is there a tensor of this name?
+    /// Returns whether there is a tensor of this name.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.places.contains_key(name)
     }
 
-    /// The error that there is no tensor `name`.
+    /// Returns the error that there is no tensor `name`.
     pub(super) fn lacks(&self, name: &str) -> Error {
         Error::input(format!(
             "the weights in `{}` lack the tensor `{name}`, which config.json asks for",
@@ -67,7 +67,7 @@ impl WeightFiles {
         ))
     }
 
-    /// The tensor `name` as `kind` on `device`.
+    /// Returns the tensor `name` as `kind` on `device`.
     ///
     /// # Errors
     /// It is not there, or its shape is not `shape`.
@@ -93,7 +93,7 @@ impl WeightFiles {
     }
 }
 
-/// The weight files in `folder`, in order.
+/// Returns the weight files in `folder`, in order.
 ///
 /// # Errors
 /// There are none, or the list of them is broken.
@@ -110,7 +110,7 @@ pub(super) fn weight_paths(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// File names of the shards, each once, in order.
+/// Returns the file names of the shards, each once, in order.
 pub(super) fn shard_names(index: &Path) -> Result<Vec<String>> {
     let values = read_json_object(index)?;
     let map = values

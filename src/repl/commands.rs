@@ -97,7 +97,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
 ];
 
-/// The command whose name begins with `word`, if it is the only one.
+/// Returns the command whose name begins with `word`, if it is the only one.
 pub(super) fn find(word: &str) -> Option<&'static Command> {
     let mut fitting = COMMANDS
         .iter()

@@ -233,7 +233,7 @@ impl Completion<'_> {
     }
 }
 
-/// Index of the last opening bracket that is not closed.
+/// Returns the index of the last opening bracket that is not closed.
 pub(super) fn innermost_open(tokens: &[Token]) -> Option<usize> {
     let mut depth = 0usize;
     for (at, token) in tokens.iter().enumerate().rev() {
@@ -350,7 +350,7 @@ fn files(prefix: &str, extension: &str) -> Vec<Pair> {
     keep(names, prefix)
 }
 
-/// The name of the function in whose brackets the cursor stands, right after the opening one.
+/// Returns the name of the function in whose brackets the cursor stands, right after the opening one.
 pub(super) fn just_called(line: &str) -> Option<String> {
     let before = line.strip_suffix('(')?;
     let start = before
@@ -360,7 +360,7 @@ pub(super) fn just_called(line: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_string())
 }
 
-/// The type of what stands before the dot of the method just called.
+/// Returns the type of what stands before the dot of the method just called.
 pub(super) fn receiver_type(line: &str, interactive: &Interactive, catalog: &Catalog) -> Option<String> {
     let name = just_called(line)?;
     let before = line[..line.len() - 1]

@@ -44,8 +44,8 @@ pub(super) struct Editor<'host> {
 }
 
 impl<'host> Editor<'host> {
-    /// An editor that knows what `session` defines. While it waits for input, `waiting` is set: a signal that asks the
-    /// program to end then ends it at once, for there is nothing to finish first.
+    /// Returns an editor that knows what `session` defines. While it waits for input, `waiting` is set: a signal that
+    /// asks the program to end then ends it at once, for there is nothing to finish first.
     pub(super) fn new(session: &Session<'host>, history: History, waiting: StopFlag) -> Result<Self> {
         let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
         let config = Config::builder()

@@ -8,7 +8,7 @@ use crate::script::docs::{Catalog, Entry, Kind};
 
 const BOLD: Style = Style::new().bold();
 
-/// What there is: modules, classes, objects and functions, a line each where `width` columns suffice.
+/// Returns what there is: modules, classes, objects and functions, a line each where `width` columns suffice.
 pub fn overview(catalog: &Catalog, width: usize) -> String {
     let own = |entry: &&Entry| !entry.standard && entry.owner.is_none();
     let is_config = |entry: &Entry| {
@@ -48,7 +48,7 @@ pub fn overview(catalog: &Catalog, width: usize) -> String {
     )
 }
 
-/// How to use `name`: a bare name, `module::name` or `Type.name`.
+/// Returns how to use `name`: a bare name, `module::name` or `Type.name`.
 ///
 /// # Errors
 /// There is no such name; with the nearest ones.

@@ -11,7 +11,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "while",
 ];
 
-/// `text` with colours, of the same width. `is_known` tells names that saescript provides.
+/// Returns `text` with colours, of the same width. `is_known` tells names that saescript provides.
 pub(super) fn highlight(text: &str, is_known: impl Fn(&str) -> bool) -> String {
     let mut coloured = String::with_capacity(2 * text.len());
     let mut at = 0;

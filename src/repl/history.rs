@@ -18,7 +18,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The user's own.
+    /// Returns the user's own history.
     pub(super) fn of_user() -> Self {
         let state = std::env::var_os("XDG_STATE_HOME")
             .map(PathBuf::from)
@@ -34,7 +34,7 @@ impl History {
         History { path: None }
     }
 
-    /// What the file holds now. A missing or unreadable file is an empty history.
+    /// Returns what the file holds now. A missing or unreadable file is an empty history.
     pub(super) fn read(&self) -> FileHistory {
         let config = rustyline::Config::builder().max_history_size(MOST_ENTRIES);
         let config = config.map(|builder| builder.build()).unwrap_or_default();

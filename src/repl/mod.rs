@@ -31,7 +31,7 @@ use crate::event::StopFlag;
 use crate::report::Printer;
 use crate::script::Host;
 
-/// Where a session is, for whoever handles signals.
+/// Where a session is, as the handling of signals has to know.
 #[derive(Clone, Default)]
 pub struct Presence {
     /// Set while the session waits for an entry.

@@ -6,7 +6,8 @@ use crate::script::Interactive;
 use crate::script::docs::{Catalog, Entry, Kind as Name};
 use crate::script::source::lexer::{Kind, Lexer, Token};
 
-/// The type of the expression that ends where `text` ends, as the catalog names it; `None` if it cannot be told.
+/// Returns the type of the expression that ends where `text` ends, as the catalog names it; `None` if it cannot be
+/// told.
 ///
 /// Follows variables, calls, methods and properties: `trainer.cfg`, `torch::zeros([2]).mean()`, `"text"`.
 pub(super) fn type_of_last(text: &str, interactive: &Interactive, catalog: &Catalog) -> Option<String> {
@@ -63,7 +64,7 @@ fn opening(tokens: &[Token], close: usize) -> Option<usize> {
     None
 }
 
-/// Is it an opening bracket of any kind?
+/// Returns whether it is an opening bracket of any kind.
 pub(super) fn is_open(kind: Kind) -> bool {
     matches!(
         kind,
@@ -71,7 +72,7 @@ pub(super) fn is_open(kind: Kind) -> bool {
     )
 }
 
-/// `.` or `?.`
+/// Returns whether it is `.` or `?.`.
 pub(super) fn is_dot(text: &str, token: &Token) -> bool {
     matches!(&text[token.span.clone()], "." | "?.")
 }

@@ -32,7 +32,7 @@ pub(super) struct Session<'host> {
 }
 
 impl<'host> Session<'host> {
-    /// A session without variables.
+    /// Returns a session without variables.
     pub(super) fn new(host: &'host mut Host, printer: Printer) -> Result<Self> {
         let catalog = Rc::new(host.catalog()?);
         Ok(Session {
@@ -98,12 +98,12 @@ impl<'host> Session<'host> {
         self.interactive.borrow_mut().enter(text)
     }
 
-    /// Does `text` go on in the next line?
+    /// Returns whether `text` goes on in the next line.
     pub(super) fn is_incomplete(&self, text: &str) -> bool {
         is_incomplete(&self.interactive.borrow(), text)
     }
 
-    /// 0, or the exit code of the last entry that failed.
+    /// Returns 0, or the exit code of the last entry that failed.
     pub(super) fn exit_code(&self) -> u8 {
         self.failed.unwrap_or(0)
     }
@@ -126,7 +126,7 @@ impl<'host> Session<'host> {
     }
 }
 
-/// Does `text` go on in the next line? Commands never do, and two empty lines end whatever was begun.
+/// Returns whether `text` goes on in the next line. Commands never do, and two empty lines end whatever was begun.
 pub(super) fn is_incomplete(interactive: &Interactive, text: &str) -> bool {
     let given_up = text.ends_with("\n\n") || text.ends_with("\n\n\n");
     !text.trim_start().starts_with(':') && !given_up && interactive.is_incomplete(text)

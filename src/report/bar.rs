@@ -117,7 +117,7 @@ impl Drop for Bar {
     }
 }
 
-/// `loss 123.5  explained variance 0.7331  L0 16.00`.
+/// Writes figures in a row: `loss 123.5  explained variance 0.7331  L0 16.00`.
 pub(super) fn numbers(shown: &[(&'static str, f64)]) -> String {
     let parts: Vec<String> = shown
         .iter()

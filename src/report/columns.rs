@@ -45,19 +45,19 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// A task begins: the table starts anew.
+    /// Starts the table anew, for a task that begins.
     pub(super) fn start(&mut self) {
         *self = Self::default();
     }
 
-    /// `done` steps are done. The first to be told is where the speed is measured from, which leaves the first step's
-    /// warming up out and stays right when a run is resumed in the middle.
+    /// Notes that `done` steps are done. The first to be told is where the speed is measured from, which leaves the
+    /// first step's warming up out and stays right when a run is resumed in the middle.
     pub(super) fn advance(&mut self, done: u64, now: Instant) {
         self.mark.get_or_insert((now, done, None));
     }
 
-    /// The lines for one logged step: the row, with the name of the run behind it where there are several, and with the
-    /// header in front where it is due.
+    /// Returns the lines for one logged step: the row, with the name of the run behind it where there are several, and
+    /// with the header in front where it is due.
     pub(super) fn row(
         &mut self,
         run: Option<&str>,

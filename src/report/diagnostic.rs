@@ -11,7 +11,7 @@ use crate::error::{Caller, Error, Place};
 /// At most so many callers are shown; of a longer chain, the innermost.
 const MOST_CALLERS: usize = 8;
 
-/// The whole text of an error for people, without a final line break. Control characters in it are shown.
+/// Returns the whole text of an error for people, without a final line break. Control characters in it are shown.
 ///
 /// ```text
 /// error: `lr`: expected a number, but was given string "fast"

@@ -27,7 +27,7 @@ const FIGURES: &[(&str, &str)] = &[
     ("cross-entropy recovered", "metrics/cross_entropy_recovered"),
 ];
 
-/// A table of the [figures](FIGURES) among `metrics`.
+/// Returns a table of the main figures among `metrics`.
 pub fn figures(metrics: &Metrics) -> Table {
     let mut table = Table::new(["figure", "value"]);
     for (words, name) in FIGURES {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `0.4 s`, `12 s`, `3m 05s`, `2h 07m`, `1d 03h`.
+/// Writes a length of time: `0.4 s`, `12 s`, `3m 05s`, `2h 07m`, `1d 03h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -14,7 +14,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Decimal units, as disks and downloads are measured: `812 B`, `1.5 KB`, `7.6 GB`.
+/// Writes a size in decimal units, as disks and downloads are measured: `812 B`, `1.5 KB`, `7.6 GB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
     let mut value = bytes as f64;
@@ -32,7 +32,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// With thousands separators: `800,000,000`.
+/// Writes a number with thousands separators: `800,000,000`.
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -45,7 +45,7 @@ pub fn count(count: u64) -> String {
     text
 }
 
-/// Three digits are enough for a rate: `0.42`, `12.3`, `456`, `12.3k`, `1.2M`.
+/// Writes a rate, for which three digits are enough: `0.42`, `12.3`, `456`, `12.3k`, `1.2M`.
 pub fn rate(value: f64) -> String {
     match value {
         _ if !value.is_finite() => "-".into(),
@@ -57,7 +57,7 @@ pub fn rate(value: f64) -> String {
     }
 }
 
-/// So many units done per second: `12.3 steps/s`, `1.5 MB/s`.
+/// Writes how many units are done per second: `12.3 steps/s`, `1.5 MB/s`.
 pub fn speed(value: f64, unit: &str) -> String {
     match unit {
         "bytes" if value.is_finite() => format!("{}/s", bytes(value.max(0.0) as u64)),
@@ -65,7 +65,7 @@ pub fn speed(value: f64, unit: &str) -> String {
     }
 }
 
-/// `done` of `total` in the unit's own form: `45/140 steps`, `1.5 GB/2.0 GB`.
+/// Writes `done` of `total` in the unit's own form: `45/140 steps`, `1.5 GB/2.0 GB`.
 pub fn amount(done: u64, total: Option<u64>, unit: &str) -> String {
     match (unit, total) {
         ("bytes", Some(total)) => format!("{}/{}", bytes(done), bytes(total)),
@@ -75,7 +75,7 @@ pub fn amount(done: u64, total: Option<u64>, unit: &str) -> String {
     }
 }
 
-/// A metric in about five significant digits: `0.7331`, `16.00`, `123.5`, `1.000e-4`.
+/// Writes a metric in about five significant digits: `0.7331`, `16.00`, `123.5`, `1.000e-4`.
 pub fn metric(value: f64) -> String {
     let size = value.abs();
     match value {
@@ -90,7 +90,7 @@ pub fn metric(value: f64) -> String {
     }
 }
 
-/// The words of `text` in lines of at most `width` characters, but at least a word each.
+/// Returns the words of `text` in lines of at most `width` characters, but at least a word each.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -18,24 +18,33 @@
 //! tensorboard, wandb    observers that keep what is logged, for other programs to show
 //! ```
 
+#[cfg(feature = "terminal")]
 mod bar;
+#[cfg(feature = "terminal")]
 mod columns;
 pub mod diagnostic;
 mod figures;
 pub mod format;
+#[cfg(feature = "terminal")]
 mod json;
+#[cfg(feature = "terminal")]
 mod lines;
+#[cfg(feature = "terminal")]
 mod printer;
+#[cfg(feature = "terminal")]
 mod progress;
 mod spec;
 pub mod table;
 pub mod tensorboard;
+#[cfg(feature = "terminal")]
 mod terminal;
 mod visible;
 pub mod wandb;
 
 pub use figures::figures;
+#[cfg(feature = "terminal")]
 pub use printer::Printer;
+#[cfg(feature = "terminal")]
 pub use progress::Progress;
 pub use spec::FormatSpec;
 pub use table::Table;

@@ -45,22 +45,23 @@ impl Printer {
         Self::default()
     }
 
-    /// Work that watches `stop` is to end when nobody reads standard output any more.
+    /// Sets `stop`, which ends the work that watches it, when nobody reads standard output any more.
     pub fn stop_when_reader_leaves(&self, stop: StopFlag) {
         *lock(&self.0.stop) = Some(stop);
     }
 
-    /// Has whoever read standard output closed it?
+    /// Returns whether the reader of standard output has closed it.
     pub fn reader_left(&self) -> bool {
         self.0.reader_left.load(Ordering::SeqCst)
     }
 
-    /// A result: one line to standard output.
+    /// Writes a result as one line to standard output.
     pub fn line(&self, text: &str) {
         self.text(&format!("{text}\n"));
     }
 
-    /// Results: text to standard output, as it is in a file or a pipe; a terminal shows its control characters.
+    /// Writes results as text to standard output, as it is in a file or a pipe; a terminal shows its control
+    /// characters.
     pub fn text(&self, text: &str) {
         self.write(|| {
             let mut out = io::stdout().lock();
@@ -73,7 +74,7 @@ impl Printer {
         });
     }
 
-    /// Text of this program itself, with its colours, to standard output.
+    /// Writes text of this program itself, with its colours, to standard output.
     pub fn styled(&self, text: &str) {
         self.write(|| {
             let mut out = anstream::stdout().lock();
@@ -96,13 +97,13 @@ impl Printer {
         }
     }
 
-    /// A remark: one line to standard error, its control characters shown.
+    /// Writes a remark as one line to standard error, its control characters shown.
     pub fn remark(&self, text: &str) {
         self.styled_remark(&visible(text));
     }
 
-    /// A remark of this program itself, with its colours; what comes from elsewhere in it was made [`visible`]. If
-    /// even standard error is closed there is nobody left to tell.
+    /// Writes a remark of this program itself, with its colours; what comes from elsewhere in it was made [`visible`].
+    /// If even standard error is closed there is nobody left to tell.
     pub fn styled_remark(&self, text: &str) {
         self.0.bars.suspend(|| {
             let _ = anstream::stderr()
@@ -111,7 +112,8 @@ impl Printer {
         });
     }
 
-    /// Columns of the terminal that standard output is, for text that is to fill it; a readable width elsewhere.
+    /// Returns the columns of the terminal that standard output is, for text that is to fill it; a readable width
+    /// elsewhere.
     pub fn width(&self) -> usize {
         const READABLE: usize = 110;
         match rustix::termios::tcgetwinsize(std::io::stdout()) {
@@ -120,7 +122,7 @@ impl Printer {
         }
     }
 
-    /// What an interrupt does, to standard error, in place of the `^C` that the terminal shows.
+    /// Writes what an interrupt does to standard error, in place of the `^C` that the terminal shows.
     pub fn interrupted(&self, text: &str) {
         if std::io::stderr().is_terminal() {
             self.styled_remark(&format!("\r\x1b[K{text}"))
@@ -129,12 +131,12 @@ impl Printer {
         }
     }
 
-    /// What went wrong, to standard error: the sentence, the place in the source, the callers and the advice.
+    /// Writes what went wrong to standard error: the sentence, the place in the source, the callers and the advice.
     pub fn error(&self, error: &Error) {
         self.styled_remark(&diagnostic::render(error, true));
     }
 
-    /// What kept standard output from taking everything (a full disk), other than that its reader left.
+    /// Reports what kept standard output from taking everything (a full disk), other than that its reader left.
     ///
     /// # Errors
     /// The first failure to write.

@@ -24,7 +24,7 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// A bar on a terminal that can redraw lines, plain lines elsewhere.
+    /// Chooses a bar on a terminal that can redraw lines, plain lines elsewhere.
     pub fn auto() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         if std::io::stderr().is_terminal() && !dumb {
@@ -34,7 +34,7 @@ impl Progress {
         }
     }
 
-    /// The observer that shows it.
+    /// Returns the observer that shows it.
     pub fn observer(self, printer: &Printer) -> Box<dyn Observer> {
         match self {
             // Nothing can be redrawn in a file.
@@ -59,13 +59,13 @@ impl Observer for Quiet {
     }
 }
 
-/// `warning: …`, in yellow where there are colours.
+/// Writes `warning: …`, in yellow where there are colours.
 pub(super) fn warning(text: &str) -> String {
     let style = anstyle::AnsiColor::Yellow.on_default().bold();
     format!("{style}warning{style:#}: {}", visible(text))
 }
 
-/// `saved weights to results/sae_weights.safetensors`.
+/// Writes `saved weights to results/sae_weights.safetensors`.
 pub(super) fn saved(what: &str, path: &std::path::Path) -> String {
     format!("saved {what} to {}", path.display())
 }

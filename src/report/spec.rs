@@ -93,7 +93,7 @@ impl FormatSpec {
         }
     }
 
-    /// A float.
+    /// Writes a float.
     ///
     /// # Errors
     /// The specification is one of whole numbers or of texts.
@@ -123,7 +123,7 @@ impl FormatSpec {
         Ok(self.number(negative, "", &digits))
     }
 
-    /// A whole number.
+    /// Writes a whole number.
     ///
     /// # Errors
     /// The specification is one of texts, or gives a whole number a precision.
@@ -146,7 +146,7 @@ impl FormatSpec {
         Ok(self.number(value < 0, prefix, &digits))
     }
 
-    /// A text, cut to the precision where there is one.
+    /// Writes a text, cut to the precision where there is one.
     ///
     /// # Errors
     /// The specification is one of numbers.

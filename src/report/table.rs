@@ -12,7 +12,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headers and no rows; no headers at all leave the header line out.
+    /// Returns a table with these headers and no rows; no headers at all leave the header line out.
     pub fn new<S: Into<String>>(headers: impl IntoIterator<Item = S>) -> Self {
         Table {
             headers: cells(headers),
@@ -26,7 +26,7 @@ impl Table {
         self
     }
 
-    /// The table as lines without a final line break, at most `width` columns wide where given: long cells are
+    /// Returns the table as lines without a final line break, at most `width` columns wide where given: long cells are
     /// broken into several lines.
     pub fn render(&self, width: Option<u16>) -> String {
         let mut table = comfy_table::Table::new();

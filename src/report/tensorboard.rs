@@ -32,12 +32,12 @@ impl TensorBoard {
         }
     }
 
-    /// The folder to open in TensorBoard.
+    /// Returns the folder to open in TensorBoard.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The event file of the dictionary `run`.
+    /// Returns the event file of the dictionary `run`.
     ///
     /// # Errors
     /// The folder or the file cannot be written.
@@ -90,8 +90,8 @@ impl EventFile {
         Ok(events)
     }
 
-    /// A training begins or goes on after `step` steps: TensorBoard forgets what earlier files of the folder have for
-    /// later steps, so that nothing shows twice after a rollback.
+    /// Notes that a training begins or goes on after `step` steps: TensorBoard forgets what earlier files of the folder
+    /// have for later steps, so that nothing shows twice after a rollback.
     pub fn begin_after(&mut self, step: u64) -> Result<()> {
         self.write(EventMessage {
             session_log: Some(SessionLog {

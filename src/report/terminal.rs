@@ -31,7 +31,7 @@ impl Terminal {
     }
 }
 
-/// Columns and lines of standard error.
+/// Returns the columns and lines of standard error.
 pub(super) fn size() -> (u16, u16) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(window) if window.ws_col > 0 => (window.ws_col, window.ws_row),

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-/// `text` with its control characters shown: `␛` for ESC, `␇` for BEL and so on for the first 32 and DEL, `\u{9b}` for
-/// the others and for the marks that change the direction of reading. Line ends and tabs stay.
+/// Returns `text` with its control characters shown: `␛` for ESC, `␇` for BEL and so on for the first 32 and DEL,
+/// `\u{9b}` for the others and for the marks that change the direction of reading. Line ends and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     // Most text has none, and is not copied.
     if text
@@ -32,7 +32,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// `json`, one JSON document, with the same characters written as JSON's own escapes.
+/// Returns `json`, one JSON document, with the same characters written as JSON's own escapes.
+#[cfg(feature = "terminal")]
 pub(super) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -75,6 +76,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "terminal")]
     #[test]
     fn json_stays_the_same_json() {
         let value = serde_json::json!({"a\u{9b}": "b\u{202e}\u{7f}\x1b"});

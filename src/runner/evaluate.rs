@@ -123,7 +123,8 @@ fn tokens_of(
     ActivationFactory::new(factory)?.process(inputs, context)
 }
 
-/// The evaluation of a training run, where its settings ask for one: the same first texts of its data every time.
+/// Returns the evaluation of a training run, where its settings ask for one: the same first texts of its data every
+/// time.
 pub(super) fn evaluation<'a>(
     settings: &'a TrainSAESettings,
     model: Option<&'a LanguageModel>,

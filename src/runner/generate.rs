@@ -362,8 +362,8 @@ impl fmt::Display for GenerationForecast {
     }
 }
 
-/// What the generation will take, after everything that comes before it writes: model and data are opened, the folder is
-/// compared, the first batch is made. Nothing is written.
+/// Returns what the generation will take, after everything that comes before it writes: model and data are opened, the
+/// folder is compared, the first batch is made. Nothing is written.
 ///
 /// # Errors
 /// What [`generate_activations`] refuses before it writes.

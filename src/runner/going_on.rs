@@ -14,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::text::{Dataset, DatasetConfig};
 use crate::train::compare_with_checkpoint;
 
-/// What decides how the dictionary begins: the initialisation, or the trained weights.
+/// Returns what decides how the dictionary begins: the initialisation, or the trained weights.
 pub(super) fn began_with(settings: &TrainSAESettings, context: &RunContext) -> Result<Fingerprint> {
     let mut fingerprint = Fingerprint::default();
     fingerprint.add_free::<TrainSAESettings>("");
@@ -69,7 +69,7 @@ pub(super) fn compare(
     compare_with_checkpoint(path, &fingerprint, &options.allow_change).map(drop)
 }
 
-/// The dictionary into which the checkpoint at `path` is loaded: as the settings say, which may differ from the
+/// Returns the dictionary into which the checkpoint at `path` is loaded: as the settings say, which may differ from the
 /// checkpoint's where that is allowed.
 pub(super) fn to_go_on(
     path: &Path,
@@ -82,7 +82,7 @@ pub(super) fn to_go_on(
     }
 }
 
-/// A trained dictionary, on the device and in the dtype that the settings say.
+/// Returns a trained dictionary, on the device and in the dtype that the settings say.
 pub(super) fn load(
     path: &Path,
     settings: &TrainSAESettings,

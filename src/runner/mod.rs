@@ -4,11 +4,11 @@ mod convert;
 mod evaluate;
 mod generate;
 mod going_on;
+mod loggers;
 mod prepare;
 mod sae_choice;
 mod settings;
 mod train;
-mod wandb;
 
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
@@ -16,6 +16,7 @@ pub use generate::{
     GenerateActivationsSettings, GenerateOptions, GenerationForecast, generate_activations,
     rehearse_generation,
 };
+pub use loggers::{LoggerSettings, TensorBoardConfig};
 pub use sae_choice::{PretrainedSAE, SaeChoice};
 pub use settings::TrainSAESettings;
 pub use train::{TrainOptions, TrainReport, rehearse_training, train_sae};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::loggers::{LoggerSettings, TensorBoardConfig};
 use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
 use crate::config::Config;
@@ -34,10 +35,14 @@ pub struct TrainSAESettings {
     pub trainer: TrainerConfig,
     /// Where its activations come from.
     pub activation_factory: ActivationFactoryConfig,
-    /// Log to Weights & Biases; null: no.
+    /// What the run is logged to besides its folder, each a table with its `type`: `{ type = "wandb", … }`,
+    /// `{ type = "tensorboard" }`.
+    #[serde(default)]
+    pub loggers: Vec<LoggerSettings>,
+    /// The settings of one of `loggers` of the type "wandb", in short; null: none.
     #[serde(default)]
     pub wandb: Option<WandbConfig>,
-    /// Also write TensorBoard event files, into `tensorboard` in the run's folder.
+    /// One of `loggers` of the type "tensorboard" with its defaults, in short.
     #[serde(default)]
     pub tensorboard: bool,
     /// The language model; needed by data set sources.
@@ -93,9 +98,7 @@ impl Config for TrainSAESettings {
                 .map_err(|error| error.under("initializer"))?;
         }
         self.validate_fresh()?;
-        if let Some(wandb) = &self.wandb {
-            wandb.validate().map_err(|error| error.under("wandb"))?;
-        }
+        self.validate_loggers()?;
         if let Some(model) = &self.model {
             model.validate().map_err(|error| error.under("model"))?;
         }
@@ -135,6 +138,7 @@ impl Identified for TrainSAESettings {
     const FREE: &'static [&'static str] = &[
         "sae_name",
         "sae_series",
+        "loggers",
         "wandb",
         "tensorboard",
         "model_name",
@@ -145,6 +149,43 @@ impl Identified for TrainSAESettings {
 }
 
 impl TrainSAESettings {
+    /// Returns every logger, those of the short keys `tensorboard` and `wandb` first.
+    pub(super) fn all_loggers(&self) -> Result<Vec<LoggerSettings>> {
+        let mut all = Vec::new();
+        if self.tensorboard {
+            all.push(LoggerSettings::of(&TensorBoardConfig::default())?);
+        }
+        if let Some(wandb) = &self.wandb {
+            all.push(LoggerSettings::of(wandb)?);
+        }
+        all.extend(self.loggers.iter().cloned());
+        Ok(all)
+    }
+
+    fn validate_loggers(&self) -> Result<()> {
+        if let Some(wandb) = &self.wandb {
+            wandb.validate().map_err(|error| error.under("wandb"))?;
+        }
+        let short = self.all_loggers()?.len() - self.loggers.len();
+        let mut seen: Vec<&str> = Vec::new();
+        for (index, logger) in self.all_loggers()?.iter().enumerate() {
+            let name = logger.type_name();
+            let checked = if seen.contains(&name) {
+                Err(Error::input(format!(
+                    "a run has one logger of the type \"{name}\", but two were given"
+                ))
+                .hint(format!("`{name}` outside of `loggers` stands for one of them"))
+                .under("type"))
+            } else {
+                logger.validate()
+            };
+            let place = index.saturating_sub(short);
+            checked.map_err(|error| error.under(format!("[{place}]")).under("loggers"))?;
+            seen.push(name);
+        }
+        Ok(())
+    }
+
     /// What initialiser and trainer refuse of a fresh dictionary.
     fn validate_fresh(&self) -> Result<()> {
         let SaeChoice::Fresh(sae) = &self.sae else {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::evaluate::evaluation;
+use super::loggers::{Started, Training};
 use super::prepare::{Effort, Prepared};
 use super::settings::TrainSAESettings;
-use super::wandb::{SharedRun, WANDB_RUN_ID, going_on, look_at_wandb, start_wandb};
 use crate::atomic;
 use crate::config::{Config, Map, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
@@ -14,9 +14,7 @@ use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
 use crate::fingerprint::{Allowances, Fingerprint};
 use crate::lock::FolderLock;
 use crate::model::LanguageModelConfig;
-use crate::report::tensorboard::TensorBoard;
-use crate::report::wandb::WandbConfig;
-use crate::train::{FitOptions, FitOutcome, Forecast, Provenance, Trainer, set_aside_earlier_run};
+use crate::train::{FitOptions, FitOutcome, Forecast, Provenance, set_aside_earlier_run};
 
 /// What a run may be told besides its settings.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +44,7 @@ pub struct TrainReport {
 ///
 /// # Errors
 /// Settings that make no sense; a model, data or folder that cannot be read or written; what
-/// [`Trainer::fit`] refuses.
+/// [`Trainer::fit`](crate::train::Trainer::fit) refuses.
 pub fn train_sae(
     settings: &TrainSAESettings,
     options: &TrainOptions,
@@ -82,9 +80,9 @@ pub fn train_sae(
     })
 }
 
-/// What a training would cost, after everything that comes before its first step: model, data and dictionary are opened,
-/// a checkpoint is compared and read, the first batch is made. Nothing is written into the folder of the run. `None`:
-/// the run has done all its steps.
+/// Returns what a training would cost, after everything that comes before its first step: model, data and dictionary
+/// are opened, a checkpoint is compared and read, the first batch is made. Nothing is written into the folder of the
+/// run. `None`: the run has done all its steps.
 ///
 /// # Errors
 /// What [`train_sae`] refuses before its first step.
@@ -100,8 +98,15 @@ pub fn rehearse_training(
     if run.trainer.is_finished() {
         return Ok(None);
     }
-    if let Some(config) = wandb_of(settings, &run.trainer) {
-        look_at_wandb(&config, context)?;
+    let written = to_value(settings)?;
+    let training = Training {
+        folder,
+        settings: &written,
+        steps_done: run.trainer.steps_done(),
+        context,
+    };
+    for logger in settings.all_loggers()? {
+        logger.look(&training)?;
     }
     let fit_options = FitOptions {
         began_with: run.began_with.clone(),
@@ -140,27 +145,21 @@ fn fit(
     if trainer.steps_done() == 0 {
         set_aside_earlier_run(folder, &context.events)?;
     }
-    if settings.tensorboard {
-        events.add(Box::new(TensorBoard::new(&folder.join("tensorboard"))));
-    }
-    let asked = wandb_of(settings, trainer);
-    let wandb = match &asked {
-        Some(config) => start_wandb(config, &written, context)?,
-        None => None,
+    let training = Training {
+        folder,
+        settings: &written,
+        steps_done: trainer.steps_done(),
+        context,
     };
+    let loggers = settings.all_loggers()?;
+    let started = loggers.iter().map(|logger| logger.start(&training, &events));
+    let started: Vec<Started> = started.collect::<Result<_>>()?;
     let mut facts = start.options.facts.clone();
-    let id = wandb.as_ref().map(SharedRun::id);
-    if let Some(id) = id.or_else(|| asked?.wandb_run_id) {
-        facts.insert(WANDB_RUN_ID.into(), id.into());
-    }
-    if let Some(run) = &wandb {
-        run.catch_up(&folder.join("metrics.jsonl"), trainer.steps_done());
-        events.add_dispensable("Weights & Biases", Box::new(run.clone()));
-    }
+    facts.extend(started.iter().flat_map(|logger| logger.facts.clone()));
     let fit_options = FitOptions {
         eval_fn: evaluation(settings, run.model.as_ref(), context)?,
         provenance: Provenance {
-            settings: Some(written),
+            settings: Some(written.clone()),
             facts,
         },
         events: Some(events),
@@ -169,27 +168,17 @@ fn fit(
         ..FitOptions::default()
     };
     let outcome = trainer.fit(&mut run.sae, &mut run.stream, context, fit_options);
-    if let Some(run) = wandb {
-        let exit_code = match &outcome {
-            Ok(FitOutcome::Interrupted { .. }) => Fault::Interrupted.exit_code(),
-            Ok(_) => 0,
-            Err(error) => error.fault().exit_code(),
-        };
-        if let Err(error) = run.finish(i32::from(exit_code)) {
+    let exit_code = match &outcome {
+        Ok(FitOutcome::Interrupted { .. }) => Fault::Interrupted.exit_code(),
+        Ok(_) => 0,
+        Err(error) => error.fault().exit_code(),
+    };
+    for running in started.iter().filter_map(|logger| logger.running.as_ref()) {
+        if let Err(error) = running.finish(exit_code) {
             context.events.warn(error.to_string())?;
         }
     }
     outcome
-}
-
-/// How the run is logged to W&B, if it is.
-fn wandb_of(settings: &TrainSAESettings, trainer: &Trainer) -> Option<WandbConfig> {
-    let config = settings.wandb.as_ref()?;
-    Some(if trainer.steps_done() > 0 {
-        going_on(config, Path::new(&settings.trainer.exp_result_path))
-    } else {
-        config.clone()
-    })
 }
 
 /// Writes the trained dictionary and the model's settings into the run's folder.
@@ -199,7 +188,13 @@ fn save(
     folder: &Path,
     context: &RunContext,
 ) -> Result<()> {
-    sae.save_pretrained(folder, settings.fold_activation_scale)?;
+    let folds = sae.cfg.variant.folds(&sae.cfg);
+    if settings.fold_activation_scale && !folds {
+        context.events.warn(
+            "the activation scale of this dictionary cannot be folded into its weights, so it is saved beside them",
+        )?;
+    }
+    sae.save_pretrained(folder, settings.fold_activation_scale && folds)?;
     if let Some(model) = &settings.model {
         atomic::write(folder.join("lm_config.json"), model_settings(model)?)?;
     }

@@ -19,21 +19,21 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments given in one map to `function` of `owner`, under which [`Named`] lists it.
+    /// Returns the arguments given in one map to `function` of `owner`, under which [`Named`] lists it.
     pub fn new(owner: &'static str, function: &'static str, map: Map) -> Self {
         let named = Named::find(owner, function);
         debug_assert!(named.is_some(), "{owner}.{function} is in the table");
         Arguments { function, named, map }
     }
 
-    /// The argument as it was given; `None` if it is absent or `()`.
+    /// Returns the argument as it was given; `None` if it is absent or `()`.
     pub fn take(&mut self, name: &'static str) -> Option<Dynamic> {
         let listed = self.named.is_some_and(|named| named.names().contains(&name));
         debug_assert!(listed, "`{name}` is in the table");
         self.map.remove(name).filter(|value| !value.is_unit())
     }
 
-    /// An argument of a certain script type, described by `what` ("a SparseAutoEncoder") if another was given.
+    /// Returns an argument of a certain script type, described by `what` ("a SparseAutoEncoder") if another was given.
     pub fn optional<T: Clone + 'static>(&mut self, name: &'static str, what: &str) -> Result<Option<T>> {
         let Some(value) = self.take(name) else {
             return Ok(None);
@@ -45,21 +45,21 @@ impl Arguments {
             .ok_or_else(|| Error::input(format!("expected {what}, but was given {}", a(&given))).under(name))
     }
 
-    /// Like [`optional`](Self::optional) for an argument without a default.
+    /// Takes, as [`optional`](Self::optional) does, an argument without a default.
     pub fn required<T: Clone + 'static>(&mut self, name: &'static str, what: &str) -> Result<T> {
         let function = self.function;
         self.optional(name, what)?
             .ok_or_else(|| Error::input(format!("`{function}` needs the argument `{name}`: {what}")))
     }
 
-    /// An argument that is plain data: numbers, strings, lists.
+    /// Returns an argument that is plain data: numbers, strings, lists.
     pub fn data<T: serde::de::DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
         self.take(name)
             .map(|value| bridge::to_value(&value).and_then(config::parse).under(name))
             .transpose()
     }
 
-    /// The argument `allow_change`: a list of the settings that may differ from those that work was begun with.
+    /// Returns the argument `allow_change`: a list of the settings that may differ from those that work was begun with.
     pub fn allowances(&mut self) -> Result<Allowances> {
         let names: Option<Vec<String>> = self.data("allow_change")?;
         Ok(Allowances::new(names.unwrap_or_default()))
@@ -73,7 +73,7 @@ impl Arguments {
         }
     }
 
-    /// All arguments as the fields of a configuration class.
+    /// Returns all arguments as the fields of a configuration class.
     pub fn into_config<C: Config>(self) -> Result<C> {
         config::from_value(bridge::map_to_value(&self.map)?)
     }

@@ -63,7 +63,7 @@ pub struct Class {
 }
 
 impl Class {
-    /// The row for `C`.
+    /// Returns the row for `C`.
     pub const fn of<C: Config>() -> Class {
         Class {
             name: C::NAME,
@@ -79,33 +79,33 @@ impl Class {
         }
     }
 
-    /// The class of that name.
+    /// Returns the class of that name.
     pub fn find(name: &str) -> Option<&'static Class> {
         CLASSES.iter().find(|class| class.name == name)
     }
 
-    /// The JSON schema: field names, types, defaults and descriptions.
+    /// Returns the JSON schema: field names, types, defaults and descriptions.
     pub fn schema(&self) -> Value {
         (self.schema)()
     }
 
-    /// The plain data of `value` if it is a configuration of this class.
+    /// Returns the plain data of `value` if it is a configuration of this class.
     pub fn unwrap(&self, value: &Dynamic) -> Option<Result<Value>> {
         (self.unwrap)(value)
     }
 
-    /// Is `value` a configuration of this class?
+    /// Returns whether `value` is a configuration of this class.
     pub fn holds(&self, value: &Dynamic) -> bool {
         value.type_id() == (self.type_id)()
     }
 
-    /// Everything that is wrong with `value` as a configuration of this class; `unknown` are the key paths of values that
-    /// will be known later only.
+    /// Returns everything that is wrong with `value` as a configuration of this class; `unknown` are the key paths of
+    /// values that will be known later only.
     pub fn faults(&self, value: Value, unknown: &[KeyPath]) -> Vec<Error> {
         (self.faults)(value, unknown)
     }
 
-    /// `value` with all that it leaves out; `None` if it is no configuration of this class.
+    /// Returns `value` with all that it leaves out; `None` if it is no configuration of this class.
     pub fn complete(&self, value: Value) -> Option<Value> {
         let object = (self.wrap)(value).ok()?;
         self.unwrap(&object)?.ok()
@@ -127,12 +127,12 @@ impl<C> Clone for ConfigHandle<C> {
 }
 
 impl<C: Config> ConfigHandle<C> {
-    /// A handle on `config`.
+    /// Returns a handle on `config`.
     pub fn new(config: C) -> Self {
         ConfigHandle(Rc::new(RefCell::new(config)))
     }
 
-    /// A copy of the configuration as it is now.
+    /// Returns a copy of the configuration as it is now.
     pub fn get(&self) -> C {
         self.0.borrow().clone()
     }
@@ -189,7 +189,7 @@ fn unknown_field<C: Config>(name: &str, value: &Value) -> Error {
         .as_object()
         .map(|map| map.keys().collect())
         .unwrap_or_default();
-    Error::unknown("field", name, &names).context(format!("of {}", C::NAME))
+    Error::unknown_key("field", name, &names).context(format!("of {}", C::NAME))
 }
 
 /// What a script may do with a configuration of class `C`.

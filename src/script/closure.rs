@@ -44,8 +44,9 @@ impl KeptClosure {
         }
     }
 
-    /// What tells the closure from others: its source text without comments and spacing, with the values that it took
-    /// from around it. `None` where it is not written in the call that hands it over, or took what is no plain data.
+    /// Returns what tells the closure from others: its source text without comments and spacing, with the values that
+    /// it took from around it. `None` where it is not written in the call that hands it over, or took what is no plain
+    /// data.
     pub fn source_text(&self) -> Option<String> {
         let name = self.place.global.source()?;
         let place = self.state.sources().place(name, self.place.pos)?;
@@ -57,7 +58,7 @@ impl KeptClosure {
         Some(identity::of_text(&text))
     }
 
-    /// The closure's value.
+    /// Returns the closure's value.
     ///
     /// # Errors
     /// What the closure throws, with its place; an interruption; nothing is being evaluated.

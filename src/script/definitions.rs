@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::docs::{Catalog, Entry, Kind};
 
-/// File names and contents: the language's own functions, saescript's, and one file for each module.
+/// Returns file names and contents: the language's own functions, saescript's, and one file for each module.
 pub fn definitions(catalog: &Catalog) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for entry in catalog.entries() {

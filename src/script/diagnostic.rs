@@ -106,10 +106,11 @@ fn error_key(failure: &EvalAltResult) -> Option<(Vec<String>, Part)> {
     if error.key().is_empty() {
         return None;
     }
-    let is_of_key = ["unknown key", "unknown argument", "unknown field"]
-        .iter()
-        .any(|beginning| error.message().starts_with(beginning));
-    let part = if is_of_key { Part::Key } else { Part::Value };
+    let part = if error.is_about_key() {
+        Part::Key
+    } else {
+        Part::Value
+    };
     Some((error.key().to_vec(), part))
 }
 

@@ -51,7 +51,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// As it is written where it is used: `torch::zeros`, `Trainer.fit`, `print_table`.
+    /// Returns it as it is written where it is used: `torch::zeros`, `Trainer.fit`, `print_table`.
     pub fn path(&self) -> String {
         match (&self.owner, self.kind) {
             (Some(owner), Kind::Method | Kind::Property | Kind::Field) => format!("{owner}.{}", self.name),
@@ -87,12 +87,12 @@ impl Catalog {
         Ok(builder.finish())
     }
 
-    /// All entries, sorted by name.
+    /// Returns all entries, sorted by name.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Everything called `name`: a bare name, `module::name` or `Type.name`.
+    /// Returns everything called `name`: a bare name, `module::name` or `Type.name`.
     pub fn find(&self, name: &str) -> Vec<&Entry> {
         let name = name.trim();
         let exact: Vec<&Entry> = self.entries.iter().filter(|entry| entry.path() == name).collect();
@@ -103,7 +103,7 @@ impl Catalog {
         }
     }
 
-    /// The methods, properties and fields of a type, by the type's name in scripts (`type_of(x)`).
+    /// Returns the methods, properties and fields of a type, by the type's name in scripts (`type_of(x)`).
     pub fn members(&self, type_name: &str) -> Vec<&Entry> {
         let of_type = |entry: &&Entry| {
             matches!(entry.kind, Kind::Method | Kind::Property | Kind::Field)
@@ -112,7 +112,7 @@ impl Catalog {
         self.entries.iter().filter(of_type).collect()
     }
 
-    /// What is in a module, e.g. `torch`.
+    /// Returns what is in a module, e.g. `torch`.
     pub fn module(&self, module: &str) -> Vec<&Entry> {
         let inside = |entry: &&Entry| {
             !matches!(entry.kind, Kind::Method | Kind::Property | Kind::Field)
@@ -121,7 +121,7 @@ impl Catalog {
         self.entries.iter().filter(inside).collect()
     }
 
-    /// The nearest name, if one is near: for "did you mean".
+    /// Returns the nearest name, if one is near: for "did you mean".
     pub fn nearest(&self, name: &str, wanted: impl Fn(&Entry) -> bool) -> Option<String> {
         let paths: Vec<String> = self
             .entries

@@ -77,7 +77,7 @@ impl Member {
 }
 
 impl Hints {
-    /// For an error in the text that `sources` calls `file`.
+    /// Gathers what hints for an error are drawn from, in the text that `sources` calls `file`.
     pub fn new(engine: &Engine, file: &str, sources: &SourceMap) -> Self {
         Hints {
             catalog: State::of_engine(engine).catalog(engine),
@@ -105,7 +105,7 @@ impl Hints {
         members
     }
 
-    /// A name that stands for nothing.
+    /// Says that a name stands for nothing.
     pub fn no_such_variable(&self, name: &str, place: Option<&Place>) -> Error {
         let error = Error::input(format!("unknown variable `{name}`"));
         if let Some(written) = python_constant(name) {
@@ -160,7 +160,7 @@ impl Hints {
         }
     }
 
-    /// A module that nobody imported.
+    /// Says that a module was not imported.
     pub fn no_such_module(&self, name: &str) -> Error {
         let modules: Vec<String> = self
             .catalog
@@ -180,7 +180,7 @@ impl Hints {
         }
     }
 
-    /// A key that a map does not have.
+    /// Says that a map does not have a key.
     pub fn no_such_key(&self, key: &str) -> Error {
         let error = Error::input(format!("the map has no key `{key}`"));
         if self
@@ -196,7 +196,7 @@ impl Hints {
         }
     }
 
-    /// A property that the object does not have.
+    /// Says that an object does not have a property.
     pub fn no_such_property(&self, property: &str, kind: &str) -> Error {
         let kind = &tidy_types(kind);
         let members = self.members(kind);
@@ -221,7 +221,7 @@ impl Hints {
         }
     }
 
-    /// A value of another type than is needed, at `place`.
+    /// Says that the value at `place` is of another type than is needed.
     pub fn another_type(&self, wanted: &str, given: &str, place: Option<&Place>) -> Error {
         let (wanted, given) = (tidy_types(wanted), tidy_types(given));
         let is_index = place.is_some_and(|place| place.text[..place.span.start].trim_end().ends_with('['));

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::files::without_byte_order_mark;
 use crate::guard::attempt;
+use crate::tensor::runtime;
 
 /// Takes one line that a script printed.
 pub type Output = Rc<dyn Fn(&str)>;
@@ -53,29 +54,31 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// Where long work reports, and the flag that stops it.
+    /// Sets where long work reports, and the flag that stops it.
     pub fn context(mut self, context: RunContext) -> Self {
         self.context = context;
         self
     }
 
-    /// Where `print` and `debug` write; standard output by default.
+    /// Sets where `print` and `debug` write; standard output by default.
     pub fn output(mut self, output: impl Fn(&str) + 'static) -> Self {
         self.output = Some(Rc::new(output));
         self
     }
 
-    /// Folders searched for modules after the script's own; the environment's `SAESCRIPT_PATH` by default.
+    /// Sets the folders searched for modules after the script's own; the environment's `SAESCRIPT_PATH` by default.
     pub fn library(mut self, folders: Vec<PathBuf>) -> Self {
         self.library = Some(folders);
         self
     }
 
-    /// The host, ready to run scripts.
+    /// Builds the host, ready to run scripts, and [starts](runtime::start) libtorch, which finds the GPUs only if that
+    /// happens before the first tensor is made.
     ///
     /// # Errors
     /// None today; building may come to need things that can fail.
     pub fn build(self) -> Result<Host> {
+        runtime::start();
         let state = State::new(self.context);
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
@@ -113,7 +116,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host is built, not made.
+    /// Begins to build a host.
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
@@ -174,14 +177,14 @@ impl Host {
         Ok(tests.iter().map(run).collect())
     }
 
-    /// A session that keeps variables, functions and imports from entry to entry.
+    /// Returns a session that keeps variables, functions and imports from entry to entry.
     pub fn interactive(&mut self) -> Interactive<'_> {
         self.set_constants(&[], None);
         let scope = self.scope.clone();
         Interactive::new(self, scope)
     }
 
-    /// Every name that scripts can use, with documentation.
+    /// Returns every name that scripts can use, with documentation.
     ///
     /// # Errors
     /// None but a defect in the engine's metadata.
@@ -189,18 +192,18 @@ impl Host {
         Catalog::from_engine(&self.engine)
     }
 
-    /// The engine, to add functions and objects of one's own.
+    /// Returns the engine, to add functions and objects of one's own.
     pub fn engine_mut(&mut self) -> &mut Engine {
         self.state.forget_catalog();
         &mut self.engine
     }
 
-    /// The engine.
+    /// Returns the engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Where work reports, the stop flag and the known texts.
+    /// Returns where work reports, the stop flag and the known texts.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -253,7 +256,7 @@ impl Host {
             .map_err(|failure| self.explain(&failure, name))
     }
 
-    /// How an evaluation ended: `exit(code)` is no failure.
+    /// Returns how an evaluation ended: `exit(code)` is no failure.
     pub(super) fn outcome(&self, result: RhaiResultOf<Dynamic>) -> RhaiResultOf<Outcome> {
         match self.state.exit_asked() {
             Some(code) => Ok(Outcome::Exited(code)),
@@ -261,7 +264,7 @@ impl Host {
         }
     }
 
-    /// `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
+    /// Sets `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
     pub(super) fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
         let folder = path.and_then(Path::parent).map(|folder| {
             if folder.as_os_str().is_empty() {
@@ -351,12 +354,12 @@ fn write_line(line: &str) {
 
 /// Text of a script by the name errors show, for programs that render them.
 impl Host {
-    /// The text known under `name`: a script, a module or a session entry.
+    /// Returns the text known under `name`: a script, a module or a session entry.
     pub fn source_text(&self, name: &str) -> Option<Arc<str>> {
         self.state.sources().text(name)
     }
 
-    /// Names of the modules that ship with saescript.
+    /// Returns the names of the modules that ship with saescript.
     pub fn standard_modules() -> Vec<String> {
         modules::standard_modules()
     }

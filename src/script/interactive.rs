@@ -94,7 +94,7 @@ impl<'host> Interactive<'host> {
         }
     }
 
-    /// The names under which the session's imports are known.
+    /// Returns the names under which the session's imports are known.
     pub fn import_names(&self) -> impl Iterator<Item = &str> {
         self.imports.keys().map(String::as_str)
     }
@@ -127,7 +127,7 @@ impl<'host> Interactive<'host> {
         });
     }
 
-    /// Is `text` the beginning of something that goes on in the next line?
+    /// Returns whether `text` is the beginning of something that goes on in the next line.
     pub fn is_incomplete(&self, text: &str) -> bool {
         let host = &self.host;
         let Err(error) = reading::compile(host.engine(), host.state(), &self.scope, text) else {
@@ -143,7 +143,8 @@ impl<'host> Interactive<'host> {
         }
     }
 
-    /// Names and values of the session's variables, the newest of each name, and the type as scripts name it.
+    /// Returns the names and values of the session's variables, the newest of each name, and the type as scripts name
+    /// it.
     pub fn variables(&self) -> Vec<(String, String, Dynamic)> {
         let mut seen: Vec<(String, String, Dynamic)> = Vec::new();
         let all: Vec<(&str, bool, Dynamic)> = self.scope.iter().collect();
@@ -156,13 +157,13 @@ impl<'host> Interactive<'host> {
         seen
     }
 
-    /// The type, as scripts name it, of the session's variable `name`.
+    /// Returns the type, as scripts name it, of the session's variable `name`.
     pub fn type_of(&self, name: &str) -> Option<String> {
         let value = self.scope.get(name)?;
         Some(self.host.engine().map_type_name(value.type_name()).to_string())
     }
 
-    /// `value` as `print` shows it.
+    /// Returns `value` as `print` shows it.
     pub fn show(&self, value: &Dynamic) -> String {
         let printed = self.host.engine().call_fn::<Dynamic>(
             &mut Scope::new(),
@@ -173,12 +174,12 @@ impl<'host> Interactive<'host> {
         printed.map_or_else(|_| value.to_string(), |text| text.to_string())
     }
 
-    /// The type of `value` as scripts name it.
+    /// Returns the type of `value` as scripts name it.
     pub fn type_name(&self, value: &Dynamic) -> String {
         self.host.engine().map_type_name(value.type_name()).to_string()
     }
 
-    /// Names of the functions defined in the session, with their parameters.
+    /// Returns the names of the functions defined in the session, with their parameters.
     pub fn functions(&self) -> Vec<String> {
         self.functions
             .iter_functions()
@@ -187,7 +188,7 @@ impl<'host> Interactive<'host> {
             .collect()
     }
 
-    /// The host.
+    /// Returns the host.
     pub fn host(&self) -> &Host {
         self.host
     }

@@ -43,6 +43,10 @@ mod reading;
 pub mod source;
 mod state;
 
+/// The language, in the version that the host is built with.
+pub use rhai;
+
+pub use api::TensorHandle;
 pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
 pub use failure::{Raise, RhaiResultOf, raise};

@@ -23,7 +23,7 @@ static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 /// The most modules that are being read at a time, each imported by the one before.
 const LONGEST_CHAIN: usize = 100;
 
-/// Names of the modules that ship with saescript, e.g. `std/tables`.
+/// Returns the names of the modules that ship with saescript, e.g. `std/tables`.
 pub fn standard_modules() -> Vec<String> {
     let mut names: Vec<String> = STANDARD
         .files()
@@ -38,7 +38,7 @@ pub fn standard_modules() -> Vec<String> {
     names
 }
 
-/// Text of a module that ships with saescript.
+/// Returns the text of a module that ships with saescript.
 pub fn standard_text(name: &str) -> Option<&'static str> {
     let bare = name.strip_prefix("std/")?;
     STANDARD.get_file(format!("{bare}.rhai"))?.contents_utf8()
@@ -56,7 +56,7 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// A resolver with `library` folders searched after the importing script's own.
+    /// Returns a resolver with `library` folders searched after the importing script's own.
     pub fn new(state: State, library: Vec<PathBuf>) -> Self {
         Modules {
             state,
@@ -68,7 +68,7 @@ impl Modules {
         }
     }
 
-    /// The constants that modules see.
+    /// Sets the constants that modules see.
     pub fn set_scope(&self, scope: Scope<'static>) {
         *self.scope.borrow_mut() = scope;
     }
@@ -83,13 +83,13 @@ impl Modules {
         self.imported.borrow_mut().clear();
     }
 
-    /// Has the text called `importer` imported `path` since [`begin`](Self::begin)?
+    /// Returns whether the text called `importer` has imported `path` since [`begin`](Self::begin).
     pub fn has_imported(&self, importer: &str, path: &str) -> bool {
         let imported = self.imported.borrow();
         imported.iter().any(|(of, known)| of == importer && known == path)
     }
 
-    /// The module's text and the name that errors show for it.
+    /// Returns the module's text and the name that errors show for it.
     ///
     /// # Errors
     /// There is no such module, or its file cannot be read.

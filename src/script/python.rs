@@ -3,7 +3,7 @@
 use super::source::lexer::{Kind, Lexer, Token};
 use crate::error::Error;
 
-/// `error`, which says why a text cannot be read, or in its place what Python's form at its place is here.
+/// Returns `error`, which says why a text cannot be read, or in its place what Python's form at its place is here.
 pub fn advise(error: Error) -> Error {
     let Some(place) = error.place() else {
         return error;

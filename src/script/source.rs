@@ -41,12 +41,12 @@ impl SourceMap {
         self.texts.borrow_mut().insert(name.into(), text.into());
     }
 
-    /// The text of that name.
+    /// Returns the text of that name.
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
         self.texts.borrow().get(name).cloned()
     }
 
-    /// The token at `position` of the text called `name`.
+    /// Returns the token at `position` of the text called `name`.
     pub fn place(&self, name: &str, position: Position) -> Option<Place> {
         let text = self.text(name)?;
         let start = offset(&text, position)?;
@@ -58,8 +58,8 @@ impl SourceMap {
         })
     }
 
-    /// Every identifier that the text of that name defines (variables, functions, parameters, imports), and what the
-    /// session around it does.
+    /// Returns every identifier that the text of that name defines (variables, functions, parameters, imports), and
+    /// what the session around it does.
     pub fn defined_names(&self, name: &str) -> Vec<String> {
         let mut names = self
             .text(name)
@@ -69,7 +69,8 @@ impl SourceMap {
         names
     }
 
-    /// The texts of the modules that the text called `file` imports, as far as they were read, by their names there.
+    /// Returns the texts of the modules that the text called `file` imports, as far as they were read, by their names
+    /// there.
     pub fn imported_texts(&self, file: &str) -> HashMap<String, Arc<str>> {
         let Some(text) = self.text(file) else {
             return HashMap::new();
@@ -94,13 +95,14 @@ impl SourceMap {
         *self.session.borrow_mut() = names;
     }
 
-    /// The entry of the session that defined a function. The engine believes it to be part of the running entry.
+    /// Returns the entry of the session that defined a function. The engine believes it to be part of the running
+    /// entry.
     pub fn session_entry_of(&self, function: &str) -> Option<String> {
         self.session.borrow().functions.get(function).cloned()
     }
 }
 
-/// Byte offset of a line and column.
+/// Returns the byte offset of a line and column.
 pub fn offset(text: &str, position: Position) -> Option<usize> {
     let line = position.line()?;
     let start = match line {
@@ -150,7 +152,8 @@ pub enum Part {
     Value,
 }
 
-/// The stretch of `text` that the key path is about, in the map literal of the call whose name begins at `call`.
+/// Returns the stretch of `text` that the key path is about, in the map literal of the call whose name begins at
+/// `call`.
 ///
 /// Follows `path` through nested maps, lists and constructor calls for as long as they are written in place; `None`
 /// if the argument is a variable or the key is not written.
@@ -237,7 +240,7 @@ fn key_text<'a>(text: &'a str, token: &Token) -> &'a str {
     text[token.span.clone()].trim_matches(['"', '`'])
 }
 
-/// Names that the text gives to something, in order of appearance.
+/// Returns the names that the text gives to something, in order of appearance.
 pub fn defined_names(text: &str) -> Vec<String> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let word = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);
@@ -280,7 +283,7 @@ fn begins_closure(before: &str) -> bool {
     )
 }
 
-/// The call that begins at `start`, up to its closing bracket, with one blank between any two tokens.
+/// Returns the call that begins at `start`, up to its closing bracket, with one blank between any two tokens.
 pub fn call_text(text: &str, start: usize) -> Option<String> {
     let (mut depth, mut parts) = (0usize, Vec::new());
     for token in Lexer::new(text, start) {
@@ -299,7 +302,7 @@ pub fn call_text(text: &str, start: usize) -> Option<String> {
     None
 }
 
-/// The last bracket of `text` that is never closed.
+/// Returns the last bracket of `text` that is never closed.
 pub fn open_bracket(text: &str) -> Option<Range<usize>> {
     let mut open = Vec::new();
     for token in Lexer::new(text, 0) {
@@ -323,7 +326,7 @@ pub struct Import {
     pub span: Range<usize>,
 }
 
-/// Each `import "module" as alias` in `text`.
+/// Returns each `import "module" as alias` in `text`.
 pub fn imports(text: &str) -> Vec<Import> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let word = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);

@@ -24,7 +24,7 @@ struct Inner {
 }
 
 impl State {
-    /// State that reports to and stops with `context`.
+    /// Builds state that reports to and stops with `context`.
     pub fn new(context: RunContext) -> Self {
         State(Rc::new(Inner {
             context,
@@ -32,7 +32,7 @@ impl State {
         }))
     }
 
-    /// The state of the host whose engine this is.
+    /// Returns the state of the host whose engine this is.
     pub fn of_engine(engine: &Engine) -> State {
         engine
             .default_tag()
@@ -41,7 +41,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// The state of the host in which a bound function is being called.
+    /// Returns the state of the host in which a bound function is being called.
     pub fn of(context: &NativeCallContext) -> State {
         context
             .tag()
@@ -49,29 +49,29 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Where long work reports, and whether to stop.
+    /// Returns where long work reports, and whether to stop.
     pub fn context(&self) -> &RunContext {
         &self.0.context
     }
 
-    /// The texts of all scripts, modules and entries seen so far.
+    /// Returns the texts of all scripts, modules and entries seen so far.
     pub fn sources(&self) -> &SourceMap {
         &self.0.sources
     }
 
-    /// What is known of the text that is being parsed.
+    /// Returns what is known of the text that is being parsed.
     pub fn reading(&self) -> &Reading {
         &self.0.reading
     }
 
-    /// Every name that scripts of `engine` can use; read once, until [`forget_catalog`](Self::forget_catalog).
+    /// Returns every name that scripts of `engine` can use; read once, until [`forget_catalog`](Self::forget_catalog).
     pub fn catalog(&self, engine: &Engine) -> Rc<Catalog> {
         let mut known = self.0.catalog.borrow_mut();
         let read = || Rc::new(Catalog::from_engine(engine).unwrap_or_default());
         known.get_or_insert_with(read).clone()
     }
 
-    /// Something was added to the engine.
+    /// Forgets the catalog, because something was added to the engine.
     pub fn forget_catalog(&self) {
         self.0.catalog.borrow_mut().take();
     }
@@ -82,7 +82,7 @@ impl State {
         self.0.exit.set(Some(code));
     }
 
-    /// The code with which the script is to end, if that was asked for.
+    /// Returns the code with which the script is to end, if that was asked for.
     pub fn exit_asked(&self) -> Option<u8> {
         self.0.exit.get()
     }

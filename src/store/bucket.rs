@@ -31,7 +31,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place that `rest`, the location without its scheme, stands for.
+    /// Returns the place that `rest`, the location without its scheme, stands for.
     ///
     /// # Errors
     /// No bucket, or an endpoint that is no address.
@@ -74,7 +74,7 @@ impl Place {
         })
     }
 
-    /// The place `name` below this one.
+    /// Returns the place `name` below this one.
     pub(super) fn below(&self, name: &str) -> Self {
         Place {
             prefix: format!("{}{name}/", self.prefix),
@@ -82,7 +82,7 @@ impl Place {
         }
     }
 
-    /// A signed address of the object `file` here.
+    /// Returns a signed address of the object `file` here.
     pub(super) fn address(&self, method: Method, file: &str) -> String {
         let key = format!("{}{file}", self.prefix);
         let credentials = self.keys.as_ref().map(|keys| &keys.credentials);
@@ -93,7 +93,7 @@ impl Place {
         url.into()
     }
 
-    /// What lies here, one page of it after another; `ask` gets the text at an address.
+    /// Returns what lies here, one page of it after another; `ask` gets the text at an address.
     pub(super) fn list(
         &self,
         mut ask: impl FnMut(&str) -> Result<String, Trouble>,

@@ -4,12 +4,12 @@ use super::folder::Where;
 use crate::error::Error;
 use crate::transfer::{Refusal, Trouble};
 
-/// Is it only that there is no such file?
+/// Returns whether it is only that there is no such file.
 pub(super) fn is_missing(refusal: &Refusal) -> bool {
     matches!(refusal.status, 404 | 410) && code(refusal) != Some("NoSuchBucket")
 }
 
-/// The trouble with `what`, the location of a file or folder.
+/// Puts into words the trouble with `what`, the location of a file or folder.
 pub(super) fn explain(place: &Where, what: &str, trouble: Trouble) -> Error {
     match trouble {
         Trouble::Local(error) => error,

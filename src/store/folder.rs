@@ -56,7 +56,7 @@ pub struct Listing {
     pub folders: Vec<String>,
 }
 
-/// Is `text` a location elsewhere rather than a path?
+/// Returns whether `text` is a location elsewhere rather than a path.
 pub fn is_remote(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| {
@@ -74,7 +74,7 @@ impl fmt::Display for RemoteFolder {
 }
 
 impl RemoteFolder {
-    /// The folder at `location`, e.g. `https://host/path` or `s3://bucket/path`. Nothing is asked yet.
+    /// Returns the folder at `location`, e.g. `https://host/path` or `s3://bucket/path`. Nothing is asked yet.
     ///
     /// # Errors
     /// A location of another kind; keys or an endpoint of an object store that are none.
@@ -124,7 +124,7 @@ impl RemoteFolder {
         })
     }
 
-    /// The folder `name` in this one.
+    /// Returns the folder `name` in this one.
     pub fn below(&self, name: &str) -> Self {
         let place = match &self.place {
             Where::Bucket(place) => Where::Bucket(Box::new(place.below(name))),
@@ -140,12 +140,12 @@ impl RemoteFolder {
         }
     }
 
-    /// What messages call the file `name` in this folder.
+    /// Returns what messages call the file `name` in this folder.
     pub fn name_of(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("{}/{name}", self.shown))
     }
 
-    /// What lies in it; `None` for a web server, which cannot tell.
+    /// Returns what lies in it; `None` for a web server, which cannot tell.
     ///
     /// # Errors
     /// The store refuses, or cannot be reached.
@@ -163,7 +163,7 @@ impl RemoteFolder {
             .map_err(|trouble| failure::explain(&self.place, &self.shown, trouble))
     }
 
-    /// The folders in it that a web server's own page about it has links to, if it makes such pages.
+    /// Returns the folders in it that a web server's own page about it has links to, if it makes such pages.
     ///
     /// # Errors
     /// The server cannot be reached.
@@ -188,7 +188,7 @@ impl RemoteFolder {
         Ok(names.filter(plain).map(str::to_string).collect())
     }
 
-    /// Is there a file `name`?
+    /// Returns whether there is a file `name`.
     ///
     /// # Errors
     /// The server refuses, or cannot be reached.
@@ -197,7 +197,7 @@ impl RemoteFolder {
         Ok(asked.is_some())
     }
 
-    /// The contents of a small file; `None` if there is none.
+    /// Returns the contents of a small file; `None` if there is none.
     ///
     /// # Errors
     /// The server refuses, or cannot be reached.
@@ -207,7 +207,7 @@ impl RemoteFolder {
         })
     }
 
-    /// The first `count` bytes of a file, or all it has; `None` if there is none.
+    /// Returns the first `count` bytes of a file, or all it has; `None` if there is none.
     ///
     /// # Errors
     /// The server refuses, or cannot be reached.

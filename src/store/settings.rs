@@ -32,7 +32,7 @@ pub(super) struct Keys {
 type Profile = BTreeMap<String, String>;
 
 impl Settings {
-    /// What the environment and the files say.
+    /// Returns what the environment and the files say.
     ///
     /// # Errors
     /// A profile that does not exist, or whose keys come from elsewhere; a file that cannot be read.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tch::Device;
 
 use super::runtime;
-use crate::error::{Error, Result};
+use crate::config;
+use crate::error::{Error, Result, Role, Subject, Unknown};
 
 /// A device as people write it: `"cpu"`, `"cuda"`, `"cuda:N"`, or `"auto"` (CUDA if usable, else the CPU).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum DeviceSpec {
 }
 
 impl DeviceSpec {
-    /// The device meant on this machine.
+    /// Returns the device meant on this machine.
     ///
     /// # Errors
     /// A GPU that this machine does not have or cannot use.
@@ -76,12 +77,23 @@ impl FromStr for DeviceSpec {
             "auto" => Ok(DeviceSpec::Auto),
             _ => match text.strip_prefix("cuda:").and_then(|index| index.parse().ok()) {
                 Some(index) => Ok(DeviceSpec::Cuda(index)),
-                None if text.starts_with("gpu") => Err(Error::input(format!("unknown device `{text}`"))
-                    .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …; \"auto\" takes one where there is one")),
+                None if text.starts_with("gpu") => Err(called_gpu(text)),
                 None => Err(Error::unknown("device", text, &["cpu", "cuda", "cuda:N", "auto"])),
             },
         }
     }
+}
+
+fn called_gpu(text: &str) -> Error {
+    let unknown = Unknown {
+        role: Role::Value,
+        nearest: None,
+        allowed: Vec::new(),
+    };
+    Error::input(format!("unknown device `{text}`"))
+        .about(Subject::Unknown(unknown))
+        .hint("GPUs are called \"cuda\", or \"cuda:0\", \"cuda:1\", …")
+        .hint("\"auto\" takes one where there is one")
 }
 
 impl Serialize for DeviceSpec {
@@ -93,7 +105,7 @@ impl Serialize for DeviceSpec {
 impl<'de> Deserialize<'de> for DeviceSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        text.parse().map_err(config::refuse)
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tch::Kind;
 
+use crate::config;
 use crate::error::Error;
 
 /// The number format of a tensor. Written `"float32"`, `"torch.float32"`, `"fp32"` or, in scripts, `torch::float32`.
@@ -33,12 +34,12 @@ impl DType {
     /// 16-bit floats with 8 bits of exponent.
     pub const BFLOAT16: DType = DType(Kind::BFloat16);
 
-    /// libtorch's name for it.
+    /// Returns libtorch's name for it.
     pub fn kind(self) -> Kind {
         self.0
     }
 
-    /// PyTorch's name without the module, e.g. `float32`.
+    /// Returns PyTorch's name without the module, e.g. `float32`.
     pub fn name(self) -> &'static str {
         NAMES
             .iter()
@@ -46,17 +47,17 @@ impl DType {
             .map_or("unknown", |(name, _, _)| name)
     }
 
-    /// Every dtype that has a name here, in the order of the table.
+    /// Returns every dtype that has a name here, in the order of the table.
     pub fn all() -> impl Iterator<Item = DType> {
         NAMES.iter().map(|(_, _, kind)| DType(*kind))
     }
 
-    /// Size of one number, in bytes.
+    /// Returns the size of one number, in bytes.
     pub fn size(self) -> usize {
         self.0.elt_size_in_bytes()
     }
 
-    /// Is it one of the floating-point formats, in which weights and activations are held?
+    /// Returns whether it is one of the floating-point formats, in which weights and activations are held.
     pub fn is_floating_point(self) -> bool {
         matches!(self.0, Kind::Float | Kind::Half | Kind::BFloat16 | Kind::Double)
     }
@@ -108,7 +109,7 @@ impl Serialize for DType {
 impl<'de> Deserialize<'de> for DType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        text.parse().map_err(config::refuse)
     }
 }
 

@@ -58,11 +58,11 @@ pub struct Gpu {
 pub struct GpuMemory {
     /// All of it.
     pub total: u64,
-    /// What nobody uses at the moment.
+    /// The part that is free at the moment.
     pub free: u64,
 }
 
-/// The driver of this machine; `None` if there is none or it does not answer.
+/// Returns the driver of this machine; `None` if there is none or it does not answer.
 pub fn driver() -> Option<Driver> {
     // By the name that a driver installs; the one without ".1" comes only with development packages.
     let nvml = Nvml::builder()

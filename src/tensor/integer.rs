@@ -3,7 +3,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-/// Are all elements whole numbers?
+/// Returns whether all elements are whole numbers.
 pub fn is_integral(kind: Kind) -> bool {
     matches!(
         kind,
@@ -25,7 +25,7 @@ fn without_minus_one(number: &Tensor, divisor: &Tensor) -> Result<(Tensor, Optio
     Ok((one.f_where_self(&negative, divisor)?, Some(negative)))
 }
 
-/// Remainder with the sign of the divisor, as `torch.remainder`.
+/// Returns the remainder with the sign of the divisor, as `torch.remainder`.
 ///
 /// # Errors
 /// Shapes that do not fit; a whole number modulo 0.
@@ -33,7 +33,7 @@ pub fn remainder(number: &Tensor, divisor: &Tensor) -> Result<Tensor, TchError> 
     number.f_remainder_tensor(&without_minus_one(number, divisor)?.0)
 }
 
-/// Remainder with the sign of the number, as `torch.fmod`.
+/// Returns the remainder with the sign of the number, as `torch.fmod`.
 ///
 /// # Errors
 /// Shapes that do not fit; a whole number modulo 0.
@@ -41,7 +41,7 @@ pub fn fmod(number: &Tensor, divisor: &Tensor) -> Result<Tensor, TchError> {
     number.f_fmod_tensor(&without_minus_one(number, divisor)?.0)
 }
 
-/// Quotient rounded down, or towards zero if `mode` is `"trunc"`, as `torch.div` with a `rounding_mode`.
+/// Returns the quotient rounded down, or towards zero if `mode` is `"trunc"`, as `torch.div` with a `rounding_mode`.
 ///
 /// # Errors
 /// Shapes that do not fit, another mode, a whole number over 0.

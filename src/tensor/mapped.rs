@@ -53,7 +53,8 @@ impl Mapped {
         Ok(Self { map, place })
     }
 
-    /// Was the file found too short while it was read? What was read then holds zeros that are not the file's.
+    /// Returns whether the file was found too short while it was read. What was read then holds zeros that are not the
+    /// file's.
     pub fn was_cut(&self) -> bool {
         self.place.was_cut.load(Ordering::Acquire)
     }

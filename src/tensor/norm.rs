@@ -4,8 +4,8 @@ use tch::{Kind, TchError, Tensor};
 
 use super::range::number;
 
-/// Vector norm of order `p` over `dims`, or over all elements: `(Σ |x|^p)^(1/p)`; the largest absolute value for
-/// infinity, the smallest for -infinity, the number of elements that are not 0 for 0.
+/// Returns the vector norm of order `p` over `dims`, or over all elements: `(Σ |x|^p)^(1/p)`; the largest absolute
+/// value for infinity, the smallest for -infinity, the number of elements that are not 0 for 0.
 ///
 /// # Errors
 /// A dimension that is not there.
@@ -42,8 +42,8 @@ pub fn norm(tensor: &Tensor, p: f64, dims: Option<&[i64]>, keepdim: bool) -> Res
     sum.f_pow(&power(1.0 / p)?)?.f_to_kind(tensor.kind())
 }
 
-/// Variance over `dims`, or over all elements: `Σ (x - mean)² / max(n - correction, 0)`, which is not a number where
-/// `n` is not more than `correction`.
+/// Returns the variance over `dims`, or over all elements: `Σ (x - mean)² / max(n - correction, 0)`, which is not a
+/// number where `n` is not more than `correction`.
 ///
 /// # Errors
 /// A dimension that is not there.

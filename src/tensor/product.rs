@@ -34,7 +34,7 @@ const BEFORE_AVX512: [&str; 4] = ["SSE41", "AVX", "AVX2", "AVX2_VNNI"];
 const BEFORE_FP16: [&str; 3] = ["AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16"];
 
 impl Features {
-    /// From the flags of /proc/cpuinfo, and what `ONEDNN_MAX_CPU_ISA` limits the products' library to.
+    /// Reads the flags of /proc/cpuinfo, and what `ONEDNN_MAX_CPU_ISA` limits the products' library to.
     pub fn from_flags(flags: &str, limit: Option<&str>) -> Self {
         let has = |name: &str| flags.split_ascii_whitespace().any(|flag| flag == name);
         let limit = limit.unwrap_or_default().to_ascii_uppercase();
@@ -49,7 +49,7 @@ impl Features {
         }
     }
 
-    /// Those of this machine; none where the system does not tell.
+    /// Returns those of this machine; none where the system does not tell.
     pub fn here() -> Self {
         static HERE: LazyLock<Features> = LazyLock::new(|| {
             let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -62,7 +62,7 @@ impl Features {
         *HERE
     }
 
-    /// Are products in this dtype done by the processor's own instructions?
+    /// Returns whether products in this dtype are done by the processor's own instructions.
     pub fn multiply(self, kind: Kind) -> bool {
         match kind {
             Kind::BFloat16 => self.avx512 || self.converts || self.arm_bf16,
@@ -72,7 +72,7 @@ impl Features {
     }
 }
 
-/// The dtype in which products of `kind` are done, if it is another one.
+/// Returns the dtype in which products of `kind` are done, if it is another one.
 pub fn instead_of(kind: Kind, device: Device) -> Option<Kind> {
     if device == Device::Cpu && !Features::here().multiply(kind) {
         Some(Kind::Float)
@@ -81,7 +81,7 @@ pub fn instead_of(kind: Kind, device: Device) -> Option<Kind> {
     }
 }
 
-/// What to say about products of `kind`, the first time that they are done in another dtype.
+/// Returns what to say about products of `kind`, the first time that they are done in another dtype.
 pub fn remark(kind: Kind, device: Device) -> Option<String> {
     static BFLOAT16: AtomicBool = AtomicBool::new(false);
     static FLOAT16: AtomicBool = AtomicBool::new(false);
@@ -99,8 +99,8 @@ pub fn remark(kind: Kind, device: Device) -> Option<String> {
     })
 }
 
-/// `function` of `inputs`, all of one dtype, whose result has that dtype too; done in another dtype where products of
-/// it are.
+/// Returns `function` of `inputs`, all of one dtype, whose result has that dtype too; done in another dtype where
+/// products of it are.
 ///
 /// # Errors
 /// Those of `function`.
@@ -132,7 +132,7 @@ fn done_in(
     }
 }
 
-/// Matrix product of two tensors of one dtype.
+/// Returns the matrix product of two tensors of one dtype.
 ///
 /// # Errors
 /// Shapes or dtypes that do not fit.
@@ -143,7 +143,7 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     done(&[a, b], |inputs| inputs[0].f_matmul(&inputs[1]))
 }
 
-/// `x Wᵀ + b`, all of one dtype, `W` of shape `[out, in]`.
+/// Returns `x Wᵀ + b`, all of one dtype, `W` of shape `[out, in]`.
 ///
 /// # Errors
 /// Shapes or dtypes that do not fit.

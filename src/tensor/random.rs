@@ -16,7 +16,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// What `torch.Generator().manual_seed(seed)` starts from: the low 32 bits of `seed` count.
+    /// Returns what `torch.Generator().manual_seed(seed)` starts from: the low 32 bits of `seed` count.
     pub fn new(seed: u64) -> Self {
         let mut state = vec![0u32; N];
         state[0] = seed as u32;
@@ -29,12 +29,12 @@ impl Generator {
         Generator { state, next: N }
     }
 
-    /// Could this state have been written by a generator? Guards what is read from files.
+    /// Returns whether a generator can have written this state. Guards what is read from files.
     pub fn is_valid(&self) -> bool {
         self.state.len() == N && self.next <= N
     }
 
-    /// 32 random bits.
+    /// Returns 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
         if self.next >= N {
             self.twist();
@@ -47,18 +47,18 @@ impl Generator {
         bits ^ (bits >> 18)
     }
 
-    /// 64 random bits, the first draw in the high half.
+    /// Returns 64 random bits, the first draw in the high half.
     pub fn next_u64(&mut self) -> u64 {
         let high = u64::from(self.next_u32());
         (high << 32) | u64::from(self.next_u32())
     }
 
-    /// A uniform number in `0.0..1.0`, of 53 random bits.
+    /// Returns a uniform number in `0.0..1.0`, of 53 random bits.
     pub fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A random permutation of `0..n`, the one that `torch.randperm(n, generator=g)` draws on the CPU.
+    /// Returns a random permutation of `0..n`, the one that `torch.randperm(n, generator=g)` draws on the CPU.
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         self.shuffle(&mut order);

@@ -8,7 +8,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::size;
 use crate::error::{Error, Result};
 
-/// A number as a tensor without dimensions.
+/// Returns a number as a tensor without dimensions.
 ///
 /// # Errors
 /// A device that is out of memory.
@@ -19,7 +19,7 @@ pub fn number(value: f64, kind: Kind, device: Device) -> Result<Tensor, TchError
         .f_to_device(device)
 }
 
-/// A whole number as a tensor without dimensions.
+/// Returns a whole number as a tensor without dimensions.
 ///
 /// # Errors
 /// A device that is out of memory.
@@ -53,13 +53,13 @@ fn checked_length(start: impl ToString, end: impl ToString, step: f64, count: f6
     if count < i64::MAX as f64 {
         Ok(count as i64)
     } else {
-        Err(Error::run(format!(
-            "out of memory: no machine holds {count:e} numbers"
+        Err(Error::out_of_memory(format!(
+            "no machine holds {count:e} numbers"
         )))
     }
 }
 
-/// Whole numbers from `start` in steps of `step`, without `end`, as `torch.arange`.
+/// Returns the whole numbers from `start` in steps of `step`, without `end`, as `torch.arange`.
 ///
 /// # Errors
 /// A step of 0 or away from `end`, or a row that the memory does not hold.
@@ -82,7 +82,7 @@ pub fn range(start: f64, end: f64, step: f64, (kind, device): (Kind, Device)) ->
     Ok(Tensor::f_arange_start_step(start, end, step, (kind, device))?)
 }
 
-/// `steps` numbers evenly spaced from `start` to `end`, both included.
+/// Returns `steps` numbers evenly spaced from `start` to `end`, both included.
 ///
 /// # Errors
 /// A negative number of steps, or more than the memory holds.

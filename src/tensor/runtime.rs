@@ -139,12 +139,12 @@ fn driver_in_kernel() -> bool {
         .any(|path| Path::new(path).exists())
 }
 
-/// Whether tensors can be put on a GPU.
+/// Returns whether tensors can be put on a GPU.
 pub fn cuda_usable() -> bool {
     cuda_obstacle().is_none()
 }
 
-/// What keeps CUDA from being used; `None` if nothing does.
+/// Returns what keeps CUDA from being used; `None` if nothing does.
 pub fn cuda_obstacle() -> Option<CudaObstacle> {
     let (reason, advice) = match start() {
         CudaLibrary::Absent if driver_library() => (
@@ -183,7 +183,7 @@ pub fn cuda_obstacle() -> Option<CudaObstacle> {
     })
 }
 
-/// The folder of the libtorch_cpu.so that this process runs with.
+/// Returns the folder of the libtorch_cpu.so that this process runs with.
 pub fn libtorch_folder() -> Option<PathBuf> {
     let maps = fs::read("/proc/self/maps").ok()?;
     let path = maps.split(|byte| *byte == b'\n').find_map(|line| {
@@ -193,7 +193,7 @@ pub fn libtorch_folder() -> Option<PathBuf> {
     Path::new(OsStr::from_bytes(path)).parent().map(Path::to_path_buf)
 }
 
-/// The version of that libtorch, from the files around it; `None` if they are not there.
+/// Returns the version of that libtorch, from the files around it; `None` if they are not there.
 pub fn libtorch_version() -> Option<String> {
     let folder = libtorch_folder()?;
     let root = folder.parent()?;

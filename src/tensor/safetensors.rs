@@ -60,7 +60,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<SafeFile> {
     map(&file, path)
 }
 
-/// Like [`read`], from an open file that messages call `path`.
+/// Reads as [`read`] does, from an open file that messages call `path`.
 ///
 /// # Errors
 /// As of [`read`].
@@ -120,35 +120,35 @@ fn unreadable(path: &Path, bytes: &[u8], error: &SafeTensorError) -> Error {
 }
 
 impl SafeFile {
-    /// Where the file is.
+    /// Returns where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Names of the tensors, in the order in which they lie in the file.
+    /// Returns the names of the tensors, in the order in which they lie in the file.
     pub fn names(&self) -> Vec<String> {
         self.header.offset_keys()
     }
 
-    /// Is there a tensor of this name?
+    /// Returns whether there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.header.info(name).is_some()
     }
 
-    /// Shape of a tensor, or `None` if there is none of this name.
+    /// Returns the shape of a tensor, or `None` if there is none of this name.
     pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
         let info = self.header.info(name)?;
         Some(info.shape.iter().map(|size| *size as i64).collect())
     }
 
-    /// Number format of a tensor as it is stored, or `None` if there is none of this name or its format has no
-    /// name here.
+    /// Returns the number format of a tensor as it is stored, or `None` if there is none of this name or its format has
+    /// no name here.
     pub fn dtype(&self, name: &str) -> Option<DType> {
         let info = self.header.info(name)?;
         kind_of(info.dtype).map(DType::from)
     }
 
-    /// The free-form notes of the header.
+    /// Returns the free-form notes of the header.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         let notes = self.header.metadata().as_ref();
         notes
@@ -156,7 +156,7 @@ impl SafeFile {
             .unwrap_or_default()
     }
 
-    /// The numbers of a tensor as they lie in the file, little-endian, or `None` if there is none of this name.
+    /// Returns the numbers of a tensor as they lie in the file, little-endian, or `None` if there is none of this name.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         let (start, end) = self.header.info(name)?.data_offsets;
         Some(&self.map[self.data + start..self.data + end])
@@ -185,12 +185,12 @@ impl SafeFile {
         }
     }
 
-    /// The whole file, header included.
+    /// Returns the whole file, header included.
     pub fn contents(&self) -> &[u8] {
         &self.map
     }
 
-    /// A copy of a tensor on `device`; cast to `dtype` on the way, or as stored with `None`.
+    /// Returns a copy of a tensor on `device`; cast to `dtype` on the way, or as stored with `None`.
     ///
     /// The numbers are copied once, straight from the map.
     ///

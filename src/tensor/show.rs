@@ -11,12 +11,13 @@ const EDGE: i64 = 3;
 /// Width of a line of one-dimensional tensors.
 const WIDTH: usize = 80;
 
-/// The text of a tensor: values, dtype where it is not the obvious one, and for large ones shape and statistics.
+/// Returns the text of a tensor: values, dtype where it is not the obvious one, and for large ones shape and
+/// statistics.
 pub fn show(tensor: &Tensor) -> String {
     try_show(tensor).unwrap_or_else(|error| format!("tensor(<{}>)", crate::Error::from(error)))
 }
 
-/// One line about a tensor that stands among others: a single number as it is, else shape and dtype.
+/// Returns one line about a tensor that stands among others: a single number as it is, else shape and dtype.
 pub fn summarise(tensor: &Tensor) -> String {
     if tensor.numel() == 1 && tensor.dim() == 0 {
         return show(tensor);

@@ -8,7 +8,7 @@ use crate::memory;
 /// Most dimensions a tensor may have here: as many as libtorch's loops over several tensors can handle.
 pub const MOST_DIMENSIONS: usize = 64;
 
-/// Number of elements of a shape.
+/// Returns the number of elements of a shape.
 ///
 /// # Errors
 /// A negative size, more than [`MOST_DIMENSIONS`], or more elements than any memory has.
@@ -31,11 +31,7 @@ pub fn elements(shape: &[i64]) -> Result<u64> {
         .iter()
         .try_fold(1u64, |product, size| product.checked_mul(*size as u64))
         .filter(|count| *count <= i64::MAX as u64 / 8)
-        .ok_or_else(|| {
-            Error::run(format!(
-                "out of memory: no machine holds a tensor of shape {shape:?}"
-            ))
-        })
+        .ok_or_else(|| Error::out_of_memory(format!("no machine holds a tensor of shape {shape:?}")))
 }
 
 /// Lets a tensor of this shape be made.
@@ -58,7 +54,7 @@ pub fn admit_like(tensor: &Tensor, kind: Kind) -> Result<()> {
     admit(&tensor.size(), kind, tensor.device())
 }
 
-/// The shape of a combination of two shapes, element by element; `None` if they do not fit.
+/// Returns the shape of a combination of two shapes, element by element; `None` if they do not fit.
 pub fn broadcast(a: &[i64], b: &[i64]) -> Option<Vec<i64>> {
     let rank = a.len().max(b.len());
     let size = |shape: &[i64], dim: usize| match (dim + shape.len()).checked_sub(rank) {

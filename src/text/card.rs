@@ -14,7 +14,7 @@ pub(super) struct CardConfig {
     pub folder: Option<String>,
 }
 
-/// The configurations that a README lists.
+/// Returns the configurations that a README lists.
 ///
 /// # Errors
 /// A YAML head that lists configurations but cannot be read.
@@ -29,7 +29,7 @@ pub(super) fn configs(readme: &str) -> Result<Vec<CardConfig>> {
     Ok(list.into_iter().flatten().filter_map(config).collect())
 }
 
-/// The configuration called `name`; without a name the only one, or the default.
+/// Returns the configuration called `name`; without a name the only one, or the default.
 ///
 /// # Errors
 /// No such configuration, or several and no default among them.

@@ -31,7 +31,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// The whole number that it is.
+    /// Returns the whole number that it is.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Cell::Int(number) => Some(*number),
@@ -39,7 +39,7 @@ impl Cell {
         }
     }
 
-    /// The text that it is.
+    /// Returns the text that it is.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Cell::Text(text) => Some(text),
@@ -149,8 +149,8 @@ impl From<Value> for Cell {
     }
 }
 
-/// The cell that `column` names in `row`: the column of that name, or else what a path such as `meta.text` leads to.
-/// `None` if the record has no such column.
+/// Returns the cell that `column` names in `row`: the column of that name, or else what a path such as `meta.text`
+/// leads to. `None` if the record has no such column.
 pub(super) fn find<'a>(row: &'a Row, column: &str) -> Option<&'a Cell> {
     let by_path = || {
         let mut dots = column.match_indices('.');
@@ -163,14 +163,14 @@ pub(super) fn find<'a>(row: &'a Row, column: &str) -> Option<&'a Cell> {
     row.get(column).or_else(by_path)
 }
 
-/// Does reading `column` take the column `name`: the same, or the one that a path begins with?
+/// Returns whether reading `column` takes the column `name`: the same, or the one that a path begins with.
 pub(super) fn begins(column: &str, name: &str) -> bool {
     column
         .strip_prefix(name)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// What it is, for messages.
+/// Returns what it is, for messages.
 pub(super) fn described(cell: Option<&Cell>) -> String {
     match cell {
         None => "is missing".into(),

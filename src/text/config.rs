@@ -118,7 +118,7 @@ impl DatasetConfig {
     /// Other names that fields go by.
     pub const OTHER_NAMES: &'static [&'static str] = &["delimiter"];
 
-    /// How the files are to be read.
+    /// Returns how the files are to be read.
     pub(super) fn manner(&self) -> Manner {
         Manner {
             separator: separator(self.sep.as_deref()).unwrap_or_default(),
@@ -128,7 +128,7 @@ impl DatasetConfig {
         }
     }
 
-    /// What decides the records of `files` besides their contents and the text column, for fingerprints.
+    /// Returns what decides the records of `files` besides their contents and the text column, for fingerprints.
     pub(super) fn reading(&self, files: &[Arc<DataFile>]) -> Vec<(&'static str, Value)> {
         let is_plain = files.first().and_then(|file| format::of(file.shown()));
         let is_plain = is_plain.is_some_and(|format| format.settings.contains(&"sample_by"));
@@ -147,7 +147,7 @@ impl DatasetConfig {
             .collect()
     }
 
-    /// The settings that were given of how files are to be read.
+    /// Returns the settings that were given of how files are to be read.
     pub(super) fn manner_given(&self) -> Vec<&'static str> {
         let given = [
             ("sep", self.sep.is_some()),
@@ -226,7 +226,7 @@ pub enum DataFiles {
 }
 
 impl DataFiles {
-    /// The globs for `split`, in the order given.
+    /// Returns the globs for `split`, in the order given.
     ///
     /// # Errors
     /// A map without that split.

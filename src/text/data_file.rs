@@ -39,7 +39,7 @@ enum Place {
 }
 
 impl DataFile {
-    /// A file on this machine.
+    /// Returns a file on this machine.
     pub(super) fn here(path: PathBuf, manner: Manner, stop: &StopFlag) -> Self {
         DataFile {
             manner,
@@ -50,7 +50,7 @@ impl DataFile {
         }
     }
 
-    /// A file of our own, which is removed when nobody can read it any more.
+    /// Returns a file of our own, which is removed when nobody can read it any more.
     pub(super) fn temporary(path: TempPath, stop: &StopFlag) -> Self {
         DataFile {
             manner: Manner::default(),
@@ -61,7 +61,7 @@ impl DataFile {
         }
     }
 
-    /// A file of a repository.
+    /// Returns a file of a repository.
     pub(super) fn on_hub(
         repository: Arc<Repository>,
         name: String,
@@ -85,7 +85,7 @@ impl DataFile {
         }
     }
 
-    /// What it is called in messages.
+    /// Returns what it is called in messages.
     pub(super) fn shown(&self) -> &Path {
         &self.shown
     }
@@ -115,7 +115,7 @@ impl DataFile {
         }
     }
 
-    /// Where it lies on the hub, if it does: its repository with the commit, and its name there.
+    /// Returns where it lies on the hub, if it does: its repository with the commit, and its name there.
     pub(super) fn on_hub_at(&self) -> Option<(String, &str)> {
         match &self.place {
             Place::OnHub { repository, name, .. } => {
@@ -138,13 +138,13 @@ impl DataFile {
         }
     }
 
-    /// The names of its columns.
+    /// Returns the names of its columns.
     pub(super) fn columns(&self) -> Result<Vec<String>> {
         let input = self.input()?;
         format::required(&input.path)?.columns(&input)
     }
 
-    /// The number of its records, counted once.
+    /// Returns the number of its records, counted once.
     pub(super) fn rows(&self) -> Result<u64> {
         if let Some(rows) = self.rows.get() {
             return Ok(*rows);

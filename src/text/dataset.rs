@@ -44,7 +44,7 @@ pub(super) enum Source {
 }
 
 impl Dataset {
-    /// The data set that `config` describes, of these files with these columns.
+    /// Returns the data set that `config` describes, of these files with these columns.
     pub(super) fn of_files(config: &DatasetConfig, columns: Vec<String>, files: Vec<Arc<DataFile>>) -> Self {
         Dataset(Arc::new(Inner {
             name: config.dataset_name_or_path.clone(),
@@ -58,7 +58,7 @@ impl Dataset {
         }))
     }
 
-    /// A data set of records that are in memory.
+    /// Returns a data set of records that are in memory.
     ///
     /// # Errors
     /// There are none, or they have no keys.
@@ -86,17 +86,17 @@ impl Dataset {
         Dataset(Arc::new(inner))
     }
 
-    /// The same data set under the name of the split that it is.
+    /// Returns the same data set under the name of the split that it is.
     pub(super) fn loaded_as(&self, split: &str) -> Self {
         self.changed(|inner| inner.split = Some(split.to_string()))
     }
 
-    /// The same data set, without its bad records.
+    /// Returns the same data set, without its bad records.
     pub(super) fn skipping(&self) -> Self {
         self.changed(|inner| inner.on_bad_record = OnBadRecord::Skip)
     }
 
-    /// Another data set made from this one by `step`, e.g. `take(10)`.
+    /// Returns another data set made from this one by `step`, e.g. `take(10)`.
     pub(super) fn derived(&self, step: &str, columns: Vec<String>, source: Source) -> Self {
         self.changed(|inner| {
             inner.name = format!("{}.{step}", inner.name);
@@ -107,12 +107,12 @@ impl Dataset {
         })
     }
 
-    /// The same data set with its records elsewhere.
+    /// Returns the same data set with its records elsewhere.
     pub(super) fn with_source(&self, source: Source) -> Self {
         self.changed(|inner| inner.source = source)
     }
 
-    /// How many data sets it was made from, each from the one before: `corpus.shuffle(42).take(10)` from 2.
+    /// Returns how many data sets it was made from, each from the one before: `corpus.shuffle(42).take(10)` from 2.
     pub fn steps(&self) -> usize {
         self.0.steps
     }
@@ -121,17 +121,17 @@ impl Dataset {
         &self.0.source
     }
 
-    /// The split that it was loaded as.
+    /// Returns the split that it was loaded as.
     pub(super) fn split(&self) -> Option<&str> {
         self.0.split.as_deref()
     }
 
-    /// The column that holds the text, or a path to it.
+    /// Returns the column that holds the text, or a path to it.
     pub(super) fn text_column(&self) -> &str {
         &self.0.text_column
     }
 
-    /// Are records that cannot be used left out?
+    /// Returns whether records that cannot be used are left out.
     pub(super) fn skips_bad_records(&self) -> bool {
         self.0.on_bad_record == OnBadRecord::Skip
     }
@@ -141,17 +141,17 @@ impl Dataset {
         &self.0.reading
     }
 
-    /// The name or path it was loaded by, and what was done with it since: `corpus.shuffle(42).take(10)`.
+    /// Returns the name or path it was loaded by, and what was done with it since: `corpus.shuffle(42).take(10)`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The column names: of a Parquet, Arrow or CSV file; of JSON all keys of the first records.
+    /// Returns the column names: of a Parquet, Arrow or CSV file; of JSON all keys of the first records.
     pub fn columns(&self) -> &[String] {
         &self.0.columns
     }
 
-    /// The files it is read from, in order; those of the hub by their names there.
+    /// Returns the files it is read from, in order; those of the hub by their names there.
     pub fn files(&self) -> Vec<&Path> {
         match &self.0.source {
             Source::Files(files) => files.iter().map(|file| file.shown()).collect(),
@@ -160,8 +160,8 @@ impl Dataset {
         }
     }
 
-    /// The number of records, those with it that are skipped as bad. Counted once: from the footers of Parquet files, by
-    /// reading text files through.
+    /// Returns the number of records, those with it that are skipped as bad. Counted once: from the footers of Parquet
+    /// files, by reading text files through.
     ///
     /// # Errors
     /// Files that cannot be read or fetched.
@@ -176,7 +176,7 @@ impl Dataset {
         }
     }
 
-    /// Is there no record at all?
+    /// Returns whether there is no record at all.
     ///
     /// # Errors
     /// As [`len`](Self::len).
@@ -185,7 +185,7 @@ impl Dataset {
         first.transpose().map(|first| first.is_none())
     }
 
-    /// What stands in the place of each record from number `start` on, with its origin.
+    /// Returns what stands in the place of each record from number `start` on, with its origin.
     pub(super) fn rows(&self, wanted: &Wanted, start: u64) -> PlacedRows {
         match &self.0.source {
             Source::Files(files) => rows::read(files.clone(), wanted.clone(), start),

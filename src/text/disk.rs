@@ -33,12 +33,12 @@ struct Dict {
     splits: Vec<String>,
 }
 
-/// Did `save_to_disk` write this folder?
+/// Returns whether `save_to_disk` wrote this folder.
 pub(super) fn is_saved(folder: &Path) -> bool {
     folder.join(STATE).is_file() || folder.join(SPLITS).is_file()
 }
 
-/// The Arrow files of `split`, in order.
+/// Returns the Arrow files of `split`, in order.
 ///
 /// # Errors
 /// A folder that `save_to_disk` did not write, a split that it does not have, files that are missing.

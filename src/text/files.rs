@@ -15,7 +15,7 @@ use crate::hub::{self, HubSettings, RepoKind, Repository};
 /// Loaders of Python's `datasets` that take their files from `data_files`. Here the extension tells the format.
 const LOADERS: &[&str] = &["json", "csv", "text", "parquet", "arrow"];
 
-/// The files to read, in order, each of a format that is known.
+/// Returns the files to read, in order, each of a format that is known.
 ///
 /// # Errors
 /// A path that does not exist, a folder without data files or without the split, files of several formats, what the hub

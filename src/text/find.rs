@@ -60,8 +60,8 @@ pub(super) fn matching(pattern: &str, context: &RunContext) -> Result<Vec<PathBu
     }
 }
 
-/// The paths of all files below `root`, relative to it and sorted; hidden folders are left out, and so is a link to a
-/// folder that it lies in.
+/// Returns the paths of all files below `root`, relative to it and sorted; hidden folders are left out, and so is a
+/// link to a folder that it lies in.
 ///
 /// # Errors
 /// Folders that cannot be read, far too many files, an interruption.

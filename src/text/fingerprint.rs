@@ -15,8 +15,9 @@ use crate::identity;
 const LARGEST_IN_MEMORY: usize = 64 << 20;
 
 impl Dataset {
-    /// What decides its records and their order: `split`, `text_column` and others as settings have them, `files` (or
-    /// `records`, of those that a script made) for what they hold, and `steps` for what was done with it since.
+    /// Returns what decides its records and their order: `split`, `text_column` and others as settings have them,
+    /// `files` (or `records`, of those that a script made) for what they hold, and `steps` for what was done with it
+    /// since.
     ///
     /// # Errors
     /// Files that cannot be read.

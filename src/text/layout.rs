@@ -36,7 +36,7 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// The names of the files to read for `split`, in order.
+    /// Returns the names of the files to read for `split`, in order.
     ///
     /// # Errors
     /// No data files, no such split or configuration, globs that match nothing.
@@ -200,7 +200,7 @@ impl Root {
     }
 }
 
-/// Is every part there of the `…-00001-of-00005…` that are there?
+/// Checks that every part is there of the `…-00001-of-00005…` that are there.
 ///
 /// # Errors
 /// Some are missing; says how many.

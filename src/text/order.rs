@@ -31,7 +31,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The choice in a few words that tell it from every other.
+    /// Returns the choice in a few words that tell it from every other.
     pub(super) fn described(&self) -> String {
         match self {
             Order::From(start) => format!("skip({start})"),
@@ -49,7 +49,7 @@ impl Order {
         }
     }
 
-    /// How many of `length` records there are.
+    /// Returns how many of `length` records there are.
     pub(super) fn count(&self, length: u64) -> u64 {
         match self {
             Order::From(start) => length.saturating_sub(*start),
@@ -60,7 +60,7 @@ impl Order {
         }
     }
 
-    /// The number of records where it is known without counting those that are chosen among.
+    /// Returns the number of records where it is known without counting those that are chosen among.
     pub(super) fn known_count(&self) -> Option<u64> {
         match self {
             Order::Listed(numbers) => Some(numbers.len() as u64),
@@ -68,7 +68,7 @@ impl Order {
         }
     }
 
-    /// The chosen records of `of` from number `start` on, numbered anew.
+    /// Returns the chosen records of `of` from number `start` on, numbered anew.
     pub(super) fn rows(&self, of: &Dataset, wanted: &Wanted, start: u64) -> PlacedRows {
         let rows: PlacedRows = match self {
             Order::From(first) => of.rows(wanted, start.saturating_add(*first)),
@@ -212,7 +212,7 @@ impl MixedRows {
     }
 }
 
-/// The seed of a shuffle in pass number `pass` over the records, from 0.
+/// Returns the seed of a shuffle in pass number `pass` over the records, from 0.
 pub(super) fn seed_of_pass(seed: u64, pass: u64) -> u64 {
     match pass {
         0 => seed,

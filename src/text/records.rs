@@ -81,7 +81,7 @@ impl Skipped {
         self.first.get_or_insert_with(|| wrong.to_string());
     }
 
-    /// What is wrong with the first.
+    /// Returns what is wrong with the first.
     pub fn first(&self) -> Option<&str> {
         self.first.as_deref()
     }
@@ -137,7 +137,7 @@ impl Reading {
 }
 
 impl Dataset {
-    /// The records from number `start` on.
+    /// Returns the records from number `start` on.
     ///
     /// # Errors
     /// The column is missing; later, what is wrong with a file, or with a record unless bad records are skipped.
@@ -163,8 +163,9 @@ impl Dataset {
         })))
     }
 
-    /// Whole records from number `start` on: column name → cell, null where a record lacks a column. Where bad records
-    /// are skipped, those are left out that could not be used as texts, or as token ids if there are no texts.
+    /// Returns the whole records from number `start` on: column name → cell, null where a record lacks a column. Where
+    /// bad records are skipped, those are left out that could not be used as texts, or as token ids if there are no
+    /// texts.
     pub fn maps(&self, start: u64) -> Box<dyn Iterator<Item = Result<Row>> + Send> {
         let used = self.used(start);
         Box::new(used.filter_map(|record| match record {
@@ -173,7 +174,7 @@ impl Dataset {
         }))
     }
 
-    /// The record of this number as [`maps`](Self::maps) gives it; `None` beyond the end.
+    /// Returns the record of this number as [`maps`](Self::maps) gives it; `None` beyond the end.
     ///
     /// # Errors
     /// What is wrong with the file, or with the record where it would be skipped as bad.
@@ -181,7 +182,8 @@ impl Dataset {
         self.used(number).next().map(|record| record?.1).transpose()
     }
 
-    /// Whole records from number `start` on with their numbers, or what is wrong with them where bad records are skipped.
+    /// Returns the whole records from number `start` on with their numbers, or what is wrong with them where bad
+    /// records are skipped.
     pub(super) fn used(&self, start: u64) -> Box<dyn Iterator<Item = Result<(u64, Entry)>> + Send> {
         let columns = self.columns().to_vec();
         let skips = self.skips_bad_records();
@@ -207,7 +209,7 @@ impl Dataset {
         }))
     }
 
-    /// The bad records, by reading all: how many there are, and what is wrong with the first.
+    /// Returns the bad records, by reading all: how many there are, and what is wrong with the first.
     ///
     /// # Errors
     /// Files that cannot be read, an interruption.

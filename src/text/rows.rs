@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Rows, or what is wrong with them, and where they came from, in order. Ends after the first error of a file.
 pub(super) type PlacedRows = Box<dyn Iterator<Item = Result<(Origin, Entry)>> + Send>;
 
-/// The rows of `files` from number `start` on; only the columns of each that are wanted.
+/// Returns the rows of `files` from number `start` on; only the columns of each that are wanted.
 pub(super) fn read(files: Arc<[Arc<DataFile>]>, wanted: Wanted, start: u64) -> PlacedRows {
     Box::new(FileReader {
         files,

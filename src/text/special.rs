@@ -126,7 +126,7 @@ impl Settings {
         })
     }
 
-    /// BOS, EOS and PAD, `overrides` before all.
+    /// Returns BOS, EOS and PAD, `overrides` before all.
     ///
     /// # Errors
     /// An override that is not in the vocabulary.
@@ -223,7 +223,7 @@ impl Settings {
         })
     }
 
-    /// What the tokenizer's own files say under `key`.
+    /// Returns what the tokenizer's own files say under `key`.
     pub(super) fn said(&self, key: &str) -> Option<&Value> {
         let new_style = self
             .tokenizer
@@ -268,7 +268,7 @@ fn template_of(inner: &Inner, special: SpecialTokens) -> Result<Template> {
     })
 }
 
-/// A special token is written as its text or as an object with the text in it.
+/// Returns the text of a special token, which is written as its text or as an object with the text in it.
 pub(super) fn token_text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("content")?.as_str())
 }

@@ -76,13 +76,13 @@ impl Split {
 }
 
 impl Part {
-    /// Does it take the number of all records to know which are meant?
+    /// Returns whether it takes the number of all records to know which are meant.
     pub(super) fn needs_length(&self) -> bool {
         let absolute = |bound: Option<Bound>| matches!(bound, None | Some(Bound::Rows(0..)));
         !(absolute(self.from) && absolute(self.to))
     }
 
-    /// The numbers of the records, of `length` in all.
+    /// Returns the numbers of the records, of `length` in all.
     pub(super) fn range(&self, length: u64) -> Range<u64> {
         let at = |bound: Option<Bound>, default: u64| bound.map_or(default, |bound| bound.position(length));
         let from = at(self.from, 0);
@@ -115,13 +115,13 @@ impl Bound {
     }
 }
 
-/// A split's own name: `valid` → `validation`.
+/// Returns a split's own name: `valid` → `validation`.
 pub(super) fn canonical(split: &str) -> &str {
     let family = SPLITS.iter().find(|names| names.contains(&split));
     family.map_or(split, |names| names[0])
 }
 
-/// The split that the words of a file's path tell; `asked` counts as a split's name too.
+/// Returns the split that the words of a file's path tell; `asked` counts as a split's name too.
 pub(super) fn of_path(path: &str, asked: &str) -> Option<String> {
     let lower = path.to_lowercase();
     let words: Vec<&str> = lower.split(|letter: char| !letter.is_alphanumeric()).collect();

@@ -71,42 +71,42 @@ impl Tokenizer {
         })
     }
 
-    /// The same tokenizer, whose work ends once `stop` is set.
+    /// Returns the same tokenizer, whose work ends once `stop` is set.
     pub fn with_stop(self, stop: StopFlag) -> Self {
         Tokenizer { stop, ..self }
     }
 
-    /// Where it was read from.
+    /// Returns where it was read from.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Id of the beginning-of-sequence token.
+    /// Returns the id of the beginning-of-sequence token.
     pub fn bos_token_id(&self) -> Option<i64> {
         self.special.bos.map(i64::from)
     }
 
-    /// Id of the end-of-sequence token.
+    /// Returns the id of the end-of-sequence token.
     pub fn eos_token_id(&self) -> Option<i64> {
         self.special.eos.map(i64::from)
     }
 
-    /// Id of the padding token.
+    /// Returns the id of the padding token.
     pub fn pad_token_id(&self) -> Option<i64> {
         self.special.pad.map(i64::from)
     }
 
-    /// Number of tokens, added ones included.
+    /// Returns the number of tokens, added ones included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The id of a token by its name in the vocabulary, e.g. `<|endoftext|>`.
+    /// Returns the id of a token by its name in the vocabulary, e.g. `<|endoftext|>`.
     pub fn token_id(&self, token: &str) -> Option<i64> {
         self.inner.token_to_id(token).map(i64::from)
     }
 
-    /// Token ids of `text`, cut to `max_length`, BOS included; with a BOS in front if `prepend_bos`.
+    /// Returns the token ids of `text`, cut to `max_length`, BOS included; with a BOS in front if `prepend_bos`.
     ///
     /// A text that begins with the BOS token, written out, gets no second one.
     ///
@@ -119,24 +119,25 @@ impl Tokenizer {
         Ok(self.finish(ids, bos, max_length))
     }
 
-    /// The tokens of `text` alone; where only `max_length` are wanted, no more of it is tokenised than that takes.
+    /// Returns the tokens of `text` alone; where only `max_length` are wanted, no more of it is tokenised than that
+    /// takes.
     pub(super) fn pieces(&self, text: &str, max_length: Option<usize>) -> Result<Vec<Piece>> {
         windows::tokens(&self.inner, text, max_length, Cut::default(), &self.stop)
     }
 
-    /// `ids` with what the template puts around them.
+    /// Returns `ids` with what the template puts around them.
     pub(super) fn with_template(&self, ids: impl Iterator<Item = u32>) -> Vec<u32> {
         let (before, after) = &*self.around;
         let all = before.iter().copied().chain(ids);
         all.chain(after.iter().copied()).collect()
     }
 
-    /// How many ids the template puts before a text, and after it.
+    /// Returns how many ids the template puts before a text, and after it.
     pub(super) fn template_lengths(&self) -> (usize, usize) {
         (self.around.0.len(), self.around.1.len())
     }
 
-    /// The text of `tokens`, special tokens written out.
+    /// Returns the text of `tokens`, special tokens written out.
     ///
     /// # Errors
     /// A negative id, or one beyond the vocabulary.
@@ -145,7 +146,7 @@ impl Tokenizer {
         self.inner.decode(&ids, false).map_err(unusable)
     }
 
-    /// Each token's own text.
+    /// Returns each token's own text.
     ///
     /// A token that is only a part of a character reads `�`.
     ///
@@ -172,7 +173,7 @@ impl Tokenizer {
         tokens.iter().map(check).collect()
     }
 
-    /// The BOS to put in front of what the template gives, if any.
+    /// Returns the BOS to put in front of what the template gives, if any.
     pub(super) fn bos_for(&self, prepend_bos: bool) -> Result<Bos> {
         match (prepend_bos, self.template.bos, self.special.bos) {
             (true, true, _) | (false, false, _) => Ok(Bos::AsTemplate),
@@ -186,7 +187,7 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of a text whose ids, the template's with them, are `ids`.
+    /// Returns the tokens of a text whose ids, the template's with them, are `ids`.
     pub(super) fn finish(&self, ids: Vec<u32>, bos: Bos, max_length: Option<usize>) -> Vec<i64> {
         let added = bos.adds_to(&ids);
         let ids = ids.into_iter().map(i64::from);
@@ -215,7 +216,7 @@ pub(super) enum Bos {
 }
 
 impl Bos {
-    /// The token to put in front of `ids`, if any.
+    /// Returns the token to put in front of `ids`, if any.
     pub(super) fn adds_to(self, ids: &[u32]) -> Option<u32> {
         match self {
             Bos::Add(bos) if ids.first() != Some(&bos) => Some(bos),

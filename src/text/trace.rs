@@ -22,7 +22,8 @@ pub struct TracedToken {
 }
 
 impl Tokenizer {
-    /// The tokens of `text`, as [`encode`](Self::encode) gives them, each with the part of `text` that it stands for.
+    /// Returns the tokens of `text`, as [`encode`](Self::encode) gives them, each with the part of `text` that it
+    /// stands for.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).

@@ -24,12 +24,12 @@ impl Dataset {
         self.derived(step, self.columns().to_vec(), Source::Chosen(self.clone(), order))
     }
 
-    /// The first `count` records.
+    /// Returns the first `count` records.
     pub fn take(&self, count: u64) -> Dataset {
         self.chosen(&format!("take({count})"), Order::First(count))
     }
 
-    /// All but the first `count` records.
+    /// Returns all but the first `count` records.
     pub fn skip(&self, count: u64) -> Dataset {
         match count {
             0 => self.clone(),
@@ -37,7 +37,7 @@ impl Dataset {
         }
     }
 
-    /// Part `index` of `shards` parts of about equal size: the records `index`, `index + shards`, and so on.
+    /// Returns part `index` of `shards` parts of about equal size: the records `index`, `index + shards`, and so on.
     ///
     /// # Errors
     /// There is no such part.
@@ -55,9 +55,9 @@ impl Dataset {
         Ok(self.chosen(&format!("shard({shards}, {index})"), order))
     }
 
-    /// The same records in an order that depends on `seed` alone: the files in random order, and windows of `buffer`
-    /// consecutive records mixed, each by a permutation of its own. A data set of one file with no more than `buffer`
-    /// records is mixed altogether.
+    /// Returns the same records in an order that depends on `seed` alone: the files in random order, and windows of
+    /// `buffer` consecutive records mixed, each by a permutation of its own. A data set of one file with no more than
+    /// `buffer` records is mixed altogether.
     ///
     /// # Errors
     /// A buffer of no records.
@@ -83,8 +83,9 @@ impl Dataset {
         }
     }
 
-    /// The same records as they come in pass number `pass` over them, from 0: where `shuffle` was the last that was done,
-    /// each pass has an order of its own; records that were chosen from a shuffled data set stay those, in their order.
+    /// Returns the same records as they come in pass number `pass` over them, from 0: where `shuffle` was the last that
+    /// was done, each pass has an order of its own; records that were chosen from a shuffled data set stay those, in
+    /// their order.
     pub fn for_pass(&self, pass: u64) -> Dataset {
         match self.source() {
             Source::Chosen(of, Order::Mixed { seed, window }) if pass > 0 => {
@@ -99,8 +100,8 @@ impl Dataset {
         }
     }
 
-    /// The records with these numbers, in this order. Numbers that ascend are read from the files as they are needed;
-    /// in any other order the chosen records are kept in memory.
+    /// Returns the records with these numbers, in this order. Numbers that ascend are read from the files as they are
+    /// needed; in any other order the chosen records are kept in memory.
     ///
     /// # Errors
     /// A number beyond the end; files that cannot be read.
@@ -133,7 +134,7 @@ impl Dataset {
         Ok(self.derived(&step, self.columns().to_vec(), Source::Memory(rows.into())))
     }
 
-    /// The records for which `keep` is true. Reads all of them now; only their numbers are kept.
+    /// Returns the records for which `keep` is true. Reads all of them now; only their numbers are kept.
     ///
     /// # Errors
     /// What `keep` says, files that cannot be read, an interruption.
@@ -149,8 +150,8 @@ impl Dataset {
         Ok(self.chosen(&step, Order::Listed(kept.into())))
     }
 
-    /// Each record with what `change` returns for it: keys that it had are overwritten, others are added. Goes through
-    /// all records now and keeps the changed ones in a temporary file.
+    /// Returns each record with what `change` returns for it: keys that it had are overwritten, others are added. Goes
+    /// through all records now and keeps the changed ones in a temporary file.
     ///
     /// # Errors
     /// What `change` says, files that cannot be read, a full disk, an interruption.

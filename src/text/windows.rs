@@ -43,8 +43,8 @@ impl Default for Cut {
     }
 }
 
-/// The tokens of `text` without any that the tokenizer's template adds: all of them, or at least `wanted` where there
-/// are as many.
+/// Returns the tokens of `text` without any that the tokenizer's template adds: all of them, or at least `wanted` where
+/// there are as many.
 ///
 /// # Errors
 /// The tokenizer fails; there is not enough memory; `stop` is set.

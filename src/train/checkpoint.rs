@@ -295,6 +295,13 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     let text = read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Error::input(format!("`{}` is not JSON: {error}", file.display())))?;
+    if value.get("averaged").is_none() {
+        return Err(Error::input(format!(
+            "the checkpoint `{}` was written by an earlier version of saescript, whose trainings cannot be gone on from",
+            path.display()
+        ))
+        .hint("its dictionary can be loaded: begin a new training with `sae = { pretrained_name_or_path = … }`"));
+    }
     parse(value).context(format!("while reading `{}`", file.display()))
 }
 

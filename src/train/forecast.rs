@@ -35,7 +35,8 @@ const MODEL_BUFFERS: u64 = 5;
 impl Forecast {
     /// The forecast for `steps` steps with batches of `rows` rows.
     pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64) -> Self {
-        let (d, n) = (sae.d_model as u64, sae.d_sae() as u64);
+        let heads = sae.hooks.heads().unwrap_or(1) as u64;
+        let (d, n) = (heads * sae.d_model as u64, heads * sae.d_sae() as u64);
         let parameters = sae.parameter_count();
         let width = sae.dtype.size() as u64;
         let weights = parameters * width;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use crate::activations::{Batch, BatchStream};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor, safetensors};
 
@@ -54,11 +54,10 @@ impl<'a> Source<'a> {
 
     /// Writes the position into the checkpoint `folder`. `false`: this stream cannot be continued.
     pub(super) fn save(&mut self, folder: &Path) -> Result<bool> {
-        match self.stream.save_state(folder) {
-            Ok(()) => {}
-            Err(error) if error.fault() == Fault::Input => return Ok(false),
-            Err(error) => return Err(error),
+        if !self.stream.is_resumable() {
+            return Ok(false);
         }
+        self.stream.save_state(folder)?;
         let named: Vec<(String, Tensor)> = self
             .pending
             .iter()

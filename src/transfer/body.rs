@@ -144,7 +144,7 @@ fn broken(error: &ureq::Error) -> Trouble {
     }
 }
 
-/// Why reading a body ended early.
+/// Returns why reading a body ended early.
 pub fn cut(error: io::Error) -> Trouble {
     match error.kind() {
         // It would go on like that the next time.

@@ -25,7 +25,7 @@ impl Progress {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes so far.
+    /// Returns the bytes so far.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -45,13 +45,13 @@ impl Progress {
         }
     }
 
-    /// Something worth telling.
+    /// Keeps a remark that is worth telling.
     pub fn remark(&self, text: String) {
         let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
         remarks.push(text);
     }
 
-    /// The remarks since the last call.
+    /// Returns the remarks since the last call.
     pub fn take_remarks(&self) -> Vec<String> {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }

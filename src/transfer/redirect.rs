@@ -27,8 +27,8 @@ pub enum Leave {
     Known(&'static [&'static str]),
 }
 
-/// The address that a redirect from `page` to `target` means, when `asked` was asked at first; `None` if the redirect
-/// is an answer.
+/// Returns the address that a redirect from `page` to `target` means, when `asked` was asked at first; `None` if the
+/// redirect is an answer.
 ///
 /// # Errors
 /// No address, or one that no redirect may lead to.
@@ -85,7 +85,7 @@ fn refused(page: &Url, next: &Url, why: &str) -> Trouble {
     )
 }
 
-/// Does the address lie in a private network, as far as names can be looked up?
+/// Returns whether the address lies in a private network, as far as names can be looked up.
 pub(super) fn is_private(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_private_address(address.into()),

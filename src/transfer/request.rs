@@ -58,7 +58,7 @@ pub struct Request<'a> {
 }
 
 impl Web {
-    /// `silence` is how long a server may say nothing before a request counts as lost.
+    /// Builds a client; `silence` is how long a server may say nothing before a request counts as lost.
     pub fn new(silence: Duration) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -145,7 +145,7 @@ fn parsed(address: &str) -> Result<Url, Trouble> {
         .map_err(|error| Trouble::Local(Error::input(format!("`{address}` is no address: {error}"))))
 }
 
-/// The text of an answer.
+/// Returns the text of an answer.
 ///
 /// # Errors
 /// It breaks off, is longer than any text that is asked for, or is no text.
@@ -154,7 +154,7 @@ pub fn text(reply: Reply<'_>) -> Result<String, Trouble> {
     String::from_utf8(bytes).map_err(|_| Trouble::Broken("the answer is not UTF-8 text".into()))
 }
 
-/// The bytes of an answer, at most `most` of them.
+/// Returns the bytes of an answer, at most `most` of them.
 ///
 /// # Errors
 /// It breaks off, or is longer.
@@ -172,7 +172,7 @@ pub fn bytes(reply: Reply<'_>, most: u64) -> Result<Vec<u8>, Trouble> {
     }
 }
 
-/// An answer that is taken for an error.
+/// Returns an answer that is taken for an error.
 pub fn refusal(reply: Reply<'_>) -> Refusal {
     let (head, body) = reply.into_parts();
     let mut excuse = Vec::new();
@@ -185,12 +185,12 @@ pub fn refusal(reply: Reply<'_>) -> Refusal {
     }
 }
 
-/// The text of a header.
+/// Returns the text of a header.
 pub fn header(reply: &Reply<'_>, name: &str) -> Option<String> {
     Some(reply.headers().get(name)?.to_str().ok()?.to_string())
 }
 
-/// A path with everything that has a meaning of its own in addresses written as `%XX`; slashes stay.
+/// Returns a path with everything that has a meaning of its own in addresses written as `%XX`; slashes stay.
 pub fn escaped(path: &str) -> String {
     let mut address = String::new();
     for byte in path.bytes() {

@@ -44,12 +44,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The text of a header.
+    /// Returns the text of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// How long to wait, if the server says so: `Retry-After: 5`, or a hub's `RateLimit: "resolvers";r=0;t=143`.
+    /// Returns how long to wait, if the server says so: `Retry-After: 5`, or a hub's `RateLimit:
+    /// "resolvers";r=0;t=143`.
     pub fn wait(&self) -> Option<Duration> {
         let seconds = self.header("retry-after").or_else(|| {
             let parts = self.header("ratelimit")?.split(';');
@@ -66,7 +67,7 @@ impl From<Error> for Trouble {
 }
 
 impl Trouble {
-    /// Could the same request succeed a little later?
+    /// Returns whether the same request may succeed a little later.
     pub fn may_pass(&self) -> bool {
         match self {
             Trouble::Refused(refusal) => matches!(refusal.status, 408 | 429 | 500 | 502 | 503 | 504),
@@ -75,7 +76,7 @@ impl Trouble {
         }
     }
 
-    /// Does it say nothing about the file, so that a copy in the cache may be used instead?
+    /// Returns whether it says nothing about the file, so that a copy in the cache may be used instead.
     pub fn is_outage(&self) -> bool {
         match self {
             Trouble::Foreign => true,
@@ -118,7 +119,7 @@ impl Patience {
         }
     }
 
-    /// There was progress: the count starts again.
+    /// Starts the count again, because there was progress.
     pub fn renew(&mut self) {
         self.failures = 0;
     }

@@ -9,6 +9,7 @@ mod datasets;
 mod disk;
 mod docs;
 mod elsewhere;
+mod embedding;
 mod errors;
 mod exits;
 mod fixtures;

@@ -55,6 +55,10 @@ impl BatchStream for Synthetic {
         }))
     }
 
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         std::fs::write(folder.join("synthetic"), self.next.to_string())
             .map_err(|error| Error::io("write", folder, error))

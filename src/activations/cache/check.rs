@@ -79,7 +79,7 @@ impl HookFolder {
     }
 }
 
-/// Is `location` a cache, or one hook point's part of it? What lies elsewhere is taken for one.
+/// Returns whether `location` is a cache, or one hook point's part of it. What lies elsewhere is taken for one.
 pub fn is_cache(location: &Path) -> bool {
     location.to_str().is_some_and(is_remote)
         || (location.is_dir() && local_folders(location).is_ok_and(|folders| !folders.is_empty()))

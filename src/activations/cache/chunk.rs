@@ -91,7 +91,7 @@ impl Chunk {
         Ok(chunk)
     }
 
-    /// The same chunk with no more than the rows of these numbers, which are copied: its files are let go.
+    /// Returns the same chunk with no more than the rows of these numbers, which are copied: its files are let go.
     ///
     /// # Errors
     /// The chunk fails its check.
@@ -119,7 +119,7 @@ impl Chunk {
         })
     }
 
-    /// Is there a row of this number?
+    /// Returns whether there is a row of this number.
     pub(super) fn has(&self, row: u32) -> bool {
         match &self.kept {
             Some(kept) => kept.rows().binary_search(&row).is_ok(),
@@ -127,7 +127,7 @@ impl Chunk {
         }
     }
 
-    /// Are only some of its rows there?
+    /// Returns whether only some of its rows are there.
     pub(super) fn is_kept(&self) -> bool {
         self.kept.is_some()
     }
@@ -137,17 +137,17 @@ impl Chunk {
         self.positions.as_ref().map_or(self.shape[0] as usize, Vec::len)
     }
 
-    /// Are its rows sequences?
+    /// Returns whether its rows are sequences.
     pub(super) fn gives_sequences(&self) -> bool {
         self.shape.len() == 2 && self.positions.is_none()
     }
 
-    /// Length of the stored sequences, in 2D.
+    /// Returns the length of the stored sequences, in 2D.
     pub(super) fn length(&self) -> Option<i64> {
         self.shape.get(1).copied()
     }
 
-    /// The columns that every chunk of this cache should have too.
+    /// Returns the columns that every chunk of this cache should have too.
     pub(super) fn columns(&self) -> Vec<Column> {
         if let Some(kept) = &self.kept {
             return kept.columns().cloned().collect();
@@ -161,7 +161,7 @@ impl Chunk {
         activations.chain(integers).collect()
     }
 
-    /// A column's bytes and the shape of its rows.
+    /// Returns a column's bytes and the shape of its rows.
     pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
         if let Some(kept) = &self.kept {
             return kept.view(column);
@@ -187,7 +187,7 @@ impl Chunk {
         })
     }
 
-    /// Where row number `row` lies among the stored rows (positions, if those are chosen).
+    /// Returns where row number `row` lies among the stored rows (positions, if those are chosen).
     pub(super) fn place(&self, row: u32) -> usize {
         match (&self.kept, &self.positions) {
             (Some(kept), _) => kept.place(row),
@@ -196,7 +196,7 @@ impl Chunk {
         }
     }
 
-    /// The origin of a row, where origins were written.
+    /// Returns the origin of a row, where origins were written.
     pub(super) fn origin(&self, row: u32) -> Option<&Value> {
         let sequence = match self.positions {
             Some(_) => self.place(row) / self.shape.get(1).map_or(1, |length| *length as usize),
@@ -250,7 +250,7 @@ impl Chunk {
         self.require_whole()
     }
 
-    /// How many positions its mask counts; all without a mask.
+    /// Returns how many positions its mask counts; all without a mask.
     ///
     /// # Errors
     /// A mask that is no integers.

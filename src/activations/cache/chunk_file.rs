@@ -67,7 +67,7 @@ impl ChunkFile {
         })
     }
 
-    /// The origins of its rows, where there are any.
+    /// Returns the origins of its rows, where there are any.
     pub(super) fn origins(&self) -> Result<Option<Arc<Vec<Value>>>> {
         match &self.origins {
             Origins::Here(path) => Ok(read_meta(path, self.entry.as_ref())?.map(Arc::new)),

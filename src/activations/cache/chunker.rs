@@ -27,7 +27,7 @@ impl Chunker {
         self.waiting.push_back(batch);
     }
 
-    /// The next full chunk, if there are enough rows.
+    /// Returns the next full chunk, if there are enough rows.
     pub(super) fn full(&mut self) -> Result<Option<Batch>> {
         let Some(size) = self.size else {
             self.rows = 0;
@@ -40,7 +40,7 @@ impl Chunker {
         }
     }
 
-    /// What is left, if anything.
+    /// Returns what is left, if anything.
     pub(super) fn rest(&mut self) -> Result<Option<Batch>> {
         match self.rows {
             0 => Ok(None),
@@ -48,7 +48,7 @@ impl Chunker {
         }
     }
 
-    /// The rows that wait, which stay.
+    /// Returns the rows that wait, which stay.
     pub(super) fn waiting(&self) -> Result<Option<Batch>> {
         let pieces: Vec<Batch> = self.waiting.iter().map(Batch::share).collect();
         if pieces.is_empty() {

@@ -12,8 +12,8 @@ use crate::event::RunContext;
 use crate::identity;
 use crate::transfer::{Progress, pool};
 
-/// What the cache at `path` holds at `hook_points`. Chunks without an index are looked at as data files are; `None`
-/// where they lie elsewhere.
+/// Returns what the cache at `path` holds at `hook_points`. Chunks without an index are looked at as data files are;
+/// `None` where they lie elsewhere.
 ///
 /// # Errors
 /// A cache that is missing, not complete, or cannot be read.

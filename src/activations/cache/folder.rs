@@ -50,18 +50,18 @@ impl fmt::Display for ChunkFolder {
 }
 
 impl ChunkFolder {
-    /// The folder `folder` elsewhere, which is listed where that is possible.
+    /// Returns the folder `folder` elsewhere, which is listed where that is possible.
     pub(super) fn remote(folder: RemoteFolder, progress: &Progress) -> Result<Self> {
         let listing = folder.list(progress)?.map(Arc::new);
         Ok(ChunkFolder::Remote { folder, listing })
     }
 
-    /// Does every look at it take a request?
+    /// Returns whether every look at it takes a request.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self, ChunkFolder::Remote { .. })
     }
 
-    /// What messages call the file `name` in it.
+    /// Returns what messages call the file `name` in it.
     pub(super) fn name_of(&self, name: &str) -> PathBuf {
         match self {
             ChunkFolder::Local(path) => path.join(name),
@@ -79,7 +79,7 @@ impl ChunkFolder {
             .into_owned()
     }
 
-    /// The contents of a small file; `None` if there is none.
+    /// Returns the contents of a small file; `None` if there is none.
     pub(super) fn read(&self, name: &str, progress: &Progress) -> Result<Option<Vec<u8>>> {
         match self {
             ChunkFolder::Local(path) => {
@@ -95,7 +95,7 @@ impl ChunkFolder {
         }
     }
 
-    /// Is there an index of any shard?
+    /// Returns whether there is an index of any shard.
     pub(super) fn has_any_index(&self, progress: &Progress) -> Result<bool> {
         let is_index = |name: &str| name.starts_with("shard-") && name.ends_with("-index.jsonl");
         match self {
@@ -118,7 +118,7 @@ impl ChunkFolder {
         }
     }
 
-    /// The chunks in it, in order. `entries` are those of its index, which tell what a web server cannot.
+    /// Returns the chunks in it, in order. `entries` are those of its index, which tell what a web server cannot.
     ///
     /// # Errors
     /// A folder that is missing, cannot be read, or holds no chunk.
@@ -180,7 +180,8 @@ impl ChunkFolder {
         }
     }
 
-    /// The leading shape of a chunk that lies elsewhere, from the beginning of its file; `None` if that does not tell.
+    /// Returns the leading shape of a chunk that lies elsewhere, from the beginning of its file; `None` if that does
+    /// not tell.
     pub(super) fn shape(
         &self,
         chunk: ChunkName,

@@ -28,7 +28,7 @@ pub(super) struct Handing {
     pub ignored: Vec<i64>,
 }
 
-/// Room for the picked rows: their columns, not filled yet.
+/// Returns room for the picked rows: their columns, not filled yet.
 ///
 /// It is made apart from filling it, by the thread that takes the batches: memory is given back to the thread that it
 /// was taken by, and there it is found again for a later batch.
@@ -51,7 +51,7 @@ pub(super) fn room_for(picked: &Picked, how: &Handing) -> Result<Vec<(Column, Te
     room.collect()
 }
 
-/// The batch of the picked rows, on the CPU, in the `room` made for it.
+/// Returns the batch of the picked rows, on the CPU, in the `room` made for it.
 ///
 /// # Errors
 /// A chunk that fails its check.

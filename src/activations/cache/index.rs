@@ -77,12 +77,12 @@ pub(super) struct Index {
     pub complete: bool,
 }
 
-/// Where the index of a folder (or of one shard of it) lies.
+/// Returns where the index of a folder (or of one shard of it) lies.
 pub(super) fn path_of(folder: &Path, shard: Option<u32>) -> PathBuf {
     folder.join(name_of(shard))
 }
 
-/// What the index of a folder (or of one shard of it) is called.
+/// Returns what the index of a folder (or of one shard of it) is called.
 pub(super) fn name_of(shard: Option<u32>) -> String {
     match shard {
         Some(shard) => format!("shard-{shard}-index.jsonl"),
@@ -90,7 +90,7 @@ pub(super) fn name_of(shard: Option<u32>) -> String {
     }
 }
 
-/// A chunk is not what the index says of it.
+/// Says that a chunk is not what the index says of it.
 pub(super) fn changed(path: &Path, what: &str) -> Error {
     Error::input(format!(
         "the chunk `{}` was changed after it was written: {what}",
@@ -112,7 +112,7 @@ impl Index {
         }
     }
 
-    /// The first line of the index at `path`; `None` if there is none.
+    /// Returns the first line of the index at `path`; `None` if there is none.
     ///
     /// # Errors
     /// As of [`Index::read`].

@@ -24,7 +24,7 @@ struct KeptColumn {
 }
 
 impl Kept {
-    /// No column yet of the rows with these numbers.
+    /// Begins with no column of the rows with these numbers.
     pub(super) fn new(mut rows: Vec<u32>) -> Self {
         rows.sort_unstable();
         rows.dedup();
@@ -34,7 +34,7 @@ impl Kept {
         }
     }
 
-    /// The numbers of the rows.
+    /// Returns the numbers of the rows.
     pub(super) fn rows(&self) -> &[u32] {
         &self.rows
     }
@@ -73,12 +73,12 @@ impl Kept {
         Ok(())
     }
 
-    /// The columns, in the order in which they were copied.
+    /// Returns the columns, in the order in which they were copied.
     pub(super) fn columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().map(|(column, _)| column)
     }
 
-    /// A column.
+    /// Returns a column.
     pub(super) fn view(&self, column: &Column) -> Option<ColumnView<'_>> {
         let (_, kept) = self.columns.iter().find(|(known, _)| known == column)?;
         Some(ColumnView {
@@ -89,7 +89,7 @@ impl Kept {
         })
     }
 
-    /// Where row number `row` of the chunk lies. Only rows that were kept are asked for.
+    /// Returns where row number `row` of the chunk lies. Only rows that were kept are asked for.
     pub(super) fn place(&self, row: u32) -> usize {
         self.rows.binary_search(&row).unwrap_or(0)
     }

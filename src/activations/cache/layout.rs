@@ -36,12 +36,12 @@ impl ChunkName {
         })
     }
 
-    /// The file of the tensors.
+    /// Returns the file of the tensors.
     pub(super) fn tensors(self, folder: &Path) -> PathBuf {
         folder.join(format!("{self}.safetensors"))
     }
 
-    /// The file of the origins.
+    /// Returns the file of the origins.
     pub(super) fn meta(self, folder: &Path) -> PathBuf {
         folder.join(format!("{self}.meta.json"))
     }
@@ -56,7 +56,7 @@ impl fmt::Display for ChunkName {
     }
 }
 
-/// The chunks in `folder`, in order.
+/// Returns the chunks in `folder`, in order.
 ///
 /// # Errors
 /// A folder that is missing, cannot be read, or holds no chunk.
@@ -83,18 +83,18 @@ pub(super) fn chunks_in(folder: &Path) -> Result<Vec<ChunkName>> {
     Ok(chunks)
 }
 
-/// A folder without chunks.
+/// Says that a folder has no chunks.
 pub(super) fn no_chunks(folder: &str) -> Error {
     Error::input(format!("the folder `{folder}` holds no chunks of activations"))
         .hint("expected files such as chunk-00000000.safetensors")
 }
 
-/// A chunk that should be there.
+/// Says that a chunk is missing.
 pub(super) fn missing(chunk: ChunkName, folder: &str) -> Error {
     Error::input(format!("the chunk `{chunk}` is missing from `{folder}`"))
 }
 
-/// The folder of a hook point's chunks.
+/// Returns the folder of a hook point's chunks.
 ///
 /// # Errors
 /// No folder of that name; lists the hook points that the cache has.
@@ -160,7 +160,7 @@ fn no_hook_point(root: &str, hook_point: &str, names: &[String]) -> Error {
     }
 }
 
-/// Names of the folders in `root` that are not hidden.
+/// Returns the names of the folders in `root` that are not hidden.
 pub(super) fn sub_folders(root: &Path) -> Result<Vec<String>> {
     let listing = std::fs::read_dir(root).map_err(|error| Error::io("read", root, error))?;
     let mut names: Vec<String> = listing

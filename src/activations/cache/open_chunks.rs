@@ -33,7 +33,7 @@ struct Slot {
 }
 
 impl OpenChunks {
-    /// None open yet, of sources with so many chunks.
+    /// Begins with none open, of sources with so many chunks.
     pub(super) fn new(lengths: impl Iterator<Item = usize>) -> Self {
         let slots = lengths.map(|length| (0..length).map(|_| Slot::default()).collect());
         OpenChunks {
@@ -46,13 +46,13 @@ impl OpenChunks {
         &mut self.sources[id.0 as usize][id.1 as usize]
     }
 
-    /// The chunk, if it is open with all its rows.
+    /// Returns the chunk, if it is open with all its rows.
     pub(super) fn whole(&self, id: ChunkId) -> Option<&Arc<Chunk>> {
         let chunk = self.sources[id.0 as usize][id.1 as usize].chunk.as_ref();
         chunk.filter(|chunk| !chunk.is_kept())
     }
 
-    /// Is the chunk open with the rows that wait?
+    /// Returns whether the chunk is open with the rows that wait.
     pub(super) fn is_open(&self, id: ChunkId) -> bool {
         self.sources[id.0 as usize][id.1 as usize].chunk.is_some()
     }
@@ -76,7 +76,7 @@ impl OpenChunks {
         self.sources.iter_mut().flatten().for_each(|slot| slot.left = 0);
     }
 
-    /// The rows of a plan, whose chunks are open, with these. Chunks whose last row this was are let go.
+    /// Returns the rows of a plan, whose chunks are open, with these. Chunks whose last row this was are let go.
     ///
     /// # Errors
     /// A row that its chunk does not have.

@@ -93,7 +93,7 @@ impl Cursor {
         self.next >= self.order.len() && source.passes.is_some_and(|passes| self.pass + 1 >= passes)
     }
 
-    /// The next chunk; begins another pass where one has ended.
+    /// Returns the next chunk; begins another pass where one has ended.
     pub(super) fn advance(&mut self) -> u32 {
         if self.next >= self.order.len() {
             self.pass += 1;
@@ -104,7 +104,7 @@ impl Cursor {
         self.order[self.next - 1]
     }
 
-    /// The chunks that follow, each once: up to the first that comes again.
+    /// Returns the chunks that follow, each once: up to the first that comes again.
     pub(super) fn upcoming(&self, source: &PlannedSource, count: usize) -> Vec<usize> {
         let mut cursor = self.clone();
         let mut numbers = Vec::new();
@@ -149,7 +149,7 @@ impl Planner {
         self.buffer.len()
     }
 
-    /// The rows of the next batch, or `None` at the end.
+    /// Returns the rows of the next batch, or `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Vec<RowRef>>> {
         while !self.ended && !self.rule.has_batch(self.buffer.len()) {
             self.refill()?;
@@ -193,7 +193,7 @@ impl Planner {
         self.open.keep_few(self.buffer.iter())
     }
 
-    /// Can the next batch be planned without waiting for a chunk that is on its way?
+    /// Returns whether the next batch can be planned without waiting for a chunk that is on its way.
     pub(super) fn is_ready(&self) -> bool {
         let all_here = !self.sources.iter().any(|source| source.reader.is_remote());
         all_here || self.ended || self.rule.has_batch(self.buffer.len()) || self.can_refill()
@@ -262,12 +262,12 @@ impl Planner {
         std::mem::take(&mut self.fresh)
     }
 
-    /// What the reader of the stream should know; told once.
+    /// Returns what the reader of the stream should know; told once.
     pub(super) fn remark(&mut self) -> Option<String> {
         self.remark.take()
     }
 
-    /// The rows of a plan with the chunks they are in. Chunks whose last row this was are let go.
+    /// Returns the rows of a plan with the chunks they are in. Chunks whose last row this was are let go.
     pub(super) fn resolve(&mut self, plan: &[RowRef]) -> Result<Picked> {
         let closed: Vec<ChunkId> = plan
             .iter()

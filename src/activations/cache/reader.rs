@@ -68,12 +68,12 @@ impl CacheReader {
         })
     }
 
-    /// The number of chunks.
+    /// Returns the number of chunks.
     pub(super) fn len(&self) -> usize {
         self.contents.chunks.len()
     }
 
-    /// Chunk number `number` of the sequence, mapped; waits if it has to be fetched.
+    /// Returns chunk number `number` of the sequence, mapped; waits if it has to be fetched.
     pub(super) fn chunk(&self, number: usize) -> Result<Arc<Chunk>> {
         match &self.fetching {
             Some(fetching) => fetching.take(number),
@@ -100,7 +100,7 @@ impl CacheReader {
         }
     }
 
-    /// Do chunks have to be fetched?
+    /// Returns whether chunks have to be fetched.
     pub(super) fn is_remote(&self) -> bool {
         self.fetching.is_some()
     }
@@ -110,7 +110,7 @@ impl CacheReader {
         self.fetching.as_ref()?.arrived_rows(number)
     }
 
-    /// Length of the stored sequences, in 2D, by the first chunk.
+    /// Returns the length of the stored sequences, in 2D, by the first chunk.
     pub(super) fn length(&self, context: &RunContext) -> Result<Option<i64>> {
         if self.fetching.is_none() {
             return Ok(self.chunk(0)?.length());
@@ -127,14 +127,14 @@ impl CacheReader {
         }
     }
 
-    /// Where the first hook point's chunks lie, for messages.
+    /// Returns where the first hook point's chunks lie, for messages.
     pub(super) fn folder(&self) -> String {
         let first = self.contents.folders.first();
         first.map(|folder| folder.folder.to_string()).unwrap_or_default()
     }
 }
 
-/// Work on threads of its own fails with words already.
+/// Returns the error of trouble on threads of its own, which has its words already.
 pub(super) fn local(trouble: Trouble) -> Error {
     match trouble {
         Trouble::Local(error) => error,
@@ -200,7 +200,7 @@ impl Contents {
     }
 }
 
-/// The chunks of a hook point and what its index says of each; `None` without an index.
+/// Returns the chunks of a hook point and what its index says of each; `None` without an index.
 pub(super) fn listed(
     folder: &ChunkFolder,
     progress: &Progress,
@@ -223,7 +223,7 @@ pub(super) fn listed(
     Ok((chunks, entries))
 }
 
-/// The entries of all indices in `folder`, or `None` where there are none.
+/// Returns the entries of all indices in `folder`, or `None` where there are none.
 pub(super) fn indexed(folder: &ChunkFolder, progress: &Progress) -> Result<Option<Vec<Entry>>> {
     if let Some(index) = index_of(folder, None, progress)? {
         complete(folder, &index)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::activations::{Batch, BatchStream, saved_rows};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::files::{self, SETTINGS_MOST};
 use crate::tensor::Device;
 use crate::{atomic, checksums};
@@ -28,8 +28,6 @@ const WAITING_FILE: &str = "waiting.safetensors";
 /// The folder of the saved state.
 pub(super) struct ResumePoint {
     folder: PathBuf,
-    /// The stream said that it cannot be saved.
-    unsavable: bool,
 }
 
 impl ResumePoint {
@@ -40,7 +38,6 @@ impl ResumePoint {
         };
         ResumePoint {
             folder: root.join(name),
-            unsavable: false,
         }
     }
 
@@ -78,26 +75,20 @@ impl ResumePoint {
         Ok((Progress::default(), None))
     }
 
-    /// Saves the stream's state in place of the one before. Streams that cannot be saved are left alone.
+    /// Saves the stream's state in place of the one before. Streams that cannot be resumed are left alone.
     pub(super) fn save(
-        &mut self,
+        &self,
         progress: Progress,
         waiting: Option<&Batch>,
         stream: &mut dyn BatchStream,
     ) -> Result<()> {
-        if self.unsavable {
+        if !stream.is_resumable() {
             return Ok(());
         }
         let (new, old) = (self.beside("-new"), self.beside("-old"));
         remove(&new)?;
         fs::create_dir_all(&new).map_err(|error| Error::io("create", &new, error))?;
-        match stream.save_state(&new) {
-            Err(error) if error.fault() == Fault::Input => {
-                self.unsavable = true;
-                return remove(&new);
-            }
-            saved => saved?,
-        }
+        stream.save_state(&new)?;
         if let Some(rows) = waiting {
             saved_rows::write(&new.join(WAITING_FILE), rows)?;
         }
@@ -138,5 +129,45 @@ fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder, error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream whose state cannot be written.
+    struct Unwritable {
+        is_resumable: bool,
+    }
+
+    impl BatchStream for Unwritable {
+        fn next_batch(&mut self) -> Result<Option<Batch>> {
+            Ok(None)
+        }
+
+        fn is_resumable(&self) -> bool {
+            self.is_resumable
+        }
+
+        fn save_state(&mut self, folder: &Path) -> Result<()> {
+            let denied = std::io::ErrorKind::PermissionDenied.into();
+            Err(Error::io("write", folder, denied))
+        }
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_written_is_an_error_and_one_that_cannot_be_is_none() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let saved = |is_resumable| {
+            ResumePoint::new(root.path(), None).save(
+                Progress::default(),
+                None,
+                &mut Unwritable { is_resumable },
+            )
+        };
+        let error = saved(true).expect_err("nothing was saved").to_string();
+        assert!(error.contains("permission denied"), "{error}");
+        saved(false).expect("left alone");
     }
 }

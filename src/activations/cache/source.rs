@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{DType, Device};
 
-/// The engine that reads `sources`, all of them caches.
+/// Returns the engine that reads `sources`, all of them caches.
 pub(in crate::activations) fn cached_engine(
     config: &ActivationFactoryConfig,
     sources: &[&ActivationFactoryActivationsSource],
@@ -147,7 +147,7 @@ impl CacheSource {
         })
     }
 
-    /// All rows of the next chunk, or `None` at the end.
+    /// Returns all rows of the next chunk, or `None` at the end.
     pub(in crate::activations) fn next(&mut self) -> Result<Option<Batch>> {
         if self.cursor.has_ended(&self.source) {
             return Ok(None);
@@ -170,7 +170,7 @@ impl CacheSource {
         batch.to_device(self.device).map(Some)
     }
 
-    /// The number of the next chunk in the sequence.
+    /// Returns the number of the next chunk in the sequence.
     pub(in crate::activations) fn next_number(&self) -> u64 {
         self.next
     }

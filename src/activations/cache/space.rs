@@ -4,14 +4,14 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Bytes that the program may still write to the file system of `folder`.
+/// Returns the bytes that the program may still write to the file system of `folder`.
 pub(super) fn free(folder: &Path) -> Result<u64> {
     let disk = rustix::fs::statvfs(folder)
         .map_err(|error| Error::io("ask for the free space of", folder, error.into()))?;
     Ok(disk.f_bavail * disk.f_frsize)
 }
 
-/// A number of bytes as people read it, e.g. `1.23 TB`.
+/// Returns a number of bytes as people read it, e.g. `1.23 TB`.
 pub fn readable(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut amount = bytes as f64;

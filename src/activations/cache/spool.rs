@@ -32,7 +32,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// An empty one in the folder that `SAESCRIPT_SPOOL` names, or among the system's temporary files.
+    /// Returns an empty one in the folder that `SAESCRIPT_SPOOL` names, or among the system's temporary files.
     ///
     /// # Errors
     /// The folder cannot be written to.
@@ -66,7 +66,7 @@ impl Spool {
         }
     }
 
-    /// The bytes that arrived.
+    /// Returns the bytes that arrived.
     ///
     /// # Errors
     /// The file cannot be mapped.

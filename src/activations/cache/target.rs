@@ -67,7 +67,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What there is of a generation that is complete; `None` if there is anything left to do. Changes nothing.
+    /// Returns what there is of a generation that is complete; `None` if there is anything left to do. Changes nothing.
     ///
     /// # Errors
     /// Chunks without an index; folders that cannot be read.
@@ -124,7 +124,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Was everything written before?
+    /// Returns whether everything was written before.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
@@ -139,7 +139,7 @@ impl Target {
         self.tokens
     }
 
-    /// Hook points and their folders.
+    /// Returns the hook points and their folders.
     pub(super) fn folders(&self) -> &[(String, PathBuf)] {
         &self.folders
     }

@@ -68,13 +68,13 @@ impl ActivationWriter {
         self
     }
 
-    /// How often the stream's state is saved, from which an interrupted generation goes on; 30 s if not said.
+    /// Sets how often the stream's state is saved, from which an interrupted generation goes on; 30 s if not said.
     pub fn saving_every(mut self, interval: Duration) -> Self {
         self.save_every = interval;
         self
     }
 
-    /// What decides the batches, known before the stream is opened, and what people call it.
+    /// Sets what decides the batches, known before the stream is opened, and what people call it.
     pub fn made_from(mut self, fingerprint: Fingerprint, names: Names) -> Self {
         self.made_from = Some(fingerprint);
         self.names = names;
@@ -87,7 +87,7 @@ impl ActivationWriter {
         self
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub fn config(&self) -> &ActivationWriterConfig {
         &self.config
     }
@@ -102,7 +102,7 @@ impl ActivationWriter {
         self.complete(context)
     }
 
-    /// As [`look`](Self::look), but does not hold the folder and changes nothing.
+    /// Looks like [`look`](Self::look), but does not hold the folder and changes nothing.
     ///
     /// # Errors
     /// As [`look`](Self::look).

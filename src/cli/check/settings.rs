@@ -53,7 +53,7 @@ fn needed_by<C: Config>() -> Vec<String> {
     names.map(str::to_string).collect()
 }
 
-/// Is this a file of settings, by its name?
+/// Returns whether this is a file of settings, by its name.
 pub(super) fn is_settings(file: &Path) -> bool {
     Document::has_format(file)
 }

@@ -317,7 +317,7 @@ impl Disk {
     }
 }
 
-/// Free space for runs, downloads and temporary files.
+/// Returns the free space for runs, downloads and temporary files.
 pub(super) fn disks(cache: &Path) -> Vec<Disk> {
     let places = [
         (

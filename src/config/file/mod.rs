@@ -41,7 +41,7 @@ const FORMATS: &[(&str, Reader)] = &[
     ("yml", yaml_format::read_yaml),
 ];
 
-/// The values of a YAML text that is part of another file.
+/// Returns the values of a YAML text that is part of another file.
 ///
 /// # Errors
 /// Syntax errors, with their place in the text.
@@ -102,7 +102,7 @@ impl Document {
         )
     }
 
-    /// Does the name say that this is a configuration file?
+    /// Returns whether the name says that this is a configuration file.
     pub fn has_format(path: &Path) -> bool {
         FORMATS.iter().any(|(name, _)| *name == extension_of(path))
     }
@@ -142,7 +142,7 @@ impl Document {
         Ok(document)
     }
 
-    /// The values as they stand, overrides included.
+    /// Returns the values as they stand, overrides included.
     pub fn value(&self) -> &Value {
         &self.value
     }
@@ -159,7 +159,7 @@ impl Document {
         })
     }
 
-    /// Everything that keeps the configuration from being built, each with its place in this file.
+    /// Returns everything that keeps the configuration from being built, each with its place in this file.
     pub fn faults<C: Config>(&self) -> Vec<Error> {
         let found = faults::<C>(self.value.clone(), &[]);
         found
@@ -177,7 +177,7 @@ impl Document {
         self.locate_in_file(error)
     }
 
-    /// As [`locate`](Self::locate); an error that is about the file as a whole stands at its beginning.
+    /// Locates as [`locate`](Self::locate) does; an error that is about the file as a whole stands at its beginning.
     pub fn locate_in_file(&self, error: Error) -> Error {
         let path = error.key().to_vec();
         let found = (1..=path.len()).rev().find_map(|length| {
@@ -195,7 +195,7 @@ impl Document {
                 span: 0..0,
             });
         };
-        let about_key = !exact || error.message().starts_with("unknown key");
+        let about_key = !exact || error.is_about_key();
         let span = if about_key {
             spans.key.clone()
         } else {
@@ -282,7 +282,11 @@ mod tests {
         let document = Document::parse("c.toml", text, toml_format::read).expect("valid");
         let span = |error: Error| document.locate(error).place().expect("located").span.clone();
         assert_eq!(
-            &text[span(Error::input("unknown key `lrr`").under("lrr").under("trainer"))],
+            &text[span(
+                Error::unknown_key("key", "lrr", &["lr"])
+                    .under("lrr")
+                    .under("trainer")
+            )],
             "lrr"
         );
         assert_eq!(

@@ -7,7 +7,7 @@ use std::ops::Range;
 use self::path::{slot, split_assignment, split_path};
 use super::super::{Config, Value, from_value};
 use super::{Document, Spans, toml_format};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, Subject, Wanted};
 
 /// What errors call the place of an override.
 const FILE: &str = "command line";
@@ -114,7 +114,7 @@ impl Document {
     /// Says where the keys beside it stand that the error speaks of.
     fn with_other_places(&self, error: Error) -> Error {
         // What is unknown has names beside it that are only alternatives.
-        if error.message().starts_with("unknown") {
+        if error.unknown_name().is_some() {
             return error;
         }
         let parent = error
@@ -123,9 +123,8 @@ impl Document {
             .map_or(&[][..], |(_, parent)| parent)
             .to_vec();
         let own = error.key().last().cloned().unwrap_or_default();
-        let said = [error.message().to_string(), error.hints().join(" ")].concat();
         let mut hints = Vec::new();
-        for name in said.split('`').skip(1).step_by(2).filter(|name| **name != own) {
+        for name in error.quoted().filter(|name| *name != own) {
             let path = [parent.clone(), vec![name.to_string()]].concat();
             if let Some(spans) = self.spans.get(&path).filter(|spans| spans.source == 0) {
                 let (file, text) = &self.sources[0];
@@ -151,11 +150,7 @@ fn with_form(error: Error) -> Error {
     };
     let given = place.text[place.span.clone()].to_string();
     let key = error.key_path();
-    let message = error.message().to_string();
-    let Some((wanted, _)) = message
-        .strip_prefix("expected ")
-        .and_then(|rest| rest.split_once(", but"))
-    else {
+    let Subject::WrongType(wanted) = *error.subject() else {
         return error;
     };
     let digits: String = given.replace([',', ' ', '\''], "");
@@ -163,25 +158,23 @@ fn with_form(error: Error) -> Error {
         _ if ["None", "none", "nil", "()", "NULL", "Null"].contains(&given.as_str()) => error.hint(format!(
             "none is written `{key}=null`, where a setting can be left out"
         )),
-        "true or false" => {
+        Wanted::Flag => {
             let flag = ["true", "yes", "on", "1"].contains(&given.to_lowercase().as_str());
             error.hint(format!("write `{key}={flag}`"))
         }
-        "an integer" | "a non-negative integer" if digits != given && digits.parse::<u64>().is_ok() => {
+        Wanted::Integer if digits != given && digits.parse::<u64>().is_ok() => {
             error.hint(format!("write `{key}={digits}`; digits may be grouped by `_`"))
         }
-        "an integer" | "a non-negative integer" => {
-            error.hint(format!("write e.g. `{key}=1000` or `{key}=1e6`"))
-        }
-        "a number" => error.hint(format!("write e.g. `{key}=3e-4`")),
-        "a string" => error.hint(format!(
+        Wanted::Integer => error.hint(format!("write e.g. `{key}=1000` or `{key}=1e6`")),
+        Wanted::Number => error.hint(format!("write e.g. `{key}=3e-4`")),
+        Wanted::Text => error.hint(format!(
             "quote what is not to be read as a number: `--set '{key}=\"{given}\"'`"
         )),
-        "a list" => error.hint(format!("write e.g. `--set '{key}=[\"{given}\"]'`")),
-        "a map" | "a table of settings" => error.hint(format!(
+        Wanted::List => error.hint(format!("write e.g. `--set '{key}=[\"{given}\"]'`")),
+        Wanted::Table => error.hint(format!(
             "set its keys: `{key}.KEY=VALUE`, or all of it: `--set '{key}={{ KEY = VALUE }}'`"
         )),
-        _ => error,
+        Wanted::Other => error,
     }
 }
 
@@ -333,18 +326,18 @@ mod tests {
         let mut document = document();
         document.set("t={ lr = \"x\", more = [1, 2] }").expect("set");
         document.set("new.key.deep=1").expect("set");
-        let marked = |path: &[&str], sentence: &str| {
-            let error = path
-                .iter()
-                .rev()
-                .fold(Error::input(sentence), |error, name| error.under(*name));
+        let marked = |path: &[&str], error: Error| {
+            let error = path.iter().rev().fold(error, |error, name| error.under(*name));
             let error = document.locate(error);
             let place = error.place().expect("a place").clone();
             place.text[place.span].to_string()
         };
-        assert_eq!(marked(&["t", "lr"], "wrong"), "\"x\"");
-        assert_eq!(marked(&["t", "more", "[1]"], "wrong"), "2");
-        assert_eq!(marked(&["new"], "unknown key `new`"), "new");
-        assert_eq!(marked(&["new", "key"], "unknown key `key`"), "new.key");
+        assert_eq!(marked(&["t", "lr"], Error::input("wrong")), "\"x\"");
+        assert_eq!(marked(&["t", "more", "[1]"], Error::input("wrong")), "2");
+        assert_eq!(marked(&["new"], Error::unknown_key("key", "new", &["t"])), "new");
+        assert_eq!(
+            marked(&["new", "key"], Error::unknown_key("key", "key", &["t"])),
+            "new.key"
+        );
     }
 }

@@ -137,8 +137,12 @@ impl Variant for Crosscoder {
         spec.shape == shape || (spec.role == Role::Threshold && shape == by_head)
     }
 
+    fn folds(&self, cfg: &SAEConfig) -> bool {
+        cfg.act_fn.is_per_token()
+    }
+
     fn fold(&self, sae: &mut SparseAutoEncoder, reads: &[f64], _writes: &[f64]) -> Result<()> {
-        if !sae.cfg.act_fn.is_per_token() {
+        if !self.folds(&sae.cfg) {
             return Err(Error::input(
                 "a batchtopk crosscoder compares its heads with one another, and folding changes their scales",
             )

@@ -32,7 +32,7 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
     })
 }
 
-/// What all Gemmas have in common.
+/// Returns what all Gemmas have in common.
 pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
     let config = config.with_defaults(&[("head_dim", 256)]);
     let base = llama::base(&config)?;

@@ -47,8 +47,8 @@ fn configure(config: &HfConfig) -> Result<DecoderConfig> {
     })
 }
 
-/// The architecture of a Llama with the sizes in `config`: RMSNorm before, rotary positions on whole heads, a gated
-/// MLP, every earlier token in sight, no biases. Only what each family reads from its files is read.
+/// Returns the architecture of a Llama with the sizes in `config`: RMSNorm before, rotary positions on whole heads, a
+/// gated MLP, every earlier token in sight, no biases. Only what each family reads from its files is read.
 pub(super) fn base(config: &HfConfig) -> Result<DecoderConfig> {
     let d_model = config.integer("hidden_size")?;
     let n_layers = config.integer("num_hidden_layers")? as usize;

@@ -109,7 +109,7 @@ pub static FAMILIES: &[&Family] = &[
     &olmo2::FAMILY,
 ];
 
-/// The family of the model that `config` describes.
+/// Returns the family of the model that `config` describes.
 ///
 /// # Errors
 /// None knows its architecture; the message lists what is supported. Quantized weights.

@@ -22,7 +22,7 @@ pub enum Resume {
 }
 
 impl Resume {
-    /// W&B's name of it.
+    /// Returns W&B's name of it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Resume::Never => "never",

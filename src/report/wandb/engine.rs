@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 
-/// Where `wandb-core` is: `WANDB_CORE`, the active Python environment's `wandb` package, or the `PATH`.
+/// Returns where `wandb-core` is: `WANDB_CORE`, the active Python environment's `wandb` package, or the `PATH`.
 ///
 /// # Errors
 /// It is nowhere; says how to get it.
@@ -41,7 +41,7 @@ pub fn find_core() -> Result<PathBuf> {
         })
 }
 
-/// `program`, to be run in the root folder with a PATH of absolute folders.
+/// Returns the command `program`, to be run in the root folder with a PATH of absolute folders.
 pub(super) fn neutral(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/");

@@ -5,7 +5,7 @@ use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::event::Histogram;
 
-/// Any value.
+/// Returns any value as an item.
 pub(super) fn item(key: &str, value: &Value) -> Item {
     Item {
         key: key.into(),
@@ -13,7 +13,7 @@ pub(super) fn item(key: &str, value: &Value) -> Item {
     }
 }
 
-/// A number; W&B's JSON has words for those that JSON has none for.
+/// Writes a number; W&B's JSON has words for those that JSON has none for.
 pub(super) fn number(key: &str, value: f64) -> Item {
     let value_json = if value.is_nan() {
         "NaN".into()
@@ -28,7 +28,7 @@ pub(super) fn number(key: &str, value: f64) -> Item {
     }
 }
 
-/// W&B's own form of histograms: counts, and one more edge than counts.
+/// Returns W&B's own form of histograms: counts, and one more edge than counts.
 pub(super) fn histogram(key: &str, histogram: &Histogram) -> Item {
     let mut first = histogram.min;
     if histogram.upper_edges.first() == Some(&first) {
@@ -44,7 +44,7 @@ pub(super) fn histogram(key: &str, histogram: &Histogram) -> Item {
     )
 }
 
-/// The entries of a map; nothing for null.
+/// Returns the entries of a map; nothing for null.
 ///
 /// # Errors
 /// Anything else.

@@ -93,12 +93,12 @@ impl WandbRun {
         }
     }
 
-    /// The run's id.
+    /// Returns the run's id.
     pub fn id(&self) -> &str {
         &self.plan.run_id
     }
 
-    /// Where the run can be seen or, offline, where it lies on disk.
+    /// Returns where the run can be seen or, offline, where it lies on disk.
     pub fn place(&self) -> String {
         match &self.path {
             Some((entity, project)) => format!(
@@ -110,7 +110,7 @@ impl WandbRun {
         }
     }
 
-    /// Is it written to disk only?
+    /// Returns whether it is written to disk only.
     pub fn offline(&self) -> bool {
         self.plan.offline
     }

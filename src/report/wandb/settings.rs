@@ -29,7 +29,7 @@ pub(super) struct Plan {
     timespec: String,
 }
 
-/// A variable that is set and not empty.
+/// Returns a variable that is set and not empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -43,7 +43,8 @@ fn api_key(base_url: &str) -> Option<String> {
     variable("WANDB_API_KEY").or_else(|| key_from_netrc(base_url))
 }
 
-/// Whether a run could be logged online: `WANDB_API_KEY` is set or `wandb login` was done for the server in use.
+/// Returns whether a run could be logged online: `WANDB_API_KEY` is set or `wandb login` was done for the server in
+/// use.
 pub fn has_api_key() -> bool {
     api_key(&base_url()).is_some()
 }
@@ -141,14 +142,14 @@ impl Plan {
         Ok(())
     }
 
-    /// A run that finished well is none to go on with.
+    /// Forgets the run as one to go on with, for it finished well.
     pub(super) fn forget_auto_resume(&self) {
         if self.resume == Some(Resume::Auto) {
             std::fs::remove_file(auto_resume_file(&self.root)).ok();
         }
     }
 
-    /// Where people look at runs of this server.
+    /// Returns where people look at runs of this server.
     pub(super) fn app_url(&self) -> String {
         let given = variable("WANDB_APP_URL");
         given.unwrap_or_else(|| self.base_url.replace("://api.wandb.ai", "://wandb.ai"))

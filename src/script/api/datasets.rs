@@ -38,7 +38,7 @@ fn load(
         .keys()
         .find(|key| !allowed.iter().any(|name| name == key.as_str()))
     {
-        let error = Error::unknown("argument", unknown, &allowed).under(unknown.as_str());
+        let error = Error::unknown_key("argument", unknown, &allowed).under(unknown.as_str());
         return Err(error.context(format!("in the call of `{function}`")));
     }
     options.insert("dataset_name_or_path".into(), path.into());

@@ -94,6 +94,13 @@ impl BatchStream for Source {
         }
     }
 
+    fn is_resumable(&self) -> bool {
+        match self {
+            Source::Factory(stream) => stream.is_resumable(),
+            Source::Made(_) => false,
+        }
+    }
+
     fn save_state(&mut self, folder: &Path) -> Result<()> {
         match self {
             Source::Factory(stream) => stream.save_state(folder),

@@ -48,7 +48,13 @@ static NAMED: &[Named] = &[
     Named::of(
         "SparseAutoEncoder",
         "from_pretrained",
-        &["device", "dtype", "strict_loading", "fold_activation_scale"],
+        &[
+            "device",
+            "dtype",
+            "strict_loading",
+            "fold_activation_scale",
+            "activation",
+        ],
     ),
     Named::of(
         "SparseAutoEncoder",
@@ -57,7 +63,7 @@ static NAMED: &[Named] = &[
     ),
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
     Named::of("Trainer", "fit", FIT),
-    Named::of("array", "fit", FIT),
+    Named::of("array", "fit", FIT_SEVERAL),
     Named::of("", "generate_activations", &["allow_change"]),
     Named::of("", "train_sae", &["resume", "allow_change"]),
     Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),
@@ -74,6 +80,18 @@ static NAMED: &[Named] = &[
 ];
 
 const FIT: &[&str] = &[
+    "activation_stream",
+    "eval_fn",
+    "allow_change",
+    "loggers",
+    "sae",
+    "wandb_logger",
+    "activation",
+    "penalty",
+    "loss",
+];
+
+const FIT_SEVERAL: &[&str] = &[
     "activation_stream",
     "eval_fn",
     "allow_change",
@@ -99,24 +117,24 @@ impl Named {
         }
     }
 
-    /// The function of that name in its owner; `None` if it takes no named arguments.
+    /// Returns the function of that name in its owner; `None` if it takes no named arguments.
     pub fn find(owner: &str, function: &str) -> Option<&'static Named> {
         let is_it = |named: &&Named| named.owner == owner && named.function == function;
         NAMED.iter().find(is_it)
     }
 
-    /// The names of its own arguments.
+    /// Returns the names of its own arguments.
     pub fn names(&self) -> &'static [&'static str] {
         self.names
     }
 
-    /// The complaint about an argument that it does not take.
+    /// Returns the complaint about an argument that it does not take.
     pub fn refusal(&self, given: &str) -> Error {
-        let error = Error::unknown("argument", given, self.names).under(given);
+        let error = Error::unknown_key("argument", given, self.names).under(given);
         error.context(format!("in the call of `{}`", self.function))
     }
 
-    /// Everything that is wrong with the arguments, of which those under the key paths `unknown` are not known.
+    /// Returns everything that is wrong with the arguments, of which those under the key paths `unknown` are not known.
     pub fn faults(&self, mut arguments: config::Map<String, Value>, unknown: &[KeyPath]) -> Vec<Error> {
         match self.settings {
             Some(faults) => {

@@ -24,7 +24,7 @@ const BUILT_IN: [&str; 10] = [
 ];
 
 impl Walker<'_> {
-    /// `name(…)` and `module::name(…)`.
+    /// Judges `name(…)` and `module::name(…)`.
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position) -> Type {
         if let Some(captured) = self.captured(call) {
             return captured;
@@ -148,7 +148,7 @@ impl Walker<'_> {
         }
     }
 
-    /// `module::NAME`.
+    /// Judges `module::NAME`.
     pub(super) fn constant(&self, namespace: &Namespace, name: &str, position: Position) -> Type {
         let module = namespace.root();
         if namespace.path.len() != 1 || module == "global" {
@@ -178,7 +178,7 @@ impl Walker<'_> {
         }
     }
 
-    /// `receiver.name(…)`.
+    /// Judges `receiver.name(…)`.
     pub(super) fn method(&mut self, receiver: Type, call: &FnCallExpr, position: Position) -> Type {
         let arguments = self.arguments(call);
         let name = call.name.as_str();
@@ -227,7 +227,7 @@ impl Walker<'_> {
         }
     }
 
-    /// `receiver.name`.
+    /// Judges `receiver.name`.
     pub(super) fn property(&self, receiver: &Type, name: &str, position: Position) -> Type {
         let Some(kind) = receiver
             .name()
@@ -265,7 +265,7 @@ impl Walker<'_> {
             Some(_) => {
                 let fields = members.iter().filter(|member| member.kind == Kind::Field);
                 let names: Vec<&str> = fields.map(|field| field.name.as_str()).collect();
-                let error = Error::unknown("field", name, &names).context(format!("of {kind}"));
+                let error = Error::unknown_key("field", name, &names).context(format!("of {kind}"));
                 self.report_error(error, position);
             }
             None => {

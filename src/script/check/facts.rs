@@ -23,12 +23,13 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// As it is defined: `name(a, b)`.
+    /// Returns it as it is defined: `name(a, b)`.
     pub fn signature(&self) -> String {
         format!("{}({})", self.name, self.parameters.join(", "))
     }
 
-    /// Is the parameter used inside of a `try`? Then what goes wrong in a closure given for it is meant to.
+    /// Returns whether the parameter is used inside of a `try`. Then what goes wrong in a closure given for it is meant
+    /// to.
     pub fn tries(&self, index: usize) -> bool {
         let Some(parameter) = self.parameters.get(index) else {
             return false;
@@ -143,17 +144,17 @@ impl Script {
         }
     }
 
-    /// Does the variable keep the type that it was made with?
+    /// Returns whether the variable keeps the type that it was made with.
     pub fn keeps_type(&self, variable: &str) -> bool {
         !self.is_dynamic && !self.reassigned.contains(variable)
     }
 
-    /// The definition of the closure that the engine calls so.
+    /// Returns the definition of the closure that the engine calls so.
     pub fn closure(&self, name: &str) -> Option<&Definition> {
         self.closures.get(name)
     }
 
-    /// The functions of that name.
+    /// Returns the functions of that name.
     pub fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Definition> {
         self.functions
             .iter()

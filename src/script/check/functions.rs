@@ -23,7 +23,7 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// All that the engine knows.
+    /// Returns all that the engine knows.
     pub fn of(engine: &Engine) -> Functions {
         let all: Vec<(String, FuncMetadata)> = engine.collect_fn_metadata(
             None,
@@ -74,18 +74,18 @@ impl Functions {
         }
     }
 
-    /// All of that name in the module; those that need none are in the module "".
+    /// Returns all of that name in the module; those that need none are in the module "".
     pub fn named(&self, module: &str, name: &str) -> &[Function] {
         let key = (module.to_string(), name.to_string());
         self.by_name.get(&key).map_or(&[], Vec::as_slice)
     }
 
-    /// Is there a module of that name?
+    /// Returns whether there is a module of that name.
     pub fn has_module(&self, module: &str) -> bool {
         self.by_name.keys().any(|(known, _)| known == module)
     }
 
-    /// What a call with arguments of these types returns; `None` if there is no function for it.
+    /// Returns what a call with arguments of these types returns; `None` if there is no function for it.
     pub fn call(&self, module: &str, name: &str, arguments: &[Type]) -> Option<Type> {
         let fits = |function: &&Function| {
             function.parameters.len() == arguments.len()
@@ -103,7 +103,7 @@ impl Functions {
         }
     }
 
-    /// Does any function of that name take so many arguments?
+    /// Returns whether any function of that name takes so many arguments.
     pub fn takes(&self, module: &str, name: &str, count: usize) -> bool {
         let mut all = self.named(module, name).iter();
         all.any(|function| function.parameters.len() == count)

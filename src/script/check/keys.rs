@@ -22,7 +22,7 @@ struct Written {
 }
 
 impl Walker<'_> {
-    /// The maps of a call of `name(…)` or `module::name(…)`.
+    /// Judges the maps of a call of `name(…)` or `module::name(…)`.
     pub(super) fn check_keys(&self, module: Option<&str>, call: &FnCallExpr, position: Position) {
         let class = Class::find(&call.name).filter(|_| module.is_none());
         match (class, call.args.as_slice()) {
@@ -35,7 +35,7 @@ impl Walker<'_> {
         }
     }
 
-    /// The maps of a call of `receiver.name(…)`.
+    /// Judges the maps of a call of `receiver.name(…)`.
     pub(super) fn check_method_keys(&self, receiver: &Type, call: &FnCallExpr, position: Position) {
         let Some(owner) = receiver.name() else { return };
         match (Class::find(owner), call.args.as_slice()) {
@@ -43,7 +43,7 @@ impl Walker<'_> {
                 let fields = self.checker.fields(owner);
                 let given = keys(map).into_iter();
                 for name in given.filter(|name| self.tried == 0 && !fields.contains(&name.as_str())) {
-                    let error = Error::unknown("field", &name, &fields).context(format!("of {owner}"));
+                    let error = Error::unknown_key("field", &name, &fields).context(format!("of {owner}"));
                     self.report_error(error.under(name), position);
                 }
             }
@@ -82,7 +82,7 @@ impl Walker<'_> {
         is_known.then(|| class.complete(value)).flatten()
     }
 
-    /// The arguments of a function under PyTorch's name: do they fit one of its signatures?
+    /// Judges whether the arguments of a function under PyTorch's name fit one of its signatures.
     pub(super) fn check_binding(&self, owner: &str, is_owner: bool, call: &FnCallExpr, position: Position) {
         // A map may hold named arguments, which have to be known.
         let is_clear = |last: &Expr| is_map(last) || last.get_literal_value(None).is_some();

@@ -43,8 +43,8 @@ use crate::error::{Error, Place, Result};
 use crate::memory;
 
 impl Host {
-    /// Everything that is wrong with the script at `path` and with what it imports, in order of files and places.
-    /// Nothing is run.
+    /// Returns everything that is wrong with the script at `path` and with what it imports, in order of files and
+    /// places. Nothing is run.
     ///
     /// # Errors
     /// The file cannot be read.

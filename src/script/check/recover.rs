@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rhai::{AST, ParseErrorType};
 
-use crate::error::Error;
+use crate::error::{Error, Subject};
 use crate::script::diagnostic;
 use crate::script::host::Host;
 use crate::script::source::lexer::{Kind, Lexer, Token};
@@ -55,7 +55,7 @@ pub fn parse(host: &mut Host, name: &str, text: &Arc<str>) -> (Parsed, Vec<Error
             continue;
         }
         let shown = diagnostic::explain_parse(&error, name, host.engine(), host.state().sources());
-        let is_end = shown.message().starts_with("expected `;`");
+        let is_end = *shown.subject() == Subject::MissingToken(";".into());
         errors.push(shown);
         let Some(at) = offset(&rest, error.position()).or_else(|| open_bracket(&rest).map(|span| span.start))
         else {

@@ -7,7 +7,7 @@ use super::types::Type;
 pub struct Scopes(Vec<Vec<(String, Type)>>);
 
 impl Scopes {
-    /// Those at the beginning of a function or closure with these parameters.
+    /// Returns those at the beginning of a function or closure with these parameters.
     pub fn of_function(parameters: impl IntoIterator<Item = (String, Type)>) -> Scopes {
         Scopes(vec![parameters.into_iter().collect()])
     }
@@ -32,7 +32,7 @@ impl Scopes {
         }
     }
 
-    /// The type of the variable; `None` if there is none of that name.
+    /// Returns the type of the variable; `None` if there is none of that name.
     pub fn find(&self, name: &str) -> Option<&Type> {
         let mut all = self.0.iter().rev().flat_map(|block| block.iter().rev());
         all.find(|(known, _)| known == name).map(|(_, kind)| kind)

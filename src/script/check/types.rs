@@ -20,12 +20,12 @@ pub enum Type {
 }
 
 impl Type {
-    /// The type called `name` in scripts.
+    /// Returns the type called `name` in scripts.
     pub fn named(name: &str) -> Type {
         Type::Named(name.into())
     }
 
-    /// The type of a value that stands in the script.
+    /// Returns the type of a value that stands in the script.
     pub fn of(value: &Dynamic) -> Type {
         if value.is_unit() {
             return Type::named("()");
@@ -54,7 +54,7 @@ impl Type {
         self.name().unwrap_or(UNKNOWN)
     }
 
-    /// May a value of this type be given where `parameter` is wanted?
+    /// Returns whether a value of this type may be given where `parameter` is wanted.
     pub fn fits(&self, parameter: &Type) -> bool {
         match (self.name(), parameter.name()) {
             (Some(given), Some(wanted)) => given == wanted,

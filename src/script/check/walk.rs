@@ -23,7 +23,7 @@ pub struct Walker<'c> {
 const DEEPEST: usize = 64;
 
 impl<'c> Walker<'c> {
-    /// At the beginning of the script.
+    /// Begins at the beginning of the script.
     pub fn new(checker: &'c Checker<'c>, script: &'c Script) -> Self {
         Walker {
             checker,
@@ -52,7 +52,7 @@ impl<'c> Walker<'c> {
         self.checker.report(&self.script.name, &failure);
     }
 
-    /// As [`report`](Self::report), for an error in words of its own.
+    /// Reports, as [`report`](Self::report) does, an error in words of its own.
     pub(super) fn report_error(&self, error: Error, position: Position) {
         self.report(rhai::EvalAltResult::ErrorRuntime(
             rhai::Dynamic::from(error),

@@ -20,7 +20,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// The schema of a whole class.
+    /// Returns the schema of a whole class.
     pub(super) fn of<C: Config>() -> Schema {
         let mut whole = schema_of::<C>();
         let definitions = Rc::new(whole["$defs"].take());
@@ -50,7 +50,7 @@ impl Schema {
         }
     }
 
-    /// The part that describes the field `name`.
+    /// Returns the part that describes the field `name`.
     pub(super) fn property(&self, name: &str) -> Schema {
         match self.part["properties"].get(name) {
             Some(part) => self.sub(part),
@@ -77,7 +77,7 @@ impl Schema {
         self.part["title"] == "dtype"
     }
 
-    /// The script value of plain data: nested configurations as objects of their class.
+    /// Returns the script value of plain data: nested configurations as objects of their class.
     pub(super) fn to_dynamic(&self, value: &Value) -> Dynamic {
         match value {
             Value::String(text) if self.is_dtype() => match text.parse::<DType>() {
@@ -100,7 +100,7 @@ impl Schema {
         }
     }
 
-    /// Script text for `value`, broken into lines where it is long.
+    /// Returns the script text for `value`, broken into lines where it is long.
     pub(super) fn written(&self, value: &Value, depth: usize) -> String {
         match value {
             Value::Null => "()".into(),

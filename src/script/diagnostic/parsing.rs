@@ -3,7 +3,7 @@
 use rhai::{LexError, ParseErrorType};
 
 use super::{previous_word, uncapitalised};
-use crate::error::{Error, Place};
+use crate::error::{Error, Place, Subject};
 use crate::script::hints::Hints;
 use crate::script::source::open_bracket;
 
@@ -73,7 +73,7 @@ fn reserved(word: &str, place: Option<&Place>) -> Error {
 
 /// `token` is missing where `there` stands instead.
 fn missing(token: &str, why: &str, there: &str) -> Error {
-    let error = Error::input(format!("expected `{token}` {why}"));
+    let error = Error::input(format!("expected `{token}` {why}")).about(Subject::MissingToken(token.into()));
     match (token, there) {
         ("]", ":") => Error::input("an index holds one value").hint(
             "a slice is written with a range: `x[0..2]` of a Tensor, `a.extract(0..2)` of an array, \

@@ -2,7 +2,7 @@
 
 use crate::config::Value;
 
-/// Is it a number type of the engine that no script can make a value of?
+/// Returns whether it is a number type of the engine that no script can make a value of.
 pub(super) fn is_unmade(kind: &str) -> bool {
     const SUCH: [&str; 11] = [
         "i8", "u8", "i16", "u16", "i32", "u32", "u64", "i128", "u128", "f32", "f16",
@@ -10,7 +10,7 @@ pub(super) fn is_unmade(kind: &str) -> bool {
     SUCH.contains(&kind.trim_start_matches("&mut ").trim())
 }
 
-/// A Rust type in a signature as scripts name it.
+/// Returns a Rust type in a signature as scripts name it.
 pub fn script_type(rust: &str) -> String {
     let text: String = rust.trim().trim_start_matches("&mut ").trim().replace(' ', "");
     for (open, close) in [
@@ -48,7 +48,7 @@ pub fn script_type(rust: &str) -> String {
     .to_string()
 }
 
-/// The type of a configuration field in words.
+/// Returns the type of a configuration field in words.
 pub(super) fn schema_type(field: &Value, definitions: &Value) -> String {
     if let Some(title) = field["title"].as_str() {
         return title.to_string();
@@ -74,11 +74,10 @@ pub(super) fn schema_type(field: &Value, definitions: &Value) -> String {
     }
     for several in ["anyOf", "oneOf"] {
         if let Some(options) = field[several].as_array() {
-            return options
-                .iter()
-                .map(|option| schema_type(option, definitions))
-                .collect::<Vec<_>>()
-                .join(" | ");
+            let options = options.iter().map(|option| schema_type(option, definitions));
+            let mut types: Vec<String> = options.collect();
+            types.dedup();
+            return types.join(" | ");
         }
     }
     let one = |name: &str| match name {

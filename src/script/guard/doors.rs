@@ -15,7 +15,7 @@ pub(super) type Door = fn(&[&mut Dynamic]) -> Result<()>;
 /// Bytes of a value for each byte of its JSON text, at most: `[` makes an array.
 const PARSED: u64 = 64;
 
-/// The door of a function of the language's library, if it needs one.
+/// Returns the door of a function of the language's library, if it needs one.
 pub(super) fn of(function: &FuncMetadata) -> Option<Door> {
     let kind = *function.param_types.first()?;
     let is_text = kind == TypeId::of::<ImmutableString>();

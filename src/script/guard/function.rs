@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::script::failure::{RhaiResultOf, raise};
 use crate::{guard, memory};
 
-/// `function`, which scripts call `name`, behind the guard, and behind `door` if it has one.
+/// Puts `function`, which scripts call `name`, behind the guard, and behind `door` if it has one.
 pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Option<Door>) -> RhaiFunc {
     let guard = Guard { name, door };
     match function {

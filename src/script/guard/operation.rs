@@ -7,7 +7,8 @@ use crate::event::StopFlag;
 use crate::guard::Panic;
 use crate::memory;
 
-/// The engine's callback before each operation. An interrupt ends the script with `()`, anything else with the error.
+/// Returns the engine's callback before each operation. An interrupt ends the script with `()`, anything else with the
+/// error.
 pub fn before_each_operation(stop: StopFlag) -> impl Fn(u64) -> Option<Dynamic> {
     move |_| {
         if !(stop.is_set() | memory::is_over() | memory::was_deep()) {
@@ -34,7 +35,7 @@ fn reason(stop: &StopFlag) -> Option<Dynamic> {
     }
 }
 
-/// The error of a text that the parser panics at.
+/// Returns the error of a text that the parser panics at.
 pub fn unparsable(panic: &Panic) -> ParseError {
     let error = panic.explain("reading the script");
     ParseError(

@@ -15,7 +15,7 @@ use rhai::{
 use super::{functions_of, joining, register, waiting};
 use crate::guard;
 
-/// The language's own library, with `sleep`, `+` and `+=` of this program.
+/// Returns the language's own library, with `sleep`, `+` and `+=` of this program.
 pub fn standard_library() -> Module {
     let plain = StandardPackage::new().as_shared_module();
     let mut engine = Engine::new_raw();

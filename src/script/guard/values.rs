@@ -8,7 +8,7 @@ pub(super) const SLOT: u64 = 16;
 /// Bytes of what lies beside a value of a size that varies, its own administration and the allocator's.
 pub(super) const BLOCK: u64 = 48;
 
-/// Bytes that a copy of `value` takes.
+/// Returns the bytes that a copy of `value` takes.
 pub(super) fn bytes(value: &Dynamic) -> u64 {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return SLOT + BLOCK + text.len() as u64;
@@ -28,7 +28,7 @@ pub(super) fn bytes(value: &Dynamic) -> u64 {
     }
 }
 
-/// The text, if `value` is one.
+/// Returns the text, if `value` is one.
 pub(super) fn text(value: &Dynamic) -> Option<ImmutableString> {
     match value.as_char() {
         Ok(letter) => Some(ImmutableString::from(letter.to_string())),

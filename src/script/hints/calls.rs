@@ -40,7 +40,7 @@ impl Call {
 }
 
 impl Hints {
-    /// A call that fits no function. `signature` is the engine's: `name (type, type)`.
+    /// Says that a call fits no function. `signature` is the engine's: `name (type, type)`.
     pub fn no_such_call(&self, signature: &str, place: Option<&Place>) -> Error {
         let call = Call::read(signature, place);
         if is_closure(&call.name) {

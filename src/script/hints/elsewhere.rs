@@ -160,7 +160,7 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// How the method or property `name` of an object of type `kind`, which has `members`, is written here.
+/// Returns how the method or property `name` of an object of type `kind`, which has `members`, is written here.
 pub(super) fn member(kind: &str, name: &str, members: &[Member]) -> Option<String> {
     let idiom = IDIOMS
         .iter()
@@ -180,7 +180,7 @@ pub(super) fn member(kind: &str, name: &str, members: &[Member]) -> Option<Strin
     }
 }
 
-/// How the function `name` of Python's is written here.
+/// Returns how the function `name` of Python's is written here.
 pub(super) fn function(name: &str) -> Option<&'static str> {
     let found = FUNCTIONS.iter().find(|(names, _)| names.contains(&name));
     found.map(|(_, advice)| *advice)

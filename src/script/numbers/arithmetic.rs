@@ -77,7 +77,7 @@ fn to_int(x: f64) -> Result<i64, Error> {
     }
 }
 
-/// A whole number too large for an `int` is read as a float by the engine; here it is an error.
+/// Refuses a whole number too large for an `int`, which the engine would read as a float.
 pub fn checked_literal(token: Token) -> Token {
     match &token {
         Token::FloatConstant(number) if !number.1.contains(['.', 'e', 'E']) => {

@@ -15,8 +15,8 @@ const DEEPEST: usize = 4000;
 /// 2^63 as a float: the first whole number that is no `int`.
 pub const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 
-/// The order of two numbers, texts, truth values or units. `Some(None)` is the answer of IEEE 754 for a pair with a
-/// NaN; `None` says that values of these types have no order.
+/// Returns the order of two numbers, texts, truth values or units. `Some(None)` is the answer of IEEE 754 for a pair
+/// with a NaN; `None` says that values of these types have no order.
 pub fn order(a: &Dynamic, b: &Dynamic) -> Option<Option<Ordering>> {
     if let (Ok(a), Ok(b)) = (a.as_int(), b.as_int()) {
         return Some(Some(a.cmp(&b)));
@@ -33,15 +33,15 @@ pub fn order(a: &Dynamic, b: &Dynamic) -> Option<Option<Ordering>> {
     (a.is_unit() && b.is_unit()).then_some(Some(Ordering::Equal))
 }
 
-/// The order by which values are sorted: as [`order`], with every NaN after every number and equal to other NaNs.
-/// `None` if values of these types have no order.
+/// Returns the order by which values are sorted: as [`order`], with every NaN after every number and equal to other
+/// NaNs. `None` if values of these types have no order.
 pub fn total_order(a: &Dynamic, b: &Dynamic) -> Option<Ordering> {
     let is_nan = |x: &Dynamic| x.as_float().is_ok_and(f64::is_nan);
     order(a, b).map(|known| known.unwrap_or_else(|| is_nan(a).cmp(&is_nan(b))))
 }
 
-/// Are `a` and `b` equal? Numbers by IEEE 754 across int and float, arrays and maps by what is in them, everything else
-/// by the `==` of its type; values of types that cannot be compared differ.
+/// Returns whether `a` and `b` are equal. Numbers by IEEE 754 across int and float, arrays and maps by what is in them,
+/// everything else by the `==` of its type; values of types that cannot be compared differ.
 ///
 /// # Errors
 /// What `==` throws; an `==` that does not say true or false, as that of tensors; nesting deeper than 4000.
@@ -109,13 +109,13 @@ pub(super) enum Number {
 }
 
 impl Number {
-    /// The number that `value` is, if it is one.
+    /// Returns the number that `value` is, if it is one.
     pub(super) fn of(value: &Dynamic) -> Option<Number> {
         let float = || value.as_float().ok().map(Number::Float);
         value.as_int().ok().map(Number::Integer).or_else(float)
     }
 
-    /// As a float, rounded if need be.
+    /// Returns it as a float, rounded if need be.
     pub(super) fn to_float(self) -> f64 {
         match self {
             Number::Integer(number) => number as f64,
@@ -162,7 +162,7 @@ fn text(value: &Dynamic) -> Option<ImmutableString> {
     value.clone().try_cast::<ImmutableString>().or_else(character)
 }
 
-/// The error of an operator that no pair of these types has.
+/// Returns the error of an operator that no pair of these types has.
 pub(super) fn no_such(
     context: &NativeCallContext,
     name: &str,

@@ -2,7 +2,7 @@
 
 use rhai::{AST, ASTNode, Expr};
 
-/// Is a map written out in `ast` asked for a key that it lacks?
+/// Returns whether a map written out in `ast` is asked for a key that it lacks.
 pub(super) fn lacks_a_key(ast: &AST) -> bool {
     let mut found = false;
     ast.walk(&mut |path| {

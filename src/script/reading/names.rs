@@ -32,7 +32,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// `token`, or the name that it is here.
+    /// Returns `token`, or the name that it is here.
     pub(super) fn read(&mut self, token: Token) -> Token {
         let is_name = self.after_dot || self.before_key;
         let token = match (token, std::mem::take(&mut self.after_name)) {
@@ -62,7 +62,7 @@ impl Names {
     }
 }
 
-/// `eval` as it is called here.
+/// Returns `eval` as it is called here.
 pub(super) fn called(token: Token) -> Token {
     match token {
         Token::Reserved(word) if *word == "eval" => Token::Custom(Box::new(EVAL.into())),

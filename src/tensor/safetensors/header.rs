@@ -38,7 +38,7 @@ fn header_length(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
 }
 
-/// The file size that the header of `bytes` stands for.
+/// Returns the file size that the header of `bytes` stands for.
 pub(super) fn announced_size(bytes: &[u8]) -> Option<usize> {
     let start = 8 + usize::try_from(header_length(bytes)?).ok()?;
     let header: Map<String, Value> = serde_json::from_slice(bytes.get(8..start)?).ok()?;

@@ -17,7 +17,7 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::error::{Error, Result};
 use crate::text::cell::{Cell, Row};
 
-/// Row `index` of `batch`.
+/// Returns row `index` of `batch`.
 pub(super) fn row(batch: &RecordBatch, index: usize) -> Result<Row> {
     let schema = batch.schema_ref();
     let cells = schema.fields().iter().zip(batch.columns());

@@ -6,7 +6,7 @@ use super::{Entry, Rows};
 use crate::error::Result;
 use crate::guard;
 
-/// The rows of the file at `path`; a panic is the last of them.
+/// Returns the rows of the file at `path`; a panic is the last of them.
 pub(super) fn guarded(path: PathBuf, rows: Rows) -> Rows {
     Box::new(Guarded {
         path,

@@ -61,7 +61,7 @@ impl fmt::Display for Halt {
 
 impl StdError for Halt {}
 
-/// The most bytes that one record may have.
+/// Returns the most bytes that one record may have.
 pub(super) fn longest_record() -> u64 {
     static BYTES: OnceLock<u64> = OnceLock::new();
     *BYTES.get_or_init(|| {
@@ -74,7 +74,7 @@ pub(super) fn longest_record() -> u64 {
     })
 }
 
-/// One record, or what holds it, has more than [`longest_record`] bytes. `place` says which.
+/// Says that one record, or what holds it, has more than [`longest_record`] bytes. `place` says which.
 pub(super) fn too_long(place: &str) -> Error {
     let most = longest_record() >> 20;
     Error::input(format!(
@@ -85,7 +85,7 @@ pub(super) fn too_long(place: &str) -> Error {
     ))
 }
 
-/// Reading at `place` failed.
+/// Says that reading at `place` failed.
 pub(super) fn broken(place: &str, error: &io::Error) -> Error {
     match error.get_ref().and_then(|halt| halt.downcast_ref()) {
         Some(halt @ Halt::Interrupted) => Error::interrupted(halt.to_string()),
@@ -96,7 +96,7 @@ pub(super) fn broken(place: &str, error: &io::Error) -> Error {
 }
 
 impl Input {
-    /// The file's bytes as they are.
+    /// Returns the file's bytes as they are.
     ///
     /// # Errors
     /// There is none, it may not be read, or it is no regular file.
@@ -105,7 +105,7 @@ impl Input {
         Ok(self.watched(file))
     }
 
-    /// The file's text, with `.gz` and `.zst` unpacked, after the byte-order mark if there is one.
+    /// Returns the file's text, with `.gz` and `.zst` unpacked, after the byte-order mark if there is one.
     ///
     /// # Errors
     /// As of [`file`](Self::file); a mark of another encoding than UTF-8.
@@ -141,7 +141,7 @@ impl Input {
         Ok(self.watched(Box::new(Cursor::new(start).chain(Failed(read.err())).chain(text))))
     }
 
-    /// The file's text as of [`text`](Self::text), with `end` behind it.
+    /// Returns the file's text as of [`text`](Self::text), with `end` behind it.
     ///
     /// # Errors
     /// As of [`text`](Self::text).
@@ -193,7 +193,7 @@ pub(super) struct Watched<R> {
 pub(super) struct Record(Option<Arc<AtomicU64>>);
 
 impl Record {
-    /// A record begins.
+    /// Notes that a record begins.
     pub(super) fn begin(&self) {
         if let Some(bytes) = &self.0 {
             bytes.store(0, Ordering::Relaxed);

@@ -30,7 +30,7 @@ const WRAPPED: bool = true;
 /// The one column of texts that stand in a list as they are.
 const COLUMN: &str = "text";
 
-/// The records; with `wrapped`, an object around a list of them is passed over.
+/// Returns the records; with `wrapped`, an object around a list of them is passed over.
 pub(super) fn open(input: &Input, selection: &Selection, wrapped: bool) -> Result<Rows> {
     match Shape::of(input, wrapped)? {
         Shape::Lines => jsonl::lines(input, selection),
@@ -44,7 +44,7 @@ pub(super) fn open(input: &Input, selection: &Selection, wrapped: bool) -> Resul
     }
 }
 
-/// The number of records, as [`open`] gives them.
+/// Returns the number of records, as [`open`] gives them.
 pub(super) fn count(input: &Input, wrapped: bool) -> Result<u64> {
     match Shape::of(input, wrapped)? {
         Shape::Lines => jsonl::count(input),

@@ -27,7 +27,7 @@ pub(super) struct Broken {
     pub at: usize,
 }
 
-/// The one value that `text` holds.
+/// Returns the one value that `text` holds.
 pub(super) fn parse(text: &str) -> Result<Cell, Broken> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;

@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
 /// An object on the only line is a record, whatever it holds.
 const WRAPPED: bool = false;
 
-/// The objects, one a line; blank lines are none.
+/// Returns the objects, one a line; blank lines are none.
 pub(super) fn lines(input: &Input, selection: &Selection) -> Result<Rows> {
     let (path, wanted) = (input.path.clone(), selection.wanted.clone());
     let filled = Lines::open(input)?.filter(|line| !line.as_ref().is_ok_and(Line::is_blank));
@@ -62,7 +62,7 @@ pub(super) struct Wrong {
     pub at: Option<usize>,
 }
 
-/// The record that a JSON object is.
+/// Returns the record that a JSON object is.
 pub(super) fn record(text: &str) -> Result<Row, Wrong> {
     match json_value::parse(text) {
         Ok(Cell::Map(row)) => Ok(row),

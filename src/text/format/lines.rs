@@ -16,7 +16,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// A text that begins with line `number`, still without it.
+    /// Returns a text that begins with line `number`, still without it.
     pub(super) fn begun(number: u64) -> Self {
         Line {
             bytes: Vec::new(),
@@ -49,7 +49,7 @@ impl Line {
         String::from_utf8(self.bytes).map_err(|error| invalid_utf8(path, number, &error))
     }
 
-    /// Does it hold nothing but white space?
+    /// Returns whether it holds nothing but white space.
     pub(super) fn is_blank(&self) -> bool {
         self.bytes.trim_ascii().is_empty()
     }
@@ -135,12 +135,12 @@ impl Iterator for Lines {
     }
 }
 
-/// Reading failed in the midst of a file.
+/// Says that reading failed in the midst of a file.
 pub(super) fn broken(path: &Path, line: u64, error: &std::io::Error) -> Error {
     input::broken(&place(path, line), error)
 }
 
-/// Where a line is, for messages.
+/// Returns where a line is, for messages.
 pub(super) fn place(path: &Path, line: u64) -> String {
     format!("`{}`, line {line}", path.display())
 }

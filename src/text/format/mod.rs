@@ -37,12 +37,12 @@ pub(super) type Rows = Box<dyn Iterator<Item = Result<Entry>> + Send>;
 pub(super) struct Wanted(Option<Arc<[String]>>);
 
 impl Wanted {
-    /// These columns, each by its name or by a path such as `meta.text` into one.
+    /// Takes these columns, each by its name or by a path such as `meta.text` into one.
     pub(super) fn only(columns: Vec<String>) -> Self {
         Wanted(Some(columns.into()))
     }
 
-    /// Is the column called `name` to be read? All are where nothing else is said.
+    /// Returns whether the column called `name` is to be read. All are where nothing else is said.
     pub(super) fn takes(&self, name: &str) -> bool {
         let begins = |columns: &Arc<[String]>| columns.iter().any(|column| cell::begins(column, name));
         self.0.as_ref().is_none_or(begins)
@@ -128,17 +128,17 @@ pub(super) struct Format {
 
 /// Files are anyone's: whatever a format's reader panics at is an error that names the file.
 impl Format {
-    /// The column names, found out without reading the file through.
+    /// Returns the column names, found out without reading the file through.
     pub(super) fn columns(&self, input: &Input) -> Result<Vec<String>> {
         caught(input, || (self.columns)(input))
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub(super) fn count(&self, input: &Input) -> Result<u64> {
         caught(input, || (self.count)(input))
     }
 
-    /// The rows.
+    /// Returns the rows.
     pub(super) fn open(&self, input: &Input, selection: &Selection) -> Result<Rows> {
         let rows = caught(input, || (self.open)(input, selection))?;
         Ok(guarded::guarded(input.path.clone(), rows))
@@ -224,7 +224,7 @@ fn stem(path: &Path) -> String {
     stem.unwrap_or(&name).to_string()
 }
 
-/// The format of `path` by its extension (before `.gz` or `.zst`), if it is one of ours.
+/// Returns the format of `path` by its extension (before `.gz` or `.zst`), if it is one of ours.
 pub(super) fn of(path: &Path) -> Option<&'static Format> {
     let name = path.file_name()?.to_str()?;
     let stem = stem(path);
@@ -235,7 +235,7 @@ pub(super) fn of(path: &Path) -> Option<&'static Format> {
         .find(|format| format.extensions.contains(&extension) && (!compressed || format.compressible))
 }
 
-/// The format of `path`, or an error that lists what can be read.
+/// Returns the format of `path`, or an error that lists what can be read.
 pub(super) fn required(path: &Path) -> Result<&'static Format> {
     of(path).ok_or_else(|| {
         Error::input(format!(
@@ -246,14 +246,14 @@ pub(super) fn required(path: &Path) -> Result<&'static Format> {
     })
 }
 
-/// The formats that a setting is for, for messages.
+/// Returns the formats that a setting is for, for messages.
 pub(super) fn with_setting(key: &str) -> String {
     let formats = FORMATS.iter().filter(|format| format.settings.contains(&key));
     let names: Vec<&str> = formats.map(|format| format.name).collect();
     names.join(" and ")
 }
 
-/// Every format with its extensions, for messages.
+/// Returns every format with its extensions, for messages.
 pub(super) fn known_extensions() -> String {
     let known = FORMATS.iter().map(|format| {
         let dotted: Vec<String> = format.extensions.iter().map(|ext| format!(".{ext}")).collect();

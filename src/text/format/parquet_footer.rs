@@ -23,7 +23,7 @@ const I32: u8 = 5;
 const SCHEMA: i64 = 2;
 const NUM_CHILDREN: i64 = 5;
 
-/// Is the schema deeper than readers can bear? What is no footer is left to them.
+/// Returns whether the schema is deeper than readers can bear. What is no footer is left to them.
 pub(super) fn is_too_deep(file: &mut (impl Read + Seek)) -> std::io::Result<bool> {
     let size = file.seek(SeekFrom::End(0))?;
     if size < 12 {

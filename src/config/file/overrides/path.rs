@@ -12,7 +12,7 @@ pub(super) struct Segment {
     pub span: Range<usize>,
 }
 
-/// The key and the value: at the first `=` outside quotes.
+/// Returns the key and the value: at the first `=` outside quotes.
 pub(super) fn split_assignment(assignment: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let at = assignment.char_indices().find_map(|(at, letter)| {
@@ -23,7 +23,8 @@ pub(super) fn split_assignment(assignment: &str) -> Option<(&str, &str)> {
     Some((&assignment[..at], &assignment[at + 1..]))
 }
 
-/// `a.b[0].c` and `a."b c".d` as segments, indices like `[0]`; the path begins after `before` bytes of the option's text.
+/// Splits `a.b[0].c` and `a."b c".d` into segments, indices like `[0]`; the path begins after `before` bytes of the
+/// option's text.
 ///
 /// # Errors
 /// A quotation mark that is not closed; an index that is no number.
@@ -68,7 +69,7 @@ fn index(name: &str) -> Option<usize> {
     name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// The place for a value at `path`, with tables made on the way.
+/// Returns the place for a value at `path`, with tables made on the way.
 ///
 /// # Errors
 /// What cannot hold the next segment, and where that stands.

@@ -5,7 +5,7 @@ use std::fmt;
 use rhai::{Dynamic, FuncRegistration, Module};
 
 use super::{TensorHandle, handle, input_error, shape_text};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::SetGuarded;
 use crate::tensor::{DType, Kind, Tensor, integer, product, range, size};
@@ -164,7 +164,7 @@ pub fn combine(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<T
 
 /// libtorch's word for a division of whole numbers by 0 is the name of a Python class.
 fn division_error(error: Error) -> Error {
-    if error.message().contains("ZeroDivisionError") {
+    if *error.subject() == Subject::DivisionByZero {
         Error::input("whole numbers cannot be divided by 0").hint("use floats: `.float()`")
     } else {
         error

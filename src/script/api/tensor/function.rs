@@ -253,7 +253,7 @@ impl Ready {
         let names: BTreeSet<&str> = self.signatures.iter().flat_map(Signature::names).collect();
         let unknown = named.keys().find(|name| !names.contains(name.as_str()))?;
         let names: Vec<&str> = names.into_iter().collect();
-        Some(Error::unknown("argument", unknown, &names))
+        Some(Error::unknown_key("argument", unknown, &names))
     }
 
     /// The complaint of the signature that fits best, and how the function can be called.

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Module};
 
 use super::select::check_indices;
 use super::{Options, TensorHandle, from_dynamic, input_error, shape_text, stored};
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result, Subject, counted};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
 use crate::tensor::{Kind, Tensor, size};
@@ -86,12 +86,6 @@ fn gather_indices(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<Option<T
     Ok(Some(indices))
 }
 
-/// Is it libtorch's complaint about an index?
-fn is_out_of_range(error: &Error) -> bool {
-    let parts = ["out of range", "out of bounds"];
-    parts.iter().any(|part| error.message().contains(part))
-}
-
 fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
     let error = input_error(error);
     match tensor.size().get(dim as usize) {
@@ -99,7 +93,7 @@ fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
             "the tensor of shape {} has too few dimensions for this index",
             shape_text(tensor)
         )),
-        Some(size) if is_out_of_range(&error) => Error::input(format!(
+        Some(size) if *error.subject() == Subject::OutOfRange => Error::input(format!(
             "the index is out of range: dimension {dim} of shape {} has {}",
             shape_text(tensor),
             counted(size, "entry")
@@ -121,7 +115,7 @@ fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     };
     result.map_err(|error| {
         let error = input_error(error);
-        if is_out_of_range(&error) {
+        if *error.subject() == Subject::OutOfRange {
             out_of_range(tensor, 0, error)
         } else {
             Error::input(format!(

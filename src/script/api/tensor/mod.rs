@@ -25,7 +25,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Module};
 
 use super::super::failure::{RhaiResultOf, raise};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Fault, Result, Subject};
 use crate::tensor::{DType, Tensor};
 
 pub(super) use cast::item;
@@ -76,13 +76,9 @@ pub fn register(module: &mut Module) {
 /// Libtorch's complaint about the script's own shapes and indices, as the script's error.
 pub fn input_error(error: impl Into<Error>) -> Error {
     let error: Error = error.into();
-    if error.message().contains("bad_alloc") {
-        return Error::run("out of memory: libtorch could not get what it needs for this");
-    }
-    if error.message().contains("memory") {
-        error
-    } else {
-        error.with_fault(Fault::Input)
+    match error.subject() {
+        Subject::OutOfMemory | Subject::DeviceFailure => error,
+        _ => error.with_fault(Fault::Input),
     }
 }
 

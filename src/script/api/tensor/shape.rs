@@ -5,7 +5,7 @@ use rhai::{Array, Dynamic};
 use super::call::{Call, one};
 use super::function::{Body, Function, Home, Memory};
 use super::input_error;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Subject};
 use crate::tensor::{Kind, Tensor, size};
 
 const fn shaped(
@@ -36,7 +36,7 @@ fn view(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     check_rank(shape.len())?;
     let result = tensor.f_view_(shape);
     one(result).map_err(|error| {
-        if error.message().contains("view size is not compatible") {
+        if *error.subject() == Subject::NotViewable {
             Error::input("the elements do not lie in memory in the order that this view needs")
                 .hint("use `reshape`, which copies them where that is so")
         } else {

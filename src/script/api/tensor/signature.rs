@@ -212,7 +212,7 @@ impl Signature {
         let most = self.positional().count();
         if let Some(name) = named.keys().find(|name| self.position(name).is_none()) {
             let names: Vec<&str> = self.names().collect();
-            return Err(Error::unknown("argument", name, &names));
+            return Err(Error::unknown_key("argument", name, &names));
         }
         let mut values = Vec::new();
         for (at, parameter) in self.parameters.iter().enumerate() {

@@ -3,28 +3,54 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::config::Value;
+use super::{Logger, Running, Started, Training};
+use crate::config::{Map, Value};
 use crate::error::{Error, Result};
-use crate::event::{Control, Event, Observer, RunContext};
+use crate::event::{Control, Event, Events, Observer, RunContext};
 use crate::files;
 use crate::report::wandb::{Resume, RunOptions, WandbConfig, WandbRun};
 
+impl Logger for WandbConfig {
+    const TYPE: &'static str = "wandb";
+
+    fn look(&self, training: &Training<'_>) -> Result<()> {
+        match WandbRun::look(&self.of(training), &RunOptions::default()) {
+            Ok(()) => Ok(()),
+            Err(error) => goes_on_without(&error, training.context),
+        }
+    }
+
+    fn start(&self, training: &Training<'_>, events: &Events) -> Result<Started> {
+        let config = self.of(training);
+        let run = start(&config, training.settings, training.context)?;
+        let mut facts = Map::new();
+        let id = run.as_ref().map(SharedRun::id).or(config.wandb_run_id);
+        facts.extend(id.map(|id| (WANDB_RUN_ID.to_string(), id.into())));
+        if let Some(run) = &run {
+            run.catch_up(&training.folder.join("metrics.jsonl"), training.steps_done);
+            events.add_dispensable("Weights & Biases", Box::new(run.clone()));
+        }
+        let running = run.map(|run| Box::new(run) as Box<dyn Running>);
+        Ok(Started { facts, running })
+    }
+}
+
 /// A W&B run that observes the training and is finished after it.
 #[derive(Clone)]
-pub(super) struct SharedRun(Arc<Mutex<WandbRun>>);
+struct SharedRun(Arc<Mutex<WandbRun>>);
 
 impl SharedRun {
     fn locked(&self) -> MutexGuard<'_, WandbRun> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn id(&self) -> String {
+    fn id(&self) -> String {
         self.locked().id().to_string()
     }
 
     /// Logs the rows up to `step` that an earlier process may have been killed with before they were uploaded. The
     /// engine leaves out those that the server has; offline they lie in the earlier process's folder.
-    pub(super) fn catch_up(&self, metrics: &Path, step: u64) {
+    fn catch_up(&self, metrics: &Path, step: u64) {
         let mut run = self.locked();
         if step == 0 || run.offline() {
             return;
@@ -43,9 +69,11 @@ impl SharedRun {
             }
         }
     }
+}
 
-    pub(super) fn finish(&self, exit_code: i32) -> Result<()> {
-        self.locked().finish(exit_code)
+impl Running for SharedRun {
+    fn finish(&self, exit_code: u8) -> Result<()> {
+        self.locked().finish(i32::from(exit_code))
     }
 }
 
@@ -60,28 +88,25 @@ impl Observer for SharedRun {
 }
 
 /// The key of `run.json` that keeps the id of the W&B run.
-pub(super) const WANDB_RUN_ID: &str = "wandb_run_id";
+const WANDB_RUN_ID: &str = "wandb_run_id";
 
-/// The W&B run of a training that goes on: the one it had, as `run.json` says, unless the settings name another.
-pub(super) fn going_on(config: &WandbConfig, folder: &Path) -> WandbConfig {
-    let mut config = config.clone();
-    let kept = || {
-        let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).ok()?;
-        let facts: Value = serde_json::from_str(&text).ok()?;
-        facts[WANDB_RUN_ID].as_str().map(str::to_string)
-    };
-    config.wandb_run_id = config.wandb_run_id.or_else(kept);
-    if config.wandb_run_id.is_some() && config.wandb_resume == Resume::Never {
-        config.wandb_resume = Resume::Allow;
-    }
-    config
-}
-
-/// Says what [`start_wandb`] will say without W&B on this machine; starts nothing.
-pub(super) fn look_at_wandb(config: &WandbConfig, context: &RunContext) -> Result<()> {
-    match WandbRun::look(config, &RunOptions::default()) {
-        Ok(()) => Ok(()),
-        Err(error) => goes_on_without(&error, context),
+impl WandbConfig {
+    /// The run of `training`: of one that goes on the run it had, as `run.json` says, unless the settings name another.
+    fn of(&self, training: &Training<'_>) -> WandbConfig {
+        let mut config = self.clone();
+        if training.steps_done == 0 {
+            return config;
+        }
+        let kept = || {
+            let text = files::read_text(training.folder.join("run.json"), files::SETTINGS_MOST).ok()?;
+            let facts: Value = serde_json::from_str(&text).ok()?;
+            facts[WANDB_RUN_ID].as_str().map(str::to_string)
+        };
+        config.wandb_run_id = config.wandb_run_id.or_else(kept);
+        if config.wandb_run_id.is_some() && config.wandb_resume == Resume::Never {
+            config.wandb_resume = Resume::Allow;
+        }
+        config
     }
 }
 
@@ -93,11 +118,7 @@ fn goes_on_without(error: &Error, context: &RunContext) -> Result<()> {
 }
 
 /// Starts the W&B run. Without W&B on this machine the training goes on without it, and says so.
-pub(super) fn start_wandb(
-    config: &WandbConfig,
-    settings: &Value,
-    context: &RunContext,
-) -> Result<Option<SharedRun>> {
+fn start(config: &WandbConfig, settings: &Value, context: &RunContext) -> Result<Option<SharedRun>> {
     match WandbRun::init(config, &RunOptions::default(), settings) {
         Ok(run) => {
             let how = if run.offline() { " offline" } else { "" };
