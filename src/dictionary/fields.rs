@@ -69,7 +69,7 @@ fn refuse_unknown(fields: &Map<String, Value>, row: &Row, schemas: &[&Value]) ->
     let Some(key) = fields.keys().find(|key| !known.contains(key)) else {
         return Ok(());
     };
-    let error = Error::unknown("key", key, &known).under(key);
+    let error = Error::unknown_key("key", key, &known).under(key);
     let has = |other: &&Row| {
         let (own, hooks) = ((other.schema)(), other.hooks.schema());
         properties(&own)

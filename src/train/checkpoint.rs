@@ -295,7 +295,7 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     let text = read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Error::input(format!("`{}` is not JSON: {error}", file.display())))?;
-    if value.get("averaged").is_none() {
+    if value.get("averaged").is_none() && value.get("unlogged_steps").is_some() {
         return Err(Error::input(format!(
             "the checkpoint `{}` was written by an earlier version of saescript, whose trainings cannot be gone on from",
             path.display()

@@ -152,9 +152,9 @@ mod functions {
             .raise()
     }
 
-    /// Sets the activation function of a dictionary with `act_fn` "custom": `sae.activation = |h| h.relu()`, from
-    /// pre-activations `(…, d_sae)` to activations of the same shape. Its files do not hold it.
-    #[rhai_fn(set = "activation", return_raw)]
+    /// Sets the activation function of a dictionary with `act_fn` "custom", from pre-activations `(…, d_sae)` to
+    /// activations of the same shape. Its files do not hold it.
+    #[rhai_fn(return_raw, volatile)]
     pub fn set_activation(
         context: NativeCallContext,
         sae: &mut SparseAutoEncoderHandle,
