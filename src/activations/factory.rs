@@ -8,7 +8,7 @@ use super::ahead::{AheadEngine, DirectEngine};
 use super::cache::cached_engine;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use super::engine::Engine;
-use super::fingerprint::Origins;
+use super::fingerprint::{self, Origins};
 use super::forward::{Forward, SpecialIds};
 use super::live::LiveEngine;
 use super::model::{ActivationModel, Encoder};
@@ -17,6 +17,7 @@ use super::sources::SourceOpener;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{RunContext, StopFlag};
+use crate::fingerprint::Fingerprint;
 use crate::tensor::Device;
 use crate::text::Dataset;
 
@@ -155,6 +156,14 @@ impl ActivationFactory {
                 device,
             )?)),
         }
+    }
+
+    /// What decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`, `datasets.NAME.…`.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn fingerprint(&self, origins: Origins<'_>, context: &RunContext) -> Result<Fingerprint> {
+        fingerprint::fingerprint(&self.config, origins, context)
     }
 
     /// What will tell what decides the batches of a stream from `inputs`.

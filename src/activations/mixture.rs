@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::CacheSource;
 use super::draws::Draws;
-use super::packing::Leftover;
+use super::packing::TokenSequence;
+use super::position::SourcePosition;
 use super::stream::Batch;
-use super::tokens::{TokenReader, TokenSequence};
+use super::tokens::TokenReader;
 use crate::config::Value;
 use crate::error::Result;
 use crate::text::Skipped;
@@ -60,21 +61,6 @@ pub(super) struct Mixture {
 pub(super) struct MixturePosition {
     pub sources: Vec<SourcePosition>,
     draws: Draws,
-}
-
-/// Where one source has got to.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct SourcePosition {
-    /// The number of its next record or chunk.
-    pub next: u64,
-    /// What is left of the record before.
-    pub left: Leftover,
-    /// The number of the pass over a data set's records, from 0.
-    #[serde(default)]
-    pub pass: u64,
-    /// The data set's bad records that were left out.
-    #[serde(default)]
-    pub skipped: Skipped,
 }
 
 impl MixturePosition {

@@ -22,6 +22,7 @@ mod mixture;
 mod model;
 mod packing;
 mod passes;
+mod position;
 mod rule;
 mod saved_rows;
 mod source;

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tokens::TokenSequence;
 use crate::error::Result;
 
 /// What the last window left of a text.
@@ -65,6 +64,15 @@ impl Packer {
         }
         Ok(record.map(|record| TokenSequence { ids: window, record }))
     }
+}
+
+/// The token ids of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TokenSequence {
+    /// The ids, not padded.
+    pub ids: Vec<i64>,
+    /// The record's number in the data set, from 0.
+    pub record: u64,
 }
 
 #[cfg(test)]

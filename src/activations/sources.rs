@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::cache::CacheSource;
 use super::config::ActivationFactoryConfig;
-use super::mixture::{Mixture, MixturePosition, OpenSource, SourcePosition, SourceReader};
+use super::mixture::{Mixture, MixturePosition, OpenSource, SourceReader};
 use super::model::Encoder;
+use super::position::SourcePosition;
 use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
 use super::tokens::{TokenReader, Tokenising};
 use crate::error::{Error, Result};

@@ -10,9 +10,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::mixture::SourcePosition;
 use super::model::Encoder;
-use super::packing::{Leftover, Packer};
+use super::packing::{Leftover, Packer, TokenSequence};
+use super::position::SourcePosition;
 use crate::error::{Error, Fault, Result};
 use crate::text::{Content, Dataset, Record, RecordKind, Records, Skipped};
 
@@ -21,15 +21,6 @@ const GROUP: usize = 32;
 
 /// Groups that may wait for the model, for each worker.
 const WAITING_GROUPS: usize = 4;
-
-/// The token ids of one record.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct TokenSequence {
-    /// The ids, not padded.
-    pub ids: Vec<i64>,
-    /// The record's number in the data set, from 0.
-    pub record: u64,
-}
 
 /// How records become token ids.
 #[derive(Clone)]

@@ -6,6 +6,7 @@
 //! bar        a progress bar on a terminal
 //! terminal   what bars are drawn on
 //! lines      plain lines in a file, a pipe or a job's log
+//! words      lines that several observers write alike
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
@@ -33,6 +34,7 @@ pub mod tensorboard;
 mod terminal;
 mod visible;
 pub mod wandb;
+mod words;
 
 pub use figures::figures;
 pub use printer::Printer;

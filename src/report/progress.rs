@@ -6,7 +6,7 @@ use super::bar::Bar;
 use super::json::Json;
 use super::lines::Lines;
 use super::printer::Printer;
-use super::visible::visible;
+use super::words::warning;
 use crate::error::Result;
 use crate::event::{Control, Event, Observer};
 
@@ -57,15 +57,4 @@ impl Observer for Quiet {
         }
         Ok(Control::Continue)
     }
-}
-
-/// `warning: …`, in yellow where there are colours.
-pub(super) fn warning(text: &str) -> String {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    format!("{style}warning{style:#}: {}", visible(text))
-}
-
-/// `saved weights to results/sae_weights.safetensors`.
-pub(super) fn saved(what: &str, path: &std::path::Path) -> String {
-    format!("saved {what} to {}", path.display())
 }

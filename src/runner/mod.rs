@@ -4,6 +4,7 @@ mod convert;
 mod evaluate;
 mod generate;
 mod going_on;
+mod options;
 mod prepare;
 mod sae_choice;
 mod settings;
@@ -16,6 +17,7 @@ pub use generate::{
     GenerateActivationsSettings, GenerateOptions, GenerationForecast, generate_activations,
     rehearse_generation,
 };
+pub use options::TrainOptions;
 pub use sae_choice::{PretrainedSAE, SaeChoice};
 pub use settings::TrainSAESettings;
-pub use train::{TrainOptions, TrainReport, rehearse_training, train_sae};
+pub use train::{TrainReport, rehearse_training, train_sae};

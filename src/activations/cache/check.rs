@@ -9,11 +9,12 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::chunk::{Checked, Chunk, Rows};
 use super::chunk_file::ChunkFile;
+use super::chunk_name::{self, ChunkName};
 use super::folder::ChunkFolder;
 use super::form::Form;
 use super::index::Entry;
-use super::layout::{self, ChunkName};
-use super::reader;
+use super::layout;
+use super::listed;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 use crate::store::{RemoteFolder, is_remote};
@@ -120,7 +121,7 @@ fn list(location: &Path, progress: &Progress) -> Result<(Vec<HookFolder>, CacheR
     for folder in folders {
         let name = folder.last_part();
         report.hook_points.push(name.clone());
-        let (chunks, entries) = match reader::listed(&folder, progress) {
+        let (chunks, entries) = match listed::listed(&folder, progress) {
             Ok(listed) => listed,
             Err(error) => {
                 report.problems.push(error);
@@ -279,13 +280,13 @@ fn opened(files: Vec<ChunkFile>) -> Result<Chunk> {
 
 /// The folders with chunks: `folder` itself, or those in it.
 fn local_folders(folder: &Path) -> Result<Vec<ChunkFolder>> {
-    if layout::chunks_in(folder).is_ok() {
+    if chunk_name::chunks_in(folder).is_ok() {
         return Ok(vec![ChunkFolder::Local(folder.to_path_buf())]);
     }
     let names = layout::sub_folders(folder)?;
     let paths = names.into_iter().map(|name| folder.join(name));
     Ok(paths
-        .filter(|path| layout::chunks_in(path).is_ok())
+        .filter(|path| chunk_name::chunks_in(path).is_ok())
         .map(ChunkFolder::Local)
         .collect())
 }
@@ -294,7 +295,7 @@ fn local_folders(folder: &Path) -> Result<Vec<ChunkFolder>> {
 fn remote_folders(address: &str, progress: &Progress) -> Result<Vec<ChunkFolder>> {
     let root = RemoteFolder::open(address)?;
     let itself = ChunkFolder::remote(root.clone(), progress)?;
-    if reader::listed(&itself, progress).is_ok() {
+    if listed::listed(&itself, progress).is_ok() {
         return Ok(vec![itself]);
     }
     let names = match root.list(progress)? {
@@ -305,7 +306,7 @@ fn remote_folders(address: &str, progress: &Progress) -> Result<Vec<ChunkFolder>
     for name in names {
         let folder = ChunkFolder::remote(root.below(&name), progress)?;
         // A folder with an index is a cache, whatever is wrong with it.
-        let listed = reader::listed(&folder, progress);
+        let listed = listed::listed(&folder, progress);
         if listed.is_ok() || folder.read("index.jsonl", progress)?.is_some() {
             folders.push(folder);
         }

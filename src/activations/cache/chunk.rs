@@ -1,20 +1,14 @@
 //! One chunk of a cache: the mapped files of all hook points, checked before a row of it is used.
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use super::chunk_file::ChunkFile;
+use super::chunk_file::{ACTIVATION, ATTENTION_MASK, ChunkFile, MASK, TOKENS};
+use super::column_view::ColumnView;
 use super::kept::Kept;
 use crate::activations::columns::Column;
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Kind};
-
-/// Names of the tensors in a chunk's file.
-pub(super) const ACTIVATION: &str = "activation";
-pub(super) const TOKENS: &str = "tokens";
-pub(super) const MASK: &str = "mask";
-pub(super) const ATTENTION_MASK: &str = "attention_mask";
 
 /// Which rows of a chunk are read.
 #[derive(Clone, Debug)]
@@ -43,16 +37,6 @@ pub(super) struct Chunk {
 
 /// What the check of a chunk came to; shared by all its handles, so that each chunk is checked once.
 pub(super) type Checked = Arc<OnceLock<Result<()>>>;
-
-/// A tensor of a chunk: where its rows lie.
-pub(super) struct ColumnView<'a> {
-    /// What messages call its file.
-    pub file: &'a Path,
-    pub bytes: &'a [u8],
-    pub kind: Kind,
-    /// Shape of one row.
-    pub row: Vec<i64>,
-}
 
 impl Chunk {
     /// Puts the files of a chunk together and checks their shapes.

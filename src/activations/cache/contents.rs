@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::folder::ChunkFolder;
 use super::layout;
-use super::reader::{listed, local};
+use super::listed::{listed, local};
 use crate::activations::CachePath;
 use crate::error::Result;
 use crate::event::RunContext;

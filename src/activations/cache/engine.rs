@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
 use super::gather::{Handing, Picked, gather, room_for};
-use super::planner::{PlanState, Planner, RowRef};
+use super::open_chunks::RowRef;
+use super::planner::{PlanState, Planner};
 use crate::activations::Batch;
 use crate::activations::columns::Column;
 use crate::activations::engine::Engine;

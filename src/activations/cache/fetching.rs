@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::chunk::Chunk;
-use super::reader::Contents;
+use super::chunk_list::ChunkList;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::transfer::Progress;
@@ -35,7 +35,7 @@ enum Coming {
 }
 
 impl Fetching {
-    pub(super) fn start(contents: &Arc<Contents>, workers: usize, context: RunContext) -> Result<Self> {
+    pub(super) fn start(list: &Arc<ChunkList>, workers: usize, context: RunContext) -> Result<Self> {
         let (jobs, queue) = unbounded::<(usize, Sender<Fetched>)>();
         let mut fetching = Fetching {
             jobs: Some(jobs),
@@ -45,14 +45,14 @@ impl Fetching {
             context,
         };
         for _ in 0..workers {
-            let (queue, contents) = (queue.clone(), contents.clone());
+            let (queue, list) = (queue.clone(), list.clone());
             let progress = fetching.progress.clone();
             let thread = thread::Builder::new()
                 .name("saescript-fetch".into())
                 .spawn(move || {
                     for (number, reply) in queue {
                         // Checked here as well, so that whoever waits for it has nothing left to do.
-                        let chunk = contents
+                        let chunk = list
                             .open(number, &progress)
                             .and_then(|chunk| chunk.check().map(|()| Arc::new(chunk)));
                         // Nobody listens any more when the stream is gone.

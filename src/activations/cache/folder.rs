@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use super::chunk_name::{self, ChunkName};
 use super::index::{self, Entry, INDEX_MOST};
-use super::layout::{self, ChunkName};
 use super::spool::Spool;
 use crate::checksums;
 use crate::error::{Error, Result};
@@ -124,7 +124,7 @@ impl ChunkFolder {
     /// A folder that is missing, cannot be read, or holds no chunk.
     pub(super) fn chunks(&self, entries: Option<&[Entry]>, progress: &Progress) -> Result<Vec<ChunkName>> {
         let (folder, listing) = match self {
-            ChunkFolder::Local(path) => return layout::chunks_in(path),
+            ChunkFolder::Local(path) => return chunk_name::chunks_in(path),
             ChunkFolder::Remote { folder, listing } => (folder, listing),
         };
         let mut chunks: Vec<ChunkName> = match (listing, entries) {
@@ -143,7 +143,7 @@ impl ChunkFolder {
         };
         chunks.sort();
         if chunks.is_empty() {
-            Err(layout::no_chunks(&folder.to_string()))
+            Err(chunk_name::no_chunks(&folder.to_string()))
         } else {
             Ok(chunks)
         }
@@ -169,7 +169,7 @@ impl ChunkFolder {
             if folder.fetch(&file, &mut spool, progress)? {
                 Ok(spool)
             } else {
-                Err(layout::missing(chunk, &folder.to_string()))
+                Err(chunk_name::missing(chunk, &folder.to_string()))
             }
         };
         // Something on the way may have damaged it; what is wrong where it lies is wrong the second time too.
@@ -194,7 +194,7 @@ impl ChunkFolder {
         let mut wanted = BEGINNING;
         loop {
             let Some(bytes) = folder.beginning(&file, wanted, progress)? else {
-                return Err(layout::missing(chunk, &folder.to_string()));
+                return Err(chunk_name::missing(chunk, &folder.to_string()));
             };
             match safetensors::beginning(&bytes, tensor) {
                 Beginning::Shape(shape) => return Ok(Some(shape)),
@@ -265,7 +265,7 @@ fn sequence(folder: &RemoteFolder, shard: Option<u32>, progress: &Progress) -> R
         chunks.extend((start..start + whole).map(|number| ChunkName { shard, number }));
         if whole < width {
             return if answers[whole as usize..].contains(&true) {
-                Err(layout::missing(
+                Err(chunk_name::missing(
                     ChunkName {
                         shard,
                         number: start + whole,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Chunk, ColumnView};
+use super::chunk::Chunk;
+use super::column_view::ColumnView;
 use crate::activations::Batch;
 use crate::activations::columns::Column;
 use crate::error::{Error, Result};

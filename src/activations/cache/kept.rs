@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use memmap2::MmapMut;
 
-use super::chunk::ColumnView;
+use super::column_view::ColumnView;
 use crate::activations::columns::Column;
 use crate::error::{Error, Result};
 use crate::tensor::Kind;

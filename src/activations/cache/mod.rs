@@ -15,7 +15,10 @@
 mod check;
 mod chunk;
 mod chunk_file;
+mod chunk_list;
+mod chunk_name;
 mod chunker;
+mod column_view;
 mod comparing;
 mod config;
 mod contents;
@@ -27,6 +30,7 @@ mod gather;
 mod index;
 mod kept;
 mod layout;
+mod listed;
 mod open_chunks;
 mod planner;
 mod reader;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::chunk::Chunk;
 use super::gather::Picked;
-use super::planner::{ChunkId, RowRef};
 use crate::error::{Error, Result};
 
 /// A chunk of which no more than one row in so many is left is let go, and these rows are kept apart. Otherwise the last
@@ -138,3 +137,9 @@ impl OpenChunks {
         Ok(())
     }
 }
+
+/// A chunk among all sources: (source, number in the source).
+pub(super) type ChunkId = (u32, u32);
+
+/// A row: its chunk, and its number there.
+pub(super) type RowRef = (ChunkId, u32);

@@ -7,18 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
 use super::gather::Picked;
-use super::open_chunks::OpenChunks;
+use super::open_chunks::{ChunkId, OpenChunks, RowRef};
 use super::reader::CacheReader;
 use crate::activations::draws::Draws;
 use crate::activations::rule::{DrawRule, DrawState};
 use crate::error::{Error, Result};
 use crate::tensor::Generator;
-
-/// A chunk among all sources: (source, number in the source).
-pub(super) type ChunkId = (u32, u32);
-
-/// A row: its chunk, and its number there.
-pub(super) type RowRef = (ChunkId, u32);
 
 /// A source of a planner.
 pub(super) struct PlannedSource {

@@ -6,9 +6,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::chunk::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
+use super::chunk_file::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
+use super::chunk_name::ChunkName;
 use super::index::Entry;
-use super::layout::ChunkName;
 use super::target::Target;
 use crate::activations::Batch;
 use crate::config::Value;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::chunk_name::ChunkName;
 use super::chunker::Chunker;
 use super::comparing;
 use super::config::ActivationWriterConfig;
-use super::layout::ChunkName;
 use super::resume::{Progress, ResumePoint};
 use super::space;
 use super::target::{Plan, Target};

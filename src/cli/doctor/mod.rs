@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::report::visible;
 use crate::tensor::runtime::LIBTORCH_VERSION;
-use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
+use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal, size};
 
 /// Less free space than this is worth a word: a small model with its data set, or some checkpoints.
 const LITTLE_SPACE: u64 = 5_000_000_000;
@@ -141,18 +141,6 @@ impl Report {
             ("terminal", self.terminal.lines()),
         ]
     }
-}
-
-/// Bytes for people: "7.6 GB".
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
-}
-
-fn yes(value: bool) -> &'static str {
-    if value { "yes" } else { "no" }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::{env, fs};
 
 use serde::Serialize;
 
-use super::{size, yes};
 use crate::hub::HubSettings;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
@@ -386,4 +385,16 @@ fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
     })
+}
+
+/// Bytes for people: "7.6 GB".
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+pub(super) fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }

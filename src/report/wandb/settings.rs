@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::config::{DEFAULT_PROJECT, Resume, RunOptions, WandbConfig};
+use super::config::{DEFAULT_PROJECT, Resume, RunOptions, WandbConfig, variable};
 use super::protocol::{Flag, Items, Number, RunRecord, Settings, Text, Timestamp};
 use crate::atomic;
 use crate::clock;
@@ -27,11 +27,6 @@ pub(super) struct Plan {
     api_key: Option<String>,
     base_url: String,
     timespec: String,
-}
-
-/// A variable that is set and not empty.
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn base_url() -> String {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::entry::{Entry, Kind};
 use super::types::{is_unmade, schema_type, script_type};
-use super::{Catalog, Entry, Kind};
+
 use crate::config::Value;
 use crate::script::api::{constants, documented};
 use crate::script::class::CLASSES;
@@ -194,10 +195,9 @@ impl Builder {
         }
     }
 
-    pub(super) fn finish(self) -> Catalog {
-        Catalog {
-            entries: self.entries.into_values().collect(),
-        }
+    /// All entries, sorted by name.
+    pub(super) fn finish(self) -> Vec<Entry> {
+        self.entries.into_values().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::call::{Call, one};
 use super::convert::{Options, from_dynamic};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::{TensorHandle, input_error};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, Kind, Tensor, integer, range, size};

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one};
-use super::function::{Body, Function};
+use super::definition::{Body, Function};
 use super::{input_error, operand};
 use crate::error::Result;
 use crate::tensor::Tensor;

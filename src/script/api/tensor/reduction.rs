@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one, values_and_indices};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::{Options, input_error};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, norm};

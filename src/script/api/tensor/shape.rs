@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic};
 
 use super::call::{Call, one};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::input_error;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, size};

@@ -1,0 +1,54 @@
+//! The handle by which scripts hold a tensor, and what libtorch says in their words.
+
+use std::rc::Rc;
+
+use crate::error::{Error, Fault};
+use crate::script::failure::{RhaiResultOf, raise};
+use crate::tensor::Tensor;
+
+/// A tensor that scripts hold. Copies of the handle mean the same tensor, as in Python.
+#[derive(Clone)]
+pub struct TensorHandle(Rc<Tensor>);
+
+impl TensorHandle {
+    /// A handle on `tensor`.
+    pub fn new(tensor: Tensor) -> Self {
+        TensorHandle(Rc::new(tensor))
+    }
+
+    /// The tensor.
+    pub fn tensor(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl From<Tensor> for TensorHandle {
+    fn from(tensor: Tensor) -> Self {
+        TensorHandle::new(tensor)
+    }
+}
+
+/// Libtorch's complaint about the script's own shapes and indices, as the script's error.
+pub fn input_error(error: impl Into<Error>) -> Error {
+    let error: Error = error.into();
+    if error.message().contains("bad_alloc") {
+        return Error::run("out of memory: libtorch could not get what it needs for this");
+    }
+    if error.message().contains("memory") {
+        error
+    } else {
+        error.with_fault(Fault::Input)
+    }
+}
+
+/// The handle on a result, or the script's error.
+pub fn handle(result: Result<Tensor, tch::TchError>) -> RhaiResultOf<TensorHandle> {
+    result
+        .map(TensorHandle::new)
+        .map_err(|error| raise(input_error(error)))
+}
+
+/// Shape as it is written: `[2, 3]`.
+pub fn shape_text(tensor: &Tensor) -> String {
+    format!("{:?}", tensor.size())
+}
