@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::words::{a, counted, either};
+pub use self::words::{a, byte_size, counted, either};
 
 /// Result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -284,39 +284,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// Keeps the first line of what libtorch says; its C++ stack is of no use to the reader.
-impl From<tch::TchError> for Error {
-    fn from(error: tch::TchError) -> Self {
-        let text = error.to_string();
-        let first = text
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("unknown error")
-            .trim();
-        let first = first.trim_start_matches("Internal torch error: ");
-        let first = first.split(" (function ").next().unwrap_or(first);
-        let first = first.split(" Exception raised from").next().unwrap_or(first);
-        let advice = "use a smaller batch, expansion factor or model, or half precision";
-        // The CPU's allocator: "[enforce fail at alloc_cpu.cpp:127] … you tried to allocate 4000 bytes. Error code 12 …"
-        if let Some((_, wanted)) = first.split_once("you tried to allocate ") {
-            let bytes = wanted.split(" bytes").next().unwrap_or(wanted);
-            return Self::run(format!("out of memory: {bytes} bytes are not to be had")).hint(advice);
-        }
-        if first.to_lowercase().contains("out of memory") {
-            return Self::run(format!("out of memory: {first}")).hint(advice);
-        }
-        // Where a check of libtorch's own failed in its sources is of no use either.
-        let said = match first
-            .strip_prefix("[enforce fail at ")
-            .and_then(|rest| rest.split_once("] "))
-        {
-            Some((_, said)) => said,
-            None => first,
-        };
-        Self::run(format!("libtorch: {said}"))
-    }
-}
 
 /// Adds "while doing …" to the error of a result.
 pub trait Context<T> {

@@ -8,6 +8,7 @@ use super::stats::StreamStats;
 use super::stream::{Batch, BatchStream};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::tensor::no_grad;
 
 /// Changes batches on their way out, e.g. a closure of a script.
 pub type BatchMap = Box<dyn FnMut(Batch) -> Result<Batch>>;
@@ -79,7 +80,7 @@ impl BatchStream for ActivationStream {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         let start = Instant::now();
         self.started.get_or_insert(start);
-        let batch = tch::no_grad(|| self.next());
+        let batch = no_grad(|| self.next());
         self.stats.waiting += start.elapsed();
         batch
     }

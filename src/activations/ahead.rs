@@ -19,7 +19,7 @@ use super::stream::Batch;
 use super::{saved_rows, state_file};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::StopFlag;
-use crate::tensor::Device;
+use crate::tensor::{Device, no_grad};
 
 /// Name of the file in a checkpoint folder with the rows of the batches that were ready.
 const ROWS_FILE: &str = "activation_stream_ahead.safetensors";
@@ -297,7 +297,7 @@ fn work(
 ) {
     for order in orders {
         let answer = match order {
-            Order::Next => Answer::Batch(tch::no_grad(|| engine.next())),
+            Order::Next => Answer::Batch(no_grad(|| engine.next())),
             Order::Save(folder) => Answer::Done(engine.save(&folder)),
             Order::Restore(folder) => Answer::Done(engine.restore(&folder)),
         };

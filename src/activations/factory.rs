@@ -119,19 +119,7 @@ impl ActivationFactory {
         }
         let encoder = model.encoder();
         self.check_length(encoder.as_ref())?;
-        let forward = Forward {
-            model,
-            target: self.config.target,
-            hook_points: self.config.hook_points.clone(),
-            model_batch_size: self.config.model_batch_size,
-            context_size: self.config.context_size,
-            dtype: self.config.override_dtype,
-            special: SpecialIds {
-                bos: encoder.bos_id(),
-                pad: encoder.pad_id(),
-                ignored: self.config.ignore_token_ids.clone(),
-            },
-        };
+        let forward = self.forward(model, encoder.as_ref());
         let opener = SourceOpener {
             config: self.config.clone(),
             datasets: inputs.datasets,
@@ -155,6 +143,23 @@ impl ActivationFactory {
                 given_up,
                 device,
             )?)),
+        }
+    }
+
+    /// How batches go through the model.
+    fn forward(&self, model: Arc<dyn ActivationModel>, encoder: &dyn Encoder) -> Forward {
+        Forward {
+            model,
+            target: self.config.target,
+            hook_points: self.config.hook_points.clone(),
+            model_batch_size: self.config.model_batch_size,
+            context_size: self.config.context_size,
+            dtype: self.config.override_dtype,
+            special: SpecialIds {
+                bos: encoder.bos_id(),
+                pad: encoder.pad_id(),
+                ignored: self.config.ignore_token_ids.clone(),
+            },
         }
     }
 

@@ -13,7 +13,7 @@ use super::model::ActivationModel;
 use super::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
-use crate::tensor::{DType, Device, Kind, Tensor};
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad};
 
 /// A sequence whose rows are planned.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Forward {
         if self.hook_points.is_empty() || self.target == ActivationFactoryTarget::Tokens {
             return Ok(BTreeMap::new());
         }
-        let captured = tch::no_grad(|| self.model.capture(tokens, &self.hook_points))?;
+        let captured = no_grad(|| self.model.capture(tokens, &self.hook_points))?;
         let mut activations = BTreeMap::new();
         for name in &self.hook_points {
             let x = captured.get(name).ok_or_else(|| {

@@ -35,7 +35,6 @@ mod tokens;
 pub use activation_stream::{ActivationStream, BatchMap};
 pub use cache::{
     ActivationWriter, ActivationWriterConfig, CacheFormat, CacheReport, Written, check_cache, is_cache,
-    readable_bytes,
 };
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};

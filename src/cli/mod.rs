@@ -24,6 +24,7 @@ pub use self::stack::on_large_stack;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::report::{Printer, visible};
+use crate::tensor::manual_seed;
 use crate::tensor::runtime::{self, CudaLibrary};
 
 /// Train, study and compare sparse autoencoders from scripts.
@@ -92,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
                 memory::set_backstop();
             }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
-            tch::manual_seed(DEFAULT_SEED);
+            manual_seed(DEFAULT_SEED);
             line.command.run(printer)
         }
         Err(error) => usage(&error, &arguments, printer),

@@ -153,12 +153,28 @@ fn check_chunks(folders: &[HookFolder], report: &mut CacheReport, context: &RunC
         unit: "chunks",
         total: Some(names.len() as u64),
     })?;
+    let checked = check_all(folders, &names, context)?;
+    let mut usual: Option<Form> = None;
+    for chunk in checked {
+        report.rows += chunk.rows;
+        report.problems.extend(chunk.problems);
+        if let Some(form) = chunk.form {
+            report
+                .problems
+                .extend(usual.get_or_insert_with(|| form.clone()).fits(&form).err());
+        }
+    }
+    context.events.emit(Event::TaskFinished).map(drop)
+}
+
+/// Checks the chunks on several threads.
+fn check_all(folders: &[HookFolder], names: &[ChunkName], context: &RunContext) -> Result<Vec<OneChunk>> {
     let mut checked: Vec<OneChunk> = names.iter().map(|_| OneChunk::default()).collect();
     let (next, progress) = (AtomicUsize::new(0), Progress::default());
     let (sender, receiver) = unbounded();
     let outcome = thread::scope(|scope| {
         for _ in 0..THREADS.min(names.len()) {
-            let (sender, next, names, progress) = (sender.clone(), &next, &names, &progress);
+            let (sender, next, progress) = (sender.clone(), &next, &progress);
             scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
@@ -188,18 +204,7 @@ fn check_chunks(folders: &[HookFolder], report: &mut CacheReport, context: &RunC
         progress.cancel();
         outcome
     });
-    outcome?;
-    let mut usual: Option<Form> = None;
-    for chunk in checked {
-        report.rows += chunk.rows;
-        report.problems.extend(chunk.problems);
-        if let Some(form) = chunk.form {
-            report
-                .problems
-                .extend(usual.get_or_insert_with(|| form.clone()).fits(&form).err());
-        }
-    }
-    context.events.emit(Event::TaskFinished).map(drop)
+    outcome.map(|()| checked)
 }
 
 fn tell(done: u64, progress: &Progress, context: &RunContext) -> Result<()> {

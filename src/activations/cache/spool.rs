@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::index::changed;
 use super::space;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, byte_size};
 use crate::tensor::safetensors::{self, SafeFile};
 use crate::transfer::{Progress, Sink};
 
@@ -84,11 +84,11 @@ impl Spool {
     }
 
     fn full(&self, size: u64) -> Error {
-        let free = space::free(&self.folder).map_or("too few".into(), space::readable);
+        let free = space::free(&self.folder).map_or("too few".into(), byte_size);
         Error::run(format!(
             "`{}` of {} has to be fetched to `{}`, where {free} are free",
             self.name.display(),
-            space::readable(size),
+            byte_size(size),
             self.folder.display()
         ))
         .hint(advice())

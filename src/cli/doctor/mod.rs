@@ -7,10 +7,10 @@ use std::io::{ErrorKind, Write};
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, byte_size};
 use crate::report::visible;
 use crate::tensor::runtime::LIBTORCH_VERSION;
-use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal, size};
+use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
 
 /// Less free space than this is worth a word: a small model with its data set, or some checkpoints.
 const LITTLE_SPACE: u64 = 5_000_000_000;
@@ -100,7 +100,7 @@ impl Report {
         for disk in self.disks.iter().filter(|disk| disk.free < LITTLE_SPACE) {
             advice.push(format!(
                 "only {} are free for {} ({}): {}",
-                size(disk.free),
+                byte_size(disk.free),
                 disk.purpose,
                 disk.path.display(),
                 disk.remedy
@@ -183,11 +183,5 @@ mod tests {
         ] {
             assert!(advice.contains(word), "no {word} in:\n{advice}");
         }
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(size(999_999_999), "999 MB");
-        assert_eq!(size(7_600_000_000), "7.6 GB");
     }
 }

@@ -3,4 +3,5 @@
 mod circles;
 mod reading;
 mod rows;
+mod sizes;
 mod sources;

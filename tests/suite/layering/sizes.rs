@@ -77,6 +77,9 @@ fn functions_are_measured_from_signature_to_bracket() {
     let text = "/// Says it.\n#[inline]\npub fn a(\n    b: u8,\n) -> u8 {\n    b\n}\n\nimpl A {\n    fn c() {}\n}\n\
                 trait D {\n    fn e();\n    fn f() {\n    }\n}\n";
     let found = functions(text);
-    let found: Vec<_> = found.iter().map(|(name, start, lines)| (name.as_str(), *start, *lines)).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(name, start, lines)| (name.as_str(), *start, *lines))
+        .collect();
     assert_eq!(found, [("a", 3, 5), ("c", 10, 1), ("f", 14, 2)]);
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, Fault};
 use crate::script::failure::{RhaiResultOf, raise};
-use crate::tensor::Tensor;
+use crate::tensor::{TchError, Tensor};
 
 /// A tensor that scripts hold. Copies of the handle mean the same tensor, as in Python.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub fn input_error(error: impl Into<Error>) -> Error {
 }
 
 /// The handle on a result, or the script's error.
-pub fn handle(result: Result<Tensor, tch::TchError>) -> RhaiResultOf<TensorHandle> {
+pub fn handle(result: Result<Tensor, TchError>) -> RhaiResultOf<TensorHandle> {
     result
         .map(TensorHandle::new)
         .map_err(|error| raise(input_error(error)))
