@@ -19,6 +19,6 @@ mod request;
 mod settings;
 mod transfer;
 
-pub use names::names_a_repository;
+pub use names::{Meant, meant_by, names_a_repository};
 pub use repository::{RepoKind, Repository};
 pub use settings::{HubSettings, HubSurvey};

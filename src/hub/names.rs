@@ -4,11 +4,32 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Can `name` only mean a repository on the hub? Whatever exists here, or lies in a folder that does, is local.
-pub fn names_a_repository(name: &str) -> bool {
+/// What people mean by a text where they may name something here or on the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// A path on this machine: it exists, or lies in a folder that does.
+    Here,
+    /// A repository on the hub.
+    Repository,
+    /// Neither: nothing of that name is here, and the hub can have no such id.
+    Neither,
+}
+
+/// Says what `name` stands for. The one place that decides it, for models, data sets and dictionaries alike.
+pub fn meant_by(name: &str) -> Meant {
     let owner = name.split('/').next().unwrap_or(name);
-    let local = Path::new(name).exists() || (owner != name && Path::new(owner).is_dir());
-    !local && check_id(name).is_ok()
+    if Path::new(name).exists() || (owner != name && Path::new(owner).is_dir()) {
+        Meant::Here
+    } else if check_id(name).is_ok() {
+        Meant::Repository
+    } else {
+        Meant::Neither
+    }
+}
+
+/// Can `name` only mean a repository on the hub?
+pub fn names_a_repository(name: &str) -> bool {
+    meant_by(name) == Meant::Repository
 }
 
 /// Ids are `name` or `organisation/name`, of letters, digits, `.`, `-` and `_`.

@@ -7,7 +7,7 @@ use super::settings::{Backend, LanguageModelConfig, hub_id};
 use super::weights::{SHARD_INDEX, SINGLE_FILE, shard_names};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
-use crate::hub::{HubSettings, RepoKind, Repository};
+use crate::hub::{self, HubSettings, Meant, RepoKind, Repository};
 
 /// Files beside the weights; all but the first may be missing.
 const SMALL_FILES: &[&str] = &[
@@ -25,11 +25,12 @@ pub(super) fn locate(config: &LanguageModelConfig, context: &RunContext) -> Resu
     if let Some(folder) = &config.model_from_pretrained_path {
         return local(folder).map_err(|error| error.under("model_from_pretrained_path"));
     }
-    let named = Path::new(&config.model_name);
-    if named.is_dir() {
-        return local(named).map_err(|error| error.under("model_name"));
-    }
-    fetch(config, context).map_err(|error| error.under("model_name"))
+    let found = match hub::meant_by(&config.model_name) {
+        Meant::Here => local(Path::new(&config.model_name)),
+        // What can be no id is refused there.
+        Meant::Repository | Meant::Neither => fetch(config, context),
+    };
+    found.map_err(|error| error.under("model_name"))
 }
 
 fn local(folder: &Path) -> Result<PathBuf> {
