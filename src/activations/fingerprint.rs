@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cache::contents_of;
 use super::config::ActivationFactoryConfig;
-use super::source::ActivationFactorySource;
+use super::settings::ActivationFactorySource;
 use crate::error::{Context, Result};
 use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;

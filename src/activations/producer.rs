@@ -7,7 +7,7 @@ use super::stream::Batch;
 use crate::error::Result;
 
 /// Makes the batches of an activation stream.
-pub(super) trait Engine {
+pub(super) trait Producer {
     /// The next batch; short only at the end, `None` after it.
     fn next(&mut self) -> Result<Option<Batch>>;
 
@@ -17,6 +17,6 @@ pub(super) trait Engine {
     /// Goes to the place that was saved in `folder`; called before the first batch.
     fn restore(&mut self, folder: &Path) -> Result<()>;
 
-    /// Adds what the engine knows.
+    /// Adds what the producer knows.
     fn add_stats(&self, stats: &mut StreamStats);
 }

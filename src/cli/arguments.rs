@@ -8,7 +8,7 @@ use crate::config::Document;
 use crate::error::Result;
 use crate::event::{RunContext, StopFlag};
 use crate::fingerprint::Allowances;
-use crate::report::{Printer, Progress};
+use crate::report::{Printer, ProgressDisplay};
 use crate::script::Host;
 
 /// How progress is shown, for commands that work long.
@@ -47,11 +47,11 @@ impl ProgressArguments {
     /// Reports as asked.
     pub(super) fn context(&self, printer: &Printer) -> RunContext {
         let progress = match self.progress {
-            _ if self.quiet => Progress::Quiet,
-            ProgressChoice::Auto => Progress::auto(),
-            ProgressChoice::Bar => Progress::Bar,
-            ProgressChoice::Lines => Progress::Lines,
-            ProgressChoice::Json => Progress::Json,
+            _ if self.quiet => ProgressDisplay::Quiet,
+            ProgressChoice::Auto => ProgressDisplay::auto(),
+            ProgressChoice::Bar => ProgressDisplay::Bar,
+            ProgressChoice::Lines => ProgressDisplay::Lines,
+            ProgressChoice::Json => ProgressDisplay::Json,
         };
         let context = RunContext::default();
         context.events.add(progress.observer(printer));

@@ -38,7 +38,7 @@ mod words;
 
 pub use figures::figures;
 pub use printer::Printer;
-pub use progress::Progress;
+pub use progress::ProgressDisplay;
 pub use spec::FormatSpec;
 pub use table::Table;
 pub use visible::visible;

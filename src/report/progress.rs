@@ -12,7 +12,7 @@ use crate::event::{Control, Event, Observer};
 
 /// How work that takes long is shown, always on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressDisplay {
     /// A bar that is redrawn in place, with logged metrics above it.
     Bar,
     /// Plain lines, few enough for a log file.
@@ -23,14 +23,14 @@ pub enum Progress {
     Quiet,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// A bar on a terminal that can redraw lines, plain lines elsewhere.
     pub fn auto() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         if std::io::stderr().is_terminal() && !dumb {
-            Progress::Bar
+            ProgressDisplay::Bar
         } else {
-            Progress::Lines
+            ProgressDisplay::Lines
         }
     }
 
@@ -38,11 +38,13 @@ impl Progress {
     pub fn observer(self, printer: &Printer) -> Box<dyn Observer> {
         match self {
             // Nothing can be redrawn in a file.
-            Progress::Bar if !std::io::stderr().is_terminal() => Progress::Lines.observer(printer),
-            Progress::Bar => Box::new(Bar::new(printer.clone())),
-            Progress::Lines => Box::new(Lines::new(printer.clone())),
-            Progress::Json => Box::new(Json::new(printer.clone())),
-            Progress::Quiet => Box::new(Quiet(printer.clone())),
+            ProgressDisplay::Bar if !std::io::stderr().is_terminal() => {
+                ProgressDisplay::Lines.observer(printer)
+            }
+            ProgressDisplay::Bar => Box::new(Bar::new(printer.clone())),
+            ProgressDisplay::Lines => Box::new(Lines::new(printer.clone())),
+            ProgressDisplay::Json => Box::new(Json::new(printer.clone())),
+            ProgressDisplay::Quiet => Box::new(Quiet(printer.clone())),
         }
     }
 }

@@ -89,3 +89,16 @@ pub(super) fn no_chunks(folder: &str) -> Error {
 pub(super) fn missing(chunk: ChunkName, folder: &str) -> Error {
     Error::input(format!("the chunk `{chunk}` is missing from `{folder}`"))
 }
+
+/// Names of the folders in `root` that are not hidden.
+pub(super) fn sub_folders(root: &Path) -> Result<Vec<String>> {
+    let listing = std::fs::read_dir(root).map_err(|error| Error::io("read", root, error))?;
+    let mut names: Vec<String> = listing
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    Ok(names)
+}

@@ -12,40 +12,13 @@
 //! A cache may lie on a web server or in an object store: its chunks are fetched ahead into files without a name, then
 //! read like those of a folder.
 
-mod check;
-mod chunk;
-mod chunk_file;
-mod chunk_list;
 mod chunk_name;
-mod chunker;
-mod column_view;
-mod comparing;
-mod config;
-mod contents;
-mod engine;
-mod fetching;
-mod folder;
-mod form;
-mod gather;
 mod index;
-mod kept;
-mod layout;
-mod listed;
-mod open_chunks;
-mod planner;
-mod reader;
-mod resume;
-mod run;
-mod source;
+mod read;
 mod space;
-mod spool;
-mod target;
-mod threads;
-mod writer;
+mod tensor_names;
+mod write;
 
-pub use check::{CacheReport, check_cache, is_cache};
-pub use config::{ActivationWriterConfig, CacheFormat};
-pub(super) use contents::contents_of;
-pub use run::Written;
-pub(super) use source::{CacheSource, cached_engine};
-pub use writer::ActivationWriter;
+pub use read::{CacheReport, check_cache, is_cache};
+pub(super) use read::{CacheWalk, cached_producer, contents_of};
+pub use write::{ActivationWriter, ActivationWriterConfig, CacheFormat, Written};

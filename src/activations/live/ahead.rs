@@ -1,8 +1,8 @@
-//! Runs an engine on a thread of its own, some batches ahead of whoever takes them, so that making batches and using
+//! Runs a producer on a thread of its own, some batches ahead of whoever takes them, so that making batches and using
 //! them overlap.
 //!
 //! The two sides speak in orders and answers, both in sequence. After the first batch there are always `ahead` more on
-//! order: that holds the engine back when its batches are not taken, and it makes what is saved depend on how many
+//! order: that holds the producer back when its batches are not taken, and it makes what is saved depend on how many
 //! were taken, never on how fast the thread was.
 
 use std::collections::VecDeque;
@@ -13,10 +13,10 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 
-use super::engine::Engine;
-use super::stats::StreamStats;
-use super::stream::Batch;
-use super::{saved_rows, state_file};
+use crate::activations::producer::Producer;
+use crate::activations::stats::StreamStats;
+use crate::activations::stream::Batch;
+use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::StopFlag;
 use crate::tensor::{Device, no_grad};
@@ -26,13 +26,13 @@ const ROWS_FILE: &str = "activation_stream_ahead.safetensors";
 /// Name of the file beside it with the number of rows of each batch.
 const STATE_FILE: &str = "activation_stream_ahead.json";
 
-/// An engine on another thread.
-pub(super) struct AheadEngine {
+/// A producer on another thread.
+pub(in crate::activations) struct AheadProducer {
     /// `None` once it is being dropped.
     orders: Option<Sender<Order>>,
     answers: Receiver<Answer>,
     thread: Option<JoinHandle<()>>,
-    /// Tells the engine that nobody wants the batch it is at.
+    /// Tells the producer that nobody wants the batch it is at.
     given_up: StopFlag,
     /// Batches that are ordered when the next one is taken.
     ahead: usize,
@@ -62,13 +62,13 @@ struct SavedState {
     rows: Vec<usize>,
 }
 
-impl AheadEngine {
-    /// Moves `engine`, which watches `given_up` and gives batches on `device`, to a thread of its own.
+impl AheadProducer {
+    /// Moves `producer`, which watches `given_up` and gives batches on `device`, to a thread of its own.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(super) fn start(
-        engine: Box<dyn Engine + Send>,
+    pub(in crate::activations) fn start(
+        producer: Box<dyn Producer + Send>,
         ahead: usize,
         given_up: StopFlag,
         device: Device,
@@ -79,9 +79,9 @@ impl AheadEngine {
         let told = Arc::clone(&stats);
         let thread = thread::Builder::new()
             .name("saescript-activations".into())
-            .spawn(move || work(engine, &queue, &reply, &told))
+            .spawn(move || work(producer, &queue, &reply, &told))
             .map_err(|error| Error::run(format!("cannot start a thread that makes activations: {error}")))?;
-        Ok(AheadEngine {
+        Ok(AheadProducer {
             orders: Some(orders),
             answers,
             thread: Some(thread),
@@ -119,7 +119,7 @@ impl AheadEngine {
             Ok(Some(batch)) => self.ready.push_back(Ok(batch)),
             Ok(None) => self.ended = true,
             Err(error) => {
-                // An engine that fails once fails at the following orders for the same reason.
+                // A producer that fails once fails at the following orders for the same reason.
                 let told = self.ready.back().is_some_and(Result::is_err);
                 if !told {
                     self.ready.push_back(Err(error));
@@ -137,7 +137,7 @@ impl AheadEngine {
         Ok(())
     }
 
-    /// Has the engine do something that gives no batch.
+    /// Has the producer do something that gives no batch.
     fn command(&mut self, order: Order) -> Result<()> {
         self.receive_all()?;
         self.send(order)?;
@@ -154,7 +154,7 @@ impl AheadEngine {
     }
 }
 
-impl Engine for AheadEngine {
+impl Producer for AheadProducer {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.order_ahead()?;
         while self.ready.is_empty() && self.ordered > 0 {
@@ -193,7 +193,7 @@ impl Engine for AheadEngine {
     }
 }
 
-impl Drop for AheadEngine {
+impl Drop for AheadProducer {
     /// Waits for the thread, so that no file is open any more when the stream is gone.
     fn drop(&mut self) {
         self.given_up.set();
@@ -206,34 +206,34 @@ impl Drop for AheadEngine {
     }
 }
 
-/// An engine without a thread. It goes on from what a stream saved that had batches ready, which come first.
-pub(super) struct DirectEngine {
-    engine: Box<dyn Engine>,
+/// A producer without a thread. It goes on from what a stream saved that had batches ready, which come first.
+pub(in crate::activations) struct DirectProducer {
+    producer: Box<dyn Producer>,
     ready: VecDeque<Batch>,
     device: Device,
 }
 
-impl DirectEngine {
-    /// `engine`, which gives batches on `device`.
-    pub(super) fn new(engine: Box<dyn Engine>, device: Device) -> Self {
-        DirectEngine {
-            engine,
+impl DirectProducer {
+    /// `producer`, which gives batches on `device`.
+    pub(in crate::activations) fn new(producer: Box<dyn Producer>, device: Device) -> Self {
+        DirectProducer {
+            producer,
             ready: VecDeque::new(),
             device,
         }
     }
 }
 
-impl Engine for DirectEngine {
+impl Producer for DirectProducer {
     fn next(&mut self) -> Result<Option<Batch>> {
         match self.ready.pop_front() {
             Some(batch) => Ok(Some(batch)),
-            None => self.engine.next(),
+            None => self.producer.next(),
         }
     }
 
     fn save(&mut self, folder: &Path) -> Result<()> {
-        self.engine.save(folder)?;
+        self.producer.save(folder)?;
         let ready: Vec<Batch> = self.ready.iter().map(Batch::share).collect();
         if ready.is_empty() {
             Ok(())
@@ -243,13 +243,13 @@ impl Engine for DirectEngine {
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        self.engine.restore(folder)?;
+        self.producer.restore(folder)?;
         self.ready = read_ready(folder, self.device)?.into();
         Ok(())
     }
 
     fn add_stats(&self, stats: &mut StreamStats) {
-        self.engine.add_stats(stats);
+        self.producer.add_stats(stats);
         stats.batches_ready = self.ready.len();
     }
 }
@@ -290,19 +290,19 @@ fn read_ready(folder: &Path, device: Device) -> Result<Vec<Batch>> {
 
 /// Fills orders until there are no more.
 fn work(
-    mut engine: Box<dyn Engine + Send>,
+    mut producer: Box<dyn Producer + Send>,
     orders: &Receiver<Order>,
     answers: &Sender<Answer>,
     stats: &Mutex<StreamStats>,
 ) {
     for order in orders {
         let answer = match order {
-            Order::Next => Answer::Batch(no_grad(|| engine.next())),
-            Order::Save(folder) => Answer::Done(engine.save(&folder)),
-            Order::Restore(folder) => Answer::Done(engine.restore(&folder)),
+            Order::Next => Answer::Batch(no_grad(|| producer.next())),
+            Order::Save(folder) => Answer::Done(producer.save(&folder)),
+            Order::Restore(folder) => Answer::Done(producer.restore(&folder)),
         };
         let mut fresh = StreamStats::default();
-        engine.add_stats(&mut fresh);
+        producer.add_stats(&mut fresh);
         *stats.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         if answers.send(answer).is_err() {
             return;

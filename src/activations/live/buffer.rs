@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::columns::Column;
-use super::stream::Batch;
+use crate::activations::columns::Column;
+use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::memory;

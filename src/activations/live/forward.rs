@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::buffer::RowBuffer;
-use super::config::ActivationFactoryTarget;
 use super::model::ActivationModel;
-use super::stream::Batch;
+use crate::activations::config::ActivationFactoryTarget;
+use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::tensor::{DType, Device, Kind, Tensor, no_grad};
 
 /// A sequence whose rows are planned.
 #[derive(Debug)]
-pub(super) struct Planned {
+pub(in crate::activations) struct Planned {
     /// Token ids, not padded.
     pub ids: Vec<i64>,
     /// 1D: the positions that become rows. Empty in 2D, where the whole sequence is one row.
@@ -29,7 +29,7 @@ pub(super) struct Planned {
 }
 
 /// How rows are made of sequences.
-pub(super) struct Forward {
+pub(in crate::activations) struct Forward {
     pub model: Arc<dyn ActivationModel>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
@@ -43,7 +43,7 @@ pub(super) struct Forward {
 
 /// Token ids that are no text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SpecialIds {
+pub(in crate::activations) struct SpecialIds {
     pub bos: Option<i64>,
     pub pad: Option<i64>,
     /// Dropped in 1D instead of BOS and PAD; counted nowhere.
@@ -58,7 +58,7 @@ impl SpecialIds {
     }
 
     /// The positions that become rows in 1D.
-    pub(super) fn kept(&self, ids: &[i64]) -> Vec<usize> {
+    pub(in crate::activations) fn kept(&self, ids: &[i64]) -> Vec<usize> {
         let keep = |id: i64| match &self.ignored {
             Some(ignored) => !ignored.contains(&id),
             None => self.counts(id),
@@ -69,12 +69,12 @@ impl SpecialIds {
 
 impl Forward {
     /// Where rows are computed.
-    pub(super) fn device(&self) -> Device {
+    pub(in crate::activations) fn device(&self) -> Device {
         self.model.device()
     }
 
     /// Rows that a planned sequence gives.
-    pub(super) fn rows_of(&self, planned: &Planned) -> usize {
+    pub(in crate::activations) fn rows_of(&self, planned: &Planned) -> usize {
         match self.target {
             ActivationFactoryTarget::Activations1D => planned.kept.len(),
             _ => 1,

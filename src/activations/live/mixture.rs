@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::CacheSource;
-use super::draws::Draws;
 use super::packing::TokenSequence;
 use super::position::SourcePosition;
-use super::stream::Batch;
 use super::tokens::TokenReader;
+use crate::activations::cache::CacheWalk;
+use crate::activations::draws::Draws;
+use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::Result;
 use crate::text::Skipped;
@@ -41,7 +41,7 @@ pub(super) struct OpenSource {
 /// The kinds of sources.
 pub(super) enum SourceReader {
     Tokens(Box<TokenReader>),
-    Cache(Box<CacheSource>),
+    Cache(Box<CacheWalk>),
 }
 
 /// Sources and the generator that draws among them.

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cache::CacheSource;
-use super::config::ActivationFactoryConfig;
 use super::mixture::{Mixture, MixturePosition, OpenSource, SourceReader};
 use super::model::Encoder;
 use super::position::SourcePosition;
-use super::source::{ActivationFactoryDatasetSource, ActivationFactorySource};
 use super::tokens::{TokenReader, Tokenising};
+use crate::activations::cache::CacheWalk;
+use crate::activations::config::ActivationFactoryConfig;
+use crate::activations::settings::{ActivationFactoryDatasetSource, ActivationFactorySource};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::text::{Dataset, RecordKind};
 
 /// Everything it takes to start reading again somewhere else.
-pub(super) struct SourceOpener {
+pub(in crate::activations) struct SourceOpener {
     pub config: ActivationFactoryConfig,
     pub datasets: BTreeMap<String, Dataset>,
     pub encoder: Arc<dyn Encoder>,
@@ -35,7 +35,7 @@ impl SourceOpener {
                     .tokens(source, start)
                     .map(|reader| SourceReader::Tokens(Box::new(reader))),
                 ActivationFactorySource::Activations(source) => {
-                    CacheSource::start(&self.config, source, start.next, &self.context)
+                    CacheWalk::start(&self.config, source, start.next, &self.context)
                         .map(|cache| SourceReader::Cache(Box::new(cache)))
                 }
             };

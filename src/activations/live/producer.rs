@@ -1,4 +1,4 @@
-//! The engine that runs a model: refills the buffer, shuffles it, hands out batches. It lives on a thread of its own.
+//! The producer that runs a model: refills the buffer, shuffles it, hands out batches. It lives on a thread of its own.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::buffer::RowBuffer;
-use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
-use super::engine::Engine;
 use super::forward::{Forward, Planned};
 use super::mixture::{Item, Mixture, MixturePosition};
-use super::rule::{DrawRule, DrawState};
-use super::sources::SourceOpener;
-use super::stats::StreamStats;
-use super::stream::Batch;
-use super::{saved_rows, state_file};
+use super::opener::SourceOpener;
+use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
+use crate::activations::producer::Producer;
+use crate::activations::rule::{DrawRule, DrawState};
+use crate::activations::stats::StreamStats;
+use crate::activations::stream::Batch;
+use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Result};
 use crate::event::{RunContext, StopFlag};
 
@@ -22,7 +22,7 @@ use crate::event::{RunContext, StopFlag};
 const ROWS_FILE: &str = "activation_stream.safetensors";
 
 /// Batches computed as they are asked for.
-pub(super) struct LiveEngine {
+pub(in crate::activations) struct LiveProducer {
     config: ActivationFactoryConfig,
     opener: SourceOpener,
     mixture: Mixture,
@@ -83,8 +83,8 @@ struct SavedState {
     rows: usize,
 }
 
-impl LiveEngine {
-    pub(super) fn start(
+impl LiveProducer {
+    pub(in crate::activations) fn start(
         opener: SourceOpener,
         forward: Forward,
         model_name: Option<String>,
@@ -99,7 +99,7 @@ impl LiveEngine {
             _ => 1,
         };
         let rule = DrawRule::new(&config);
-        Ok(LiveEngine {
+        Ok(LiveProducer {
             buffer: RowBuffer::new(
                 rule.full()
                     .saturating_add(config.model_batch_size.saturating_mul(longest)),
@@ -241,7 +241,7 @@ fn check(context: &RunContext, given_up: &StopFlag, doing: &str) -> Result<()> {
     }
 }
 
-impl Drop for LiveEngine {
+impl Drop for LiveProducer {
     /// Nobody wants more, which is the end too.
     fn drop(&mut self) {
         // The work is over; an observer that fails now has nothing to end.
@@ -249,7 +249,7 @@ impl Drop for LiveEngine {
     }
 }
 
-impl Engine for LiveEngine {
+impl Producer for LiveProducer {
     fn next(&mut self) -> Result<Option<Batch>> {
         while !self.rule.has_batch(self.buffer.len()) && !self.ended {
             self.refill()?;

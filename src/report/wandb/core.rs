@@ -69,7 +69,7 @@ fn programs(folders: &[PathBuf], name: &str) -> impl Iterator<Item = PathBuf> {
     candidates.filter(|program| program.is_file())
 }
 
-/// The engine inside the `wandb` package of the first Python.
+/// The service inside the `wandb` package of the first Python.
 fn from_python(folders: &[PathBuf]) -> Option<PathBuf> {
     const WHERE: &str = "import importlib.util as u, os; s = u.find_spec('wandb'); \
                          print(os.path.join(os.path.dirname(s.origin), 'bin', 'wandb-core') if s and s.origin else '')";

@@ -89,7 +89,7 @@ impl Plan {
         }
         let dir = options.dir.clone().or_else(|| variable("WANDB_DIR"));
         let root = dir.map(PathBuf::from).map_or_else(std::env::current_dir, Ok);
-        // The engine runs in another folder.
+        // The service runs in another folder.
         let root = root.and_then(std::path::absolute);
         let root = root.map_err(|error| Error::io("find", ".", error))?;
         let given = config.wandb_run_id.clone().or_else(|| variable("WANDB_RUN_ID"));

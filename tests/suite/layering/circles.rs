@@ -176,6 +176,39 @@ fn files_do_not_import_each_other_in_circles() {
     );
 }
 
+/// Folders within a folder of src/, and which of the others each may import from.
+const WALLS: &[(&str, &[&str])] = &[
+    ("activations/live/", &["activations/cache/read/"]),
+    ("activations/cache/read/", &[]),
+    ("activations/cache/write/", &[]),
+];
+
+#[test]
+fn walls_inside_a_folder_hold() {
+    let sources = sources("src");
+    let files: Vec<(&str, &str)> = sources
+        .iter()
+        .map(|(file, text)| (file.trim_start_matches("src/"), text.as_str()))
+        .collect();
+    let all = crate_of(&files);
+    let room = |file: &str| WALLS.iter().find(|(room, _)| file.starts_with(room));
+    let mut seen = 0;
+    for (from, imported) in all.imports() {
+        let Some((own, allowed)) = room(from) else {
+            continue;
+        };
+        for to in imported.keys() {
+            let Some((other, _)) = room(to) else { continue };
+            seen += 1;
+            assert!(
+                own == other || allowed.contains(other),
+                "{from} imports from {to}"
+            );
+        }
+    }
+    assert!(seen > 30, "only {seen} imports were found");
+}
+
 #[test]
 fn names_are_followed_to_the_file_that_defines_them() {
     let all = crate_of(&[

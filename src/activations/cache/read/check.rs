@@ -9,12 +9,11 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::chunk::{Checked, Chunk, Rows};
 use super::chunk_file::ChunkFile;
-use super::chunk_name::{self, ChunkName};
 use super::folder::ChunkFolder;
 use super::form::Form;
-use super::index::Entry;
-use super::layout;
 use super::listed;
+use crate::activations::cache::chunk_name::{self, ChunkName};
+use crate::activations::cache::index::Entry;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 use crate::store::{RemoteFolder, is_remote};
@@ -288,7 +287,7 @@ fn local_folders(folder: &Path) -> Result<Vec<ChunkFolder>> {
     if chunk_name::chunks_in(folder).is_ok() {
         return Ok(vec![ChunkFolder::Local(folder.to_path_buf())]);
     }
-    let names = layout::sub_folders(folder)?;
+    let names = chunk_name::sub_folders(folder)?;
     let paths = names.into_iter().map(|name| folder.join(name));
     Ok(paths
         .filter(|path| chunk_name::chunks_in(path).is_ok())

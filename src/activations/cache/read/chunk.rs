@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::chunk_file::{ACTIVATION, ATTENTION_MASK, ChunkFile, MASK, TOKENS};
+use super::chunk_file::ChunkFile;
 use super::column_view::ColumnView;
 use super::kept::Kept;
+use crate::activations::cache::tensor_names::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
 use crate::activations::columns::Column;
 use crate::config::Value;
 use crate::error::{Error, Result};

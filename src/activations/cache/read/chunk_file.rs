@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::chunk_name::ChunkName;
 use super::folder::ChunkFolder;
-use super::index::{self, Entry, INDEX_MOST};
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::index::{self, Entry, INDEX_MOST};
+use crate::activations::cache::tensor_names::ACTIVATION;
 use crate::checksums;
 use crate::config::Value;
 use crate::error::{Error, Result};
@@ -114,12 +115,3 @@ fn parse_meta(bytes: Option<Vec<u8>>, path: &Path, entry: Option<&Entry>) -> Res
     let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
     parsed.map_err(|error| Error::input(format!("`{}` is no list of origins: {error}", path.display())))
 }
-
-/// Names of the tensors in a chunk's file.
-pub(super) const ACTIVATION: &str = "activation";
-
-pub(super) const TOKENS: &str = "tokens";
-
-pub(super) const MASK: &str = "mask";
-
-pub(super) const ATTENTION_MASK: &str = "attention_mask";

@@ -4,13 +4,13 @@ use std::sync::OnceLock;
 
 use super::chunk::{Checked, Chunk, Rows};
 use super::chunk_file::ChunkFile;
-use super::chunk_name::ChunkName;
 use super::folder::ChunkFolder;
 use super::form::Form;
-use super::index::Entry;
 use super::layout;
 use super::listed::listed;
 use crate::activations::CachePath;
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::index::Entry;
 use crate::error::{Error, Result};
 use crate::transfer::Progress;
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::chunk_name::{self, ChunkName};
-use super::index::{self, Entry, INDEX_MOST};
 use super::spool::Spool;
+use crate::activations::cache::chunk_name::{self, ChunkName};
+use crate::activations::cache::index::{self, Entry, INDEX_MOST};
 use crate::checksums;
 use crate::error::{Error, Result};
 use crate::files;

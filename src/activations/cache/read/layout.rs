@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::folder::ChunkFolder;
 use crate::activations::CachePath;
+use crate::activations::cache::chunk_name::sub_folders;
 use crate::error::{Error, Result};
 use crate::store::{RemoteFolder, is_remote};
 use crate::transfer::Progress;
@@ -72,17 +73,4 @@ fn no_hook_point(root: &str, hook_point: &str, names: &[String]) -> Error {
     } else {
         Error::unknown("hook point in the cache", hook_point, names).context(format!("in `{root}`"))
     }
-}
-
-/// Names of the folders in `root` that are not hidden.
-pub(super) fn sub_folders(root: &Path) -> Result<Vec<String>> {
-    let listing = std::fs::read_dir(root).map_err(|error| Error::io("read", root, error))?;
-    let mut names: Vec<String> = listing
-        .filter_map(|entry| entry.ok())
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
-    names.sort();
-    Ok(names)
 }

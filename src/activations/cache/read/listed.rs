@@ -1,8 +1,8 @@
 //! The chunks of one hook point, and what its indices say of them.
 
-use super::chunk_name::ChunkName;
 use super::folder::ChunkFolder;
-use super::index::{self, Entry, Index};
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::index::{self, Entry, Index};
 use crate::error::{Error, Result};
 use crate::transfer::{Progress, Trouble};
 

@@ -1,9 +1,9 @@
-//! Opens caches as a factory's sources: alone, as an engine of their own, or beside data sets, chunk by chunk.
+//! Opens caches as a factory's sources: alone, as a producer of their own, or beside data sets, chunk by chunk.
 
 use super::chunk::Rows;
-use super::engine::{CachedEngine, Reading};
 use super::gather::{Handing, Picked, gather, room_for};
 use super::planner::{Cursor, PlannedSource, Planner};
+use super::producer::{CachedProducer, Reading};
 use super::reader::CacheReader;
 use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use crate::activations::rule::DrawRule;
@@ -12,12 +12,12 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{DType, Device};
 
-/// The engine that reads `sources`, all of them caches.
-pub(in crate::activations) fn cached_engine(
+/// The producer that reads `sources`, all of them caches.
+pub(in crate::activations) fn cached_producer(
     config: &ActivationFactoryConfig,
     sources: &[&ActivationFactoryActivationsSource],
     context: &RunContext,
-) -> Result<CachedEngine> {
+) -> Result<CachedProducer> {
     let mut planned = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         let segment = format!("[{index}]");
@@ -46,7 +46,7 @@ pub(in crate::activations) fn cached_engine(
         handing: handing(config, first.dtype),
     };
     let planner = Planner::new(planned, DrawRule::new(config));
-    CachedEngine::start(planner, reading, context.clone())
+    CachedProducer::start(planner, reading, context.clone())
 }
 
 fn planned_source(
@@ -115,7 +115,7 @@ fn open(
 }
 
 /// A cache that is read chunk by chunk beside data sets.
-pub(in crate::activations) struct CacheSource {
+pub(in crate::activations) struct CacheWalk {
     source: PlannedSource,
     cursor: Cursor,
     handing: Handing,
@@ -123,7 +123,7 @@ pub(in crate::activations) struct CacheSource {
     next: u64,
 }
 
-impl CacheSource {
+impl CacheWalk {
     /// Starts at chunk number `start` of the sequence.
     pub(in crate::activations) fn start(
         config: &ActivationFactoryConfig,
@@ -138,7 +138,7 @@ impl CacheSource {
         for _ in 0..start {
             cursor.advance();
         }
-        Ok(CacheSource {
+        Ok(CacheWalk {
             source,
             cursor,
             handing,

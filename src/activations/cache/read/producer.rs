@@ -16,7 +16,7 @@ use super::open_chunks::RowRef;
 use super::planner::{PlanState, Planner};
 use crate::activations::Batch;
 use crate::activations::columns::Column;
-use crate::activations::engine::Engine;
+use crate::activations::producer::Producer;
 use crate::activations::state_file;
 use crate::activations::stats::StreamStats;
 use crate::error::{Error, Result};
@@ -50,10 +50,10 @@ pub(in crate::activations) struct Reading {
     pub handing: Handing,
 }
 
-/// The engine of a stream from caches alone.
-pub(in crate::activations) struct CachedEngine {
+/// The producer of a stream from caches alone.
+pub(in crate::activations) struct CachedProducer {
     planner: Planner,
-    /// `None` once the engine is being dropped.
+    /// `None` once the producer is being dropped.
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     given_up: Arc<AtomicBool>,
@@ -71,10 +71,10 @@ struct SavedState {
     coming: Vec<Vec<RowRef>>,
 }
 
-impl CachedEngine {
+impl CachedProducer {
     pub(super) fn start(planner: Planner, reading: Reading, context: RunContext) -> Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
-        let mut engine = CachedEngine {
+        let mut producer = CachedProducer {
             planner,
             jobs: Some(jobs),
             threads: Vec::new(),
@@ -85,19 +85,19 @@ impl CachedEngine {
             waiting: Duration::ZERO,
             context,
         };
-        for _ in 0..engine.reading.workers {
+        for _ in 0..producer.reading.workers {
             let queue = queue.clone();
-            let handing = engine.reading.handing.clone();
-            let given_up = engine.given_up.clone();
+            let handing = producer.reading.handing.clone();
+            let given_up = producer.given_up.clone();
             let thread = thread::Builder::new()
                 .name("saescript-cache".into())
                 .spawn(move || work(&queue, &handing, &given_up))
                 .map_err(|error| {
                     Error::run(format!("cannot start a thread that reads the cache: {error}"))
                 })?;
-            engine.threads.push(thread);
+            producer.threads.push(thread);
         }
-        Ok(engine)
+        Ok(producer)
     }
 
     /// Plans batches until as many are under way as may be.
@@ -142,7 +142,7 @@ impl CachedEngine {
     }
 }
 
-impl Drop for CachedEngine {
+impl Drop for CachedProducer {
     /// Waits for the threads, so that no file is mapped any more when the stream is gone.
     fn drop(&mut self) {
         self.given_up.store(true, Ordering::Relaxed);
@@ -154,7 +154,7 @@ impl Drop for CachedEngine {
     }
 }
 
-/// Does jobs until the engine is gone.
+/// Does jobs until the producer is gone.
 fn work(queue: &Receiver<Job>, handing: &Handing, given_up: &AtomicBool) {
     for job in queue {
         if given_up.load(Ordering::Relaxed) {
@@ -171,7 +171,7 @@ fn work(queue: &Receiver<Job>, handing: &Handing, given_up: &AtomicBool) {
     }
 }
 
-impl Engine for CachedEngine {
+impl Producer for CachedProducer {
     fn next(&mut self) -> Result<Option<Batch>> {
         self.context.check("reading the cache")?;
         self.plan_ahead();

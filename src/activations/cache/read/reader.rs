@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Rows};
-use super::chunk_file::ACTIVATION;
 use super::chunk_list::ChunkList;
 use super::fetching::Fetching;
 use super::listed::local;
 use crate::activations::CachePath;
+use crate::activations::cache::tensor_names::ACTIVATION;
 use crate::error::Result;
 use crate::event::RunContext;
 use crate::transfer::{Progress, pool};

@@ -11,8 +11,8 @@ use memmap2::Mmap;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use super::index::changed;
-use super::space;
+use crate::activations::cache::index::changed;
+use crate::activations::cache::space;
 use crate::error::{Error, Result, byte_size};
 use crate::tensor::safetensors::{self, SafeFile};
 use crate::transfer::{Progress, Sink};

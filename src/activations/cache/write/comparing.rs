@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::index::{self, Header, Index};
-use super::layout::sub_folders;
 use super::target::TOKENS_KEY;
+use crate::activations::cache::chunk_name::sub_folders;
+use crate::activations::cache::index::{self, Header, Index};
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};

@@ -13,7 +13,7 @@ use crate::{atomic, checksums};
 
 /// How far a generation has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Progress {
+pub(super) struct Reached {
     /// Chunks cut from the stream.
     pub chunks: u64,
     /// Tokens in them.
@@ -56,7 +56,7 @@ impl ResumePoint {
         &self,
         kept: u64,
         stream: &mut dyn BatchStream,
-    ) -> Result<(Progress, Option<Batch>)> {
+    ) -> Result<(Reached, Option<Batch>)> {
         for folder in [self.folder.clone(), self.beside("-old")] {
             let Some(progress) = read_progress(&folder)?.filter(|progress| progress.chunks <= kept) else {
                 continue;
@@ -75,13 +75,13 @@ impl ResumePoint {
             stream.restore_state(&folder).map_err(again)?;
             return Ok((progress, waiting));
         }
-        Ok((Progress::default(), None))
+        Ok((Reached::default(), None))
     }
 
     /// Saves the stream's state in place of the one before. Streams that cannot be saved are left alone.
     pub(super) fn save(
         &mut self,
-        progress: Progress,
+        progress: Reached,
         waiting: Option<&Batch>,
         stream: &mut dyn BatchStream,
     ) -> Result<()> {
@@ -123,7 +123,7 @@ impl ResumePoint {
     }
 }
 
-fn read_progress(folder: &Path) -> Result<Option<Progress>> {
+fn read_progress(folder: &Path) -> Result<Option<Reached>> {
     let path = folder.join(PROGRESS_FILE);
     match files::read(&path, SETTINGS_MOST) {
         Ok(text) => serde_json::from_slice(&text)

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::chunk_name::ChunkName;
 use super::chunker::Chunker;
-use super::resume::{Progress, ResumePoint};
-use super::space;
+use super::resume::{Reached, ResumePoint};
 use super::threads::{Writing, WritingThreads};
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::space;
 use crate::activations::{Batch, BatchStream};
 use crate::error::{Error, Fault, Result, byte_size};
 use crate::event::{Control, Event, RunContext};
@@ -37,7 +37,7 @@ pub(super) struct Run {
     pub threads: WritingThreads,
     pub chunker: Chunker,
     pub pending: VecDeque<Writing>,
-    pub progress: Progress,
+    pub progress: Reached,
     pub bytes: u64,
     /// Was the disk found large enough?
     pub forecast: bool,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::chunk_name::ChunkName;
-use super::index::{self, Entry, Header, Index, IndexWriter};
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::index::{self, Entry, Header, Index, IndexWriter};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Change, Fingerprint};
 

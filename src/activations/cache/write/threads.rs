@@ -6,11 +6,11 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::chunk_file::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
-use super::chunk_name::ChunkName;
-use super::index::Entry;
 use super::target::Target;
 use crate::activations::Batch;
+use crate::activations::cache::chunk_name::ChunkName;
+use crate::activations::cache::index::Entry;
+use crate::activations::cache::tensor_names::{ACTIVATION, ATTENTION_MASK, MASK, TOKENS};
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, safetensors};
