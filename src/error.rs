@@ -8,7 +8,6 @@
 //! Sentences and hints are for people. What code has to know of an error is its [`Fault`], its key path and its
 //! [`Subject`].
 
-mod libtorch;
 mod likeness;
 mod place;
 mod subject;
@@ -21,7 +20,7 @@ pub use self::likeness::nearest;
 use self::likeness::shortlist;
 pub use self::place::{Caller, Place};
 pub use self::subject::{Role, Subject, Unknown, Wanted};
-pub use self::words::{a, counted, either};
+pub use self::words::{a, byte_size, counted, either};
 
 /// Result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::engine::Engine;
+use super::producer::Producer;
 use super::stats::StreamStats;
 use super::stream::{Batch, BatchStream};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::tensor::no_grad;
 
 /// Changes batches on their way out, e.g. a closure of a script.
 pub type BatchMap = Box<dyn FnMut(Batch) -> Result<Batch>>;
@@ -24,7 +25,7 @@ struct Mapping {
 
 /// Batches of activations, made or read as they are asked for.
 pub struct ActivationStream {
-    engine: Box<dyn Engine>,
+    producer: Box<dyn Producer>,
     maps: Vec<Mapping>,
     batch_size: usize,
     fingerprint: FingerprintFn,
@@ -33,9 +34,9 @@ pub struct ActivationStream {
 }
 
 impl ActivationStream {
-    pub(super) fn new(engine: Box<dyn Engine>, batch_size: usize, fingerprint: FingerprintFn) -> Self {
+    pub(super) fn new(producer: Box<dyn Producer>, batch_size: usize, fingerprint: FingerprintFn) -> Self {
         ActivationStream {
-            engine,
+            producer,
             maps: Vec::new(),
             batch_size,
             fingerprint,
@@ -54,12 +55,12 @@ impl ActivationStream {
     pub fn stats(&self) -> StreamStats {
         let mut stats = self.stats.clone();
         stats.elapsed = self.started.map_or(Duration::ZERO, |start| start.elapsed());
-        self.engine.add_stats(&mut stats);
+        self.producer.add_stats(&mut stats);
         stats
     }
 
     fn next(&mut self) -> Result<Option<Batch>> {
-        let Some(mut batch) = self.engine.next()? else {
+        let Some(mut batch) = self.producer.next()? else {
             return Ok(None);
         };
         if !self.maps.is_empty() {
@@ -79,7 +80,7 @@ impl BatchStream for ActivationStream {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         let start = Instant::now();
         self.started.get_or_insert(start);
-        let batch = tch::no_grad(|| self.next());
+        let batch = no_grad(|| self.next());
         self.stats.waiting += start.elapsed();
         batch
     }
@@ -105,7 +106,7 @@ impl BatchStream for ActivationStream {
     }
 
     fn save_state(&mut self, folder: &Path) -> Result<()> {
-        self.engine.save(folder)
+        self.producer.save(folder)
     }
 
     fn restore_state(&mut self, folder: &Path) -> Result<()> {
@@ -115,6 +116,6 @@ impl BatchStream for ActivationStream {
                     .hint("call `process` again and restore that stream"),
             );
         }
-        self.engine.restore(folder)
+        self.producer.restore(folder)
     }
 }

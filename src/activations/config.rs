@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::source::ActivationFactorySource;
+use super::settings::ActivationFactorySource;
 use crate::config::{Config, Map, Value, to_value};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::activation_stream::{ActivationStream, FingerprintFn};
-use super::ahead::{AheadEngine, DirectEngine};
-use super::cache::cached_engine;
+use super::cache::cached_producer;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
-use super::engine::Engine;
-use super::fingerprint::Origins;
-use super::forward::{Forward, SpecialIds};
-use super::live::LiveEngine;
-use super::model::{ActivationModel, Encoder};
-use super::source::{ActivationFactoryActivationsSource, ActivationFactorySource};
-use super::sources::SourceOpener;
+use super::fingerprint::{self, Origins};
+use super::live::{
+    ActivationModel, AheadProducer, DirectProducer, Encoder, Forward, LiveProducer, SourceOpener, SpecialIds,
+};
+use super::producer::Producer;
+use super::settings::{ActivationFactoryActivationsSource, ActivationFactorySource};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{RunContext, StopFlag};
+use crate::fingerprint::Fingerprint;
 use crate::tensor::Device;
 use crate::text::Dataset;
 
@@ -81,22 +80,26 @@ impl ActivationFactory {
             })
             .collect();
         let fingerprint = self.fingerprint_later(&inputs, context);
-        let engine: Box<dyn Engine> = match caches {
+        let producer: Box<dyn Producer> = match caches {
             Some(caches) => {
                 if self.config.packed {
                     context
                         .events
                         .warn("`packed` does nothing: cached activations are read as they were written")?;
                 }
-                Box::new(cached_engine(&self.config, &caches, context)?)
+                Box::new(cached_producer(&self.config, &caches, context)?)
             }
-            None => self.live_engine(inputs, context)?,
+            None => self.live_producer(inputs, context)?,
         };
-        Ok(ActivationStream::new(engine, self.config.batch_size, fingerprint))
+        Ok(ActivationStream::new(
+            producer,
+            self.config.batch_size,
+            fingerprint,
+        ))
     }
 
-    /// The engine that runs the model.
-    fn live_engine(&self, inputs: Inputs, context: &RunContext) -> Result<Box<dyn Engine>> {
+    /// The producer that runs the model.
+    fn live_producer(&self, inputs: Inputs, context: &RunContext) -> Result<Box<dyn Producer>> {
         self.check_datasets(&inputs)?;
         let model = inputs.model.clone().ok_or_else(|| {
             Error::input("a data set source needs a model, but none was given")
@@ -118,7 +121,36 @@ impl ActivationFactory {
         }
         let encoder = model.encoder();
         self.check_length(encoder.as_ref())?;
-        let forward = Forward {
+        let forward = self.forward(model, encoder.as_ref());
+        let opener = SourceOpener {
+            config: self.config.clone(),
+            datasets: inputs.datasets,
+            encoder,
+            shard: inputs.shard.unwrap_or((0, 1)),
+            context: context.clone(),
+        };
+        let (device, given_up) = (forward.device(), StopFlag::new());
+        let producer = LiveProducer::start(
+            opener,
+            forward,
+            inputs.model_name,
+            context.clone(),
+            given_up.clone(),
+        )?;
+        match self.config.prefetch.unwrap_or_else(|| batches_ahead(device)) {
+            0 => Ok(Box::new(DirectProducer::new(Box::new(producer), device))),
+            ahead => Ok(Box::new(AheadProducer::start(
+                Box::new(producer),
+                ahead,
+                given_up,
+                device,
+            )?)),
+        }
+    }
+
+    /// How batches go through the model.
+    fn forward(&self, model: Arc<dyn ActivationModel>, encoder: &dyn Encoder) -> Forward {
+        Forward {
             model,
             target: self.config.target,
             hook_points: self.config.hook_points.clone(),
@@ -130,31 +162,15 @@ impl ActivationFactory {
                 pad: encoder.pad_id(),
                 ignored: self.config.ignore_token_ids.clone(),
             },
-        };
-        let opener = SourceOpener {
-            config: self.config.clone(),
-            datasets: inputs.datasets,
-            encoder,
-            shard: inputs.shard.unwrap_or((0, 1)),
-            context: context.clone(),
-        };
-        let (device, given_up) = (forward.device(), StopFlag::new());
-        let engine = LiveEngine::start(
-            opener,
-            forward,
-            inputs.model_name,
-            context.clone(),
-            given_up.clone(),
-        )?;
-        match self.config.prefetch.unwrap_or_else(|| batches_ahead(device)) {
-            0 => Ok(Box::new(DirectEngine::new(Box::new(engine), device))),
-            ahead => Ok(Box::new(AheadEngine::start(
-                Box::new(engine),
-                ahead,
-                given_up,
-                device,
-            )?)),
         }
+    }
+
+    /// What decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`, `datasets.NAME.…`.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn fingerprint(&self, origins: Origins<'_>, context: &RunContext) -> Result<Fingerprint> {
+        fingerprint::fingerprint(&self.config, origins, context)
     }
 
     /// What will tell what decides the batches of a stream from `inputs`.

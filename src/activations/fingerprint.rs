@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cache::contents_of;
-use super::factory::ActivationFactory;
-use super::source::ActivationFactorySource;
+use super::config::ActivationFactoryConfig;
+use super::settings::ActivationFactorySource;
 use crate::error::{Context, Result};
 use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
@@ -21,49 +21,48 @@ pub struct Origins<'a> {
     pub datasets: Option<&'a BTreeMap<String, Dataset>>,
 }
 
-impl ActivationFactory {
-    /// Returns what decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`,
-    /// `datasets.NAME.…`.
-    ///
-    /// # Errors
-    /// Files that cannot be read.
-    pub fn fingerprint(&self, origins: Origins<'_>, context: &RunContext) -> Result<Fingerprint> {
-        let config = self.config();
-        let mut fingerprint = Fingerprint::new();
-        fingerprint.add("activation_factory", config)?;
-        if config.buffer_size.is_some() {
-            let shuffle = config.buffer_shuffle.clone().unwrap_or_default();
-            fingerprint.add("activation_factory.buffer_shuffle", &shuffle)?;
-        }
-        let mut runs_model = false;
-        for (index, source) in config.sources.iter().enumerate() {
-            let key = format!("activation_factory.sources[{index}]");
-            match source {
-                ActivationFactorySource::Dataset(source) => {
-                    runs_model = true;
-                    fingerprint.add(&key, source)?;
-                    if let Some(dataset) = origins.datasets.and_then(|datasets| datasets.get(&source.name)) {
-                        let records = dataset.fingerprint().under(source.name.as_str());
-                        fingerprint
-                            .merge_under(&format!("datasets.{}", source.name), records.under("datasets")?);
-                    }
+/// What decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`, `datasets.NAME.…`.
+///
+/// # Errors
+/// Files that cannot be read.
+pub(super) fn fingerprint(
+    config: &ActivationFactoryConfig,
+    origins: Origins<'_>,
+    context: &RunContext,
+) -> Result<Fingerprint> {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.add("activation_factory", config)?;
+    if config.buffer_size.is_some() {
+        let shuffle = config.buffer_shuffle.clone().unwrap_or_default();
+        fingerprint.add("activation_factory.buffer_shuffle", &shuffle)?;
+    }
+    let mut runs_model = false;
+    for (index, source) in config.sources.iter().enumerate() {
+        let key = format!("activation_factory.sources[{index}]");
+        match source {
+            ActivationFactorySource::Dataset(source) => {
+                runs_model = true;
+                fingerprint.add(&key, source)?;
+                if let Some(dataset) = origins.datasets.and_then(|datasets| datasets.get(&source.name)) {
+                    let records = dataset.fingerprint().under(source.name.as_str());
+                    fingerprint.merge_under(&format!("datasets.{}", source.name), records.under("datasets")?);
                 }
-                ActivationFactorySource::Activations(source) => {
-                    fingerprint.add(&key, source)?;
-                    let contents = contents_of(&source.path, &config.hook_points, context);
-                    let contents = contents.under(format!("[{index}]")).under("sources");
-                    let key = format!("{key}.contents");
-                    match contents.under("activation_factory")? {
-                        Some(contents) => fingerprint.set(key, contents.into()),
-                        None => fingerprint.set_unverified(key, "a cache elsewhere that has no index"),
-                    }
+            }
+            ActivationFactorySource::Activations(source) => {
+                fingerprint.add(&key, source)?;
+                let contents = contents_of(&source.path, &config.hook_points, context);
+                let contents = contents.under(format!("[{index}]")).under("sources");
+                let key = format!("{key}.contents");
+                match contents.under("activation_factory")? {
+                    Some(contents) => fingerprint.set(key, contents.into()),
+                    None => fingerprint.set_unverified(key, "a cache elsewhere that has no index"),
                 }
             }
         }
-        if let Some(model) = origins.model.filter(|_| runs_model) {
-            fingerprint.merge_under("model", model);
-            fingerprint.set("model_name", origins.model_name.into());
-        }
-        Ok(fingerprint)
     }
+    if let Some(model) = origins.model.filter(|_| runs_model) {
+        fingerprint.merge_under("model", model);
+        fingerprint.set("model_name", origins.model_name.into());
+    }
+    Ok(fingerprint)
 }

@@ -1,46 +1,40 @@
 //! Activations: from tokens through a model to shuffled batches, and the disk cache between.
 //!
 //! ```text
-//! data sets -> tokens (threads) -> mixture of sources -> forward -> buffer -> batches      live, on a thread
-//!                   caches -> planner -> rows gathered by threads -> batches              cached
+//! data sets -> tokens (threads) -> mixture of sources -> forward -> buffer -> batches      live/
+//!                   caches -> planner -> rows gathered by threads -> batches              cache/read/
+//!                                     batches -> chunks -> files                         cache/write/
 //! ```
+//!
+//! Settings name sources; an opener opens them where a position says; a producer makes batches of what they give; a stream
+//! is what scripts hold.
 
 mod activation_stream;
-mod ahead;
-mod buffer;
 mod cache;
 mod columns;
 mod config;
 mod draws;
-mod engine;
 mod factory;
 mod fingerprint;
-mod forward;
-mod language_model;
 mod live;
-mod mixture;
-mod model;
-mod packing;
 mod passes;
+mod producer;
 mod rule;
 mod saved_rows;
-mod source;
-mod sources;
+mod settings;
 mod state_file;
 mod stats;
 mod stream;
-mod tokens;
 
 pub use activation_stream::{ActivationStream, BatchMap};
 pub use cache::{
     ActivationWriter, ActivationWriterConfig, CacheFormat, CacheReport, Written, check_cache, is_cache,
-    readable_bytes,
 };
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};
 pub use fingerprint::Origins;
-pub use model::{ActivationModel, Encoder};
-pub use source::{
+pub use live::{ActivationModel, Encoder};
+pub use settings::{
     ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource,
     ActivationsTag, CachePath, DatasetTag,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::columns::Column;
-use super::stream::Batch;
+use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Tensor, safetensors};

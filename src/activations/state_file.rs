@@ -9,7 +9,7 @@ use crate::atomic;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// Where an engine got to.
+/// Where a producer got to.
 pub(super) const ENGINE: &str = "activation_stream.json";
 
 /// Writes `state` into the file `name` of `folder`.

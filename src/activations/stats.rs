@@ -58,7 +58,7 @@ impl StreamStats {
         }
     }
 
-    /// Puts what an engine knows, and a stream does not, into `stats`.
+    /// Puts what a producer knows, and a stream does not, into `stats`.
     pub(super) fn add_engine_to(&self, stats: &mut StreamStats) {
         *stats = StreamStats {
             batches: stats.batches,

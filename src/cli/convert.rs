@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{ProgressArguments, interrupt};
+use super::arguments::ProgressArguments;
+use super::interrupt;
 use crate::error::{Result, counted};
 use crate::report::Printer;
 use crate::runner::{Conversion, ConversionData, ConversionTarget, convert_sae};

@@ -1,7 +1,7 @@
 //! `saescript eval`: how well a trained dictionary explains its model.
 
+use super::arguments::{ConfigArguments, ProgressArguments};
 use super::interrupt;
-use super::{ConfigArguments, ProgressArguments};
 use crate::config::Value;
 use crate::error::Result;
 use crate::report::{Printer, figures};

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::again::command_with;
+use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use super::interrupt;
-use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use crate::error::{Fault, Result, counted};
 use crate::report::Printer;
 use crate::runner::{

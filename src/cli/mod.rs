@@ -1,6 +1,7 @@
 //! The command line: argv to one call below. Each command is one file; none prints past the [`Printer`].
 
 mod again;
+mod arguments;
 mod check;
 mod convert;
 mod doc;
@@ -14,19 +15,16 @@ mod stack;
 mod train;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 pub use self::stack::on_large_stack;
-use crate::config::Document;
 use crate::error::{Error, Result};
-use crate::event::{RunContext, StopFlag};
-use crate::fingerprint::Allowances;
 use crate::memory;
-use crate::report::{Printer, Progress, visible};
-use crate::script::Host;
+use crate::report::{Printer, visible};
+use crate::tensor::manual_seed;
 use crate::tensor::runtime::{self, CudaLibrary};
 
 /// Train, study and compare sparse autoencoders from scripts.
@@ -78,90 +76,6 @@ struct DoctorArguments {
 /// With which libtorch's generator starts, until somebody seeds it.
 const DEFAULT_SEED: i64 = 0;
 
-/// How progress is shown, for commands that work long.
-#[derive(Debug, clap::Args)]
-struct ProgressArguments {
-    /// How to show progress, on standard error: a bar on terminals and plain lines elsewhere (auto), or one JSON
-    /// object a line for every event
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    progress: ProgressChoice,
-    /// Show warnings and errors only
-    #[arg(short, long, conflicts_with = "progress")]
-    quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProgressChoice {
-    Auto,
-    Bar,
-    Lines,
-    Json,
-}
-
-impl ProgressArguments {
-    /// A host that reports as asked, and the flag that stops what runs in it.
-    fn host(&self, printer: &Printer) -> Result<(Host, StopFlag)> {
-        let context = self.context(printer);
-        let stop = context.stop.clone();
-        let output = printer.clone();
-        let host = Host::builder()
-            .context(context)
-            .output(move |line| output.line(line))
-            .build()?;
-        Ok((host, stop))
-    }
-
-    /// Reports as asked.
-    fn context(&self, printer: &Printer) -> RunContext {
-        let progress = match self.progress {
-            _ if self.quiet => Progress::Quiet,
-            ProgressChoice::Auto => Progress::auto(),
-            ProgressChoice::Bar => Progress::Bar,
-            ProgressChoice::Lines => Progress::Lines,
-            ProgressChoice::Json => Progress::Json,
-        };
-        let context = RunContext::default();
-        context.events.add(progress.observer(printer));
-        printer.stop_when_reader_leaves(context.stop.clone());
-        context
-    }
-}
-
-/// A configuration file and changes to it.
-#[derive(Debug, clap::Args)]
-struct ConfigArguments {
-    /// The configuration: a .toml, .json or .yaml file
-    config: PathBuf,
-    /// Change a setting, e.g. `trainer.lr=3e-4` or `trainer.amp_dtype=null`; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
-impl ConfigArguments {
-    /// The file with the changes applied.
-    fn read(&self) -> Result<Document> {
-        let mut document = Document::read(&self.config)?;
-        for change in &self.set {
-            document.set(change)?;
-        }
-        Ok(document)
-    }
-}
-
-/// What may have changed since the work was begun.
-#[derive(Debug, clap::Args)]
-struct AllowanceArguments {
-    /// Go on although this setting, e.g. `trainer.lr`, is not what the work was begun with; may be given several times
-    #[arg(long, value_name = "KEY")]
-    allow_change: Vec<String>,
-}
-
-impl AllowanceArguments {
-    fn get(&self) -> Allowances {
-        Allowances::new(self.allow_change.iter().cloned())
-    }
-}
-
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 ///
 /// # Errors
@@ -179,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
                 memory::set_backstop();
             }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
-            tch::manual_seed(DEFAULT_SEED);
+            manual_seed(DEFAULT_SEED);
             line.command.run(printer)
         }
         Err(error) => usage(&error, &arguments, printer),

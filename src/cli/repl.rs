@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ProgressArguments;
+use super::arguments::ProgressArguments;
 use super::interrupt;
 use crate::error::Result;
 use crate::repl::{self, Presence};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ProgressArguments;
+use super::arguments::ProgressArguments;
 use super::interrupt;
 use crate::error::{Fault, Result};
 use crate::report::Printer;

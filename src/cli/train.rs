@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::again::command_with;
+use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use super::interrupt;
-use super::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use crate::error::{Error, Fault, Result, counted};
 use crate::report::{Printer, figures};
 use crate::runner::{TrainOptions, TrainSAESettings, rehearse_training, train_sae};

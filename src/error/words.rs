@@ -48,6 +48,24 @@ pub fn either<S: AsRef<str>>(options: &[S]) -> String {
     }
 }
 
+/// A number of bytes in decimal units, as disks and downloads are measured: `812 B`, `1.5 KB`, `7.6 GB`.
+pub fn byte_size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if value < 999.95 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{value:.1} {unit}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +90,15 @@ mod tests {
         assert_eq!(said, ["no entries", "1 entry", "2 entries"]);
         assert_eq!(counted(2_u64, "batch"), "2 batches");
         assert_eq!(either(&["0", "1", "2"]), "0, 1 or 2");
+    }
+
+    #[test]
+    fn sizes_change_unit_before_four_digits() {
+        assert_eq!(byte_size(812), "812 B");
+        assert_eq!(byte_size(1_500), "1.5 KB");
+        assert_eq!(byte_size(999_949), "999.9 KB");
+        assert_eq!(byte_size(999_950), "1.0 MB");
+        assert_eq!(byte_size(7_600_000_000), "7.6 GB");
+        assert_eq!(byte_size(u64::MAX), "18.4 EB");
     }
 }

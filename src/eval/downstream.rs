@@ -7,7 +7,7 @@ use crate::dictionary::{Pass, SparseAutoEncoder, counted_rows};
 use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::model::{Edit, LanguageModel, next_token_losses};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// Cross-entropies in nats, summed over tokens.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +73,7 @@ pub fn downstream_losses(
     mask: Option<&Tensor>,
     sums: &mut ReconstructionSums,
 ) -> Result<DownstreamLosses> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let tokens = tokens.f_to_device(model.device())?;
     let kept = match mask {
         Some(mask) => mask.f_to_device(model.device())?.f_ne(0.0)?,

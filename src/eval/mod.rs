@@ -11,6 +11,7 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result, counted};
 use crate::event::{Event, Metrics, RunContext};
 use crate::model::LanguageModel;
+use crate::tensor::no_grad_guard;
 
 /// Evaluates `sae` on its model over the token batches of `stream`, at most `batches` of them.
 ///
@@ -27,7 +28,7 @@ pub fn evaluate(
     batches: u64,
     context: &RunContext,
 ) -> Result<Metrics> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let mut losses = DownstreamLosses::default();
     let mut sums = ReconstructionSums::default();
     context.events.emit(Event::TaskStarted {

@@ -13,10 +13,12 @@ mod cache;
 mod checksum;
 mod failure;
 mod listing;
+mod names;
 mod repository;
 mod request;
 mod settings;
 mod transfer;
 
-pub use repository::{RepoKind, Repository, names_a_repository};
+pub use names::{Meant, meant_by, names_a_repository};
+pub use repository::{RepoKind, Repository};
 pub use settings::{HubSettings, HubSurvey};

@@ -1,6 +1,6 @@
 //! A repository at one revision: its files, from the cache or fetched into it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use hf_hub::{Cache, Repo, RepoType};
@@ -8,6 +8,7 @@ use hf_hub::{Cache, Repo, RepoType};
 use super::cache::{Known, RepoCache, is_commit, is_name};
 use super::failure::{Subject, commit_of, means_no_file};
 use super::listing::{self, Listing};
+use super::names::{check_id, check_path};
 use super::request::{Client, Metadata};
 use super::settings::HubSettings;
 use super::transfer;
@@ -386,44 +387,4 @@ impl Settled {
 /// With a copy in the cache, a hub that is out of reach is not waited for long.
 fn patience(cached: bool) -> Patience {
     if cached { Patience::of(2) } else { Patience::new() }
-}
-
-/// Returns whether `name` can only mean a repository on the hub. Whatever exists here, or lies in a folder that does,
-/// is local.
-pub fn names_a_repository(name: &str) -> bool {
-    let owner = name.split('/').next().unwrap_or(name);
-    let local = Path::new(name).exists() || (owner != name && Path::new(owner).is_dir());
-    !local && check_id(name).is_ok()
-}
-
-/// Ids are `name` or `organisation/name`, of letters, digits, `.`, `-` and `_`.
-fn check_id(id: &str) -> Result<()> {
-    let parts: Vec<&str> = id.split('/').collect();
-    let good = |part: &&str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-    };
-    if parts.len() <= 2 && parts.iter().all(good) {
-        Ok(())
-    } else {
-        Err(Error::input(format!(
-            "`{id}` is neither a folder that exists nor the id of a repository on the hub"
-        ))
-        .hint("ids look like `EleutherAI/pythia-160m`"))
-    }
-}
-
-/// Names become paths in the cache, so none may lead out of it.
-fn check_path(path: &str) -> Result<()> {
-    let good = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', ':']);
-    if path.split('/').all(good) {
-        Ok(())
-    } else {
-        Err(Error::input(format!(
-            "`{path}` is no path of a file in a repository"
-        )))
-    }
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::heap::{Heap, at_any_depth, forget_depth, was_deep};
 pub use self::watch::{is_nearly_over, is_over, is_still_nearly_over, is_still_over, set_backstop, watched};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, byte_size};
 
 /// Part of the machine's or the control group's memory that the budget is by default.
 const SHARE: f64 = 0.9;
@@ -98,8 +98,8 @@ pub fn admit_value(bytes: u64, what: &str) -> Result<()> {
 pub fn used_up() -> Error {
     Error::out_of_memory(format!(
         "the script's values and their copies do not fit into the budget of {}; {} are in use",
-        gigabytes(limit()),
-        gigabytes(used())
+        byte_size(limit()),
+        byte_size(used())
     ))
     .hint(ADVICE)
 }
@@ -126,22 +126,14 @@ const ADVICE: &str = "make it smaller, or give the program more with `--max-memo
 fn refusal(bytes: u64, what: &str) -> Error {
     Error::out_of_memory(format!(
         "{what} needs {}, and {} of the budget of {} are in use",
-        gigabytes(bytes),
-        gigabytes(used()),
-        gigabytes(limit())
+        byte_size(bytes),
+        byte_size(used()),
+        byte_size(limit())
     ))
     .hint(ADVICE)
 }
 
-fn gigabytes(bytes: u64) -> String {
-    if bytes < 100_000_000 {
-        format!("{:.1} MB", bytes as f64 / 1e6)
-    } else {
-        format!("{:.1} GB", bytes as f64 / 1e9)
-    }
-}
-
-/// Returns the bytes that `text` means: a number of bytes, or with a unit, `8GB`, `500MB`, `1.5GiB`.
+/// The bytes that `text` means: a number of bytes, or with a unit, `8GB`, `500MB`, `1.5GiB`.
 ///
 /// # Errors
 /// No positive number, or an unknown unit.

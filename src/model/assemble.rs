@@ -10,8 +10,6 @@
 //! Folding the norms' weights into the next matrices changes no activation but the normalised ones, which are
 //! therefore handed to hooks before weight and bias are applied.
 
-use tch::{Device, Kind, Tensor};
-
 use super::attention::{AttentionLayer, Heads};
 use super::config::{DecoderConfig, Norm, Placement, QkNorm, precise};
 use super::decoder::{Block, Decoder};
@@ -20,7 +18,7 @@ use super::layers::{Linear, MlpLayer, NormLayer};
 use super::weights::WeightFiles;
 use crate::error::Result;
 use crate::event::{Event, RunContext};
-use crate::tensor::product;
+use crate::tensor::{Device, Kind, Tensor, product};
 
 /// What is needed while a decoder is put together.
 pub(super) struct Assembly<'a> {

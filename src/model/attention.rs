@@ -1,13 +1,11 @@
 //! Self-attention: queries, keys and values in one product, libtorch's fused kernel unless a hook asks for scores.
 
-use tch::{Device, Kind, Tensor};
-
 use super::config::{Attention, QkNorm, Span, precise};
 use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, NormLayer};
 use super::rotary::Rotation;
 use super::sites::{BlockSite, Site};
-use crate::tensor::product;
+use crate::tensor::{Device, Kind, TchError, Tensor, product};
 
 /// The attention of a block.
 #[derive(Debug)]
@@ -219,12 +217,12 @@ impl AttentionLayer {
 }
 
 /// A product of two tensors, summed as `equation` says.
-fn einsum(equation: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, tch::TchError> {
+fn einsum(equation: &str, a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     product::done(&[a, b], |inputs| Tensor::f_einsum(equation, inputs, None::<i64>))
 }
 
 /// True where query `start + i` may look at key `j`.
-fn visible(span: Span, seq: i64, key_seq: i64, start: i64, device: Device) -> Result<Tensor, tch::TchError> {
+fn visible(span: Span, seq: i64, key_seq: i64, start: i64, device: Device) -> Result<Tensor, TchError> {
     let queries = Tensor::f_arange_start(start, start + seq, (Kind::Int64, device))?.f_unsqueeze(1)?;
     let keys = Tensor::f_arange(key_seq, (Kind::Int64, device))?.f_unsqueeze(0)?;
     let distance = queries.f_sub(&keys)?;
@@ -236,7 +234,7 @@ fn visible(span: Span, seq: i64, key_seq: i64, start: i64, device: Device) -> Re
 }
 
 /// Adds keys and values to those of earlier tokens and returns all of them.
-fn remember(cache: &mut Option<LayerCache>, k: Tensor, v: Tensor) -> Result<(Tensor, Tensor), tch::TchError> {
+fn remember(cache: &mut Option<LayerCache>, k: Tensor, v: Tensor) -> Result<(Tensor, Tensor), TchError> {
     let (keys, values) = match cache.take() {
         Some(old) => (
             Tensor::f_cat(&[&old.keys, &k], 2)?,

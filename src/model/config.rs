@@ -1,9 +1,8 @@
 //! A decoder's architecture in neutral terms: what every family's `config.json` is mapped to.
 
-use tch::{Kind, Tensor};
-
 use super::rotary::{self, Rope};
 use crate::error::{Error, Result};
+use crate::tensor::{Kind, TchError, Tensor};
 
 /// Everything the decoder has to know about an architecture. Sizes are counts of numbers, not bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,8 +219,8 @@ impl Activation {
         })
     }
 
-    /// Applies it to each number.
-    pub(super) fn apply(self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+    /// Applied to each number.
+    pub(super) fn apply(self, x: &Tensor) -> Result<Tensor, TchError> {
         match self {
             Activation::Gelu => x.f_gelu("none"),
             Activation::GeluTanh => x.f_gelu("tanh"),

@@ -1,13 +1,12 @@
 //! The one decoder behind every family: embeddings, blocks, unembedding, with hooks all along.
 
-use tch::{Device, Kind, Tensor};
-
 use super::attention::{AttentionLayer, LayerCache, Pass};
 use super::config::{DecoderConfig, Placement, Position, Residual};
 use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, MlpLayer, NormLayer};
 use super::rotary::Rotation;
 use super::sites::{BlockSite, Site};
+use crate::tensor::{Device, Kind, TchError, Tensor};
 
 /// A decoder with its weights. Nothing changes them after loading.
 #[derive(Debug)]
@@ -254,7 +253,7 @@ impl Block {
     }
 }
 
-/// Returns `x` without its mean over the last dimension.
-pub(super) fn centre(x: &Tensor) -> Result<Tensor, tch::TchError> {
+/// `x` without its mean over the last dimension.
+pub(super) fn centre(x: &Tensor) -> Result<Tensor, TchError> {
     x.f_sub(&x.f_mean_dim(-1, true, None)?)
 }

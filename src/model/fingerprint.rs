@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::language_model::LanguageModel;
+use super::locate::locate;
 use super::settings::{Backend, LanguageModelConfig};
-use super::source::locate;
 use super::weights::weight_paths;
 use crate::error::Result;
 use crate::event::RunContext;

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
 
 use super::LanguageModel;
 use super::decoder::KeyValueCache;
@@ -11,6 +10,7 @@ use super::run::finished;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// How a text is continued.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,9 +86,9 @@ impl LanguageModel {
         let mut hooks = self.editing(edits)?;
         let mut cache = config.use_cache.then(KeyValueCache::default);
         let mut sampler = Sampler::new(config);
-        let mut tokens = prompt.f_to_device(tch::Device::Cpu)?;
+        let mut tokens = prompt.f_to_device(Device::Cpu)?;
         let mut ended = vec![false; prompt.size()[0] as usize];
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         for _ in 0..config.max_new_tokens {
             context.check("generating")?;
             let length = tokens.size()[1];
@@ -140,7 +140,7 @@ impl<'a> Sampler<'a> {
         if self.config.temperature == 0.0 {
             return Ok(Vec::try_from(&logits.f_argmax(-1, false)?)?);
         }
-        let rows = logits.f_to_device_(tch::Device::Cpu, Kind::Double, false, false)?;
+        let rows = logits.f_to_device_(Device::Cpu, Kind::Double, false, false)?;
         let rows = Vec::<Vec<f64>>::try_from(rows)?;
         Ok(rows.iter().map(|row| self.draw(row)).collect())
     }

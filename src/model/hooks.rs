@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tch::{TchError, Tensor};
-
 use super::sites::Site;
 use crate::error::{Error, Result};
+use crate::tensor::{TchError, Tensor};
 
 /// A function that is given an activation and the name of its hook point, and returns what to go on with: a tensor
 /// of the same shape.

@@ -4,22 +4,20 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tch::{Device, Kind, Tensor};
-
 use super::assemble::Assembly;
 use super::config::DecoderConfig;
 use super::decoder::Decoder;
 use super::ends::ends_of;
 use super::families::family_of;
 use super::hf_config::HfConfig;
+use super::locate::locate;
 use super::settings::{Backend, LanguageModelConfig};
 use super::sites::{HookPoint, Site};
-use super::source::locate;
 use super::weights::WeightFiles;
 use crate::config::Config;
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
-use crate::tensor::DType;
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad_guard};
 use crate::text::{SpecialTokens, Tokenizer};
 
 /// A language model with its tokenizer. Clones share everything, and may be used from several threads.
@@ -314,7 +312,7 @@ fn load_decoder(
     let files = WeightFiles::open(folder)?;
     let processed = config.backend != Backend::Huggingface;
     let target = (config.dtype.kind(), device);
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     Assembly::new(&decoder_config, family, &files, processed, target)
         .decoder(format!("loading {name}"), context)
 }

@@ -1,11 +1,9 @@
 //! The parts that blocks are made of: linear maps, norms and the MLP.
 
-use tch::Tensor;
-
 use super::config::{Activation, Norm, precise};
 use super::hooks::{Halt, Hooks};
 use super::sites::{BlockSite, Site};
-use crate::tensor::product;
+use crate::tensor::{TchError, Tensor, product};
 
 /// `x Wᵀ + b`.
 #[derive(Debug)]
@@ -17,7 +15,7 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, TchError> {
         product::linear(x, &self.weight, self.bias.as_ref())
     }
 }

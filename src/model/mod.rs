@@ -13,11 +13,11 @@ mod hf_rope;
 mod hooks;
 mod language_model;
 mod layers;
+mod locate;
 mod rotary;
 mod run;
 mod settings;
 mod sites;
-mod source;
 mod weights;
 
 pub use config::{

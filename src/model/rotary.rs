@@ -1,8 +1,7 @@
 //! Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its ways of stretching the context.
 
-use tch::{Device, Kind, Tensor};
-
 use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, TchError, Tensor};
 
 /// The frequencies by which a head's numbers turn from token to token.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +254,7 @@ impl Rotation {
     }
 
     /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`.
-    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, tch::TchError> {
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let d_head = x.size().last().copied().unwrap_or_default();
         if self.dims == 0 {
             return Ok(x.shallow_clone());

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tch::{Reduction, Tensor};
-
 use super::LanguageModel;
 use super::config::{Norm, precise};
 use super::decoder::centre;
 use super::hooks::{Edit, Halt, Hooks};
 use crate::error::{Error, Result};
+use crate::tensor::{Reduction, Tensor, no_grad_guard};
 
 impl LanguageModel {
     /// Activations at `names` for `tokens`, int64 `[batch, seq]`: a map from name to activation.
@@ -28,7 +27,7 @@ impl LanguageModel {
         }
         let tokens = self.accept(tokens)?;
         let mut hooks = Hooks::only(sites.into_iter().flatten());
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         match self.decoder()?.logits(&tokens, &mut hooks, None) {
             Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
             Err(Halt::Failed(error)) => Err(error),
@@ -59,7 +58,7 @@ impl LanguageModel {
         };
         let tokens = self.accept(tokens)?;
         let mut hooks = Hooks::keeping(sites);
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         let logits = finished(self.decoder()?.logits(&tokens, &mut hooks, None))?;
         Ok((logits, hooks.into_captured()))
     }
@@ -73,7 +72,7 @@ impl LanguageModel {
     pub fn run_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
         let mut hooks = self.editing(edits)?;
         let tokens = self.accept(tokens)?;
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         finished(self.decoder()?.logits(&tokens, &mut hooks, None))
     }
 
@@ -141,7 +140,7 @@ impl LanguageModel {
             )));
         }
         let (kind, device) = decoder.target();
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         let mut x = x.f_to_device_(device, precise(kind), false, false)?;
         if block.ln2.bare_hooks {
             x = x.f_mul(&block.ln2.weight)?;
@@ -159,7 +158,7 @@ impl LanguageModel {
     #[allow(non_snake_case)]
     pub fn W_U(&self) -> Result<Tensor> {
         let decoder = self.decoder()?;
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         let weight = &decoder.unembed.weight;
         if !decoder.processed {
             return Ok(weight.f_transpose(0, 1)?.f_contiguous()?);

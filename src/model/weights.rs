@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
 
 use super::hf_config::read_json_object;
 use crate::error::{Error, Result};
-use crate::tensor::DType;
 use crate::tensor::safetensors::{self, SafeFile};
+use crate::tensor::{DType, Device, Kind, Tensor};
 
 /// The file of an unsharded model.
 pub(super) const SINGLE_FILE: &str = "model.safetensors";

@@ -106,8 +106,28 @@ pub(super) fn find(word: &str) -> Option<&'static Command> {
     fitting.next().is_none().then_some(first)
 }
 
+impl Session<'_> {
+    /// Evaluates an entry or obeys a command, and prints what comes of it.
+    pub(super) fn enter(&mut self, text: &str) -> Next {
+        let text = text.trim();
+        let result = match text.strip_prefix(':').or_else(|| self.bare_command(text)) {
+            _ if text.is_empty() => Ok(Next::Continue),
+            Some(command) => obey(self, command),
+            None => self.evaluate(text),
+        };
+        result.unwrap_or_else(|error| self.report(&error))
+    }
+
+    /// `help`, `quit` and `exit` alone mean the commands, unless they are variables.
+    fn bare_command<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let is_word = ["help", "quit", "exit"].contains(&text);
+        let is_variable = || self.interactive.borrow().type_of(text).is_some();
+        (is_word && !is_variable()).then_some(text)
+    }
+}
+
 /// Carries out a line without its colon.
-pub(super) fn obey(session: &mut Session, line: &str) -> Result<Next> {
+fn obey(session: &mut Session, line: &str) -> Result<Next> {
     let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let word = if word == "exit" { "quit" } else { word };
     let argument = argument.trim();

@@ -11,6 +11,7 @@
 //! history    what was typed, kept across sessions
 //! ```
 
+mod candidates;
 mod commands;
 mod complete;
 mod editor;

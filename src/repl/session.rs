@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::commands;
 use crate::error::{Error, Fault, Result};
 use crate::report::Printer;
 use crate::script::docs::Catalog;
@@ -42,17 +41,6 @@ impl<'host> Session<'host> {
             entries: Vec::new(),
             failed: None,
         })
-    }
-
-    /// Evaluates an entry or obeys a command, and prints what comes of it.
-    pub(super) fn enter(&mut self, text: &str) -> Next {
-        let text = text.trim();
-        let result = match text.strip_prefix(':').or_else(|| self.bare_command(text)) {
-            _ if text.is_empty() => Ok(Next::Continue),
-            Some(command) => commands::obey(self, command),
-            None => self.evaluate(text),
-        };
-        result.unwrap_or_else(|error| self.report(&error))
     }
 
     /// Runs the script at `path` in the session, printing errors.
@@ -108,7 +96,8 @@ impl<'host> Session<'host> {
         self.failed.unwrap_or(0)
     }
 
-    fn report(&mut self, error: &Error) -> Next {
+    /// Prints what went wrong.
+    pub(super) fn report(&mut self, error: &Error) -> Next {
         self.failed = Some(error.fault().exit_code());
         match error.fault() {
             // Whoever pressed Ctrl-C knows where.
@@ -116,13 +105,6 @@ impl<'host> Session<'host> {
             Fault::Input | Fault::Run => self.printer.error(error),
         }
         Next::Continue
-    }
-
-    /// `help`, `quit` and `exit` alone mean the commands, unless they are variables.
-    fn bare_command<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let is_word = ["help", "quit", "exit"].contains(&text);
-        let is_variable = || self.interactive.borrow().type_of(text).is_some();
-        (is_word && !is_variable()).then_some(text)
     }
 }
 

@@ -7,9 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use super::columns::Columns;
 use super::format;
 use super::printer::Printer;
-use super::progress::{saved, warning};
+
 use super::terminal::{self, Terminal};
 use super::visible::visible;
+use super::words::{numbers, saved, warning};
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer};
 
@@ -115,15 +116,6 @@ impl Drop for Bar {
             task.bar.finish_and_clear();
         }
     }
-}
-
-/// Writes figures in a row: `loss 123.5  explained variance 0.7331  L0 16.00`.
-pub(super) fn numbers(shown: &[(&'static str, f64)]) -> String {
-    let parts: Vec<String> = shown
-        .iter()
-        .map(|(name, value)| format!("{name} {}", format::metric(*value)))
-        .collect();
-    parts.join("  ")
 }
 
 fn style(unit: &'static str, total: Option<u64>) -> Result<ProgressStyle> {

@@ -1,8 +1,10 @@
-//! Durations, sizes, counts and rates as people read them.
+//! Durations, amounts, counts and rates as people read them.
 
 use std::time::Duration;
 
-/// Writes a length of time: `0.4 s`, `12 s`, `3m 05s`, `2h 07m`, `1d 03h`.
+use crate::error::byte_size;
+
+/// `0.4 s`, `12 s`, `3m 05s`, `2h 07m`, `1d 03h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -14,25 +16,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Writes a size in decimal units, as disks and downloads are measured: `812 B`, `1.5 KB`, `7.6 GB`.
-pub fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for next in UNITS {
-        if value < 999.95 {
-            break;
-        }
-        value /= 1000.0;
-        unit = next;
-    }
-    match unit {
-        "B" => format!("{bytes} B"),
-        _ => format!("{value:.1} {unit}"),
-    }
-}
-
-/// Writes a number with thousands separators: `800,000,000`.
+/// With thousands separators: `800,000,000`.
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -60,7 +44,7 @@ pub fn rate(value: f64) -> String {
 /// Writes how many units are done per second: `12.3 steps/s`, `1.5 MB/s`.
 pub fn speed(value: f64, unit: &str) -> String {
     match unit {
-        "bytes" if value.is_finite() => format!("{}/s", bytes(value.max(0.0) as u64)),
+        "bytes" if value.is_finite() => format!("{}/s", byte_size(value.max(0.0) as u64)),
         _ => format!("{} {unit}/s", rate(value)),
     }
 }
@@ -68,8 +52,8 @@ pub fn speed(value: f64, unit: &str) -> String {
 /// Writes `done` of `total` in the unit's own form: `45/140 steps`, `1.5 GB/2.0 GB`.
 pub fn amount(done: u64, total: Option<u64>, unit: &str) -> String {
     match (unit, total) {
-        ("bytes", Some(total)) => format!("{}/{}", bytes(done), bytes(total)),
-        ("bytes", None) => bytes(done),
+        ("bytes", Some(total)) => format!("{}/{}", byte_size(done), byte_size(total)),
+        ("bytes", None) => byte_size(done),
         (_, Some(total)) => format!("{}/{} {unit}", count(done), count(total)),
         (_, None) => format!("{} {unit}", count(done)),
     }
@@ -117,16 +101,6 @@ mod tests {
         assert_eq!(of(185.0), "3m 05s");
         assert_eq!(of(7_620.0), "2h 07m");
         assert_eq!(of(97_200.0), "1d 03h");
-    }
-
-    #[test]
-    fn sizes_change_unit_before_four_digits() {
-        assert_eq!(bytes(812), "812 B");
-        assert_eq!(bytes(1_500), "1.5 KB");
-        assert_eq!(bytes(999_949), "999.9 KB");
-        assert_eq!(bytes(999_950), "1.0 MB");
-        assert_eq!(bytes(7_600_000_000), "7.6 GB");
-        assert_eq!(bytes(u64::MAX), "18.4 EB");
     }
 
     #[test]

@@ -5,11 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::bar::numbers;
 use super::columns::Columns;
 use super::format;
 use super::printer::Printer;
-use super::progress::{saved, warning};
+use super::words::{numbers, saved, warning};
 use crate::error::Result;
 use crate::event::{Control, Event, Observer};
 

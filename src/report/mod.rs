@@ -6,6 +6,7 @@
 //! bar        a progress bar on a terminal
 //! terminal   what bars are drawn on
 //! lines      plain lines in a file, a pipe or a job's log
+//! words      lines that several observers write alike
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
@@ -40,12 +41,13 @@ pub mod tensorboard;
 mod terminal;
 mod visible;
 pub mod wandb;
+mod words;
 
 pub use figures::figures;
 #[cfg(feature = "terminal")]
 pub use printer::Printer;
 #[cfg(feature = "terminal")]
-pub use progress::Progress;
+pub use progress::ProgressDisplay;
 pub use spec::FormatSpec;
 pub use table::Table;
 pub use visible::visible;

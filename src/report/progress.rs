@@ -6,13 +6,13 @@ use super::bar::Bar;
 use super::json::Json;
 use super::lines::Lines;
 use super::printer::Printer;
-use super::visible::visible;
+use super::words::warning;
 use crate::error::Result;
 use crate::event::{Control, Event, Observer};
 
 /// How work that takes long is shown, always on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ProgressDisplay {
     /// A bar that is redrawn in place, with logged metrics above it.
     Bar,
     /// Plain lines, few enough for a log file.
@@ -23,14 +23,14 @@ pub enum Progress {
     Quiet,
 }
 
-impl Progress {
-    /// Chooses a bar on a terminal that can redraw lines, plain lines elsewhere.
+impl ProgressDisplay {
+    /// A bar on a terminal that can redraw lines, plain lines elsewhere.
     pub fn auto() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
         if std::io::stderr().is_terminal() && !dumb {
-            Progress::Bar
+            ProgressDisplay::Bar
         } else {
-            Progress::Lines
+            ProgressDisplay::Lines
         }
     }
 
@@ -38,11 +38,13 @@ impl Progress {
     pub fn observer(self, printer: &Printer) -> Box<dyn Observer> {
         match self {
             // Nothing can be redrawn in a file.
-            Progress::Bar if !std::io::stderr().is_terminal() => Progress::Lines.observer(printer),
-            Progress::Bar => Box::new(Bar::new(printer.clone())),
-            Progress::Lines => Box::new(Lines::new(printer.clone())),
-            Progress::Json => Box::new(Json::new(printer.clone())),
-            Progress::Quiet => Box::new(Quiet(printer.clone())),
+            ProgressDisplay::Bar if !std::io::stderr().is_terminal() => {
+                ProgressDisplay::Lines.observer(printer)
+            }
+            ProgressDisplay::Bar => Box::new(Bar::new(printer.clone())),
+            ProgressDisplay::Lines => Box::new(Lines::new(printer.clone())),
+            ProgressDisplay::Json => Box::new(Json::new(printer.clone())),
+            ProgressDisplay::Quiet => Box::new(Quiet(printer.clone())),
         }
     }
 }
@@ -57,15 +59,4 @@ impl Observer for Quiet {
         }
         Ok(Control::Continue)
     }
-}
-
-/// Writes `warning: …`, in yellow where there are colours.
-pub(super) fn warning(text: &str) -> String {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    format!("{style}warning{style:#}: {}", visible(text))
-}
-
-/// Writes `saved weights to results/sae_weights.safetensors`.
-pub(super) fn saved(what: &str, path: &std::path::Path) -> String {
-    format!("saved {what} to {}", path.display())
 }

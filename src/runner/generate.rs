@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationFactoryDatasetSource, ActivationFactorySource,
     ActivationFactoryTarget, ActivationStream, ActivationWriter, ActivationWriterConfig, BatchStream,
-    BufferShuffleConfig, CacheFormat, Inputs, Origins, Written, readable_bytes,
+    BufferShuffleConfig, CacheFormat, Inputs, Origins, Written,
 };
 use crate::config::Config;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, byte_size};
 use crate::event::RunContext;
 use crate::fingerprint::{Allowances, Fingerprint, Identified, Names};
 use crate::model::{LanguageModel, LanguageModelConfig};
@@ -349,13 +349,13 @@ pub struct GenerationForecast {
 
 impl fmt::Display for GenerationForecast {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let each = readable_bytes(self.bytes_per_token);
+        let each = byte_size(self.bytes_per_token);
         let folder = self.folder.display();
         match self.tokens {
             Some(tokens) => write!(
                 formatter,
                 "{tokens} tokens of {each} each: {} of activations in `{folder}`",
-                readable_bytes(tokens * self.bytes_per_token)
+                byte_size(tokens * self.bytes_per_token)
             ),
             None => write!(formatter, "{each} of activations a token in `{folder}`"),
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::options::TrainOptions;
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
-use super::train::TrainOptions;
 use crate::activations::{ActivationFactory, Origins};
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Context, Result};

@@ -5,6 +5,7 @@ mod evaluate;
 mod generate;
 mod going_on;
 mod loggers;
+mod options;
 mod prepare;
 mod sae_choice;
 mod settings;
@@ -17,6 +18,7 @@ pub use generate::{
     rehearse_generation,
 };
 pub use loggers::{LoggerSettings, TensorBoardConfig};
+pub use options::TrainOptions;
 pub use sae_choice::{PretrainedSAE, SaeChoice};
 pub use settings::TrainSAESettings;
-pub use train::{TrainOptions, TrainReport, rehearse_training, train_sae};
+pub use train::{TrainReport, rehearse_training, train_sae};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::evaluate::evaluation;
 use super::going_on::{began_with, compare, load, to_go_on};
+use super::options::TrainOptions;
 use super::sae_choice::SaeChoice;
 use super::settings::TrainSAESettings;
-use super::train::TrainOptions;
 use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Result};

@@ -4,28 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::evaluate::evaluation;
 use super::loggers::{Started, Training};
+use super::options::TrainOptions;
 use super::prepare::{Effort, Prepared};
 use super::settings::TrainSAESettings;
 use crate::atomic;
-use crate::config::{Config, Map, Value, to_value};
+use crate::config::{Config, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Fault, Result, counted};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
-use crate::fingerprint::{Allowances, Fingerprint};
+use crate::fingerprint::Fingerprint;
 use crate::lock::FolderLock;
 use crate::model::LanguageModelConfig;
 use crate::train::{FitOptions, FitOutcome, Forecast, Provenance, set_aside_earlier_run};
-
-/// What a run may be told besides its settings.
-#[derive(Clone, Debug, Default)]
-pub struct TrainOptions {
-    /// Go on from the newest checkpoint in the run's folder; begin anew where there is none.
-    pub resume: bool,
-    /// Settings that may differ from those that the run was begun with.
-    pub allow_change: Allowances,
-    /// Further facts for `run.json`.
-    pub facts: Map<String, Value>,
-}
 
 /// How a run ended.
 #[derive(Clone, Debug)]

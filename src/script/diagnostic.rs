@@ -1,10 +1,12 @@
 //! The engine's errors → the crate's [`Error`]: sentence, place, key, callers, advice.
 
 mod parsing;
+mod words;
 
 use rhai::{Dynamic, Engine, EvalAltResult};
 
 use self::parsing::parse_problem;
+use self::words::{previous_word, uncapitalised};
 use super::bridge;
 use super::hints::Hints;
 use super::python;
@@ -244,29 +246,11 @@ fn arithmetic(text: &str) -> Error {
     }
 }
 
-/// The word before the place on the same line.
-fn previous_word(place: &Place) -> String {
-    let before = &place.text[..place.span.start];
-    let line = before[before.rfind('\n').map_or(0, |at| at + 1)..].trim_end();
-    let start = line
-        .rfind(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .map_or(0, |at| at + 1);
-    line[start..].to_string()
-}
-
 /// The engine's own sentence without its position.
 fn plain(failure: &EvalAltResult) -> String {
     let text = failure.to_string();
     let text = text.split(" (line ").next().unwrap_or(&text);
     uncapitalised(text)
-}
-
-fn uncapitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
-    }
 }
 
 /// Names of closures are numbers that mean nothing to anyone.

@@ -12,14 +12,11 @@ use rhai::{
 use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::guard;
-use super::reading;
+use super::reading::{self, EVAL};
 use super::source::is_closure;
 use super::state::State;
 use crate::error::{Error, a};
 use crate::guard::attempt;
-
-/// What the parser is told in the place of `eval`: under its own name it could not be a name after a dot.
-pub const EVAL: &str = "__eval__";
 
 /// Puts this `eval` in the place of the engine's.
 pub fn install(engine: &mut Engine) {

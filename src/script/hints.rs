@@ -3,6 +3,7 @@
 
 mod calls;
 mod elsewhere;
+mod member;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use rhai::Engine;
 
+use self::member::Member;
 use super::docs::{Catalog, Entry, Kind};
 use super::source::lexer::{Kind as TokenKind, Lexer};
 use super::source::{Closure, SourceMap};
@@ -27,53 +29,6 @@ pub struct Hints {
     /// The texts of imported modules, by the names under which the script knows them.
     modules: HashMap<String, Arc<str>>,
     closures: HashMap<String, Closure>,
-}
-
-/// What can be read from an object or called on it.
-struct Member {
-    name: String,
-    is_called: bool,
-    /// Without the object itself.
-    signatures: Vec<String>,
-}
-
-impl Member {
-    fn of(entry: &Entry) -> Member {
-        Member {
-            name: entry.name.clone(),
-            is_called: matches!(entry.kind, Kind::Method | Kind::Function | Kind::Constructor),
-            signatures: entry.signatures.clone(),
-        }
-    }
-
-    fn of_all(entries: &[&Entry]) -> Vec<Member> {
-        entries.iter().map(|entry| Member::of(entry)).collect()
-    }
-
-    /// A function of the language that takes an object of type `kind` first, which is called as its method too.
-    fn of_standard(entry: &Entry, kind: &str) -> Option<Member> {
-        /// Nobody thinks of these as methods of what they are given.
-        const FUNCTIONS: [&str; 5] = ["blob", "range", "sleep", "get_fn_metadata_list", "eval"];
-        if FUNCTIONS.contains(&entry.name.as_str()) {
-            return None;
-        }
-        let signatures: Vec<String> = entry
-            .signatures
-            .iter()
-            .filter_map(|signature| {
-                let (name, inside) = signature.split_once('(')?;
-                let (parameters, returned) = inside.rsplit_once(')')?;
-                let (first, rest) = parameters.split_once(", ").unwrap_or((parameters, ""));
-                let (_, of) = first.split_once(": ")?;
-                (of == kind).then(|| format!("{name}({rest}){returned}"))
-            })
-            .collect();
-        let is_one = entry.standard && entry.kind == Kind::Function && !signatures.is_empty();
-        is_one.then(|| Member {
-            signatures,
-            ..Member::of(entry)
-        })
-    }
 }
 
 impl Hints {

@@ -14,7 +14,6 @@ use super::closure::evaluating;
 use super::docs::Catalog;
 use super::failure::RhaiResultOf;
 use super::guard;
-use super::interactive::Interactive;
 use super::modules::Modules;
 use super::state::State;
 use super::{diagnostic, evaluation, modules, numbers, reading};
@@ -177,11 +176,9 @@ impl Host {
         Ok(tests.iter().map(run).collect())
     }
 
-    /// Returns a session that keeps variables, functions and imports from entry to entry.
-    pub fn interactive(&mut self) -> Interactive<'_> {
-        self.set_constants(&[], None);
-        let scope = self.scope.clone();
-        Interactive::new(self, scope)
+    /// The host's own variables.
+    pub(super) fn own_scope(&self) -> Scope<'static> {
+        self.scope.clone()
     }
 
     /// Returns every name that scripts can use, with documentation.

@@ -25,8 +25,17 @@ pub struct Interactive<'host> {
     entries: usize,
 }
 
+impl Host {
+    /// A session that keeps variables, functions and imports from entry to entry.
+    pub fn interactive(&mut self) -> Interactive<'_> {
+        self.set_constants(&[], None);
+        let scope = self.own_scope();
+        Interactive::new(self, scope)
+    }
+}
+
 impl<'host> Interactive<'host> {
-    pub(super) fn new(host: &'host mut Host, scope: Scope<'static>) -> Self {
+    fn new(host: &'host mut Host, scope: Scope<'static>) -> Self {
         Interactive {
             host,
             scope,

@@ -38,6 +38,7 @@ mod host;
 mod interactive;
 mod modules;
 mod numbers;
+mod plain;
 mod python;
 mod reading;
 pub mod source;

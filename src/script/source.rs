@@ -9,14 +9,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use rhai::Position;
+use rhai::{AST, Position};
 
+use self::closures::closures_of;
 pub use self::closures::{Closure, is_closure};
 use self::lexer::{Kind, Lexer, Token};
+pub use self::position::offset;
 use crate::error::Place;
 
 mod closures;
 pub mod lexer;
+mod position;
 
 /// The texts of all scripts, modules and session entries, by the name that errors show.
 #[derive(Default)]
@@ -90,6 +93,21 @@ impl SourceMap {
             .collect()
     }
 
+    /// Remembers the closures of `ast`, which was read from `text` in `file`.
+    pub fn add_closures(&self, file: Option<&str>, text: &str, ast: &AST) {
+        self.closures.borrow_mut().extend(closures_of(file, text, ast));
+    }
+
+    /// The file in which the closure stands that the engine calls `name`.
+    pub fn file_of_closure(&self, name: &str) -> Option<String> {
+        self.closures.borrow().get(name)?.file.clone()
+    }
+
+    /// The closures of all texts, by the engine's names for them.
+    pub fn closures(&self) -> HashMap<String, Closure> {
+        self.closures.borrow().clone()
+    }
+
     /// Remembers what a session has defined so far.
     pub fn set_session(&self, names: SessionNames) {
         *self.session.borrow_mut() = names;
@@ -100,22 +118,6 @@ impl SourceMap {
     pub fn session_entry_of(&self, function: &str) -> Option<String> {
         self.session.borrow().functions.get(function).cloned()
     }
-}
-
-/// Returns the byte offset of a line and column.
-pub fn offset(text: &str, position: Position) -> Option<usize> {
-    let line = position.line()?;
-    let start = match line {
-        1 => 0,
-        _ => text.match_indices('\n').nth(line - 2)?.0 + 1,
-    };
-    let column = position.position().unwrap_or(1);
-    let rest = &text[start..];
-    let within = rest
-        .char_indices()
-        .nth(column - 1)
-        .map_or(rest.len(), |(at, _)| at);
-    Some(start + within)
 }
 
 /// The token that begins at `start`, or one character, or nothing at the end of the text. A dot stands for the name

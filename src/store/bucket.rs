@@ -7,7 +7,7 @@ use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, S3Action, UrlStyle};
 use url::Url;
 
-use super::folder::Listing;
+use super::listing::Listing;
 use super::settings::{Keys, Settings};
 use crate::error::{Error, Result};
 use crate::transfer::{Method, Trouble};

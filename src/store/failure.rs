@@ -1,6 +1,6 @@
 //! What a web server or an object store says no with, in words.
 
-use super::folder::Where;
+use super::place::Where;
 use crate::error::Error;
 use crate::transfer::{Refusal, Trouble};
 

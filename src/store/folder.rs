@@ -1,6 +1,5 @@
 //! A folder on a web server or in an object store.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -11,6 +10,8 @@ use url::Url;
 use super::bucket::Place;
 use super::failure::{self, is_missing};
 use super::fetch;
+use super::listing::Listing;
+use super::place::Where;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::transfer::{
@@ -39,24 +40,7 @@ pub struct RemoteFolder {
     shown: String,
 }
 
-#[derive(Clone)]
-pub(super) enum Where {
-    /// A web server: the address, and what follows each address after a `?`.
-    Server { base: String, query: Option<String> },
-    /// An object store.
-    Bucket(Box<Place>),
-}
-
-/// What lies in a folder.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// Files and their sizes, where the server tells them.
-    pub files: BTreeMap<String, Option<u64>>,
-    /// Names of folders.
-    pub folders: Vec<String>,
-}
-
-/// Returns whether `text` is a location elsewhere rather than a path.
+/// Is `text` a location elsewhere rather than a path?
 pub fn is_remote(text: &str) -> bool {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| {

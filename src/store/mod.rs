@@ -15,6 +15,9 @@ mod bucket;
 mod failure;
 mod fetch;
 mod folder;
+mod listing;
+mod place;
 mod settings;
 
-pub use folder::{Listing, RemoteFolder, is_remote};
+pub use folder::{RemoteFolder, is_remote};
+pub use listing::Listing;

@@ -1,8 +1,9 @@
-//! Tensors of libtorch: dtypes, devices, files.
+//! Tensors of libtorch: dtypes, devices, files. The only place that names the crate `tch`.
 
 mod copy;
 mod device;
 mod dtype;
+mod failure;
 pub mod gpu;
 pub mod integer;
 mod mapped;
@@ -22,4 +23,7 @@ pub use dtype::DType;
 pub use random::Generator;
 pub use rows::fill_rows;
 pub use show::{show, summarise};
-pub use tch::{Device, Kind, Tensor};
+pub use tch::utils::{has_mkl, has_mkldnn, has_openmp};
+pub use tch::{
+    Cuda, Device, Kind, Reduction, TchError, Tensor, get_num_threads, manual_seed, no_grad, no_grad_guard,
+};

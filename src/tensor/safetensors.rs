@@ -5,40 +5,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
-use serde_json::{Map, Value, json};
-use tch::{Device, Kind, Tensor};
+use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors};
+use tch::{Device, Tensor};
 
+mod dtypes;
 mod header;
+mod write;
 
+use dtypes::kind_of;
 use header::announced_size;
 pub use header::{Beginning, beginning};
+pub use write::write;
 
 use super::DType;
 use super::mapped::Mapped;
-use crate::atomic;
 use crate::error::{Error, Result};
 use crate::files;
-
-/// The dtypes that both sides know.
-const DTYPES: &[(Dtype, &str, Kind)] = &[
-    (Dtype::F32, "F32", Kind::Float),
-    (Dtype::F16, "F16", Kind::Half),
-    (Dtype::BF16, "BF16", Kind::BFloat16),
-    (Dtype::F64, "F64", Kind::Double),
-    (Dtype::I64, "I64", Kind::Int64),
-    (Dtype::I32, "I32", Kind::Int),
-    (Dtype::I16, "I16", Kind::Int16),
-    (Dtype::I8, "I8", Kind::Int8),
-    (Dtype::U8, "U8", Kind::Uint8),
-    (Dtype::BOOL, "BOOL", Kind::Bool),
-];
-
-/// The header's key of free-form notes.
-const NOTES: &str = "__metadata__";
 
 /// An open safetensors file: its header in memory, its numbers on disk until they are asked for.
 #[derive(Debug)]
@@ -232,105 +216,11 @@ impl SafeFile {
     }
 }
 
-fn kind_of(dtype: Dtype) -> Option<Kind> {
-    DTYPES
-        .iter()
-        .find(|(theirs, _, _)| *theirs == dtype)
-        .map(|(_, _, kind)| *kind)
-}
-
-/// Writes `tensors` to `path`, whole or not at all. The same tensors give the same bytes, whatever their order.
-///
-/// Tensors may live on any device; each is brought to the CPU when its turn comes.
-///
-/// # Errors
-/// Two tensors of one name, a name or dtype that the format lacks, a folder that cannot be written, a full disk.
-pub fn write(
-    path: impl AsRef<Path>,
-    tensors: &[(&str, &Tensor)],
-    metadata: &BTreeMap<String, String>,
-) -> Result<()> {
-    let path = path.as_ref();
-    let mut ordered = Vec::with_capacity(tensors.len());
-    for (name, tensor) in tensors {
-        check_name(name).map_err(|error| error.context(format!("while writing `{}`", path.display())))?;
-        let kind = tensor.f_kind()?;
-        let (dtype, code, _) = DTYPES.iter().find(|(_, _, known)| *known == kind).ok_or_else(|| {
-            Error::input(format!(
-                "cannot write `{}`: tensor `{name}` has dtype {kind:?}, which safetensors files do not have",
-                path.display()
-            ))
-        })?;
-        ordered.push((*dtype, *code, *name, *tensor));
-    }
-    // Widest numbers first keeps every tensor aligned; this is also the order of the Python package.
-    ordered.sort_by(|left, right| right.0.cmp(&left.0).then(left.2.cmp(right.2)));
-    if let Some(pair) = ordered.windows(2).find(|pair| pair[0].2 == pair[1].2) {
-        let name = pair[0].2;
-        return Err(Error::input(format!(
-            "cannot write `{}`: two tensors are called `{name}`",
-            path.display()
-        )));
-    }
-    let header = header(&ordered, metadata);
-    atomic::write_with(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        ordered
-            .iter()
-            .try_for_each(|(_, _, _, tensor)| write_numbers(file, tensor))
-    })
-}
-
-/// Refuses what cannot be a tensor's name: the key of the file's own notes, nothing, and characters with which no reader
-/// of the file can go on.
-fn check_name(name: &str) -> Result<()> {
-    let problem = match name {
-        "" => "a tensor needs a name",
-        "__metadata__" => {
-            "`__metadata__` holds a safetensors file's own notes, so no tensor can be called that"
-        }
-        _ if name.contains('\0') => "a tensor's name cannot contain the character NUL",
-        _ => return Ok(()),
-    };
-    Err(Error::input(problem).hint("choose another name"))
-}
-
-/// The JSON header, padded with blanks to a multiple of eight bytes.
-fn header(tensors: &[(Dtype, &str, &str, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
-    let mut header = Map::new();
-    if !metadata.is_empty() {
-        header.insert(NOTES.into(), json!(metadata));
-    }
-    let mut start = 0;
-    for (_, code, name, tensor) in tensors {
-        let end = start + tensor.numel() * tensor.kind().elt_size_in_bytes();
-        let info = json!({"dtype": code, "shape": tensor.size(), "data_offsets": [start, end]});
-        header.insert((*name).to_string(), info);
-        start = end;
-    }
-    let mut bytes = Value::Object(header).to_string().into_bytes();
-    bytes.resize(bytes.len().next_multiple_of(8), b' ');
-    bytes
-}
-
-fn write_numbers(file: &mut impl Write, tensor: &Tensor) -> io::Result<()> {
-    if tensor.numel() == 0 {
-        return Ok(());
-    }
-    let tensor = tensor
-        .f_detach()
-        .and_then(|tensor| tensor.f_to_device(Device::Cpu))
-        .and_then(|tensor| tensor.f_contiguous())
-        .map_err(io::Error::other)?;
-    let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
-    // SAFETY: a contiguous CPU tensor owns `length` bytes from `data_ptr` on, and lives until the end of this call.
-    let bytes = unsafe { std::slice::from_raw_parts(tensor.data_ptr() as *const u8, length) };
-    file.write_all(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
+    use super::dtypes::NOTES;
     use super::*;
 
     fn notes() -> BTreeMap<String, String> {

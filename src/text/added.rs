@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
+use super::failure::unusable;
 use super::special::{Settings, token_text};
-use super::tokenizer::unusable;
 use crate::error::Result;
 
 /// The keys of single special tokens.

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use super::cell::Row;
 use super::config::{DatasetConfig, OnBadRecord};
 use super::data_file::DataFile;
-use super::format::{Entry, Wanted};
 use super::order::Order;
-use super::records::Origin;
-use super::rows::{self, PlacedRows};
 use crate::config::Value;
 use crate::error::{Error, Result};
 
@@ -173,37 +170,6 @@ impl Dataset {
                 Some(count) => Ok(count),
                 None => Ok(order.count(of.len()?)),
             },
-        }
-    }
-
-    /// Returns whether there is no record at all.
-    ///
-    /// # Errors
-    /// As [`len`](Self::len).
-    pub fn is_empty(&self) -> Result<bool> {
-        let first = self.rows(&Wanted::default(), 0).next();
-        first.transpose().map(|first| first.is_none())
-    }
-
-    /// Returns what stands in the place of each record from number `start` on, with its origin.
-    pub(super) fn rows(&self, wanted: &Wanted, start: u64) -> PlacedRows {
-        match &self.0.source {
-            Source::Files(files) => rows::read(files.clone(), wanted.clone(), start),
-            Source::Memory(kept) => {
-                let file: Arc<Path> = Path::new(&self.0.name).into();
-                let kept = kept.clone();
-                let row = move |index: u64| {
-                    let origin = Origin {
-                        file: file.clone(),
-                        row: index,
-                        index,
-                    };
-                    let row: Entry = Ok(kept.get(usize::try_from(index).ok()?)?.clone());
-                    Some(Ok((origin, row)))
-                };
-                Box::new((start..).map_while(row))
-            }
-            Source::Chosen(of, order) => order.rows(of, wanted, start),
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Records as they are used: a text or token ids, or what is wrong with them.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::cell::{self, Cell, Row, described};
 use super::dataset::Dataset;
 use super::format::{Entry, Wanted};
+use super::rows::Origin;
 use crate::error::{Error, Result};
 use crate::event::{Events, RunContext};
 
@@ -40,17 +38,6 @@ pub enum Content {
     Tokens(Vec<i64>),
     /// Neither, in a data set that skips such records: what is wrong.
     Bad(String),
-}
-
-/// Where a record came from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
-    /// The file.
-    pub file: Arc<Path>,
-    /// Row in the file, from 0.
-    pub row: u64,
-    /// Row in the whole data set, from 0.
-    pub index: u64,
 }
 
 /// One text or token sequence of a data set.

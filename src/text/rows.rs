@@ -1,10 +1,10 @@
-//! Rows of files, one file after the other.
+//! Rows and where they came from; those of files, one file after the other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::data_file::DataFile;
 use super::format::{Entry, Rows, Selection, Wanted};
-use super::records::Origin;
 use crate::error::Result;
 
 /// Rows, or what is wrong with them, and where they came from, in order. Ends after the first error of a file.
@@ -84,4 +84,15 @@ impl Iterator for FileReader {
         }
         item.transpose()
     }
+}
+
+/// Where a record came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The file.
+    pub file: Arc<Path>,
+    /// Row in the file, from 0.
+    pub row: u64,
+    /// Row in the whole data set, from 0.
+    pub index: u64,
 }

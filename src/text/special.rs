@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use tokenizers::{PostProcessorWrapper, Tokenizer as Inner};
 
-use super::tokenizer::unusable;
+use super::failure::unusable;
 use crate::error::{Error, Result};
 use crate::files;
 

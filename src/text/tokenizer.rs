@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tokenizers::Tokenizer as Inner;
 
+use super::failure::unusable;
+use super::offsets::keep_blanks_in_offsets;
 use super::special::{Settings, SpecialTokens, Template};
-use super::trace::keep_blanks_in_offsets;
 use super::windows::{self, Cut, Piece};
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
@@ -248,8 +249,4 @@ fn missing(folder: &Path) -> Error {
     } else {
         error.hint("the tokenizer lies beside the weights, as `save_pretrained` leaves it")
     }
-}
-
-pub(super) fn unusable(error: tokenizers::Error) -> Error {
-    Error::run(format!("the tokenizer failed: {error}"))
 }

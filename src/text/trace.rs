@@ -3,10 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use serde_json::Value;
-use tokenizers::{PostProcessorWrapper, Tokenizer as Inner};
-
-use super::tokenizer::{Bos, Tokenizer, unusable};
+use super::tokenizer::{Bos, Tokenizer};
 use crate::error::Result;
 
 /// A token and the part of the text that it stands for.
@@ -116,42 +113,6 @@ impl CharacterCount {
             characters: start,
         };
         start..start + text[bytes.clone()].chars().count()
-    }
-}
-
-/// Byte-level tokenizers leave the blank before a word out of its offsets; here every character belongs to a token.
-pub(super) fn keep_blanks_in_offsets(inner: &mut Inner) -> Result<()> {
-    let Some(processor) = inner.get_post_processor() else {
-        return Ok(());
-    };
-    let broken = |error: serde_json::Error| unusable(error.into());
-    let mut value = serde_json::to_value(processor).map_err(broken)?;
-    if untrim(&mut value) {
-        let processor: PostProcessorWrapper = serde_json::from_value(value).map_err(broken)?;
-        inner.with_post_processor(Some(processor));
-    }
-    Ok(())
-}
-
-/// Switches `trim_offsets` off wherever it is on; says whether it was anywhere.
-fn untrim(value: &mut Value) -> bool {
-    match value {
-        Value::Object(map) => {
-            let mut changed = false;
-            for (key, value) in map {
-                changed |= if key == "trim_offsets" && *value == Value::Bool(true) {
-                    *value = Value::Bool(false);
-                    true
-                } else {
-                    untrim(value)
-                };
-            }
-            changed
-        }
-        Value::Array(list) => list
-            .iter_mut()
-            .fold(false, |changed, value| untrim(value) | changed),
-        _ => false,
     }
 }
 

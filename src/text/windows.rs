@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use tokenizers::Tokenizer as Inner;
 
-use super::tokenizer::unusable;
+use super::failure::unusable;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 use crate::{guard, memory};

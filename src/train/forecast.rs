@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::config::TrainerConfig;
 use crate::dictionary::SAEConfig;
-use crate::error::counted;
+use crate::error::{byte_size, counted};
 
 /// Steps, parameters and memory of one training, in bytes where not said otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,27 +74,12 @@ impl fmt::Display for Forecast {
             "{}, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}); checkpoints {}",
             counted(self.steps, "step"),
             self.parameters,
-            size(self.memory()),
-            size(self.weights),
-            size(self.gradients),
-            size(self.moments),
-            size(self.step_buffers),
-            size(self.disk),
+            byte_size(self.memory()),
+            byte_size(self.weights),
+            byte_size(self.gradients),
+            byte_size(self.moments),
+            byte_size(self.step_buffers),
+            byte_size(self.disk),
         )
-    }
-}
-
-/// `1.5 GiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{value:.1} {}", UNITS[unit]),
     }
 }

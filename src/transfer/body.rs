@@ -14,8 +14,7 @@ use url::Url;
 
 use super::progress::Progress;
 use super::redirect;
-use super::request::{Method, Reply};
-use super::retry::Trouble;
+use super::trouble::Trouble;
 use crate::error::Error;
 
 /// How often it is looked whether the work shall end.
@@ -198,4 +197,16 @@ impl Pace {
             Ok(())
         }
     }
+}
+
+/// An answer: its status and headers, and its body to be read.
+pub type Reply<'a> = ureq::http::Response<Body<'a>>;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// For the contents.
+    Get,
+    /// For the headers alone.
+    Head,
 }

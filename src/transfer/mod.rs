@@ -11,10 +11,12 @@ mod receive;
 mod redirect;
 mod request;
 mod retry;
+mod trouble;
 
-pub use body::cut;
+pub use body::{Method, Reply, cut};
 pub use progress::Progress;
 pub use receive::{Sink, persist, receive};
 pub use redirect::Leave;
-pub use request::{Method, Reply, Request, Web, bytes, escaped, header, refusal, text};
-pub use retry::{Patience, Refusal, Trouble, patiently};
+pub use request::{Request, Web, bytes, escaped, header, refusal, text};
+pub use retry::{Patience, patiently};
+pub use trouble::{Refusal, Trouble};

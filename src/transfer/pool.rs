@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 
 use super::progress::Progress;
-use super::retry::Trouble;
+use super::trouble::Trouble;
 use crate::error::Result;
 use crate::event::{Event, RunContext};
 

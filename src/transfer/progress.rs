@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::retry::Trouble;
+use super::trouble::Trouble;
 use crate::error::Error;
 
 /// Bytes done, remarks made, and whether to stop.

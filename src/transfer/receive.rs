@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
+use super::body::Reply;
 use super::body::cut;
 use super::progress::Progress;
-use super::request::{Reply, header};
-use super::retry::{Patience, Trouble};
+use super::request::header;
+use super::retry::Patience;
+use super::trouble::Trouble;
 use crate::error::{Error, Result};
 
 const PIECE: usize = 1 << 18;

@@ -11,7 +11,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use url::{Host, Url};
 
-use super::retry::Trouble;
+use super::trouble::Trouble;
 use crate::error::Error;
 
 /// The variable that names further hosts to which redirects may lead.

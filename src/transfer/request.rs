@@ -7,10 +7,10 @@ use ureq::Agent;
 use ureq::unversioned::transport::DefaultConnector;
 use url::Url;
 
-use super::body::{self, Body, Call};
+use super::body::{self, Call, Method, Reply};
 use super::progress::Progress;
 use super::redirect::{self, Leave, PublicOnly};
-use super::retry::{Refusal, Trouble};
+use super::trouble::{Refusal, Trouble};
 use crate::error::Error;
 
 /// Redirects followed before it counts as a circle.
@@ -22,9 +22,6 @@ const LONGEST_TEXT: u64 = 256 << 20;
 /// So much of an answer that is an error is read.
 const LONGEST_EXCUSE: u64 = 16 << 10;
 
-/// An answer: its status and headers, and its body to be read.
-pub type Reply<'a> = ureq::http::Response<Body<'a>>;
-
 /// Talks to servers. Clones share their connections.
 #[derive(Clone)]
 pub struct Web {
@@ -32,15 +29,6 @@ pub struct Web {
     /// Connects to no private address.
     public: Agent,
     silence: Duration,
-}
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// For the contents.
-    Get,
-    /// For the headers alone.
-    Head,
 }
 
 /// One request.

@@ -10,8 +10,8 @@ use saescript::event::RunContext;
 use saescript::runner::{TrainOptions, TrainSAESettings, rehearse_training, train_sae};
 use saescript::train::list_checkpoints;
 
-/// A configuration over the tiny model of the fixtures and a corpus made here.
-pub fn write_config(folder: &Path) -> PathBuf {
+/// Texts made of a few words.
+fn write_corpus(folder: &Path) {
     let words = [
         "the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "birds", "near", "old", "trees",
     ];
@@ -24,6 +24,11 @@ pub fn write_config(folder: &Path) -> PathBuf {
         })
         .collect();
     std::fs::write(folder.join("corpus.jsonl"), texts).expect("written");
+}
+
+/// A configuration over the tiny model of the fixtures and a corpus made here.
+pub fn write_config(folder: &Path) -> PathBuf {
+    write_corpus(folder);
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model/lm/neox_parallel");
     let config = format!(
         r#"sae_name = "tiny"

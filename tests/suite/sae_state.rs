@@ -1,6 +1,8 @@
 //! Measuring, evaluating, saving and converting change nothing: not a dictionary's parameters, norms or settings, not
 //! what it computes, and not libtorch's random numbers.
 
+use std::path::Path;
+
 use saescript::activations::{Batch, BatchStream};
 use saescript::config::{Value, from_value};
 use saescript::dictionary::{
@@ -99,24 +101,19 @@ fn tiny_model() -> LanguageModel {
 /// A call that looks at a dictionary.
 type Look<'a> = (&'a str, Box<dyn Fn(&SparseAutoEncoder) + 'a>);
 
-#[test]
-fn looking_at_a_dictionary_changes_nothing() {
-    let model = tiny_model();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let context = RunContext::default();
-    let path = folder.path();
-    let looks: Vec<Look<'_>> = vec![
+fn copies_and_passes(path: &Path) -> Vec<Look<'_>> {
+    vec![
         (
             "save_pretrained",
-            Box::new(|sae| sae.save_pretrained(path, false).expect("saved")),
+            Box::new(move |sae| sae.save_pretrained(path, false).expect("saved")),
         ),
         (
             "save_pretrained, folded",
-            Box::new(|sae| sae.save_pretrained(path, true).expect("saved")),
+            Box::new(move |sae| sae.save_pretrained(path, true).expect("saved")),
         ),
         (
             "to_saelens",
-            Box::new(|sae| drop(sae.to_saelens(path.join("lens"), "tiny"))),
+            Box::new(move |sae| drop(sae.to_saelens(path.join("lens"), "tiny"))),
         ),
         ("copy", Box::new(|sae| drop(sae.copy().expect("a copy")))),
         (
@@ -141,6 +138,11 @@ fn looking_at_a_dictionary_changes_nothing() {
                 drop(batch_loss(sae, &rows(0.4), &settings, &pass, None).expect("a loss"));
             }),
         ),
+    ]
+}
+
+fn measures<'a>(model: &'a LanguageModel, context: &'a RunContext) -> Vec<Look<'a>> {
+    vec![
         (
             "norms",
             Box::new(|_| drop(average_norms(&[rows(0.2)], &[HOOK]).expect("norms"))),
@@ -156,7 +158,7 @@ fn looking_at_a_dictionary_changes_nothing() {
                     sae,
                     &mut Batches(vec![rows(0.5)]),
                     4,
-                    &context,
+                    context,
                 ))
             }),
         ),
@@ -164,10 +166,22 @@ fn looking_at_a_dictionary_changes_nothing() {
             "evaluation",
             Box::new(|sae| {
                 let stream = &mut Batches(vec![tokens()]);
-                drop(evaluate(sae, &model, stream, 1, &context).expect("metrics"));
+                drop(evaluate(sae, model, stream, 1, context).expect("metrics"));
             }),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn looking_at_a_dictionary_changes_nothing() {
+    let model = tiny_model();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let context = RunContext::default();
+    let path = folder.path();
+    let looks = copies_and_passes(path)
+        .into_iter()
+        .chain(measures(&model, &context));
+    let looks: Vec<Look<'_>> = looks.collect();
     for act_fn in ["relu", "jumprelu", "topk", "batchtopk"] {
         let sae = dictionary(act_fn);
         let before = everything(&sae);

@@ -12,35 +12,13 @@
 //! A cache may lie on a web server or in an object store: its chunks are fetched ahead into files without a name, then
 //! read like those of a folder.
 
-mod check;
-mod chunk;
-mod chunk_file;
-mod chunker;
-mod comparing;
-mod config;
-mod contents;
-mod engine;
-mod fetching;
-mod folder;
-mod form;
-mod gather;
+mod chunk_name;
 mod index;
-mod kept;
-mod layout;
-mod open_chunks;
-mod planner;
-mod reader;
-mod resume;
-mod source;
+mod read;
 mod space;
-mod spool;
-mod target;
-mod threads;
-mod writer;
+mod tensor_names;
+mod write;
 
-pub use check::{CacheReport, check_cache, is_cache};
-pub use config::{ActivationWriterConfig, CacheFormat};
-pub(super) use contents::contents_of;
-pub(super) use source::{CacheSource, cached_engine};
-pub use space::readable as readable_bytes;
-pub use writer::{ActivationWriter, Written};
+pub use read::{CacheReport, check_cache, is_cache};
+pub(super) use read::{CacheWalk, cached_producer, contents_of};
+pub use write::{ActivationWriter, ActivationWriterConfig, CacheFormat, Written};

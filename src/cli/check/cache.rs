@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Checked;
+use super::checked::Checked;
 use crate::activations::check_cache;
 use crate::error::{Fault, Result};
 use crate::event::RunContext;

@@ -1,6 +1,7 @@
 //! `saescript check`: are scripts, configurations and caches right, as far as can be told without running anything?
 
 mod cache;
+mod checked;
 mod script;
 mod settings;
 
@@ -8,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::ProgressArguments;
+use super::arguments::ProgressArguments;
 use crate::activations::is_cache;
-use crate::error::{Error, Fault, Place, Result};
+use crate::error::{Error, Place, Result};
 use crate::report::Printer;
 
 /// Check scripts, configuration files and cached activations, without running anything
@@ -43,59 +44,6 @@ pub(super) struct Arguments {
     json: bool,
     #[command(flatten)]
     progress: ProgressArguments,
-}
-
-/// Everything that is wrong with one of the files, with what to say if nothing is.
-struct Checked {
-    wrong: Vec<Error>,
-    fault: Fault,
-    summary: String,
-}
-
-impl Checked {
-    /// The line about `file` at the end. Where errors are counted, it names the files that they are in.
-    fn line(&self, file: &Path) -> String {
-        let is_counted = self.wrong.iter().any(|error| error.place().is_some());
-        if is_counted {
-            self.summary.clone()
-        } else {
-            format!("{}: {}", file.display(), self.summary)
-        }
-    }
-
-    /// What to say at the end: how many errors are in which file, or `right` if there are none.
-    fn counted(wrong: &[Error], right: &str) -> String {
-        let mut files: Vec<(&str, usize)> = Vec::new();
-        for error in wrong {
-            let file = error.place().map_or("", |place| place.file.as_str());
-            match files.iter_mut().find(|(known, _)| *known == file) {
-                Some((_, count)) => *count += 1,
-                None => files.push((file, 1)),
-            }
-        }
-        let parts: Vec<String> = files
-            .iter()
-            .enumerate()
-            .map(|(index, (file, count))| {
-                let what = match (index, count) {
-                    (0, 1) => " error",
-                    (0, _) => " errors",
-                    _ => "",
-                };
-                let place = if file.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in {file}")
-                };
-                format!("{count}{what}{place}")
-            })
-            .collect();
-        if parts.is_empty() {
-            right.to_string()
-        } else {
-            parts.join(", ")
-        }
-    }
 }
 
 /// Checks each file; everything that is wrong is printed.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Checked;
+use super::checked::Checked;
 use crate::config::{Config, Document};
 use crate::error::{Error, Fault};
 use crate::runner::{EvalSettings, GenerateActivationsSettings, TrainSAESettings};

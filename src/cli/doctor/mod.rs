@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, byte_size};
 use crate::report::visible;
 use crate::tensor::runtime::LIBTORCH_VERSION;
 use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
@@ -100,7 +100,7 @@ impl Report {
         for disk in self.disks.iter().filter(|disk| disk.free < LITTLE_SPACE) {
             advice.push(format!(
                 "only {} are free for {} ({}): {}",
-                size(disk.free),
+                byte_size(disk.free),
                 disk.purpose,
                 disk.path.display(),
                 disk.remedy
@@ -143,18 +143,6 @@ impl Report {
     }
 }
 
-/// Bytes for people: "7.6 GB".
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
-}
-
-fn yes(value: bool) -> &'static str {
-    if value { "yes" } else { "no" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,11 +183,5 @@ mod tests {
         ] {
             assert!(advice.contains(word), "no {word} in:\n{advice}");
         }
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(size(999_999_999), "999 MB");
-        assert_eq!(size(7_600_000_000), "7.6 GB");
     }
 }

@@ -6,11 +6,11 @@ use std::{env, fs};
 
 use serde::Serialize;
 
-use super::{size, yes};
+use crate::error::byte_size;
 use crate::hub::HubSettings;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
-use crate::tensor::{Device, Kind, product, runtime};
+use crate::tensor::{self, Device, Kind, get_num_threads, has_mkl, has_mkldnn, has_openmp, product, runtime};
 
 /// The libtorch this program runs with.
 #[derive(Debug, Serialize)]
@@ -78,7 +78,7 @@ impl Processor {
         Processor {
             model: field("model name").to_string(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            threads: tch::get_num_threads().max(1) as usize,
+            threads: get_num_threads().max(1) as usize,
             instructions: named(has),
             lacking: if has("sse2") {
                 named(|flag| !has(flag))
@@ -87,9 +87,9 @@ impl Processor {
             },
             half_products: [("bfloat16", Kind::BFloat16), ("float16", Kind::Half)]
                 .map(|(name, kind)| (name, product::instead_of(kind, Device::Cpu).is_none())),
-            mkl: tch::utils::has_mkl(),
-            onednn: tch::utils::has_mkldnn(),
-            openmp: tch::utils::has_openmp(),
+            mkl: has_mkl(),
+            onednn: has_mkldnn(),
+            openmp: has_openmp(),
         }
     }
 
@@ -153,11 +153,11 @@ impl Memory {
     pub(super) fn lines(&self) -> Vec<String> {
         let limit = self
             .limit
-            .map(|limit| format!(", limited to {} here", size(limit)));
+            .map(|limit| format!(", limited to {} here", byte_size(limit)));
         vec![format!(
             "{}, {} available{}",
-            size(self.total),
-            size(self.available),
+            byte_size(self.total),
+            byte_size(self.available),
             limit.unwrap_or_default()
         )]
     }
@@ -179,7 +179,7 @@ impl Cuda {
         let obstacle = runtime::cuda_obstacle();
         Cuda {
             usable: obstacle.is_none(),
-            devices: tch::Cuda::device_count().max(0) as usize,
+            devices: tensor::Cuda::device_count().max(0) as usize,
             remedy: obstacle.as_ref().and_then(|obstacle| obstacle.advice.clone()),
             obstacle: obstacle.map(|obstacle| obstacle.reason),
             driver: gpu::driver(),
@@ -198,7 +198,7 @@ impl Cuda {
             ));
             for (index, gpu) in driver.gpus.iter().enumerate() {
                 let memory = gpu.memory.map_or("shared memory".into(), |memory| {
-                    format!("{} of {} free", size(memory.free), size(memory.total))
+                    format!("{} of {} free", byte_size(memory.free), byte_size(memory.total))
                 });
                 lines.push(format!(
                     "{index}: {}, compute capability {}, {memory}",
@@ -310,7 +310,7 @@ impl Disk {
     pub(super) fn line(&self) -> String {
         format!(
             "{} free for {} ({})",
-            size(self.free),
+            byte_size(self.free),
             self.purpose,
             self.path.display()
         )
@@ -386,4 +386,9 @@ fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim())
     })
+}
+
+/// Bytes for people: "7.6 GB".
+pub(super) fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }

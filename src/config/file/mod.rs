@@ -1,6 +1,7 @@
 //! Configuration files: TOML, JSON and YAML read into one kind of value, with the place of every key.
 
 mod overrides;
+mod parsed;
 mod toml_format;
 mod yaml_format;
 
@@ -9,6 +10,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::parsed::Parsed;
 use super::{Config, Value, faults, from_value};
 use crate::error::{Error, Place, Result};
 use crate::files::{self, SETTINGS_MOST, without_byte_order_mark};
@@ -21,13 +23,6 @@ struct Spans {
     value: Range<usize>,
     /// Index into the document's texts: the file itself, or a later `--set`.
     source: usize,
-}
-
-/// What a format's reader returns.
-struct Parsed {
-    value: Value,
-    /// Key path segments (indices as `[0]`), byte range of the key, byte range of the value.
-    spans: Vec<(Vec<String>, Range<usize>, Range<usize>)>,
 }
 
 /// A reader of one format: source text to values, or the byte range and sentence of a syntax error.
@@ -63,10 +58,6 @@ fn guarded(reader: Reader, text: &str) -> std::result::Result<Parsed, (Range<usi
         Err((0..0, what))
     })
 }
-
-/// Values within values, in every format: more than any configuration has, and few enough for those who walk through
-/// them.
-const DEEPEST: usize = 100;
 
 /// A configuration file that was read: its values, and where each of them stands.
 #[derive(Clone, Debug)]

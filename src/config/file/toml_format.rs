@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::{Map, Value};
-use super::{DEEPEST, Parsed};
+use super::parsed::{DEEPEST, Parsed};
 
 /// Reads a whole document.
 pub(super) fn read(text: &str) -> Result<Parsed, (Range<usize>, String)> {

@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Parser};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::super::{Map, Value};
-use super::{DEEPEST, Parsed};
+use super::parsed::{DEEPEST, Parsed};
 
 type SpanList = Vec<(Vec<String>, Range<usize>, Range<usize>)>;
 type Refusal = (Range<usize>, String);

@@ -103,7 +103,7 @@ impl Variant for Crosscoder {
     }
 
     fn encoder_bias(&self, sae: &SparseAutoEncoder) -> Result<Tensor> {
-        Ok(sum_heads(&sae.parameter("b_E")?.f_detach()?)?)
+        sum_heads(&sae.parameter("b_E")?.f_detach()?)
     }
 
     fn hidden_pre(&self, sae: &SparseAutoEncoder, x: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {

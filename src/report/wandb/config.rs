@@ -73,7 +73,7 @@ impl Config for WandbConfig {
         if self.wandb_project.is_empty() {
             return Err(Error::input("the project needs a name").under("wandb_project"));
         }
-        let known = self.wandb_run_id.is_some() || super::settings::variable("WANDB_RUN_ID").is_some();
+        let known = self.wandb_run_id.is_some() || variable("WANDB_RUN_ID").is_some();
         if self.wandb_resume == Resume::Must && !known {
             return Err(Error::input("resuming needs the run's id").under("wandb_run_id"));
         }
@@ -103,4 +103,9 @@ pub struct RunOptions {
     pub notes: Option<String>,
     /// Tags.
     pub tags: Vec<String>,
+}
+
+/// A variable that is set and not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,15 +1,15 @@
-//! Weights & Biases, through W&B's own engine.
+//! Weights & Biases, through W&B's own service.
 //!
 //! A [`WandbRun`] drives the `wandb-core` program that the `wandb` Python package ships, so that runs, offline files,
 //! uploads, retries and resuming are W&B's own. `WANDB_MODE` (`online`, `offline`, `disabled`), `WANDB_API_KEY`,
 //! `WANDB_BASE_URL`, `WANDB_PROJECT`, `WANDB_ENTITY`, `WANDB_NAME`, `WANDB_RUN_ID`, `WANDB_RESUME`, `WANDB_RUN_GROUP`,
 //! `WANDB_JOB_TYPE`, `WANDB_NOTES`, `WANDB_TAGS` and `WANDB_DIR` mean what they mean there.
 //!
-//! Everything logged under one step becomes one row, which the engine closes when a later step comes. A run that goes on
-//! after a rollback logs some steps again; online the engine leaves out those that the server has.
+//! Everything logged under one step becomes one row, which the service closes when a later step comes. A run that goes on
+//! after a rollback logs some steps again; online the service leaves out those that the server has.
 
 mod config;
-mod engine;
+mod core;
 mod items;
 mod protocol;
 mod service;
@@ -18,7 +18,7 @@ mod settings;
 use std::time::{Duration, SystemTime};
 
 pub use config::{Resume, RunOptions, WandbConfig};
-pub use engine::find_core;
+pub use core::find_core;
 pub use settings::has_api_key;
 
 use self::items::{config_items, histogram, item, number};
@@ -39,7 +39,7 @@ const NETWORK_LIMIT: Duration = Duration::from_secs(120);
 
 /// A live run. Log to it, or add it to the observers of a training run; then [`finish`](Self::finish) it.
 ///
-/// When the connection to the engine breaks, the call that finds out fails, and all later ones do nothing: what is
+/// When the connection to the service breaks, the call that finds out fails, and all later ones do nothing: what is
 /// logged to W&B is never worth a training.
 pub struct WandbRun {
     service: Option<Service>,
@@ -119,7 +119,7 @@ impl WandbRun {
     /// the row is closed at once and the next one begun.
     ///
     /// # Errors
-    /// The engine is gone.
+    /// The service is gone.
     pub fn log(&mut self, step: Option<u64>, metrics: &[(String, Value)]) -> Result<()> {
         self.log_items(
             step,
@@ -130,7 +130,7 @@ impl WandbRun {
     /// Sets values of the run's summary.
     ///
     /// # Errors
-    /// The engine is gone.
+    /// The service is gone.
     pub fn summarize(&mut self, values: &[(String, Value)]) -> Result<()> {
         let update = values.iter().map(|(key, value)| item(key, value)).collect();
         self.publish(RecordType::Summary(Items { update }), false)
@@ -139,7 +139,7 @@ impl WandbRun {
     /// Adds to the run's configuration.
     ///
     /// # Errors
-    /// The engine is gone.
+    /// The service is gone.
     pub fn configure(&mut self, values: &[(String, Value)]) -> Result<()> {
         let update = values.iter().map(|(key, value)| item(key, value)).collect();
         self.publish(RecordType::Config(Items { update }), false)
@@ -148,7 +148,7 @@ impl WandbRun {
     /// Ends the run and waits until everything is uploaded or, offline, on disk. A second call does nothing.
     ///
     /// # Errors
-    /// The engine is gone, or the server did not take everything in time; the records lie on disk all the same.
+    /// The service is gone, or the server did not take everything in time; the records lie on disk all the same.
     pub fn finish(&mut self, exit_code: i32) -> Result<()> {
         let Some(service) = self.service.take() else {
             return Ok(());
@@ -194,7 +194,7 @@ impl WandbRun {
         let Some(service) = &mut self.service else {
             return Ok(());
         };
-        // Newer engines answer this, older ones do not: the answer to the run below says all.
+        // Newer services answer this, older ones do not: the answer to the run below says all.
         service.publish(Command::InformInit(InformInit {
             settings: Some(settings),
             info: Some(info.clone()),
@@ -291,7 +291,7 @@ impl Drop for WandbRun {
     }
 }
 
-/// Closes the run, then the engine.
+/// Closes the run, then the service.
 fn end(mut service: Service, info: &RecordInfo, limit: Duration, exit_code: i32) -> Result<()> {
     service.deliver(limit, |id| {
         let exit = RecordType::Exit(RunExit { exit_code });

@@ -1,4 +1,4 @@
-//! Starting and talking to `wandb-core`, the engine that W&B ships in its Python package.
+//! Starting and talking to `wandb-core`, the service that W&B ships in its Python package.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,16 +7,16 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::engine::neutral;
+use super::core::neutral;
 use super::protocol::{Command, InformTeardown, ServerRequest, ServerResponse, receive, send};
 use crate::error::{Error, Result};
 
-/// Replies that need no network, and how long a write may wait for the engine to read.
+/// Replies that need no network, and how long a write may wait for the service to read.
 pub(super) const LOCAL_LIMIT: Duration = Duration::from_secs(30);
 /// How long wandb-core may take to open its socket.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A running engine and the connection to it. Dropping it ends the engine.
+/// A running service and the connection to it. Dropping it ends the service.
 pub(super) struct Service {
     stream: Box<dyn Stream>,
     process: Child,
@@ -26,7 +26,7 @@ pub(super) struct Service {
 trait Stream: Read + Write + Send {
     /// How long to wait for a reply.
     fn limit(&self, reply: Option<Duration>) -> std::io::Result<()>;
-    /// How long to wait until a request is taken: an engine that hangs must not hold up a training.
+    /// How long to wait until a request is taken: an service that hangs must not hold up a training.
     fn limit_writes(&self, write: Duration) -> std::io::Result<()>;
 }
 
@@ -51,7 +51,7 @@ impl Stream for TcpStream {
 }
 
 impl Service {
-    /// Starts the engine and connects to it.
+    /// Starts the service and connects to it.
     pub(super) fn start(core: &Path) -> Result<Self> {
         let failed = |text: String| Error::run(format!("wandb-core did not start: {text}"));
         let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
@@ -128,7 +128,7 @@ impl Service {
         }
     }
 
-    /// Asks the engine to end and waits for it, so that everything is on disk afterwards.
+    /// Asks the service to end and waits for it, so that everything is on disk afterwards.
     pub(super) fn tear_down(mut self, exit_code: i32) -> Result<()> {
         self.publish(Command::InformTeardown(InformTeardown { exit_code }))?;
         let end = Instant::now() + START_LIMIT;
@@ -161,7 +161,7 @@ fn lost(error: std::io::Error) -> Error {
     }
 }
 
-/// Polls the file in which the engine writes its address: `unix=PATH` or `sock=PORT`, then `EOF`.
+/// Polls the file in which the service writes its address: `unix=PATH` or `sock=PORT`, then `EOF`.
 fn wait_for_address(file: &Path, process: &mut Child) -> Result<String, String> {
     let end = Instant::now() + START_LIMIT;
     while Instant::now() < end {

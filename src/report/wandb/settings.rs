@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::config::{DEFAULT_PROJECT, Resume, RunOptions, WandbConfig};
+use super::config::{DEFAULT_PROJECT, Resume, RunOptions, WandbConfig, variable};
 use super::protocol::{Flag, Items, Number, RunRecord, Settings, Text, Timestamp};
 use crate::atomic;
 use crate::clock;
@@ -27,11 +27,6 @@ pub(super) struct Plan {
     api_key: Option<String>,
     base_url: String,
     timespec: String,
-}
-
-/// Returns a variable that is set and not empty.
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn base_url() -> String {
@@ -95,7 +90,7 @@ impl Plan {
         }
         let dir = options.dir.clone().or_else(|| variable("WANDB_DIR"));
         let root = dir.map(PathBuf::from).map_or_else(std::env::current_dir, Ok);
-        // The engine runs in another folder.
+        // The service runs in another folder.
         let root = root.and_then(std::path::absolute);
         let root = root.map_err(|error| Error::io("find", ".", error))?;
         let given = config.wandb_run_id.clone().or_else(|| variable("WANDB_RUN_ID"));

@@ -49,7 +49,7 @@ def_package! {
     pub SaescriptPackage(module) {
         module.set_custom_type::<i64>("int").set_custom_type::<f64>("float");
         for class in CLASSES {
-            class.register_into(module);
+            class.register_into(module, CLASSES);
         }
         numbers::register(module);
         collections::register(module);

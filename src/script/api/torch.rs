@@ -9,7 +9,7 @@ use super::tensor::TensorHandle;
 use crate::error::{Error, a};
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf, placed, raise};
-use crate::tensor::{Device, Tensor, runtime, safetensors};
+use crate::tensor::{self, Cuda, Device, Tensor, runtime, safetensors};
 
 /// Tensors: from nothing, from arrays and from files; functions of them; chance; CUDA.
 #[export_module(manifest)]
@@ -17,7 +17,7 @@ pub mod functions {
     /// Starts libtorch's random numbers from `seed`, on all devices.
     #[rhai_fn(volatile)]
     pub fn manual_seed(seed: i64) {
-        tch::manual_seed(seed);
+        tensor::manual_seed(seed);
     }
 
     /// The named tensors of a safetensors file.
@@ -60,7 +60,7 @@ pub mod functions {
     /// Number of threads that libtorch computes with.
     #[rhai_fn(volatile)]
     pub fn get_num_threads() -> i64 {
-        i64::from(tch::get_num_threads())
+        i64::from(tensor::get_num_threads())
     }
 
     /// Sets the number of threads that libtorch computes with.
@@ -74,13 +74,13 @@ pub mod functions {
         /// Can CUDA be used here?
         #[rhai_fn(volatile)]
         pub fn is_available() -> bool {
-            tch::Cuda::is_available()
+            Cuda::is_available()
         }
 
         /// Number of GPUs.
         #[rhai_fn(volatile)]
         pub fn device_count() -> i64 {
-            tch::Cuda::device_count()
+            Cuda::device_count()
         }
     }
 }

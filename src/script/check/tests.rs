@@ -1,8 +1,10 @@
 //! What is registered is known here without a further line.
 
+use super::functions::Functions;
+use super::types::Type;
 use super::*;
 use crate::script::class::CLASSES;
-use crate::script::docs::Entry;
+use crate::script::docs::{Entry, Kind};
 
 fn host() -> Host {
     Host::builder().output(|_| ()).build().expect("a host")

@@ -2,7 +2,7 @@
 
 use rhai::{ASTFlags, BinaryExpr, Expr, FlowControl, FnPtr, Position, Stmt, SwitchCasesCollection};
 
-use super::Checker;
+use super::checker::Checker;
 use super::facts::{Definition, Script};
 use super::scope::Scopes;
 use super::types::Type;

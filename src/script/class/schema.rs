@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic};
+use schemars::generate::SchemaSettings;
 
-use super::{Class, schema_of};
+use super::kind::Class;
 use crate::config::{Config, Value};
-use crate::script::bridge;
+use crate::script::plain;
 use crate::tensor::DType;
 
 /// A part of a class's JSON schema, which knows the script's type of each piece of plain data.
@@ -15,18 +16,21 @@ pub(super) struct Schema {
     part: Value,
     /// The class that this part is, if it is one.
     class: Option<&'static Class>,
+    /// Every class, for configurations inside of others.
+    classes: &'static [Class],
     /// The definitions of the whole.
     definitions: Rc<Value>,
 }
 
 impl Schema {
-    /// Returns the schema of a whole class.
-    pub(super) fn of<C: Config>() -> Schema {
+    /// The schema of a whole class.
+    pub(super) fn of<C: Config>(classes: &'static [Class]) -> Schema {
         let mut whole = schema_of::<C>();
         let definitions = Rc::new(whole["$defs"].take());
         Schema {
             part: whole,
-            class: Class::find(C::NAME),
+            class: classes.iter().find(|class| class.name == C::NAME),
+            classes,
             definitions,
         }
     }
@@ -45,7 +49,8 @@ impl Schema {
             .and_then(|path| path.strip_prefix("#/$defs/"));
         Schema {
             part: name.map_or_else(|| part.clone(), |name| self.definitions[name].clone()),
-            class: name.and_then(Class::find),
+            class: name.and_then(|name| self.classes.iter().find(|class| class.name == name)),
+            classes: self.classes,
             definitions: self.definitions.clone(),
         }
     }
@@ -86,7 +91,7 @@ impl Schema {
             },
             Value::Object(_) => match self.class_of(value).map(|class| (class.wrap)(value.clone())) {
                 Some(Ok(object)) => object,
-                _ => bridge::from_value(value),
+                _ => plain::from_value(value),
             },
             Value::Array(items) => {
                 let each = self.items();
@@ -96,7 +101,7 @@ impl Schema {
                     .collect::<Array>()
                     .into()
             }
-            _ => bridge::from_value(value),
+            _ => plain::from_value(value),
         }
     }
 
@@ -117,6 +122,7 @@ impl Schema {
                 let of_class = class.map(|class| Schema {
                     part: (class.schema)(),
                     class: Some(class),
+                    classes: self.classes,
                     definitions: self.definitions.clone(),
                 });
                 let schema = of_class.as_ref().unwrap_or(self);
@@ -166,4 +172,10 @@ fn enclose(open: &str, parts: Vec<String>, close: &str, depth: usize) -> String 
     let indent = "    ".repeat(depth + 1);
     let lines: String = parts.iter().map(|part| format!("{indent}{part},\n")).collect();
     format!("{open}\n{lines}{}{close}", "    ".repeat(depth))
+}
+
+/// The JSON schema of a class.
+pub(super) fn schema_of<C: Config>() -> Value {
+    let generator = SchemaSettings::default().into_generator();
+    serde_json::to_value(generator.into_root_schema_for::<C>()).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use rhai::{LexError, ParseErrorType};
 
-use super::{previous_word, uncapitalised};
+use super::words::{previous_word, uncapitalised};
 use crate::error::{Error, Place, Subject};
 use crate::script::hints::Hints;
 use crate::script::source::open_bracket;

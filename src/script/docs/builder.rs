@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::entry::{Entry, Kind};
 use super::types::{is_unmade, schema_type, script_type};
-use super::{Catalog, Entry, Kind};
+
 use crate::config::Value;
 use crate::script::api::{constants, documented};
 use crate::script::class::CLASSES;
@@ -194,10 +195,9 @@ impl Builder {
         }
     }
 
-    pub(super) fn finish(self) -> Catalog {
-        Catalog {
-            entries: self.entries.into_values().collect(),
-        }
+    /// All entries, sorted by name.
+    pub(super) fn finish(self) -> Vec<Entry> {
+        self.entries.into_values().collect()
     }
 }
 
@@ -220,12 +220,15 @@ fn shown_by_the_engine(name: &str) -> Option<Entry> {
 
 /// The entry of one function; `None` for operators, indexers and closures.
 fn entry_of(function: &FunctionMetadata, module: Option<&str>, standard: bool) -> Option<Entry> {
-    let docs = strip_comment(&function.doc_comments);
+    let is_unmade = |parameter: &ParameterMetadata| parameter.kind.as_deref().is_some_and(is_unmade);
     if function.is_anonymous || function.name.starts_with("index$") {
         return None;
     }
     if let Some(shown) = shown_by_the_engine(&function.name) {
         return Some(shown);
+    }
+    if function.params.iter().any(is_unmade) {
+        return None;
     }
     let returned = script_type(&function.return_type);
     let arrow = if returned == "()" {
@@ -233,74 +236,65 @@ fn entry_of(function: &FunctionMetadata, module: Option<&str>, standard: bool) -
     } else {
         format!(" -> {returned}")
     };
-    let property = function
-        .name
-        .strip_prefix("get$")
-        .or_else(|| function.name.strip_prefix("set$"));
-    let first_type = function.params.first().and_then(|first| first.kind.as_deref());
-    if function
-        .params
-        .iter()
-        .any(|parameter| parameter.kind.as_deref().is_some_and(is_unmade))
-    {
-        return None;
+    let (kind, owner, name, signatures) =
+        property_of(function, &arrow).or_else(|| call_of(function, module, &returned, &arrow))?;
+    Some(Entry {
+        name,
+        kind,
+        owner,
+        signatures,
+        docs: strip_comment(&function.doc_comments),
+        standard,
+    })
+}
+
+/// What a name stands for, whose it is, the name, and the ways to use it.
+type Usage = (Kind, Option<String>, String, Vec<String>);
+
+/// A function that reads or writes a property.
+fn property_of(function: &FunctionMetadata, arrow: &str) -> Option<Usage> {
+    let owner = || first_type(function).map(script_type);
+    if let Some(name) = function.name.strip_prefix("set$") {
+        return Some((Kind::Property, owner(), name.to_string(), Vec::new()));
     }
-    if let Some(name) = property {
-        let setter = function.name.starts_with("set$");
-        return Some(Entry {
-            name: name.to_string(),
-            kind: Kind::Property,
-            owner: first_type.map(script_type),
-            signatures: if setter {
-                Vec::new()
-            } else {
-                vec![format!("{name}{arrow}")]
-            },
-            docs,
-            standard,
-        });
-    }
-    if !function
-        .name
-        .starts_with(|first: char| first.is_alphabetic() || first == '_')
-    {
+    let name = function.name.strip_prefix("get$")?;
+    let signature = format!("{name}{arrow}");
+    Some((Kind::Property, owner(), name.to_string(), vec![signature]))
+}
+
+/// A function that is called by its name; `None` for operators.
+fn call_of(function: &FunctionMetadata, module: Option<&str>, returned: &str, arrow: &str) -> Option<Usage> {
+    let name = &function.name;
+    if !name.starts_with(|first: char| first.is_alphabetic() || first == '_') {
         return None;
     }
     // The language's own functions on numbers and strings take their first parameter by value.
-    let method = first_type
+    let method = first_type(function)
         .filter(|kind| kind.starts_with("&mut"))
         .map(script_type);
-    let shown = match method {
-        Some(_) => &function.params[1..],
-        None => &function.params[..],
-    };
     let parameters: Vec<String> = if function.params.is_empty() {
         (0..function.num_params).map(|_| "_".to_string()).collect()
     } else {
-        shown.iter().map(parameter_text).collect()
+        let object = usize::from(method.is_some());
+        function.params[object..].iter().map(parameter_text).collect()
     };
-    let kind = match (&method, CLASSES.iter().any(|class| class.name == function.name)) {
-        (Some(_), _) => Kind::Method,
-        (None, true) => Kind::Constructor,
-        (None, false) if returned == function.name => Kind::Constructor,
-        (None, false) => Kind::Function,
+    let is_class = CLASSES.iter().any(|class| class.name == *name);
+    let kind = match &method {
+        Some(_) => Kind::Method,
+        None if is_class || returned == *name => Kind::Constructor,
+        None => Kind::Function,
     };
     let before = match (&method, module) {
         (None, Some(module)) => format!("{module}::"),
         _ => String::new(),
     };
-    Some(Entry {
-        name: function.name.clone(),
-        kind,
-        signatures: vec![format!(
-            "{before}{}({}){arrow}",
-            function.name,
-            parameters.join(", ")
-        )],
-        owner: method.or_else(|| module.map(str::to_string)),
-        docs,
-        standard,
-    })
+    let signature = format!("{before}{name}({}){arrow}", parameters.join(", "));
+    let owner = method.or_else(|| module.map(str::to_string));
+    Some((kind, owner, name.clone(), vec![signature]))
+}
+
+fn first_type(function: &FunctionMetadata) -> Option<&str> {
+    function.params.first()?.kind.as_deref()
 }
 
 fn parameter_text(parameter: &ParameterMetadata) -> String {

@@ -1,6 +1,6 @@
 //! What people who come from Python, NumPy or JavaScript look for, and how it is written here.
 
-use super::Member;
+use super::member::Member;
 
 /// Names that mean one thing elsewhere, and what it is called here, the first that the object has.
 const SYNONYMS: &[(&[&str], &[&str])] = &[

@@ -5,13 +5,11 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, Expression};
 
+use super::marks::BODY;
 use crate::error::Error;
 use crate::script::diagnostic;
 use crate::script::failure::RhaiResultOf;
 use crate::script::state::State;
-
-/// Stands before the body of a `try`.
-pub(super) const BODY: &str = "~";
 
 pub(super) fn install(engine: &mut Engine) {
     let registered = engine.register_custom_syntax([BODY, "$block$"], false, attempt);

@@ -8,76 +8,21 @@
 //! ```
 //!
 //! For the first two, a keyword is handed to the parser as symbols of the same length altogether, which leaves every
-//! position as it is: [`KEYWORD`] is read as the keyword, and the others stand around what follows it.
+//! position as it is: one of them is read as the keyword, and the others stand around what follows it.
 
 mod attempt;
 mod literal_maps;
+mod marks;
 mod names;
 mod switch;
 
-use std::cell::RefCell;
+use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 
-use rhai::{AST, Engine, LexError, OptimizationLevel, ParseError, Position, Scope, Token};
-
-use self::names::Names;
-use self::switch::Bodies;
+pub use self::marks::Reading;
+use self::marks::{Marks, Occurrence, WORDS, Word, refused};
+pub use self::names::EVAL;
 use super::numbers;
 use super::state::State;
-
-/// Stands for a keyword.
-const KEYWORD: &str = "@";
-
-/// A keyword that is handed to the parser as symbols.
-struct Word {
-    text: &'static str,
-    /// In place of the keyword.
-    symbols: &'static str,
-    /// At which of the symbols [`KEYWORD`] stands.
-    at: usize,
-    token: Token,
-}
-
-static WORDS: [Word; 3] = [
-    Word {
-        text: "switch",
-        symbols: "@$    ",
-        at: 0,
-        token: Token::Switch,
-    },
-    // `try { … } catch` becomes `try {~ { … } } catch`.
-    Word {
-        text: "try",
-        symbols: "@{~",
-        at: 0,
-        token: Token::Try,
-    },
-    Word {
-        text: "catch",
-        symbols: "}@   ",
-        at: 1,
-        token: Token::Catch,
-    },
-];
-
-/// Line and column, from 1.
-type Spot = (usize, usize);
-
-/// A word in a text: at which byte, and where its [`KEYWORD`] will stand.
-type Occurrence = (usize, Spot, &'static Word);
-
-/// What is known while a text is parsed.
-#[derive(Default)]
-pub struct Reading(RefCell<Option<Marks>>);
-
-#[derive(Default)]
-struct Marks {
-    /// Where a word stands that may be a keyword.
-    words: Vec<(Spot, &'static Word)>,
-    /// Where one is.
-    keywords: Vec<Spot>,
-    bodies: Bodies,
-    names: Names,
-}
 
 /// Parses `text`, which knows the variables of `scope`.
 ///
@@ -159,56 +104,4 @@ fn marked(text: &str, words: &[Occurrence]) -> String {
         marked.replace_range(*at..at + word.text.len(), word.symbols);
     }
     marked
-}
-
-/// The symbols mean nothing where no keyword was.
-fn refused(token: Token) -> Token {
-    match token {
-        Token::Custom(symbol) if [switch::CANONICAL, attempt::BODY].contains(&symbol.as_str()) => {
-            Token::LexError(Box::new(LexError::UnexpectedInput(symbol.to_string())))
-        }
-        other => other,
-    }
-}
-
-impl Marks {
-    fn read(&mut self, token: Token, position: Position) -> Token {
-        let spot = (position.line().unwrap_or(0), position.position().unwrap_or(0));
-        let token = names::called(self.names.read(token));
-        match token {
-            Token::Reserved(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
-                Some(word) => {
-                    self.keywords.push(spot);
-                    self.bodies.follow(&word.token);
-                    word.token.clone()
-                }
-                None => Token::Reserved(symbol),
-            },
-            Token::Custom(symbol) => {
-                if self.is_mark(&symbol, spot) {
-                    Token::Custom(symbol)
-                } else {
-                    refused(Token::Custom(symbol))
-                }
-            }
-            other => {
-                self.bodies.follow(&other);
-                self.bodies.label_literal(other)
-            }
-        }
-    }
-
-    fn word_at(&self, spot: Spot) -> Option<&'static Word> {
-        let mut known = self.words.iter();
-        known.find(|(known, _)| *known == spot).map(|(_, word)| *word)
-    }
-
-    /// Is the symbol one of those of the keyword that was read last?
-    fn is_mark(&self, symbol: &str, (line, column): Spot) -> bool {
-        self.keywords.last().is_some_and(|keyword| {
-            let (known_line, start) = *keyword;
-            let symbols = self.word_at(*keyword).map_or("", |word| word.symbols);
-            known_line == line && symbols.find(symbol).is_some_and(|at| start + at == column)
-        })
-    }
 }

@@ -3,8 +3,6 @@
 
 use rhai::{Token, is_valid_identifier};
 
-use crate::script::evaluation::EVAL;
-
 /// Words that the engine looks for as such where they are called.
 const CALLED: [&str; 9] = [
     "print",
@@ -81,3 +79,6 @@ fn word(token: &Token) -> Option<String> {
     };
     (is_valid_identifier(&text) && !CALLED.contains(&text.as_str())).then_some(text)
 }
+
+/// What the parser is told in the place of `eval`: under its own name it could not be a name after a dot.
+pub const EVAL: &str = "__eval__";

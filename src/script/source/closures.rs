@@ -1,11 +1,9 @@
 //! What closures take: the engine knows them by numbers, and counts what they take from around them.
 
-use std::collections::HashMap;
-
 use rhai::{AST, Position};
 
 use super::lexer::{Kind, Lexer, Token};
-use super::{SourceMap, offset};
+use super::position::offset;
 
 /// What a closure takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,37 +21,30 @@ pub fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
-impl SourceMap {
-    /// Remembers the closures of `ast`, which was read from `text` in `file`.
-    pub fn add_closures(&self, file: Option<&str>, text: &str, ast: &AST) {
-        for closure in ast.iter_functions().filter(|function| is_closure(function.name)) {
-            let definition = ast.shared_lib().get_script_fn(closure.name, closure.params.len());
-            let body = definition.map_or(Position::NONE, |definition| definition.body.start_position());
-            let own = offset(text, body).and_then(|at| own_parameters(text, at));
-            let own = own.filter(|own| {
-                closure
-                    .params
-                    .ends_with(&own.iter().map(String::as_str).collect::<Vec<_>>())
-            });
-            let own = own.unwrap_or_else(|| closure.params.iter().map(|name| name.to_string()).collect());
-            let known = Closure {
-                own,
-                all: closure.params.len(),
-                file: file.map(str::to_string),
-            };
-            self.closures.borrow_mut().insert(closure.name.to_string(), known);
-        }
-    }
-
-    /// Returns the file in which the closure stands that the engine calls `name`.
-    pub fn file_of_closure(&self, name: &str) -> Option<String> {
-        self.closures.borrow().get(name)?.file.clone()
-    }
-
-    /// Returns the closures of all texts, by the engine's names for them.
-    pub fn closures(&self) -> HashMap<String, Closure> {
-        self.closures.borrow().clone()
-    }
+/// The closures of `ast`, which was read from `text` in `file`, by the engine's names for them.
+pub(super) fn closures_of<'a>(
+    file: Option<&'a str>,
+    text: &'a str,
+    ast: &'a AST,
+) -> impl Iterator<Item = (String, Closure)> + 'a {
+    let closures = ast.iter_functions().filter(|function| is_closure(function.name));
+    closures.map(move |closure| {
+        let definition = ast.shared_lib().get_script_fn(closure.name, closure.params.len());
+        let body = definition.map_or(Position::NONE, |definition| definition.body.start_position());
+        let own = offset(text, body).and_then(|at| own_parameters(text, at));
+        let own = own.filter(|own| {
+            closure
+                .params
+                .ends_with(&own.iter().map(String::as_str).collect::<Vec<_>>())
+        });
+        let own = own.unwrap_or_else(|| closure.params.iter().map(|name| name.to_string()).collect());
+        let known = Closure {
+            own,
+            all: closure.params.len(),
+            file: file.map(str::to_string),
+        };
+        (closure.name.to_string(), known)
+    })
 }
 
 /// The names between the `|…|` that stands last before byte `body`.

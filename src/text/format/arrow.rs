@@ -9,7 +9,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::input::Watched;
-use super::{Entry, Format, Input, Rows, Selection, Wanted, arrow_value};
+use super::{Entry, Format, Input, Rows, Selection, Wanted, arrow_value, rows};
 use crate::error::{Error, Result};
 
 pub(super) const FORMAT: Format = Format {
@@ -125,8 +125,8 @@ fn open(input: &Input, selection: &Selection) -> Result<Rows> {
 
 fn broken(path: &Path, what: &str) -> Error {
     let what = what.lines().next().unwrap_or("unknown error");
-    if super::is_of_encoding(what) {
-        return super::not_utf8(path);
+    if rows::is_of_encoding(what) {
+        return rows::not_utf8(path);
     }
     Error::input(format!("`{}` is not a whole Arrow file: {what}", path.display()))
         .hint("the file may be cut short or damaged; fetch or write it again")

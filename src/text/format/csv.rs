@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::input::{self, Watched};
-use super::{Entry, Format, Input, Row, Rows, Selection, Wanted};
+use super::{Entry, Format, Input, Rows, Selection, Wanted, rows};
 use crate::error::{Error, Result};
-use crate::text::cell::Cell;
+use crate::text::cell::{Cell, Row};
 
 type Text = Watched<Box<dyn Read + Send>>;
 
@@ -22,7 +22,7 @@ pub(super) const FORMAT: Format = Format {
     compressible: true,
     settings: &["sep"],
     columns: |input| Ok(Table::open(input, Wanted::default())?.columns),
-    count: |input| super::count_rows(open(input, &Selection::default())?),
+    count: |input| rows::count_rows(open(input, &Selection::default())?),
     open,
 };
 
@@ -47,7 +47,7 @@ struct Table {
 
 impl Table {
     fn open(input: &Input, wanted: Wanted) -> Result<Self> {
-        let by_tabs = super::stem(&input.path).ends_with(".tsv");
+        let by_tabs = input::stem(&input.path).ends_with(".tsv");
         let separator = if by_tabs { b'\t' } else { b',' };
         let mut builder = ReaderBuilder::new();
         builder

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Entry, Rows};
+use super::rows::{Entry, Rows};
 use crate::error::Result;
 use crate::guard;
 

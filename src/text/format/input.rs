@@ -4,12 +4,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Manner;
+use super::manner::Manner;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 use crate::{files, memory};
@@ -229,4 +229,15 @@ impl<R: Seek> Seek for Watched<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.inner.seek(to)
     }
+}
+
+/// The name of a file in lower case, and without the `.gz` or `.zst` of a compressed one.
+pub(super) fn stem(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+    stem.unwrap_or(&name).to_string()
 }

@@ -10,16 +10,16 @@ use std::path::PathBuf;
 
 use super::input::{self, Watched};
 use super::lines::{Line, Lines};
-use super::{Entry, Format, Input, Row, Rows, Selection, Wanted, json_value, jsonl, lines};
+use super::{Entry, Format, Input, Rows, Selection, Wanted, json_lines, json_value, lines, rows};
 use crate::error::{Error, Result};
-use crate::text::cell::{self, Cell};
+use crate::text::cell::{self, Cell, Row};
 
 pub(super) const FORMAT: Format = Format {
     name: "JSON",
     extensions: &["json"],
     compressible: true,
     settings: &["field"],
-    columns: |input| super::sampled_keys(open(input, &Selection::default(), WRAPPED)?),
+    columns: |input| rows::sampled_keys(open(input, &Selection::default(), WRAPPED)?),
     count: |input| count(input, WRAPPED),
     open: |input, selection| open(input, selection, WRAPPED),
 };
@@ -33,7 +33,7 @@ const COLUMN: &str = "text";
 /// Returns the records; with `wrapped`, an object around a list of them is passed over.
 pub(super) fn open(input: &Input, selection: &Selection, wrapped: bool) -> Result<Rows> {
     match Shape::of(input, wrapped)? {
-        Shape::Lines => jsonl::lines(input, selection),
+        Shape::Lines => json_lines::lines(input, selection),
         Shape::Values { bytes, in_list } => Ok(Box::new(Elements {
             bytes,
             in_list,
@@ -47,8 +47,8 @@ pub(super) fn open(input: &Input, selection: &Selection, wrapped: bool) -> Resul
 /// Returns the number of records, as [`open`] gives them.
 pub(super) fn count(input: &Input, wrapped: bool) -> Result<u64> {
     match Shape::of(input, wrapped)? {
-        Shape::Lines => jsonl::count(input),
-        Shape::Values { .. } => super::count_rows(open(input, &Selection::default(), wrapped)?),
+        Shape::Lines => json_lines::count(input),
+        Shape::Values { .. } => rows::count_rows(open(input, &Selection::default(), wrapped)?),
     }
 }
 
@@ -191,7 +191,7 @@ impl Elements {
         {
             return Ok(Row::from_iter([(COLUMN.to_string(), text)]));
         }
-        jsonl::record(&text).map_err(|wrong| wrong.what)
+        json_lines::record(&text).map_err(|wrong| wrong.what)
     }
 }
 

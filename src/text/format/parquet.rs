@@ -8,7 +8,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
-use super::{Entry, Format, Input, Rows, Selection, Wanted, arrow_value, input, parquet_footer};
+use super::{Entry, Format, Input, Rows, Selection, Wanted, arrow_value, input, parquet_footer, rows};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::text::cell;
@@ -120,8 +120,8 @@ fn check_sizes(input: &Input, builder: &Builder, wanted: &Wanted) -> Result<()> 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
     let what = error.to_string();
     let what = what.lines().next().unwrap_or("unknown error");
-    if super::is_of_encoding(what) {
-        return super::not_utf8(path);
+    if rows::is_of_encoding(what) {
+        return rows::not_utf8(path);
     }
     Error::input(format!(
         "`{}` is not a whole Parquet file: {what}",

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::lines::{Line, Lines};
-use super::{Entry, Format, Input, Row, Rows, SampleBy, Selection};
+use super::{Entry, Format, Input, Rows, SampleBy, Selection, rows};
 use crate::error::Result;
+use crate::text::cell::Row;
 
 const COLUMN: &str = "text";
 
@@ -31,7 +32,7 @@ fn open(input: &Input, selection: &Selection) -> Result<Rows> {
 fn count(input: &Input) -> Result<u64> {
     match input.manner.sample_by {
         SampleBy::Line => Lines::open(input)?.try_fold(0, |count, line| line.map(|_| count + 1)),
-        SampleBy::Paragraph | SampleBy::Document => super::count_rows(open(input, &Selection::default())?),
+        SampleBy::Paragraph | SampleBy::Document => rows::count_rows(open(input, &Selection::default())?),
     }
 }
 

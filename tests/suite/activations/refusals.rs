@@ -13,6 +13,18 @@ use super::remote::{both, read};
 use super::toy::{HOOK, OTHER_HOOK};
 use crate::web::Fault;
 
+/// Leaves four lines of an index, as if more were to be written.
+fn cut_index(files: &Files) {
+    files.change(&format!("cache/{HOOK}/index.jsonl"), |bytes| {
+        let lines = String::from_utf8(bytes.clone()).expect("text");
+        *bytes = lines
+            .lines()
+            .take(4)
+            .flat_map(|line| format!("{line}\n").into_bytes())
+            .collect();
+    });
+}
+
 #[test]
 fn what_is_wrong_with_a_server_or_its_files_is_named() {
     let mut said = String::new();
@@ -59,20 +71,7 @@ fn what_is_wrong_with_a_server_or_its_files_is_named() {
         &|files| (0..9).for_each(|_| files.break_next(&chunk, Fault::Cut(0))),
         "cache",
     );
-    ask(
-        "still being written",
-        &|files| {
-            files.change(&format!("cache/{HOOK}/index.jsonl"), |bytes| {
-                let lines = String::from_utf8(bytes.clone()).expect("text");
-                *bytes = lines
-                    .lines()
-                    .take(4)
-                    .flat_map(|line| format!("{line}\n").into_bytes())
-                    .collect();
-            });
-        },
-        "cache",
-    );
+    ask("still being written", &cut_index, "cache");
     let error = read(json!("gs://bucket/cache"), json!({})).expect_err("unknown");
     note("an unknown kind", &Files::start(Kind::Web), error);
     let error = read(json!("http://127.0.0.1:9/cache"), json!({})).expect_err("nobody");

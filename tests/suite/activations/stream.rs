@@ -289,9 +289,9 @@ fn errors_of_worker_threads_keep_their_place() {
     assert!(text.contains("in the source `texts`"), "{text}");
 }
 
-#[test]
-fn what_makes_no_sense_is_refused_with_its_key() {
-    let refused = |changes: serde_json::Value| {
+/// Settings with these changes are refused: under which key, with which words.
+fn refused(cases: &[(serde_json::Value, &str, &str)]) {
+    for (changes, key, says) in cases {
         let mut value = json!({
             "sources": [{"type": "dataset", "name": "texts"}], "target": "activations-1d",
             "hook_points": [HOOK], "batch_size": 16,
@@ -302,29 +302,15 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             .extend(changes.as_object().expect("a map").clone());
         let error =
             from_value::<saescript::activations::ActivationFactoryConfig>(value).expect_err("refused");
-        (error.key_path(), error.to_string())
-    };
-    let cases = [
-        (
-            json!({"packed": true}),
-            "context_size",
-            "packed sequences need a length",
-        ),
-        (
-            json!({"buffer_size": 8}),
-            "buffer_size",
-            "smaller than one batch of 16",
-        ),
-        (
-            json!({"hook_points": []}),
-            "hook_points",
-            "at least one hook point",
-        ),
-        (
-            json!({"hook_points": ["a", "a"]}),
-            "hook_points[1]",
-            "listed twice",
-        ),
+        let text = error.to_string();
+        assert_eq!(error.key_path(), *key, "{changes}: {text}");
+        assert!(text.contains(says), "{changes}: {text}");
+    }
+}
+
+#[test]
+fn sources_that_make_no_sense_are_refused_with_their_key() {
+    refused(&[
         (json!({"sources": []}), "sources", "at least one source"),
         (
             json!({"sources": [{"type": "dataset"}]}),
@@ -361,6 +347,32 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             "sources[0].sample_weights",
             "above 0",
         ),
+    ]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_key() {
+    refused(&[
+        (
+            json!({"packed": true}),
+            "context_size",
+            "packed sequences need a length",
+        ),
+        (
+            json!({"buffer_size": 8}),
+            "buffer_size",
+            "smaller than one batch of 16",
+        ),
+        (
+            json!({"hook_points": []}),
+            "hook_points",
+            "at least one hook point",
+        ),
+        (
+            json!({"hook_points": ["a", "a"]}),
+            "hook_points[1]",
+            "listed twice",
+        ),
         (json!({"batch_size": 0}), "batch_size", "at least 1"),
         (
             json!({"override_dtype": "int64"}),
@@ -377,10 +389,5 @@ fn what_makes_no_sense_is_refused_with_its_key() {
             "buffer_shuffle",
             "nothing would be shuffled",
         ),
-    ];
-    for (changes, key, says) in cases {
-        let (path, text) = refused(changes.clone());
-        assert_eq!(path, key, "{changes}: {text}");
-        assert!(text.contains(says), "{changes}: {text}");
-    }
+    ]);
 }

@@ -75,8 +75,20 @@ fn files_come_through_redirects_into_pythons_layout() {
     });
     assert!(last.is_some_and(|done| done <= total));
     assert!(matches!(events.last(), Some(Event::TaskFinished)));
+}
 
-    // Once more: one question whether anything is new, and no body.
+#[test]
+fn what_was_fetched_is_not_fetched_again() {
+    let ((hub, _, commit), cache) = (hub(), folder());
+    let context = RunContext::default();
+    let root = cache.path().join("models--org--tiny");
+    let repository = model("org/tiny", &settings(&hub, cache.path()));
+    let paths = repository
+        .files(&["config.json", LARGE], &context)
+        .expect("both files");
+    hub.take_requests();
+
+    // One question whether anything is new, and no body.
     let again = model("org/tiny", &settings(&hub, cache.path()));
     assert_eq!(
         again

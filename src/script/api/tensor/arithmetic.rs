@@ -8,9 +8,9 @@ use super::{TensorHandle, handle, input_error, shape_text};
 use crate::error::{Error, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::SetGuarded;
-use crate::tensor::{DType, Kind, Tensor, integer, product, range, size};
+use crate::tensor::{DType, Kind, TchError, Tensor, integer, product, range, size};
 
-type Fallible = Result<Tensor, tch::TchError>;
+type Fallible = Result<Tensor, TchError>;
 
 /// A function of two tensors that are broadcast.
 pub type Binary = fn(&Tensor, &Tensor) -> Fallible;

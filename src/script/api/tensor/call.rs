@@ -7,7 +7,7 @@ use super::signature::Signature;
 use super::{TensorHandle, input_error, operand, stored};
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
-use crate::tensor::{Device, DeviceSpec, Kind, Tensor};
+use crate::tensor::{Device, DeviceSpec, Kind, TchError, Tensor};
 
 /// One call: a value for each parameter of the signature.
 pub struct Call<'a> {
@@ -152,7 +152,7 @@ impl<'a> Call<'a> {
     }
 }
 
-type Fallible<T> = Result<T, tch::TchError>;
+type Fallible<T> = Result<T, TchError>;
 
 /// One tensor, as a script's value.
 pub fn one(result: Fallible<Tensor>) -> Result<Dynamic> {

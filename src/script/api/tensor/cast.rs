@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::call::{Call, one};
 use super::convert::to_dynamic;
-use super::function::{Body, Function};
+use super::definition::{Body, Function};
 use super::{input_error, shape_text};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, DeviceSpec, Kind, Tensor, size};

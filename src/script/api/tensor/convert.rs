@@ -9,7 +9,7 @@ use crate::memory;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
-use crate::tensor::{DType, Device, Kind, Tensor, integer, size};
+use crate::tensor::{DType, Device, Kind, TchError, Tensor, integer, size};
 
 /// Puts conversions into `module`.
 pub fn register(module: &mut Module) {
@@ -214,7 +214,7 @@ fn script_values(shape: &[i64]) -> Result<u64> {
 }
 
 /// All elements, in order.
-fn numbers(tensor: &Tensor) -> Result<Array, tch::TchError> {
+fn numbers(tensor: &Tensor) -> Result<Array, TchError> {
     let flat = tensor
         .f_detach()?
         .f_to_device(Device::Cpu)?

@@ -4,16 +4,16 @@ use rhai::Dynamic;
 
 use super::call::{Call, one};
 use super::convert::{Options, from_dynamic};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::{TensorHandle, input_error};
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Device, Kind, Tensor, integer, range, size};
+use crate::tensor::{DType, Device, Kind, TchError, Tensor, integer, range, size};
 
-type Maker = fn(&[i64], (Kind, Device)) -> Result<Tensor, tch::TchError>;
-type MakerLike = fn(&Tensor) -> Result<Tensor, tch::TchError>;
+type Maker = fn(&[i64], (Kind, Device)) -> Result<Tensor, TchError>;
+type MakerLike = fn(&Tensor) -> Result<Tensor, TchError>;
 
 /// A tensor that keeps gradients if `requires_grad` says so.
-fn made(result: Result<Tensor, tch::TchError>, call: &Call<'_>) -> Result<Dynamic> {
+fn made(result: Result<Tensor, TchError>, call: &Call<'_>) -> Result<Dynamic> {
     let recorded = call.flag("requires_grad").unwrap_or(false);
     if recorded {
         one(result.and_then(|tensor| tensor.f_set_requires_grad(true)))
@@ -156,7 +156,7 @@ fn admit_all(tensors: &[Tensor]) -> Result<()> {
     size::admit(&[elements], first.kind(), first.device())
 }
 
-fn joined(call: &Call<'_>, join: fn(&[Tensor], i64) -> Result<Tensor, tch::TchError>) -> Result<Dynamic> {
+fn joined(call: &Call<'_>, join: fn(&[Tensor], i64) -> Result<Tensor, TchError>) -> Result<Dynamic> {
     let tensors = call.tensors("tensors")?;
     admit_all(&tensors)?;
     one(join(&tensors, call.int("dim")?))

@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::arithmetic::{Binary, combined, matrix_product};
 use super::call::{Call, one};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::{TensorHandle, input_error, operand};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, integer, size};

@@ -6,85 +6,13 @@ use std::sync::LazyLock;
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 
 use super::call::Call;
+use super::definition::{Body, Function, Home, Memory};
 use super::signature::{Mismatch, Signature};
 use super::{TensorHandle, cast, creation, elementwise, in_place, reduction, select, shape};
 use crate::error::{Error, Result};
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard::SetGuarded;
 use crate::tensor::{Tensor, size};
-
-/// What one way to call a function does.
-#[derive(Clone, Copy)]
-pub enum Body {
-    /// With a tensor first: a method, and in `torch::` with the tensor as its first argument, `input`.
-    Of(fn(&Tensor, &Call<'_>) -> Result<Dynamic>),
-    /// Without one: in `torch::` only.
-    Free(fn(&Call<'_>) -> Result<Dynamic>),
-}
-
-/// Where a function is found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Home {
-    /// `x.name(…)`.
-    Method,
-    /// `torch::name(…)`.
-    Torch,
-    /// `torch::name(x, …)`, but no method.
-    TorchOf,
-    /// Both.
-    Both,
-}
-
-/// Memory that a function needs beside its arguments.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// As much as the tensor it is called on.
-    Like,
-    /// None worth counting, or it asks by itself.
-    Own,
-}
-
-/// A function under PyTorch's name.
-pub struct Function {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub docs: &'static str,
-    /// Where it is found.
-    pub home: Home,
-    /// What it needs.
-    pub memory: Memory,
-    /// Signatures, in the order in which they are tried, with what they do.
-    pub overloads: &'static [(&'static str, Body)],
-}
-
-impl Function {
-    /// A function of these parts.
-    pub const fn new(
-        name: &'static str,
-        docs: &'static str,
-        home: Home,
-        memory: Memory,
-        overloads: &'static [(&'static str, Body)],
-    ) -> Self {
-        Function {
-            name,
-            docs,
-            home,
-            memory,
-            overloads,
-        }
-    }
-
-    /// A method, and no function of `torch::`, that sees to its memory by itself.
-    pub const fn method(
-        name: &'static str,
-        docs: &'static str,
-        overloads: &'static [(&'static str, Body)],
-    ) -> Self {
-        Function::new(name, docs, Home::Method, Memory::Own, overloads)
-    }
-}
 
 /// A function with its signatures read.
 struct Ready {

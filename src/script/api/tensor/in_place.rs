@@ -3,22 +3,22 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one};
-use super::function::{Body, Function};
+use super::definition::{Body, Function};
 use super::{input_error, operand};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{TchError, Tensor, no_grad_guard};
 
-type Change = fn(&mut Tensor, &Tensor) -> Result<Tensor, tch::TchError>;
+type Change = fn(&mut Tensor, &Tensor) -> Result<Tensor, TchError>;
 
 /// Changes the tensor without a record for gradients, and gives it back.
 fn change(tensor: &Tensor, value: &Tensor, operation: Change) -> Result<Dynamic> {
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     one(operation(&mut tensor.shallow_clone(), value))
 }
 
 /// With `other` times `alpha`.
 fn with_alpha(tensor: &Tensor, call: &Call<'_>, operation: Change) -> Result<Dynamic> {
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     let other = call.operand("other", tensor)?;
     let alpha = call.get("alpha");
     let other = match alpha.as_int() {
@@ -32,7 +32,7 @@ fn with_other(tensor: &Tensor, call: &Call<'_>, operation: Change) -> Result<Dyn
     change(tensor, &call.operand("other", tensor)?, operation)
 }
 
-fn copy(target: &mut Tensor, value: &Tensor) -> Result<Tensor, tch::TchError> {
+fn copy(target: &mut Tensor, value: &Tensor) -> Result<Tensor, TchError> {
     target.f_copy_(value)?;
     Ok(target.shallow_clone())
 }
@@ -91,7 +91,7 @@ pub const FUNCTIONS: &[Function] = &[
         &[(
             "",
             Body::Of(|t, _| {
-                let _guard = tch::no_grad_guard();
+                let _guard = no_grad_guard();
                 one(t.shallow_clone().f_zero_())
             }),
         )],

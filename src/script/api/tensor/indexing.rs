@@ -11,7 +11,7 @@ use super::{Options, TensorHandle, from_dynamic, input_error, shape_text, stored
 use crate::error::{Error, Result, Subject, counted};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
-use crate::tensor::{Kind, Tensor, size};
+use crate::tensor::{Kind, TchError, Tensor, no_grad_guard, size};
 
 /// Puts indexing and iteration into `module`.
 pub fn register(module: &mut Module) {
@@ -32,7 +32,7 @@ pub fn register(module: &mut Module) {
 
 /// The part of the first dimensions that `index` means: a view where libtorch can make one.
 fn part(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<(Tensor, i64)> {
-    let view = |result: Result<Tensor, tch::TchError>, next| {
+    let view = |result: Result<Tensor, TchError>, next| {
         result
             .map(|t| (t, next))
             .map_err(|error| out_of_range(tensor, dim, error))
@@ -104,7 +104,7 @@ fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
 
 /// Writes `value`, a number, an array or a tensor, into the part that `index` means.
 fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     let value = stored(tensor, value)?;
     let result = match gather_indices(tensor, 0, index)? {
         Some(indices) => tensor

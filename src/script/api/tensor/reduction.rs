@@ -3,12 +3,12 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one, values_and_indices};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::{Options, input_error};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor, norm};
+use crate::tensor::{Kind, TchError, Tensor, norm};
 
-type Fallible = Result<Tensor, tch::TchError>;
+type Fallible = Result<Tensor, TchError>;
 
 /// Means, norms and variances of whole numbers and truth values are those of float32.
 fn floating(tensor: &Tensor) -> Fallible {

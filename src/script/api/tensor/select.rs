@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::call::{Call, one, several, values_and_indices};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::input_error;
 use crate::error::{Error, Result};
 use crate::memory;

@@ -3,10 +3,10 @@
 use rhai::{Array, Dynamic};
 
 use super::call::{Call, one};
-use super::function::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home, Memory};
 use super::input_error;
 use crate::error::{Error, Result, Subject};
-use crate::tensor::{Kind, Tensor, size};
+use crate::tensor::{Kind, TchError, Tensor, size};
 
 const fn shaped(
     name: &'static str,
@@ -115,7 +115,7 @@ fn softmax(tensor: &Tensor, call: &Call<'_>, log: bool) -> Result<Dynamic> {
 fn cumulative(
     tensor: &Tensor,
     call: &Call<'_>,
-    function: fn(&Tensor, i64, Option<Kind>) -> Result<Tensor, tch::TchError>,
+    function: fn(&Tensor, i64, Option<Kind>) -> Result<Tensor, TchError>,
 ) -> Result<Dynamic> {
     let kind = call.kind("dtype")?;
     size::admit_like(tensor, kind.unwrap_or(tensor.kind()))?;

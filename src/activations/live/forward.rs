@@ -1,0 +1,225 @@
+//! Runs planned token sequences through the model and writes their rows into the buffer.
+//!
+//! How many rows a sequence gives is known from its tokens alone. So a whole refill of the buffer is planned first,
+//! its rows get their places in the order of the data set, and the forward passes then take the sequences sorted by
+//! length, where little is padded, and write each row to its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::buffer::RowBuffer;
+use super::model::ActivationModel;
+use crate::activations::config::ActivationFactoryTarget;
+use crate::activations::stream::Batch;
+use crate::config::Value;
+use crate::error::{Context, Error, Result};
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad};
+
+/// A sequence whose rows are planned.
+#[derive(Debug)]
+pub(in crate::activations) struct Planned {
+    /// Token ids, not padded.
+    pub ids: Vec<i64>,
+    /// 1D: the positions that become rows. Empty in 2D, where the whole sequence is one row.
+    pub kept: Vec<usize>,
+    /// 2D: where it came from.
+    pub meta: Option<Value>,
+    /// Number of its first row among all rows of the refill.
+    pub start: usize,
+}
+
+/// How rows are made of sequences.
+pub(in crate::activations) struct Forward {
+    pub model: Arc<dyn ActivationModel>,
+    pub target: ActivationFactoryTarget,
+    pub hook_points: Vec<String>,
+    /// Sequences in one forward pass.
+    pub model_batch_size: usize,
+    /// Length of all sequences in 2D.
+    pub context_size: Option<usize>,
+    pub dtype: Option<DType>,
+    pub special: SpecialIds,
+}
+
+/// Token ids that are no text.
+#[derive(Clone, Debug, Default)]
+pub(in crate::activations) struct SpecialIds {
+    pub bos: Option<i64>,
+    pub pad: Option<i64>,
+    /// Dropped in 1D instead of BOS and PAD; counted nowhere.
+    pub ignored: Option<Vec<i64>>,
+}
+
+impl SpecialIds {
+    /// Does the mask count this token?
+    fn counts(&self, id: i64) -> bool {
+        let ignored = self.ignored.as_ref().is_some_and(|ignored| ignored.contains(&id));
+        Some(id) != self.bos && Some(id) != self.pad && !ignored
+    }
+
+    /// The positions that become rows in 1D.
+    pub(in crate::activations) fn kept(&self, ids: &[i64]) -> Vec<usize> {
+        let keep = |id: i64| match &self.ignored {
+            Some(ignored) => !ignored.contains(&id),
+            None => self.counts(id),
+        };
+        (0..ids.len()).filter(|position| keep(ids[*position])).collect()
+    }
+}
+
+impl Forward {
+    /// Where rows are computed.
+    pub(in crate::activations) fn device(&self) -> Device {
+        self.model.device()
+    }
+
+    /// Rows that a planned sequence gives.
+    pub(in crate::activations) fn rows_of(&self, planned: &Planned) -> usize {
+        match self.target {
+            ActivationFactoryTarget::Activations1D => planned.kept.len(),
+            _ => 1,
+        }
+    }
+
+    /// Computes the rows of `sequences` and writes each to its place among `slots`, those of
+    /// the refill.
+    ///
+    /// `checkpoint` is called between forward passes; its error ends the work.
+    pub(super) fn run(
+        &self,
+        sequences: &[Planned],
+        slots: &[usize],
+        buffer: &mut RowBuffer,
+        mut checkpoint: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let mut by_length: Vec<usize> = (0..sequences.len())
+            .filter(|index| self.rows_of(&sequences[*index]) > 0)
+            .collect();
+        by_length.sort_by_key(|index| std::cmp::Reverse(sequences[*index].ids.len()));
+        for group in by_length.chunks(self.model_batch_size) {
+            checkpoint()?;
+            let places = group.iter().flat_map(|index| {
+                let sequence = &sequences[*index];
+                slots[sequence.start..][..self.rows_of(sequence)].iter().copied()
+            });
+            let places: Vec<usize> = places.collect();
+            let group: Vec<&Planned> = group.iter().map(|index| &sequences[*index]).collect();
+            buffer.write(&places, &self.rows(&group)?)?;
+        }
+        Ok(())
+    }
+
+    /// One forward pass: the rows of `group` in its order.
+    fn rows(&self, group: &[&Planned]) -> Result<Batch> {
+        let length = match self.target {
+            ActivationFactoryTarget::Activations1D => group.iter().map(|sequence| sequence.ids.len()).max(),
+            _ => self.context_size,
+        };
+        let padded = Padded::new(group, length.unwrap_or(1), &self.special);
+        let device = self.device();
+        let tokens = padded.tensor(&padded.tokens, Kind::Int64)?;
+        let activations = self.activations(&tokens.f_to_device(device)?)?;
+        let mask = padded.tensor(&padded.mask, Kind::Int)?;
+        let whole = Batch {
+            activations,
+            attention_mask: Some(mask.shallow_clone().f_to_device(device)?),
+            mask: Some(mask.f_to_device(device)?),
+            tokens: Some(tokens.f_to_device(device)?),
+            meta: None,
+        };
+        if self.target == ActivationFactoryTarget::Activations1D {
+            return pick(&whole, &padded.flat_positions(group), device);
+        }
+        let meta: Option<Vec<Value>> = group.iter().map(|sequence| sequence.meta.clone()).collect();
+        Ok(Batch { meta, ..whole })
+    }
+
+    fn activations(&self, tokens: &Tensor) -> Result<BTreeMap<String, Tensor>> {
+        if self.hook_points.is_empty() || self.target == ActivationFactoryTarget::Tokens {
+            return Ok(BTreeMap::new());
+        }
+        let captured = no_grad(|| self.model.capture(tokens, &self.hook_points))?;
+        let mut activations = BTreeMap::new();
+        for name in &self.hook_points {
+            let x = captured.get(name).ok_or_else(|| {
+                Error::run(format!(
+                    "the model gave no activations at the hook point `{name}`"
+                ))
+            })?;
+            if x.dim() < 3 || x.size()[..2] != tokens.size()[..] {
+                return Err(Error::input(format!(
+                    "the hook point `{name}` gives shape {:?}, but activations need (batch, seq, d)",
+                    x.size()
+                ))
+                .hint("take a hook point of the residual stream, an attention output or an MLP"));
+            }
+            // Heads are laid out side by side: (batch, seq, head, d_head) becomes (batch, seq, d).
+            let x = x.f_flatten(2, -1)?;
+            let x = match self.dtype {
+                Some(dtype) => x.f_to_kind(dtype.kind())?,
+                None => x,
+            };
+            activations.insert(name.clone(), x);
+        }
+        Ok(activations)
+    }
+}
+
+/// Sequences side by side, padded on the right to one length.
+struct Padded {
+    rows: usize,
+    length: usize,
+    tokens: Vec<i64>,
+    /// 1 where a token counts.
+    mask: Vec<i64>,
+}
+
+impl Padded {
+    fn new(group: &[&Planned], length: usize, special: &SpecialIds) -> Self {
+        let pad = special.pad.or(special.bos).unwrap_or(0);
+        let mut tokens = vec![pad; group.len() * length];
+        let mut mask = vec![0; tokens.len()];
+        for (row, sequence) in group.iter().enumerate() {
+            for (position, id) in sequence.ids.iter().take(length).enumerate() {
+                tokens[row * length + position] = *id;
+                mask[row * length + position] = i64::from(special.counts(*id));
+            }
+        }
+        Padded {
+            rows: group.len(),
+            length,
+            tokens,
+            mask,
+        }
+    }
+
+    fn tensor(&self, values: &[i64], kind: Kind) -> Result<Tensor> {
+        let flat = Tensor::f_from_slice(values)?.f_to_kind(kind)?;
+        Ok(flat.f_view([self.rows as i64, self.length as i64])?)
+    }
+
+    /// The kept positions as indices into the flattened batch.
+    fn flat_positions(&self, group: &[&Planned]) -> Vec<i64> {
+        let rows = group.iter().enumerate();
+        rows.flat_map(|(row, sequence)| {
+            sequence
+                .kept
+                .iter()
+                .map(move |position| (row * self.length + position) as i64)
+        })
+        .collect()
+    }
+}
+
+/// The rows at flat `positions` of a `(batch, seq, …)` batch.
+fn pick(whole: &Batch, positions: &[i64], device: Device) -> Result<Batch> {
+    let index = Tensor::f_from_slice(positions)?.f_to_device(device)?;
+    let columns = whole.columns().into_iter().map(|(column, x)| {
+        let rows = x
+            .f_flatten(0, 1)?
+            .f_index_select(0, &index)
+            .context(format!("picking rows of `{column}`"))?;
+        Ok((column, rows))
+    });
+    Ok(Batch::from_columns(columns.collect::<Result<Vec<_>>>()?))
+}
