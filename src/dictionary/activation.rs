@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::{ParameterSpec, Parameters, Role};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad};
 
 /// Name of the thresholds in weight files and among the parameters.
 pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
@@ -134,7 +134,7 @@ impl ActFn {
         let Some(threshold) = parameters.find(LOG_THRESHOLD) else {
             return Ok(());
         };
-        match tch::no_grad(|| threshold.f_isnan()?.f_any()?.f_int64_value(&[]))? {
+        match no_grad(|| threshold.f_isnan()?.f_any()?.f_int64_value(&[]))? {
             0 => Ok(()),
             _ => Err(Error::input("the thresholds of this jumprelu dictionary have no initial value")
                 .hint("give InitializerConfig `init_log_jumprelu_threshold_value`, e.g. -2.3 for thresholds of 0.1")),

@@ -3,9 +3,9 @@
 //! In a batch the k-th largest activation decides which latents are on; on average over batches that is the smallest
 //! activation that is on, and it becomes the one threshold of all latents.
 
-use super::{ActFn, Capability, LOG_THRESHOLD, Pass, SparseAutoEncoder, require};
+use super::{ActFn, Capability, LOG_THRESHOLD, Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// Averages the smallest activation that is on over batches.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ impl ThresholdEstimate {
     /// # Errors
     /// The width of `x` is not d_model.
     pub fn add(&mut self, sae: &SparseAutoEncoder, x: &Tensor) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let encoded = sae.encode_with(x, &Pass::default())?;
         let mut acts = encoded.feature_acts;
         if sae.cfg.sparsity_include_decoder_norm {
@@ -50,7 +50,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// It is not of the top-k family, or the threshold is not a positive number.
     pub fn to_jumprelu(&self, threshold: f64) -> Result<Self> {
-        require(&self.cfg, Capability::JumpRelu)?;
+        self.cfg.require(Capability::JumpRelu)?;
         if !self.cfg.act_fn.selects_k() {
             return Err(Error::input(format!(
                 "only topk and batchtopk dictionaries are converted to jumprelu, but this one is \"{}\"",

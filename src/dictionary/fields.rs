@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::config::{BaseConfig, SAEConfig};
+use super::base::BaseConfig;
 use super::hook_points::HookLayout;
+use super::variant::SAEConfig;
 use super::variants::{DEFAULT, Row, VARIANTS};
 use crate::config::{Map, Value, parse, refuse, to_value};
 use crate::error::{Error, Result};

@@ -3,23 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::file_names::{SETTINGS_FILE, WEIGHT_FILES};
+use super::load_options::LoadOptions;
 use super::trained::{Trained, read_json};
 use super::{LOG_THRESHOLD, NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
 use crate::config::{Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
-use crate::tensor::{DType, DeviceSpec, Kind, Tensor, safetensors};
+use crate::tensor::{Kind, Tensor, safetensors};
 use crate::{atomic, checksums};
-
-/// The architecture.
-pub(super) const SETTINGS_FILE: &str = "config.json";
-
-/// Where weights are looked for in a folder, in this order.
-pub(super) const WEIGHT_FILES: [&str; 3] = [
-    "sae_weights.safetensors",
-    "checkpoints/pruned.safetensors",
-    "checkpoints/final.safetensors",
-];
 
 /// What comes before the hook point in the names of the stored norms.
 const NORM_PREFIX: &str = "dataset_average_activation_norm.";
@@ -31,33 +23,6 @@ fn foreign_keys() -> [(&'static str, Value); 2] {
         ("use_triton_kernel", Value::Bool(false)),
         ("sparsity_threshold_for_triton_spmm_kernel", Value::from(0.996)),
     ]
-}
-
-/// How to load a dictionary.
-#[derive(Clone, Debug)]
-pub struct LoadOptions {
-    /// Where the parameters shall live.
-    pub device: DeviceSpec,
-    /// Their number format here; `None` keeps the file's.
-    pub dtype: Option<DType>,
-    /// Refuse surplus tensors; if not, each is named in a warning. Missing ones are always refused.
-    pub strict_loading: bool,
-    /// Fold the dataset-wise normalisation into the weights.
-    pub fold_activation_scale: bool,
-    /// Where a download reports, and whether to stop it.
-    pub context: RunContext,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self {
-            device: DeviceSpec::Cpu,
-            dtype: None,
-            strict_loading: true,
-            fold_activation_scale: false,
-            context: RunContext::default(),
-        }
-    }
 }
 
 impl SAEConfig {

@@ -1,12 +1,12 @@
 //! The dictionary: settings, parameters, losses and files of sparse autoencoders and their variants.
 //!
 //! ```text
-//! config, fields, hook_points, size   what a dictionary is, as settings
+//! base, config, fields, hook_points    what a dictionary is, as settings
 //! parameters, sae, heads              the numbers, and what can be done with them
 //! variant, variants/                  what is computed with them: a file and a row for each kind
 //! activation, pass                    which latents are on, and what one call is told
 //! loss/                               a list of terms, a file each
-//! norm, weights, convert              scales, initial values, other activation functions
+//! scale, norm, weights, convert       scales, initial values, other activation functions
 //! files, trained, place, saelens/     on disk and on the hub
 //! ```
 //!
@@ -14,12 +14,16 @@
 //! latents `f (…, d_sae)`. The leading dimensions are `(batch)` or `(batch, seq)`.
 
 mod activation;
+mod base;
+mod capability;
 mod config;
 mod convert;
 mod fields;
+mod file_names;
 mod files;
 mod heads;
 mod hook_points;
+mod load_options;
 mod loss;
 mod norm;
 mod other_makes;
@@ -28,6 +32,7 @@ mod pass;
 mod place;
 mod sae;
 mod saelens;
+mod scale;
 mod size;
 mod trained;
 mod variant;
@@ -35,17 +40,16 @@ mod variants;
 mod weights;
 
 pub use activation::{ActFn, CustomActivation, LOG_THRESHOLD};
-pub use config::{BaseConfig, SAEConfig};
+pub use base::BaseConfig;
+pub use capability::Capability;
 pub use convert::ThresholdEstimate;
-pub use files::LoadOptions;
 pub use hook_points::{Heads, HookLayout, HookPoints, InOut};
+pub use load_options::LoadOptions;
 pub use loss::{
-    DeadLatents, LossContext, LossInput, LossSettings, LossTerms, SparsityLoss, Term, mean_squared_error,
-    squared_error, sum_last,
+    DeadLatents, LossInput, LossSettings, LossTerms, SparsityLoss, Term, squared_error, sum_last,
 };
-pub use norm::NormActivation;
 pub use parameters::{Parameter, ParameterSpec, Parameters, Role};
 pub use pass::{Custom, LossFn, Pass, PenaltyFn, counted_rows};
-pub use sae::{Encoded, SparseAutoEncoder};
-pub use variant::{Capability, StepFacts, Variant, require};
+pub use scale::NormActivation;
+pub use variant::{Encoded, LossContext, SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 pub use variants::{Row, VARIANTS};

@@ -2,37 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::scale::{NormActivation, norm_floor};
 use super::{Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor};
-
-/// How activations are scaled before everything else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormActivation {
-    /// Each token to norm √d_model.
-    TokenWise,
-    /// Each batch (each sequence, where there is a sequence dimension) to the mean norm √d_model.
-    BatchWise,
-    /// By one number per hook point, measured over the first batches of the stream.
-    #[default]
-    DatasetWise,
-    /// Not at all: the factors are folded into the weights.
-    Inference,
-}
-
-/// The least norm that is divided by. Shorter vectors are as good as 0, and the reciprocal of their norm would be
-/// infinite, or overflow in the squares of a backward pass.
-pub(super) fn norm_floor(kind: Kind) -> f64 {
-    match kind {
-        // Its reciprocal, times √d_model of any model, stays below the largest number of the format.
-        Kind::Half => 1e-2,
-        _ => 1e-12,
-    }
-}
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 impl SparseAutoEncoder {
     /// Multiplies the activations at this dictionary's hook points by their normalisation factors, in its dtype and on
@@ -139,7 +112,7 @@ impl SparseAutoEncoder {
             hooks.into_iter().map(|hook| self.dataset_factor(hook)).collect()
         };
         let (reads, writes) = (factors(self.cfg.reads())?, factors(self.cfg.writes())?);
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let variant = self.cfg.variant.clone();
         variant.fold(self, &reads, &writes)?;
         self.cfg.norm_activation = NormActivation::Inference;

@@ -60,7 +60,7 @@ pub(super) fn refuse_file(path: &Path) -> Result<()> {
         return Err(refused(path, what));
     }
     let has = |name: &str| path.join(name).exists();
-    if !path.is_dir() || has(super::files::SETTINGS_FILE) || has(super::saelens::SETTINGS_FILE) {
+    if !path.is_dir() || has(super::file_names::SETTINGS_FILE) || has(super::saelens::SETTINGS_FILE) {
         return Ok(());
     }
     match BY_FILE.iter().find(|(name, _)| has(name)) {

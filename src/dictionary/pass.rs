@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use super::ActFn;
-use super::activation::CustomActivation;
+use super::activation::{ActFn, CustomActivation};
 use super::loss::LossTerms;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Kind, Tensor, product};

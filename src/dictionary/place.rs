@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{SETTINGS_FILE, WEIGHT_FILES};
-use super::trained::Settings;
-use super::{SAEConfig, saelens};
+use super::file_names::{SETTINGS_FILE, WEIGHT_FILES};
+use super::saelens;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::hub::{self, HubSettings, RepoKind, Repository};
@@ -16,24 +15,15 @@ struct OnHub {
     path: String,
 }
 
-impl SAEConfig {
-    /// Reads the settings of a trained dictionary, which is named as for
-    /// [`SparseAutoEncoder::from_pretrained`](super::SparseAutoEncoder::from_pretrained), without its weights.
-    ///
-    /// # Errors
-    /// No such dictionary, a broken file, what the hub has to say.
-    pub fn from_pretrained(name: impl AsRef<Path>, context: &RunContext) -> Result<Self> {
-        let name = name.as_ref();
-        let folder = match on_hub(name)? {
-            Some(place) => folder_of(&place.settings(context)?),
-            None if name.is_dir() => name.to_path_buf(),
-            None => folder_of(name),
-        };
-        match Settings::find(&folder)? {
-            Some(settings) => settings.config(),
-            // Says that there is none.
-            None => Self::from_folder(folder),
-        }
+/// Returns the folder with the settings of the trained dictionary `name`, downloaded where it is on the hub.
+///
+/// # Errors
+/// What the hub has to say.
+pub(super) fn settings_folder(name: &Path, context: &RunContext) -> Result<PathBuf> {
+    match on_hub(name)? {
+        Some(place) => Ok(folder_of(&place.settings(context)?)),
+        None if name.is_dir() => Ok(name.to_path_buf()),
+        None => Ok(folder_of(name)),
     }
 }
 

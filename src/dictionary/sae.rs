@@ -3,36 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::activation::{Gate, LOG_THRESHOLD};
-use super::norm::norm_floor;
 use super::parameters::{Parameter, Parameters};
-use super::{Pass, SAEConfig};
+use super::pass::Pass;
+use super::scale::norm_floor;
+use super::variant::{Encoded, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::tensor::{Device, Kind, Tensor};
-
-/// A dictionary: a sparse autoencoder, a transcoder, or another variant.
-#[derive(Debug)]
-pub struct SparseAutoEncoder {
-    /// The architecture.
-    pub cfg: SAEConfig,
-    pub(super) parameters: Parameters,
-    pub(super) dataset_norms: BTreeMap<String, f64>,
-    kind: Kind,
-    device: Device,
-}
-
-/// What the encoder computes for activations `(…, d_model)`. A dictionary with heads has a dimension for them before the
-/// last.
-pub struct Encoded {
-    /// Activations of the latents, `(…, d_sae)`.
-    pub feature_acts: Tensor,
-    /// Pre-activations `h`, `(…, d_sae)`.
-    pub hidden_pre: Tensor,
-    /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
-    pub decoder_norm: Tensor,
-    /// What a sparsity penalty is on, `(…, d_sae)`; `None`: the activations times the decoder norms.
-    pub penalised: Option<Tensor>,
-}
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 impl SparseAutoEncoder {
     /// Returns a fresh dictionary: decoder rows in random directions with norm 1, encoder their transpose, biases 0.
@@ -118,7 +95,7 @@ impl SparseAutoEncoder {
                 values.size()
             )));
         }
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         parameter.f_copy_(values)?;
         Ok(())
     }

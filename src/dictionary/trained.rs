@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::config::SAEConfig;
-use super::files::{LoadOptions, SETTINGS_FILE, WEIGHT_FILES};
-use super::place::locate;
-use super::{SparseAutoEncoder, other_makes, saelens};
+use super::file_names::{SETTINGS_FILE, WEIGHT_FILES};
+use super::load_options::LoadOptions;
+use super::place::{locate, settings_folder};
+use super::{SAEConfig, SparseAutoEncoder, other_makes, saelens};
 use crate::checksums;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
@@ -61,6 +61,22 @@ impl Settings {
         match self {
             Settings::Own(cfg) => Ok((**cfg).clone()),
             Settings::SaeLens(settings) => settings.to_config(),
+        }
+    }
+}
+
+impl SAEConfig {
+    /// Reads the settings of a trained dictionary, which is named as for
+    /// [`SparseAutoEncoder::from_pretrained`](super::SparseAutoEncoder::from_pretrained), without its weights.
+    ///
+    /// # Errors
+    /// No such dictionary, a broken file, what the hub has to say.
+    pub fn from_pretrained(name: impl AsRef<Path>, context: &RunContext) -> Result<Self> {
+        let folder = settings_folder(name.as_ref(), context)?;
+        match Settings::find(&folder)? {
+            Some(settings) => settings.config(),
+            // Says that there is none.
+            None => Self::from_folder(folder),
         }
     }
 }

@@ -8,38 +8,74 @@
 //! Shapes: positions `…` are `(batch)` or `(batch, seq)`; a variant whose hook points are heads has a dimension for them
 //! behind the positions, in activations `(…, H, d_model)` as well as in latents `(…, H, d_sae)`.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use super::loss::{LossContext, Term, mean_squared_error};
-use super::parameters::{ParameterSpec, Role};
-use super::{Encoded, Pass, SAEConfig, SparseAutoEncoder};
+use super::base::BaseConfig;
+use super::capability::Capability;
+use super::hook_points::HookPoints;
+use super::loss::{LossSettings, Term};
+use super::parameters::{ParameterSpec, Parameters, Role};
+use super::pass::Pass;
 use crate::config::Value;
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
 
-/// What not all dictionaries can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
-    /// Each token's latents can be chosen by thresholds instead of by comparison.
-    JumpRelu,
-    /// SAELens has dictionaries of this kind.
-    SaeLens,
-    /// Its decoder can begin with what the model's own MLP writes, or in the subspace of what it reads.
-    Subspace,
-    /// Its reconstruction can take the place of the activations at one hook point of a running model.
-    Downstream,
+/// The architecture of a dictionary: its variant with that variant's own settings, the hook points it reads and writes,
+/// and what all dictionaries have.
+#[derive(Clone, Debug)]
+pub struct SAEConfig {
+    /// What tells this kind of dictionary from others (`sae_type`), with its own settings.
+    pub variant: Arc<dyn Variant>,
+    /// The hook points that it reads and writes.
+    pub hooks: HookPoints,
+    /// The settings that all dictionaries have.
+    pub base: BaseConfig,
 }
 
-impl Capability {
-    /// What cannot be done, to be put before "a dictionary of sae_type …".
-    fn missing(self) -> &'static str {
-        match self {
-            Capability::JumpRelu => "there is no conversion to jumprelu for",
-            Capability::SaeLens => "SAELens has no place for",
-            Capability::Subspace => "there is no initialisation from the model or from a subspace for",
-            Capability::Downstream => "there is no evaluation inside of the running model for",
-        }
-    }
+/// A dictionary: a sparse autoencoder, a transcoder, or another variant.
+#[derive(Debug)]
+pub struct SparseAutoEncoder {
+    /// The architecture.
+    pub cfg: SAEConfig,
+    pub(super) parameters: Parameters,
+    pub(super) dataset_norms: BTreeMap<String, f64>,
+    pub(super) kind: Kind,
+    pub(super) device: Device,
+}
+
+/// What the encoder computes for activations `(…, d_model)`. A dictionary with heads has a dimension for them before the
+/// last.
+pub struct Encoded {
+    /// Activations of the latents, `(…, d_sae)`.
+    pub feature_acts: Tensor,
+    /// Pre-activations `h`, `(…, d_sae)`.
+    pub hidden_pre: Tensor,
+    /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
+    pub decoder_norm: Tensor,
+    /// What a sparsity penalty is on, `(…, d_sae)`; `None`: the activations times the decoder norms.
+    pub penalised: Option<Tensor>,
+}
+
+/// What a term is computed from.
+pub struct LossContext<'a> {
+    /// The dictionary.
+    pub sae: &'a SparseAutoEncoder,
+    /// What its encoder gave.
+    pub encoded: &'a Encoded,
+    /// What its decoder gave, `(…, d_model)`.
+    pub reconstructed: &'a Tensor,
+    /// What it should have given.
+    pub label: &'a Tensor,
+    /// Coefficients and kinds.
+    pub settings: &'a LossSettings,
+    /// How the dictionary is passed through.
+    pub pass: &'a Pass<'a>,
+    /// Which positions count, bool `(…)`; `None`: all.
+    pub counted: Option<&'a Tensor>,
+    /// Which latents are dead, bool `(d_sae)`; `None`: none.
+    pub is_dead: Option<&'a Tensor>,
 }
 
 /// A kind of dictionary, with the settings that only it has.
@@ -168,10 +204,9 @@ pub trait Variant: Debug + Send + Sync {
     /// # Errors
     /// Too little memory.
     fn reconstruction_terms(&self, context: &LossContext<'_>) -> Result<Vec<Term>> {
-        Ok(vec![Term::reconstruction(mean_squared_error(
-            context,
-            context.reconstructed,
-        )?)])
+        Ok(vec![Term::reconstruction(
+            context.squared_error(context.reconstructed)?,
+        )])
     }
 
     /// Can the scale of the activations be folded into the parameters without a change of what is on?
@@ -239,17 +274,19 @@ fn single(factors: &[f64]) -> Result<f64> {
     }
 }
 
-/// Refuses what the dictionary of `cfg` cannot.
-///
-/// # Errors
-/// It cannot.
-pub fn require(cfg: &SAEConfig, capability: Capability) -> Result<()> {
-    if cfg.variant.can(capability) {
-        return Ok(());
+impl SAEConfig {
+    /// Refuses what this kind of dictionary cannot.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn require(&self, capability: Capability) -> Result<()> {
+        if self.variant.can(capability) {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "{} a dictionary of sae_type \"{}\"",
+            capability.missing(),
+            self.variant.name()
+        )))
     }
-    Err(Error::input(format!(
-        "{} a dictionary of sae_type \"{}\"",
-        capability.missing(),
-        cfg.variant.name()
-    )))
 }

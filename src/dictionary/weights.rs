@@ -1,10 +1,10 @@
 //! Filling the parameters: random draws, fixed norms, the encoder as the decoder's transpose.
 
-use super::norm::norm_floor;
 use super::parameters::Role;
+use super::scale::norm_floor;
 use super::{Pass, SparseAutoEncoder};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 impl SparseAutoEncoder {
     /// Draws encoder and decoder uniformly in ±bound from libtorch's global generator (encoder, decoder, then the
@@ -13,7 +13,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn draw(&mut self, encoder_bound: f64, decoder_bound: f64, log_threshold: f64) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         self.cfg.variant.draw(self, encoder_bound, decoder_bound)?;
         for parameter in self.parameters() {
             let mut tensor = parameter.tensor.shallow_clone();
@@ -33,7 +33,7 @@ impl SparseAutoEncoder {
     /// Too little memory.
     pub fn draw_tied_unit_rows(&mut self, log_threshold: f64) -> Result<()> {
         self.draw(1.0, 1.0, log_threshold)?;
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let _ = self.writable("W_D")?.f_normal_(0.0, 1.0)?;
         self.set_decoder_norm(1.0)?;
         self.set_encoder_to_decoder_transpose(1.0)?;
@@ -50,7 +50,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn set_encoder_to_decoder_transpose(&mut self, factor: f64) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let transpose = self.parameter("W_D")?.f_transpose(-2, -1)?.f_mul_scalar(factor)?;
         self.writable("W_E")?.f_copy_(&transpose)?;
         Ok(())
@@ -61,7 +61,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn set_decoder_norm(&mut self, norm: f64) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let scale = reciprocal(&self.decoder_norm()?)?.f_mul_scalar(norm)?;
         let _ = self.writable("W_D")?.f_mul_(&scale.f_unsqueeze(-1)?)?;
         Ok(())
@@ -72,7 +72,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn set_encoder_norm(&mut self, norm: f64) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let scale = reciprocal(&self.encoder_norm()?)?.f_mul_scalar(norm)?;
         let _ = self.writable("W_E")?.f_mul_(&scale.f_unsqueeze(-2)?)?;
         Ok(())
@@ -84,7 +84,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// `x` has another shape.
     pub fn centre_hidden_pre(&mut self, x: &Tensor) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let hidden_pre = self.cfg.variant.hidden_pre(self, &x, &Pass::default())?;
         let mean = hidden_pre.f_reshape([-1, self.cfg.d_sae()])?.f_mean_dim(
@@ -101,7 +101,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn weight_statistics(&self) -> Result<Vec<(&'static str, Tensor)>> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let mean = |x: Tensor| x.f_mean(None::<Kind>);
         let mut statistics = vec![
             ("metrics/encoder_norm", mean(self.encoder_norm()?)?),
@@ -121,7 +121,7 @@ impl SparseAutoEncoder {
     /// # Errors
     /// Too little memory.
     pub fn weight_distributions(&self) -> Result<Vec<(&'static str, Tensor)>> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let mut distributions = vec![
             ("metrics/decoder_norms", self.decoder_norm()?),
             ("metrics/encoder_biases", self.cfg.variant.encoder_bias(self)?),

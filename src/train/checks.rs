@@ -13,35 +13,7 @@ impl Config for TrainerConfig {
     const NAME: &'static str = "TrainerConfig";
 
     fn validate(&self) -> Result<()> {
-        let positive = [
-            ("lr", self.lr),
-            ("tanh_stretch_coefficient", self.tanh_stretch_coefficient),
-            ("frequency_scale", self.frequency_scale),
-            ("k_exponential_factor", self.k_exponential_factor),
-            ("dead_threshold", self.dead_threshold),
-        ];
-        for (key, value) in positive {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(out_of_range(key, value, "a number above 0"));
-            }
-        }
-        let not_negative = [
-            ("jumprelu_lr_factor", Some(self.jumprelu_lr_factor)),
-            ("clip_grad_norm", Some(self.clip_grad_norm)),
-            ("weight_decay", Some(self.weight_decay)),
-            ("l1_coefficient", self.l1_coefficient),
-            ("lp_coefficient", self.lp_coefficient),
-            ("auxk_coefficient", self.auxk_coefficient),
-        ];
-        for (key, value) in not_negative {
-            if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
-                return Err(out_of_range(
-                    key,
-                    value.unwrap_or_default(),
-                    "0 or a number above it",
-                ));
-            }
-        }
+        self.validate_numbers()?;
         self.validate_counts()?;
         for beta in [self.betas.0, self.betas.1] {
             if !(0.0..1.0).contains(&beta) {
@@ -85,6 +57,39 @@ impl Config for TrainerConfig {
 }
 
 impl TrainerConfig {
+    fn validate_numbers(&self) -> Result<()> {
+        let positive = [
+            ("lr", self.lr),
+            ("tanh_stretch_coefficient", self.tanh_stretch_coefficient),
+            ("frequency_scale", self.frequency_scale),
+            ("k_exponential_factor", self.k_exponential_factor),
+            ("dead_threshold", self.dead_threshold),
+        ];
+        for (key, value) in positive {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(out_of_range(key, value, "a number above 0"));
+            }
+        }
+        let not_negative = [
+            ("jumprelu_lr_factor", Some(self.jumprelu_lr_factor)),
+            ("clip_grad_norm", Some(self.clip_grad_norm)),
+            ("weight_decay", Some(self.weight_decay)),
+            ("l1_coefficient", self.l1_coefficient),
+            ("lp_coefficient", self.lp_coefficient),
+            ("auxk_coefficient", self.auxk_coefficient),
+        ];
+        for (key, value) in not_negative {
+            if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
+                return Err(out_of_range(
+                    key,
+                    value.unwrap_or_default(),
+                    "0 or a number above it",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn validate_counts(&self) -> Result<()> {
         let counts = [
             ("p", self.p as f64),

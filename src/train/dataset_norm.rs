@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::activations::Batch;
 use crate::dictionary::counted_rows;
 use crate::error::{Error, Result};
-use crate::tensor::Kind;
+use crate::tensor::{Kind, no_grad_guard};
 
 /// Batches over which norms are averaged.
 pub const NORM_BATCHES: usize = 8;
@@ -15,7 +15,7 @@ pub const NORM_BATCHES: usize = 8;
 /// # Errors
 /// A batch lacks one of the hook points, or its mask does not fit; no token counts.
 pub fn average_norms(batches: &[Batch], hooks: &[&str]) -> Result<BTreeMap<String, f64>> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let mut norms = BTreeMap::new();
     for hook in hooks {
         let (mut sum, mut tokens) = (0.0, 0);

@@ -5,7 +5,7 @@ use super::metrics::MetricSums;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::Result;
 use crate::event::Histogram;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// Ranges of a histogram; W&B's own number.
 const RANGES: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn distributions(
     sae: &SparseAutoEncoder,
     sums: &MetricSums,
 ) -> Result<Vec<(&'static str, Histogram)>> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let mut named = vec![(
         "sparsity/log10_firing_frequency",
         sums.firing_frequency()?.f_add_scalar(NEVER)?.f_log10()?,

@@ -6,7 +6,7 @@
 use super::dead::DeadTracker;
 use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// What one step computed. All tensors stay on the device; the scalars are 0-d.
 pub struct StepOutput {
@@ -127,7 +127,7 @@ fn detached(terms: Vec<Term>) -> Result<Vec<Term>> {
 
 /// How many tokens each latent is active on, in some head where there are heads, float `(d_sae)`.
 fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let width = feature_acts.size().last().copied().unwrap_or(1);
     let mut active = feature_acts.f_gt(0.0)?;
     if sae.cfg.hooks.heads().is_some() {

@@ -1,66 +1,22 @@
 //! Training over a whole stream: one dictionary, or several from the same batches.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
-use super::folder::Provenance;
 use super::forecast::Forecast;
 use super::input::counts_nothing;
 use super::lane::Lane;
+use super::options::{FitOptions, FitOutcome};
 use super::source::Source;
 use super::trainer::{StepReport, Trainer};
 use crate::activations::{Batch, BatchStream};
-use crate::dictionary::{Custom, NormActivation, SparseAutoEncoder};
+use crate::dictionary::{NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Fault, Result, counted};
-use crate::event::{Control, Event, Events, Metrics, RunContext};
-use crate::fingerprint::{Allowances, Fingerprint};
-use crate::lock::FolderLock;
+use crate::event::{Control, Event, RunContext};
 
 /// How long the figures beside a progress bar may be old.
 const FIGURES_EVERY: Duration = Duration::from_millis(200);
-
-/// An evaluation during training: gets the dictionary and the number of steps done, gives metrics to log.
-pub type EvalFn<'a> = Box<dyn FnMut(&SparseAutoEncoder, u64) -> Result<Metrics> + 'a>;
-
-/// Watches a training: gets the dictionary and what the step did.
-pub type StepFn<'a> = Box<dyn FnMut(&SparseAutoEncoder, &StepReport) -> Result<Control> + 'a>;
-
-/// What a training may be given besides dictionary and stream.
-#[derive(Default)]
-pub struct FitOptions<'a> {
-    /// Called every `eval_frequency` steps.
-    pub eval_fn: Option<EvalFn<'a>>,
-    /// Called after each step, before its checkpoint.
-    pub on_step: Option<StepFn<'a>>,
-    /// What goes into the run's folder beside the trainer's own knowledge.
-    pub provenance: Provenance,
-    /// What decided how the dictionary began, where the run's starter knows it: its initialisation, trained weights.
-    pub began_with: Fingerprint,
-    /// What may differ from what a checkpoint was made with that the training goes on from.
-    pub allow_change: Allowances,
-    /// The lock of the run's folder, where the run's starter holds it already.
-    pub lock: Option<FolderLock>,
-    /// Pieces of the arithmetic in place of the built-in ones.
-    pub custom: Custom<'a>,
-    /// Who hears of this dictionary's logs and checkpoints; `None`: everyone who hears of the run.
-    pub events: Option<Events>,
-}
-
-/// How a training ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FitOutcome {
-    /// All steps were done.
-    Finished,
-    /// The stream had fewer batches than steps were planned.
-    StreamEnded,
-    /// Somebody asked to stop; everything can be continued from the checkpoints.
-    Interrupted {
-        /// One checkpoint for each dictionary.
-        checkpoints: Vec<PathBuf>,
-    },
-}
 
 impl Trainer {
     /// Trains `sae` on the batches of `stream` until all steps are done, the stream ends, or somebody asks to stop.

@@ -3,7 +3,7 @@
 use super::config::{LrSchedulerName, TrainerConfig};
 use super::initializer::InitializerConfig;
 use super::optim::Setting;
-use crate::dictionary::{ActFn, SAEConfig, SparsityLoss};
+use crate::dictionary::{ActFn, BaseConfig, SAEConfig, SparsityLoss};
 
 /// A setting that differs from its default, and why it does nothing.
 pub(super) type Idle = (&'static str, &'static str);
@@ -27,19 +27,33 @@ fn unused<const N: usize>(rows: [(&'static str, bool, bool, &'static str); N]) -
 
 /// Settings of a trainer that do nothing for a dictionary with `act_fn`; `penalised` says whether there is any penalty.
 pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) -> Vec<Idle> {
-    use LrSchedulerName as Name;
+    let mut idle = of_penalty(cfg, penalised);
+    idle.extend(of_optimizer(cfg));
+    idle.extend(of_schedule_of_k(cfg));
+    idle.extend(of_learning_rate(cfg));
     let plain = TrainerConfig::default();
-    let penalty = cfg.sparsity_loss_type;
-    let has = |part: fn(SparsityLoss) -> bool| penalty.is_some_and(part);
+    idle.extend(unused([
+        (
+            "jumprelu_lr_factor",
+            cfg.jumprelu_lr_factor != plain.jumprelu_lr_factor,
+            act_fn.has_thresholds(),
+            "`act_fn` is not \"jumprelu\"",
+        ),
+        (
+            "keep_best_checkpoints",
+            cfg.keep_best_checkpoints.is_some(),
+            cfg.keep_last_checkpoints.is_some(),
+            "without `keep_last_checkpoints` all are kept",
+        ),
+    ]));
+    idle
+}
+
+fn of_penalty(cfg: &TrainerConfig, penalised: bool) -> Vec<Idle> {
+    let plain = TrainerConfig::default();
+    let has = |part: fn(SparsityLoss) -> bool| cfg.sparsity_loss_type.is_some_and(part);
     let auxk = cfg.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
-    let scheduled = cfg.initial_k.is_some();
-    let exponential = scheduled && cfg.k_schedule_type != plain.k_schedule_type;
-    let warms_up = !matches!(cfg.lr_scheduler_name, Name::Constant | Name::CosineAnnealing);
-    let ends = !matches!(cfg.lr_scheduler_name, Name::Constant | Name::LinearWarmupDecay);
-    let cools = cfg.lr_scheduler_name == Name::ConstantWithWarmup;
-    let (no_penalty, no_schedule) = ("there is no `sparsity_loss_type`", "there is no `initial_k`");
-    let other_optimizer = "`optimizer_class` does not use it";
-    let other_schedule = "`lr_scheduler_name` is another one";
+    let no_penalty = "there is no `sparsity_loss_type`";
     unused([
         (
             "l1_coefficient",
@@ -72,29 +86,41 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) ->
             "`sparsity_loss_type` is not \"tanh-quad\"",
         ),
         (
-            "betas",
-            cfg.betas != plain.betas,
-            cfg.optimizer_class.uses(Setting::Betas),
-            other_optimizer,
-        ),
-        (
-            "weight_decay",
-            cfg.weight_decay != plain.weight_decay,
-            cfg.optimizer_class.uses(Setting::WeightDecay),
-            other_optimizer,
-        ),
-        (
-            "momentum",
-            cfg.momentum != plain.momentum,
-            cfg.optimizer_class.uses(Setting::Momentum),
-            other_optimizer,
-        ),
-        (
             "k_aux",
             cfg.k_aux != plain.k_aux,
             auxk,
             "there is no `auxk_coefficient`",
         ),
+    ])
+}
+
+fn of_optimizer(cfg: &TrainerConfig) -> Vec<Idle> {
+    let plain = TrainerConfig::default();
+    let uses = |setting| cfg.optimizer_class.uses(setting);
+    let other = "`optimizer_class` does not use it";
+    unused([
+        ("betas", cfg.betas != plain.betas, uses(Setting::Betas), other),
+        (
+            "weight_decay",
+            cfg.weight_decay != plain.weight_decay,
+            uses(Setting::WeightDecay),
+            other,
+        ),
+        (
+            "momentum",
+            cfg.momentum != plain.momentum,
+            uses(Setting::Momentum),
+            other,
+        ),
+    ])
+}
+
+fn of_schedule_of_k(cfg: &TrainerConfig) -> Vec<Idle> {
+    let plain = TrainerConfig::default();
+    let scheduled = cfg.initial_k.is_some();
+    let exponential = scheduled && cfg.k_schedule_type != plain.k_schedule_type;
+    let no_schedule = "there is no `initial_k`";
+    unused([
         (
             "k_warmup_steps",
             cfg.k_warmup_steps != plain.k_warmup_steps,
@@ -119,6 +145,17 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) ->
             exponential,
             "k does not run exponentially",
         ),
+    ])
+}
+
+fn of_learning_rate(cfg: &TrainerConfig) -> Vec<Idle> {
+    use LrSchedulerName as Name;
+    let plain = TrainerConfig::default();
+    let warms_up = !matches!(cfg.lr_scheduler_name, Name::Constant | Name::CosineAnnealing);
+    let ends = !matches!(cfg.lr_scheduler_name, Name::Constant | Name::LinearWarmupDecay);
+    let cools = cfg.lr_scheduler_name == Name::ConstantWithWarmup;
+    let other_schedule = "`lr_scheduler_name` is another one";
+    unused([
         (
             "lr_warm_up_steps",
             cfg.lr_warm_up_steps != plain.lr_warm_up_steps,
@@ -132,24 +169,12 @@ pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) ->
             other_schedule,
         ),
         ("lr_end_ratio", cfg.lr_end_ratio.is_some(), ends, other_schedule),
-        (
-            "jumprelu_lr_factor",
-            cfg.jumprelu_lr_factor != plain.jumprelu_lr_factor,
-            act_fn.has_thresholds(),
-            "`act_fn` is not \"jumprelu\"",
-        ),
-        (
-            "keep_best_checkpoints",
-            cfg.keep_best_checkpoints.is_some(),
-            cfg.keep_last_checkpoints.is_some(),
-            "without `keep_last_checkpoints` all are kept",
-        ),
     ])
 }
 
 /// Settings of a dictionary that do nothing with its activation function.
 pub(super) fn of_dictionary(cfg: &SAEConfig) -> Vec<Idle> {
-    let (top_k, window) = (SAEConfig::DEFAULT_TOP_K, SAEConfig::DEFAULT_WINDOW);
+    let (top_k, window) = (BaseConfig::DEFAULT_TOP_K, BaseConfig::DEFAULT_WINDOW);
     unused([
         (
             "top_k",

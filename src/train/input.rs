@@ -3,7 +3,7 @@
 use crate::activations::Batch;
 use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder, counted_rows};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, no_grad_guard};
 
 /// Normalised activations of one batch, on the dictionary's device and in its dtype.
 pub(super) struct Prepared {
@@ -19,7 +19,7 @@ impl Prepared {
     /// # Errors
     /// A hook point is missing; shapes do not fit the dictionary or each other; no position counts.
     pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         check_shapes(sae, batch)?;
         if counts_nothing(batch)? {
             return Err(

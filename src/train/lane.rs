@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::checkpoint;
-use super::fit::{FitOptions, FitOutcome};
 use super::folder::{RunFolder, set_aside_earlier_run, set_aside_final};
 use super::forecast::Forecast;
 use super::input::rows_of;
 use super::keeping;
 use super::metrics::TRAINING_TOKENS;
+use super::options::{FitOptions, FitOutcome};
 use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};

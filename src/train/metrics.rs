@@ -11,7 +11,7 @@ use super::optim::GradientNorms;
 use crate::dictionary::{SparseAutoEncoder, StepFacts, squared_error, sum_last};
 use crate::error::Result;
 use crate::event::Metrics;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// Bounds of the firing frequencies that are counted: metric name, bound, counted when above (else when below).
 const FREQUENCIES: [(&str, f64, bool); 5] = [
@@ -95,7 +95,7 @@ impl MetricSums {
         label: &Tensor,
         norms: Option<&GradientNorms>,
     ) -> Result<StepFigures> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let mut measured = Measured::default();
         measured.add("losses/overall_loss", &output.loss);
         for term in &output.terms {
@@ -150,7 +150,7 @@ impl MetricSums {
         details: &Details,
         cfg: &TrainerConfig,
     ) -> Result<Metrics> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let mut named: Vec<(String, Tensor)> = Vec::new();
         let mut add = |name: &str, value: Tensor| named.push((name.to_string(), value));
         if self.everything {

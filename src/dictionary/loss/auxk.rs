@@ -1,6 +1,9 @@
 //! The Aux-K loss, which revives dead latents: they alone are to reconstruct what is left.
 
-use super::{LossContext, LossTerm, Term, squared_error};
+use super::means::squared_error;
+use super::term::LossTerm;
+use super::terms::Term;
+use crate::dictionary::variant::LossContext;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 

@@ -3,9 +3,38 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SparsityLoss;
 use crate::config::Config;
 use crate::error::{Error, Result};
+
+/// The sparsity penalty on the activations of the latents `f`, weighted by their decoder norms `n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SparsityLoss {
+    /// `‖f · n‖_p` of each token; p = 1 is the usual L¹.
+    Power,
+    /// `Σ tanh(c f n)` of each token, which stops growing with f
+    /// (<https://transformer-circuits.pub/2024/feb-update/index.html#dict-learning-tanh>).
+    Tanh,
+    /// `Σ p (1 + p/s)` with the soft firing frequency `p = mean tanh(c f n)`: frequent latents cost more.
+    TanhQuad,
+}
+
+impl SparsityLoss {
+    /// Does the stretch `c` take part?
+    pub fn is_stretched(self) -> bool {
+        matches!(self, SparsityLoss::Tanh | SparsityLoss::TanhQuad)
+    }
+
+    /// Does the frequency scale `s` take part?
+    pub fn is_scaled(self) -> bool {
+        self == SparsityLoss::TanhQuad
+    }
+
+    /// Does the power `p` take part?
+    pub fn has_power(self) -> bool {
+        self == SparsityLoss::Power
+    }
+}
 
 /// Coefficients and kinds of the terms of one loss.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -1,42 +1,14 @@
 //! Sparsity penalties: what active latents cost.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::means::mean_of_positions;
-use super::{LossContext, LossSettings, LossTerm, Term, sum_last};
+use super::means::{mean_of_positions, sum_last};
+use super::settings::{LossSettings, SparsityLoss};
+use super::term::LossTerm;
+use super::terms::Term;
+use crate::dictionary::variant::LossContext;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
-/// The sparsity penalty on the activations of the latents `f`, weighted by their decoder norms `n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SparsityLoss {
-    /// `‖f · n‖_p` of each token; p = 1 is the usual L¹.
-    Power,
-    /// `Σ tanh(c f n)` of each token, which stops growing with f
-    /// (<https://transformer-circuits.pub/2024/feb-update/index.html#dict-learning-tanh>).
-    Tanh,
-    /// `Σ p (1 + p/s)` with the soft firing frequency `p = mean tanh(c f n)`: frequent latents cost more.
-    TanhQuad,
-}
-
 impl SparsityLoss {
-    /// Does the stretch `c` take part?
-    pub fn is_stretched(self) -> bool {
-        matches!(self, SparsityLoss::Tanh | SparsityLoss::TanhQuad)
-    }
-
-    /// Does the frequency scale `s` take part?
-    pub fn is_scaled(self) -> bool {
-        self == SparsityLoss::TanhQuad
-    }
-
-    /// Does the power `p` take part?
-    pub fn has_power(self) -> bool {
-        self == SparsityLoss::Power
-    }
-
     /// The penalty on `weighted (…, d_sae)`, activations times decoder norms: `(…)` of each token, or 0-d for tanh-quad,
     /// whose frequencies are over counted positions.
     fn of(self, weighted: &Tensor, settings: &LossSettings, counted: Option<&Tensor>) -> Result<Tensor> {

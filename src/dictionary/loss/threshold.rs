@@ -1,7 +1,10 @@
 //! The threshold penalty: thresholds are drawn down to pre-activations that stay below them.
 
-use super::{LossContext, LossTerm, Term, sum_last};
+use super::means::sum_last;
+use super::term::LossTerm;
+use super::terms::Term;
 use crate::dictionary::activation::thresholds;
+use crate::dictionary::variant::LossContext;
 use crate::error::Result;
 
 /// `mean_t Σ relu(θ − h) n` times its coefficient

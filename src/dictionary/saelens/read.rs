@@ -5,7 +5,7 @@ use super::{NAMES, THRESHOLD};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::tensor::safetensors::SafeFile;
-use crate::tensor::{DType, Device, Kind, Tensor};
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad_guard};
 
 /// Factors on the latents before the decoder, by the names under which versions saved them.
 const SCALING: [&str; 2] = ["scaling_factor", "finetuning_scaling_factor"];
@@ -26,7 +26,7 @@ impl Settings {
     /// # Errors
     /// Missing tensors, other shapes, values without a counterpart.
     pub(in crate::dictionary) fn fill(&self, sae: &mut SparseAutoEncoder, file: &SafeFile) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         for (theirs, ours) in NAMES {
             sae.set_parameter(ours, &file.tensor(theirs, sae.device(), None)?)?;
         }

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
 use crate::atomic;
-use crate::dictionary::files;
-use crate::dictionary::norm::norm_floor;
-use crate::dictionary::{ActFn, Capability, LOG_THRESHOLD, NormActivation, SparseAutoEncoder, require};
+use crate::dictionary::file_names;
+use crate::dictionary::scale::norm_floor;
+use crate::dictionary::{ActFn, Capability, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor, safetensors};
+use crate::tensor::{Kind, Tensor, no_grad_guard, safetensors};
 
 impl SparseAutoEncoder {
     /// Writes the dictionary into `folder` as SAELens has them. `model_name` goes into its notes.
@@ -21,7 +21,7 @@ impl SparseAutoEncoder {
     /// to jumprelu first), normalisation by the input. The folder cannot be written.
     pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
         let folder = folder.as_ref();
-        if folder.join(files::SETTINGS_FILE).exists() {
+        if folder.join(file_names::SETTINGS_FILE).exists() {
             return Err(Error::input(format!(
                 "`{}` holds a dictionary of saescript, whose weights have the name that SAELens's have",
                 folder.display()
@@ -55,7 +55,7 @@ impl SparseAutoEncoder {
             settings["metadata"]["hook_name_out"] = sae.cfg.writes()[0].into();
         }
         atomic::write(folder.join(SETTINGS_FILE), settings.to_string())?;
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         let mut named: Vec<(&str, Tensor)> = Vec::new();
         for (theirs, ours) in NAMES {
             let values = match sae.parameter(ours) {
@@ -77,7 +77,7 @@ impl SparseAutoEncoder {
 
     /// A folded copy, if SAELens has this kind of dictionary.
     fn for_saelens(&self) -> Result<Self> {
-        require(&self.cfg, Capability::SaeLens)?;
+        self.cfg.require(Capability::SaeLens)?;
         let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint));
         if self.cfg.use_glu_encoder {
             return refused(

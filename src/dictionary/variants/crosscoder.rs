@@ -7,13 +7,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::VariantSettings;
+use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
+use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
 use crate::dictionary::loss::{squared_error, sum_last};
 use crate::dictionary::parameters::{ParameterSpec, Role};
-use crate::dictionary::variant::{Capability, StepFacts, Variant};
-use crate::dictionary::{Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::pass::Pass;
+use crate::dictionary::variant::{SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 

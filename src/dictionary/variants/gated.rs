@@ -7,13 +7,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::VariantSettings;
+use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
+use crate::dictionary::activation::ActFn;
+use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
-use crate::dictionary::loss::{LossContext, Term, mean_squared_error};
+use crate::dictionary::loss::Term;
 use crate::dictionary::parameters::{ParameterSpec, Role};
-use crate::dictionary::variant::{Capability, Variant};
-use crate::dictionary::{ActFn, Encoded, Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::pass::Pass;
+use crate::dictionary::variant::{Encoded, LossContext, SAEConfig, SparseAutoEncoder, Variant};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -149,11 +151,11 @@ impl Variant for Gated {
             by_gate = by_gate.f_add(&held(b_d)?)?;
         }
         Ok(vec![
-            Term::reconstruction(mean_squared_error(context, context.reconstructed)?),
+            Term::reconstruction(context.squared_error(context.reconstructed)?),
             Term {
                 name: "l_gate".into(),
                 metric: "losses/gate_loss".into(),
-                value: mean_squared_error(context, &by_gate)?,
+                value: context.squared_error(&by_gate)?,
             },
         ])
     }

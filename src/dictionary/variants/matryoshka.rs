@@ -4,12 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::VariantSettings;
+use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
 use crate::dictionary::hook_points::HookLayout;
-use crate::dictionary::loss::{LossContext, Term, mean_squared_error};
-use crate::dictionary::variant::Variant;
-use crate::dictionary::{Encoded, SAEConfig};
+use crate::dictionary::loss::Term;
+use crate::dictionary::variant::{Encoded, LossContext, SAEConfig, Variant};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -138,7 +137,7 @@ impl Variant for Matryoshka {
                 partial = Some((width, sum));
                 biased
             };
-            let value = mean_squared_error(context, &reconstructed)?;
+            let value = context.squared_error(&reconstructed)?;
             let weight = self.weight(index);
             let value = if weight == 1.0 {
                 value

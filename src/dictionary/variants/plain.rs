@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::VariantSettings;
+use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
 use crate::dictionary::hook_points::HookLayout;
 use crate::dictionary::variant::Variant;

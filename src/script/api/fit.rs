@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rhai::{Dynamic, FnPtr, ImmutableString, Map, NativeCallContext};
+use rhai::{Dynamic, ImmutableString, Map, NativeCallContext};
 use sha2::{Digest, Sha256};
 
 use super::batches::Batches;
@@ -11,29 +11,14 @@ use super::loggers::Logger;
 use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::trainer::{TrainerHandle, metrics_map, report_map};
+use super::watchers::Watchers;
 use crate::config::{self, Value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Events, Metrics};
-use crate::fingerprint::Allowances;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
 use crate::train::{EvalFn, FitOptions, FitOutcome, Lane, Provenance, StepFn, StepReport, fit_all};
-
-/// What a script asked to have called, or told, while `fit` runs.
-#[derive(Clone, Default)]
-pub struct Watchers {
-    /// Called with the metrics of each log.
-    pub on_log: Vec<FnPtr>,
-    /// Called with the numbers of each step.
-    pub on_step: Vec<FnPtr>,
-    /// Called every `eval_frequency` steps; what it returns is logged.
-    pub eval_fn: Option<FnPtr>,
-    /// Hear of all that is logged.
-    pub loggers: Vec<Logger>,
-    /// Settings that may differ from those of a checkpoint that the training goes on from.
-    pub allow_change: Allowances,
-}
 
 /// Which script a run came from, for its folder.
 pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, Value> {

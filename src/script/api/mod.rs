@@ -31,6 +31,7 @@ mod tokens;
 mod torch;
 mod trainer;
 mod wandb;
+mod watchers;
 mod writer;
 
 use rhai::def_package;

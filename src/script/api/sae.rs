@@ -15,7 +15,7 @@ use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::script::state::State;
-use crate::tensor::{DType, Device, DeviceSpec};
+use crate::tensor::{DType, Device, DeviceSpec, no_grad_guard};
 
 /// Puts the dictionary object into `module`.
 pub fn register(module: &mut Module) {
@@ -114,7 +114,7 @@ impl PassOptions {
 }
 
 fn encoded(sae: &SparseAutoEncoderHandle, x: &TensorHandle, options: &PassOptions) -> Result<TensorHandle> {
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     let pieces = OwnPieces::of_activation(sae.activation());
     let encoded = sae.get()?.encode_with(x.tensor(), &options.pass(&pieces))?;
     Ok(TensorHandle::new(encoded.feature_acts))
@@ -125,7 +125,7 @@ fn reconstructed(
     x: &TensorHandle,
     options: &PassOptions,
 ) -> Result<TensorHandle> {
-    let _guard = tch::no_grad_guard();
+    let _guard = no_grad_guard();
     let pieces = OwnPieces::of_activation(sae.activation());
     let reconstructed = sae.get()?.forward_with(x.tensor(), &options.pass(&pieces))?;
     Ok(TensorHandle::new(reconstructed))
@@ -245,7 +245,7 @@ mod functions {
         sae: &mut SparseAutoEncoderHandle,
         feature_acts: TensorHandle,
     ) -> RhaiResultOf<TensorHandle> {
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         sae.get()
             .and_then(|sae| sae.decode(feature_acts.tensor()))
             .map(TensorHandle::new)
@@ -286,7 +286,7 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn normalize_activations(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
         let mut batch = batch::from_map(&batch).raise()?;
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         batch.activations = sae
             .get()
             .and_then(|sae| {
@@ -324,7 +324,7 @@ mod functions {
     /// Euclidean norm of each latent's decoder row, `(d_sae)`.
     #[rhai_fn(return_raw, pure)]
     pub fn decoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = tch::no_grad_guard();
+        let _guard = no_grad_guard();
         sae.get()
             .and_then(|sae| sae.decoder_norm())
             .map(TensorHandle::new)

@@ -7,9 +7,9 @@ use rhai::plugin::*;
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
-use super::fit::Watchers;
 use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
+use super::watchers::Watchers;
 use crate::error::{Error, Result};
 use crate::event::Metrics;
 use crate::script::class::ConfigHandle;

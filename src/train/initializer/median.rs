@@ -1,7 +1,7 @@
 //! The geometric median: the point with the least sum of distances to all others.
 
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// Most iterations.
 const ITERATIONS: usize = 1000;
@@ -19,7 +19,7 @@ const COINCIDES: f64 = 1e-20;
 /// # Errors
 /// Too little memory.
 pub fn geometric_median(points: &Tensor) -> Result<Tensor> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let wide = points.f_to_kind(Kind::Double)?;
     let mut median = wide.f_mean_dim([0i64].as_slice(), false, Kind::Double)?;
     for _ in 0..ITERATIONS {

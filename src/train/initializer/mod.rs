@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, manual_seed, no_grad_guard};
 
 /// Chooses the weights of fresh dictionaries.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Initializer {
             }
         }
         if let Some(seed) = self.cfg.seed {
-            tch::manual_seed(seed);
+            manual_seed(seed);
         }
         let mut sae = if trained {
             SparseAutoEncoder::from_config(sae_cfg.clone(), context)?
@@ -135,7 +135,7 @@ impl Initializer {
         mlp: Option<MlpFn<'_>>,
         context: &RunContext,
     ) -> Result<()> {
-        let _no_grad = tch::no_grad_guard();
+        let _no_grad = no_grad_guard();
         if self.cfg.initialize_tc_with_mlp == Some(true) {
             let mlp = mlp.ok_or_else(|| {
                 Error::input("the transcoder shall begin with the model's MLP, but no model was given")

@@ -1,6 +1,6 @@
 //! Adam (<https://arxiv.org/abs/1412.6980>) with PyTorch's arithmetic, without weight decay.
 
-use super::{EPSILON, Method, Rates, Setting, State};
+use super::method::{EPSILON, Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::Tensor;

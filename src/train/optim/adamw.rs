@@ -1,7 +1,7 @@
 //! Adam with weight decay apart from the gradients (<https://arxiv.org/abs/1711.05101>), with PyTorch's arithmetic.
 
 use super::adam::{self, MOMENTS};
-use super::{Method, Rates, Setting, State};
+use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::Tensor;

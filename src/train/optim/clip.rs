@@ -2,7 +2,7 @@
 
 use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// Gradient norms of one move, 0-d tensors on the device. Both are `‖g‖₂ / √(number of non-zero entries)`, so that they
 /// do not grow with the dictionary or with the number of active latents.
@@ -20,7 +20,7 @@ pub struct GradientNorms {
 /// # Errors
 /// Too little memory.
 pub fn clip(sae: &SparseAutoEncoder, gradients: &mut [Tensor], most: f64) -> Result<GradientNorms> {
-    let _no_grad = tch::no_grad_guard();
+    let _no_grad = no_grad_guard();
     let clipped: Vec<bool> = sae
         .parameters()
         .iter()

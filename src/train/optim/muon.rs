@@ -2,7 +2,7 @@
 //! running mean of its gradient, so that all directions are learnt at the same pace. Biases and thresholds move by AdamW.
 
 use super::adam::{self, MOMENTS};
-use super::{Method, Rates, Setting, State};
+use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent with momentum, with PyTorch's arithmetic.
 
-use super::{Method, Rates, Setting, State};
+use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::Tensor;

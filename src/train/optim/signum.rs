@@ -1,7 +1,7 @@
 //! Signum (<https://arxiv.org/abs/1802.04434>): every number moves by the learning rate, against the sign of the gradient's
 //! running mean.
 
-use super::{Method, Rates, Setting, State};
+use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::Tensor;

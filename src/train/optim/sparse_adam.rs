@@ -1,7 +1,7 @@
 //! Adam for dictionaries: only what has a gradient moves.
 
 use super::adam::MOMENTS;
-use super::{EPSILON, Method, Rates, Setting, State};
+use super::method::{EPSILON, Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::tensor::Tensor;

@@ -1,7 +1,9 @@
 //! Every optimiser against its published formula, computed number by number in float64.
 
-use super::*;
-use crate::tensor::Device;
+use super::method::{EPSILON, Rates, State};
+use super::table::OptimizerClass;
+use crate::dictionary::Role;
+use crate::tensor::{Device, Tensor};
 
 const LR: f64 = 0.01;
 const BETAS: (f64, f64) = (0.9, 0.99);

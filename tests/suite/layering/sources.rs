@@ -2,23 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// LATER: what is about to be rewritten and is not held yet to circles, sizes and `tch` in `tensor`. To be emptied.
-const LATER: &[&str] = &[
-    "src/dictionary/",
-    "src/train/",
-    "src/script/api/sae",
-    "src/script/api/fit",
-    "src/script/api/trainer",
-    "src/script/api/loss",
-    "src/script/api/initializer",
-    "src/script/api/convert",
-];
-
-/// Whether a file is held to every rule already.
-pub fn held(file: &str) -> bool {
-    !LATER.iter().any(|later| file.starts_with(later))
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

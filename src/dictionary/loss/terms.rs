@@ -1,0 +1,47 @@
+//! What a loss consists of.
+
+use crate::tensor::Tensor;
+
+/// One term of a loss, its coefficient applied.
+#[derive(Debug)]
+pub struct Term {
+    /// Its name, e.g. `l_rec`.
+    pub name: String,
+    /// The name of its training metric.
+    pub metric: String,
+    /// Its value: of each token, `(…)`, or 0-d.
+    pub value: Tensor,
+}
+
+impl Term {
+    /// Returns the term by which every dictionary is measured.
+    pub fn reconstruction(value: Tensor) -> Self {
+        Term {
+            name: "l_rec".into(),
+            metric: "losses/mse_loss".into(),
+            value,
+        }
+    }
+}
+
+/// Every term of one loss, with the tensors it came from.
+pub struct LossTerms {
+    /// The sum of all terms, 0-d; or what a loss of one's own gave.
+    pub loss: Tensor,
+    /// The terms, in the order in which they were summed.
+    pub terms: Vec<Term>,
+    /// Activations of the latents, `(…, d_sae)`.
+    pub feature_acts: Tensor,
+    /// Pre-activations, `(…, d_sae)`.
+    pub hidden_pre: Tensor,
+    /// Reconstruction, `(…, d_model)`.
+    pub reconstructed: Tensor,
+}
+
+impl LossTerms {
+    /// Returns the value of the term of that name, if the loss has it.
+    pub fn term(&self, name: &str) -> Option<&Tensor> {
+        let found = self.terms.iter().find(|term| term.name == name);
+        found.map(|term| &term.value)
+    }
+}

@@ -1,0 +1,66 @@
+//! What every optimiser is.
+
+use std::fmt::Debug;
+
+use crate::dictionary::Role;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Settings that only some optimisers have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `betas`.
+    Betas,
+    /// `weight_decay`.
+    WeightDecay,
+    /// `momentum`.
+    Momentum,
+}
+
+/// How an optimiser moves one parameter. What it remembers stands in a [`State`].
+pub(super) trait Method: Debug + Sync {
+    /// Returns the names of the tensors that it keeps for a parameter, each of the parameter's shape.
+    fn keeps(&self, role: Role) -> &'static [&'static str];
+
+    /// Returns the settings that it uses.
+    fn settings(&self) -> &'static [Setting];
+
+    /// Moves a parameter by its gradient.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()>;
+}
+
+/// What an optimiser remembers of one parameter.
+#[derive(Debug)]
+pub struct State {
+    /// Tensors of the parameter's shape, in the order of their names.
+    pub tensors: Vec<Tensor>,
+    /// Moves so far.
+    pub steps: u64,
+}
+
+/// The numbers that one move needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    pub(super) role: Role,
+    pub(super) lr: f64,
+    pub(super) beta1: f64,
+    pub(super) beta2: f64,
+    pub(super) momentum: f64,
+    pub(super) weight_decay: f64,
+}
+
+impl Rates {
+    /// Shrinks a matrix by its decay, apart from the gradient. Biases and thresholds have none.
+    pub(super) fn decay(&self, parameter: &mut Tensor) -> Result<()> {
+        if self.role == Role::Weight && self.weight_decay != 0.0 {
+            let _ = parameter.f_mul_scalar_(1.0 - self.lr * self.weight_decay)?;
+        }
+        Ok(())
+    }
+}
+
+/// Added to the root of the second moment, as in PyTorch.
+pub(super) const EPSILON: f64 = 1e-8;

@@ -1,0 +1,92 @@
+//! The optimiser of one training.
+
+use super::method::{Method, Rates, State};
+use crate::dictionary::{Role, SparseAutoEncoder};
+use crate::error::Result;
+use crate::tensor::{Tensor, no_grad_guard};
+use crate::train::config::TrainerConfig;
+
+/// The optimiser of one training: a method, and what it remembers of every parameter in the order of
+/// [`SparseAutoEncoder::parameters`].
+#[derive(Debug)]
+pub struct Optimizer {
+    method: &'static dyn Method,
+    cfg: Coefficients,
+    states: Vec<State>,
+}
+
+/// The settings that do not change over the training.
+#[derive(Clone, Copy, Debug)]
+struct Coefficients {
+    betas: (f64, f64),
+    momentum: f64,
+    weight_decay: f64,
+    threshold_factor: f64,
+}
+
+impl Optimizer {
+    /// Returns a fresh optimiser for the parameters of `sae`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(cfg: &TrainerConfig, sae: &SparseAutoEncoder) -> Result<Self> {
+        let method = cfg.optimizer_class.method();
+        let states = sae.parameters().iter().map(|parameter| {
+            let zeros = |_: &&str| -> Result<Tensor> { Ok(parameter.tensor.f_detach()?.f_zeros_like()?) };
+            let kept = method.keeps(parameter.role).iter();
+            Ok(State {
+                tensors: kept.map(zeros).collect::<Result<_>>()?,
+                steps: 0,
+            })
+        });
+        Ok(Self {
+            method,
+            cfg: Coefficients {
+                betas: cfg.betas,
+                momentum: cfg.momentum,
+                weight_decay: cfg.weight_decay,
+                threshold_factor: cfg.jumprelu_lr_factor,
+            },
+            states: states.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn step(&mut self, sae: &SparseAutoEncoder, gradients: &[Tensor], lr: f64) -> Result<()> {
+        let _no_grad = no_grad_guard();
+        let parameters = sae.parameters().iter();
+        for ((parameter, gradient), state) in parameters.zip(gradients).zip(&mut self.states) {
+            let factor = if parameter.role == Role::Threshold {
+                self.cfg.threshold_factor
+            } else {
+                1.0
+            };
+            let rates = Rates {
+                role: parameter.role,
+                lr: lr * factor,
+                beta1: self.cfg.betas.0,
+                beta2: self.cfg.betas.1,
+                momentum: self.cfg.momentum,
+                weight_decay: self.cfg.weight_decay,
+            };
+            let mut tensor = parameter.tensor.shallow_clone();
+            self.method.step(&mut tensor, gradient, state, rates)?;
+        }
+        Ok(())
+    }
+
+    /// What is remembered of each parameter, with the names of its tensors.
+    pub fn states<'a>(
+        &'a mut self,
+        sae: &'a SparseAutoEncoder,
+    ) -> impl Iterator<Item = (&'static str, &'static [&'static str], &'a mut State)> {
+        let method = self.method;
+        let parameters = sae.parameters().iter();
+        parameters
+            .zip(&mut self.states)
+            .map(move |(parameter, state)| (parameter.name, method.keeps(parameter.role), state))
+    }
+}
