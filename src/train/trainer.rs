@@ -77,6 +77,9 @@ pub(super) struct TrainingState {
     pub(super) accumulated_batches: u64,
 }
 
+/// Histograms over the latents, by name.
+type Distributions = Vec<(&'static str, Histogram)>;
+
 /// What one step did.
 pub struct StepReport {
     /// Number of this step, from 1.
@@ -88,7 +91,7 @@ pub struct StepReport {
     /// Averages since the last log, at steps that log.
     pub logged: Option<Metrics>,
     /// Histograms over the latents by name, at steps that log if somebody looks at them.
-    pub distributions: Vec<(&'static str, Histogram)>,
+    pub distributions: Distributions,
     /// What is odd about the settings, at the first step of a loop of one's own.
     pub remarks: Vec<String>,
 }
@@ -270,18 +273,7 @@ impl Trainer {
             None => None,
         };
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
-        let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
-        let log_now = log_now || state.step + 1 == state.plan.total_steps;
-        let distributions = if log_now && self.wants_distributions {
-            distributions(sae, &state.sums)?
-        } else {
-            Vec::new()
-        };
-        let logged = if log_now {
-            Some(state.log(&self.cfg, sae, state.step)?)
-        } else {
-            None
-        };
+        let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
         if let Some(gradients) = &moving {
             state.optimizer.step(sae, gradients, lr)?;
         }
@@ -339,6 +331,25 @@ impl TrainingState {
         }
         self.accumulated_batches = 0;
         Ok(Some(mean))
+    }
+
+    /// The averages since the last log, and how the latents are spread where somebody looks, at steps that log.
+    fn log_if_due(
+        &mut self,
+        cfg: &TrainerConfig,
+        sae: &SparseAutoEncoder,
+        wants_distributions: bool,
+    ) -> Result<(Option<Metrics>, Distributions)> {
+        let done = self.step + 1;
+        if !done.is_multiple_of(cfg.log_frequency) && done != self.plan.total_steps {
+            return Ok((None, Vec::new()));
+        }
+        let distributions = if wants_distributions {
+            distributions(sae, &self.sums)?
+        } else {
+            Vec::new()
+        };
+        Ok((Some(self.log(cfg, sae, self.step)?), distributions))
     }
 
     /// The averages since the last log, with the schedules as they stood at `step`.
