@@ -38,6 +38,7 @@ mod options;
 mod provenance;
 mod schedule;
 mod source;
+mod state;
 mod trainer;
 
 pub use checkpoint::list_checkpoints;

@@ -6,20 +6,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
-use super::dead::DeadTracker;
-use super::distributions::distributions;
 use super::engine::{AutogradEngine, StepEngine, StepOutput};
 use super::input::{Prepared, rows_of};
-use super::metrics::{Details, MetricSums, StepFigures};
-use super::optim::{Optimizer, clip};
+use super::metrics::StepFigures;
+use super::optim::clip;
 use super::schedule::Plan;
+use super::state::{Distributions, TrainingState};
 use crate::activations::Batch;
 use crate::config::Config;
 use crate::dictionary::{Custom, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, counted};
-use crate::event::{Events, Histogram, Metrics};
+use crate::event::{Events, Metrics};
 use crate::fingerprint::{Allowances, Fingerprint};
-use crate::tensor::{Kind, Tensor};
 
 /// Trains dictionaries. Holds the optimiser and everything else that belongs to one training.
 pub struct Trainer {
@@ -62,21 +60,6 @@ pub(super) struct Owed {
     pub(super) evaluation: bool,
 }
 
-/// All that changes while training, besides the dictionary itself.
-pub(super) struct TrainingState {
-    pub(super) plan: Plan,
-    /// Steps done.
-    pub(super) step: u64,
-    /// Tokens trained on, int64 0-d on the device.
-    pub(super) tokens: Tensor,
-    pub(super) optimizer: Optimizer,
-    pub(super) dead: DeadTracker,
-    pub(super) sums: MetricSums,
-    /// Gradients summed since the optimiser last moved, and over how many batches.
-    pub(super) accumulated: Vec<Tensor>,
-    pub(super) accumulated_batches: u64,
-}
-
 /// What one step did.
 pub struct StepReport {
     /// Number of this step, from 1.
@@ -88,7 +71,7 @@ pub struct StepReport {
     /// Averages since the last log, at steps that log.
     pub logged: Option<Metrics>,
     /// Histograms over the latents by name, at steps that log if somebody looks at them.
-    pub distributions: Vec<(&'static str, Histogram)>,
+    pub distributions: Distributions,
     /// What is odd about the settings, at the first step of a loop of one's own.
     pub remarks: Vec<String>,
 }
@@ -270,18 +253,7 @@ impl Trainer {
             None => None,
         };
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
-        let log_now = (state.step + 1).is_multiple_of(self.cfg.log_frequency);
-        let log_now = log_now || state.step + 1 == state.plan.total_steps;
-        let distributions = if log_now && self.wants_distributions {
-            distributions(sae, &state.sums)?
-        } else {
-            Vec::new()
-        };
-        let logged = if log_now {
-            Some(state.log(&self.cfg, sae, state.step)?)
-        } else {
-            None
-        };
+        let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
         if let Some(gradients) = &moving {
             state.optimizer.step(sae, gradients, lr)?;
         }
@@ -298,58 +270,6 @@ impl Trainer {
             distributions,
             remarks,
         })
-    }
-}
-
-impl TrainingState {
-    pub(super) fn new(cfg: &TrainerConfig, sae: &SparseAutoEncoder, total: u64) -> Result<Self> {
-        let device = sae.device();
-        Ok(Self {
-            plan: Plan::new(cfg, total, sae.cfg.top_k),
-            step: 0,
-            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
-            optimizer: Optimizer::new(cfg, sae)?,
-            dead: DeadTracker::new(sae.cfg.d_sae(), cfg.dead_threshold, device)?,
-            sums: MetricSums::new(cfg, sae.cfg.d_sae(), device)?,
-            accumulated: Vec::new(),
-            accumulated_batches: 0,
-        })
-    }
-
-    /// Adds the gradients of one batch; gives their mean when the optimiser is due to move.
-    fn collect(&mut self, cfg: &TrainerConfig, gradients: Vec<Tensor>) -> Result<Option<Vec<Tensor>>> {
-        if cfg.gradient_accumulation_steps == 1 {
-            return Ok(Some(gradients));
-        }
-        if self.accumulated.is_empty() {
-            self.accumulated = gradients;
-        } else {
-            for (sum, gradient) in self.accumulated.iter_mut().zip(&gradients) {
-                let _ = sum.f_add_(gradient)?;
-            }
-        }
-        self.accumulated_batches += 1;
-        let last = self.step + 1 == self.plan.total_steps;
-        if self.accumulated_batches < cfg.gradient_accumulation_steps && !last {
-            return Ok(None);
-        }
-        let mut mean = std::mem::take(&mut self.accumulated);
-        for sum in &mut mean {
-            let _ = sum.f_div_scalar_(self.accumulated_batches as i64)?;
-        }
-        self.accumulated_batches = 0;
-        Ok(Some(mean))
-    }
-
-    /// The averages since the last log, with the schedules as they stood at `step`.
-    fn log(&mut self, cfg: &TrainerConfig, sae: &SparseAutoEncoder, step: u64) -> Result<Metrics> {
-        let details = Details {
-            lr: self.plan.lr.at(step),
-            tokens: self.tokens.f_int64_value(&[])?,
-            l1_coefficient: self.plan.l1_coefficient(step),
-            k: self.plan.k.at(step),
-        };
-        self.sums.take(sae, &self.dead, &details, cfg)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a training logs to besides its own folder: one file and one row a logger.
 
+mod logger;
 mod tensorboard;
 mod wandb;
 
@@ -7,10 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub(super) use self::logger::{Logger, Started, Training};
 pub use self::tensorboard::TensorBoardConfig;
-use crate::config::{self, Config, Map, Value, from_value, parse, to_value};
+use crate::config::{self, Map, Value, from_value, parse, to_value};
 use crate::error::{Context, Error, Result};
-use crate::event::{Events, RunContext};
+use crate::event::Events;
 use crate::report::wandb::WandbConfig;
 
 /// Every kind of logger. A new one is a file and a row.
@@ -18,53 +20,6 @@ static KINDS: &[Kind] = &[Kind::of::<TensorBoardConfig>(), Kind::of::<WandbConfi
 
 /// The key that tells kinds apart.
 const TYPE: &str = "type";
-
-/// The settings of a kind of logger, and what it does with them.
-pub(super) trait Logger: Config {
-    /// The value of `type`.
-    const TYPE: &'static str;
-
-    /// Says what [`start`](Self::start) will say on this machine; starts nothing.
-    fn look(&self, _training: &Training<'_>) -> Result<()> {
-        Ok(())
-    }
-
-    /// Begins to log what `events` tell.
-    ///
-    /// # Errors
-    /// The training cannot be logged, and is not to begin without it.
-    fn start(&self, training: &Training<'_>, events: &Events) -> Result<Started>;
-}
-
-/// The training that is logged.
-pub(super) struct Training<'a> {
-    /// The run's folder.
-    pub folder: &'a std::path::Path,
-    /// The settings of the run, every default written out.
-    pub settings: &'a Value,
-    /// Steps that were done before.
-    pub steps_done: u64,
-    /// Where remarks go.
-    pub context: &'a RunContext,
-}
-
-/// A logger that was started.
-#[derive(Default)]
-pub(super) struct Started {
-    /// Facts for `run.json`.
-    pub facts: Map<String, Value>,
-    /// What has to be done once the training ended.
-    pub running: Option<Box<dyn Running>>,
-}
-
-/// A logger that has to know of the end.
-pub(super) trait Running {
-    /// The training ended with this exit code.
-    ///
-    /// # Errors
-    /// What was logged cannot be handed over.
-    fn finish(&self, exit_code: u8) -> Result<()>;
-}
 
 /// A row of the table.
 struct Kind {

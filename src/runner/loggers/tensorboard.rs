@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Logger, Started, Training};
+use super::logger::{Logger, Started, Training};
 use crate::config::Config;
 use crate::error::Result;
 use crate::event::Events;

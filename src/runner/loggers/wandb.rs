@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Logger, Running, Started, Training};
+use super::logger::{Logger, Running, Started, Training};
 use crate::config::{Map, Value};
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Observer, RunContext};

@@ -1,18 +1,18 @@
 //! The training loss of a dictionary, for loops and studies of a script's own.
 
 use rhai::plugin::*;
-use rhai::{Dynamic, Map, Module};
+use rhai::{Map, Module};
 
 use super::batch;
+use super::loss_map::loss_map;
 use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
-use crate::dictionary::{LossSettings, LossTerms, Pass};
+use crate::dictionary::{LossSettings, Pass};
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
-use crate::tensor::Tensor;
 use crate::train::batch_loss;
 
 /// Puts the methods into `module`.
@@ -36,25 +36,6 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
     let sae = sae.get()?;
     batch_loss(&sae, &batch, &settings, &pass, is_dead).map(|terms| loss_map(&terms))
-}
-
-/// The terms and tensors of a loss by name.
-pub fn loss_map(terms: &LossTerms) -> Map {
-    let tensor = |tensor: &Tensor| Dynamic::from(TensorHandle::new(tensor.shallow_clone()));
-    let mut map: Map = terms
-        .terms
-        .iter()
-        .map(|term| (term.name.as_str().into(), tensor(&term.value)))
-        .collect();
-    for (name, value) in [
-        ("loss", &terms.loss),
-        ("feature_acts", &terms.feature_acts),
-        ("hidden_pre", &terms.hidden_pre),
-        ("reconstructed", &terms.reconstructed),
-    ] {
-        map.insert(name.into(), tensor(value));
-    }
-    map
 }
 
 #[export_module(manifest)]

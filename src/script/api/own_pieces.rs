@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, FnPtr, Map, NativeCallContext};
 
-use super::loss::loss_map;
+use super::loss_map::loss_map;
 use super::tensor::TensorHandle;
 use crate::dictionary::{Custom, CustomActivation, LossTerms};
 use crate::error::{Error, Result, a};

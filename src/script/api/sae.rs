@@ -4,8 +4,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
-use super::own_pieces::OwnPieces;
 pub use super::sae_handle::SparseAutoEncoderHandle;
+use super::sae_pass::{PassOptions, encoded, reconstructed};
 use super::tensor::TensorHandle;
 use crate::dictionary::{HookPoints, LoadOptions, Parameter, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
@@ -79,56 +79,6 @@ fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
     let fold = arguments.data("fold_activation_scale")?.unwrap_or(false);
     arguments.finish()?;
     sae.get()?.save_pretrained(path, fold)
-}
-
-/// What `encode` and `forward` may be told in a map: `mask` and `k`.
-#[derive(Default)]
-struct PassOptions {
-    mask: Option<TensorHandle>,
-    k: Option<i64>,
-}
-
-impl PassOptions {
-    fn new(function: &'static str, options: Map) -> Result<Self> {
-        let mut arguments = Arguments::new("SparseAutoEncoder", function, options);
-        let mask = arguments.optional("mask", "a tensor with one number for each position")?;
-        let k = arguments.data("k")?;
-        arguments.finish()?;
-        Ok(PassOptions { mask, k })
-    }
-
-    fn of_mask(mask: TensorHandle) -> Self {
-        PassOptions {
-            mask: Some(mask),
-            k: None,
-        }
-    }
-
-    fn pass<'a>(&'a self, pieces: &'a OwnPieces) -> Pass<'a> {
-        Pass {
-            custom: pieces.custom(),
-            k: self.k,
-            ..Pass::counting(self.mask.as_ref().map(TensorHandle::tensor))
-        }
-    }
-}
-
-fn encoded(sae: &SparseAutoEncoderHandle, x: &TensorHandle, options: &PassOptions) -> Result<TensorHandle> {
-    let _guard = no_grad_guard();
-    let pieces = OwnPieces::of_activation(sae.activation());
-    let encoded = sae.get()?.encode_with(x.tensor(), &options.pass(&pieces))?;
-    Ok(TensorHandle::new(encoded.feature_acts))
-}
-
-fn reconstructed(
-    sae: &SparseAutoEncoderHandle,
-    x: &TensorHandle,
-    options: &PassOptions,
-) -> Result<TensorHandle> {
-    let _guard = no_grad_guard();
-    let pieces = OwnPieces::of_activation(sae.activation());
-    let reconstructed = sae.get()?.forward_with(x.tensor(), &options.pass(&pieces))?;
-    Ok(TensorHandle::new(reconstructed))
 }
 
 /// `save_hyperparameters` is a method of the configuration, `sae.cfg`.
