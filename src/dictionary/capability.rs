@@ -9,8 +9,6 @@ pub enum Capability {
     SaeLens,
     /// Its decoder can begin with what the model's own MLP writes, or in the subspace of what it reads.
     Subspace,
-    /// Its reconstruction can take the place of the activations at one hook point of a running model.
-    Downstream,
 }
 
 impl Capability {
@@ -20,7 +18,6 @@ impl Capability {
             Capability::JumpRelu => "there is no conversion to jumprelu for",
             Capability::SaeLens => "SAELens has no place for",
             Capability::Subspace => "there is no initialisation from the model or from a subspace for",
-            Capability::Downstream => "there is no evaluation inside of the running model for",
         }
     }
 }

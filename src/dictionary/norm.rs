@@ -108,6 +108,14 @@ impl SparseAutoEncoder {
             )
             .hint("\"inference\" is folded already; token-wise and batch-wise factors depend on the input"));
         }
+        if !self.cfg.variant.folds(&self.cfg) {
+            return Err(Error::input(format!(
+                "the activation scale cannot be folded into this dictionary: with act_fn \"{}\" other latents might be on \
+                 afterwards",
+                self.cfg.act_fn.name()
+            ))
+            .hint("keep the norms beside the weights: save without `fold_activation_scale`"));
+        }
         let factors = |hooks: Vec<&str>| -> Result<Vec<f64>> {
             hooks.into_iter().map(|hook| self.dataset_factor(hook)).collect()
         };

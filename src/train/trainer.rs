@@ -145,9 +145,6 @@ impl Trainer {
         }
     }
 
-    /// Makes the plan from the first batch, unless there is one already. Returns remarks.
-    ///
-    /// # Errors
     /// Makes the remarks about a training of `sae` with batches of `rows` rows that [`fit`](Self::fit) would make, before
     /// work that takes long; `fit` does not repeat them. What it refuses is left to it.
     ///
@@ -162,7 +159,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Everything that is refused before a training starts; the remarks that are still to be made.
+    /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a training
+    /// starts. Returns the remarks that are still to be made.
     pub(super) fn begin(
         &mut self,
         sae: &SparseAutoEncoder,

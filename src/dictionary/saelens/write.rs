@@ -91,6 +91,12 @@ impl SparseAutoEncoder {
                 "convert it to jumprelu first",
             );
         }
+        if self.cfg.act_fn.is_custom() {
+            return refused(
+                "SAELens has no place for an activation function of one's own",
+                "dictionaries with relu, jumprelu and topk can be exported",
+            );
+        }
         if !self.cfg.act_fn.is_per_token() {
             return refused(
                 "a batchtopk dictionary depends on the whole batch, which SAELens cannot express",

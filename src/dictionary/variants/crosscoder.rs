@@ -139,16 +139,10 @@ impl Variant for Crosscoder {
     }
 
     fn folds(&self, cfg: &SAEConfig) -> bool {
-        cfg.act_fn.is_per_token()
+        cfg.act_fn.is_per_token() && !cfg.act_fn.is_custom()
     }
 
     fn fold(&self, sae: &mut SparseAutoEncoder, reads: &[f64], _writes: &[f64]) -> Result<()> {
-        if !self.folds(&sae.cfg) {
-            return Err(Error::input(
-                "a batchtopk crosscoder compares its heads with one another, and folding changes their scales",
-            )
-            .hint("keep the norms beside the weights: save without `fold_activation_scale`"));
-        }
         let factors = Tensor::f_from_slice(reads)?
             .f_to_device(sae.device())?
             .f_to_kind(sae.kind())?;

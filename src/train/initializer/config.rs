@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::dictionary::{NormActivation, SAEConfig};
+use crate::dictionary::{Capability, NormActivation, SAEConfig};
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
 
@@ -144,6 +144,20 @@ impl InitializerConfig {
     /// # Errors
     /// Thresholds without initial values, subspaces and biases that the dictionary does not have, an MLP for no transcoder.
     pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
+        let from_model = [
+            (
+                "initialize_W_D_with_active_subspace",
+                self.initialize_w_d_with_active_subspace,
+            ),
+            (
+                "initialize_tc_with_mlp",
+                self.initialize_tc_with_mlp == Some(true),
+            ),
+        ];
+        for (key, _) in from_model.into_iter().filter(|(_, wanted)| *wanted) {
+            sae.require(Capability::Subspace)
+                .map_err(|error| error.under(key))?;
+        }
         if sae.act_fn.has_thresholds() && self.init_log_jumprelu_threshold_value.is_none() {
             return Err(Error::input("jumprelu needs initial thresholds")
                 .hint("give their logarithm, e.g. -2.3 for thresholds of 0.1")

@@ -196,7 +196,7 @@ fn folding_keeps_what_comes_out() {
         .standardize_parameters_of_dataset_norm()
         .expect_err("refused")
         .to_string();
-    assert!(error.contains("compares its heads"), "{error}");
+    assert!(error.contains("other latents might be on"), "{error}");
 }
 
 fn batch(data: &SafeFile, hooks: &[&str], step: usize) -> Batch {

@@ -3,8 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use saescript::dictionary::{SparseAutoEncoder, VARIANTS};
+use saescript::config::{Value, from_value};
+use saescript::dictionary::{SAEConfig, SparseAutoEncoder, VARIANTS};
+use saescript::error::Result;
 use saescript::tensor::{Device, Kind, Tensor};
+use saescript::train::InitializerConfig;
+use serde_json::json;
 
 use crate::program::run;
 use crate::runner::write_config;
@@ -118,6 +122,51 @@ fn check_results(folder: &Path, name: &str) {
     assert!(
         settings.contains(&format!("\"sae_type\": {name:?}")),
         "{settings}"
+    );
+}
+
+#[test]
+fn what_a_dictionary_cannot_is_refused() {
+    let of =
+        |settings| SparseAutoEncoder::new(from_value::<SAEConfig>(settings).expect("valid")).expect("made");
+    let hooks = json!({"hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": 8, "d_sae": 16});
+    let with = |more: Value| {
+        let mut settings = hooks.clone();
+        let all = settings.as_object_mut().expect("a table");
+        all.extend(more.as_object().expect("a table").clone());
+        of(settings)
+    };
+    let refused = |result: Result<()>, expected: &str| {
+        let error = result.expect_err(expected).to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut own = with(json!({"act_fn": "custom"}));
+    refused(
+        own.to_saelens(folder.path(), "tiny"),
+        "an activation function of one's own",
+    );
+    own.set_dataset_average_activation_norm([(HOOK.to_string(), 2.0)].into())
+        .expect("valid");
+    refused(
+        own.standardize_parameters_of_dataset_norm(),
+        "other latents might be on",
+    );
+    let gated = with(json!({"sae_type": "gated"}));
+    refused(
+        gated.to_saelens(folder.path(), "tiny"),
+        "SAELens has no place for",
+    );
+    let crosscoder = from_value::<SAEConfig>(json!({
+        "sae_type": "crosscoder", "hook_points": [HOOK, OTHER], "d_model": 8, "d_sae": 16,
+    }))
+    .expect("valid");
+    let initializer: InitializerConfig =
+        from_value(json!({"initialize_W_D_with_active_subspace": true, "d_active_subspace": 4}))
+            .expect("valid");
+    refused(
+        initializer.check_dictionary(&crosscoder),
+        "no initialisation from the model",
     );
 }
 
