@@ -121,7 +121,7 @@ impl ActivationFactory {
         }
         let encoder = model.encoder();
         self.check_length(encoder.as_ref())?;
-        let forward = self.forward(model, encoder.as_ref());
+        let forward = self.forward(model, encoder.as_ref())?;
         let opener = SourceOpener {
             config: self.config.clone(),
             datasets: inputs.datasets,
@@ -149,9 +149,16 @@ impl ActivationFactory {
     }
 
     /// How batches go through the model.
-    fn forward(&self, model: Arc<dyn ActivationModel>, encoder: &dyn Encoder) -> Forward {
-        Forward {
-            model,
+    fn forward(&self, model: Arc<dyn ActivationModel>, encoder: &dyn Encoder) -> Result<Forward> {
+        let hook_points = &self.config.hook_points;
+        let only_tokens = hook_points.is_empty() || self.config.target == ActivationFactoryTarget::Tokens;
+        Ok(Forward {
+            device: model.device(),
+            capture: if only_tokens {
+                None
+            } else {
+                Some(model.plan(hook_points)?)
+            },
             target: self.config.target,
             hook_points: self.config.hook_points.clone(),
             model_batch_size: self.config.model_batch_size,
@@ -162,7 +169,7 @@ impl ActivationFactory {
                 pad: encoder.pad_id(),
                 ignored: self.config.ignore_token_ids.clone(),
             },
-        }
+        })
     }
 
     /// What decides the batches of a stream from `origins`: `activation_factory.…`, `model.…`, `datasets.NAME.…`.

@@ -33,7 +33,7 @@ pub use cache::{
 pub use config::{ActivationFactoryConfig, ActivationFactoryTarget, BufferShuffleConfig};
 pub use factory::{ActivationFactory, Inputs};
 pub use fingerprint::Origins;
-pub use live::{ActivationModel, Encoder};
+pub use live::{ActivationModel, Capture, Encoder};
 pub use settings::{
     ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource,
     ActivationsTag, CachePath, DatasetTag,

@@ -10,30 +10,6 @@ use crate::error::{Error, Result};
 use crate::tensor::{Reduction, Tensor, no_grad_guard};
 
 impl LanguageModel {
-    /// Activations at `names` for `tokens`, int64 `[batch, seq]`: a map from name to activation.
-    ///
-    /// Names may contain `*`. The forward pass stops after the last of them; nothing else is kept, and no gradient
-    /// is recorded.
-    ///
-    /// # Errors
-    /// An unknown hook point, tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn capture(&self, tokens: &Tensor, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
-        let sites = names
-            .iter()
-            .map(|name| self.sites(name))
-            .collect::<Result<Vec<_>>>()?;
-        if sites.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let tokens = self.accept(tokens)?;
-        let mut hooks = Hooks::only(sites.into_iter().flatten());
-        let _guard = no_grad_guard();
-        match self.decoder()?.logits(&tokens, &mut hooks, None) {
-            Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
-            Err(Halt::Failed(error)) => Err(error),
-        }
-    }
-
     /// Logits and the activations at `names`; when left out, at every hook point that the pass comes by anyway,
     /// which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
     ///

@@ -41,6 +41,7 @@ pub mod tensorboard;
 mod terminal;
 mod visible;
 pub mod wandb;
+#[cfg(feature = "terminal")]
 mod words;
 
 pub use figures::figures;

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
 use super::frequency::SavedParts;
+use super::run::Owed;
 use super::source::Source;
 use super::state::TrainingState;
-use super::trainer::{Owed, Trainer};
+use super::trainer::Trainer;
 use crate::config::{Value, parse};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
@@ -139,7 +140,7 @@ impl Trainer {
             last_metrics: self.last_metrics.clone(),
             metrics_bytes,
             stream,
-            owed: self.owed.clone(),
+            owed: self.run.owed.clone(),
         };
         fingerprint.write(unfinished.path())?;
         let text = serde_json::to_string_pretty(&saved)
@@ -204,11 +205,11 @@ impl Trainer {
             .context(loading())?;
         self.state = Some(state);
         self.last_metrics = saved.last_metrics;
-        self.metrics_bytes = saved.metrics_bytes;
-        self.owed = saved.owed;
-        self.resume_from = Some(path.to_path_buf());
-        self.checkpoint = Some(path.to_path_buf());
-        self.steps_planned_before = Some(saved.total_steps);
+        self.run.metrics_bytes = saved.metrics_bytes;
+        self.run.owed = saved.owed;
+        self.run.resume_from = Some(path.to_path_buf());
+        self.run.checkpoint = Some(path.to_path_buf());
+        self.run.steps_planned_before = Some(saved.total_steps);
         Ok(())
     }
 }

@@ -73,11 +73,11 @@ pub fn fit_all(
     }
     let pending = lanes
         .first_mut()
-        .map(|lane| std::mem::take(&mut lane.trainer.pending));
+        .map(|lane| std::mem::take(&mut lane.trainer.run.pending));
     let mut source = Source::new(stream, pending.unwrap_or_default());
     let outcome = fit_source(lanes, &mut source, context);
     if let Some(lane) = lanes.first_mut() {
-        lane.trainer.pending = source.into_pending();
+        lane.trainer.run.pending = source.into_pending();
     }
     outcome
 }
@@ -116,7 +116,7 @@ fn before_first_step(
     let started = lanes.iter().any(|lane| lane.trainer.state.is_some());
     if let Some(path) = lanes
         .iter_mut()
-        .filter_map(|lane| lane.trainer.resume_from.take())
+        .filter_map(|lane| lane.trainer.run.resume_from.take())
         .last()
     {
         source.restore(&path)?;

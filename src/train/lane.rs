@@ -11,9 +11,10 @@ use super::keeping;
 use super::metrics::TRAINING_TOKENS;
 use super::options::{FitOptions, FitOutcome};
 use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
+use super::run::Owed;
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
-use super::trainer::{Owed, StepReport, Trainer};
+use super::trainer::{StepReport, Trainer};
 use crate::activations::Batch;
 use crate::checksums;
 use crate::dictionary::SparseAutoEncoder;
@@ -80,10 +81,10 @@ impl<'a> Lane<'a> {
             return Err(Error::input("this trainer has done all its steps")
                 .hint("make a new Trainer for another training"));
         }
-        let began_with = self.trainer.run.part(&BEGAN_WITH);
-        self.trainer.run = stream.clone();
-        self.trainer.run.merge(began_with);
-        self.trainer.run.merge(self.options.began_with.clone());
+        let began_with = self.trainer.run.decided_by.part(&BEGAN_WITH);
+        self.trainer.run.decided_by = stream.clone();
+        self.trainer.run.decided_by.merge(began_with);
+        self.trainer.run.decided_by.merge(self.options.began_with.clone());
         for (name, given) in [
             ("activation", self.options.custom.activation.is_some()),
             ("penalty", self.options.custom.penalty.is_some()),
@@ -92,6 +93,7 @@ impl<'a> Lane<'a> {
             if given {
                 self.trainer
                     .run
+                    .decided_by
                     .set_unverified(format!("fit.{name}"), "a function of the script's own");
             }
         }
@@ -100,20 +102,24 @@ impl<'a> Lane<'a> {
         }
         let named = self.trainer.cfg.from_pretrained_path.clone().map(PathBuf::from);
         let named = named.filter(|_| self.trainer.state.is_none());
-        let path = named.clone().or_else(|| self.trainer.resume_from.clone());
+        let path = named.clone().or_else(|| self.trainer.run.resume_from.clone());
         if let Some(path) = path.as_deref().filter(|_| self.options.began_with.is_empty()) {
             let was = Fingerprint::read(path)?.unwrap_or_default();
             // How it began is past, and this run does not say it itself.
-            self.trainer.run.merge(was.part(&BEGAN_WITH));
+            self.trainer.run.decided_by.merge(was.part(&BEGAN_WITH));
         }
         let is = self.trainer.fingerprint(&self.sae.cfg)?;
         let Some(path) = path else {
             let nothing = Fingerprint::default();
-            return self.trainer.allowed.check_names(&is, &nothing, &Names::default());
+            return self
+                .trainer
+                .run
+                .allowed
+                .check_names(&is, &nothing, &Names::default());
         };
         // What is no checkpoint at all is told before what it differs in.
         checkpoint::read_state(&path)?;
-        let comparison = compare_with_checkpoint(&path, &is, &self.trainer.allowed)?;
+        let comparison = compare_with_checkpoint(&path, &is, &self.trainer.run.allowed)?;
         if named.is_some() {
             self.trainer.continue_from(self.sae, &path)?;
         }
@@ -125,7 +131,7 @@ impl<'a> Lane<'a> {
         let events = self.events(context);
         comparison.tell(&events)?;
         let (before, now) = (
-            self.trainer.steps_planned_before.take(),
+            self.trainer.run.steps_planned_before.take(),
             self.trainer.total_steps(),
         );
         if let (Some(before), Some(now)) = (before, now)
@@ -173,7 +179,7 @@ impl<'a> Lane<'a> {
         } else {
             set_aside_earlier_run(&path, &events)?
         }
-        let from = self.trainer.checkpoint.take();
+        let from = self.trainer.run.checkpoint.take();
         if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
             events.note(format!(
                 "the checkpoint `{}` has no {}: it was read unchecked",
@@ -185,7 +191,7 @@ impl<'a> Lane<'a> {
         let keep = if from.is_some_and(|from| !checkpoint::belongs_to(&from, &path)) {
             0
         } else {
-            self.trainer.metrics_bytes
+            self.trainer.run.metrics_bytes
         };
         let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
@@ -210,7 +216,7 @@ impl<'a> Lane<'a> {
             Ok(report) => report,
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };
-        self.trainer.owed = Owed {
+        self.trainer.run.owed = Owed {
             row: report.logged.clone().unwrap_or_default(),
             evaluation: report.step.is_multiple_of(self.trainer.cfg.eval_frequency),
         };
@@ -236,18 +242,18 @@ impl<'a> Lane<'a> {
     /// Does what the last step has left to do.
     fn settle(&mut self, context: &RunContext) -> Result<Control> {
         let control = self.log_owed(context)?;
-        if !self.trainer.owed.evaluation {
+        if !self.trainer.run.owed.evaluation {
             return Ok(control);
         }
         if let Some(eval_fn) = self.options.eval_fn.as_mut() {
-            self.trainer.owed.row = eval_fn(self.sae, self.trainer.steps_done())?;
+            self.trainer.run.owed.row = eval_fn(self.sae, self.trainer.steps_done())?;
         }
-        self.trainer.owed.evaluation = false;
+        self.trainer.run.owed.evaluation = false;
         Ok(control.or(self.log_owed(context)?))
     }
 
     fn log_owed(&mut self, context: &RunContext) -> Result<Control> {
-        let row = self.trainer.owed.row.clone();
+        let row = self.trainer.run.owed.row.clone();
         if row.is_empty() {
             Ok(Control::Continue)
         } else {
@@ -260,7 +266,7 @@ impl<'a> Lane<'a> {
             folder.log(step, &metrics)?;
         }
         // Once it is in the run's own file it is kept, whatever other logs make of it.
-        self.trainer.owed.row.clear();
+        self.trainer.run.owed.row.clear();
         let measured_at = metrics.iter().find(|(name, _)| name == TRAINING_TOKENS);
         let tokens = match measured_at {
             Some((_, tokens)) => *tokens as u64,
@@ -336,7 +342,7 @@ impl<'a> Lane<'a> {
         let (steps, tokens) = (self.trainer.steps_done(), self.trainer.tokens_done()?);
         match &mut self.folder {
             Some(folder) => {
-                self.trainer.metrics_bytes = folder.synced_metrics()?;
+                self.trainer.run.metrics_bytes = folder.synced_metrics()?;
                 folder.record(status, steps, tokens)
             }
             None => Ok(()),

@@ -6,9 +6,11 @@
 //! schedule            learning rate, k, λ and checkpoints over the steps
 //! engine              losses and gradients of one batch, behind a seam
 //! optim, dead         moving the parameters, dead latents
-//! metrics, frequency  summed on the device, read back when logged
+//! metrics, averages,  summed on the device by name, read back when logged
+//!   frequency
 //! distributions       histograms over the latents, for logs that show them
-//! trainer, fit        one step; a whole stream, for one dictionary or several
+//! trainer, state      one step, and what changes with it
+//! lane, run, fit      a whole stream, for one dictionary or several: folder, logs, what is owed, what it goes on from
 //! folder, checkpoint  what is written
 //! convert             top-k dictionaries to jumprelu
 //! ```
@@ -36,6 +38,7 @@ mod metrics;
 mod optim;
 mod options;
 mod provenance;
+mod run;
 mod schedule;
 mod source;
 mod state;

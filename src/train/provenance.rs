@@ -24,7 +24,7 @@ pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 impl Trainer {
     /// What decides the numbers of training the dictionary of `sae`.
     pub(super) fn fingerprint(&self, sae: &SAEConfig) -> Result<Fingerprint> {
-        let mut fingerprint = self.run.clone();
+        let mut fingerprint = self.run.decided_by.clone();
         // The model's name is a record; it changes no activation.
         fingerprint.remove("model_name");
         fingerprint.add("sae", sae)?;
@@ -38,7 +38,7 @@ impl Trainer {
     /// Differences that are not allowed.
     pub(super) fn compare_own(&self, sae: &SAEConfig, path: &Path) -> Result<()> {
         let (was, is) = (made_with(path)?.part(&OWN), self.fingerprint(sae)?.part(&OWN));
-        compare(&self.allowed, path, &was, &is, false).map(drop)
+        compare(&self.run.allowed, path, &was, &is, false).map(drop)
     }
 }
 

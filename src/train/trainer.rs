@@ -1,15 +1,11 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
-
 use super::config::TrainerConfig;
 use super::engine::{AutogradEngine, StepEngine, StepOutput};
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
 use super::optim::clip;
+use super::run::Run;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
 use crate::activations::Batch;
@@ -17,47 +13,24 @@ use crate::config::Config;
 use crate::dictionary::{Custom, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, counted};
 use crate::event::{Events, Metrics};
-use crate::fingerprint::{Allowances, Fingerprint};
+use crate::fingerprint::Allowances;
 
-/// Trains dictionaries. Holds the optimiser and everything else that belongs to one training.
+/// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step; folder, logs
+/// and checkpoints belong to the run, which [`fit`](Self::fit) makes.
 pub struct Trainer {
     /// How to train.
     pub cfg: TrainerConfig,
     pub(super) engine: Box<dyn StepEngine>,
     pub(super) state: Option<TrainingState>,
     pub(super) last_metrics: Metrics,
-    /// Checkpoint from which the stream has still to be positioned.
-    pub(super) resume_from: Option<PathBuf>,
-    /// The checkpoint that the training goes on from, until its folder is opened.
-    pub(super) checkpoint: Option<PathBuf>,
-    /// Batches that were taken from the stream but not trained on when the last call ended.
-    pub(super) pending: VecDeque<Batch>,
-    /// Length of `metrics.jsonl` that belongs to the steps done.
-    pub(super) metrics_bytes: u64,
     /// The last loss was not finite.
     pub(super) is_broken: bool,
     /// Somebody looks at [`StepReport::distributions`].
     pub(super) wants_distributions: bool,
-    pub(super) owed: Owed,
-    /// What decides the numbers besides dictionary and trainer: the stream, and how the run began.
-    pub(super) run: Fingerprint,
-    /// What may differ from what a checkpoint was made with.
-    pub(super) allowed: Allowances,
-    /// Steps that were planned when the checkpoint was written that this training goes on from.
-    pub(super) steps_planned_before: Option<u64>,
     /// Remarks that were made before the first batch was there.
     announced: Vec<String>,
-}
-
-/// What the last step still has to do beyond the step itself. A failure or an interruption can come in between; the
-/// checkpoint that is written then keeps it, and the run that goes on from there does it first.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Owed {
-    /// To be logged; nothing if it is empty.
-    #[serde(with = "super::exact")]
-    pub(super) row: Metrics,
-    /// An evaluation is due.
-    pub(super) evaluation: bool,
+    /// What the run around the steps remembers from one call to the next.
+    pub(super) run: Run,
 }
 
 /// What one step did.
@@ -88,23 +61,16 @@ impl Trainer {
             engine: Box::new(AutogradEngine),
             state: None,
             last_metrics: Metrics::new(),
-            resume_from: None,
-            checkpoint: None,
-            pending: VecDeque::new(),
-            metrics_bytes: 0,
             is_broken: false,
             wants_distributions: false,
-            owed: Owed::default(),
-            run: Fingerprint::new(),
-            allowed: Allowances::default(),
-            steps_planned_before: None,
             announced: Vec::new(),
+            run: Run::default(),
         })
     }
 
     /// Allows changes where a checkpoint that this trainer goes on from was made with something else.
     pub fn allow_change(&mut self, allowed: Allowances) {
-        self.allowed = allowed;
+        self.run.allowed = allowed;
     }
 
     /// Computes steps with `engine` from now on.

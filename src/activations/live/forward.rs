@@ -5,10 +5,9 @@
 //! length, where little is padded, and write each row to its place.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::buffer::RowBuffer;
-use super::model::ActivationModel;
+use super::model::Capture;
 use crate::activations::config::ActivationFactoryTarget;
 use crate::activations::stream::Batch;
 use crate::config::Value;
@@ -30,7 +29,10 @@ pub(in crate::activations) struct Planned {
 
 /// How rows are made of sequences.
 pub(in crate::activations) struct Forward {
-    pub model: Arc<dyn ActivationModel>,
+    /// Where the model computes.
+    pub device: Device,
+    /// `None`: tokens are all that is wanted.
+    pub capture: Option<Capture>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
     /// Sequences in one forward pass.
@@ -70,7 +72,7 @@ impl SpecialIds {
 impl Forward {
     /// Where rows are computed.
     pub(in crate::activations) fn device(&self) -> Device {
-        self.model.device()
+        self.device
     }
 
     /// Rows that a planned sequence gives.
@@ -135,10 +137,10 @@ impl Forward {
     }
 
     fn activations(&self, tokens: &Tensor) -> Result<BTreeMap<String, Tensor>> {
-        if self.hook_points.is_empty() || self.target == ActivationFactoryTarget::Tokens {
+        let Some(capture) = &self.capture else {
             return Ok(BTreeMap::new());
-        }
-        let captured = no_grad(|| self.model.capture(tokens, &self.hook_points))?;
+        };
+        let captured = no_grad(|| capture(tokens))?;
         let mut activations = BTreeMap::new();
         for name in &self.hook_points {
             let x = captured.get(name).ok_or_else(|| {

@@ -1,17 +1,17 @@
 //! [`LanguageModel`] as the model of a factory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{ActivationModel, Encoder};
+use super::model::{ActivationModel, Capture, Encoder};
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::model::LanguageModel;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::Device;
 
 impl ActivationModel for LanguageModel {
-    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>> {
-        LanguageModel::capture(self, tokens, hook_points)
+    fn plan(self: Arc<Self>, hook_points: &[String]) -> Result<Capture> {
+        let plan = LanguageModel::plan(&self, hook_points)?;
+        Ok(Box::new(move |tokens| self.capture_planned(tokens, &plan)))
     }
 
     fn check_hook_point(&self, hook_point: &str) -> Result<()> {

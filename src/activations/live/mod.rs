@@ -22,6 +22,6 @@ mod tokens;
 
 pub(super) use ahead::{AheadProducer, DirectProducer};
 pub(super) use forward::{Forward, SpecialIds};
-pub use model::{ActivationModel, Encoder};
+pub use model::{ActivationModel, Capture, Encoder};
 pub(super) use opener::SourceOpener;
 pub(super) use producer::LiveProducer;

@@ -7,13 +7,17 @@ use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor};
 
+/// Runs a model as far as the last of some hook points. Takes token ids, int64 `(batch, seq)` on the model's device and
+/// padded on the right; returns hook point → `(batch, seq, …)`.
+pub type Capture = Box<dyn Fn(&Tensor) -> Result<BTreeMap<String, Tensor>> + Send + Sync>;
+
 /// A model whose activations can be taken, from another thread than the one that loaded it.
 pub trait ActivationModel: Send + Sync {
-    /// Runs the model as far as the last of `hook_points`.
+    /// Finds `hook_points` once, for all the passes to come.
     ///
-    /// `tokens` is int64 `(batch, seq)` on [`device`](Self::device), padded on the right. Returns hook point →
-    /// `(batch, seq, …)`.
-    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>>;
+    /// # Errors
+    /// A hook point that the model does not have.
+    fn plan(self: Arc<Self>, hook_points: &[String]) -> Result<Capture>;
 
     /// Refuses a hook point that the model does not have, naming the nearest.
     fn check_hook_point(&self, hook_point: &str) -> Result<()>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use saescript::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationModel, ActivationStream, Batch, BatchStream,
-    Encoder, Inputs,
+    Capture, Encoder, Inputs,
 };
 use saescript::config::{Value, from_value};
 use saescript::error::{Error, Result};
@@ -23,13 +23,14 @@ pub const OTHER_HOOK: &str = "other_hook";
 pub struct ToyModel;
 
 impl ActivationModel for ToyModel {
-    fn capture(&self, tokens: &Tensor, hook_points: &[String]) -> Result<BTreeMap<String, Tensor>> {
-        let ids = tokens.to_kind(Kind::Float);
-        let x = Tensor::stack(&[ids.cumsum(1, Kind::Float), ids], 2);
-        Ok(hook_points
-            .iter()
-            .map(|name| (name.clone(), x.shallow_clone()))
-            .collect())
+    fn plan(self: Arc<Self>, hook_points: &[String]) -> Result<Capture> {
+        let hook_points = hook_points.to_vec();
+        Ok(Box::new(move |tokens| {
+            let ids = tokens.to_kind(Kind::Float);
+            let x = Tensor::stack(&[ids.cumsum(1, Kind::Float), ids], 2);
+            let named = hook_points.iter().map(|name| (name.clone(), x.shallow_clone()));
+            Ok(named.collect())
+        }))
     }
 
     fn check_hook_point(&self, hook_point: &str) -> Result<()> {

@@ -1,0 +1,56 @@
+//! Hook points found once, for many passes.
+
+use std::collections::BTreeMap;
+
+use super::LanguageModel;
+use super::hooks::{Halt, Hooks};
+use super::sites::Site;
+use crate::error::Result;
+use crate::tensor::{Tensor, no_grad_guard};
+
+/// The places where a forward pass of one model keeps activations; it stops after the last of them.
+#[derive(Clone, Debug)]
+pub struct CapturePlan {
+    sites: Vec<Site>,
+}
+
+impl LanguageModel {
+    /// Finds the hook points `names`, which may contain `*`, for [`capture_planned`](Self::capture_planned).
+    ///
+    /// # Errors
+    /// An unknown hook point.
+    pub fn plan(&self, names: &[String]) -> Result<CapturePlan> {
+        let sites = names.iter().map(|name| self.sites(name));
+        Ok(CapturePlan {
+            sites: sites.collect::<Result<Vec<_>>>()?.concat(),
+        })
+    }
+
+    /// Returns the activations at `names` for `tokens`, int64 `[batch, seq]`: a map from name to activation.
+    ///
+    /// Names may contain `*`. The forward pass stops after the last of them; nothing else is kept, and no gradient
+    /// is recorded.
+    ///
+    /// # Errors
+    /// An unknown hook point, tokens of a wrong shape or outside the vocabulary, more tokens than the context.
+    pub fn capture(&self, tokens: &Tensor, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
+        self.capture_planned(tokens, &self.plan(names)?)
+    }
+
+    /// Returns what [`capture`](Self::capture) does, at hook points that were found before.
+    ///
+    /// # Errors
+    /// Tokens of a wrong shape or outside the vocabulary, more tokens than the context.
+    pub fn capture_planned(&self, tokens: &Tensor, plan: &CapturePlan) -> Result<BTreeMap<String, Tensor>> {
+        if plan.sites.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let tokens = self.accept(tokens)?;
+        let mut hooks = Hooks::only(plan.sites.iter().copied());
+        let _guard = no_grad_guard();
+        match self.decoder()?.logits(&tokens, &mut hooks, None) {
+            Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+}
