@@ -250,7 +250,8 @@ impl Settings {
 fn reason(architecture: &str) -> &'static str {
     match architecture {
         "gated" => {
-            "SAELens's gated encoder has magnitudes of its own (`r_mag`), which has no counterpart here"
+            "gated dictionaries of SAELens are not read: their `b_gate`, `b_mag` and `r_mag` are for activations without \
+             b_dec; sae_type \"gated\" trains one here"
         }
         "batchtopk" | "matryoshka_batchtopk" => {
             "this is a training checkpoint: SAELens's `save_inference_model` writes such a dictionary as jumprelu"
