@@ -168,6 +168,8 @@ fn what_a_dictionary_cannot_is_refused() {
         initializer.check_dictionary(&crosscoder),
         "no initialisation from the model",
     );
+    let searching: InitializerConfig = from_value(json!({"grid_search_init_norm": true})).expect("valid");
+    refused(searching.check_dictionary(&own.cfg), "only given to `fit`");
 }
 
 #[test]
