@@ -57,32 +57,32 @@ pub struct Gate<'a> {
 }
 
 impl ActFn {
-    /// Does a number `k` decide how many latents are on?
+    /// Returns whether a number `k` decides how many latents are on.
     pub fn selects_k(self) -> bool {
         matches!(self, ActFn::TopK | ActFn::BatchTopK)
     }
 
-    /// Does it compare with trained thresholds?
+    /// Returns whether it compares with trained thresholds.
     pub fn has_thresholds(self) -> bool {
         self == ActFn::JumpRelu
     }
 
-    /// Is it given with every call?
+    /// Returns whether it is given with every call.
     pub fn is_custom(self) -> bool {
         self == ActFn::Custom
     }
 
-    /// Are latents on without bound, so that only a penalty keeps them few?
+    /// Returns whether latents are on without bound, so that only a penalty keeps them few.
     pub fn needs_penalty(self) -> bool {
         self == ActFn::Relu
     }
 
-    /// Is each token encoded by itself, whatever else is in the batch?
+    /// Returns whether each token is encoded by itself, whatever else is in the batch.
     pub fn is_per_token(self) -> bool {
         self != ActFn::BatchTopK
     }
 
-    /// The name as it is written in configurations.
+    /// Returns the name as it is written in configurations.
     pub fn name(self) -> &'static str {
         match self {
             ActFn::Relu => "relu",
@@ -93,7 +93,7 @@ impl ActFn {
         }
     }
 
-    /// The parameters that the function brings along, for `d_sae` latents.
+    /// Returns the parameters that the function brings along, for `d_sae` latents.
     pub fn layout(self, d_sae: i64) -> Vec<ParameterSpec> {
         match self {
             ActFn::JumpRelu => vec![ParameterSpec::new(
@@ -157,8 +157,8 @@ impl ActFn {
         Ok(())
     }
 
-    /// What the field looks at of the function's parameters, one number a latent `(d_sae)` in the format `kind`, by
-    /// name.
+    /// Returns what the field looks at of the function's parameters, one number a latent `(d_sae)` in the format
+    /// `kind`, by name.
     ///
     /// # Errors
     /// Too little memory.
@@ -172,7 +172,8 @@ impl ActFn {
         }
     }
 
-    /// The means of these over the latents, 0-d, under the names of the training metrics.
+    /// Returns the means of [`distributions`](Self::distributions) over the latents, 0-d, under the names of the
+    /// training metrics.
     ///
     /// # Errors
     /// Too little memory.
@@ -184,7 +185,7 @@ impl ActFn {
     }
 }
 
-/// `θ (d_sae)` in the format `kind`.
+/// Returns `θ (d_sae)` in the format `kind`.
 ///
 /// # Errors
 /// There are no thresholds.
@@ -192,7 +193,7 @@ pub(super) fn thresholds(parameters: &Parameters, kind: Kind) -> Result<Tensor> 
     Ok(parameters.get(LOG_THRESHOLD)?.f_exp()?.f_to_kind(kind)?)
 }
 
-/// What the script's or program's own function gives.
+/// Returns what the script's or program's own function gives for `pre`, and refuses another shape.
 fn custom(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     let Some(CustomActivation(function)) = gate.custom else {
         return Err(Error::input(
@@ -212,7 +213,8 @@ fn custom(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     Ok(activations)
 }
 
-/// The `k · B` largest of all, with B the positions that count.
+/// Keeps the `k · B` largest of all and sets the rest, and what is negative, to 0; B is the number of positions that
+/// count.
 fn batchtopk(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     let width = pre.size().last().copied().unwrap_or(1).max(1);
     let total = pre.numel() as i64;
@@ -228,7 +230,7 @@ fn batchtopk(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     Ok(kept.f_view_as(pre)?)
 }
 
-/// `pre` where it is over `threshold (d_sae)`.
+/// Returns `pre` where it is over `threshold (d_sae)`, and 0 elsewhere.
 ///
 /// The step has no useful derivative, so the threshold gets the straight-through estimate
 /// `Σ g · (−θ/w) · [|h − θ| < w/2] · [h > 0]`

@@ -140,7 +140,7 @@ impl BaseConfig {
         Ok(())
     }
 
-    /// Exactly one number of latents.
+    /// Refuses settings that do not give exactly one number of latents.
     fn validate_size(&self) -> Result<()> {
         let factor = match (self.expansion_factor, self.d_sae) {
             (None, None) => {

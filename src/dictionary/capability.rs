@@ -12,7 +12,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// What cannot be done, to be put before "a dictionary of sae_type …".
+    /// Returns what cannot be done, to be put before "a dictionary of sae_type …".
     pub(super) fn missing(self) -> &'static str {
         match self {
             Capability::JumpRelu => "there is no conversion to jumprelu for",

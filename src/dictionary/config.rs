@@ -56,7 +56,7 @@ impl SAEConfig {
         Ok(settings)
     }
 
-    /// Do input and output differ?
+    /// Returns whether other hook points are written than read.
     pub fn is_transcoder(&self) -> bool {
         self.reads() != self.writes()
     }

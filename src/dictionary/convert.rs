@@ -38,14 +38,15 @@ impl ThresholdEstimate {
         Ok(())
     }
 
-    /// The threshold, if there was a batch with anything on.
+    /// Returns the threshold, if there was a batch with anything on.
     pub fn threshold(&self) -> Option<f64> {
         (self.batches > 0).then(|| self.sum / self.batches as f64)
     }
 }
 
 impl SparseAutoEncoder {
-    /// The same dictionary as jumprelu with one threshold for all latents (in the scale of [`ThresholdEstimate`]).
+    /// Returns the same dictionary as jumprelu with one threshold for all latents (in the scale of
+    /// [`ThresholdEstimate`]).
     ///
     /// # Errors
     /// It is not of the top-k family, or the threshold is not a positive number.

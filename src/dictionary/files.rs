@@ -16,8 +16,8 @@ use crate::{atomic, checksums};
 /// What comes before the hook point in the names of the stored norms.
 const NORM_PREFIX: &str = "dataset_average_activation_norm.";
 
-/// Keys that Language-Model-SAEs has in its `config.json` for kernels of its own, with its defaults. Written for it,
-/// ignored here.
+/// Returns keys that Language-Model-SAEs has in its `config.json` for kernels of its own, with its defaults. They are
+/// written for it and ignored here.
 fn foreign_keys() -> [(&'static str, Value); 2] {
     [
         ("use_triton_kernel", Value::Bool(false)),
@@ -97,7 +97,7 @@ impl SparseAutoEncoder {
     /// What a saved dictionary consists of in its folder, besides the checksums.
     pub const FILES: [&str; 2] = [WEIGHT_FILES[0], SETTINGS_FILE];
 
-    /// The dictionary that `cfg` stands for: loaded where it names a trained one, else fresh.
+    /// Returns the dictionary that `cfg` stands for: loaded where it names a trained one, else fresh.
     ///
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained) and [`new`](Self::new); a trained one of another shape.
@@ -139,7 +139,7 @@ impl SparseAutoEncoder {
         self.fill(&safetensors::read(folder.as_ref().join(WEIGHT_FILES[0]))?)
     }
 
-    /// Is there a place for a tensor of this name in weight files?
+    /// Returns whether there is a place for a tensor of this name in weight files.
     pub(super) fn knows(&self, name: &str) -> bool {
         name.starts_with(NORM_PREFIX) || self.parameters().iter().any(|parameter| parameter.name == name)
     }

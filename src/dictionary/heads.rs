@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 impl SparseAutoEncoder {
-    /// Returns activations `(…, d)`, one tensor for each hook point, as the dictionary takes them: the only one as it is,
-    /// several as `(…, heads, d_model)`, the narrower ones filled up with zeros on the right.
+    /// Returns activations `(…, d)`, one tensor for each hook point, as the dictionary takes them: the only one as it
+    /// is, several as `(…, heads, d_model)`, the narrower ones filled up with zeros on the right.
     ///
     /// # Errors
     /// There are none; positions that differ, or activations wider than the dictionary.

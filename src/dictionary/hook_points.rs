@@ -47,7 +47,7 @@ impl HookLayout {
     /// All layouts.
     pub(super) const ALL: [HookLayout; 2] = [HookLayout::InOut, HookLayout::Heads];
 
-    /// The JSON schema of the keys.
+    /// Returns the JSON schema of the keys.
     pub(super) fn schema(self) -> Value {
         match self {
             HookLayout::InOut => schemars::schema_for!(InOut).to_value(),
@@ -69,7 +69,7 @@ impl HookLayout {
 }
 
 impl HookPoints {
-    /// The hook points that are read, in order.
+    /// Returns the hook points that are read, in order.
     pub fn reads(&self) -> Vec<&str> {
         match self {
             HookPoints::InOut(points) => vec![&points.hook_point_in],
@@ -77,7 +77,7 @@ impl HookPoints {
         }
     }
 
-    /// The hook points that are written, in order.
+    /// Returns the hook points that are written, in order.
     pub fn writes(&self) -> Vec<&str> {
         match self {
             HookPoints::InOut(points) => vec![&points.hook_point_out],
@@ -85,8 +85,8 @@ impl HookPoints {
         }
     }
 
-    /// Number of heads of a dictionary that has a dimension for them: `None` for one that reads and writes one hook
-    /// point each.
+    /// Returns the number of heads of a dictionary that has a dimension for them: `None` for one that reads and writes
+    /// one hook point each.
     pub fn heads(&self) -> Option<i64> {
         match self {
             HookPoints::InOut(_) => None,
@@ -94,7 +94,7 @@ impl HookPoints {
         }
     }
 
-    /// The keys and values as configurations have them.
+    /// Returns the keys and values as configurations have them.
     pub(super) fn fields(&self) -> Result<Value> {
         match self {
             HookPoints::InOut(points) => to_value(points),

@@ -32,7 +32,8 @@ impl SparseAutoEncoder {
             .collect()
     }
 
-    /// `x (…, d_model)` from `hook`, normalised, in the dictionary's dtype and on its device; all positions count.
+    /// Returns `x (…, d_model)` from `hook`, normalised, in the dictionary's dtype and on its device; all positions
+    /// count.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
@@ -40,7 +41,7 @@ impl SparseAutoEncoder {
         self.normalize_with(x, hook, &Pass::default())
     }
 
-    /// Like [`normalize`](Self::normalize) as `pass` says.
+    /// Returns `x` normalised like [`normalize`](Self::normalize), but with the positions counted that `pass` says.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
@@ -49,8 +50,8 @@ impl SparseAutoEncoder {
         Ok(x.f_mul(&self.norm_factor_with(&x, hook, pass)?)?)
     }
 
-    /// The factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`. All positions
-    /// count.
+    /// Returns the factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`. All
+    /// positions count.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
@@ -58,7 +59,7 @@ impl SparseAutoEncoder {
         self.norm_factor_with(x, hook, &Pass::default())
     }
 
-    /// Like [`norm_factor`](Self::norm_factor) as `pass` says.
+    /// Returns the factor like [`norm_factor`](Self::norm_factor), but with the positions counted that `pass` says.
     ///
     /// # Errors
     /// As [`normalize_activations`](Self::normalize_activations).
@@ -84,7 +85,7 @@ impl SparseAutoEncoder {
         }
     }
 
-    /// √d_model over the measured average norm at `hook`.
+    /// Returns √d_model over the measured average norm at `hook`.
     fn dataset_factor(&self, hook: &str) -> Result<f64> {
         let norm = self.dataset_norm(hook).ok_or_else(|| {
             Error::input(format!(
@@ -128,8 +129,8 @@ impl SparseAutoEncoder {
     }
 }
 
-/// The mean of token norms `(…, batch, 1)` over the positions of a batch (of each sequence, where there is a sequence
-/// dimension) that count, `(…, 1, 1)`. Where none counts, whatever is there is scaled by itself.
+/// Returns the mean of token norms `(…, batch, 1)` over the positions of a batch (of each sequence, where there is a
+/// sequence dimension) that count, `(…, 1, 1)`. Where none counts, whatever is there is scaled by itself.
 fn batch_norm(norms: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
     let all = norms.f_mean_dim([-2i64].as_slice(), true, None::<Kind>)?;
     let Some(counted) = counted else { return Ok(all) };

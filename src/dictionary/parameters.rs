@@ -38,7 +38,7 @@ impl ParameterSpec {
         }
     }
 
-    /// Number of numbers.
+    /// Returns how many numbers the parameter has.
     pub fn numel(&self) -> u64 {
         let sizes = self.shape.iter().map(|size| (*size).max(0) as u64);
         sizes.fold(1, u64::saturating_mul)
@@ -95,7 +95,7 @@ impl Parameters {
         Parameters(self.0.iter().map(shared).collect())
     }
 
-    /// All of them.
+    /// Returns all parameters, in order.
     pub fn all(&self) -> &[Parameter] {
         &self.0
     }
@@ -126,8 +126,8 @@ impl Parameters {
 }
 
 impl Role {
-    /// The number format of a parameter in a dictionary of format `kind`. Half precision is too coarse for logarithms:
-    /// rounding one by half a unit moves a threshold of 100 by 1%.
+    /// Returns the number format of a parameter in a dictionary of format `kind`. Half precision is too coarse for
+    /// logarithms: rounding one by half a unit moves a threshold of 100 by 1%.
     pub(super) fn kind(self, kind: Kind) -> Kind {
         match (self, kind) {
             (Role::Threshold, Kind::Double) => Kind::Double,

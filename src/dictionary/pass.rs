@@ -54,7 +54,7 @@ impl fmt::Debug for Custom<'_> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass in which only the positions count where `mask` is not 0.
+    /// Returns a pass in which only the positions count where `mask` is not 0.
     pub fn counting(mask: Option<&'a Tensor>) -> Self {
         Pass {
             counted: mask,
@@ -62,8 +62,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Returns `x W`, in [`amp`](Self::amp) where it is given: both sides are rounded to it, sums are kept wider, and the
-    /// result returns in the dtype of `weight`. As in PyTorch's autocast, float64 is left alone.
+    /// Returns `x W`, in [`amp`](Self::amp) where it is given: both sides are rounded to it, sums are kept wider, and
+    /// the result returns in the dtype of `weight`. As in PyTorch's autocast, float64 is left alone.
     ///
     /// # Errors
     /// Shapes that do not fit, too little memory.
@@ -96,7 +96,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Which positions of `x (…, d)` count: bool `(…)` on its device, or `None` for all.
+    /// Returns which positions of `x (…, d)` count: bool `(…)` on its device, or `None` for all.
     ///
     /// # Errors
     /// The mask has another shape than the positions.
@@ -118,7 +118,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// The rows of `x (…, d)` whose positions count, `(n, d)`, in order. `x` itself is given back where all do.
+/// Returns the rows of `x (…, d)` whose positions count, `(n, d)`, in order. Where all do, nothing is selected.
 ///
 /// # Errors
 /// The shapes do not fit each other.

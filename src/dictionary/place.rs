@@ -27,7 +27,8 @@ pub(super) fn settings_folder(name: &Path, context: &RunContext) -> Result<PathB
     }
 }
 
-/// The local path of a trained dictionary, downloaded where necessary: what exists here is meant before all else.
+/// Returns the local path of a trained dictionary, downloaded where necessary: what exists here is meant before all
+/// else.
 pub(super) fn locate(name: &Path, context: &RunContext) -> Result<PathBuf> {
     match on_hub(name)? {
         Some(place) => place
@@ -41,7 +42,7 @@ fn folder_of(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
-/// `None` for what is, or can only be, a local path.
+/// Returns the place on the hub that `name` means; `None` for what is, or can only be, a local path.
 fn on_hub(name: &Path) -> Result<Option<OnHub>> {
     let Some(text) = name.to_str().filter(|_| !name.exists()) else {
         return Ok(None);
@@ -65,7 +66,7 @@ fn on_hub(name: &Path) -> Result<Option<OnHub>> {
 }
 
 impl OnHub {
-    /// The settings file, in our format or SAELens's.
+    /// Downloads the settings file, in our format or SAELens's, and returns its path.
     fn settings(&self, context: &RunContext) -> Result<PathBuf> {
         let names = [self.beside(SETTINGS_FILE), self.beside(saelens::SETTINGS_FILE)];
         let names = names.each_ref().map(String::as_str);
@@ -76,7 +77,7 @@ impl OnHub {
         })
     }
 
-    /// Downloads settings and weights; the local folder, or the weights file where one was named.
+    /// Downloads settings and weights, and returns the local folder, or the weights file where one was named.
     fn fetch(&self, context: &RunContext) -> Result<PathBuf> {
         let settings = self.settings(context)?;
         if self.names_a_file() {
@@ -99,7 +100,7 @@ impl OnHub {
         self.path.ends_with(".safetensors")
     }
 
-    /// The path of `file` in the dictionary's folder.
+    /// Returns the path of `file` in the dictionary's folder.
     fn beside(&self, file: &str) -> String {
         let folder = if self.names_a_file() {
             self.path.rsplit_once('/').map_or("", |(folder, _)| folder)

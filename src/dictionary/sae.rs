@@ -58,7 +58,7 @@ impl SparseAutoEncoder {
         })
     }
 
-    /// All trainable parameters, in a fixed order. The tensors share their storage with the dictionary.
+    /// Returns all trainable parameters, in a fixed order. The tensors share their storage with the dictionary.
     pub fn parameters(&self) -> &[Parameter] {
         self.parameters.all()
     }
@@ -100,8 +100,8 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
-    /// Puts the log-thresholds of a jumprelu dictionary in place, `(d_sae)` or `(heads, d_sae)`, in float64 where they are
-    /// given so: a threshold that was stored itself comes out of such a logarithm to its last bit.
+    /// Puts the log-thresholds of a jumprelu dictionary in place, `(d_sae)` or `(heads, d_sae)`, in float64 where they
+    /// are given so: a threshold that was stored itself comes out of such a logarithm to its last bit.
     ///
     /// # Errors
     /// It is no jumprelu dictionary, or the shape is another one.
@@ -122,7 +122,7 @@ impl SparseAutoEncoder {
         self.set_parameter(LOG_THRESHOLD, values)
     }
 
-    /// Can the parameter of that name have this shape?
+    /// Returns whether the parameter of that name can have this shape.
     pub(super) fn fits(&self, name: &str, shape: &[i64]) -> bool {
         let layout = self.cfg.variant.layout(&self.cfg);
         let spec = layout.iter().find(|spec| spec.name == name);
@@ -165,12 +165,12 @@ impl SparseAutoEncoder {
         self.kind
     }
 
-    /// Measured average norm of the activations at `hook`, for dataset-wise normalisation.
+    /// Returns the measured average norm of the activations at `hook`, for dataset-wise normalisation.
     pub fn dataset_norm(&self, hook: &str) -> Option<f64> {
         self.dataset_norms.get(hook).copied()
     }
 
-    /// Average norms of the activations by hook point; empty until they are measured or loaded.
+    /// Returns the average norms of the activations by hook point; empty until they are measured or loaded.
     pub fn dataset_average_activation_norm(&self) -> &BTreeMap<String, f64> {
         &self.dataset_norms
     }
@@ -213,7 +213,8 @@ impl SparseAutoEncoder {
         Ok(w_e.f_norm_scalaropt_dim(2.0, [-2i64].as_slice(), false)?)
     }
 
-    /// Returns activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions counted.
+    /// Returns activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions
+    /// counted.
     ///
     /// # Errors
     /// `x` has another shape.
@@ -221,8 +222,9 @@ impl SparseAutoEncoder {
         Ok(self.encode_with(x, &Pass::default())?.feature_acts)
     }
 
-    /// Like [`encode`](Self::encode) as `pass` says, with the pre-activations. Where a position does not count,
-    /// batchtopk gives 0; relu, jumprelu and topk look at each token by itself and give what they would.
+    /// Encodes like [`encode`](Self::encode), but as `pass` says, and returns the pre-activations too. Where a position
+    /// does not count, batchtopk gives 0; relu, jumprelu and topk look at each token by itself and give what they
+    /// would.
     ///
     /// # Errors
     /// As [`encode`](Self::encode); a `k` or a mask that does not fit.
@@ -238,8 +240,8 @@ impl SparseAutoEncoder {
         self.cfg.variant.encode(self, &x, pass, counted.as_ref())
     }
 
-    /// Which positions of `x (…, d)` count: bool `(…)` on its device, also over the heads of a dictionary that has any;
-    /// `None` for all.
+    /// Returns which positions of `x (…, d)` count: bool `(…)` on its device, also over the heads of a dictionary that
+    /// has any; `None` for all.
     pub(super) fn counted_of(&self, x: &Tensor, pass: &Pass<'_>) -> Result<Option<Tensor>> {
         let Some(heads) = self.cfg.hooks.heads() else {
             return pass.counted_of(x);
@@ -252,7 +254,8 @@ impl SparseAutoEncoder {
         Ok(Some(counted.f_unsqueeze(-1)?.f_expand(shape, false)?))
     }
 
-    /// Refuses a dictionary whose activation function has parameters that nobody has set: with them it would give zeros.
+    /// Refuses a dictionary whose activation function has parameters that nobody has set: with them it would give
+    /// zeros.
     ///
     /// # Errors
     /// Thresholds that are NaN.
@@ -260,7 +263,7 @@ impl SparseAutoEncoder {
         self.cfg.act_fn.require_parameters(&self.parameters)
     }
 
-    /// What the activation function makes of pre-activations.
+    /// Returns what the activation function makes of pre-activations.
     pub(super) fn activated(
         &self,
         hidden_pre: Tensor,
@@ -278,8 +281,8 @@ impl SparseAutoEncoder {
         })
     }
 
-    /// The activation function on pre-activations `h (…, d_sae)`, with the decoder norms where the configuration
-    /// includes them: `act(h · n) / n`. A latent whose decoder row is 0 says nothing and is off.
+    /// Applies the activation function to pre-activations `h (…, d_sae)`, with the decoder norms where the
+    /// configuration includes them: `act(h · n) / n`. A latent whose decoder row is 0 says nothing and is off.
     pub(super) fn activate(
         &self,
         hidden_pre: &Tensor,
@@ -314,7 +317,7 @@ impl SparseAutoEncoder {
         self.decode_with(feature_acts, &Pass::default())
     }
 
-    /// Like [`decode`](Self::decode) as `pass` says.
+    /// Decodes like [`decode`](Self::decode), but as `pass` says.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -324,7 +327,7 @@ impl SparseAutoEncoder {
         self.add_decoder_bias(self.cfg.variant.decode(self, &feature_acts, pass)?)
     }
 
-    /// `decoded (…, d_model)` with the decoder's bias, if it has any.
+    /// Returns `decoded (…, d_model)` with the decoder's bias, if there is any.
     pub(super) fn add_decoder_bias(&self, decoded: Tensor) -> Result<Tensor> {
         match self.parameters.find("b_D") {
             Some(b_d) => Ok(decoded.f_add(b_d)?),
@@ -340,7 +343,7 @@ impl SparseAutoEncoder {
         self.forward_with(x, &Pass::default())
     }
 
-    /// Like [`forward`](Self::forward) as `pass` says.
+    /// Returns the reconstruction like [`forward`](Self::forward), but as `pass` says.
     ///
     /// # Errors
     /// As [`encode_with`](Self::encode_with).

@@ -20,8 +20,8 @@ pub enum NormActivation {
     Inference,
 }
 
-/// The least norm that is divided by. Shorter vectors are as good as 0, and the reciprocal of their norm would be
-/// infinite, or overflow in the squares of a backward pass.
+/// Returns the least norm that is divided by. Shorter vectors are as good as 0, and the reciprocal of their norm would
+/// be infinite, or overflow in the squares of a backward pass.
 pub(super) fn norm_floor(kind: Kind) -> f64 {
     match kind {
         // Its reciprocal, times √d_model of any model, stays below the largest number of the format.

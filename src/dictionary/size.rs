@@ -1,11 +1,11 @@
 //! How many latents a dictionary has, by number or by factor.
 
-/// `int(d_model * factor)`, in float64 as Python has it.
+/// Returns `int(d_model * factor)`, in float64 as Python has it.
 pub(super) fn latents(d_model: i64, factor: f64) -> i64 {
     (d_model as f64 * factor) as i64
 }
 
-/// The smallest float64 `e` with `int(d_model * e) = d_sae`.
+/// Returns the smallest float64 `e` with `int(d_model * e) = d_sae`.
 pub(super) fn smallest_factor(d_model: i64, d_sae: i64) -> f64 {
     let mut factor = d_sae as f64 / d_model as f64;
     while latents(d_model, factor) < d_sae {

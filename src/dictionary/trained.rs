@@ -31,7 +31,7 @@ pub(super) struct Trained {
 }
 
 impl Settings {
-    /// Those of the dictionary in `folder`; `None` where there are none.
+    /// Returns the settings of the dictionary in `folder`; `None` where there are none.
     ///
     /// # Errors
     /// A broken file, facts that are missing, a format that is not read.
@@ -46,7 +46,7 @@ impl Settings {
         }
     }
 
-    /// The `cfg.json` in `folder`.
+    /// Reads the `cfg.json` in `folder`.
     fn of_saelens(folder: &Path) -> Result<Self> {
         let path = folder.join(saelens::SETTINGS_FILE);
         let value = read_json(&path)?;
@@ -56,7 +56,7 @@ impl Settings {
         Ok(Settings::SaeLens(Box::new(settings)))
     }
 
-    /// The architecture that they stand for.
+    /// Returns the architecture that they stand for.
     pub(super) fn config(&self) -> Result<SAEConfig> {
         match self {
             Settings::Own(cfg) => Ok((**cfg).clone()),
@@ -81,7 +81,7 @@ impl SAEConfig {
     }
 }
 
-/// The JSON file at `path`.
+/// Reads the JSON file at `path`.
 pub(super) fn read_json(path: &Path) -> Result<Value> {
     let text = read_text(path, SETTINGS_MOST).map_err(|error| Error::io("read", path, error))?;
     serde_json::from_str(&text)
@@ -90,8 +90,8 @@ pub(super) fn read_json(path: &Path) -> Result<Value> {
 }
 
 impl SparseAutoEncoder {
-    /// What the weights and settings of a trained dictionary hold, in a line; `path` as
-    /// [`from_pretrained`](Self::from_pretrained) takes it.
+    /// Returns what the weights and settings of a trained dictionary hold, in a line with their length and a checksum;
+    /// `path` is as [`from_pretrained`](Self::from_pretrained) takes it.
     ///
     /// # Errors
     /// No dictionary there; what the hub has to say.
@@ -171,7 +171,7 @@ impl Trained {
         })
     }
 
-    /// The dictionary as its own settings describe it.
+    /// Returns the dictionary as its own settings describe it.
     ///
     /// # Errors
     /// No settings; tensors that are missing, surplus or of the wrong shape.
@@ -195,8 +195,8 @@ impl Trained {
         self.fill(cfg, &options.context)
     }
 
-    /// The dictionary as `cfg` describes it, which has to agree with its own settings. A lone weights file is taken for
-    /// what `cfg` says, which is said.
+    /// Returns the dictionary as `cfg` describes it, which has to agree with its own settings. A lone weights file is
+    /// taken for what `cfg` says, which is said.
     ///
     /// # Errors
     /// Settings that differ; tensors that are missing, surplus or of the wrong shape.
@@ -281,7 +281,7 @@ fn require_same(trained: &SAEConfig, given: &SAEConfig, weights: &Path) -> Resul
     }
 }
 
-/// The weights file that `path` stands for: itself, or the first of [`WEIGHT_FILES`] in the folder.
+/// Returns the weights file that `path` stands for: itself, or the first of [`WEIGHT_FILES`] in the folder.
 fn weights_file(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
         let found = WEIGHT_FILES

@@ -98,13 +98,14 @@ pub trait Variant: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Can it do this?
+    /// Returns whether it can do this.
     fn can(&self, capability: Capability) -> bool {
         let _ = capability;
         true
     }
 
-    /// Returns the parameters, in the order in which they are moved and saved; those of the activation function are last.
+    /// Returns the parameters, in the order in which they are moved and saved; those of the activation function are
+    /// last.
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {
         let (d, n) = (cfg.d_model, cfg.d_sae());
         let mut all = vec![
@@ -123,7 +124,7 @@ pub trait Variant: Debug + Send + Sync {
         all
     }
 
-    /// Can a file hold the parameter of `spec` in this shape?
+    /// Returns whether a file can hold the parameter of `spec` in this shape.
     fn fits(&self, cfg: &SAEConfig, spec: &ParameterSpec, shape: &[i64]) -> bool {
         let _ = cfg;
         spec.shape == shape
@@ -209,7 +210,7 @@ pub trait Variant: Debug + Send + Sync {
         )])
     }
 
-    /// Can the scale of the activations be folded into the parameters without a change of what is on?
+    /// Returns whether the scale of the activations can be folded into the parameters without a change of what is on.
     fn folds(&self, cfg: &SAEConfig) -> bool {
         // What a function of one's own makes of smaller numbers is not known.
         !cfg.act_fn.is_custom()
@@ -263,7 +264,7 @@ pub struct StepFacts<'a> {
     pub label: &'a Tensor,
 }
 
-/// The one factor of a variant with one hook point.
+/// Returns the one factor of a variant with one hook point.
 fn single(factors: &[f64]) -> Result<f64> {
     match factors {
         [factor] => Ok(*factor),
@@ -275,7 +276,7 @@ fn single(factors: &[f64]) -> Result<f64> {
 }
 
 impl SAEConfig {
-    /// Refuses what this kind of dictionary cannot.
+    /// Refuses what this kind of dictionary cannot do.
     ///
     /// # Errors
     /// It cannot.

@@ -95,8 +95,8 @@ impl SparseAutoEncoder {
         self.cfg.variant.centre(self, &mean)
     }
 
-    /// Returns the mean norms of encoder columns, decoder rows and decoder bias, and the mean threshold, under the names
-    /// of the training metrics; 0-d tensors on the device.
+    /// Returns the mean norms of encoder columns, decoder rows and decoder bias, and the mean threshold, under the
+    /// names of the training metrics; 0-d tensors on the device.
     ///
     /// # Errors
     /// Too little memory.
@@ -131,7 +131,7 @@ impl SparseAutoEncoder {
     }
 }
 
-/// `1/n` of norms, finite also for 0.
+/// Returns `1/n` of norms, finite also for 0.
 fn reciprocal(norms: &Tensor) -> Result<Tensor> {
     Ok(norms.f_clamp_min(norm_floor(norms.f_kind()?))?.f_reciprocal()?)
 }

@@ -33,12 +33,12 @@ impl Averages {
         }
     }
 
-    /// The names in order.
+    /// Returns the names in order.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Is something averaged under this name?
+    /// Returns whether something is averaged under this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
@@ -67,7 +67,7 @@ impl Averages {
         Ok(())
     }
 
-    /// New names come behind those that are known.
+    /// Puts new names behind those that are known.
     fn make_room(&mut self, measured: &Measured) -> Result<()> {
         let before = self.names.len();
         for (name, _) in &measured.0 {

@@ -57,12 +57,12 @@ pub(super) struct SavedState {
     owed: Owed,
 }
 
-/// Folder of the checkpoints of the run in `folder`.
+/// Returns the folder of the checkpoints of the run in `folder`.
 pub fn checkpoints_folder(folder: &Path) -> PathBuf {
     folder.join("checkpoints")
 }
 
-/// The checkpoints of the run in `folder` with their steps, oldest first.
+/// Returns the checkpoints of the run in `folder` with their steps, oldest first.
 pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     let Ok(entries) = fs::read_dir(checkpoints_folder(folder)) else {
         return Vec::new();
@@ -80,7 +80,7 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
-/// Is `checkpoint` one of the run in `folder`?
+/// Returns whether `checkpoint` is one of the run in `folder`.
 pub(super) fn belongs_to(checkpoint: &Path, folder: &Path) -> bool {
     let there = fs::canonicalize(checkpoint).ok();
     let here = fs::canonicalize(checkpoints_folder(folder)).ok();
@@ -88,7 +88,7 @@ pub(super) fn belongs_to(checkpoint: &Path, folder: &Path) -> bool {
 }
 
 impl Trainer {
-    /// Writes a checkpoint of this training and of `sae` into `folder/checkpoints/step_N` and gives its path. The
+    /// Writes a checkpoint of this training and of `sae` into `folder/checkpoints/step_N` and returns its path. The
     /// position of the activation stream is not in it; [`fit`](Self::fit) writes checkpoints that have it.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Trainer {
             .map(|(path, _)| path)
     }
 
-    /// Writes a checkpoint; the second value says whether the stream's position is in it.
+    /// Writes a checkpoint, and returns its path and whether the stream's position is in it.
     pub(super) fn write_checkpoint(
         &mut self,
         sae: &SparseAutoEncoder,
@@ -166,8 +166,8 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// As [`from_checkpoint`](Self::from_checkpoint), with the settings of this trainer, which may train longer and log
-    /// otherwise, and differ in what is [allowed](Self::allow_change).
+    /// Goes on like [`from_checkpoint`](Self::from_checkpoint), but with the settings of this trainer, which may train
+    /// longer and log otherwise, and differ in what is [allowed](Self::allow_change).
     ///
     /// # Errors
     /// As [`from_checkpoint`](Self::from_checkpoint), and what is refused before a training starts.
@@ -307,7 +307,7 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     parse(value).context(format!("while reading `{}`", file.display()))
 }
 
-/// The checkpoint at `path` is an older one, of which only the dictionary was kept.
+/// Returns the error for a checkpoint at `path` that is an older one, of which only the dictionary was kept.
 fn dictionary_only(path: &Path, resumable: u64) -> Error {
     Error::input(format!(
         "`{}` holds the dictionary alone, without what a training needs to go on: only the newest {resumable} checkpoints \

@@ -139,7 +139,8 @@ impl TrainerConfig {
         Ok(())
     }
 
-    /// As [`check_plan`](Self::check_plan), for a dictionary with its weights.
+    /// Checks like [`check_plan`](Self::check_plan), but a dictionary with its weights, and refuses thresholds that
+    /// nobody has set.
     pub(super) fn check_run(
         &self,
         sae: &SparseAutoEncoder,
@@ -218,7 +219,8 @@ impl TrainerConfig {
         Ok(())
     }
 
-    /// A remark where no latent can be dead before the training ends, so that Aux-K costs nothing and does nothing.
+    /// Returns a remark where no latent can be dead before the training ends, so that Aux-K costs nothing and does
+    /// nothing.
     fn idle_auxk(&self) -> Option<String> {
         let wanted = self.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
         (wanted && self.dead_threshold > self.total_training_tokens as f64).then(|| {

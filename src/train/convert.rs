@@ -6,7 +6,7 @@ use crate::dictionary::{SparseAutoEncoder, ThresholdEstimate};
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 
-/// `sae` as jumprelu, with the threshold averaged over at most `batches` batches of `stream`.
+/// Returns `sae` as jumprelu, with the threshold averaged over at most `batches` batches of `stream`.
 ///
 /// # Errors
 /// `sae` is not of the top-k family; batches that do not fit it; nothing is ever on; somebody asked to stop.

@@ -10,7 +10,7 @@ use crate::tensor::{Kind, no_grad_guard};
 /// Batches over which norms are averaged.
 pub const NORM_BATCHES: usize = 8;
 
-/// The mean norm of all tokens of `batches` that count, for each of the `hooks`.
+/// Returns the mean norm of all tokens of `batches` that count, for each of the `hooks`.
 ///
 /// # Errors
 /// A batch lacks one of the hook points, or its mask does not fit; no token counts.

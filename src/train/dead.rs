@@ -12,7 +12,7 @@ pub struct DeadTracker {
 }
 
 impl DeadTracker {
-    /// All latents have just fired. They are dead after `threshold` tokens without firing.
+    /// Returns a tracker by which all latents have just fired. They are dead after `threshold` tokens without firing.
     ///
     /// # Errors
     /// Too little memory.
@@ -34,7 +34,7 @@ impl DeadTracker {
         Ok(())
     }
 
-    /// Which latents are dead: bool `(d_sae)`.
+    /// Returns which latents are dead: bool `(d_sae)`.
     ///
     /// # Errors
     /// Too little memory.

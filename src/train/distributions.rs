@@ -12,8 +12,8 @@ const RANGES: usize = 64;
 /// Added to frequencies before the logarithm, so that latents which never fired lie at −10.
 const NEVER: f64 = 1e-10;
 
-/// Histograms by name: log10 of the firing frequencies over the last `feature_sampling_window` steps, decoder norms, encoder biases and
-/// thresholds, as far as there are any.
+/// Returns histograms by name: log10 of the firing frequencies over the last `feature_sampling_window` steps, decoder
+/// norms, encoder biases and thresholds, as far as there are any.
 ///
 /// # Errors
 /// Too little memory.

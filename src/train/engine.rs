@@ -30,8 +30,8 @@ pub struct StepOutput {
 
 /// Computes losses and gradients of one batch.
 pub trait StepEngine {
-    /// Forward and backward pass over normalised activations, all of which count. Records the firing of this batch in
-    /// `dead` before Aux-K asks which latents are dead.
+    /// Makes the forward and backward pass over normalised activations, all of which count. Records the firing of this
+    /// batch in `dead` before Aux-K asks which latents are dead.
     ///
     /// # Errors
     /// Shapes that do not fit, too little memory.
@@ -100,7 +100,7 @@ impl StepEngine for AutogradEngine {
     }
 }
 
-/// A parameter that a loss of a script's own does not depend on has no gradient: it is 0.
+/// Puts zeros where a parameter has no gradient, because a loss of a script's own does not depend on it.
 fn with_zeros(gradients: Vec<Tensor>, parameters: &[&Tensor]) -> Result<Vec<Tensor>> {
     let pairs = gradients.into_iter().zip(parameters);
     pairs
@@ -114,7 +114,7 @@ fn with_zeros(gradients: Vec<Tensor>, parameters: &[&Tensor]) -> Result<Vec<Tens
         .collect()
 }
 
-/// The terms as metrics have them: 0-d and without their graph.
+/// Returns the terms as metrics have them: 0-d and without their graph.
 fn detached(terms: Vec<Term>) -> Result<Vec<Term>> {
     let detach = |term: Term| -> Result<Term> {
         Ok(Term {
@@ -125,7 +125,7 @@ fn detached(terms: Vec<Term>) -> Result<Vec<Term>> {
     terms.into_iter().map(detach).collect()
 }
 
-/// How many tokens each latent is active on, in some head where there are heads, float `(d_sae)`.
+/// Returns how many tokens each latent is active on, in some head where there are heads, float `(d_sae)`.
 fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor> {
     let _no_grad = no_grad_guard();
     let width = feature_acts.size().last().copied().unwrap_or(1);
@@ -137,7 +137,7 @@ fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor
     Ok(active.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
 }
 
-/// Number of tokens, int64 0-d on the device of the input.
+/// Returns the number of tokens, int64 0-d on the device of the input.
 fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> Result<Tensor> {
     let size = input.x.size();
     let inner = if sae.cfg.hooks.heads().is_some() { 2 } else { 1 };

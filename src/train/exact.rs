@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::Metrics;
 
-/// As names with texts.
+/// Writes the metrics as names with texts.
 pub(super) fn serialize<S: Serializer>(metrics: &Metrics, serializer: S) -> Result<S::Ok, S::Error> {
     let texts: Vec<(&str, String)> = metrics
         .iter()

@@ -37,8 +37,8 @@ impl Trainer {
         fit_all(&mut [Lane::new(self, sae, options)], stream, context)
     }
 
-    /// Refuses what [`fit`](Self::fit) refuses before its first step, but for a folder that is in use, and says what the
-    /// training will cost. Takes the first batches off `stream` and writes nothing.
+    /// Refuses what [`fit`](Self::fit) refuses before its first step, but for a folder that is in use, and says what
+    /// the training will cost. Takes the first batches off `stream` and writes nothing.
     ///
     /// # Errors
     /// As [`fit`](Self::fit) before its first step.
@@ -102,8 +102,8 @@ fn fit_source(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunCont
     conclude(lanes, source, context, ended)
 }
 
-/// Brings dictionaries and stream to where the training begins or goes on; the first batch, `None` at the end of the
-/// stream of a training that has begun before.
+/// Brings dictionaries and stream to where the training begins or goes on. Returns the first batch, or `None` at the
+/// end of the stream of a training that has begun before.
 fn before_first_step(
     lanes: &mut [Lane<'_>],
     source: &mut Source<'_>,
@@ -134,7 +134,7 @@ fn nothing_to_train_on() -> Error {
                of dataset-wise normalisation, and one to choose the weights by")
 }
 
-/// Takes batches until the end. What ended it is an outcome without checkpoints.
+/// Takes batches until the end, and returns what ended it, as an outcome without checkpoints.
 fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) -> Result<FitOutcome> {
     let interrupted = FitOutcome::Interrupted {
         checkpoints: Vec::new(),
@@ -238,8 +238,8 @@ impl Progress {
     }
 }
 
-/// Dictionaries made without an initialiser have no norms yet: measures them on batches that are trained on all the
-/// same.
+/// Measures the norms of dictionaries that have none yet, being made without an initialiser, on batches that are
+/// trained on all the same.
 fn measure_norms(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) -> Result<()> {
     for lane in lanes {
         let hooks = lane.sae.cfg.hook_points();

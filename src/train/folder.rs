@@ -104,7 +104,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Length of `metrics.jsonl` in bytes, after making sure that all of it is on the disk.
+    /// Returns the length of `metrics.jsonl` in bytes, after making sure that all of it is on the disk.
     ///
     /// # Errors
     /// The disk is full; the file was removed or replaced.
@@ -184,7 +184,7 @@ pub fn set_aside_earlier_run(folder: &Path, events: &Events) -> Result<()> {
     set_aside(folder, &names, "an earlier run", events)
 }
 
-/// A training that goes on has no finished dictionary any more: the one that it had is renamed.
+/// Renames the finished dictionary of a training that goes on, which is finished no more.
 pub(super) fn set_aside_final(folder: &Path, events: &Events) -> Result<()> {
     let finished = SparseAutoEncoder::FILES;
     if folder.join(finished[0]).exists() {
@@ -221,7 +221,7 @@ fn move_to(path: &Path, aside: &Path) -> Result<()> {
     std::fs::rename(path, aside).map_err(|error| Error::io("rename", path, error))
 }
 
-/// Whole numbers without a decimal point, as counts read better so.
+/// Returns `value` as JSON, whole numbers without a decimal point, as counts read better so.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
@@ -251,8 +251,8 @@ fn open_metrics(path: &Path, keep: u64) -> Result<File> {
     Ok(file)
 }
 
-/// TOML has no null: what is null is left out, but mixed precision, whose default is not null, is written as float32,
-/// which means the same.
+/// Returns the settings as TOML, which has no null: what is null is left out, but mixed precision, whose default is not
+/// null, is written as float32, which means the same.
 fn settings_text(mut settings: Value) -> Result<String> {
     if let Some(amp) = settings.pointer_mut("/trainer/amp_dtype")
         && amp.is_null()

@@ -33,7 +33,7 @@ const LATENT_BUFFERS: u64 = 6;
 const MODEL_BUFFERS: u64 = 5;
 
 impl Forecast {
-    /// The forecast for `steps` steps with batches of `rows` rows.
+    /// Returns the forecast for `steps` steps with batches of `rows` rows.
     pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64) -> Self {
         let heads = sae.hooks.heads().unwrap_or(1) as u64;
         let (d, n) = (heads * sae.d_model as u64, heads * sae.d_sae() as u64);
@@ -61,7 +61,7 @@ impl Forecast {
         }
     }
 
-    /// All memory together.
+    /// Returns all memory together, in bytes.
     pub fn memory(&self) -> u64 {
         self.weights + self.gradients + self.moments + self.step_buffers
     }

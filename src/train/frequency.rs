@@ -38,7 +38,7 @@ struct Part {
 pub(super) type SavedParts = (Vec<(u64, u64)>, u64);
 
 impl FiringWindow {
-    /// A window of `steps` steps with nothing in it.
+    /// Returns a window of `steps` steps with nothing in it.
     pub(super) fn new(steps: u64, d_sae: i64, device: Device) -> Self {
         Self {
             steps: steps.max(1),
@@ -90,7 +90,7 @@ impl FiringWindow {
         Ok(())
     }
 
-    /// Tokens in the window, int64 0-d.
+    /// Returns the number of tokens in the window, int64 0-d.
     ///
     /// # Errors
     /// Too little memory.
@@ -102,7 +102,7 @@ impl FiringWindow {
         Ok(tokens)
     }
 
-    /// The part of the tokens in the window on which each latent fired, float64 `(d_sae)`.
+    /// Returns the part of the tokens in the window on which each latent fired, float64 `(d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
@@ -114,7 +114,7 @@ impl FiringWindow {
         Ok(fired.f_div(&self.tokens()?.f_clamp_min(1)?)?)
     }
 
-    /// What a checkpoint keeps: names with tensors, and the rest.
+    /// Returns what a checkpoint keeps: names with tensors, and the rest.
     pub(super) fn save(&self) -> (Vec<(String, Tensor)>, SavedParts) {
         let mut named = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {

@@ -8,7 +8,7 @@ use crate::dictionary::{ActFn, BaseConfig, SAEConfig, SparsityLoss};
 /// A setting that differs from its default, and why it does nothing.
 pub(super) type Idle = (&'static str, &'static str);
 
-/// One line about `whose` settings that do nothing, if there are any.
+/// Returns one line about `whose` settings that do nothing, if there are any.
 pub(super) fn remark(whose: &str, idle: &[Idle]) -> Option<String> {
     let listed: Vec<String> = idle
         .iter()
@@ -17,7 +17,7 @@ pub(super) fn remark(whose: &str, idle: &[Idle]) -> Option<String> {
     (!listed.is_empty()).then(|| format!("settings of {whose} that do nothing here: {}", listed.join(", ")))
 }
 
-/// Those rows whose setting was given and is not used.
+/// Returns those rows whose setting was given and is not used.
 fn unused<const N: usize>(rows: [(&'static str, bool, bool, &'static str); N]) -> Vec<Idle> {
     rows.into_iter()
         .filter(|(_, given, used, _)| *given && !used)
@@ -25,7 +25,8 @@ fn unused<const N: usize>(rows: [(&'static str, bool, bool, &'static str); N]) -
         .collect()
 }
 
-/// Settings of a trainer that do nothing for a dictionary with `act_fn`; `penalised` says whether there is any penalty.
+/// Returns settings of a trainer that do nothing for a dictionary with `act_fn`; `penalised` says whether there is any
+/// penalty.
 pub(super) fn of_trainer(cfg: &TrainerConfig, act_fn: ActFn, penalised: bool) -> Vec<Idle> {
     let mut idle = of_penalty(cfg, penalised);
     idle.extend(of_optimizer(cfg));
@@ -172,7 +173,7 @@ fn of_learning_rate(cfg: &TrainerConfig) -> Vec<Idle> {
     ])
 }
 
-/// Settings of a dictionary that do nothing with its activation function.
+/// Returns settings of a dictionary that do nothing with its activation function.
 pub(super) fn of_dictionary(cfg: &SAEConfig) -> Vec<Idle> {
     let (top_k, window) = (BaseConfig::DEFAULT_TOP_K, BaseConfig::DEFAULT_WINDOW);
     unused([
@@ -191,7 +192,7 @@ pub(super) fn of_dictionary(cfg: &SAEConfig) -> Vec<Idle> {
     ])
 }
 
-/// Settings of an initialisation that do nothing for a dictionary with `act_fn`.
+/// Returns settings of an initialisation that do nothing for a dictionary with `act_fn`.
 pub(super) fn of_initializer(cfg: &InitializerConfig, act_fn: ActFn) -> Vec<Idle> {
     let plain = InitializerConfig::default();
     let transposed = cfg.init_encoder_with_decoder_transpose;

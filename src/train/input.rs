@@ -12,9 +12,9 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask leaves out
-    /// (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count them: what
-    /// remains of such a batch is `(n, d_model)`, whatever its shape was.
+    /// Returns the activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask
+    /// leaves out (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count
+    /// them: what remains of such a batch is `(n, d_model)`, whatever its shape was.
     ///
     /// # Errors
     /// A hook point is missing; shapes do not fit the dictionary or each other; no position counts.
@@ -48,7 +48,7 @@ impl Prepared {
         Ok(Self { x, label })
     }
 
-    /// As the loss takes it.
+    /// Returns the activations as the loss takes them.
     pub(super) fn as_input(&self) -> LossInput<'_> {
         LossInput {
             x: &self.x,
@@ -57,7 +57,7 @@ impl Prepared {
     }
 }
 
-/// Does the mask of `batch` leave out every position?
+/// Returns whether the mask of `batch` leaves out every position.
 ///
 /// # Errors
 /// The device failed.
@@ -99,9 +99,9 @@ fn check_shapes(sae: &SparseAutoEncoder, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// The loss of a batch whose activations are normalised already, as a differentiable graph. What the batch's mask leaves
-/// out has values, but no part in the loss. `is_dead`, bool `(d_sae)`, says which latents Aux-K may use; without it
-/// none.
+/// Returns the loss of a batch whose activations are normalised already, as a differentiable graph. What the batch's
+/// mask leaves out has values, but no part in the loss. `is_dead`, bool `(d_sae)`, says which latents Aux-K may use;
+/// without it none.
 ///
 /// # Errors
 /// A hook point is missing, or shapes do not fit the dictionary or each other.
@@ -141,13 +141,13 @@ pub fn batch_loss(
     sae.compute_loss(&input, settings, &pass, Some(&mut dead))
 }
 
-/// Rows of a batch: tokens in 1D, sequences times positions in 2D.
+/// Returns the number of rows of a batch: tokens in 1D, sequences times positions in 2D.
 pub(super) fn rows_of(batch: &Batch, sae: &SparseAutoEncoder) -> Result<u64> {
     let size = activations(batch, sae, sae.cfg.reads()[0])?.size();
     Ok(size[..size.len() - 1].iter().product::<i64>() as u64)
 }
 
-/// The activations at `hook`, which have rows and the dictionary's width.
+/// Returns the activations at `hook`, which have rows and the dictionary's width.
 fn activations<'b>(batch: &'b Batch, sae: &SparseAutoEncoder, hook: &str) -> Result<&'b Tensor> {
     let x = batch.at(hook)?;
     let size = x.size();

@@ -21,7 +21,7 @@ pub(super) fn prune(cfg: &TrainerConfig, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All checkpoints but the `newest`, oldest first.
+/// Returns all checkpoints but the `newest`, oldest first.
 fn older_than_newest(folder: &Path, newest: u64) -> Vec<(u64, PathBuf)> {
     let mut all = list_checkpoints(folder);
     all.truncate(
@@ -43,7 +43,7 @@ fn remove_all_but(last: u64, best: u64, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The reconstruction loss that was logged last before the checkpoint at `path`.
+/// Returns the reconstruction loss that was logged last before the checkpoint at `path`; infinite where there is none.
 fn reconstruction_loss(path: &Path) -> f64 {
     let logged = read_state(path).ok().and_then(|saved| {
         let found = saved

@@ -38,7 +38,7 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// `sae`, trained by `trainer`.
+    /// Returns a lane in which `trainer` trains `sae`.
     pub fn new(trainer: &'a mut Trainer, sae: &'a mut SparseAutoEncoder, options: FitOptions<'a>) -> Self {
         Self {
             trainer,
@@ -151,7 +151,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Makes the plan and says what the training will cost.
+    /// Makes the plan, passes on the remarks about it, and returns what the training will cost.
     pub(super) fn plan(&mut self, first: &Batch, context: &RunContext) -> Result<Forecast> {
         let events = self.events(context);
         for remark in self.trainer.begin(self.sae, first, &self.options.custom)? {
@@ -166,7 +166,8 @@ impl<'a> Lane<'a> {
         Ok(forecast)
     }
 
-    /// Makes the plan and the folder.
+    /// Makes the plan and the folder, in which what an earlier run left is set aside, and does what the last step has
+    /// left to do.
     pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
         let events = self.events(context);
         let goes_on = self.trainer.state.is_some();
@@ -205,7 +206,7 @@ impl<'a> Lane<'a> {
         self.settle(context).map(drop)
     }
 
-    /// One batch: step, log, evaluation, checkpoint.
+    /// Trains on one batch: step, log, evaluation, checkpoint.
     pub(super) fn advance(
         &mut self,
         batch: &Batch,
@@ -239,7 +240,7 @@ impl<'a> Lane<'a> {
         Ok((report, control))
     }
 
-    /// Does what the last step has left to do.
+    /// Does what the last step has left to do: logs and evaluates.
     fn settle(&mut self, context: &RunContext) -> Result<Control> {
         let control = self.log_owed(context)?;
         if !self.trainer.run.owed.evaluation {
@@ -290,7 +291,7 @@ impl<'a> Lane<'a> {
             || checkpoint_steps(cfg.check_point_save_mode, cfg.n_checkpoints, total).contains(&step)
     }
 
-    /// Writes a checkpoint of this dictionary now.
+    /// Writes a checkpoint of this dictionary now, and returns its path.
     pub(super) fn checkpoint(&mut self, source: &mut Source<'_>, context: &RunContext) -> Result<PathBuf> {
         let events = self.events(context);
         let bytes = match &self.folder {
@@ -315,7 +316,7 @@ impl<'a> Lane<'a> {
         Ok(path)
     }
 
-    /// The end of the steps or of the stream.
+    /// Does what is left at the end of the steps or of the stream.
     pub(super) fn finish(
         &mut self,
         source: &mut Source<'_>,
@@ -349,7 +350,8 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// After a failure: saves what is sound, if the loss was, and says where.
+    /// Saves a checkpoint after a failure, unless the loss was not finite, and returns `error` with where that or the
+    /// last good one is.
     pub(super) fn fail(&mut self, source: &mut Source<'_>, context: &RunContext, error: Error) -> Error {
         let sound = !self.trainer.is_broken;
         let begun = self.trainer.steps_done() > 0;
@@ -367,7 +369,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Keeps the batch that gave a loss which is not finite, for inspection.
+    /// Saves `batch` for inspection where its loss was not finite, and returns `error` with where it is.
     fn keep_broken_batch(&mut self, batch: &Batch, error: Error) -> Error {
         if !self.trainer.is_broken {
             return error;

@@ -55,7 +55,7 @@ pub struct Details {
 }
 
 impl MetricSums {
-    /// Nothing measured yet.
+    /// Returns sums with nothing measured yet.
     ///
     /// # Errors
     /// Too little memory.
@@ -70,12 +70,13 @@ impl MetricSums {
         })
     }
 
-    /// Has anything been summed since the last log?
+    /// Returns whether nothing has been summed since the last log.
     pub fn is_empty(&self) -> bool {
         self.steps == 0
     }
 
-    /// The part of the last `feature_sampling_window` steps' tokens on which each latent fired, float64 `(d_sae)`.
+    /// Returns the part of the last `feature_sampling_window` steps' tokens on which each latent fired, float64
+    /// `(d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
@@ -182,7 +183,7 @@ impl MetricSums {
         Ok(metrics)
     }
 
-    /// How many latents fire more or less often than each bound, and over how many tokens.
+    /// Returns how many latents fire more or less often than each bound, and over how many tokens.
     fn frequencies(&self) -> Result<Vec<(&'static str, Tensor)>> {
         let frequency = self.window.frequency()?;
         let mut counted = vec![(WINDOW_TOKENS, self.window.tokens()?)];
@@ -214,8 +215,8 @@ fn resolved(mut metrics: Metrics) -> Metrics {
     metrics
 }
 
-/// Figures of the reconstruction of normalised `label (…, d_model)`, 0-d, by the names of their metrics; the explained
-/// variance comes first. What the batch does not have is NaN.
+/// Returns figures of the reconstruction of normalised `label (…, d_model)`, 0-d, by the names of their metrics; the
+/// explained variance comes first. What the batch does not have is NaN.
 fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
     // Rows, and heads where there are any, each with a centre of its own.
     let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
@@ -249,7 +250,7 @@ fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'
     ])
 }
 
-/// A number of active latents over all heads as the mean over the heads.
+/// Returns a number of active latents over all heads as the mean over the heads.
 fn per_head(sae: &SparseAutoEncoder, active: &Tensor) -> Result<Tensor> {
     match sae.cfg.hooks.heads() {
         Some(heads) => Ok(active.f_div_scalar(heads)?),
@@ -261,7 +262,7 @@ fn explained(unexplained: &Tensor) -> Result<Tensor> {
     Ok(unexplained.f_neg()?.f_add_scalar(1.0)?)
 }
 
-/// `error / variance`, or NaN where the variance is nothing but rounding of numbers as large as `squares` says.
+/// Returns `error / variance`, or NaN where the variance is nothing but rounding of numbers as large as `squares` says.
 fn unexplained(error: &Tensor, variance: &Tensor, squares: &Tensor) -> Result<Tensor> {
     let rounding = 10.0 * epsilon(variance.f_kind()?);
     let varies = variance.f_gt_tensor(&squares.f_mul_scalar(rounding * rounding)?)?;
@@ -270,7 +271,7 @@ fn unexplained(error: &Tensor, variance: &Tensor, squares: &Tensor) -> Result<Te
         .f_masked_fill(&varies.f_logical_not()?, f64::NAN)?)
 }
 
-/// The distance from 1 to the next number.
+/// Returns the distance from 1 to the next number.
 fn epsilon(kind: Kind) -> f64 {
     match kind {
         Kind::Double => f64::EPSILON,

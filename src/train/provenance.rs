@@ -22,7 +22,7 @@ pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
 pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 
 impl Trainer {
-    /// What decides the numbers of training the dictionary of `sae`.
+    /// Returns what decides the numbers of training the dictionary of `sae`.
     pub(super) fn fingerprint(&self, sae: &SAEConfig) -> Result<Fingerprint> {
         let mut fingerprint = self.run.decided_by.clone();
         // The model's name is a record; it changes no activation.
@@ -65,7 +65,7 @@ fn compare(
     }
 }
 
-/// What the checkpoint at `path` was made with.
+/// Returns what the checkpoint at `path` was made with.
 fn made_with(path: &Path) -> Result<Fingerprint> {
     checksums::check(path, &[Fingerprint::FILE])?;
     Fingerprint::read(path)?.ok_or_else(|| {
@@ -77,7 +77,7 @@ fn made_with(path: &Path) -> Result<Fingerprint> {
     })
 }
 
-/// The changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
+/// Returns the changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
 pub(super) fn allowed_changes(folder: &Path, comparison: &Comparison, step: u64) -> Vec<Value> {
     let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).unwrap_or_default();
     let facts: Value = serde_json::from_str(&text).unwrap_or_default();

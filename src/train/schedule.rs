@@ -17,7 +17,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of `cfg` over `total_steps`, for a dictionary with `top_k`.
+    /// Returns the plan of `cfg` over `total_steps`, for a dictionary with `top_k`.
     pub fn new(cfg: &TrainerConfig, total_steps: u64, top_k: i64) -> Self {
         Self {
             total_steps,
@@ -42,7 +42,7 @@ impl Plan {
         }
     }
 
-    /// λ at `step`: 0 at the first step of a warm-up; 1 without a coefficient.
+    /// Returns λ at `step`: 0 at the first step of a warm-up; 1 without a coefficient.
     pub fn l1_coefficient(&self, step: u64) -> f64 {
         let Some(full) = self.l1_coefficient else {
             return 1.0;
@@ -72,12 +72,12 @@ pub struct LrSchedule {
 }
 
 impl LrSchedule {
-    /// The learning rate at `step`.
+    /// Returns the learning rate at `step`.
     pub fn at(&self, step: u64) -> f64 {
         self.peak * self.multiplier(step)
     }
 
-    /// The part of the peak at `step`.
+    /// Returns the part of the peak at `step`.
     pub fn multiplier(&self, step: u64) -> f64 {
         use LrSchedulerName as Name;
         let (s, total) = (step as f64, self.total as f64);
@@ -129,7 +129,7 @@ pub struct KSchedule {
 }
 
 impl KSchedule {
-    /// k at `step`: rounded up, never under the target.
+    /// Returns k at `step`: rounded up, never under the target.
     pub fn at(&self, step: u64) -> i64 {
         let Some(initial) = self.initial else {
             return self.target;
@@ -152,7 +152,8 @@ impl KSchedule {
     }
 }
 
-/// The numbers of steps after which checkpoints are written, rising, the last one at the end.
+/// Returns the numbers of steps after which checkpoints are written, rising. By `log` the last one is at the end; by
+/// `linear` they are `total / count` steps apart, rounded down, so the last one may come before the end.
 pub fn checkpoint_steps(mode: CheckpointSaveMode, count: u64, total: u64) -> Vec<u64> {
     let at = |i: u64| match mode {
         CheckpointSaveMode::Log => (2f64.powf(i as f64 / count as f64 * (total as f64).log2())).ceil() as u64,

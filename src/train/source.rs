@@ -18,22 +18,23 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// `pending`: batches that an earlier call had taken from the stream ahead of time.
+    /// Returns a source of the batches of `stream`, after those in `pending` that an earlier call had taken from it
+    /// ahead of time.
     pub(super) fn new(stream: &'a mut dyn BatchStream, pending: VecDeque<Batch>) -> Self {
         Self { stream, pending }
     }
 
-    /// Gives back the batches that were taken ahead of time.
+    /// Returns the batches that were taken ahead of time.
     pub(super) fn into_pending(self) -> VecDeque<Batch> {
         self.pending
     }
 
-    /// What decides the batches.
+    /// Returns what decides the batches.
     pub(super) fn fingerprint(&self) -> Result<Fingerprint> {
         self.stream.fingerprint()
     }
 
-    /// The next batch to train on.
+    /// Returns the next batch to train on.
     pub(super) fn next(&mut self) -> Result<Option<Batch>> {
         match self.pending.pop_front() {
             Some(batch) => Ok(Some(batch)),
@@ -41,7 +42,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The next `count` batches (fewer at the end of the stream), which stay to be trained on.
+    /// Returns the next `count` batches (fewer at the end of the stream), which stay to be trained on.
     pub(super) fn look_ahead(&mut self, count: usize) -> Result<Vec<Batch>> {
         while self.pending.len() < count {
             match self.stream.next_batch()? {
@@ -52,7 +53,7 @@ impl<'a> Source<'a> {
         Ok(self.pending.iter().take(count).map(Batch::share).collect())
     }
 
-    /// Writes the position into the checkpoint `folder`. `false`: this stream cannot be continued.
+    /// Writes the position into the checkpoint `folder`. Returns false where this stream cannot be continued.
     pub(super) fn save(&mut self, folder: &Path) -> Result<bool> {
         if !self.stream.is_resumable() {
             return Ok(false);
@@ -99,7 +100,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The tensors of a batch under the names of [`put`].
+/// Returns the tensors of a batch under the names of [`put`].
 pub(super) fn parts(batch: &Batch) -> Vec<(String, Tensor)> {
     let mut parts: Vec<(String, Tensor)> = batch
         .activations

@@ -44,7 +44,7 @@ impl TrainingState {
         })
     }
 
-    /// Adds the gradients of one batch; gives their mean when the optimiser is due to move.
+    /// Adds the gradients of one batch, and returns their mean when the optimiser is due to move.
     pub(super) fn collect(
         &mut self,
         cfg: &TrainerConfig,
@@ -73,7 +73,7 @@ impl TrainingState {
         Ok(Some(mean))
     }
 
-    /// The averages since the last log, and how the latents are spread where somebody looks, at steps that log.
+    /// Returns the averages since the last log, and how the latents are spread where somebody looks, at steps that log.
     pub(super) fn log_if_due(
         &mut self,
         cfg: &TrainerConfig,
@@ -92,7 +92,7 @@ impl TrainingState {
         Ok((Some(self.log(cfg, sae, self.step)?), distributions))
     }
 
-    /// The averages since the last log, with the schedules as they stood at `step`.
+    /// Returns the averages since the last log, with the schedules as they stood at `step`, and starts anew.
     pub(super) fn log(&mut self, cfg: &TrainerConfig, sae: &SparseAutoEncoder, step: u64) -> Result<Metrics> {
         let details = Details {
             lr: self.plan.lr.at(step),

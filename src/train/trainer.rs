@@ -50,7 +50,7 @@ pub struct StepReport {
 }
 
 impl Trainer {
-    /// A trainer that has not begun.
+    /// Returns a trainer that has not begun.
     ///
     /// # Errors
     /// A configuration that makes no sense.
@@ -78,29 +78,29 @@ impl Trainer {
         self.engine = engine;
     }
 
-    /// The metrics that were logged last; empty before the first log.
+    /// Returns the metrics that were logged last; empty before the first log.
     pub fn metrics(&self) -> &Metrics {
         &self.last_metrics
     }
 
-    /// Steps done so far.
+    /// Returns the number of steps done so far.
     pub fn steps_done(&self) -> u64 {
         self.state.as_ref().map_or(0, |state| state.step)
     }
 
-    /// All steps of the training, once the first batch has told how large batches are.
+    /// Returns the number of all steps of the training, once the first batch has told how large batches are.
     pub fn total_steps(&self) -> Option<u64> {
         self.state.as_ref().map(|state| state.plan.total_steps)
     }
 
-    /// Has it done all its steps?
+    /// Returns whether it has done all its steps.
     pub fn is_finished(&self) -> bool {
         self.state
             .as_ref()
             .is_some_and(|state| state.step >= state.plan.total_steps)
     }
 
-    /// Tokens trained on so far.
+    /// Returns the number of tokens trained on so far.
     ///
     /// # Errors
     /// The device failed.
@@ -111,8 +111,8 @@ impl Trainer {
         }
     }
 
-    /// Makes the remarks about a training of `sae` with batches of `rows` rows that [`fit`](Self::fit) would make, before
-    /// work that takes long; `fit` does not repeat them. What it refuses is left to it.
+    /// Makes the remarks about a training of `sae` with batches of `rows` rows that [`fit`](Self::fit) would make,
+    /// before work that takes long; `fit` does not repeat them. What it refuses is left to it.
     ///
     /// # Errors
     /// An observer failed.
@@ -125,8 +125,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a training
-    /// starts. Returns the remarks that are still to be made.
+    /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a
+    /// training starts. Returns the remarks that are still to be made.
     pub(super) fn begin(
         &mut self,
         sae: &SparseAutoEncoder,
@@ -157,7 +157,7 @@ impl Trainer {
         Ok(remarks)
     }
 
-    /// Averages of the steps that have not been logged yet, if there are any.
+    /// Returns averages of the steps that have not been logged yet, if there are any.
     pub(super) fn log_rest(&mut self, sae: &SparseAutoEncoder) -> Result<Option<Metrics>> {
         let Some(state) = self.state.as_mut().filter(|state| !state.sums.is_empty()) else {
             return Ok(None);
@@ -178,7 +178,7 @@ impl Trainer {
         self.step_with(sae, batch, Custom::default())
     }
 
-    /// As [`step`](Self::step), with pieces of the arithmetic in place of the built-in ones.
+    /// Trains like [`step`](Self::step), but with pieces of the arithmetic in place of the built-in ones.
     ///
     /// # Errors
     /// As [`step`](Self::step); what the pieces refuse.
@@ -237,7 +237,7 @@ impl Trainer {
     }
 }
 
-/// The loss of `step`, with its schedules applied.
+/// Returns the settings of the loss at `step`, with its schedules applied.
 fn loss_settings(cfg: &TrainerConfig, plan: &Plan, step: u64) -> LossSettings {
     LossSettings {
         sparsity_loss_type: cfg.sparsity_loss_type,
@@ -251,7 +251,8 @@ fn loss_settings(cfg: &TrainerConfig, plan: &Plan, step: u64) -> LossSettings {
     }
 }
 
-/// Reading a loss back makes a GPU wait, so there it is looked at when metrics are read back anyway.
+/// Returns whether the loss of this step is looked at. Reading one back makes a GPU wait, so there it is looked at only
+/// every 50 steps, or as often as metrics are logged where that is more often.
 fn should_check(cfg: &TrainerConfig, sae: &SparseAutoEncoder, state: &TrainingState) -> bool {
     const GPU_STEPS: u64 = 50;
     let every = cfg.log_frequency.min(GPU_STEPS);

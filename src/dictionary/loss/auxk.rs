@@ -33,7 +33,7 @@ impl LossTerm for AuxK {
     }
 }
 
-/// The loss by the latents of `is_dead (d_sae)`; `None` where there are none.
+/// Returns the loss by the latents of `is_dead (d_sae)`; `None` where there are none.
 fn by_dead(context: &LossContext<'_>, is_dead: &Tensor) -> Result<Option<Tensor>> {
     let (sae, encoded) = (context.sae, context.encoded);
     let dead = is_dead.f_sum(Kind::Int64)?.f_int64_value(&[])?;

@@ -42,8 +42,8 @@ impl LossContext<'_> {
 pub type DeadLatents<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Tensor>;
 
 impl SparseAutoEncoder {
-    /// Returns the loss on normalised activations, as a differentiable graph. Positions that do not count in `pass` have
-    /// values, but no part in any term.
+    /// Returns the loss on normalised activations, as a differentiable graph. Positions that do not count in `pass`
+    /// have values, but no part in any term.
     ///
     /// `dead` is asked once, and only with an `auxk_coefficient`; without it no latent counts as dead.
     ///
@@ -104,7 +104,7 @@ fn sum_of(context: &LossContext<'_>, terms: &[Term]) -> Result<Tensor> {
     sum.ok_or_else(|| Error::run("a loss needs at least one term"))
 }
 
-/// A loss of one's own has to be one number with gradients.
+/// Returns a loss of one's own as 0-d, and refuses one that is not a single number or has no gradients.
 fn own_loss(loss: Tensor) -> Result<Tensor> {
     if loss.numel() != 1 {
         return Err(Error::input(format!(

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
-/// Mean of `x (…, n)` over the positions that count, `(n)`.
+/// Returns the mean of `x (…, n)` over the positions that count, `(n)`.
 pub(super) fn mean_of_positions(x: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
     let width = x.size().last().copied().unwrap_or(1);
     let Some(counted) = counted else {
@@ -19,17 +19,18 @@ pub(super) fn mean_of_positions(x: &Tensor, counted: Option<&Tensor>) -> Result<
     Ok(sum.f_div(&count)?)
 }
 
-/// `‖a − b‖²` of each token.
+/// Returns `‖a − b‖²` of each token.
 pub fn squared_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     sum_last(&a.f_sub(b)?.f_square()?)
 }
 
-/// Sum over the last dimension.
+/// Returns the sum over the last dimension.
 pub fn sum_last(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?)
 }
 
-/// Mean over the positions that count (bool `(…)`; `None`: all); 0 when none does. What is 0-d already stays as it is.
+/// Returns the mean over the positions that count (bool `(…)`; `None`: all); 0 when none does. What is 0-d already
+/// stays as it is.
 pub(super) fn token_mean(x: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
     match counted {
         _ if x.dim() == 0 => Ok(x.shallow_clone()),

@@ -20,17 +20,17 @@ pub enum SparsityLoss {
 }
 
 impl SparsityLoss {
-    /// Does the stretch `c` take part?
+    /// Returns whether the stretch `c` takes part.
     pub fn is_stretched(self) -> bool {
         matches!(self, SparsityLoss::Tanh | SparsityLoss::TanhQuad)
     }
 
-    /// Does the frequency scale `s` take part?
+    /// Returns whether the frequency scale `s` takes part.
     pub fn is_scaled(self) -> bool {
         self == SparsityLoss::TanhQuad
     }
 
-    /// Does the power `p` take part?
+    /// Returns whether the power `p` takes part.
     pub fn has_power(self) -> bool {
         self == SparsityLoss::Power
     }
@@ -59,7 +59,7 @@ pub struct LossSettings {
 }
 
 impl Default for LossSettings {
-    /// Reconstruction alone.
+    /// Returns the settings of a loss of reconstruction alone.
     fn default() -> Self {
         Self {
             sparsity_loss_type: None,

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
 impl SparsityLoss {
-    /// The penalty on `weighted (…, d_sae)`, activations times decoder norms: `(…)` of each token, or 0-d for tanh-quad,
-    /// whose frequencies are over counted positions.
+    /// Returns the penalty on `weighted (…, d_sae)`, activations times decoder norms: `(…)` of each token, or 0-d for
+    /// tanh-quad, whose frequencies are over counted positions.
     fn of(self, weighted: &Tensor, settings: &LossSettings, counted: Option<&Tensor>) -> Result<Tensor> {
         let soft_count = || weighted.f_mul_scalar(settings.tanh_stretch_coefficient)?.f_tanh();
         match self {
@@ -45,7 +45,7 @@ impl LossTerm for Sparsity {
     }
 }
 
-/// The penalty that was chosen, or that a script or program gives.
+/// Returns the penalty that was chosen, or that a script or program gives; `None` where there is neither.
 fn penalty(context: &LossContext<'_>) -> Result<Option<Tensor>> {
     let encoded = context.encoded;
     if let Some(custom) = context.pass.custom.penalty {

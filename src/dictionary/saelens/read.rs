@@ -14,7 +14,7 @@ const SCALING: [&str; 2] = ["scaling_factor", "finetuning_scaling_factor"];
 const ROWS: i64 = 256;
 
 impl Settings {
-    /// Is there a place for a tensor of this name?
+    /// Returns whether there is a place for a tensor of this name.
     pub(in crate::dictionary) fn knows(&self, sae: &SparseAutoEncoder, name: &str) -> bool {
         NAMES.iter().any(|(theirs, _)| *theirs == name)
             || SCALING.contains(&name)
@@ -48,8 +48,8 @@ impl Settings {
         Ok(())
     }
 
-    /// The factors on the latents before the decoder, `(d_sae)`; `None` where there are none or all are 1, as a range
-    /// of versions wrote them for dictionaries that were never fine-tuned.
+    /// Returns the factors on the latents before the decoder, `(d_sae)`; `None` where there are none or all are 1, as a
+    /// range of versions wrote them for dictionaries that were never fine-tuned.
     fn scaling(&self, file: &SafeFile, device: Device) -> Result<Option<Tensor>> {
         let Some(name) = SCALING.into_iter().find(|name| file.contains(name)) else {
             return if self.finetuning_scaling_factor {
@@ -81,7 +81,7 @@ impl Settings {
     }
 }
 
-/// `b_enc − b_dec W_enc (d_sae)` in float64, since `(x − b) W + c = x W + (c − b W)`.
+/// Returns `b_enc − b_dec W_enc (d_sae)` in float64, since `(x − b) W + c = x W + (c − b W)`.
 fn shifted_bias(file: &SafeFile, device: Device) -> Result<Tensor> {
     let double = Some(DType::from(Kind::Double));
     let mut bias = file.tensor("b_enc", device, double)?;

@@ -64,7 +64,7 @@ impl Settings {
         settings.to_config().map(|_| settings)
     }
 
-    /// Does the encoder read `x − b_dec`? The default has been so in every version, but for transcoders.
+    /// Returns whether the encoder reads `x − b_dec`. The default has been so in every version, but for transcoders.
     pub(super) fn applies_b_dec_to_input(&self) -> bool {
         self.apply_b_dec_to_input.unwrap_or(!self.is_transcoder())
     }
@@ -74,7 +74,7 @@ impl Settings {
         architecture.is_some_and(|name| name.ends_with("transcoder"))
     }
 
-    /// Written before version 6, whose settings have defaults that later ones lack.
+    /// Returns whether they were written before version 6, whose settings have defaults that later ones lack.
     fn is_old(&self) -> bool {
         let metadata = self.metadata.as_ref();
         let version = self
@@ -122,7 +122,7 @@ impl Settings {
         }
     }
 
-    /// The hook point of the input, by any of the names that versions gave the key.
+    /// Returns the hook point of the input, by any of the names that versions gave the key.
     fn hook_in(&self) -> Option<String> {
         let metadata = self.metadata.as_ref();
         let name = metadata
@@ -143,7 +143,7 @@ impl Settings {
         }
     }
 
-    /// The settings that mean the same here, with the format's own defaults for device and dtype.
+    /// Returns the settings that mean the same here, with the format's own defaults for device and dtype.
     pub(in crate::dictionary) fn to_config(&self) -> Result<SAEConfig> {
         let act_fn = self.act_fn()?;
         let unknown = |which: &str| {
@@ -207,7 +207,8 @@ impl Settings {
         }
     }
 
-    /// The number of active latents, which version 6 has as `k` and the versions before in `activation_fn_kwargs`.
+    /// Returns the number of active latents, which version 6 has as `k` and the versions before in
+    /// `activation_fn_kwargs`.
     fn k(&self) -> Result<i64> {
         let kwargs = self.activation_fn_kwargs.iter().flatten();
         if let Some((other, value)) = kwargs.clone().find(|(name, _)| *name != "k") {
@@ -246,7 +247,7 @@ impl Settings {
     }
 }
 
-/// Why an architecture that SAELens has is not read.
+/// Returns why an architecture that SAELens has is not read.
 fn reason(architecture: &str) -> &'static str {
     match architecture {
         "gated" => {

@@ -17,8 +17,8 @@ impl SparseAutoEncoder {
     /// Writes the dictionary into `folder` as SAELens has them. `model_name` goes into its notes.
     ///
     /// # Errors
-    /// Kinds of dictionaries that SAELens does not have: gated encoders, batchtopk and transcoders with topk (convert them
-    /// to jumprelu first), normalisation by the input. The folder cannot be written.
+    /// Kinds of dictionaries that SAELens does not have: gated encoders, batchtopk and transcoders with topk (convert
+    /// them to jumprelu first), normalisation by the input. The folder cannot be written.
     pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
         let folder = folder.as_ref();
         if folder.join(file_names::SETTINGS_FILE).exists() {
@@ -75,7 +75,7 @@ impl SparseAutoEncoder {
         safetensors::write(folder.join(WEIGHTS_FILE), &tensors, &BTreeMap::new())
     }
 
-    /// A folded copy, if SAELens has this kind of dictionary.
+    /// Returns a folded copy, and refuses kinds of dictionaries that SAELens does not have.
     fn for_saelens(&self) -> Result<Self> {
         self.cfg.require(Capability::SaeLens)?;
         let refused = |reason: &str, hint: &str| Err(Error::input(reason).hint(hint));

@@ -27,7 +27,7 @@ impl VariantSettings for Crosscoder {
     const HOOKS: HookLayout = HookLayout::Heads;
 }
 
-/// Number of heads.
+/// Returns the number of heads.
 fn heads(cfg: &SAEConfig) -> i64 {
     cfg.hooks.heads().unwrap_or(1)
 }
@@ -182,8 +182,8 @@ impl Variant for Crosscoder {
     }
 }
 
-/// The mean decoder norms of a head over the tokens and latents that are on in some head: where that head has it on, and
-/// where it has not.
+/// Returns the mean decoder norms of a head over the tokens and latents that are on in some head: where that head has
+/// it on, and where it has not.
 fn norms_where_on(facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
     let on = facts.feature_acts.f_gt(0.0)?;
     let somewhere = on.f_any_dim(1, true)?;
@@ -206,7 +206,7 @@ fn norms_where_on(facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
     ])
 }
 
-/// The sum over the heads, the first dimension.
+/// Returns the sum over the heads, the first dimension.
 fn sum_heads(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)
 }

@@ -31,7 +31,7 @@ impl VariantSettings for Matryoshka {
 }
 
 impl Matryoshka {
-    /// The numbers of latents of the prefixes, the last of which is all of them.
+    /// Returns the numbers of latents of the prefixes, the last of which is all of them.
     fn widths(&self, d_sae: i64) -> Vec<i64> {
         let of_fraction = |fraction: &f64| (fraction * d_sae as f64) as i64;
         let mut widths: Vec<i64> = match (&self.matryoshka_widths, &self.matryoshka_fractions) {
@@ -50,7 +50,7 @@ impl Matryoshka {
         weights.get(index).copied().unwrap_or(1.0)
     }
 
-    /// The settings' own key for the prefixes.
+    /// Returns the settings' own key for the prefixes.
     fn key(&self) -> &'static str {
         match self.matryoshka_fractions {
             Some(_) => "matryoshka_fractions",
@@ -158,7 +158,8 @@ impl Variant for Matryoshka {
     }
 }
 
-/// What the first `width` latents decode to, without the bias: the sum for fewer latents and what the further ones add.
+/// Returns what the first `width` latents decode to, without the bias: the sum for fewer latents and what the further
+/// ones add.
 fn with_more(context: &LossContext<'_>, so_far: Option<(i64, Tensor)>, width: i64) -> Result<Tensor> {
     let Encoded { feature_acts, .. } = context.encoded;
     let from = so_far.as_ref().map_or(0, |(from, _)| *from);

@@ -142,7 +142,8 @@ impl InitializerConfig {
     /// Refuses what does not fit the dictionary.
     ///
     /// # Errors
-    /// Thresholds without initial values, subspaces and biases that the dictionary does not have, an MLP for no transcoder.
+    /// Thresholds without initial values, subspaces and biases that the dictionary does not have, an MLP for no
+    /// transcoder.
     pub fn check_dictionary(&self, sae: &SAEConfig) -> Result<()> {
         let from_model = [
             (
@@ -195,8 +196,9 @@ impl InitializerConfig {
         Ok(())
     }
 
-    /// A remark where the first reconstructions are far larger than the activations. For weights uniform in ±b the rows
-    /// of a matrix `(d_sae, d_model)` have norms of about `b √(d_model / 3)`; decoder times encoder ought to be near 1.
+    /// Returns a remark where the first reconstructions are far larger than the activations. For weights uniform in ±b
+    /// the rows of a matrix `(d_sae, d_model)` have norms of about `b √(d_model / 3)`; decoder times encoder ought to
+    /// be near 1.
     pub(super) fn far_off(&self, sae: &SAEConfig) -> Option<String> {
         let searched = self.grid_search_init_norm || self.initialize_tc_with_mlp == Some(true);
         let norm = self.decoder_uniform_bound * (sae.d_model as f64 / 3.0).sqrt();

@@ -12,9 +12,9 @@ const TOLERANCE: f64 = 1e-12;
 /// Nearer than this, a point is where the median is taken to be.
 const COINCIDES: f64 = 1e-20;
 
-/// The geometric median of `points (n, d)`, `(d)`, by Weiszfeld's iteration from their mean
-/// (<https://en.wikipedia.org/wiki/Geometric_median>), in float64. Where an iterate meets one of the points, whose weight
-/// would be infinite, it goes on as Vardi and Zhang say (<https://doi.org/10.1073/pnas.97.4.1423>).
+/// Returns the geometric median of `points (n, d)`, `(d)`, by Weiszfeld's iteration from their mean
+/// (<https://en.wikipedia.org/wiki/Geometric_median>), in float64. Where an iterate meets one of the points, whose
+/// weight would be infinite, it goes on as Vardi and Zhang say (<https://doi.org/10.1073/pnas.97.4.1423>).
 ///
 /// # Errors
 /// Too little memory.
@@ -34,8 +34,8 @@ pub fn geometric_median(points: &Tensor) -> Result<Tensor> {
     Ok(median.f_to_kind(points.f_kind()?)?)
 }
 
-/// One iteration: the mean of the points weighted by the reciprocals of their distances. The points that `median` lies
-/// on are left out of it and draw it back, with as much force as there are such points.
+/// Makes one iteration: returns the mean of the points weighted by the reciprocals of their distances. The points that
+/// `median` lies on are left out of it and draw it back, with as much force as there are such points.
 fn step(points: &Tensor, median: &Tensor) -> Result<Tensor> {
     let distances = points
         .f_sub(median)?

@@ -44,7 +44,7 @@ pub struct InitializerInputs<'a> {
 }
 
 impl Initializer {
-    /// An initialiser with these settings.
+    /// Returns an initialiser with these settings.
     ///
     /// # Errors
     /// Settings that make no sense.
@@ -170,7 +170,8 @@ impl Initializer {
     }
 }
 
-/// The geometric median of normalised `label (…, d_model)`, of each head by itself, in the shape of the decoder's bias.
+/// Returns the geometric median of normalised `label (…, d_model)`, of each head by itself, in the shape of the
+/// decoder's bias.
 fn centre_of_outputs(sae: &SparseAutoEncoder, label: &Tensor) -> Result<Tensor> {
     let mut centres = Vec::new();
     for index in 0..sae.cfg.writes().len() {
@@ -187,7 +188,7 @@ fn has_norms(sae: &SparseAutoEncoder) -> bool {
         .all(|hook| sae.dataset_norm(hook).is_some())
 }
 
-/// The average norms over the next batches of the stream, which are used up.
+/// Returns the average norms over the next batches of the stream, which are used up.
 fn measure_norms(
     sae: &SparseAutoEncoder,
     stream: Option<&mut (dyn BatchStream + '_)>,
@@ -214,7 +215,8 @@ fn measure_norms(
     average_norms(&batches, &sae.cfg.hook_points())
 }
 
-/// The next batch of the stream in which anything counts, after up to `measured` batches that the norms were taken from.
+/// Returns the next batch of the stream in which anything counts, after up to `measured` batches that the norms were
+/// taken from.
 fn next_batch(stream: Option<&mut (dyn BatchStream + '_)>, measured: usize) -> Result<Batch> {
     let purpose = "to choose the initial weights";
     let stream = stream.ok_or_else(|| no_stream(purpose))?;
@@ -246,8 +248,8 @@ fn empty_stream(purpose: &str) -> Error {
     .hint("give more data or smaller batches")
 }
 
-/// `W_D = W_D[:, :k] Uᵀ` with U the first `k` left singular vectors of the centred labels: decoder rows lie where the
-/// labels vary most.
+/// Sets `W_D = W_D[:, :k] Uᵀ` with U the first `k` left singular vectors of the centred labels: decoder rows lie where
+/// the labels vary most.
 fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) -> Result<()> {
     let rows = label
         .f_reshape([-1, sae.cfg.d_model])?
@@ -269,8 +271,8 @@ fn project_decoder(sae: &mut SparseAutoEncoder, label: &Tensor, dimension: i64) 
     sae.set_parameter("W_D", &projected)
 }
 
-/// Encoder columns to unit norm; each decoder row becomes the direction in which the MLP answers a typical input moved
-/// along that column.
+/// Scales encoder columns to unit norm, and sets each decoder row to the direction in which the MLP answers a typical
+/// input moved along that column.
 fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -> Result<()> {
     let unscaled = x
         .f_div(&sae.norm_factor(x, sae.cfg.reads()[0])?)?
@@ -298,7 +300,7 @@ fn set_decoder_to_mlp(sae: &mut SparseAutoEncoder, x: &Tensor, mlp: MlpFn<'_>) -
     sae.set_parameter("W_D", &centred.f_div(&lengths)?)
 }
 
-/// Singular vectors exist in single and double precision only.
+/// Returns the format in which singular vectors are computed: they exist in single and double precision only.
 fn wide(kind: Kind) -> Kind {
     match kind {
         Kind::Double => Kind::Double,

@@ -51,7 +51,7 @@ pub(super) fn search_decoder_norm(
     Ok(best)
 }
 
-/// The norm of `norms` with the least reconstruction loss; the first of equals.
+/// Returns the norm of `norms` with the least reconstruction loss; the first of equals.
 fn best_of(
     norms: &[f64],
     done: u64,
@@ -84,7 +84,7 @@ fn best_of(
     })
 }
 
-/// Evenly spaced float32 numbers, both ends included.
+/// Returns evenly spaced float32 numbers, both ends included.
 fn spaced((first, last, count): (f64, f64, i64)) -> Result<Vec<f64>> {
     let numbers =
         Tensor::f_linspace(first, last, count, (Kind::Float, Device::Cpu))?.f_to_kind(Kind::Double)?;

@@ -25,7 +25,7 @@ impl Method for Adam {
     }
 }
 
-/// One move: `p −= lr · m̂ / (√v̂ + ε)` with bias-corrected moments.
+/// Makes one move: `p −= lr · m̂ / (√v̂ + ε)` with bias-corrected moments.
 pub(super) fn step(parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
     state.steps += 1;
     let power = state.steps as i32;

@@ -18,7 +18,7 @@ impl Method for AdamW {
         &[Setting::Betas, Setting::WeightDecay]
     }
 
-    /// One move: `p *= 1 − lr · decay`, then as Adam.
+    /// Makes one move: `p *= 1 − lr · decay`, then as Adam.
     fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
         rates.decay(parameter)?;
         adam::step(parameter, gradient, state, rates)

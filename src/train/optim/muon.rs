@@ -28,8 +28,8 @@ impl Method for Muon {
         &[Setting::Betas, Setting::WeightDecay, Setting::Momentum]
     }
 
-    /// One move of a matrix of `r` rows and `c` columns: `m = μ m + (1 − μ) g`, `u = μ m + (1 − μ) g` (Nesterov),
-    /// `p *= 1 − lr · decay`, `p −= lr · √max(1, r/c) · orthogonal(u)`.
+    /// Makes one move of a matrix of `r` rows and `c` columns: `m = μ m + (1 − μ) g`, `u = μ m + (1 − μ) g` (Nesterov),
+    /// `p *= 1 − lr · decay`, `p −= lr · √max(1, r/c) · orthogonal(u)`. Biases and thresholds move as by Adam.
     fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
         if rates.role != Role::Weight {
             return adam::step(parameter, gradient, state, rates);
@@ -48,8 +48,8 @@ impl Method for Muon {
     }
 }
 
-/// A matrix near to the orthogonal one that is nearest to `x (…, r, c)`, by iterations of Newton and Schulz; its singular
-/// values are between about 0.7 and 1.2.
+/// Returns a matrix near to the orthogonal one that is nearest to `x (…, r, c)`, by iterations of Newton and Schulz;
+/// its singular values are between about 0.7 and 1.2.
 fn orthogonal(x: &Tensor) -> Result<Tensor> {
     let kind = x.f_kind()?;
     let wide = if kind == Kind::Double {

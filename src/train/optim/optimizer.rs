@@ -78,7 +78,7 @@ impl Optimizer {
         Ok(())
     }
 
-    /// What is remembered of each parameter, with the names of its tensors.
+    /// Returns for each parameter its name, the names of the tensors that are remembered of it, and its state.
     pub fn states<'a>(
         &'a mut self,
         sae: &'a SparseAutoEncoder,

@@ -17,7 +17,7 @@ impl Method for Sgd {
         &[Setting::Momentum]
     }
 
-    /// One move: `b = μ b + g`, `p −= lr · b`.
+    /// Makes one move: `b = μ b + g`, `p −= lr · b`.
     fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
         state.steps += 1;
         for buffer in &mut state.tensors {

@@ -18,7 +18,7 @@ impl Method for Signum {
         &[Setting::Momentum]
     }
 
-    /// One move: `m = μ m + (1 − μ) g`, `p −= lr · sign(m)`.
+    /// Makes one move: `m = μ m + (1 − μ) g`, `p −= lr · sign(m)`.
     fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
         state.steps += 1;
         for mean in &mut state.tensors {

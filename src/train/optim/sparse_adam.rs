@@ -18,8 +18,8 @@ impl Method for SparseAdam {
         &[Setting::Betas]
     }
 
-    /// Moments decay everywhere, but gain, and the parameter moves, only where the gradient is not 0; a gradient that is
-    /// 0 throughout leaves everything as it was.
+    /// Makes one move in which moments decay everywhere, but gain, and the parameter moves, only where the gradient is
+    /// not 0; a gradient that is 0 throughout leaves everything as it was.
     fn step(&self, parameter: &mut Tensor, gradient: &Tensor, state: &mut State, rates: Rates) -> Result<()> {
         let active = gradient.f_ne(0.0)?;
         if active.f_any()?.f_int64_value(&[])? == 0 {

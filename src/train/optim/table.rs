@@ -28,7 +28,7 @@ pub enum OptimizerClass {
 }
 
 impl OptimizerClass {
-    /// The table of optimisers.
+    /// Returns the method of this optimiser.
     pub(super) fn method(self) -> &'static dyn Method {
         match self {
             OptimizerClass::Adam => &adam::Adam,
@@ -45,7 +45,7 @@ impl OptimizerClass {
         self.method().keeps(role).len()
     }
 
-    /// Does it use this setting?
+    /// Returns whether it uses this setting.
     pub fn uses(self, setting: Setting) -> bool {
         self.method().settings().contains(&setting)
     }
