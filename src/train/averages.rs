@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -31,11 +32,6 @@ impl Averages {
             names: Vec::new(),
             sums: Tensor::zeros([2, 0], (Kind::Double, device)),
         }
-    }
-
-    /// Returns the names in order.
-    pub(super) fn names(&self) -> &[String] {
-        &self.names
     }
 
     /// Returns whether something is averaged under this name.
@@ -104,30 +100,32 @@ impl Averages {
         let _ = self.sums.f_zero_()?;
         Ok(())
     }
+}
 
-    /// Returns the names in order, and a sum and a count `(2)` for each.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn save(&self) -> Result<Vec<(String, Tensor)>> {
-        let names = self.names.iter().enumerate();
-        names
-            .map(|(index, name)| Ok((name.clone(), self.sums.f_select(1, index as i64)?)))
-            .collect()
+/// The names in the order in which they are logged.
+const NAMES: &str = "averaged";
+
+fn tensor_name(name: &str) -> String {
+    format!("average.{name}")
+}
+
+impl Kept for Averages {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
+        for (index, name) in self.names.iter().enumerate() {
+            checkpoint.tensor(tensor_name(name), &self.sums.f_select(1, index as i64)?);
+        }
+        checkpoint.fact(NAMES, &self.names)
     }
 
-    /// Takes up what [`save`](Self::save) gave.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn restore(&mut self, saved: Vec<(String, Tensor)>) -> Result<()> {
-        let (names, columns): (Vec<_>, Vec<_>) = saved.into_iter().unzip();
-        if columns.is_empty() {
-            *self = Self::new(self.sums.device());
-            return Ok(());
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        let names: Vec<String> = checkpoint.fact(NAMES)?;
+        let columns = names.iter().map(|name| checkpoint.tensor(&tensor_name(name)));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        *self = Self::new(self.sums.device());
+        if !columns.is_empty() {
+            self.sums = Tensor::f_stack(&columns, 1)?;
+            self.names = names;
         }
-        self.sums = Tensor::f_stack(&columns, 1)?;
-        self.names = names;
         Ok(())
     }
 }
@@ -155,9 +153,14 @@ mod tests {
     fn a_metric_that_comes_later_shifts_none_of_the_others() {
         let mut before = Averages::new(Device::Cpu);
         before.add(measured(&[("a", 1.0), ("b", 10.0)])).expect("added");
-        let saved = before.save().expect("saved");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("state.safetensors");
+        let mut saving = Saving::default();
+        before.save(&mut saving).expect("saved");
+        let facts = saving.write(&file).expect("written");
         let mut after = Averages::new(Device::Cpu);
-        after.restore(saved).expect("restored");
+        let saved = Saved::open(&file, facts, Device::Cpu).expect("opened");
+        after.restore(&saved).expect("restored");
         after
             .add(measured(&[("a", 3.0), ("inserted", 7.0), ("b", f64::NAN)]))
             .expect("added");

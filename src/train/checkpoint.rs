@@ -5,30 +5,26 @@
 //! dead-latent counts, sums of unlogged metrics, accumulated gradients), the position of the activation stream, and the
 //! checksums of all of them, which are compared before anything is restored.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
-use super::frequency::SavedParts;
+use super::kept::{Saved, Saving};
 use super::run::Owed;
 use super::source::Source;
 use super::state::TrainingState;
 use super::trainer::Trainer;
-use crate::config::{Value, parse};
+use crate::config::{Map, Value, parse};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::Metrics;
 use crate::files::{SETTINGS_MOST, read_text};
-use crate::tensor::{Tensor, safetensors};
 use crate::{atomic, checksums};
 
 pub(super) const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
-/// What comes before a metric's name in the names of tensors.
-const AVERAGE: &str = "average.";
 const UNFINISHED: &str = ".unfinished-";
 
 /// The part of a checkpoint that is not tensors.
@@ -38,14 +34,8 @@ pub(super) struct SavedState {
     pub(super) total_steps: u64,
     pub(super) step: u64,
     tokens: i64,
-    /// Moves of the optimiser so far, by parameter.
-    moment_steps: BTreeMap<String, u64>,
-    /// What is averaged from one log to the next, in the order in which it is logged.
-    averaged: Vec<String>,
-    /// Steps since the last log.
-    unlogged_steps: u64,
-    firing_window: SavedParts,
-    accumulated_batches: u64,
+    /// What the parts of the training keep besides tensors, by name.
+    state: Map<String, Value>,
     #[serde(with = "super::exact")]
     pub(super) last_metrics: Metrics,
     /// Length of `metrics.jsonl` at this step.
@@ -122,21 +112,17 @@ impl Trainer {
             Some(source) => source.save(unfinished.path())?,
             None => false,
         };
-        state.write_tensors(sae, &unfinished.path().join(TENSORS_FILE))?;
+        let mut saving = Saving::default();
+        for part in state.parts() {
+            part.save(&mut saving)?;
+        }
+        let facts = saving.write(&unfinished.path().join(TENSORS_FILE))?;
         let saved = SavedState {
             cfg: self.cfg.clone(),
             total_steps: state.plan.total_steps,
             step: state.step,
             tokens: state.tokens.f_int64_value(&[])?,
-            moment_steps: state
-                .optimizer
-                .states(sae)
-                .map(|(name, _, kept)| (name.to_string(), kept.steps))
-                .collect(),
-            averaged: state.sums.averages.names().to_vec(),
-            unlogged_steps: state.sums.steps,
-            firing_window: state.sums.window.save().1,
-            accumulated_batches: state.accumulated_batches,
+            state: facts,
             last_metrics: self.last_metrics.clone(),
             metrics_bytes,
             stream,
@@ -200,9 +186,12 @@ impl Trainer {
         };
         self.cfg.check_run(sae, total, true)?;
         let mut state = TrainingState::new(&self.cfg, sae, total)?;
-        state
-            .read_tensors(sae, &path.join(TENSORS_FILE), &saved)
-            .context(loading())?;
+        let kept = Saved::open(&path.join(TENSORS_FILE), saved.state, sae.device()).context(loading())?;
+        for part in state.parts() {
+            part.restore(&kept).context(loading())?;
+        }
+        state.step = saved.step;
+        let _ = state.tokens.f_fill_(saved.tokens)?;
         self.state = Some(state);
         self.last_metrics = saved.last_metrics;
         self.run.metrics_bytes = saved.metrics_bytes;
@@ -210,76 +199,6 @@ impl Trainer {
         self.run.resume_from = Some(path.to_path_buf());
         self.run.checkpoint = Some(path.to_path_buf());
         self.run.steps_planned_before = Some(saved.total_steps);
-        Ok(())
-    }
-}
-
-impl TrainingState {
-    fn write_tensors(&mut self, sae: &SparseAutoEncoder, path: &Path) -> Result<()> {
-        let mut named: Vec<(String, Tensor)> = Vec::new();
-        for (name, kinds, kept) in self.optimizer.states(sae) {
-            let tensors = kinds.iter().zip(&kept.tensors);
-            named.extend(tensors.map(|(kind, tensor)| (format!("{kind}.{name}"), tensor.shallow_clone())));
-        }
-        for (parameter, sum) in sae.parameters().iter().zip(&self.accumulated) {
-            let name = parameter.name;
-            named.push((format!("accumulated.{name}"), sum.shallow_clone()));
-        }
-        let averages = self.sums.averages.save()?.into_iter();
-        named.extend(averages.map(|(name, sums)| (format!("{AVERAGE}{name}"), sums)));
-        named.push(("sums.active".into(), self.sums.active.shallow_clone()));
-        named.push(("sums.tokens".into(), self.sums.tokens.shallow_clone()));
-        named.extend(self.sums.window.save().0);
-        named.push((
-            "tokens_since_firing".into(),
-            self.dead.tokens_since.shallow_clone(),
-        ));
-        let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();
-        safetensors::write(path, &tensors, &BTreeMap::new())
-    }
-
-    fn read_tensors(&mut self, sae: &SparseAutoEncoder, path: &Path, saved: &SavedState) -> Result<()> {
-        let file = safetensors::read(path)?;
-        let device = sae.device();
-        let fill = |target: &mut Tensor, name: &str| -> Result<()> {
-            let values = file.tensor(name, device, None)?;
-            if values.size() != target.size() {
-                return Err(Error::input(format!(
-                    "`{name}` has shape {:?}, but {:?} is needed",
-                    values.size(),
-                    target.size()
-                )));
-            }
-            *target = values;
-            Ok(())
-        };
-        for (name, kinds, kept) in self.optimizer.states(sae) {
-            for (kind, tensor) in kinds.iter().zip(&mut kept.tensors) {
-                fill(tensor, &format!("{kind}.{name}"))?;
-            }
-            kept.steps = saved.moment_steps.get(name).copied().unwrap_or(0);
-        }
-        if saved.accumulated_batches > 0 {
-            for parameter in sae.parameters() {
-                let mut sum = parameter.tensor.f_detach()?;
-                fill(&mut sum, &format!("accumulated.{}", parameter.name))?;
-                self.accumulated.push(sum);
-            }
-        }
-        let averages = saved.averaged.iter().map(|name| {
-            let sums = file.tensor(&format!("{AVERAGE}{name}"), device, None)?;
-            Ok((name.clone(), sums))
-        });
-        self.sums.averages.restore(averages.collect::<Result<_>>()?)?;
-        fill(&mut self.sums.active, "sums.active")?;
-        fill(&mut self.sums.tokens, "sums.tokens")?;
-        fill(&mut self.dead.tokens_since, "tokens_since_firing")?;
-        self.sums.steps = saved.unlogged_steps;
-        let tensor = |name: &str| file.tensor(name, device, None);
-        self.sums.window.restore(&saved.firing_window, tensor)?;
-        let _ = self.tokens.f_fill_(saved.tokens)?;
-        self.step = saved.step;
-        self.accumulated_batches = saved.accumulated_batches;
         Ok(())
     }
 }
@@ -297,7 +216,7 @@ pub(super) fn read_state(path: &Path) -> Result<SavedState> {
     let text = read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
     let value: Value = serde_json::from_str(&text)
         .map_err(|error| Error::input(format!("`{}` is not JSON: {error}", file.display())))?;
-    if value.get("averaged").is_none() && value.get("unlogged_steps").is_some() {
+    if value.get("state").is_none() && value.get("unlogged_steps").is_some() {
         return Err(Error::input(format!(
             "the checkpoint `{}` was written by an earlier version of saescript, whose trainings cannot be gone on from",
             path.display()

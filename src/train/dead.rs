@@ -1,5 +1,6 @@
 //! Which latents are dead: how many tokens each has gone without firing.
 
+use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -40,5 +41,18 @@ impl DeadTracker {
     /// Too little memory.
     pub fn is_dead(&self) -> Result<Tensor> {
         Ok(self.tokens_since.f_ge(self.threshold)?)
+    }
+}
+
+const TOKENS_SINCE: &str = "tokens_since_firing";
+
+impl Kept for DeadTracker {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
+        checkpoint.tensor(TOKENS_SINCE, &self.tokens_since);
+        Ok(())
+    }
+
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        checkpoint.fill(&mut self.tokens_since, TOKENS_SINCE)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -35,7 +36,7 @@ struct Part {
 }
 
 /// The part of a checkpoint that is not tensors: for each part its steps and when it is full, and how many were begun.
-pub(super) type SavedParts = (Vec<(u64, u64)>, u64);
+type SavedParts = (Vec<(u64, u64)>, u64);
 
 impl FiringWindow {
     /// Returns a window of `steps` steps with nothing in it.
@@ -113,37 +114,33 @@ impl FiringWindow {
         }
         Ok(fired.f_div(&self.tokens()?.f_clamp_min(1)?)?)
     }
+}
 
-    /// Returns what a checkpoint keeps: names with tensors, and the rest.
-    pub(super) fn save(&self) -> (Vec<(String, Tensor)>, SavedParts) {
-        let mut named = Vec::new();
+const WINDOW: &str = "firing_window";
+
+impl Kept for FiringWindow {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
         for (index, part) in self.parts.iter().enumerate() {
-            named.push((format!("window.{index}.fired"), part.fired.shallow_clone()));
-            named.push((format!("window.{index}.tokens"), part.tokens.shallow_clone()));
+            checkpoint.tensor(format!("window.{index}.fired"), &part.fired);
+            checkpoint.tensor(format!("window.{index}.tokens"), &part.tokens);
         }
         let steps = self.parts.iter().map(|part| (part.steps, part.full));
-        (named, (steps.collect(), self.begun))
+        let saved: SavedParts = (steps.collect(), self.begun);
+        checkpoint.fact(WINDOW, saved)
     }
 
-    /// Takes up what [`save`](Self::save) gave; `tensor` finds one by its name.
-    ///
-    /// # Errors
-    /// Those of `tensor`.
-    pub(super) fn restore(
-        &mut self,
-        (parts, begun): &SavedParts,
-        mut tensor: impl FnMut(&str) -> Result<Tensor>,
-    ) -> Result<()> {
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        let (parts, begun): SavedParts = checkpoint.fact(WINDOW)?;
         self.parts.clear();
-        for (index, (steps, full)) in parts.iter().enumerate() {
+        for (index, (steps, full)) in parts.into_iter().enumerate() {
             self.parts.push_back(Part {
-                fired: tensor(&format!("window.{index}.fired"))?,
-                tokens: tensor(&format!("window.{index}.tokens"))?,
-                steps: *steps,
-                full: *full,
+                fired: checkpoint.tensor(&format!("window.{index}.fired"))?,
+                tokens: checkpoint.tensor(&format!("window.{index}.tokens"))?,
+                steps,
+                full,
             });
         }
-        self.begun = *begun;
+        self.begun = begun;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::engine::StepOutput;
 use super::frequency::FiringWindow;
+use super::kept::{Kept, Saved, Saving};
 use super::optim::GradientNorms;
 use crate::dictionary::{SparseAutoEncoder, StepFacts, squared_error, sum_last};
 use crate::error::Result;
@@ -40,6 +41,27 @@ pub struct MetricSums {
     pub(super) steps: u64,
     pub(super) window: FiringWindow,
     everything: bool,
+}
+
+/// Steps since the last log.
+const STEPS: &str = "unlogged_steps";
+
+impl Kept for MetricSums {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
+        checkpoint.tensor("sums.active", &self.active);
+        checkpoint.tensor("sums.tokens", &self.tokens);
+        checkpoint.fact(STEPS, self.steps)?;
+        self.averages.save(checkpoint)?;
+        self.window.save(checkpoint)
+    }
+
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        checkpoint.fill(&mut self.active, "sums.active")?;
+        checkpoint.fill(&mut self.tokens, "sums.tokens")?;
+        self.steps = checkpoint.fact(STEPS)?;
+        self.averages.restore(checkpoint)?;
+        self.window.restore(checkpoint)
+    }
 }
 
 /// The numbers that are logged beside the averages.

@@ -15,6 +15,7 @@
 //! convert             top-k dictionaries to jumprelu
 //! ```
 
+mod accumulated;
 mod averages;
 mod checkpoint;
 mod checks;
@@ -33,6 +34,7 @@ mod idle;
 mod initializer;
 mod input;
 mod keeping;
+mod kept;
 mod lane;
 mod metrics;
 mod optim;

@@ -1,8 +1,10 @@
 //! What changes while a dictionary is trained, besides the dictionary itself.
 
+use super::accumulated::Accumulated;
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::distributions::distributions;
+use super::kept::Kept;
 use super::metrics::{Details, MetricSums};
 use super::optim::Optimizer;
 use super::schedule::Plan;
@@ -21,9 +23,7 @@ pub(super) struct TrainingState {
     pub(super) optimizer: Optimizer,
     pub(super) dead: DeadTracker,
     pub(super) sums: MetricSums,
-    /// Gradients summed since the optimiser last moved, and over how many batches.
-    pub(super) accumulated: Vec<Tensor>,
-    pub(super) accumulated_batches: u64,
+    pub(super) accumulated: Accumulated,
 }
 
 /// Histograms over the latents, by name.
@@ -39,8 +39,7 @@ impl TrainingState {
             optimizer: Optimizer::new(cfg, sae)?,
             dead: DeadTracker::new(sae.cfg.d_sae(), cfg.dead_threshold, device)?,
             sums: MetricSums::new(cfg, sae.cfg.d_sae(), device)?,
-            accumulated: Vec::new(),
-            accumulated_batches: 0,
+            accumulated: Accumulated::new(sae),
         })
     }
 
@@ -50,27 +49,19 @@ impl TrainingState {
         cfg: &TrainerConfig,
         gradients: Vec<Tensor>,
     ) -> Result<Option<Vec<Tensor>>> {
-        if cfg.gradient_accumulation_steps == 1 {
-            return Ok(Some(gradients));
-        }
-        if self.accumulated.is_empty() {
-            self.accumulated = gradients;
-        } else {
-            for (sum, gradient) in self.accumulated.iter_mut().zip(&gradients) {
-                let _ = sum.f_add_(gradient)?;
-            }
-        }
-        self.accumulated_batches += 1;
         let last = self.step + 1 == self.plan.total_steps;
-        if self.accumulated_batches < cfg.gradient_accumulation_steps && !last {
-            return Ok(None);
-        }
-        let mut mean = std::mem::take(&mut self.accumulated);
-        for sum in &mut mean {
-            let _ = sum.f_div_scalar_(self.accumulated_batches as i64)?;
-        }
-        self.accumulated_batches = 0;
-        Ok(Some(mean))
+        self.accumulated
+            .add(gradients, cfg.gradient_accumulation_steps, last)
+    }
+
+    /// The parts that checkpoints keep, in the order in which they are saved.
+    pub(super) fn parts(&mut self) -> [&mut dyn Kept; 4] {
+        [
+            &mut self.optimizer,
+            &mut self.accumulated,
+            &mut self.sums,
+            &mut self.dead,
+        ]
     }
 
     /// Returns the averages since the last log, and how the latents are spread where somebody looks, at steps that log.

@@ -35,6 +35,10 @@ pub(super) trait Method: Debug + Sync {
 /// What an optimiser remembers of one parameter.
 #[derive(Debug)]
 pub struct State {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// The names of the tensors.
+    pub kinds: &'static [&'static str],
     /// Tensors of the parameter's shape, in the order of their names.
     pub tensors: Vec<Tensor>,
     /// Moves so far.

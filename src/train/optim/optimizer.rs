@@ -5,6 +5,7 @@ use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
 use crate::tensor::{Tensor, no_grad_guard};
 use crate::train::config::TrainerConfig;
+use crate::train::kept::{Kept, Saved, Saving};
 
 /// The optimiser of one training: a method, and what it remembers of every parameter in the order of
 /// [`SparseAutoEncoder::parameters`].
@@ -33,9 +34,11 @@ impl Optimizer {
         let method = cfg.optimizer_class.method();
         let states = sae.parameters().iter().map(|parameter| {
             let zeros = |_: &&str| -> Result<Tensor> { Ok(parameter.tensor.f_detach()?.f_zeros_like()?) };
-            let kept = method.keeps(parameter.role).iter();
+            let kinds = method.keeps(parameter.role);
             Ok(State {
-                tensors: kept.map(zeros).collect::<Result<_>>()?,
+                name: parameter.name,
+                kinds,
+                tensors: kinds.iter().map(zeros).collect::<Result<_>>()?,
                 steps: 0,
             })
         });
@@ -77,16 +80,26 @@ impl Optimizer {
         }
         Ok(())
     }
+}
 
-    /// Returns for each parameter its name, the names of the tensors that are remembered of it, and its state.
-    pub fn states<'a>(
-        &'a mut self,
-        sae: &'a SparseAutoEncoder,
-    ) -> impl Iterator<Item = (&'static str, &'static [&'static str], &'a mut State)> {
-        let method = self.method;
-        let parameters = sae.parameters().iter();
-        parameters
-            .zip(&mut self.states)
-            .map(move |(parameter, state)| (parameter.name, method.keeps(parameter.role), state))
+impl Kept for Optimizer {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
+        for state in &self.states {
+            for (kind, tensor) in state.kinds.iter().zip(&state.tensors) {
+                checkpoint.tensor(format!("{kind}.{}", state.name), tensor);
+            }
+            checkpoint.fact(format!("moves.{}", state.name), state.steps)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        for state in &mut self.states {
+            for (kind, tensor) in state.kinds.iter().zip(&mut state.tensors) {
+                checkpoint.fill(tensor, &format!("{kind}.{}", state.name))?;
+            }
+            state.steps = checkpoint.fact(&format!("moves.{}", state.name))?;
+        }
+        Ok(())
     }
 }

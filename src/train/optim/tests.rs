@@ -45,6 +45,8 @@ fn moved(class: OptimizerClass, role: Role) -> Vec<f64> {
     let method = class.method();
     let mut parameter = tensor(&begin());
     let mut state = State {
+        name: "W_E",
+        kinds: method.keeps(role),
         tensors: method
             .keeps(role)
             .iter()

@@ -1,0 +1,88 @@
+//! Gradients of several batches for one move of the optimiser.
+
+use super::kept::{Kept, Saved, Saving};
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Gradients summed since the optimiser last moved.
+#[derive(Debug)]
+pub(super) struct Accumulated {
+    /// The parameters, in order.
+    names: Vec<&'static str>,
+    /// Their summed gradients; none before the first batch.
+    sums: Vec<Tensor>,
+    batches: u64,
+}
+
+const BATCHES: &str = "accumulated_batches";
+
+impl Accumulated {
+    /// Returns sums of nothing for the parameters of `sae`.
+    pub(super) fn new(sae: &SparseAutoEncoder) -> Self {
+        Self {
+            names: sae.parameters().iter().map(|parameter| parameter.name).collect(),
+            sums: Vec::new(),
+            batches: 0,
+        }
+    }
+
+    /// Adds the gradients of one batch, and returns their mean when those of `wanted` batches are there, or with the
+    /// `last` batch.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add(
+        &mut self,
+        gradients: Vec<Tensor>,
+        wanted: u64,
+        last: bool,
+    ) -> Result<Option<Vec<Tensor>>> {
+        if wanted == 1 {
+            return Ok(Some(gradients));
+        }
+        if self.sums.is_empty() {
+            self.sums = gradients;
+        } else {
+            for (sum, gradient) in self.sums.iter_mut().zip(&gradients) {
+                let _ = sum.f_add_(gradient)?;
+            }
+        }
+        self.batches += 1;
+        if self.batches < wanted && !last {
+            return Ok(None);
+        }
+        let mut mean = std::mem::take(&mut self.sums);
+        for sum in &mut mean {
+            let _ = sum.f_div_scalar_(self.batches as i64)?;
+        }
+        self.batches = 0;
+        Ok(Some(mean))
+    }
+
+    fn tensor_name(name: &str) -> String {
+        format!("accumulated.{name}")
+    }
+}
+
+impl Kept for Accumulated {
+    fn save(&self, checkpoint: &mut Saving) -> Result<()> {
+        for (name, sum) in self.names.iter().zip(&self.sums) {
+            checkpoint.tensor(Self::tensor_name(name), sum);
+        }
+        checkpoint.fact(BATCHES, self.batches)
+    }
+
+    fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        self.batches = checkpoint.fact(BATCHES)?;
+        self.sums.clear();
+        if self.batches > 0 {
+            let sums = self
+                .names
+                .iter()
+                .map(|name| checkpoint.tensor(&Self::tensor_name(name)));
+            self.sums = sums.collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+}
