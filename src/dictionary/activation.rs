@@ -67,6 +67,24 @@ impl ActFn {
         self == ActFn::JumpRelu
     }
 
+    /// Refuses a function of one's own that was not given, with advice how to give it, and one that was given beside a
+    /// built-in function.
+    ///
+    /// # Errors
+    /// As said, under `activation`.
+    pub fn require_custom(self, is_given: bool, how_to_give: &str) -> Result<()> {
+        let refused = match (self.is_custom(), is_given) {
+            (true, false) => not_given().hint(how_to_give),
+            (false, true) => Error::input(format!(
+                "an activation function was given, but the dictionary has its own: `act_fn` is \"{}\"",
+                self.name()
+            ))
+            .hint("make the dictionary with act_fn = \"custom\""),
+            _ => return Ok(()),
+        };
+        Err(refused.under("activation"))
+    }
+
     /// Returns whether it is given with every call.
     pub fn is_custom(self) -> bool {
         self == ActFn::Custom
@@ -193,13 +211,16 @@ pub(super) fn thresholds(parameters: &Parameters, kind: Kind) -> Result<Tensor> 
     Ok(parameters.get(LOG_THRESHOLD)?.f_exp()?.f_to_kind(kind)?)
 }
 
+fn not_given() -> Error {
+    Error::input(
+        "this dictionary has an activation function of its own (`act_fn` is \"custom\"), which was not given",
+    )
+}
+
 /// Returns what the script's or program's own function gives for `pre`, and refuses another shape.
 fn custom(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     let Some(CustomActivation(function)) = gate.custom else {
-        return Err(Error::input(
-            "this dictionary has an activation function of its own (`act_fn` is \"custom\"), which was not given",
-        )
-        .hint("pass the closure as `activation`, as when it was trained"));
+        return Err(not_given().hint("pass the closure as `activation`, as when it was trained"));
     };
     let activations = function(pre)?;
     if activations.size() != pre.size() {

@@ -185,22 +185,10 @@ impl TrainerConfig {
 
     /// Refuses pieces of the arithmetic that are missing, or that something else has the place of.
     pub fn check_custom(&self, sae: &SAEConfig, custom: &Custom<'_>) -> Result<()> {
-        let is_given = custom.activation.is_some();
-        if sae.act_fn.is_custom() && !is_given {
-            return Err(Error::input(
-                "this dictionary has an activation function of its own (`act_fn` is \"custom\"), which was not given",
-            )
-            .hint("train it in a script: `trainer.fit(#{ …, activation: |h| … })`")
-            .under("activation"));
-        }
-        if is_given && !sae.act_fn.is_custom() {
-            return Err(Error::input(format!(
-                "an activation function was given, but the dictionary has its own: `act_fn` is \"{}\"",
-                sae.act_fn.name()
-            ))
-            .hint("make the dictionary with act_fn = \"custom\"")
-            .under("activation"));
-        }
+        sae.act_fn.require_custom(
+            custom.activation.is_some(),
+            "a script gives it: `trainer.fit(#{ …, activation: |h| … })`",
+        )?;
         if custom.penalty.is_none() {
             return Ok(());
         }

@@ -45,30 +45,15 @@ fn load(call: &NativeCallContext, path: &str, options: Map) -> Result<SparseAuto
     };
     arguments.finish()?;
     let sae = SparseAutoEncoder::from_pretrained(path, &options)?;
-    require_activation(&sae.cfg, activation.is_some())?;
+    sae.cfg.act_fn.require_custom(
+        activation.is_some(),
+        "files do not hold it: `from_pretrained(path, #{ activation: |h| … })`",
+    )?;
     let sae = SparseAutoEncoderHandle::new(sae);
     if let Some(closure) = activation {
         sae.keep_activation(KeptClosure::new(call, closure));
     }
     Ok(sae)
-}
-
-/// Refuses a trained dictionary with an activation function of its own where that is not given, and the other way round.
-fn require_activation(cfg: &SAEConfig, is_given: bool) -> Result<()> {
-    match (cfg.act_fn.is_custom(), is_given) {
-        (true, false) => Err(Error::input(
-            "this dictionary was trained with an activation function of its own (`act_fn` is \"custom\"), which its files \
-             do not hold",
-        )
-        .hint("give it again: `from_pretrained(path, #{ activation: |h| … })`")
-        .under("activation")),
-        (false, true) => Err(Error::input(format!(
-            "an activation function was given, but the dictionary has its own: `act_fn` is \"{}\"",
-            cfg.act_fn.name()
-        ))
-        .under("activation")),
-        _ => Ok(()),
-    }
 }
 
 fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
@@ -110,7 +95,7 @@ mod functions {
         sae: &mut SparseAutoEncoderHandle,
         closure: FnPtr,
     ) -> RhaiResultOf<()> {
-        require_activation(&sae.get().raise()?.cfg, true).raise()?;
+        sae.get().raise()?.cfg.act_fn.require_custom(true, "").raise()?;
         sae.keep_activation(KeptClosure::new(&context, closure));
         Ok(())
     }

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use saescript::config::{Value, from_value};
+use saescript::config::{Document, Value, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder, VARIANTS};
 use saescript::error::Result;
+use saescript::runner::{SaeChoice, TrainSAESettings};
 use saescript::tensor::{Device, Kind, Tensor};
 use saescript::train::InitializerConfig;
 use serde_json::json;
@@ -66,6 +67,33 @@ fn every_variant_has_a_case() {
     assert_eq!(cases, rows);
     for row in VARIANTS {
         assert!(row.summary().len() > 20, "{} says what it is", row.name);
+    }
+}
+
+#[test]
+fn what_processes_may_share_runs_over_the_latents() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for case in CASES {
+        let settings = Document::read(&config(folder.path(), *case)).expect("read");
+        let settings: TrainSAESettings = settings.build().expect("valid");
+        let SaeChoice::Fresh(cfg) = settings.sae else {
+            panic!("a fresh one");
+        };
+        let layout = cfg.variant.layout(&cfg);
+        assert!(
+            layout.iter().filter(|spec| spec.placement.is_some()).count() >= 3,
+            "{}",
+            case.0
+        );
+        for spec in layout {
+            let size = spec.placement.map(|dimension| spec.shape[dimension]);
+            assert!(
+                size.is_none_or(|size| size == cfg.d_sae()),
+                "{}: {}",
+                case.0,
+                spec.name
+            );
+        }
     }
 }
 
