@@ -1,5 +1,5 @@
-//! Checks that libtorch is there and of the right version, and tells the linker where it lies and where the finished
-//! program is to look for it.
+//! Checks that libtorch is there and of the right version, compiles the few lines of C++ in src/native, and tells the
+//! linker where libtorch lies and where the finished program is to look for it.
 
 use std::path::Path;
 use std::{env, fs};
@@ -18,7 +18,10 @@ fn main() {
         lib.join("libtorch_cpu.so").display()
     );
     match checked(lib) {
-        Ok(()) => link(lib),
+        Ok(()) => {
+            compile(lib);
+            link(lib);
+        }
         Err(problem) => println!("cargo::error={problem}"),
     }
 }
@@ -38,9 +41,27 @@ fn checked(lib: &Path) -> Result<(), String> {
     }
 }
 
+fn compile(lib: &Path) {
+    const SOURCE: &str = "src/native/parallel.cpp";
+    println!("cargo::rerun-if-changed={SOURCE}");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        // With it libtorch's headers take twice as long.
+        .debug(false)
+        .opt_level(1)
+        .flag("-fopenmp")
+        .include(lib.join("../include"))
+        .file(SOURCE)
+        .compile("saescript_native");
+}
+
 fn link(lib: &Path) {
     println!("cargo::rustc-link-lib=torch_cpu");
     println!("cargo::rustc-link-lib=c10");
+    // libtorch brings its own, and the compiler's stands in for it while linking.
+    println!("cargo::rustc-link-lib=gomp");
     // RUNPATH rather than RPATH, so that LD_LIBRARY_PATH wins on another machine.
     println!("cargo::rustc-link-arg=-Wl,--enable-new-dtags");
     // Beside the program, then what the checkout links now, then the shared folder behind the link, so that a switch

@@ -41,12 +41,13 @@
 //! model                        hooked decoders
 //! text                         data sets and tokenizers
 //! hub | store                  files of a hub | of web servers and object stores
+//! kernels                      our own loops over numbers, for the training step
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! fingerprint | identity | lock   what decides a run's numbers | what files hold | folders in use
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
 //! atomic                       files written whole
 //! files | guard                regular files, opened to be read | panics turned into errors
-//! clock | memory               points in time as text | how much the process may hold
+//! clock | memory | native      points in time as text | how much the process may hold | C++ that tch has no words for
 //! error
 //! ```
 
@@ -86,6 +87,8 @@ mod checksums;
 mod clock;
 mod files;
 mod identity;
+mod kernels;
+mod native;
 #[cfg(feature = "terminal")]
 mod repl;
 

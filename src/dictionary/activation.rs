@@ -7,6 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::entries::Entries;
 use super::parameters::{ParameterSpec, Parameters, Role};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, no_grad};
@@ -46,8 +47,8 @@ impl fmt::Debug for CustomActivation<'_> {
 pub struct Gate<'a> {
     /// Active latents per token of the top-k family.
     pub k: i64,
-    /// The dictionary's parameters, among them the function's own.
-    pub parameters: &'a Parameters,
+    /// Thresholds `(d_sae)`, `(heads, d_sae)`, for `jumprelu`.
+    pub threshold: Option<Tensor>,
     /// Width of the window in which thresholds receive gradient, for `jumprelu`.
     pub window: f64,
     /// Which positions count, bool `(…)`: for `batchtopk`, whose others are 0. `None`: all.
@@ -56,7 +57,47 @@ pub struct Gate<'a> {
     pub custom: Option<CustomActivation<'a>>,
 }
 
+/// Which latents a step has to look at, by their pre-activations `h`, or `h · n`.
+#[derive(Debug)]
+pub enum Selection {
+    /// So many of the largest of each token, of those over 0.
+    Largest(i64),
+    /// So many of the largest of a batch for each of its tokens, of those over 0.
+    Batch(i64),
+    /// Those over the bounds of their latents, `(d_sae)`, none below 0.
+    Above(Tensor),
+}
+
 impl ActFn {
+    /// Returns which latents can be on, or pass gradient to a threshold; with `every_over` also all that are over their
+    /// threshold before they are multiplied by `factor (d_sae)`. `norm (d_sae)` are the decoder norms.
+    ///
+    /// # Errors
+    /// The function has to see every latent, or its thresholds are missing.
+    pub fn selection(
+        self,
+        gate: &Gate<'_>,
+        norm: &Tensor,
+        factor: Option<&Tensor>,
+        every_over: bool,
+    ) -> Result<Selection> {
+        match self {
+            ActFn::TopK => Ok(Selection::Largest(gate.k)),
+            ActFn::BatchTopK => Ok(Selection::Batch(gate.k)),
+            ActFn::Relu => Ok(Selection::Above(norm.f_zeros_like()?)),
+            ActFn::JumpRelu => {
+                let threshold = gate.threshold.as_ref();
+                let theta = threshold.ok_or_else(|| Error::run("jumprelu has no thresholds"))?;
+                let mut bounds = theta.f_sub_scalar(gate.window / 2.0)?;
+                if let Some(factor) = factor.filter(|_| every_over) {
+                    bounds = bounds.f_minimum(&theta.f_mul(factor)?)?;
+                }
+                Ok(Selection::Above(bounds.f_clamp_min(0.0)?))
+            }
+            ActFn::Custom => Err(not_given()),
+        }
+    }
+
     /// Returns whether a number `k` decides how many latents are on.
     pub fn selects_k(self) -> bool {
         matches!(self, ActFn::TopK | ActFn::BatchTopK)
@@ -131,8 +172,9 @@ impl ActFn {
     pub fn apply(self, pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
         match self {
             ActFn::JumpRelu => {
-                let threshold = thresholds(gate.parameters, pre.kind())?;
-                jumprelu(pre, &threshold, gate.window)
+                let threshold = gate.threshold.as_ref();
+                let threshold = threshold.ok_or_else(|| Error::run("jumprelu has no thresholds"))?;
+                jumprelu(pre, threshold, gate.window)
             }
             ActFn::Relu => Ok(pre.f_relu()?),
             ActFn::TopK => {
@@ -142,6 +184,38 @@ impl ActFn {
             ActFn::BatchTopK => batchtopk(pre, gate),
             ActFn::Custom => custom(pre, gate),
         }
+    }
+
+    /// Returns the thresholds of those functions that have them, in the format `kind`.
+    ///
+    /// # Errors
+    /// They are missing.
+    pub fn threshold(self, parameters: &Parameters, kind: Kind) -> Result<Option<Tensor>> {
+        match self {
+            ActFn::JumpRelu => thresholds(parameters, kind).map(Some),
+            ActFn::Relu | ActFn::TopK | ActFn::BatchTopK | ActFn::Custom => Ok(None),
+        }
+    }
+
+    /// Returns how much each threshold gains from the derivative `gradient` of the loss by what the function gave for
+    /// `pre`, both as `entries` has them: `(width)`. `None` for functions without thresholds.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn threshold_gradient(
+        self,
+        pre: &Tensor,
+        gradient: &Tensor,
+        entries: &Entries,
+        gate: &Gate<'_>,
+    ) -> Result<Option<Tensor>> {
+        let Some(theta) = &gate.threshold else {
+            return Ok(None);
+        };
+        let theta = theta.f_detach()?;
+        let near = near(pre, &entries.of_latent(&theta)?, gate.window)?;
+        let sums = entries.sum_by_latent(&gradient.f_mul(&near)?)?;
+        Ok(Some(sums.f_mul(&theta.f_mul_scalar(-1.0 / gate.window)?)?))
     }
 
     /// Refuses parameters of the function that nobody has set.
@@ -263,15 +337,18 @@ fn jumprelu(pre: &Tensor, threshold: &Tensor, window: f64) -> Result<Tensor> {
     if !threshold.requires_grad() {
         return Ok(passed);
     }
-    let near = h
-        .f_sub(&theta)?
-        .f_abs()?
-        .f_lt(window / 2.0)?
-        .f_logical_and(&h.f_gt(0.0)?)?;
-    let slope = theta.f_mul_scalar(-1.0 / window)?.f_mul(&near)?;
+    let slope = theta
+        .f_mul_scalar(-1.0 / window)?
+        .f_mul(&near(&h, &theta, window)?)?;
     // θ − θ is 0: it adds nothing to the value and carries the estimated slope to the threshold's gradient.
     let carrier = threshold.f_sub(&theta)?;
     Ok(passed.f_add(&carrier.f_mul(&slope)?)?)
+}
+
+/// Returns where a threshold receives gradient: `[|h − θ| < w/2] · [h > 0]`.
+fn near(pre: &Tensor, threshold: &Tensor, window: f64) -> Result<Tensor> {
+    let close = pre.f_sub(threshold)?.f_abs()?.f_lt(window / 2.0)?;
+    Ok(close.f_logical_and(&pre.f_gt(0.0)?)?)
 }
 
 /// Keeps the `k` largest along the last dimension and sets the rest to 0.

@@ -9,6 +9,8 @@ pub enum Capability {
     SaeLens,
     /// Its decoder can begin with what the model's own MLP writes, or in the subspace of what it reads.
     Subspace,
+    /// Its gradients are written by hand, beside libtorch's automatic ones.
+    NativeStep,
 }
 
 impl Capability {
@@ -17,6 +19,7 @@ impl Capability {
         match self {
             Capability::JumpRelu => "there is no conversion to jumprelu for",
             Capability::SaeLens => "SAELens has no place for",
+            Capability::NativeStep => "there are no gradients by hand for",
             Capability::Subspace => "there is no initialisation from the model or from a subspace for",
         }
     }

@@ -4,7 +4,7 @@
 //! base, config, fields, hook_points    what a dictionary is, as settings
 //! parameters, sae, heads              the numbers, and what can be done with them
 //! variant, variants/                  what is computed with them: a file and a row for each kind
-//! activation, pass                    which latents are on, and what one call is told
+//! activation, entries, pass           which latents are on, and what one call is told
 //! loss/                               a list of terms, a file each
 //! scale, norm, weights, convert       scales, initial values, other activation functions
 //! files, trained, place, saelens/     on disk and on the hub
@@ -18,6 +18,7 @@ mod base;
 mod capability;
 mod config;
 mod convert;
+mod entries;
 mod fields;
 mod file_names;
 mod files;
@@ -39,17 +40,18 @@ mod variant;
 mod variants;
 mod weights;
 
-pub use activation::{ActFn, CustomActivation, LOG_THRESHOLD};
+pub use activation::{ActFn, CustomActivation, Gate, LOG_THRESHOLD, Selection};
 pub use base::BaseConfig;
 pub use capability::Capability;
 pub use convert::ThresholdEstimate;
+pub use entries::Entries;
 pub use hook_points::{Heads, HookLayout, HookPoints, InOut};
 pub use load_options::LoadOptions;
 pub use loss::{
-    DeadLatents, LossInput, LossSettings, LossTerms, SparsityLoss, Term, squared_error, sum_last,
+    DeadLatents, LossInput, LossSettings, LossTerms, Penalty, SparsityLoss, Term, squared_error, sum_last,
 };
 pub use parameters::{Parameter, ParameterSpec, Parameters, Role};
 pub use pass::{Custom, LossFn, Pass, PenaltyFn, counted_rows};
-pub use scale::NormActivation;
+pub use scale::{NormActivation, norm_floor};
 pub use variant::{Encoded, LossContext, SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 pub use variants::{Row, VARIANTS};

@@ -38,6 +38,20 @@ impl ParameterSpec {
         }
     }
 
+    /// Returns zeros of its shape. In memory a matrix is one row after the other of its latents, whatever dimension
+    /// they are in: what belongs to one latent is read, changed and written together.
+    fn zeros(&self, kind: Kind, device: Device) -> Result<Tensor> {
+        let options = (self.role.kind(kind), device);
+        let latents = match (self.role, self.placement) {
+            (Role::Weight, Some(latents)) => latents,
+            _ => return Ok(Tensor::f_zeros(self.shape.as_slice(), options)?),
+        };
+        let mut shape = self.shape.clone();
+        let count = shape.remove(latents);
+        shape.insert(0, count);
+        Ok(Tensor::f_zeros(shape.as_slice(), options)?.f_movedim_int(0, latents as i64)?)
+    }
+
     /// Returns how many numbers the parameter has.
     pub fn numel(&self) -> u64 {
         let sizes = self.shape.iter().map(|size| (*size).max(0) as u64);
@@ -69,7 +83,7 @@ impl Parameters {
     /// Too little memory.
     pub(super) fn zeros(layout: Vec<ParameterSpec>, kind: Kind, device: Device) -> Result<Self> {
         let parameter = |spec: ParameterSpec| -> Result<Parameter> {
-            let zeros = Tensor::f_zeros(spec.shape.as_slice(), (spec.role.kind(kind), device))?;
+            let zeros = spec.zeros(kind, device)?;
             Ok(Parameter {
                 name: spec.name,
                 tensor: zeros.f_set_requires_grad(true)?,

@@ -195,6 +195,15 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
+    /// Returns the thresholds of its activation function, `(d_sae)` or `(heads, d_sae)` in the dictionary's format;
+    /// `None` where that has none.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn threshold(&self) -> Result<Option<Tensor>> {
+        self.cfg.act_fn.threshold(&self.parameters, self.kind)
+    }
+
     /// Returns `‖W_D[i]‖₂` of each latent, `(d_sae)`; `(heads, d_sae)` for a dictionary with heads.
     ///
     /// # Errors
@@ -293,7 +302,7 @@ impl SparseAutoEncoder {
     ) -> Result<Tensor> {
         let gate = Gate {
             k,
-            parameters: &self.parameters,
+            threshold: self.cfg.act_fn.threshold(&self.parameters, hidden_pre.kind())?,
             window: self.cfg.jumprelu_threshold_window,
             counted,
             custom: pass.custom.activation,

@@ -22,7 +22,7 @@ pub enum NormActivation {
 
 /// Returns the least norm that is divided by. Shorter vectors are as good as 0, and the reciprocal of their norm would
 /// be infinite, or overflow in the squares of a backward pass.
-pub(super) fn norm_floor(kind: Kind) -> f64 {
+pub fn norm_floor(kind: Kind) -> f64 {
     match kind {
         // Its reciprocal, times √d_model of any model, stays below the largest number of the format.
         Kind::Half => 1e-2,

@@ -98,10 +98,9 @@ pub trait Variant: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns whether it can do this.
+    /// Returns whether it can do this: by default everything but what takes code of its own.
     fn can(&self, capability: Capability) -> bool {
-        let _ = capability;
-        true
+        capability != Capability::NativeStep
     }
 
     /// Returns the parameters, in the order in which they are moved and saved; those of the activation function are
@@ -135,10 +134,10 @@ pub trait Variant: Debug + Send + Sync {
     /// # Errors
     /// Too little memory.
     fn draw(&self, sae: &SparseAutoEncoder, encoder_bound: f64, decoder_bound: f64) -> Result<()> {
-        let _ = sae.writable("W_E")?.f_uniform_(-encoder_bound, encoder_bound)?;
-        let _ = sae.writable("W_D")?.f_uniform_(-decoder_bound, decoder_bound)?;
-        if let Ok(mut gate) = sae.writable("W_E_glu") {
-            let _ = gate.f_uniform_(-encoder_bound, encoder_bound)?;
+        sae.draw_uniform("W_E", encoder_bound)?;
+        sae.draw_uniform("W_D", decoder_bound)?;
+        if sae.cfg.use_glu_encoder {
+            sae.draw_uniform("W_E_glu", encoder_bound)?;
         }
         Ok(())
     }

@@ -26,6 +26,19 @@ impl SparseAutoEncoder {
         Ok(())
     }
 
+    /// Draws a parameter uniformly in ±bound, number by number in the order of its shape, however it lies in memory.
+    pub(super) fn draw_uniform(&self, name: &str, bound: f64) -> Result<()> {
+        self.draw_parameter(name, |mut drawn| Ok(drawn.f_uniform_(-bound, bound)?))
+    }
+
+    fn draw_parameter(&self, name: &str, draw: impl FnOnce(Tensor) -> Result<Tensor>) -> Result<()> {
+        let mut parameter = self.writable(name)?;
+        let options = (parameter.f_kind()?, self.device());
+        let drawn = draw(Tensor::f_zeros(parameter.size().as_slice(), options)?)?;
+        parameter.f_copy_(&drawn)?;
+        Ok(())
+    }
+
     /// Draws directions evenly over the sphere: decoder rows of norm 1 with the encoder as their transpose (Bricken et
     /// al. 2023), a gate's columns of norm 1 too, biases 0, log-thresholds `log_threshold`.
     ///
@@ -34,11 +47,12 @@ impl SparseAutoEncoder {
     pub fn draw_tied_unit_rows(&mut self, log_threshold: f64) -> Result<()> {
         self.draw(1.0, 1.0, log_threshold)?;
         let _no_grad = no_grad_guard();
-        let _ = self.writable("W_D")?.f_normal_(0.0, 1.0)?;
+        let normal = |mut drawn: Tensor| -> Result<Tensor> { Ok(drawn.f_normal_(0.0, 1.0)?) };
+        self.draw_parameter("W_D", normal)?;
         self.set_decoder_norm(1.0)?;
         self.set_encoder_to_decoder_transpose(1.0)?;
         if let Ok(mut gate) = self.writable("W_E_glu") {
-            let _ = gate.f_normal_(0.0, 1.0)?;
+            self.draw_parameter("W_E_glu", normal)?;
             let norms = gate.f_norm_scalaropt_dim(2.0, [0i64].as_slice(), true)?;
             let _ = gate.f_mul_(&reciprocal(&norms)?)?;
         }

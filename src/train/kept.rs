@@ -98,7 +98,12 @@ impl Saved {
                 target.size()
             )));
         }
-        *target = values;
+        if target.is_contiguous() {
+            *target = values;
+        } else {
+            // Files hold numbers in the order of the shape; a matrix may lie otherwise in memory.
+            target.f_copy_(&values)?;
+        }
         Ok(())
     }
 

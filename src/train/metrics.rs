@@ -5,10 +5,10 @@
 use super::averages::{Averages, Measured};
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
-use super::engine::StepOutput;
 use super::frequency::FiringWindow;
 use super::kept::{Kept, Saved, Saving};
 use super::optim::GradientNorms;
+use super::step::StepOutput;
 use crate::dictionary::{SparseAutoEncoder, StepFacts, squared_error, sum_last};
 use crate::error::Result;
 use crate::event::Metrics;
@@ -136,7 +136,7 @@ impl MetricSums {
         }
         let (sum, active) = &output.activity;
         measured.add("metrics/mean_feature_act", &sum.f_div(&active.f_clamp_min(1)?)?);
-        let reconstruction = reconstruction_figures(&output.reconstructed, label)?;
+        let reconstruction = reconstruction_figures(&output.squared_error, label)?;
         figures.explained_variance = Some(reconstruction[0].1.shallow_clone());
         for (name, value) in &reconstruction {
             measured.add(*name, value);
@@ -145,13 +145,16 @@ impl MetricSums {
             measured.add("metrics/gradient_norm_per_param", &norms.per_param);
             measured.add("metrics/gradient_norm_before_clipping", &norms.before_clipping);
         }
-        for (name, value) in sae.cfg.variant.metrics(&StepFacts {
-            sae,
-            feature_acts: &output.feature_acts,
-            reconstructed: &output.reconstructed,
-            label,
-        })? {
-            measured.add(name, &value);
+        if let Some(latents) = &output.latents {
+            let facts = StepFacts {
+                sae,
+                feature_acts: &latents.feature_acts,
+                reconstructed: &latents.reconstructed,
+                label,
+            };
+            for (name, value) in sae.cfg.variant.metrics(&facts)? {
+                measured.add(name, &value);
+            }
         }
         self.averages.add(measured)?;
         let _ = self.active.f_add_(active)?;
@@ -237,22 +240,21 @@ fn resolved(mut metrics: Metrics) -> Metrics {
     metrics
 }
 
-/// Returns figures of the reconstruction of normalised `label (…, d_model)`, 0-d, by the names of their metrics; the
-/// explained variance comes first. What the batch does not have is NaN.
-fn reconstruction_figures(reconstructed: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
+/// Returns figures of the reconstruction of normalised `label (…, d_model)` by its squared error `(…)`, 0-d, by the names
+/// of their metrics; the explained variance comes first. What the batch does not have is NaN.
+fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
     // Rows, and heads where there are any, each with a centre of its own.
     let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-    let error = squared_error(reconstructed, label)?;
     let variance = squared_error(label, &centre)?;
     let squares = sum_last(&label.f_square()?)?;
     let mean = |x: &Tensor| x.f_mean(None::<Kind>);
-    let per_token = unexplained(&error, &variance, &squares)?;
+    let per_token = unexplained(error, &variance, &squares)?;
     let distance = mean(&error.f_sqrt()?)?;
     let length = mean(&squares.f_sqrt()?)?;
     Ok([
         (
             "metrics/explained_variance",
-            explained(&unexplained(&mean(&error)?, &mean(&variance)?, &mean(&squares)?)?)?,
+            explained(&unexplained(&mean(error)?, &mean(&variance)?, &mean(&squares)?)?)?,
         ),
         (
             "metrics/explained_variance_legacy",

@@ -4,7 +4,7 @@
 //! config, checks      what was asked for, and what is refused
 //! initializer         weights to begin with
 //! schedule            learning rate, k, λ and checkpoints over the steps
-//! engine              losses and gradients of one batch, behind a seam
+//! step/               losses and gradients of one batch, by automatic differentiation or by hand
 //! optim, dead         moving the parameters, dead latents
 //! metrics, averages,  summed on the device by name, read back when logged
 //!   frequency
@@ -24,7 +24,6 @@ mod convert;
 mod dataset_norm;
 mod dead;
 mod distributions;
-mod engine;
 mod exact;
 mod fit;
 mod folder;
@@ -44,6 +43,7 @@ mod run;
 mod schedule;
 mod source;
 mod state;
+mod step;
 mod trainer;
 
 pub use checkpoint::list_checkpoints;
@@ -52,7 +52,6 @@ pub use config::{CheckpointSaveMode, KScheduleType, LrSchedulerName, TrainerConf
 pub use convert::convert_to_jumprelu;
 pub use dataset_norm::{NORM_BATCHES, average_norms};
 pub use dead::DeadTracker;
-pub use engine::{AutogradEngine, StepEngine, StepOutput};
 pub use fit::fit_all;
 pub use folder::{Provenance, set_aside_earlier_run};
 pub use forecast::Forecast;
@@ -66,4 +65,5 @@ pub use optim::OptimizerClass;
 pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
+pub use step::{AutogradEngine, Form, Latents, NativeEngine, StepEngine, StepOutput};
 pub use trainer::{StepReport, Trainer};

@@ -1,13 +1,13 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
 use super::config::TrainerConfig;
-use super::engine::{AutogradEngine, StepEngine, StepOutput};
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
 use super::optim::clip;
 use super::run::Run;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
+use super::step::{AutogradEngine, StepEngine, StepOutput};
 use crate::activations::Batch;
 use crate::config::Config;
 use crate::dictionary::{Custom, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Term};

@@ -44,6 +44,7 @@ mod scripts;
 mod session;
 mod setup;
 mod signals;
+mod step;
 mod torch;
 mod variants;
 mod web;

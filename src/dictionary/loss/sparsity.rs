@@ -4,6 +4,7 @@ use super::means::{mean_of_positions, sum_last};
 use super::settings::{LossSettings, SparsityLoss};
 use super::term::LossTerm;
 use super::terms::Term;
+use crate::dictionary::entries::Entries;
 use crate::dictionary::variant::LossContext;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
@@ -27,6 +28,102 @@ impl SparsityLoss {
             }
         }
     }
+}
+
+/// A penalty with its derivative.
+pub struct Penalty {
+    /// The penalty on a batch, λ applied, 0-d.
+    pub value: Tensor,
+    /// Its derivative by each of the weighted activations, in their shape.
+    pub gradient: Tensor,
+}
+
+impl SparsityLoss {
+    /// Returns what the penalty of a batch of `tokens` tokens, all counted, needs to know of the whole batch before its
+    /// parts are looked at: for tanh-quad the sums of `tanh(c w)` of each latent.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn soft_counts(
+        self,
+        weighted: &Tensor,
+        entries: &Entries,
+        settings: &LossSettings,
+    ) -> Result<Option<Tensor>> {
+        if self != SparsityLoss::TanhQuad {
+            return Ok(None);
+        }
+        let soft = weighted
+            .f_mul_scalar(settings.tanh_stretch_coefficient)?
+            .f_tanh()?;
+        entries.sum_by_latent(&soft).map(Some)
+    }
+
+    /// Returns the penalty that the tokens of `weighted`, activations times decoder norms, add to a batch of `tokens`
+    /// tokens, all of which count, with its derivative. `soft_counts` are those of the whole batch.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn penalty(
+        self,
+        weighted: &Tensor,
+        entries: &Entries,
+        settings: &LossSettings,
+        tokens: i64,
+        soft_counts: Option<&Tensor>,
+    ) -> Result<Penalty> {
+        let share = settings.l1_coefficient / tokens as f64;
+        if self == SparsityLoss::Power {
+            return power(weighted, entries, settings.p, share);
+        }
+        let stretch = settings.tanh_stretch_coefficient;
+        let soft = weighted.f_mul_scalar(stretch)?.f_tanh()?;
+        let slope = soft
+            .f_square()?
+            .f_mul_scalar_(-share * stretch)?
+            .f_add_scalar_(share * stretch)?;
+        let Some(counts) = soft_counts else {
+            return Ok(Penalty {
+                value: soft.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
+                gradient: slope,
+            });
+        };
+        let frequency = counts.f_div_scalar(tokens)?;
+        let excess = frequency.f_div_scalar(settings.frequency_scale)?;
+        // p (1 + p/s) is shared out by tokens: all its parts together are the penalty.
+        let cost = excess.f_add_scalar(1.0)?.f_mul(&entries.sum_by_latent(&soft)?)?;
+        let steepness = excess.f_mul_scalar(2.0)?.f_add_scalar_(1.0)?;
+        Ok(Penalty {
+            value: cost.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
+            gradient: slope.f_mul(&entries.of_latent(&steepness)?)?,
+        })
+    }
+}
+
+/// Returns `share · Σ_t ‖w_t‖_p` with its derivative `sign(w) |w|^(p−1) ‖w_t‖^(1−p)`, 0 where the norm is.
+fn power(weighted: &Tensor, entries: &Entries, p: i64, share: f64) -> Result<Penalty> {
+    let sign = weighted.f_sign()?;
+    if p == 1 {
+        return Ok(Penalty {
+            value: weighted.f_abs()?.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
+            gradient: sign.f_mul_scalar(share)?,
+        });
+    }
+    let sizes = weighted.f_abs()?;
+    let norms = entries
+        .sum_by_token(&sizes.f_pow_tensor_scalar(p)?)?
+        .f_pow_tensor_scalar(1.0 / p as f64)?;
+    let inverse = norms
+        .f_pow_tensor_scalar(1 - p)?
+        .f_masked_fill(&norms.f_eq(0.0)?, 0.0)?;
+    let slope = sizes
+        .f_pow_tensor_scalar(p - 1)?
+        .f_mul(&sign)?
+        .f_mul(&entries.of_token(&inverse)?)?;
+    Ok(Penalty {
+        value: norms.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
+        gradient: slope.f_mul_scalar(share)?,
+    })
 }
 
 /// The penalty times λ.

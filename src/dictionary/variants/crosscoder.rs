@@ -89,7 +89,8 @@ impl Variant for Crosscoder {
         for (name, bound) in [("W_E", encoder_bound), ("W_D", decoder_bound)] {
             let mut matrix = sae.writable(name)?;
             // One draw that all heads begin with.
-            let mut first = matrix.f_get(0)?.f_zeros_like()?;
+            let options = (matrix.f_kind()?, sae.device());
+            let mut first = Tensor::f_zeros(matrix.f_get(0)?.size().as_slice(), options)?;
             let _ = first.f_uniform_(-bound, bound)?;
             matrix.f_copy_(&first.f_unsqueeze(0)?.f_expand_as(&matrix)?)?;
         }

@@ -72,7 +72,10 @@ impl Variant for Gated {
     }
 
     fn can(&self, capability: Capability) -> bool {
-        !matches!(capability, Capability::JumpRelu | Capability::SaeLens)
+        !matches!(
+            capability,
+            Capability::JumpRelu | Capability::SaeLens | Capability::NativeStep
+        )
     }
 
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {

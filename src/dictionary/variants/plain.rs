@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
+use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
 use crate::dictionary::variant::Variant;
 use crate::error::Result;
@@ -25,5 +26,9 @@ impl Variant for Plain {
 
     fn settings(&self) -> Result<Value> {
         to_value(self)
+    }
+
+    fn can(&self, _capability: Capability) -> bool {
+        true
     }
 }

@@ -1,9 +1,12 @@
-//! Matrix products in half precision, on processors that have instructions for it and on those that have none.
+//! Matrix products: by whichever library does them fastest here, and in half precision also on processors that have no
+//! instructions for it.
 //!
 //! Where the processor cannot multiply in a dtype, libtorch does it number by number, over a hundred times slower than
 //! in float32 (`scripts/bench products`). Products of the CPU in such a dtype are therefore done in float32 on the same
 //! numbers and rounded to the dtype afterwards: sums are kept in float32 either way, so this is what a product in the
 //! dtype means. Gradients pass through the same roundings.
+
+mod dense;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -140,7 +143,47 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     if a.kind() != b.kind() {
         return a.f_matmul(b);
     }
-    done(&[a, b], |inputs| inputs[0].f_matmul(&inputs[1]))
+    done(&[a, b], |inputs| plain(&inputs[0], &inputs[1]))
+}
+
+/// Returns the product of two tensors in their own dtype.
+fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+    if b.dim() != 2 || a.dim() < 2 || a.size().last() != b.size().first() {
+        return a.f_matmul(b);
+    }
+    let rows = a.f_reshape([-1, b.size()[0]])?;
+    let (rows, columns) = (without_graph(&rows)?, without_graph(b)?);
+    if !dense::applies(&rows, &columns) {
+        return a.f_matmul(b);
+    }
+    let mut shape = a.size();
+    if let Some(last) = shape.last_mut() {
+        *last = b.size()[1];
+    }
+    dense::multiply(&rows, &columns)?.f_reshape(shape.as_slice())
+}
+
+/// Returns `x` as a constant where no graph is being built, and as it is otherwise.
+fn without_graph(x: &Tensor) -> Result<Tensor, TchError> {
+    if x.requires_grad() && !super::builds_graph() {
+        x.f_detach()
+    } else {
+        Ok(x.shallow_clone())
+    }
+}
+
+/// Adds `a b` to `sum`, all of one dtype and without a graph.
+///
+/// # Errors
+/// Shapes or dtypes that do not fit.
+pub fn add_product(sum: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
+    let instead = instead_of(a.f_kind()?, a.device()).is_some();
+    if !instead && dense::applies(a, b) && dense::applies_to(sum, a, b) {
+        dense::into(sum, a, b, true);
+        return Ok(());
+    }
+    let product = matmul(a, b)?;
+    sum.f_add_(&product).map(drop)
 }
 
 /// Returns `x Wᵀ + b`, all of one dtype, `W` of shape `[out, in]`.
@@ -150,7 +193,18 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor, TchError> {
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
-    done(&inputs, |inputs| inputs[0].f_linear(&inputs[1], inputs.get(2)))
+    done(&inputs, |inputs| {
+        let transposed = inputs[1].f_tr()?;
+        let rows = without_graph(&inputs[0].f_reshape([-1, inputs[1].size()[1]])?)?;
+        if !dense::applies(&rows, &without_graph(&transposed)?) {
+            return inputs[0].f_linear(&inputs[1], inputs.get(2));
+        }
+        let mut product = plain(&inputs[0], &transposed)?;
+        match inputs.get(2) {
+            Some(bias) => product.f_add_(&without_graph(bias)?),
+            None => Ok(product),
+        }
+    })
 }
 
 #[cfg(test)]

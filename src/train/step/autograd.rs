@@ -1,49 +1,11 @@
-//! The seam between a training and the way its gradients are computed.
-//!
-//! A [`StepEngine`] turns normalised activations into losses, gradients and the few statistics that metrics need. The
-//! trainer, its metrics and its loggers see nothing else of a step, so another engine can take this one's place.
+//! The plain way: libtorch's automatic differentiation of the loss as it is written.
 
-use super::dead::DeadTracker;
-use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder, Term};
+use super::StepEngine;
+use super::output::{Latents, StepOutput, count_tokens};
+use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder, Term, squared_error};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor, no_grad_guard};
-
-/// What one step computed. All tensors stay on the device; the scalars are 0-d.
-pub struct StepOutput {
-    /// The sum of all terms.
-    pub loss: Tensor,
-    /// The terms of the loss, 0-d and without their graph.
-    pub terms: Vec<Term>,
-    /// Gradients in the order of [`SparseAutoEncoder::parameters`].
-    pub gradients: Vec<Tensor>,
-    /// Reconstruction, `(…, d_model)`.
-    pub reconstructed: Tensor,
-    /// Activations of the latents, `(…, d_sae)`.
-    pub feature_acts: Tensor,
-    /// How many tokens each latent fired on, float `(d_sae)`.
-    pub fired: Tensor,
-    /// Sum of all latent activations, and how many were active.
-    pub activity: (Tensor, Tensor),
-    /// Number of tokens, int64.
-    pub tokens: Tensor,
-}
-
-/// Computes losses and gradients of one batch.
-pub trait StepEngine {
-    /// Makes the forward and backward pass over normalised activations, all of which count. Records the firing of this
-    /// batch in `dead` before Aux-K asks which latents are dead.
-    ///
-    /// # Errors
-    /// Shapes that do not fit, too little memory.
-    fn compute(
-        &mut self,
-        sae: &SparseAutoEncoder,
-        input: &LossInput<'_>,
-        settings: &LossSettings,
-        pass: &Pass<'_>,
-        dead: &mut DeadTracker,
-    ) -> Result<StepOutput>;
-}
+use crate::train::dead::DeadTracker;
 
 /// The plain way: libtorch's automatic differentiation of the loss as it is written.
 #[derive(Debug, Default)]
@@ -87,15 +49,19 @@ impl StepEngine for AutogradEngine {
             .collect();
         let gradients = Tensor::f_run_backward(&[&terms.loss], &parameters, false, false)?;
         let gradients = with_zeros(gradients, &parameters)?;
+        let reconstructed = terms.reconstructed.f_detach()?;
         Ok(StepOutput {
             loss: terms.loss.f_detach()?,
             terms: detached(terms.terms)?,
             gradients,
-            reconstructed: terms.reconstructed.f_detach()?,
-            feature_acts,
+            squared_error: squared_error(&reconstructed, input.label)?,
             fired,
             activity,
             tokens,
+            latents: Some(Latents {
+                feature_acts,
+                reconstructed,
+            }),
         })
     }
 }
@@ -135,16 +101,4 @@ fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor
     }
     let active = active.f_reshape([-1, width])?;
     Ok(active.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
-}
-
-/// Returns the number of tokens, int64 0-d on the device of the input.
-fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> Result<Tensor> {
-    let size = input.x.size();
-    let inner = if sae.cfg.hooks.heads().is_some() { 2 } else { 1 };
-    let tokens: i64 = size[..size.len().saturating_sub(inner)].iter().product();
-    Ok(Tensor::f_full(
-        [0i64; 0].as_slice(),
-        tokens,
-        (Kind::Int64, input.x.device()),
-    )?)
 }

@@ -1,0 +1,75 @@
+//! Which numbers there are of latents on tokens: all of them, or those of the active ones alone. What is computed number by
+//! number, summed over a token or summed over a latent is written once for both.
+
+use crate::error::Result;
+use crate::tensor::{Kind, Tensor};
+
+/// The places of numbers on tokens and latents.
+#[derive(Debug)]
+pub enum Entries {
+    /// A number for every latent of every token: values are `(tokens, width)`.
+    Every,
+    /// So many numbers and no more: values are `(n)`.
+    Listed {
+        /// How many tokens there are.
+        tokens: i64,
+        /// How many latents there are.
+        width: i64,
+        /// The token of each number, int64 `(n)`.
+        token: Tensor,
+        /// The latent of each number, int64 `(n)`.
+        latent: Tensor,
+    },
+}
+
+impl Entries {
+    /// Returns the sums of `values` over the latents of each token, `(tokens)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn sum_by_token(&self, values: &Tensor) -> Result<Tensor> {
+        match self {
+            Entries::Every => Ok(values.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?),
+            Entries::Listed { tokens, token, .. } => gather(values, *tokens, token),
+        }
+    }
+
+    /// Returns the sums of `values` over the tokens of each latent, `(width)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn sum_by_latent(&self, values: &Tensor) -> Result<Tensor> {
+        match self {
+            Entries::Every => Ok(values.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?),
+            Entries::Listed { width, latent, .. } => gather(values, *width, latent),
+        }
+    }
+
+    /// Returns `by_token (tokens)` in a shape that goes with values.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn of_token(&self, by_token: &Tensor) -> Result<Tensor> {
+        match self {
+            Entries::Every => Ok(by_token.f_unsqueeze(-1)?),
+            Entries::Listed { token, .. } => Ok(by_token.f_index_select(0, token)?),
+        }
+    }
+
+    /// Returns `by_latent (width)` in a shape that goes with values.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn of_latent(&self, by_latent: &Tensor) -> Result<Tensor> {
+        match self {
+            Entries::Every => Ok(by_latent.shallow_clone()),
+            Entries::Listed { latent, .. } => Ok(by_latent.f_index_select(0, latent)?),
+        }
+    }
+}
+
+/// Returns `count` sums of the values that have the same place.
+fn gather(values: &Tensor, count: i64, place: &Tensor) -> Result<Tensor> {
+    let zeros = Tensor::f_zeros([count], (values.f_kind()?, values.device()))?;
+    Ok(zeros.f_index_add(0, place, values)?)
+}

@@ -1,0 +1,23 @@
+//! Our own kernels for the processor: one operation a file, on slices; nothing else in the tree touches raw data.
+
+pub mod adam;
+pub mod by_latent;
+mod compiled;
+pub mod decode;
+mod flush;
+pub mod gather;
+pub mod isa;
+mod lanes;
+pub mod norms;
+pub mod parallel;
+pub mod pattern;
+pub mod rescore;
+pub mod residual;
+pub mod rounded;
+pub mod scatter;
+pub mod screen;
+pub mod select;
+pub mod tiles;
+
+#[cfg(test)]
+mod step_tests;

@@ -1,0 +1,265 @@
+//! Exact encoding of a batch where only few latents are selected, at about the cost of an int16 product.
+//!
+//! All pre-activations are first estimated from rows and weights rounded to int16. Each estimate has a bound on its error
+//! (`weights.rs` has the formula); what cannot be selected within its bound is dropped, and the few latents that are left
+//! are computed in float32. Latents and values are those that a full product with the same sums (`rescore.rs`) would
+//! select, bit for bit, whatever was estimated or guessed and however many threads there are.
+//!
+//! Where there is no bound, everything is computed: rows that hold NaN or infinity, or whose norm is above 2^40, and rows
+//! with very many survivors; latents like that are candidates in every row.
+
+mod batch;
+mod block;
+mod full;
+mod guess;
+mod problem;
+#[cfg(target_arch = "x86_64")]
+mod tile_avx2;
+#[cfg(target_arch = "x86_64")]
+mod tile_avx512;
+mod tile_plain;
+mod weights;
+mod worker;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::isa::Isa;
+use super::parallel::for_ranges;
+use super::rounded::PANEL;
+use block::{LEAST, Lists};
+use guess::Guess;
+pub use problem::{Counts, Encoder, Keep, Rows};
+use weights::Weights;
+use worker::{Found, Job, Worker};
+
+/// Encodes batches. It keeps room to work in and what it learnt about thresholds from one batch to the next.
+#[derive(Default)]
+pub struct Screen {
+    weights: Weights,
+    guess: Guess,
+    stores: Stores,
+}
+
+/// Room that workers take and give back, and what they found.
+#[derive(Default)]
+struct Stores {
+    workers: Mutex<Vec<Worker>>,
+    found: Vec<Mutex<Found>>,
+    rows: Vec<u32>,
+    redo: Vec<u32>,
+    ranks: Vec<u32>,
+    keys: Vec<i32>,
+    ratios: Vec<f32>,
+}
+
+impl Screen {
+    /// Returns an encoder that knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Selects latents for the rows `x` (B x d), and returns how that went.
+    ///
+    /// # Panics
+    /// If the slices do not have the lengths that [`Encoder`] and [`Keep`] tell.
+    pub fn encode(&mut self, x: &[f32], encoder: &Encoder, keep: Keep, out: &mut Rows) -> Counts {
+        self.encode_with(Isa::chosen(), x, encoder, keep, out)
+    }
+
+    /// Selects as [`Screen::encode`] does, with a given set of instructions.
+    ///
+    /// # Panics
+    /// Also if the processor does not have the set.
+    pub fn encode_with(
+        &mut self,
+        isa: Isa,
+        x: &[f32],
+        encoder: &Encoder,
+        keep: Keep,
+        out: &mut Rows,
+    ) -> Counts {
+        check(isa, x, encoder, keep);
+        let rows = x.len() / encoder.width;
+        out.offsets.clear();
+        out.offsets.resize(rows + 1, 0);
+        out.index.clear();
+        out.value.clear();
+        if rows == 0 || encoder.latents() == 0 || matches!(keep, Keep::Largest(0) | Keep::Batch(0)) {
+            return Counts {
+                rows,
+                ..Counts::default()
+            };
+        }
+        self.guess.prepare(keep);
+        self.weights.fill(isa, encoder, keep, Job::tile(isa).1);
+        let lists = lists(keep, encoder.latents(), rows);
+        let weights = &self.weights;
+        let mut job = Job {
+            isa,
+            x,
+            encoder,
+            weights,
+            keep,
+            lists,
+            ratio: 0.0,
+            threshold: LEAST,
+        };
+        self.stores.rows.clear();
+        self.stores.rows.extend(0..rows as u32);
+        match keep {
+            Keep::Batch(count) => batch::select(&mut job, count, &mut self.stores, &mut self.guess, out),
+            _ => by_row(&mut job, &mut self.stores, &mut self.guess, out),
+        }
+    }
+}
+
+fn check(isa: Isa, x: &[f32], encoder: &Encoder, keep: Keep) {
+    let latents = encoder.latents();
+    assert!(isa <= Isa::best(), "the processor has the instructions");
+    assert!(encoder.width > 0 && encoder.width < 1 << 24, "rows have a length");
+    assert!(x.len().is_multiple_of(encoder.width), "x has whole rows");
+    assert!(
+        x.len() / encoder.width < u32::MAX as usize && latents < i32::MAX as usize,
+        "numbers of rows fit"
+    );
+    assert_eq!(
+        encoder.weight.len(),
+        latents * encoder.width,
+        "each latent has a row of weights"
+    );
+    assert!(
+        encoder.factor.is_none_or(|factor| factor.len() == latents),
+        "each latent has a factor"
+    );
+    if let Keep::Above(bounds) = keep {
+        assert_eq!(bounds.len(), latents, "each latent has a bound");
+    }
+}
+
+/// Returns how long lists are: long enough for common rows, short enough that a row beyond is better computed in full.
+fn lists(keep: Keep, latents: usize, rows: usize) -> Lists {
+    let padded = latents.next_multiple_of(PANEL);
+    let common = (latents / 8).clamp(1024, 4096);
+    match keep {
+        Keep::Largest(count) => {
+            let capacity = count.saturating_mul(4).saturating_add(256).min(padded * 2);
+            Lists {
+                capacity,
+                largest: Some(count),
+            }
+        }
+        Keep::Batch(count) => {
+            let capacity = common.max(count.saturating_mul(4) / rows).min(padded * 2);
+            Lists {
+                capacity,
+                largest: None,
+            }
+        }
+        Keep::Above(_) => Lists {
+            capacity: common.min(padded * 2),
+            largest: None,
+        },
+    }
+}
+
+/// Selects where each row stands for itself: the rows whose guess was too high a second time, without one.
+fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows) -> Counts {
+    job.ratio = guess.ratio();
+    let mut rows = std::mem::take(&mut stores.rows);
+    let blocks = stores.screen(job, &rows, 0);
+    let mut redo = std::mem::take(&mut stores.redo);
+    redo.clear();
+    for found in &mut stores.found[..blocks] {
+        redo.append(&mut get(found).redo);
+    }
+    job.ratio = 0.0;
+    let blocks = blocks + stores.screen(job, &redo, blocks);
+    let mut counts = stores.counts(blocks);
+    counts.redone = redo.len();
+    counts.rows = rows.len();
+    if matches!(job.keep, Keep::Largest(_)) {
+        stores.ratios.clear();
+        for found in &mut stores.found[..blocks] {
+            stores.ratios.append(&mut get(found).ratios);
+        }
+        guess.learn_ratios(&mut stores.ratios);
+    }
+    rows.clear();
+    (stores.rows, stores.redo) = (rows, redo);
+    gather(&mut stores.found[..blocks], out);
+    counts
+}
+
+/// Brings what was found in the order of rows.
+fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
+    for found in found.iter_mut() {
+        for (row, range) in get(found).entries() {
+            out.offsets[row as usize + 1] = range.len();
+        }
+    }
+    for row in 1..out.offsets.len() {
+        out.offsets[row] += out.offsets[row - 1];
+    }
+    let total = out.offsets.last().copied().unwrap_or(0);
+    out.index.resize(total, 0);
+    out.value.resize(total, 0.0);
+    for found in found.iter_mut() {
+        let found = get(found);
+        for (row, range) in found.entries() {
+            let place = out.offsets[row as usize]..out.offsets[row as usize + 1];
+            out.index[place.clone()].copy_from_slice(&found.index[range.clone()]);
+            out.value[place].copy_from_slice(&found.value[range]);
+        }
+    }
+}
+
+impl Stores {
+    /// Screens some rows on all threads, and returns in how many blocks. What is found in them is stored from `first` on.
+    fn screen(&mut self, job: &Job, rows: &[u32], first: usize) -> usize {
+        let size = job.block_rows(rows.len());
+        let blocks = rows.len().div_ceil(size);
+        if self.found.len() < first + blocks {
+            self.found.resize_with(first + blocks, Mutex::default);
+        }
+        self.each_block(first..first + blocks, |worker, block, found| {
+            let start = (block - first) * size;
+            worker.screen(job, &rows[start..rows.len().min(start + size)], found);
+        });
+        blocks
+    }
+
+    /// Calls `work` for each of these blocks, on all threads.
+    fn each_block(
+        &self,
+        blocks: std::ops::Range<usize>,
+        work: impl Fn(&mut Worker, usize, &mut Found) + Sync,
+    ) {
+        for_ranges(blocks.len(), 1, |range| {
+            let mut worker = lock(&self.workers).pop().unwrap_or_default();
+            for block in range {
+                let block = blocks.start + block;
+                work(&mut worker, block, &mut lock(&self.found[block]));
+            }
+            lock(&self.workers).push(worker);
+        });
+    }
+
+    fn counts(&mut self, blocks: usize) -> Counts {
+        let mut counts = Counts::default();
+        for found in &mut self.found[..blocks] {
+            counts += get(found).counts;
+        }
+        counts
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn get<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::{Active, Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
+use crate::kernels::decode::decode_in;
+use crate::kernels::gather::gather_in;
+use crate::kernels::isa::Isa;
+use crate::kernels::residual::{Batch, Errors, residual_in};
+use crate::kernels::tiles::Tiles;
+
+/// What the kernels return for an example.
+struct Found {
+    residual: Vec<f32>,
+    squared: Vec<f64>,
+    dots: Vec<f32>,
+}
+
+fn found(example: &Example, isa: Isa, width: usize) -> Found {
+    let (mut decoder, mut label, mut residual) = (Tiles::default(), Tiles::default(), Tiles::default());
+    decoder.pack(&example.decoder, example.latents, example.columns, width);
+    label.pack(&example.label, example.tokens, example.columns, width);
+    let batch = Batch {
+        pattern: example.pattern(),
+        activation: &example.activation,
+        decoder: &decoder,
+        bias: &example.bias,
+        label: &label,
+        scale: &example.scale,
+    };
+    let (mut squared, mut dots) = (vec![9.0; example.tokens], vec![9.0; example.activation.len()]);
+    let errors = Errors {
+        residual: &mut residual,
+        squared: &mut squared,
+        dots: Some(&mut dots),
+    };
+    residual_in(isa, batch, errors);
+    let mut rows = vec![0.0; example.label.len()];
+    residual.unpack(&mut rows);
+    Found {
+        residual: rows,
+        squared,
+        dots,
+    }
+}
+
+/// Returns reconstructions.
+fn reconstructions(example: &Example) -> Vec<Sum> {
+    let mut sums = vec![Sum::default(); example.label.len()];
+    for row in sums.chunks_mut(example.columns) {
+        row.iter_mut()
+            .zip(&example.bias)
+            .for_each(|(sum, &bias)| sum.add(bias.into()));
+    }
+    for ((token, latent), &activation) in example.pairs().into_iter().zip(&example.activation) {
+        for column in 0..example.columns {
+            let weight = example.decoder[latent * example.columns + column];
+            sums[token * example.columns + column].add(f64::from(activation) * f64::from(weight));
+        }
+    }
+    sums
+}
+
+#[test]
+fn residuals_losses_and_gradients_of_activations() {
+    for example in examples() {
+        let columns = example.columns;
+        let mut differences = reconstructions(&example);
+        differences
+            .iter_mut()
+            .zip(&example.label)
+            .for_each(|(sum, &label)| sum.add(-f64::from(label)));
+        let mut residual = vec![Sum::default(); differences.len()];
+        for (at, sum) in residual.iter_mut().enumerate() {
+            sum.add_sum(differences[at], example.scale[at / columns].into());
+        }
+        let mut dots = vec![Sum::default(); example.activation.len()];
+        for (dot, (token, latent)) in dots.iter_mut().zip(example.pairs()) {
+            for column in 0..columns {
+                let weight = example.decoder[latent * columns + column];
+                dot.add_sum(residual[token * columns + column], weight.into());
+            }
+        }
+        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+            let found = found(&example, isa, width);
+            assert_close(&found.residual, &residual);
+            assert_close(&found.dots, &dots);
+            for (token, &squared) in found.squared.iter().enumerate() {
+                let row = &differences[token * columns..(token + 1) * columns];
+                let value: f64 = row.iter().map(|sum| sum.value * sum.value).sum();
+                let size: f64 = row.iter().map(|sum| sum.size * sum.size).sum();
+                assert!(
+                    (squared - value).abs() <= 1e-6 * size,
+                    "{squared} in place of {value}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn reconstructions_by_rows() {
+    for example in examples() {
+        for isa in sets() {
+            let mut output = vec![9.0; example.label.len()];
+            let (pattern, activation) = (example.pattern(), &example.activation);
+            decode_in(
+                isa,
+                pattern,
+                activation,
+                &example.decoder,
+                &example.bias,
+                &mut output,
+            );
+            assert_close(&output, &reconstructions(&example));
+        }
+    }
+}
+
+#[test]
+fn products_of_chosen_rows() {
+    for example in examples() {
+        let columns = example.columns;
+        let mut expected = vec![Sum::default(); example.activation.len()];
+        for (sum, (token, latent)) in expected.iter_mut().zip(example.pairs()) {
+            for column in 0..columns {
+                let left = f64::from(example.label[token * columns + column]);
+                sum.add(left * f64::from(example.decoder[latent * columns + column]));
+            }
+        }
+        for isa in sets() {
+            let mut dots = vec![9.0; expected.len()];
+            gather_in(
+                isa,
+                example.pattern(),
+                &example.label,
+                &example.decoder,
+                columns,
+                &mut dots,
+            );
+            assert_close(&dots, &expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_so_and_stays_where_it_is() {
+    for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+        let mut example = Example::new(3, 3, 21, Active::Everything);
+        example.activation[1] = f32::INFINITY;
+        example.decoder[2 * 21 + 20] = f32::NAN;
+        example.label[2 * 21 + 4] = f32::NEG_INFINITY;
+        let found = found(&example, isa, width);
+        assert!(found.residual[..20].iter().all(|number| number.is_infinite()));
+        assert!(
+            (0..3).all(|token| found.residual[token * 21 + 20].is_nan() && found.squared[token].is_nan())
+        );
+        assert!(found.residual[21..41].iter().all(|number| number.is_finite()));
+        assert!(found.residual[46].is_infinite() && found.residual[47].is_finite());
+        assert!(found.dots.iter().all(|dot| !dot.is_finite()));
+        example.decoder[2 * 21 + 20] = 1.0;
+        example.activation[1] = 0.0;
+        let found = self::found(&example, isa, width);
+        assert!(found.squared[0].is_finite() && found.squared[1].is_finite());
+        assert_eq!(found.squared[2], f64::INFINITY);
+        assert!(found.dots[6..].iter().all(|dot| dot.is_infinite()));
+    }
+}
+
+#[test]
+fn threads_make_no_difference() {
+    let example = large_example();
+    for isa in sets() {
+        on_any_threads(|| {
+            let found = found(&example, isa, 32);
+            let mut output = vec![0.0; example.label.len()];
+            let (pattern, activation) = (example.pattern(), &example.activation);
+            decode_in(
+                isa,
+                pattern,
+                activation,
+                &example.decoder,
+                &example.bias,
+                &mut output,
+            );
+            let mut dots = vec![0.0; activation.len()];
+            gather_in(
+                isa,
+                pattern,
+                &example.label,
+                &example.decoder,
+                example.columns,
+                &mut dots,
+            );
+            let squared = found.squared.iter().map(|squared| squared.to_bits() as u32);
+            let all = [&found.residual, &found.dots, &output, &dots];
+            all.into_iter()
+                .flat_map(|numbers| bits(numbers))
+                .chain(squared)
+                .collect()
+        });
+    }
+}

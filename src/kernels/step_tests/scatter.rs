@@ -1,0 +1,145 @@
+use super::{Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
+use crate::kernels::by_latent::ByLatent;
+use crate::kernels::isa::Isa;
+use crate::kernels::norms::{Statistics, total};
+use crate::kernels::scatter::scatter_in;
+use crate::kernels::tiles::Tiles;
+
+/// Returns the gradient of the decoder, where labels are taken for residuals, and what its norm follows from.
+fn found(example: &Example, isa: Isa, width: usize) -> (Vec<f32>, Vec<Statistics>) {
+    let (mut order, mut tokens, mut weight) = (ByLatent::default(), Tiles::default(), vec![]);
+    order.sort(example.pattern());
+    order.permute(&example.activation, &mut weight);
+    tokens.pack(&example.label, example.tokens, example.columns, width);
+    let mut gradient = vec![9.0; example.decoder.len()];
+    let mut statistics = vec![
+        Statistics {
+            squares: 9.0,
+            nonzeros: 9
+        };
+        example.latents
+    ];
+    scatter_in(
+        isa,
+        order.pattern(),
+        &weight,
+        &tokens,
+        &mut gradient,
+        Some(&mut statistics),
+    );
+    let mut alone = vec![9.0; example.decoder.len()];
+    scatter_in(isa, order.pattern(), &weight, &tokens, &mut alone, None);
+    assert!(bits(&alone).eq(bits(&gradient)), "statistics change nothing");
+    (gradient, statistics)
+}
+
+#[test]
+fn gradients_of_weights() {
+    for example in examples() {
+        let columns = example.columns;
+        let mut expected = vec![Sum::default(); example.decoder.len()];
+        for ((token, latent), &activation) in example.pairs().into_iter().zip(&example.activation) {
+            for column in 0..columns {
+                let number = f64::from(example.label[token * columns + column]);
+                expected[latent * columns + column].add(f64::from(activation) * number);
+            }
+        }
+        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+            let (gradient, statistics) = found(&example, isa, width);
+            assert_close(&gradient, &expected);
+            let all = gradient.iter().filter(|&&number| number != 0.0).count();
+            assert_eq!(total(&statistics).nonzeros as usize, all);
+            for (row, found) in gradient.chunks(columns).zip(statistics) {
+                let squares: f64 = row
+                    .iter()
+                    .map(|&number| f64::from(number) * f64::from(number))
+                    .sum();
+                assert!((found.squares - squares).abs() <= 1e-6 * squares);
+                assert_eq!(
+                    found.nonzeros as usize,
+                    row.iter().filter(|&&number| number != 0.0).count()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn pairs_in_the_order_of_latents() {
+    for example in examples().into_iter().chain([large_example()]) {
+        let (mut order, mut values) = (ByLatent::default(), vec![]);
+        order.sort(large_example().pattern());
+        order.sort(example.pattern());
+        order.permute(&example.activation, &mut values);
+        let mut expected: Vec<_> = example.pairs().into_iter().zip(&example.activation).collect();
+        expected.sort_by_key(|&((token, latent), _)| (latent, token));
+        let pattern = order.pattern();
+        let latents = (0..example.latents).flat_map(|latent| pattern.row(latent).map(move |_| latent));
+        let pairs: Vec<_> = pattern
+            .index()
+            .iter()
+            .map(|&token| token as usize)
+            .zip(latents)
+            .zip(&values)
+            .collect();
+        assert_eq!(pairs, expected);
+        let mut sums = vec![Sum::default(); example.latents];
+        expected
+            .iter()
+            .for_each(|&((_, latent), &value)| sums[latent].add(value.into()));
+        let mut found = vec![9.0; example.latents];
+        order.sums(&values, &mut found);
+        assert_close(&found, &sums);
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_so_and_stays_where_it_is() {
+    for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+        let mut example = Example::new(4, 3, 19, super::Active::Everything);
+        example.activation[1] = f32::NAN;
+        example.label[3 * 19 + 18] = f32::INFINITY;
+        let (gradient, statistics) = found(&example, isa, width);
+        assert!(gradient[19..38].iter().all(|number| number.is_nan()));
+        assert!([18, 56].into_iter().all(|at| gradient[at].is_infinite()));
+        assert!(
+            gradient[..18]
+                .iter()
+                .chain(&gradient[38..56])
+                .all(|number| number.is_finite())
+        );
+        assert!(statistics[0].squares == f64::INFINITY && statistics[1].squares.is_nan());
+        assert_eq!(statistics[1].nonzeros, 19);
+    }
+}
+
+#[test]
+fn threads_make_no_difference() {
+    let example = large_example();
+    for isa in sets() {
+        on_any_threads(|| {
+            let mut order = ByLatent::default();
+            order.sort(example.pattern());
+            let (gradient, statistics) = found(&example, isa, 16);
+            let squares = statistics
+                .iter()
+                .map(|row| row.squares.to_bits() as u32 ^ row.nonzeros as u32);
+            bits(&gradient)
+                .chain(squares)
+                .chain(order.pattern().index().iter().copied())
+                .collect()
+        });
+    }
+}
+
+#[test]
+fn tiles_hold_the_matrix() {
+    for example in examples() {
+        for width in [16, 32] {
+            let (mut tiles, mut back) = (Tiles::default(), vec![9.0; example.decoder.len()]);
+            tiles.pack(&example.decoder, example.latents, example.columns, width);
+            tiles.unpack(&mut back);
+            assert_eq!(back, example.decoder);
+        }
+    }
+}

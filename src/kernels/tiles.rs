@@ -1,0 +1,201 @@
+//! Matrices cut into tiles of 16 or 32 columns, each so small that it stays in the second-level cache.
+//!
+//! The passes over active pairs read rows of a matrix in no order. Whole rows come from the third level or from memory;
+//! the rows of a tile, one after the other in memory, come from the second.
+
+use std::sync::OnceLock;
+
+use super::lanes::{GROUP, Lanes, Line};
+use super::parallel::{Shared, for_ranges};
+
+/// How many rows are copied at a time, so that both sides stay in the first-level cache.
+const BLOCK: usize = 32;
+
+/// A matrix in tiles: tile after tile, each with its part of every row. What the last tile has beyond the last column
+/// is 0.
+#[derive(Debug, Default)]
+pub struct Tiles {
+    lines: Vec<Line>,
+    rows: usize,
+    columns: usize,
+    groups: usize,
+}
+
+/// Returns how wide the tiles of matrices with up to `rows` rows should be: 16 or 32 columns.
+pub fn width_for(rows: usize) -> usize {
+    let wide = 2 * GROUP;
+    if rows * wide * size_of::<f32>() <= second_level_cache() / 4 * 3 {
+        wide
+    } else {
+        GROUP
+    }
+}
+
+/// Returns the size of a processor's second-level cache in bytes, or 512 KiB where the system does not say.
+fn second_level_cache() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        let text = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index2/size").ok();
+        let kib: Option<usize> = text.and_then(|text| text.trim().strip_suffix('K')?.parse().ok());
+        kib.unwrap_or(512) * 1024
+    })
+}
+
+impl Tiles {
+    /// Makes this a matrix of `rows` × `columns` in tiles of `width` (16 or 32) columns, with numbers that mean nothing.
+    pub fn reshape(&mut self, rows: usize, columns: usize, width: usize) {
+        assert!(
+            width == GROUP || width == 2 * GROUP,
+            "tiles are 16 or 32 columns wide"
+        );
+        (self.rows, self.columns, self.groups) = (rows, columns, width / GROUP);
+        self.lines
+            .resize(self.tiles() * rows * self.groups, Line::default());
+    }
+
+    /// Makes this a copy of `matrix` (`rows` × `columns`, row after row) in tiles of `width` (16 or 32) columns.
+    pub fn pack(&mut self, matrix: &[f32], rows: usize, columns: usize, width: usize) {
+        assert_eq!(
+            matrix.len(),
+            rows * columns,
+            "a matrix has rows times columns numbers"
+        );
+        self.reshape(rows, columns, width);
+        let (tiles, groups) = (self.tiles(), self.groups);
+        let lines = Shared::new(&mut self.lines);
+        for_ranges(rows, 4 * BLOCK, |range| {
+            for block in range.clone().step_by(BLOCK) {
+                let block = block..(block + BLOCK).min(range.end);
+                for tile in 0..tiles {
+                    let first = (tile * rows + block.start) * groups;
+                    // SAFETY: each thread has rows of its own, and these lines are the parts of those.
+                    let lines = unsafe { lines.part(first..first + block.len() * groups) };
+                    for (row, parts) in block.clone().zip(lines.chunks_exact_mut(groups)) {
+                        copy_row(&matrix[row * columns..(row + 1) * columns], tile * groups, parts);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Writes the matrix to `matrix` (rows × columns), row after row.
+    pub fn unpack(&self, matrix: &mut [f32]) {
+        assert_eq!(
+            matrix.len(),
+            self.rows * self.columns,
+            "a matrix has rows times columns numbers"
+        );
+        let matrix = Shared::new(matrix);
+        for_ranges(self.rows, 4 * BLOCK, |range| {
+            for row in range {
+                // SAFETY: each thread has rows of its own.
+                let whole = unsafe { matrix.part(row * self.columns..(row + 1) * self.columns) };
+                for (group, part) in whole.chunks_mut(GROUP).enumerate() {
+                    part.copy_from_slice(&self.line(row, group).0[..part.len()]);
+                }
+            }
+        });
+    }
+
+    /// Returns how many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns how many columns the matrix has.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Returns how many groups of 16 columns a tile has.
+    pub(super) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Returns how many tiles there are.
+    pub(super) fn tiles(&self) -> usize {
+        self.columns.div_ceil(self.groups.max(1) * GROUP)
+    }
+
+    /// Returns the columns of group `group` of tile `tile`; fewer than 16, or none, beyond the last.
+    pub(super) fn span(&self, tile: usize, group: usize) -> std::ops::Range<usize> {
+        let first = (tile * self.groups + group) * GROUP;
+        first.min(self.columns)..(first + GROUP).min(self.columns)
+    }
+
+    /// Returns the rows of tile `tile`, where tiles have `G` groups.
+    pub(super) fn tile<const G: usize>(&self, tile: usize) -> &[[Line; G]] {
+        assert_eq!(G, self.groups, "a tile has as many groups as were asked for");
+        let lines = self.rows * G;
+        self.lines[tile * lines..(tile + 1) * lines].as_chunks().0
+    }
+
+    /// Returns all lines, for threads to write: those of a tile's row stand together, rows after each other, then tiles.
+    pub(super) fn lines_mut(&mut self) -> &mut [Line] {
+        &mut self.lines
+    }
+
+    /// Returns the part of row `row` that is group `group` of all columns.
+    fn line(&self, row: usize, group: usize) -> &Line {
+        let (tile, group) = (group / self.groups, group % self.groups);
+        &self.lines[(tile * self.rows + row) * self.groups + group]
+    }
+}
+
+/// Copies a row to `parts` from its group `group` on, with zeros beyond its end.
+fn copy_row(row: &[f32], group: usize, parts: &mut [Line]) {
+    for (part, group) in parts.iter_mut().zip(group..) {
+        let rest = &row[(group * GROUP).min(row.len())..];
+        match rest.first_chunk() {
+            Some(whole) => part.0 = *whole,
+            None => {
+                part.0 = [0.0; GROUP];
+                part.0[..rest.len()].copy_from_slice(rest);
+            }
+        }
+    }
+}
+
+/// How many sums run side by side, so that additions need not wait for each other.
+const CHAINS: usize = 4;
+
+/// Returns the sum of the rows `index` of a tile, each times its weight.
+#[inline(always)]
+pub(super) fn weighted_sum<L: Lanes, const G: usize>(
+    lanes: L,
+    index: &[u32],
+    weight: &[f32],
+    tile: &[[Line; G]],
+) -> [L::Group; G] {
+    let mut sums = [[lanes.splat(0.0); G]; CHAINS];
+    let (fours, rest) = index.as_chunks::<CHAINS>();
+    let (weights, last) = weight.as_chunks::<CHAINS>();
+    for (rows, weights) in fours.iter().zip(weights) {
+        for chain in 0..CHAINS {
+            add_row(
+                lanes,
+                &tile[rows[chain] as usize],
+                weights[chain],
+                &mut sums[chain],
+            );
+        }
+    }
+    for (chain, (&row, &weight)) in rest.iter().zip(last).enumerate() {
+        add_row(lanes, &tile[row as usize], weight, &mut sums[chain]);
+    }
+    let mut total = sums[0];
+    for (group, total) in total.iter_mut().enumerate() {
+        let first = lanes.add(sums[0][group], sums[1][group]);
+        *total = lanes.add(first, lanes.add(sums[2][group], sums[3][group]));
+    }
+    total
+}
+
+/// Adds a row times its weight to a sum.
+#[inline(always)]
+fn add_row<L: Lanes, const G: usize>(lanes: L, row: &[Line; G], weight: f32, sum: &mut [L::Group; G]) {
+    let weight = lanes.splat(weight);
+    for (sum, line) in sum.iter_mut().zip(row) {
+        *sum = lanes.fma(weight, lanes.load(&line.0), *sum);
+    }
+}

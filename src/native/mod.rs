@@ -1,0 +1,3 @@
+//! What tch has no binding for, by way of a few lines of C++ that build.rs compiles against libtorch.
+
+pub mod parallel;

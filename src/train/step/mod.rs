@@ -1,0 +1,39 @@
+//! One step: from normalised activations to losses, gradients and the few figures that metrics need.
+//!
+//! A [`StepEngine`] is a way to compute it. The trainer, its metrics and its loggers see nothing else of a step.
+//!
+//! ```text
+//! autograd   libtorch's automatic differentiation of the loss as it is written: works for everything, and is what the
+//!            other is held to
+//! native     gradients by hand, over active latents alone where few are
+//! choice     which of them a training takes
+//! ```
+
+mod autograd;
+mod native;
+mod output;
+
+pub use autograd::AutogradEngine;
+pub use native::{Form, NativeEngine};
+pub use output::{Latents, StepOutput};
+
+use super::dead::DeadTracker;
+use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};
+use crate::error::Result;
+
+/// Computes losses and gradients of one batch.
+pub trait StepEngine {
+    /// Makes the forward and backward pass over normalised activations, all of which count. Records the firing of this
+    /// batch in `dead` before Aux-K asks which latents are dead.
+    ///
+    /// # Errors
+    /// Shapes that do not fit, too little memory.
+    fn compute(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        input: &LossInput<'_>,
+        settings: &LossSettings,
+        pass: &Pass<'_>,
+        dead: &mut DeadTracker,
+    ) -> Result<StepOutput>;
+}

@@ -1,0 +1,137 @@
+//! The Aux-K loss by hand: `c · mean_t ‖e − ê‖²`, ê from dead latents alone, and its derivatives, also through e.
+
+use super::facts::Facts;
+use super::gradients::Gradients;
+use crate::dictionary::{Entries, Gate, LOG_THRESHOLD};
+use crate::error::Result;
+use crate::tensor::{Kind, Tensor};
+
+/// The latents that may take part: all, of which those that are not dead are held at 0, or the dead ones alone.
+pub(super) struct Latents {
+    /// Their decoder rows, `(n, d_model)`, and what those are divided by.
+    decoder: Tensor,
+    divisor: Option<Tensor>,
+    /// What their pre-activations are multiplied by before the activation function sees them.
+    factor: Tensor,
+    threshold: Option<Tensor>,
+    /// Which they are; `None`: all.
+    chosen: Option<Tensor>,
+    /// 1 where there is any dead latent, else 0.
+    any: Tensor,
+}
+
+impl Latents {
+    /// Returns all latents, those of `is_dead (d_sae)` not held at 0. Nothing is read back from the device.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn masked(facts: &Facts<'_>, is_dead: &Tensor) -> Result<Self> {
+        let factor = match &facts.factor {
+            Some(factor) => factor.f_mul(is_dead)?,
+            None => is_dead.f_to_kind(facts.norm.f_kind()?)?,
+        };
+        Ok(Self {
+            decoder: facts.parameter("W_D")?,
+            divisor: facts.factor.as_ref().map(|_| facts.divisor()).transpose()?,
+            factor,
+            threshold: facts.gate.threshold.as_ref().map(Tensor::shallow_clone),
+            chosen: None,
+            any: is_dead.f_any()?.f_to_kind(facts.norm.f_kind()?)?,
+        })
+    }
+
+    /// Returns the latents `dead`, int64 `(n)`, of which there are some.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn chosen(facts: &Facts<'_>, dead: &Tensor) -> Result<Self> {
+        let of = |x: &Tensor| x.f_index_select(0, dead);
+        let factor = match &facts.factor {
+            Some(factor) => of(factor)?,
+            None => of(&facts.norm)?.f_ones_like()?,
+        };
+        Ok(Self {
+            decoder: of(&facts.parameter("W_D")?)?,
+            divisor: match &facts.factor {
+                Some(_) => Some(of(&facts.divisor()?)?),
+                None => None,
+            },
+            any: facts.zero()?.f_add_scalar(1.0)?,
+            factor,
+            threshold: facts.gate.threshold.as_ref().map(of).transpose()?,
+            chosen: Some(dead.shallow_clone()),
+        })
+    }
+
+    /// Returns `rows (n, …)` of these latents as rows of all.
+    fn spread(&self, rows: Tensor, all: &Tensor) -> Result<Tensor> {
+        match &self.chosen {
+            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(0, chosen, &rows)?),
+            None => Ok(rows),
+        }
+    }
+
+    fn unscaled(&self, x: Tensor) -> Result<Tensor> {
+        match &self.divisor {
+            Some(divisor) => Ok(x.f_div(divisor)?),
+            None => Ok(x),
+        }
+    }
+}
+
+/// What the loss adds.
+pub(super) struct AuxK {
+    /// Its value, 0-d.
+    pub(super) value: Tensor,
+    /// Its derivative by the reconstruction, `(tokens, d_model)`.
+    pub(super) by_reconstruction: Tensor,
+    /// Its derivative by the pre-activations of the latents, `(tokens, n)`.
+    pub(super) by_pre: Tensor,
+}
+
+/// Computes the loss on pre-activations `hidden_pre (tokens, n)` of `latents` and on `error = x̂ − y`, and adds the
+/// gradients of decoder and thresholds. Where no latent is dead everything is 0.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn step(
+    facts: &Facts<'_>,
+    hidden_pre: &Tensor,
+    error: &Tensor,
+    latents: &Latents,
+    gradients: &mut Gradients,
+) -> Result<AuxK> {
+    let seen = hidden_pre.f_mul(&latents.factor)?;
+    let gate = Gate {
+        // More than there are dead latents changes nothing: all others are 0.
+        k: facts.settings.k_aux.min(hidden_pre.size()[1]),
+        threshold: latents.threshold.as_ref().map(Tensor::shallow_clone),
+        ..facts.gate
+    };
+    let act_fn = facts.sae.cfg.act_fn;
+    let acts = latents.unscaled(act_fn.apply(&seen, &gate)?)?;
+    // e − ê with e = −error.
+    let mut rest = facts.product(&acts, &latents.decoder)?.f_add_(error)?.f_neg_()?;
+    let share = facts.settings.auxk_coefficient / facts.tokens as f64;
+    let value = rest
+        .f_square()?
+        .f_sum(None::<Kind>)?
+        .f_mul_scalar(share)?
+        .f_mul(&latents.any)?;
+    let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
+    let by_decoder = facts.product(&acts.f_tr()?, &by_decoded)?;
+    gradients.add("W_D", latents.spread(by_decoder, &facts.parameter("W_D")?)?)?;
+    let by_acts = facts.product(&by_decoded, &latents.decoder.f_tr()?)?;
+    let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
+    if let Some(by_threshold) = act_fn.threshold_gradient(&seen, &by_scaled, &Entries::Every, &gate)? {
+        let by_threshold = latents.spread(by_threshold, &facts.norm)?;
+        if let Some(by_log) = facts.by_log_threshold(&by_threshold)? {
+            gradients.add(LOG_THRESHOLD, by_log)?;
+        }
+    }
+    Ok(AuxK {
+        value,
+        by_pre: by_acts.f_mul(&acts.f_gt(0.0)?)?,
+        by_reconstruction: by_decoded,
+    })
+}

@@ -1,0 +1,137 @@
+//! What all parts of a step look at: the dictionary's numbers as they stand, and how the batch is passed through.
+
+use crate::dictionary::{Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, norm_floor};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// The numbers that one step begins with.
+pub(super) struct Facts<'a> {
+    pub(super) sae: &'a SparseAutoEncoder,
+    pub(super) settings: &'a LossSettings,
+    pub(super) pass: &'a Pass<'a>,
+    /// Tokens of the batch, all of which count.
+    pub(super) tokens: i64,
+    /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
+    pub(super) norm: Tensor,
+    /// What the pre-activations are multiplied by before the activation function sees them, `(d_sae)`: the decoder
+    /// norms, 0 under their floor, where the configuration includes them.
+    pub(super) factor: Option<Tensor>,
+    pub(super) gate: Gate<'a>,
+}
+
+impl<'a> Facts<'a> {
+    /// Returns the facts of a step on `tokens` tokens.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn new(
+        sae: &'a SparseAutoEncoder,
+        settings: &'a LossSettings,
+        pass: &'a Pass<'a>,
+        tokens: i64,
+    ) -> Result<Self> {
+        let norm = sae.decoder_norm()?;
+        let factor = if sae.cfg.sparsity_include_decoder_norm {
+            let is_seen = norm.f_gt(norm_floor(norm.f_kind()?))?;
+            Some(norm.f_mul(&is_seen)?)
+        } else {
+            None
+        };
+        let gate = Gate {
+            k: pass.k.unwrap_or(sae.cfg.top_k),
+            threshold: sae.threshold()?,
+            window: sae.cfg.jumprelu_threshold_window,
+            counted: None,
+            custom: None,
+        };
+        Ok(Self {
+            sae,
+            settings,
+            pass,
+            tokens,
+            norm,
+            factor,
+            gate,
+        })
+    }
+
+    /// Returns the parameter of that name without its graph.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn parameter(&self, name: &str) -> Result<Tensor> {
+        Ok(self.sae.parameter(name)?.f_detach()?)
+    }
+
+    /// Returns `x W`, in the number format of the pass.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        self.pass.product(x, weight)
+    }
+
+    /// Returns the derivative by the logarithms of the thresholds from that by the thresholds, in their format.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn by_log_threshold(&self, by_threshold: &Tensor) -> Result<Option<Tensor>> {
+        let Some(theta) = &self.gate.threshold else {
+            return Ok(None);
+        };
+        let kind = self.sae.parameter(LOG_THRESHOLD)?.f_kind()?;
+        Ok(Some(by_threshold.f_mul(theta)?.f_to_kind(kind)?))
+    }
+
+    /// Returns the derivative by the decoder's rows from that by their norms, `(d_sae, d_model)`: along the rows, and 0
+    /// where the norm is.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn by_rows(&self, by_norm: &Tensor) -> Result<Tensor> {
+        let slope = by_norm
+            .f_div(&self.norm)?
+            .f_masked_fill(&self.norm.f_eq(0.0)?, 0.0)?;
+        Ok(self.parameter("W_D")?.f_mul(&slope.f_unsqueeze(-1)?)?)
+    }
+
+    /// Returns a 0-d zero in the format of the dictionary.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn zero(&self) -> Result<Tensor> {
+        let options = (self.sae.kind(), self.sae.device());
+        Ok(Tensor::f_zeros([0i64; 0].as_slice(), options)?)
+    }
+
+    /// Returns which latents the activation function can leave on, and where besides thresholds receive gradients.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn selection(&self) -> Result<Selection> {
+        let every_over = self.settings.lp_coefficient > 0.0;
+        self.sae
+            .cfg
+            .act_fn
+            .selection(&self.gate, &self.norm, self.factor.as_ref(), every_over)
+    }
+
+    /// Returns the decoder norms as numbers to divide by.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn divisor(&self) -> Result<Tensor> {
+        Ok(self.norm.f_clamp_min(norm_floor(self.norm.f_kind()?))?)
+    }
+
+    /// Returns `x (…, d_sae)` divided by the decoder norms, where the activation function saw their products.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn unscaled(&self, x: Tensor) -> Result<Tensor> {
+        if self.factor.is_none() {
+            return Ok(x);
+        }
+        Ok(x.f_div(&self.divisor()?)?)
+    }
+}

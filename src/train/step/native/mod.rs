@@ -1,0 +1,137 @@
+//! Gradients by hand, without a graph.
+//!
+//! ```text
+//! facts       the dictionary's numbers as the step finds them
+//! dense       a number for every latent of every token
+//! sparse/     numbers of the pairs of a token and a latent that take part
+//! auxk, terms the parts of the loss
+//! gradients   sums by the names of the parameters
+//! ```
+
+mod auxk;
+mod dense;
+mod facts;
+mod gradients;
+mod sparse;
+mod terms;
+
+use self::facts::Facts;
+use self::gradients::Gradients;
+use self::sparse::Room;
+use super::StepEngine;
+use super::output::{StepOutput, count_tokens};
+use crate::dictionary::{Capability, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
+use crate::error::Result;
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
+use crate::train::dead::DeadTracker;
+
+/// Computes steps by formulas written out, for dictionaries that have them.
+#[derive(Default)]
+pub struct NativeEngine {
+    form: Form,
+    room: Room,
+    /// The part of all latents that were active in the last step.
+    density: Option<f64>,
+}
+
+/// Over which numbers steps go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Whichever is faster.
+    #[default]
+    Auto,
+    /// Every latent of every token.
+    Dense,
+    /// The latents that take part, where there is a way to find them.
+    Sparse,
+}
+
+/// From this part of active latents on, products over all are faster than sums over the active ones.
+const DENSE_FROM: f64 = 0.08;
+
+impl NativeEngine {
+    /// Returns an engine whose steps have this form.
+    pub fn new(form: Form) -> Self {
+        Self {
+            form,
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether the next step goes over active latents alone.
+    fn is_sparse(&self, sae: &SparseAutoEncoder, k: i64) -> bool {
+        let can = sae.kind() == Kind::Float && sae.device() == Device::Cpu && !sae.cfg.use_glu_encoder;
+        let density = if sae.cfg.act_fn.selects_k() {
+            Some(k as f64 / sae.cfg.d_sae() as f64)
+        } else {
+            self.density
+        };
+        match self.form {
+            Form::Dense => false,
+            Form::Sparse => can,
+            Form::Auto => can && density.is_some_and(|density| density < DENSE_FROM),
+        }
+    }
+
+    /// Returns why it cannot train this dictionary with these pieces of arithmetic, if it cannot.
+    pub fn refusal(cfg: &SAEConfig, pass: &Pass<'_>) -> Option<String> {
+        let custom = &pass.custom;
+        if custom.activation.is_some() || custom.penalty.is_some() || custom.loss.is_some() {
+            return Some("arithmetic of one's own needs automatic differentiation".into());
+        }
+        if !cfg.variant.can(Capability::NativeStep) {
+            let name = cfg.variant.name();
+            return Some(format!(
+                "the gradients of sae_type \"{name}\" are not written by hand"
+            ));
+        }
+        None
+    }
+}
+
+impl StepEngine for NativeEngine {
+    fn compute(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        input: &LossInput<'_>,
+        settings: &LossSettings,
+        pass: &Pass<'_>,
+        dead: &mut DeadTracker,
+    ) -> Result<StepOutput> {
+        let _no_grad = no_grad_guard();
+        let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model]);
+        let (x, label) = (rows(input.x)?, rows(input.label)?);
+        let facts = Facts::new(sae, settings, pass, x.size()[0])?;
+        let tokens = count_tokens(sae, input)?;
+        let mut gradients = Gradients::default();
+        let flat = LossInput { x: &x, label: &label };
+        let is_dead = |fired: &Tensor| -> Result<_> {
+            dead.record(fired, &tokens)?;
+            if settings.auxk_coefficient > 0.0 {
+                dead.is_dead().map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let found = if self.is_sparse(sae, facts.gate.k) {
+            sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
+        } else {
+            dense::step(&facts, &flat, is_dead, &mut gradients)?
+        };
+        if sae.device() == Device::Cpu && !sae.cfg.act_fn.selects_k() {
+            let active = found.activity.1.f_double_value(&[])?;
+            self.density = Some(active / (facts.tokens * sae.cfg.d_sae()) as f64);
+        }
+        let (loss, terms) = found.terms.finish()?;
+        Ok(StepOutput {
+            loss,
+            terms,
+            gradients: gradients.in_order(sae)?,
+            squared_error: found.squared_error,
+            fired: found.fired,
+            activity: found.activity,
+            tokens,
+            latents: None,
+        })
+    }
+}

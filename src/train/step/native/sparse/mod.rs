@@ -1,0 +1,203 @@
+//! The step over active latents alone, for float32 on the CPU: its cost is that of one encoder product in short integers
+//! ([`Screen`]) and of what the active latents themselves take.
+//!
+//! What the encoder leaves are pairs of a token and a latent. With `G = dL/dx̂`, the derivative by the activation of a
+//! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent.
+
+mod penalties;
+mod room;
+
+use self::penalties::add_penalties;
+pub(super) use self::room::Room;
+use super::auxk::{self, Latents};
+use super::dense::Found;
+use super::facts::Facts;
+use super::gradients::Gradients;
+use super::terms::Terms;
+use crate::dictionary::{LossInput, Selection};
+use crate::error::Result;
+use crate::kernels::gather::gather;
+use crate::kernels::norms::column_sums;
+use crate::kernels::pattern::Pattern;
+use crate::kernels::residual::{Batch, Errors, residual};
+use crate::kernels::scatter::scatter;
+use crate::kernels::screen::{Encoder, Keep};
+use crate::kernels::tiles;
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Kind, Tensor};
+
+/// Makes the step. `is_dead` is asked once, with what has fired.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn step(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    input: &LossInput<'_>,
+    is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
+    gradients: &mut Gradients,
+) -> Result<Found> {
+    let selection = facts.selection()?;
+    encode(room, facts, input.x, &selection)?;
+    let fired = room.activate(facts)?;
+    decode(room, facts, input)?;
+    let squared_error = Tensor::f_from_slice(&room.squared)?.f_to_kind(Kind::Float)?;
+    let mut terms = Terms::new(facts, &squared_error)?;
+    if let Some(is_dead) = is_dead(&fired)? {
+        add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
+    }
+    add_penalties(room, facts, input.x, &mut terms, gradients)?;
+    scatter_gradients(room, facts, gradients)?;
+    let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
+    Ok(Found {
+        terms,
+        squared_error,
+        activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
+        fired,
+    })
+}
+
+/// Finds the pairs that take part, and computes their pre-activations.
+fn encode(room: &mut Room, facts: &Facts<'_>, x: &Tensor, selection: &Selection) -> Result<()> {
+    let (weight, bias) = (facts.parameter("W_E")?.f_tr()?, facts.parameter("b_E")?);
+    let factor = match &facts.factor {
+        Some(factor) => Some(numbers(factor)?),
+        None => None,
+    };
+    let encoder = Encoder {
+        width: x.size()[1] as usize,
+        weight: numbers(&weight)?,
+        bias: numbers(&bias)?,
+        factor,
+    };
+    let keep = match selection {
+        Selection::Largest(k) => Keep::Largest(*k as usize),
+        Selection::Batch(k) => Keep::Batch((*k * facts.tokens) as usize),
+        Selection::Above(bounds) => Keep::Above(numbers(bounds)?),
+    };
+    room.counts += room.screen.encode(numbers(x)?, &encoder, keep, &mut room.rows);
+    Ok(())
+}
+
+/// Computes `G` in tiles, the squared errors, and the derivatives by the activations.
+fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<()> {
+    let (tokens, columns) = (facts.tokens as usize, input.x.size()[1] as usize);
+    let decoder = facts.parameter("W_D")?;
+    let latents = decoder.size()[0] as usize;
+    let width = tiles::width_for(latents.max(tokens));
+    room.decoder.pack(numbers(&decoder)?, latents, columns, width);
+    room.label.pack(numbers(input.label)?, tokens, columns, width);
+    room.reads_its_label = input.x.data_ptr() == input.label.data_ptr();
+    if !room.reads_its_label {
+        room.input.pack(numbers(input.x)?, tokens, columns, width);
+    }
+    room.prepare(facts)?;
+    residual(
+        Batch {
+            pattern: Pattern::new(&room.rows.offsets, &room.rows.index, latents),
+            activation: &room.acts,
+            decoder: &room.decoder,
+            bias: &room.bias,
+            label: &room.label,
+            scale: &room.scale,
+        },
+        Errors {
+            residual: &mut room.residual,
+            squared: &mut room.squared,
+            dots: Some(&mut room.by_acts),
+        },
+    );
+    Ok(())
+}
+
+/// Adds the Aux-K loss, which also changes `G`.
+fn add_auxk(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    input: &LossInput<'_>,
+    is_dead: &Tensor,
+    terms: &mut Terms,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    let dead = is_dead.f_nonzero()?.f_squeeze_dim(1)?;
+    if dead.numel() == 0 {
+        return Ok(());
+    }
+    let mut by_reconstruction = input.x.f_empty_like()?;
+    room.residual.unpack(numbers_mut(&mut by_reconstruction)?);
+    let error = by_reconstruction.f_mul_scalar(facts.tokens as f64 / 2.0)?;
+    let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
+    let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
+    let hidden_pre = facts.product(input.x, &encoder.f_tr()?)?.f_add(&bias)?;
+    let aux = auxk::step(
+        facts,
+        &hidden_pre,
+        &error,
+        &Latents::chosen(facts, &dead)?,
+        gradients,
+    )?;
+    terms.add_auxk(aux.value);
+    let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
+    let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
+    let rows = facts.product(&aux.by_pre.f_tr()?, input.x)?;
+    let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
+    gradients.add("W_E", by_encoder.f_tr()?)?;
+    let sums = aux
+        .by_pre
+        .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+    let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
+    gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
+    let (tokens, columns) = (room.label.rows(), room.label.columns());
+    let plain = numbers(&by_reconstruction)?;
+    room.residual.pack(
+        plain,
+        tokens,
+        columns,
+        tiles::width_for(room.decoder.rows().max(tokens)),
+    );
+    let pattern = Pattern::new(&room.rows.offsets, &room.rows.index, room.decoder.rows());
+    gather(
+        pattern,
+        plain,
+        numbers(&facts.parameter("W_D")?)?,
+        columns,
+        &mut room.by_acts,
+    );
+    Ok(())
+}
+
+/// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
+fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
+    let latents = room.decoder.rows();
+    room.by_latent
+        .sort(Pattern::new(&room.rows.offsets, &room.rows.index, latents));
+    let mut by_decoder = room.by_decoder.take(&facts.parameter("W_D")?)?;
+    room.by_latent.permute(&room.acts, &mut room.sorted);
+    let pattern = room.by_latent.pattern();
+    scatter(
+        pattern,
+        &room.sorted,
+        &room.residual,
+        numbers_mut(&mut by_decoder)?,
+        None,
+    );
+    gradients.add_to(by_decoder, "W_D")?;
+    let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
+    room.by_latent.permute(&room.by_pre, &mut room.sorted);
+    let input = if room.reads_its_label {
+        &room.label
+    } else {
+        &room.input
+    };
+    scatter(pattern, &room.sorted, input, numbers_mut(&mut by_encoder)?, None);
+    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
+    let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
+    room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
+    gradients.add("b_E", by_bias)?;
+    if let Ok(bias) = facts.parameter("b_D") {
+        let mut by_bias = bias.f_zeros_like()?;
+        column_sums(&room.residual, numbers_mut(&mut by_bias)?);
+        gradients.add("b_D", by_bias)?;
+    }
+    Ok(())
+}

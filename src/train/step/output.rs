@@ -1,0 +1,45 @@
+//! What a step computed.
+
+use crate::dictionary::{LossInput, SparseAutoEncoder, Term};
+use crate::error::Result;
+use crate::tensor::{Kind, Tensor};
+
+/// What one step computed. All tensors stay on the device; the scalars are 0-d.
+pub struct StepOutput {
+    /// The sum of all terms.
+    pub loss: Tensor,
+    /// The terms of the loss, 0-d and without their graph.
+    pub terms: Vec<Term>,
+    /// Gradients in the order of [`SparseAutoEncoder::parameters`].
+    pub gradients: Vec<Tensor>,
+    /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` for a dictionary with heads.
+    pub squared_error: Tensor,
+    /// How many tokens each latent fired on, float `(d_sae)`.
+    pub fired: Tensor,
+    /// Sum of all latent activations, and how many were active.
+    pub activity: (Tensor, Tensor),
+    /// Number of tokens, int64.
+    pub tokens: Tensor,
+    /// The latents themselves, where the engine has them as one tensor.
+    pub latents: Option<Latents>,
+}
+
+/// What the encoder and the decoder gave, for metrics that only some variants have.
+pub struct Latents {
+    /// Activations of the latents, `(n, [heads,] d_sae)`.
+    pub feature_acts: Tensor,
+    /// Reconstruction, `(n, [heads,] d_model)`.
+    pub reconstructed: Tensor,
+}
+
+/// Returns the number of tokens, int64 0-d on the device of the input.
+pub(super) fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> Result<Tensor> {
+    let size = input.x.size();
+    let inner = if sae.cfg.hooks.heads().is_some() { 2 } else { 1 };
+    let tokens: i64 = size[..size.len().saturating_sub(inner)].iter().product();
+    Ok(Tensor::f_full(
+        [0i64; 0].as_slice(),
+        tokens,
+        (Kind::Int64, input.x.device()),
+    )?)
+}

@@ -1,0 +1,179 @@
+//! Every gradient, term and count of one step, for every kind of activation function, penalty and encoder.
+
+use saescript::config::{from_value, to_value};
+use saescript::dictionary::{LOG_THRESHOLD, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
+use saescript::tensor::{Device, Kind, Tensor, no_grad_guard};
+use saescript::train::{AutogradEngine, DeadTracker, Form, NativeEngine, StepEngine, StepOutput};
+use serde_json::{Value, json};
+
+const D_MODEL: i64 = 12;
+const D_SAE: i64 = 40;
+const ROWS: i64 = 64;
+
+/// A dictionary with numbers of every kind: decoder norms that differ, one of them 0, biases, thresholds.
+fn dictionary(own: &Value, kind: Kind) -> SparseAutoEncoder {
+    let mut cfg = json!({
+        "hook_point_in": "in", "hook_point_out": "in", "d_model": D_MODEL, "d_sae": D_SAE,
+        "dtype": if kind == Kind::Double { "float64" } else { "float32" },
+    });
+    for (key, value) in own.as_object().expect("settings") {
+        cfg[key] = value.clone();
+    }
+    let cfg: SAEConfig = from_value(cfg).expect("a valid configuration");
+    let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
+    let names: Vec<_> = sae
+        .named_parameters()
+        .iter()
+        .map(|(name, x)| (*name, x.size()))
+        .collect();
+    for (name, size) in names {
+        let mut values = Tensor::randn(size.as_slice(), (Kind::Double, Device::Cpu)) * 0.3;
+        match name {
+            LOG_THRESHOLD => values = values - 1.0,
+            "W_D" => drop(values.get(3).zero_()),
+            _ => {}
+        }
+        sae.set_parameter(name, &values).expect("the shape fits");
+    }
+    sae
+}
+
+fn input(kind: Kind) -> (Tensor, Tensor) {
+    let draw = || Tensor::randn([ROWS, D_MODEL], (Kind::Double, Device::Cpu)).to_kind(kind);
+    (draw(), draw())
+}
+
+/// A tracker by which every third latent has not fired for long.
+fn dead(fired_before: bool) -> DeadTracker {
+    let mut dead = DeadTracker::new(D_SAE, 1000.0, Device::Cpu).expect("a tracker");
+    let silent = Tensor::arange(D_SAE, (Kind::Int64, Device::Cpu))
+        .remainder(3)
+        .gt(0);
+    let tokens = Tensor::from(if fired_before { 0 } else { 5000i64 });
+    dead.record(&silent.to_kind(Kind::Float), &tokens)
+        .expect("recorded");
+    dead
+}
+
+struct Case {
+    sae: Value,
+    loss: Value,
+    k: Option<i64>,
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let penalties = [
+        json!({}),
+        json!({ "sparsity_loss_type": "power", "p": 1, "l1_coefficient": 0.7 }),
+        json!({ "sparsity_loss_type": "power", "p": 2, "l1_coefficient": 0.7 }),
+        json!({ "sparsity_loss_type": "power", "p": 3, "l1_coefficient": 0.7 }),
+        json!({ "sparsity_loss_type": "tanh", "l1_coefficient": 0.2 }),
+        json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "frequency_scale": 0.1 }),
+    ];
+    for act in ["relu", "jumprelu", "topk", "batchtopk"] {
+        for penalty in &penalties {
+            for glu in [false, true] {
+                for norms in [true, false] {
+                    let mut loss = penalty.clone();
+                    if act == "jumprelu" {
+                        loss["lp_coefficient"] = json!(0.3);
+                    }
+                    let sae = json!({ "act_fn": act, "top_k": 5, "use_glu_encoder": glu, "sparsity_include_decoder_norm": norms });
+                    cases.push(Case { sae, loss, k: None });
+                }
+            }
+        }
+        let k = act.ends_with("topk").then_some(7);
+        let loss = json!({ "auxk_coefficient": 0.5, "k_aux": 4 });
+        let sae = json!({ "act_fn": act, "top_k": 5, "use_decoder_bias": false });
+        cases.push(Case { sae, loss, k });
+        let loss = json!({ "auxk_coefficient": 0.5, "k_aux": 400, "sparsity_loss_type": "tanh" });
+        let sae = json!({ "act_fn": act, "top_k": 5, "hook_point_out": "out" });
+        cases.push(Case { sae, loss, k });
+    }
+    cases
+}
+
+/// The engines by hand, in both forms.
+fn by_hand() -> [(&'static str, NativeEngine); 2] {
+    [("dense", Form::Dense), ("sparse", Form::Sparse)].map(|(name, form)| (name, NativeEngine::new(form)))
+}
+
+fn computed(engine: &mut dyn StepEngine, case: &Case, kind: Kind, seed: i64) -> StepOutput {
+    saescript::tensor::manual_seed(seed);
+    let sae = dictionary(&case.sae, kind);
+    let (x, other) = input(kind);
+    let label = if sae.cfg.is_transcoder() { &other } else { &x };
+    let mut dead = dead(false);
+    let settings: LossSettings = from_value(case.loss.clone()).expect("valid settings");
+    let pass = Pass {
+        k: case.k,
+        ..Pass::default()
+    };
+    let input = LossInput { x: &x, label };
+    engine
+        .compute(&sae, &input, &settings, &pass, &mut dead)
+        .expect("a step")
+}
+
+/// How far `ours` is from `theirs`, as a part of the norm of theirs.
+fn apart(ours: &Tensor, theirs: &Tensor) -> f64 {
+    let _no_grad = no_grad_guard();
+    assert_eq!((ours.size(), ours.kind()), (theirs.size(), theirs.kind()));
+    let (ours, theirs) = (ours.to_kind(Kind::Double), theirs.to_kind(Kind::Double));
+    let distance = (&ours - &theirs).norm().double_value(&[]);
+    distance / theirs.norm().double_value(&[]).max(1e-6)
+}
+
+fn compare(ours: &StepOutput, theirs: &StepOutput, tolerance: f64, names: &[&str], case: &str) {
+    let mut pairs = vec![
+        ("loss".to_string(), &ours.loss, &theirs.loss),
+        ("squared error".into(), &ours.squared_error, &theirs.squared_error),
+        ("fired".into(), &ours.fired, &theirs.fired),
+        ("sum".into(), &ours.activity.0, &theirs.activity.0),
+        ("active".into(), &ours.activity.1, &theirs.activity.1),
+    ];
+    assert_eq!(ours.terms.len(), theirs.terms.len(), "{case}");
+    for (ours, theirs) in ours.terms.iter().zip(&theirs.terms) {
+        assert_eq!((&ours.name, &ours.metric), (&theirs.name, &theirs.metric));
+        pairs.push((ours.name.clone(), &ours.value, &theirs.value));
+    }
+    for ((ours, theirs), name) in ours.gradients.iter().zip(&theirs.gradients).zip(names) {
+        pairs.push((format!("gradient of {name}"), ours, theirs));
+    }
+    for (name, ours, theirs) in pairs {
+        let apart = apart(ours, theirs);
+        assert!(
+            apart <= tolerance,
+            "{case}: {name} is {apart:e} apart\n{ours}\n{theirs}"
+        );
+    }
+}
+
+fn agree(kind: Kind, tolerance: f64) {
+    for (index, case) in cases().iter().enumerate() {
+        let theirs = computed(&mut AutogradEngine, case, kind, index as i64);
+        let sae = dictionary(&case.sae, kind);
+        let names: Vec<&str> = sae.named_parameters().iter().map(|(name, _)| *name).collect();
+        let said = format!(
+            "{} {} {kind:?}",
+            case.sae,
+            to_value(&case.loss).expect("plain data")
+        );
+        for (form, mut engine) in by_hand() {
+            let ours = computed(&mut engine, case, kind, index as i64);
+            compare(&ours, &theirs, tolerance, &names, &format!("{form}: {said}"));
+        }
+    }
+}
+
+#[test]
+fn in_float64_both_engines_are_the_same_to_ten_digits() {
+    agree(Kind::Double, 1e-10);
+}
+
+#[test]
+fn in_float32_both_engines_are_the_same_to_five_digits() {
+    agree(Kind::Float, 1e-5);
+}

@@ -1,0 +1,3 @@
+//! The step by hand against libtorch's automatic differentiation.
+
+mod agreement;
