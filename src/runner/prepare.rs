@@ -16,7 +16,7 @@ use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
 use crate::model::LanguageModel;
 use crate::text::Dataset;
-use crate::train::{Initializer, InitializerInputs, Trainer, list_checkpoints};
+use crate::train::{Initializer, InitializerInputs, Run, list_checkpoints};
 
 /// How much is done before the first step.
 #[derive(Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ pub(super) struct Prepared {
     pub(super) began_with: Fingerprint,
     pub(super) model: Option<LanguageModel>,
     pub(super) stream: ActivationStream,
-    pub(super) trainer: Trainer,
+    pub(super) run: Run,
     pub(super) sae: SparseAutoEncoder,
 }
 
@@ -62,10 +62,10 @@ impl Prepared {
             (&datasets, &began_with),
             context,
         )?;
-        let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
-        trainer.allow_change(options.allow_change.clone());
+        let mut run = Run::new(settings.trainer.clone()).under("trainer")?;
+        run.allow_change(options.allow_change.clone());
         if newest.is_none() {
-            announce(settings, &mut trainer, context)?;
+            announce(settings, &mut run, context)?;
         }
         let model = settings
             .model
@@ -75,7 +75,7 @@ impl Prepared {
         evaluation(settings, model.as_ref(), context)?;
         let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
         let sae = match &newest {
-            Some(newest) => load_newest(newest, settings, &mut trainer, context)?,
+            Some(newest) => load_newest(newest, settings, &mut run, context)?,
             None => {
                 if options.resume {
                     context
@@ -89,33 +89,33 @@ impl Prepared {
             began_with,
             model,
             stream,
-            trainer,
+            run,
             sae,
         })
     }
 }
 
 /// Makes the remarks about a run whose batches are known to be of one size, before anything is loaded.
-fn announce(settings: &TrainSAESettings, trainer: &mut Trainer, context: &RunContext) -> Result<()> {
+fn announce(settings: &TrainSAESettings, run: &mut Run, context: &RunContext) -> Result<()> {
     let factory = &settings.activation_factory;
     if let (SaeChoice::Fresh(sae), ActivationFactoryTarget::Activations1D) = (&settings.sae, factory.target) {
-        return trainer.announce(sae, factory.batch_size as u64, &context.events);
+        return run.announce(sae, factory.batch_size as u64, &context.events);
     }
     Ok(())
 }
 
-/// The dictionary of the newest checkpoint, and `trainer` as it was there.
+/// The dictionary of the newest checkpoint, and `run` as it was there.
 fn load_newest(
     (step, path): &(u64, PathBuf),
     settings: &TrainSAESettings,
-    trainer: &mut Trainer,
+    run: &mut Run,
     context: &RunContext,
 ) -> Result<SparseAutoEncoder> {
     context
         .events
         .note(format!("going on from step {step}: {}", path.display()))?;
     let mut sae = to_go_on(path, settings, context)?;
-    trainer.continue_from(&mut sae, path)?;
+    run.continue_from(&mut sae, path)?;
     Ok(sae)
 }
 

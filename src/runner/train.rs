@@ -34,7 +34,7 @@ pub struct TrainReport {
 ///
 /// # Errors
 /// Settings that make no sense; a model, data or folder that cannot be read or written; what
-/// [`Trainer::fit`](crate::train::Trainer::fit) refuses.
+/// [`Run::fit`](crate::train::Run::fit) refuses.
 pub fn train_sae(
     settings: &TrainSAESettings,
     options: &TrainOptions,
@@ -43,30 +43,30 @@ pub fn train_sae(
     settings.validate()?;
     let folder = PathBuf::from(&settings.trainer.exp_result_path);
     let lock = in_folder(FolderLock::take(&folder, "training", context))?;
-    let mut run = Prepared::new(settings, options, Effort::Full, context)?;
+    let mut prepared = Prepared::new(settings, options, Effort::Full, context)?;
     let start = Start {
         options,
-        began_with: run.began_with.clone(),
+        began_with: prepared.began_with.clone(),
         lock,
     };
-    let outcome = if run.trainer.is_finished() {
+    let outcome = if prepared.run.trainer.is_finished() {
         context.events.note(format!(
             "nothing is left to train: {} of {} are done",
-            run.trainer.steps_done(),
-            counted(run.trainer.total_steps().unwrap_or(0), "step")
+            prepared.run.trainer.steps_done(),
+            counted(prepared.run.trainer.total_steps().unwrap_or(0), "step")
         ))?;
         FitOutcome::Finished
     } else {
-        fit(settings, &start, &mut run, context)?
+        fit(settings, &start, &mut prepared, context)?
     };
     if !matches!(outcome, FitOutcome::Interrupted { .. }) {
-        save(settings, &run.sae, &folder, context)?;
+        save(settings, &prepared.sae, &folder, context)?;
     }
     Ok(TrainReport {
         folder,
         outcome,
-        steps: run.trainer.steps_done(),
-        metrics: run.trainer.metrics().clone(),
+        steps: prepared.run.trainer.steps_done(),
+        metrics: prepared.run.trainer.metrics().clone(),
     })
 }
 
@@ -84,26 +84,27 @@ pub fn rehearse_training(
     settings.validate()?;
     let folder = Path::new(&settings.trainer.exp_result_path);
     in_folder(FolderLock::look(folder))?;
-    let mut run = Prepared::new(settings, options, Effort::Refusals, context)?;
-    if run.trainer.is_finished() {
+    let mut prepared = Prepared::new(settings, options, Effort::Refusals, context)?;
+    if prepared.run.trainer.is_finished() {
         return Ok(None);
     }
     let written = to_value(settings)?;
     let training = Training {
         folder,
         settings: &written,
-        steps_done: run.trainer.steps_done(),
+        steps_done: prepared.run.trainer.steps_done(),
         context,
     };
     for logger in settings.all_loggers()? {
         logger.look(&training)?;
     }
     let fit_options = FitOptions {
-        began_with: run.began_with.clone(),
+        began_with: prepared.began_with.clone(),
         ..FitOptions::default()
     };
-    run.trainer
-        .rehearse(&mut run.sae, &mut run.stream, context, fit_options)
+    prepared
+        .run
+        .rehearse(&mut prepared.sae, &mut prepared.stream, context, fit_options)
         .map(Some)
 }
 
@@ -124,21 +125,21 @@ struct Start<'a> {
 fn fit(
     settings: &TrainSAESettings,
     start: &Start<'_>,
-    run: &mut Prepared,
+    prepared: &mut Prepared,
     context: &RunContext,
 ) -> Result<FitOutcome> {
-    let trainer = &mut run.trainer;
     let written = to_value(settings)?;
     let events = Events::new();
     events.add(Box::new(Relay(context.events.clone())));
     let folder = Path::new(&settings.trainer.exp_result_path);
-    if trainer.steps_done() == 0 {
+    let steps_done = prepared.run.trainer.steps_done();
+    if steps_done == 0 {
         set_aside_earlier_run(folder, &context.events)?;
     }
     let training = Training {
         folder,
         settings: &written,
-        steps_done: trainer.steps_done(),
+        steps_done,
         context,
     };
     let loggers = settings.all_loggers()?;
@@ -147,7 +148,7 @@ fn fit(
     let mut facts = start.options.facts.clone();
     facts.extend(started.iter().flat_map(|logger| logger.facts.clone()));
     let fit_options = FitOptions {
-        eval_fn: evaluation(settings, run.model.as_ref(), context)?,
+        eval_fn: evaluation(settings, prepared.model.as_ref(), context)?,
         provenance: Provenance {
             settings: Some(written.clone()),
             facts,
@@ -157,7 +158,9 @@ fn fit(
         lock: Some(start.lock.clone()),
         ..FitOptions::default()
     };
-    let outcome = trainer.fit(&mut run.sae, &mut run.stream, context, fit_options);
+    let outcome = prepared
+        .run
+        .fit(&mut prepared.sae, &mut prepared.stream, context, fit_options);
     let exit_code = match &outcome {
         Ok(FitOutcome::Interrupted { .. }) => Fault::Interrupted.exit_code(),
         Ok(_) => 0,

@@ -10,7 +10,8 @@
 //!   frequency
 //! distributions       histograms over the latents, for logs that show them
 //! trainer, state      one step, and what changes with it
-//! lane, run, fit      a whole stream, for one dictionary or several: folder, logs, what is owed, what it goes on from
+//! run, resume         the training around the steps: what it goes on from, what is owed
+//! lane, fit           a whole stream, for one dictionary or several: folder, logs
 //! folder, checkpoint  what is written
 //! convert             top-k dictionaries to jumprelu
 //! ```
@@ -40,6 +41,7 @@ mod metrics;
 mod optim;
 mod options;
 mod provenance;
+mod resume;
 mod run;
 mod schedule;
 mod source;
@@ -65,5 +67,6 @@ pub use metrics::StepFigures;
 pub use optim::OptimizerClass;
 pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
+pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use trainer::{StepReport, Trainer};
