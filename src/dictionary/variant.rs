@@ -18,7 +18,7 @@ use super::hook_points::HookPoints;
 use super::loss::{LossSettings, Term};
 use super::parameters::{ParameterSpec, Parameters, Role};
 use super::pass::Pass;
-use crate::config::Value;
+use crate::config::{Checked, Value};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -38,7 +38,7 @@ pub struct SAEConfig {
 #[derive(Debug)]
 pub struct SparseAutoEncoder {
     /// The architecture.
-    pub cfg: SAEConfig,
+    pub cfg: Checked<SAEConfig>,
     pub(super) parameters: Parameters,
     pub(super) dataset_norms: BTreeMap<String, f64>,
     pub(super) kind: Kind,

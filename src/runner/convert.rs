@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::activations::{ActivationFactory, ActivationStream, Inputs};
-use crate::config::{Value, from_value};
+use crate::config::{Value, checked};
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
@@ -133,7 +133,7 @@ fn stream(conversion: &Conversion, hook_points: &[&str], context: &RunContext) -
             .hint("give a cache of activations, or a language model and a data set"));
         }
     };
-    ActivationFactory::new(from_value(factory)?)?.process(inputs, context)
+    ActivationFactory::new(checked(factory)?)?.process(inputs, context)
 }
 
 fn texts(model: LanguageModel, dataset: &str, context: &RunContext) -> Result<Inputs> {

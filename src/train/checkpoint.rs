@@ -118,7 +118,7 @@ impl Run {
         }
         let facts = saving.write(&unfinished.path().join(TENSORS_FILE))?;
         let saved = SavedState {
-            cfg: self.trainer.cfg.clone(),
+            cfg: self.trainer.cfg.clone().into_inner(),
             total_steps: state.plan.total_steps,
             step: state.step,
             tokens: state.tokens.f_int64_value(&[])?,

@@ -28,7 +28,7 @@ impl Run {
         // The model's name is a record; it changes no activation.
         fingerprint.remove("model_name");
         fingerprint.add("sae", sae)?;
-        fingerprint.add("trainer", &self.trainer.cfg)?;
+        fingerprint.add("trainer", &*self.trainer.cfg)?;
         Ok(fingerprint)
     }
 

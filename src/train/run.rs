@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainerConfig;
 use super::trainer::Trainer;
 use crate::activations::Batch;
+use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::Result;
 use crate::event::{Events, Metrics};
@@ -44,7 +45,7 @@ impl Run {
     ///
     /// # Errors
     /// A configuration that makes no sense.
-    pub fn new(cfg: TrainerConfig) -> Result<Self> {
+    pub fn new(cfg: impl IntoChecked<TrainerConfig>) -> Result<Self> {
         Ok(Self {
             trainer: Trainer::new(cfg)?,
             resume_from: None,
@@ -74,7 +75,7 @@ impl Run {
     ///
     /// # Errors
     /// An observer failed.
-    pub fn announce(&mut self, sae: &SAEConfig, rows: u64, events: &Events) -> Result<()> {
+    pub fn announce(&mut self, sae: &Checked<SAEConfig>, rows: u64, events: &Events) -> Result<()> {
         let cfg = &self.trainer.cfg;
         let total = cfg.total_training_tokens / rows.max(1);
         for remark in cfg.check_plan(sae, total, false).unwrap_or_default() {

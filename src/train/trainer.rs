@@ -8,7 +8,7 @@ use super::optim::clip;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
 use crate::activations::Batch;
-use crate::config::Config;
+use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, counted};
 use crate::event::Metrics;
@@ -17,7 +17,7 @@ use crate::event::Metrics;
 /// nothing else.
 pub struct Trainer {
     /// How to train.
-    pub cfg: TrainerConfig,
+    pub cfg: Checked<TrainerConfig>,
     pub(super) engine: Box<dyn StepEngine>,
     pub(super) state: Option<TrainingState>,
     pub(super) last_metrics: Metrics,
@@ -48,10 +48,9 @@ impl Trainer {
     ///
     /// # Errors
     /// A configuration that makes no sense.
-    pub fn new(cfg: TrainerConfig) -> Result<Self> {
-        cfg.validate()?;
+    pub fn new(cfg: impl IntoChecked<TrainerConfig>) -> Result<Self> {
         Ok(Self {
-            cfg,
+            cfg: cfg.into_checked()?,
             engine: Box::new(AutogradEngine),
             state: None,
             last_metrics: Metrics::new(),

@@ -176,7 +176,7 @@ fn a_run_leaves_its_settings_facts_metrics_and_checkpoints() {
     );
     let settings = saescript::config::Document::read(&folder.path().join("settings.toml")).expect("TOML");
     let again: TrainerConfig = from_value(settings.value()["trainer"].clone()).expect("valid");
-    assert_eq!(again, run.trainer.cfg);
+    assert_eq!(again, *run.trainer.cfg);
     let facts: Value = serde_json::from_slice(&bytes(folder.path().join("run.json"))).expect("JSON");
     assert_eq!(
         (
