@@ -18,6 +18,7 @@ use super::hook_points::HookPoints;
 use super::loss::{LossSettings, Term};
 use super::parameters::{ParameterSpec, Parameters, Role};
 use super::pass::Pass;
+use super::wants::Wants;
 use crate::config::{Checked, Value};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
@@ -96,6 +97,11 @@ pub trait Variant: Debug + Send + Sync {
     fn validate(&self, cfg: &SAEConfig) -> Result<()> {
         let _ = cfg;
         Ok(())
+    }
+
+    /// Returns what it looks at at a time: single tokens, or whole sequences.
+    fn wants(&self) -> Wants {
+        Wants::default()
     }
 
     /// Returns whether it can do this.

@@ -17,7 +17,7 @@ use crate::model::LanguageModelConfig;
 use crate::report::wandb::WandbConfig;
 use crate::tensor::DeviceSpec;
 use crate::text::DatasetConfig;
-use crate::train::{InitializerConfig, TrainerConfig, check_dtype};
+use crate::train::{InitializerConfig, TrainerConfig, check_dtype, check_target, target_of};
 
 /// Everything about one training run: model, data, dictionary, initialisation, training, logging.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -235,14 +235,19 @@ impl TrainSAESettings {
 
     fn validate_stream(&self) -> Result<()> {
         if self.activation_factory.target == ActivationFactoryTarget::Tokens {
+            let wanted = match &self.sae {
+                SaeChoice::Fresh(sae) => target_of(sae),
+                SaeChoice::Pretrained(_) => ActivationFactoryTarget::Activations1D,
+            };
             return Err(
                 Error::input("a dictionary learns from activations, but the target is \"tokens\"")
-                    .hint("use \"activations-1d\"")
+                    .hint(format!("use \"{wanted}\""))
                     .under("target")
                     .under("activation_factory"),
             );
         }
         if let SaeChoice::Fresh(sae) = &self.sae {
+            check_target(sae, self.activation_factory.target).under("activation_factory")?;
             for hook in sae.hook_points() {
                 if !self
                     .activation_factory
@@ -288,5 +293,38 @@ impl TrainSAESettings {
             return Err(Error::input("an evaluation needs the language model").under("model"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::from_value;
+    use crate::dictionary::wants::whole;
+
+    #[test]
+    fn a_dictionary_that_wants_sequences_is_not_trained_on_single_tokens() {
+        let settings = |target: &str| {
+            let mut settings: TrainSAESettings = from_value(json!({
+                "sae": {"hook_point_in": "h", "hook_point_out": "h", "d_model": 4, "d_sae": 8},
+                "sae_name": "a", "sae_series": "b", "trainer": {},
+                "activation_factory": {
+                    "sources": [{"type": "activations", "name": "cache", "path": "cache"}], "target": target,
+                    "hook_points": ["h"], "batch_size": 4, "context_size": 8,
+                },
+            }))
+            .expect("valid for tokens");
+            settings.sae = SaeChoice::Fresh(whole::config().into_inner());
+            settings
+        };
+        settings("activations-2d").plan().expect("sequences");
+        let error = settings("activations-1d").validate().expect_err("single tokens");
+        assert_eq!(error.key_path(), "activation_factory.target");
+        let mut tokens = settings("activations-1d");
+        tokens.activation_factory.target = ActivationFactoryTarget::Tokens;
+        let error = tokens.validate().expect_err("no activations");
+        assert!(error.to_string().contains("use \"activations-2d\""), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config, checks      what was asked for, and what is refused
+//! target, input       which batches a dictionary takes, and how it sees them
 //! initializer         weights to begin with
 //! schedule            learning rate, k, λ and checkpoints over the steps
 //! engine              losses and gradients of one batch, behind a seam
@@ -46,6 +47,7 @@ mod run;
 mod schedule;
 mod source;
 mod state;
+mod target;
 mod trainer;
 
 pub use checkpoint::list_checkpoints;
@@ -69,4 +71,5 @@ pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
 pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
+pub use target::{check_target, target_of};
 pub use trainer::{StepReport, Trainer};

@@ -184,7 +184,7 @@ impl Trainer {
         let pass = Pass {
             k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
             amp: self.cfg.amp_dtype,
-            counted: None,
+            counted: prepared.counted.as_ref(),
             custom,
         };
         let mut output = self
