@@ -34,7 +34,7 @@ use saescript::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationStream, ActivationWriter, Batch, BatchStream,
     Inputs,
 };
-use saescript::config::from_value;
+use saescript::config::{checked, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
 use saescript::model::{LanguageModel, LanguageModelConfig};
@@ -223,7 +223,7 @@ impl BatchStream for RandomRows {
 impl Cache {
     fn write(options: &Options, folder: &Path) -> Result<Self> {
         let width = options.number("width")?;
-        let writer = ActivationWriter::new(from_value(json!({
+        let writer = ActivationWriter::new(checked(json!({
             "hook_points": [HOOK], "cache_dir": folder, "n_samples_per_chunk": 8192,
         }))?)?;
         let mut rows = RandomRows {

@@ -12,7 +12,7 @@ use super::live::{
 };
 use super::producer::Producer;
 use super::settings::{ActivationFactoryActivationsSource, ActivationFactorySource};
-use crate::config::Config;
+use crate::config::{Checked, IntoChecked};
 use crate::error::{Error, Result};
 use crate::event::{RunContext, StopFlag};
 use crate::fingerprint::Fingerprint;
@@ -31,7 +31,7 @@ fn batches_ahead(device: Device) -> usize {
 /// Makes activation streams by one configuration.
 #[derive(Clone, Debug)]
 pub struct ActivationFactory {
-    config: ActivationFactoryConfig,
+    config: Checked<ActivationFactoryConfig>,
 }
 
 /// What a stream is made from.
@@ -51,14 +51,15 @@ impl ActivationFactory {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// What [`ActivationFactoryConfig::validate`] refuses.
-    pub fn new(config: ActivationFactoryConfig) -> Result<Self> {
-        config.validate()?;
-        Ok(ActivationFactory { config })
+    /// What [`Config::validate`](crate::config::Config::validate) refuses.
+    pub fn new(config: impl IntoChecked<ActivationFactoryConfig>) -> Result<Self> {
+        Ok(ActivationFactory {
+            config: config.into_checked()?,
+        })
     }
 
     /// Returns the configuration.
-    pub fn config(&self) -> &ActivationFactoryConfig {
+    pub fn config(&self) -> &Checked<ActivationFactoryConfig> {
         &self.config
     }
 
@@ -123,7 +124,7 @@ impl ActivationFactory {
         self.check_length(encoder.as_ref())?;
         let forward = self.forward(model, encoder.as_ref())?;
         let opener = SourceOpener {
-            config: self.config.clone(),
+            config: self.config.clone().into_inner(),
             datasets: inputs.datasets,
             encoder,
             shard: inputs.shard.unwrap_or((0, 1)),

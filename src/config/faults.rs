@@ -6,7 +6,7 @@
 
 use schemars::JsonSchema;
 
-use super::{Config, Map, Value, read};
+use super::{Checked, Config, Map, Value, read};
 use crate::error::{Error, Role, Subject};
 
 /// The most trials for one configuration, so that every search ends.
@@ -111,7 +111,7 @@ impl Search {
         }
         match read::<C>(&self.schema, self.value.clone()) {
             Err(error) => Some(Fault::new(error, false)),
-            Ok(config) => config.validate().err().map(|error| Fault::new(error, true)),
+            Ok(config) => Checked::new(config).err().map(|error| Fault::new(error, true)),
         }
     }
 

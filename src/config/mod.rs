@@ -4,6 +4,8 @@
 //! Whatever its source, a configuration first becomes a [`Value`] and then goes through [`from_value`], the one
 //! bridge, which checks types, names the key path of whatever is wrong and suggests the nearest valid key.
 
+mod checked;
+mod class;
 mod elsewhere;
 mod faults;
 mod file;
@@ -11,38 +13,34 @@ mod message;
 mod steps;
 mod tables;
 
+pub use checked::{Checked, IntoChecked};
+pub use class::Config;
 pub use faults::{KeyPath, faults};
 pub use file::{Document, yaml_value};
 pub use message::refuse;
 pub use serde_json::{Map, Value};
 pub use steps::Steps;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-
-/// A configuration class: plain data with defaults, documented fields and a check of its values.
-pub trait Config: Serialize + DeserializeOwned + JsonSchema + Clone + 'static {
-    /// The class's name in scripts, e.g. `SAEConfig`.
-    const NAME: &'static str;
-
-    /// Refuses values that are of the right type but make no sense. Key paths are relative to this struct.
-    fn validate(&self) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// Builds a configuration from plain data and checks it.
 ///
 /// # Errors
 /// Unknown keys, wrong types, missing keys and values out of range, each with its key path.
 pub fn from_value<C: Config>(value: Value) -> Result<C> {
+    checked(value).map(Checked::into_inner)
+}
+
+/// Builds a configuration as [`from_value`] does, and returns it as one that was checked.
+///
+/// # Errors
+/// As [`from_value`].
+pub fn checked<C: Config>(value: Value) -> Result<Checked<C>> {
     let schema = schemars::schema_for!(C).to_value();
-    let config: C = read(&schema, value)?;
-    config.validate()?;
-    Ok(config)
+    Checked::new(read(&schema, value)?)
 }
 
 /// A configuration whose values nobody has checked; `schema` is its class's.
@@ -64,6 +62,7 @@ pub fn to_value<C: Serialize>(config: &C) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
+    use schemars::JsonSchema;
     use serde::Deserialize;
     use serde_json::json;
 

@@ -64,7 +64,7 @@ impl SparseAutoEncoder {
             )));
         }
         let mut cfg = self.cfg.clone();
-        cfg.act_fn = ActFn::JumpRelu;
+        cfg.change(|cfg| cfg.act_fn = ActFn::JumpRelu)?;
         let mut converted = Self::zeros(cfg)?;
         for parameter in self.parameters() {
             converted.set_parameter(parameter.name, &parameter.tensor)?;

@@ -7,7 +7,7 @@ use super::file_names::{SETTINGS_FILE, WEIGHT_FILES};
 use super::load_options::LoadOptions;
 use super::trained::{Trained, read_json};
 use super::{LOG_THRESHOLD, NormActivation, SAEConfig, SparseAutoEncoder, other_makes};
-use crate::config::{Map, Value, from_value};
+use crate::config::{IntoChecked, Map, Value, from_value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{Kind, Tensor, safetensors};
@@ -101,7 +101,8 @@ impl SparseAutoEncoder {
     ///
     /// # Errors
     /// As [`from_pretrained`](Self::from_pretrained) and [`new`](Self::new); a trained one of another shape.
-    pub fn from_config(cfg: SAEConfig, context: &RunContext) -> Result<Self> {
+    pub fn from_config(cfg: impl IntoChecked<SAEConfig>, context: &RunContext) -> Result<Self> {
+        let cfg = cfg.into_checked()?;
         let Some(name) = cfg.sae_pretrained_name_or_path.clone() else {
             return Self::new(cfg);
         };

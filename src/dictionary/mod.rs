@@ -3,7 +3,7 @@
 //! ```text
 //! base, config, fields, hook_points    what a dictionary is, as settings
 //! parameters, sae, heads              the numbers, and what can be done with them
-//! variant, variants/                  what is computed with them: a file and a row for each kind
+//! variant, wants, variants/           what is computed with them, and of what: a file and a row for each kind
 //! activation, entries, pass           which latents are on, and what one call is told
 //! loss/                               a list of terms, a file each
 //! scale, norm, weights, convert       scales, initial values, other activation functions
@@ -38,6 +38,7 @@ mod size;
 mod trained;
 mod variant;
 mod variants;
+pub(crate) mod wants;
 mod weights;
 
 pub use activation::{ActFn, CustomActivation, Gate, LOG_THRESHOLD, Selection};
@@ -55,3 +56,4 @@ pub use pass::{Custom, LossFn, Pass, PenaltyFn, counted_rows};
 pub use scale::{NormActivation, norm_floor};
 pub use variant::{Encoded, LossContext, SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 pub use variants::{Row, VARIANTS};
+pub use wants::Wants;

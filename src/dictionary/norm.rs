@@ -122,9 +122,10 @@ impl SparseAutoEncoder {
         };
         let (reads, writes) = (factors(self.cfg.reads())?, factors(self.cfg.writes())?);
         let _no_grad = no_grad_guard();
-        let variant = self.cfg.variant.clone();
-        variant.fold(self, &reads, &writes)?;
-        self.cfg.norm_activation = NormActivation::Inference;
+        let mut folded = self.cfg.clone();
+        folded.change(|cfg| cfg.norm_activation = NormActivation::Inference)?;
+        folded.variant.fold(self, &reads, &writes)?;
+        self.cfg = folded;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::parameters::{Parameter, Parameters};
 use super::pass::Pass;
 use super::scale::norm_floor;
 use super::variant::{Encoded, SAEConfig, SparseAutoEncoder};
+use crate::config::IntoChecked;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
@@ -17,7 +18,7 @@ impl SparseAutoEncoder {
     ///
     /// # Errors
     /// A configuration that makes no sense, a device that is not there, too little memory.
-    pub fn new(cfg: SAEConfig) -> Result<Self> {
+    pub fn new(cfg: impl IntoChecked<SAEConfig>) -> Result<Self> {
         let mut sae = Self::zeros(cfg)?;
         sae.draw_tied_unit_rows(f64::NAN)?;
         Ok(sae)
@@ -39,9 +40,8 @@ impl SparseAutoEncoder {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn zeros(cfg: SAEConfig) -> Result<Self> {
-        use crate::config::Config;
-        cfg.validate()?;
+    pub fn zeros(cfg: impl IntoChecked<SAEConfig>) -> Result<Self> {
+        let cfg = cfg.into_checked()?;
         let (kind, device) = (cfg.dtype.kind(), cfg.device.resolve()?);
         if device == Device::Cpu {
             let (d, n) = (cfg.d_model, cfg.d_sae());

@@ -7,7 +7,7 @@ use super::load_options::LoadOptions;
 use super::place::{locate, settings_folder};
 use super::{SAEConfig, SparseAutoEncoder, other_makes, saelens};
 use crate::checksums;
-use crate::config::Value;
+use crate::config::{Checked, Value};
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::files::{SETTINGS_MOST, read_text};
@@ -192,7 +192,7 @@ impl Trained {
             .or_else(|| self.weights.dtype("W_enc"))
             .unwrap_or(DType::FLOAT32);
         cfg.strict_loading = options.strict_loading;
-        self.fill(cfg, &options.context)
+        self.fill(Checked::new(cfg)?, &options.context)
     }
 
     /// Returns the dictionary as `cfg` describes it, which has to agree with its own settings. A lone weights file is
@@ -200,7 +200,7 @@ impl Trained {
     ///
     /// # Errors
     /// Settings that differ; tensors that are missing, surplus or of the wrong shape.
-    pub(super) fn load_as(&self, cfg: SAEConfig, context: &RunContext) -> Result<SparseAutoEncoder> {
+    pub(super) fn load_as(&self, cfg: Checked<SAEConfig>, context: &RunContext) -> Result<SparseAutoEncoder> {
         match &self.settings {
             Some(settings) => require_same(&settings.config()?, &cfg, self.weights.path())?,
             None => context.events.warn(format!(
@@ -211,7 +211,7 @@ impl Trained {
         self.fill(cfg, context)
     }
 
-    fn fill(&self, cfg: SAEConfig, context: &RunContext) -> Result<SparseAutoEncoder> {
+    fn fill(&self, cfg: Checked<SAEConfig>, context: &RunContext) -> Result<SparseAutoEncoder> {
         let mut sae = SparseAutoEncoder::zeros(cfg)?;
         let known = |name: &str| match &self.settings {
             Some(Settings::SaeLens(settings)) => settings.knows(&sae, name),

@@ -18,7 +18,8 @@ use super::hook_points::HookPoints;
 use super::loss::{LossSettings, Term};
 use super::parameters::{ParameterSpec, Parameters, Role};
 use super::pass::Pass;
-use crate::config::Value;
+use super::wants::Wants;
+use crate::config::{Checked, Value};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -38,7 +39,7 @@ pub struct SAEConfig {
 #[derive(Debug)]
 pub struct SparseAutoEncoder {
     /// The architecture.
-    pub cfg: SAEConfig,
+    pub cfg: Checked<SAEConfig>,
     pub(super) parameters: Parameters,
     pub(super) dataset_norms: BTreeMap<String, f64>,
     pub(super) kind: Kind,
@@ -96,6 +97,11 @@ pub trait Variant: Debug + Send + Sync {
     fn validate(&self, cfg: &SAEConfig) -> Result<()> {
         let _ = cfg;
         Ok(())
+    }
+
+    /// Returns what it looks at at a time: single tokens, or whole sequences.
+    fn wants(&self) -> Wants {
+        Wants::default()
     }
 
     /// Returns whether it can do this: by default everything but what takes code of its own.

@@ -7,7 +7,7 @@ use super::LanguageModel;
 use super::decoder::KeyValueCache;
 use super::hooks::Edit;
 use super::run::finished;
-use crate::config::Config;
+use crate::config::{Config, IntoChecked};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
@@ -75,17 +75,17 @@ impl LanguageModel {
     pub fn generate(
         &self,
         prompt: &Tensor,
-        config: &GenerationConfig,
+        config: impl IntoChecked<GenerationConfig>,
         edits: Vec<(String, Edit<'_>)>,
         context: &RunContext,
     ) -> Result<Tensor> {
-        config.validate()?;
+        let config = config.into_checked()?;
         let decoder = self.decoder()?;
         self.check_tokens(&self.readable(prompt)?, config.max_new_tokens as i64)?;
         let ends = if config.stop_at_eos { self.ends() } else { &[] };
         let mut hooks = self.editing(edits)?;
         let mut cache = config.use_cache.then(KeyValueCache::default);
-        let mut sampler = Sampler::new(config);
+        let mut sampler = Sampler::new(&config);
         let mut tokens = prompt.f_to_device(Device::Cpu)?;
         let mut ended = vec![false; prompt.size()[0] as usize];
         let _guard = no_grad_guard();

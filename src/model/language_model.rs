@@ -14,7 +14,7 @@ use super::locate::locate;
 use super::settings::{Backend, LanguageModelConfig};
 use super::sites::{HookPoint, Site};
 use super::weights::WeightFiles;
-use crate::config::Config;
+use crate::config::{Checked, IntoChecked};
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
 use crate::tensor::{DType, Device, Kind, Tensor, no_grad_guard};
@@ -27,7 +27,7 @@ pub struct LanguageModel {
 }
 
 struct Inner {
-    config: LanguageModelConfig,
+    config: Checked<LanguageModelConfig>,
     name: String,
     device: Device,
     tokenizer: Tokenizer,
@@ -54,8 +54,8 @@ impl LanguageModel {
     /// # Errors
     /// A folder, repository or file that is missing or broken, an architecture that is not supported, weights that
     /// do not fit `config.json`, a device that is not there.
-    pub fn load(config: &LanguageModelConfig, context: &RunContext) -> Result<Self> {
-        config.validate()?;
+    pub fn load(config: impl IntoChecked<LanguageModelConfig>, context: &RunContext) -> Result<Self> {
+        let config = &config.into_checked()?;
         let device = config.device.resolve().map_err(|error| error.under("device"))?;
         let folder = locate(config, context)?;
         let name = match &config.model_from_pretrained_path {
@@ -91,7 +91,7 @@ impl LanguageModel {
     }
 
     /// Returns what it was loaded with.
-    pub fn config(&self) -> &LanguageModelConfig {
+    pub fn config(&self) -> &Checked<LanguageModelConfig> {
         &self.inner.config
     }
 

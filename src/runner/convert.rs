@@ -8,14 +8,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::activations::{ActivationFactory, ActivationStream, Inputs};
-use crate::config::{Value, from_value};
-use crate::dictionary::{LoadOptions, SparseAutoEncoder};
+use crate::config::{Value, checked};
+use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::lock::FolderLock;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::text::{Dataset, DatasetConfig};
-use crate::train::convert_to_jumprelu;
+use crate::train::{convert_to_jumprelu, target_of};
 
 /// What a dictionary is converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn convert_sae(conversion: &Conversion, context: &RunContext) -> Result<Spar
         ConversionTarget::Jumprelu => {
             // Whatever has no threshold to measure is refused before any data is read.
             sae.to_jumprelu(1.0)?;
-            let mut stream = stream(conversion, &sae.cfg.hook_points(), context)?;
+            let mut stream = stream(conversion, &sae.cfg, context)?;
             convert_to_jumprelu(&sae, &mut stream, conversion.batches, context)?
         }
         ConversionTarget::Saelens => {
@@ -104,10 +104,10 @@ fn read(sae: &str, context: &RunContext) -> Result<SparseAutoEncoder> {
 /// Tokens in a sequence, where the model takes so many.
 const CONTEXT: i64 = 128;
 
-fn stream(conversion: &Conversion, hook_points: &[&str], context: &RunContext) -> Result<ActivationStream> {
+fn stream(conversion: &Conversion, sae: &SAEConfig, context: &RunContext) -> Result<ActivationStream> {
     let mut factory: Value = json!({
-        "target": "activations-1d",
-        "hook_points": hook_points,
+        "target": target_of(sae),
+        "hook_points": sae.hook_points(),
         "batch_size": conversion.batch_size,
         "model_batch_size": 8,
     });
@@ -133,7 +133,7 @@ fn stream(conversion: &Conversion, hook_points: &[&str], context: &RunContext) -
             .hint("give a cache of activations, or a language model and a data set"));
         }
     };
-    ActivationFactory::new(from_value(factory)?)?.process(inputs, context)
+    ActivationFactory::new(checked(factory)?)?.process(inputs, context)
 }
 
 fn texts(model: LanguageModel, dataset: &str, context: &RunContext) -> Result<Inputs> {

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::plan::TrainPlan;
 use super::sae_choice::PretrainedSAE;
-use super::settings::TrainSAESettings;
 use crate::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationFactorySource, ActivationStream, Inputs,
 };
-use crate::config::{Config, from_value, to_value};
+use crate::config::{Checked, Config, checked, to_value};
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Context, Error, Result};
 use crate::eval::evaluate;
@@ -63,9 +63,26 @@ impl Config for EvalSettings {
     const NAME: &'static str = "EvalSettings";
 
     fn validate(&self) -> Result<()> {
-        self.sae.validate().map_err(|error| error.under("sae"))?;
-        self.model.validate().map_err(|error| error.under("model"))?;
-        self.dataset.validate().map_err(|error| error.under("dataset"))?;
+        self.plan().map(drop)
+    }
+}
+
+/// What the settings of an evaluation resolve to besides their numbers; all of it was checked.
+struct EvalPlan {
+    sae: Checked<PretrainedSAE>,
+    model: Checked<LanguageModelConfig>,
+    dataset: Checked<DatasetConfig>,
+}
+
+impl EvalSettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// What is wrong, under its key.
+    fn plan(&self) -> Result<EvalPlan> {
+        let sae = Checked::new(self.sae.clone()).under("sae")?;
+        let model = Checked::new(self.model.clone()).under("model")?;
+        let dataset = Checked::new(self.dataset.clone()).under("dataset")?;
         for (key, value) in [
             ("context_size", self.context_size as u64),
             ("batch_size", self.batch_size),
@@ -75,7 +92,7 @@ impl Config for EvalSettings {
                 return Err(Error::input("must be at least 1").under(key));
             }
         }
-        Ok(())
+        Ok(EvalPlan { sae, model, dataset })
     }
 }
 
@@ -85,8 +102,8 @@ impl Config for EvalSettings {
 /// Settings that make no sense; a dictionary, model or data set that cannot be read; hook points or widths that do not
 /// fit.
 pub fn evaluate_sae(settings: &EvalSettings, context: &RunContext) -> Result<Metrics> {
-    settings.validate()?;
-    let trained = &settings.sae;
+    let plan = settings.plan()?;
+    let trained = &plan.sae;
     let options = LoadOptions {
         device: trained.device,
         dtype: trained.dtype,
@@ -96,21 +113,21 @@ pub fn evaluate_sae(settings: &EvalSettings, context: &RunContext) -> Result<Met
     };
     let sae = SparseAutoEncoder::from_pretrained(Path::new(&trained.pretrained_name_or_path), &options)
         .under("sae")?;
-    let model = LanguageModel::load(&settings.model, context).under("model")?;
-    let dataset = Dataset::load(&settings.dataset, context).under("dataset")?;
+    let model = LanguageModel::load(plan.model, context).under("model")?;
+    let dataset = Dataset::load(plan.dataset, context).under("dataset")?;
     let name = "evaluation".to_string();
-    let factory = from_value(json!({
+    let factory = checked(json!({
         "sources": [{"type": "dataset", "name": name}], "target": "tokens", "hook_points": [],
         "batch_size": settings.batch_size, "context_size": settings.context_size,
     }))?;
-    let mut stream = tokens_of(factory, &model, [(name, dataset)].into(), context)?;
+    let mut stream = tokens_of(&factory, &model, [(name, dataset)].into(), context)?;
     let in_batch = settings.batch_size * settings.context_size as u64;
     let batches = settings.total_tokens.div_ceil(in_batch);
     evaluate(&sae, &model, &mut stream, batches, context)
 }
 
 fn tokens_of(
-    factory: ActivationFactoryConfig,
+    factory: &Checked<ActivationFactoryConfig>,
     model: &LanguageModel,
     datasets: BTreeMap<String, Dataset>,
     context: &RunContext,
@@ -126,19 +143,17 @@ fn tokens_of(
 /// Returns the evaluation of a training run, where its settings ask for one: the same first texts of its data every
 /// time.
 pub(super) fn evaluation<'a>(
-    settings: &'a TrainSAESettings,
+    plan: &'a TrainPlan,
     model: Option<&'a LanguageModel>,
     context: &'a RunContext,
 ) -> Result<Option<EvalFn<'a>>> {
-    let (true, Some(model)) = (settings.eval, model) else {
+    let (true, Some(model)) = (plan.eval, model) else {
         return Ok(None);
     };
-    let mut factory = settings.activation_factory.clone();
-    factory
-        .sources
-        .retain(|source| matches!(source, ActivationFactorySource::Dataset(_)));
-    let datasets = settings.datasets.clone().unwrap_or_default();
-    if factory.sources.is_empty() {
+    let factory = &plan.activation_factory;
+    let is_text = |source: &&ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
+    let texts: Vec<&ActivationFactorySource> = factory.sources.iter().filter(is_text).collect();
+    if texts.is_empty() {
         return Err(
             Error::input("an evaluation needs texts, but the activations come from a cache only")
                 .hint("set `eval` to false, and evaluate the saved dictionary by itself")
@@ -148,19 +163,19 @@ pub(super) fn evaluation<'a>(
     let mut tokens = json!({
         "target": "tokens", "hook_points": [], "batch_size": SEQUENCES, "context_size": factory.context_size.unwrap_or(CONTEXT),
     });
-    tokens["sources"] = to_value(&factory.sources)?;
+    tokens["sources"] = to_value(&texts)?;
     tokens["ignore_token_ids"] = to_value(&factory.ignore_token_ids)?;
-    let factory: ActivationFactoryConfig = from_value(tokens)?;
+    let factory: Checked<ActivationFactoryConfig> = checked(tokens)?;
     Ok(Some(Box::new(move |sae: &SparseAutoEncoder, _| {
         let quiet = RunContext {
             stop: context.stop.clone(),
             ..RunContext::default()
         };
         let mut loaded = BTreeMap::new();
-        for (name, config) in &datasets {
+        for (name, config) in &plan.datasets {
             loaded.insert(name.clone(), Dataset::load(config, &quiet)?);
         }
-        let mut stream = tokens_of(factory.clone(), model, loaded, &quiet)?;
+        let mut stream = tokens_of(&factory, model, loaded, &quiet)?;
         let metrics = evaluate(sae, model, &mut stream, BATCHES, &quiet)?;
         Ok(metrics
             .into_iter()

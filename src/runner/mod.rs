@@ -3,9 +3,11 @@
 mod convert;
 mod evaluate;
 mod generate;
+mod generate_settings;
 mod going_on;
 mod loggers;
 mod options;
+mod plan;
 mod prepare;
 mod sae_choice;
 mod settings;
@@ -13,10 +15,8 @@ mod train;
 
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
-pub use generate::{
-    GenerateActivationsSettings, GenerateOptions, GenerationForecast, generate_activations,
-    rehearse_generation,
-};
+pub use generate::{GenerateOptions, GenerationForecast, generate_activations, rehearse_generation};
+pub use generate_settings::GenerateActivationsSettings;
 pub use loggers::{LoggerSettings, TensorBoardConfig};
 pub use options::TrainOptions;
 pub use sae_choice::{PretrainedSAE, SaeChoice};

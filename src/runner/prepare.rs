@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::evaluate::evaluation;
 use super::going_on::{began_with, compare, load, to_go_on};
 use super::options::TrainOptions;
-use super::sae_choice::SaeChoice;
-use super::settings::TrainSAESettings;
+use super::plan::TrainPlan;
+use super::sae_choice::Beginning;
 use crate::activations::{ActivationFactory, ActivationFactoryTarget, ActivationStream, Inputs};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Result};
@@ -16,7 +16,7 @@ use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
 use crate::model::LanguageModel;
 use crate::text::Dataset;
-use crate::train::{Initializer, InitializerInputs, Trainer, list_checkpoints};
+use crate::train::{Initializer, InitializerInputs, Run, list_checkpoints};
 
 /// How much is done before the first step.
 #[derive(Clone, Copy, PartialEq)]
@@ -33,7 +33,7 @@ pub(super) struct Prepared {
     pub(super) began_with: Fingerprint,
     pub(super) model: Option<LanguageModel>,
     pub(super) stream: ActivationStream,
-    pub(super) trainer: Trainer,
+    pub(super) run: Run,
     pub(super) sae: SparseAutoEncoder,
 }
 
@@ -43,86 +43,80 @@ impl Prepared {
     /// # Errors
     /// What cannot be opened or does not fit; a checkpoint that was made with something else.
     pub(super) fn new(
-        settings: &TrainSAESettings,
+        plan: &TrainPlan,
         options: &TrainOptions,
         effort: Effort,
         context: &RunContext,
     ) -> Result<Self> {
         let newest = if options.resume {
-            list_checkpoints(Path::new(&settings.trainer.exp_result_path)).pop()
+            list_checkpoints(Path::new(&plan.trainer.exp_result_path)).pop()
         } else {
             None
         };
-        let datasets = load_datasets(settings, context)?;
-        let began_with = began_with(settings, context)?;
-        compare(
-            settings,
-            options,
-            newest.as_ref(),
-            (&datasets, &began_with),
-            context,
-        )?;
-        let mut trainer = Trainer::new(settings.trainer.clone()).under("trainer")?;
-        trainer.allow_change(options.allow_change.clone());
+        let datasets = load_datasets(plan, context)?;
+        let began_with = began_with(plan, context)?;
+        compare(plan, options, newest.as_ref(), (&datasets, &began_with), context)?;
+        let mut run = Run::new(&plan.trainer)?;
+        run.allow_change(options.allow_change.clone());
         if newest.is_none() {
-            announce(settings, &mut trainer, context)?;
+            announce(plan, &mut run, context)?;
         }
-        let model = settings
+        let model = plan
             .model
             .as_ref()
             .map(|model| LanguageModel::load(model, context).under("model"))
             .transpose()?;
-        evaluation(settings, model.as_ref(), context)?;
-        let mut stream = open_stream(settings, model.as_ref(), datasets, context)?;
+        evaluation(plan, model.as_ref(), context)?;
+        let mut stream = open_stream(plan, model.as_ref(), datasets, context)?;
         let sae = match &newest {
-            Some(newest) => load_newest(newest, settings, &mut trainer, context)?,
+            Some(newest) => load_newest(newest, plan, &mut run, context)?,
             None => {
                 if options.resume {
                     context
                         .events
                         .note("there is no checkpoint to go on from; the run begins anew")?;
                 }
-                make(settings, &mut stream, model.as_ref(), effort, context)?
+                make(plan, &mut stream, model.as_ref(), effort, context)?
             }
         };
         Ok(Prepared {
             began_with,
             model,
             stream,
-            trainer,
+            run,
             sae,
         })
     }
 }
 
 /// Makes the remarks about a run whose batches are known to be of one size, before anything is loaded.
-fn announce(settings: &TrainSAESettings, trainer: &mut Trainer, context: &RunContext) -> Result<()> {
-    let factory = &settings.activation_factory;
-    if let (SaeChoice::Fresh(sae), ActivationFactoryTarget::Activations1D) = (&settings.sae, factory.target) {
-        return trainer.announce(sae, factory.batch_size as u64, &context.events);
+fn announce(plan: &TrainPlan, run: &mut Run, context: &RunContext) -> Result<()> {
+    let factory = &plan.activation_factory;
+    if let (Beginning::Fresh(sae), ActivationFactoryTarget::Activations1D) = (&plan.sae, factory.target) {
+        return run.announce(sae, factory.batch_size as u64, &context.events);
     }
     Ok(())
 }
 
-/// The dictionary of the newest checkpoint, and `trainer` as it was there.
+/// The dictionary of the newest checkpoint, and `run` as it was there.
 fn load_newest(
     (step, path): &(u64, PathBuf),
-    settings: &TrainSAESettings,
-    trainer: &mut Trainer,
+    plan: &TrainPlan,
+    run: &mut Run,
     context: &RunContext,
 ) -> Result<SparseAutoEncoder> {
     context
         .events
         .note(format!("going on from step {step}: {}", path.display()))?;
-    let mut sae = to_go_on(path, settings, context)?;
-    trainer.continue_from(&mut sae, path)?;
+    let mut sae = to_go_on(path, plan, context)?;
+    run.continue_from(&mut sae, path)?;
     Ok(sae)
 }
 
-fn load_datasets(settings: &TrainSAESettings, context: &RunContext) -> Result<BTreeMap<String, Dataset>> {
+fn load_datasets(plan: &TrainPlan, context: &RunContext) -> Result<BTreeMap<String, Dataset>> {
     let mut datasets = BTreeMap::new();
-    for (name, config) in settings.datasets.iter().flatten() {
-        let sources = &settings.activation_factory.sources;
+    for (name, config) in &plan.datasets {
+        let sources = &plan.activation_factory.sources;
         if !sources.iter().any(|source| source.name() == name) {
             context.events.warn(format!(
                 "no source of the activations reads the data set `{name}`"
@@ -139,44 +133,44 @@ fn load_datasets(settings: &TrainSAESettings, context: &RunContext) -> Result<BT
 
 /// Starts the stream of activations.
 fn open_stream(
-    settings: &TrainSAESettings,
+    plan: &TrainPlan,
     model: Option<&LanguageModel>,
     datasets: BTreeMap<String, Dataset>,
     context: &RunContext,
 ) -> Result<ActivationStream> {
-    let named = settings.model_name.clone();
+    let named = plan.model_name.clone();
     let inputs = Inputs {
         model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
-        model_name: named.or_else(|| Some(settings.model.as_ref()?.model_name.clone())),
+        model_name: named.or_else(|| Some(plan.model.as_ref()?.model_name.clone())),
         datasets,
         ..Inputs::default()
     };
-    ActivationFactory::new(settings.activation_factory.clone())
+    ActivationFactory::new(&plan.activation_factory)
         .and_then(|factory| factory.process(inputs, context))
         .under("activation_factory")
 }
 
 /// The dictionary that training begins with.
 fn make(
-    settings: &TrainSAESettings,
+    plan: &TrainPlan,
     stream: &mut ActivationStream,
     model: Option<&LanguageModel>,
     effort: Effort,
     context: &RunContext,
 ) -> Result<SparseAutoEncoder> {
-    let cfg = match &settings.sae {
-        SaeChoice::Fresh(cfg) => cfg,
-        SaeChoice::Pretrained(trained) => {
-            if settings.initializer.is_some() {
+    let cfg = match &plan.sae {
+        Beginning::Fresh(cfg) => cfg,
+        Beginning::Pretrained(trained) => {
+            if plan.initializer.is_some() {
                 context
                     .events
                     .warn("`initializer` does nothing here: the dictionary begins with trained weights")?;
             }
-            return load(Path::new(&trained.pretrained_name_or_path), settings, context).under("sae");
+            return load(Path::new(&trained.pretrained_name_or_path), plan, context).under("sae");
         }
     };
-    let Some(initializer) = &settings.initializer else {
-        return SparseAutoEncoder::from_config(cfg.clone(), context).under("sae");
+    let Some(initializer) = &plan.initializer else {
+        return SparseAutoEncoder::from_config(cfg, context).under("sae");
     };
     let mlp = mlp_of(model, initializer.model_layer);
     let inputs = InitializerInputs {
@@ -184,7 +178,7 @@ fn make(
         mlp: mlp.as_deref(),
         ..InitializerInputs::default()
     };
-    let initializer = match (Initializer::new(initializer.clone())?, effort) {
+    let initializer = match (Initializer::new(initializer)?, effort) {
         (initializer, Effort::Full) => initializer,
         (initializer, Effort::Refusals) => initializer.without_search(),
     };

@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::{Config, Value};
+use crate::config::{Checked, Config, Value};
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
 use crate::fingerprint::Identified;
@@ -64,12 +64,23 @@ pub enum SaeChoice {
 
 impl SaeChoice {
     /// Checks the values.
-    pub(super) fn validate(&self) -> Result<()> {
-        match self {
-            SaeChoice::Fresh(cfg) => cfg.validate(),
-            SaeChoice::Pretrained(cfg) => cfg.validate(),
-        }
+    ///
+    /// # Errors
+    /// What is wrong, under its key.
+    pub(super) fn check(&self) -> Result<Beginning> {
+        Ok(match self {
+            SaeChoice::Fresh(cfg) => Beginning::Fresh(Checked::new(cfg.clone())?),
+            SaeChoice::Pretrained(cfg) => Beginning::Pretrained(Checked::new(cfg.clone())?),
+        })
     }
+}
+
+/// A [`SaeChoice`] that was checked.
+pub(super) enum Beginning {
+    /// Fresh weights.
+    Fresh(Checked<SAEConfig>),
+    /// Trained weights.
+    Pretrained(Checked<PretrainedSAE>),
 }
 
 impl<'de> Deserialize<'de> for SaeChoice {

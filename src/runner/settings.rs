@@ -6,17 +6,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::loggers::{LoggerSettings, TensorBoardConfig};
+use super::plan::TrainPlan;
 use super::sae_choice::SaeChoice;
 use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
-use crate::config::Config;
+use crate::config::{Checked, Config};
 use crate::dictionary::Custom;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fingerprint::Identified;
 use crate::model::LanguageModelConfig;
 use crate::report::wandb::WandbConfig;
 use crate::tensor::DeviceSpec;
 use crate::text::DatasetConfig;
-use crate::train::{InitializerConfig, TrainerConfig, check_dtype};
+use crate::train::{InitializerConfig, TrainerConfig, check_dtype, check_target, target_of};
 
 /// Everything about one training run: model, data, dictionary, initialisation, training, logging.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -87,39 +88,7 @@ impl Config for TrainSAESettings {
     const NAME: &'static str = "TrainSAESettings";
 
     fn validate(&self) -> Result<()> {
-        self.sae.validate().map_err(|error| error.under("sae"))?;
-        self.trainer.validate().map_err(|error| error.under("trainer"))?;
-        self.activation_factory
-            .validate()
-            .map_err(|error| error.under("activation_factory"))?;
-        if let Some(initializer) = &self.initializer {
-            initializer
-                .validate()
-                .map_err(|error| error.under("initializer"))?;
-        }
-        self.validate_fresh()?;
-        self.validate_loggers()?;
-        if let Some(model) = &self.model {
-            model.validate().map_err(|error| error.under("model"))?;
-        }
-        for (name, dataset) in self.datasets.iter().flatten() {
-            dataset
-                .validate()
-                .map_err(|error| error.under(name.as_str()).under("datasets"))?;
-        }
-        for (key, size) in [
-            ("data_parallel_size", self.data_parallel_size),
-            ("model_parallel_size", self.model_parallel_size),
-        ] {
-            if size != 1 {
-                return Err(
-                    Error::input(format!("a run is one process, but {size} were asked for"))
-                        .hint("set it to 1 or leave it out")
-                        .under(key),
-                );
-            }
-        }
-        self.validate_stream()
+        self.plan().map(drop)
     }
 }
 
@@ -149,8 +118,58 @@ impl Identified for TrainSAESettings {
 }
 
 impl TrainSAESettings {
+    /// Checks the settings, each part by itself and all of them against each other, and returns what they resolve to.
+    ///
+    /// # Errors
+    /// What is wrong, under its key.
+    pub(super) fn plan(&self) -> Result<TrainPlan> {
+        let sae = self.sae.check().under("sae")?;
+        let trainer = Checked::new(self.trainer.clone()).under("trainer")?;
+        let activation_factory = Checked::new(self.activation_factory.clone()).under("activation_factory")?;
+        let initializer = self.initializer.clone().map(Checked::new).transpose();
+        let initializer = initializer.under("initializer")?;
+        self.validate_fresh()?;
+        let loggers = self.checked_loggers()?;
+        let model = self.model.clone().map(Checked::new).transpose().under("model")?;
+        let mut datasets = BTreeMap::new();
+        for (name, dataset) in self.datasets.iter().flatten() {
+            let dataset = Checked::new(dataset.clone()).under(name.as_str());
+            datasets.insert(name.clone(), dataset.under("datasets")?);
+        }
+        self.validate_processes()?;
+        self.validate_stream()?;
+        Ok(TrainPlan {
+            sae,
+            initializer,
+            trainer,
+            activation_factory,
+            loggers,
+            model,
+            model_name: self.model_name.clone(),
+            datasets,
+            eval: self.eval,
+            fold_activation_scale: self.fold_activation_scale,
+        })
+    }
+
+    fn validate_processes(&self) -> Result<()> {
+        for (key, size) in [
+            ("data_parallel_size", self.data_parallel_size),
+            ("model_parallel_size", self.model_parallel_size),
+        ] {
+            if size != 1 {
+                return Err(
+                    Error::input(format!("a run is one process, but {size} were asked for"))
+                        .hint("set it to 1 or leave it out")
+                        .under(key),
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Returns every logger, those of the short keys `tensorboard` and `wandb` first.
-    pub(super) fn all_loggers(&self) -> Result<Vec<LoggerSettings>> {
+    fn all_loggers(&self) -> Result<Vec<LoggerSettings>> {
         let mut all = Vec::new();
         if self.tensorboard {
             all.push(LoggerSettings::of(&TensorBoardConfig::default())?);
@@ -162,13 +181,14 @@ impl TrainSAESettings {
         Ok(all)
     }
 
-    fn validate_loggers(&self) -> Result<()> {
+    fn checked_loggers(&self) -> Result<Vec<LoggerSettings>> {
         if let Some(wandb) = &self.wandb {
             wandb.validate().map_err(|error| error.under("wandb"))?;
         }
-        let short = self.all_loggers()?.len() - self.loggers.len();
+        let all = self.all_loggers()?;
+        let short = all.len() - self.loggers.len();
         let mut seen: Vec<&str> = Vec::new();
-        for (index, logger) in self.all_loggers()?.iter().enumerate() {
+        for (index, logger) in all.iter().enumerate() {
             let name = logger.type_name();
             let checked = if seen.contains(&name) {
                 Err(Error::input(format!(
@@ -183,7 +203,7 @@ impl TrainSAESettings {
             checked.map_err(|error| error.under(format!("[{place}]")).under("loggers"))?;
             seen.push(name);
         }
-        Ok(())
+        Ok(all)
     }
 
     /// What initialiser and trainer refuse of a fresh dictionary.
@@ -215,14 +235,19 @@ impl TrainSAESettings {
 
     fn validate_stream(&self) -> Result<()> {
         if self.activation_factory.target == ActivationFactoryTarget::Tokens {
+            let wanted = match &self.sae {
+                SaeChoice::Fresh(sae) => target_of(sae),
+                SaeChoice::Pretrained(_) => ActivationFactoryTarget::Activations1D,
+            };
             return Err(
                 Error::input("a dictionary learns from activations, but the target is \"tokens\"")
-                    .hint("use \"activations-1d\"")
+                    .hint(format!("use \"{wanted}\""))
                     .under("target")
                     .under("activation_factory"),
             );
         }
         if let SaeChoice::Fresh(sae) = &self.sae {
+            check_target(sae, self.activation_factory.target).under("activation_factory")?;
             for hook in sae.hook_points() {
                 if !self
                     .activation_factory
@@ -268,5 +293,38 @@ impl TrainSAESettings {
             return Err(Error::input("an evaluation needs the language model").under("model"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::from_value;
+    use crate::dictionary::wants::whole;
+
+    #[test]
+    fn a_dictionary_that_wants_sequences_is_not_trained_on_single_tokens() {
+        let settings = |target: &str| {
+            let mut settings: TrainSAESettings = from_value(json!({
+                "sae": {"hook_point_in": "h", "hook_point_out": "h", "d_model": 4, "d_sae": 8},
+                "sae_name": "a", "sae_series": "b", "trainer": {},
+                "activation_factory": {
+                    "sources": [{"type": "activations", "name": "cache", "path": "cache"}], "target": target,
+                    "hook_points": ["h"], "batch_size": 4, "context_size": 8,
+                },
+            }))
+            .expect("valid for tokens");
+            settings.sae = SaeChoice::Fresh(whole::config().into_inner());
+            settings
+        };
+        settings("activations-2d").plan().expect("sequences");
+        let error = settings("activations-1d").validate().expect_err("single tokens");
+        assert_eq!(error.key_path(), "activation_factory.target");
+        let mut tokens = settings("activations-1d");
+        tokens.activation_factory.target = ActivationFactoryTarget::Tokens;
+        let error = tokens.validate().expect_err("no activations");
+        assert!(error.to_string().contains("use \"activations-2d\""), "{error}");
     }
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::evaluate::evaluation;
 use super::loggers::{Started, Training};
 use super::options::TrainOptions;
+use super::plan::TrainPlan;
 use super::prepare::{Effort, Prepared};
 use super::settings::TrainSAESettings;
 use crate::atomic;
-use crate::config::{Config, to_value};
+use crate::config::{Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Fault, Result, counted};
 use crate::event::{Control, Event, Events, Metrics, Observer, RunContext};
@@ -34,39 +35,40 @@ pub struct TrainReport {
 ///
 /// # Errors
 /// Settings that make no sense; a model, data or folder that cannot be read or written; what
-/// [`Trainer::fit`](crate::train::Trainer::fit) refuses.
+/// [`Run::fit`](crate::train::Run::fit) refuses.
 pub fn train_sae(
     settings: &TrainSAESettings,
     options: &TrainOptions,
     context: &RunContext,
 ) -> Result<TrainReport> {
-    settings.validate()?;
-    let folder = PathBuf::from(&settings.trainer.exp_result_path);
+    let plan = settings.plan()?;
+    let folder = PathBuf::from(&plan.trainer.exp_result_path);
     let lock = in_folder(FolderLock::take(&folder, "training", context))?;
-    let mut run = Prepared::new(settings, options, Effort::Full, context)?;
+    let mut prepared = Prepared::new(&plan, options, Effort::Full, context)?;
     let start = Start {
+        written: to_value(settings)?,
         options,
-        began_with: run.began_with.clone(),
+        began_with: prepared.began_with.clone(),
         lock,
     };
-    let outcome = if run.trainer.is_finished() {
+    let outcome = if prepared.run.trainer.is_finished() {
         context.events.note(format!(
             "nothing is left to train: {} of {} are done",
-            run.trainer.steps_done(),
-            counted(run.trainer.total_steps().unwrap_or(0), "step")
+            prepared.run.trainer.steps_done(),
+            counted(prepared.run.trainer.total_steps().unwrap_or(0), "step")
         ))?;
         FitOutcome::Finished
     } else {
-        fit(settings, &start, &mut run, context)?
+        fit(&plan, &start, &mut prepared, context)?
     };
     if !matches!(outcome, FitOutcome::Interrupted { .. }) {
-        save(settings, &run.sae, &folder, context)?;
+        save(&plan, &prepared.sae, &folder, context)?;
     }
     Ok(TrainReport {
         folder,
         outcome,
-        steps: run.trainer.steps_done(),
-        metrics: run.trainer.metrics().clone(),
+        steps: prepared.run.trainer.steps_done(),
+        metrics: prepared.run.trainer.metrics().clone(),
     })
 }
 
@@ -81,29 +83,30 @@ pub fn rehearse_training(
     options: &TrainOptions,
     context: &RunContext,
 ) -> Result<Option<Forecast>> {
-    settings.validate()?;
-    let folder = Path::new(&settings.trainer.exp_result_path);
+    let plan = settings.plan()?;
+    let folder = Path::new(&plan.trainer.exp_result_path);
     in_folder(FolderLock::look(folder))?;
-    let mut run = Prepared::new(settings, options, Effort::Refusals, context)?;
-    if run.trainer.is_finished() {
+    let mut prepared = Prepared::new(&plan, options, Effort::Refusals, context)?;
+    if prepared.run.trainer.is_finished() {
         return Ok(None);
     }
     let written = to_value(settings)?;
     let training = Training {
         folder,
         settings: &written,
-        steps_done: run.trainer.steps_done(),
+        steps_done: prepared.run.trainer.steps_done(),
         context,
     };
-    for logger in settings.all_loggers()? {
+    for logger in &plan.loggers {
         logger.look(&training)?;
     }
     let fit_options = FitOptions {
-        began_with: run.began_with.clone(),
+        began_with: prepared.began_with.clone(),
         ..FitOptions::default()
     };
-    run.trainer
-        .rehearse(&mut run.sae, &mut run.stream, context, fit_options)
+    prepared
+        .run
+        .rehearse(&mut prepared.sae, &mut prepared.stream, context, fit_options)
         .map(Some)
 }
 
@@ -114,6 +117,8 @@ fn in_folder<T>(result: Result<T>) -> Result<T> {
 
 /// What a run has before its first step.
 struct Start<'a> {
+    /// The settings as they were written.
+    written: Value,
     options: &'a TrainOptions,
     /// What decided how the dictionary began.
     began_with: Fingerprint,
@@ -122,34 +127,32 @@ struct Start<'a> {
 }
 
 fn fit(
-    settings: &TrainSAESettings,
+    plan: &TrainPlan,
     start: &Start<'_>,
-    run: &mut Prepared,
+    prepared: &mut Prepared,
     context: &RunContext,
 ) -> Result<FitOutcome> {
-    let trainer = &mut run.trainer;
-    let written = to_value(settings)?;
     let events = Events::new();
     events.add(Box::new(Relay(context.events.clone())));
-    let folder = Path::new(&settings.trainer.exp_result_path);
-    if trainer.steps_done() == 0 {
+    let folder = Path::new(&plan.trainer.exp_result_path);
+    let steps_done = prepared.run.trainer.steps_done();
+    if steps_done == 0 {
         set_aside_earlier_run(folder, &context.events)?;
     }
     let training = Training {
         folder,
-        settings: &written,
-        steps_done: trainer.steps_done(),
+        settings: &start.written,
+        steps_done,
         context,
     };
-    let loggers = settings.all_loggers()?;
-    let started = loggers.iter().map(|logger| logger.start(&training, &events));
+    let started = plan.loggers.iter().map(|logger| logger.start(&training, &events));
     let started: Vec<Started> = started.collect::<Result<_>>()?;
     let mut facts = start.options.facts.clone();
     facts.extend(started.iter().flat_map(|logger| logger.facts.clone()));
     let fit_options = FitOptions {
-        eval_fn: evaluation(settings, run.model.as_ref(), context)?,
+        eval_fn: evaluation(plan, prepared.model.as_ref(), context)?,
         provenance: Provenance {
-            settings: Some(written.clone()),
+            settings: Some(start.written.clone()),
             facts,
         },
         events: Some(events),
@@ -157,7 +160,9 @@ fn fit(
         lock: Some(start.lock.clone()),
         ..FitOptions::default()
     };
-    let outcome = trainer.fit(&mut run.sae, &mut run.stream, context, fit_options);
+    let outcome = prepared
+        .run
+        .fit(&mut prepared.sae, &mut prepared.stream, context, fit_options);
     let exit_code = match &outcome {
         Ok(FitOutcome::Interrupted { .. }) => Fault::Interrupted.exit_code(),
         Ok(_) => 0,
@@ -172,20 +177,15 @@ fn fit(
 }
 
 /// Writes the trained dictionary and the model's settings into the run's folder.
-fn save(
-    settings: &TrainSAESettings,
-    sae: &SparseAutoEncoder,
-    folder: &Path,
-    context: &RunContext,
-) -> Result<()> {
+fn save(plan: &TrainPlan, sae: &SparseAutoEncoder, folder: &Path, context: &RunContext) -> Result<()> {
     let folds = sae.cfg.variant.folds(&sae.cfg);
-    if settings.fold_activation_scale && !folds {
+    if plan.fold_activation_scale && !folds {
         context.events.warn(
             "the activation scale of this dictionary cannot be folded into its weights, so it is saved beside them",
         )?;
     }
-    sae.save_pretrained(folder, settings.fold_activation_scale && folds)?;
-    if let Some(model) = &settings.model {
+    sae.save_pretrained(folder, plan.fold_activation_scale && folds)?;
+    if let Some(model) = &plan.model {
         atomic::write(folder.join("lm_config.json"), model_settings(model)?)?;
     }
     context.events.emit(Event::Saved {

@@ -9,7 +9,7 @@ use super::dataset::Dataset;
 use super::files;
 use super::format::Wanted;
 use super::split::{Part, Split};
-use crate::config::Config;
+use crate::config::IntoChecked;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 
@@ -22,8 +22,8 @@ impl Dataset {
     /// # Errors
     /// Missing paths, unknown splits and formats, empty files and folders, files that are damaged at first sight, a
     /// text column other than the default that the first file does not have, what the hub has to say.
-    pub fn load(config: &DatasetConfig, context: &RunContext) -> Result<Dataset> {
-        config.validate()?;
+    pub fn load(config: impl IntoChecked<DatasetConfig>, context: &RunContext) -> Result<Dataset> {
+        let config = &*config.into_checked()?;
         context.check("loading the data set")?;
         let split = Split::parse(&config.split).map_err(|error| error.under("split"))?;
         let files = files::find(config, &split.name, context)?;

@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainerConfig;
 use super::kept::{Saved, Saving};
-use super::run::Owed;
+use super::run::{Owed, Run};
 use super::source::Source;
 use super::state::TrainingState;
-use super::trainer::Trainer;
 use crate::config::{Map, Value, parse};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
@@ -77,7 +76,7 @@ pub(super) fn belongs_to(checkpoint: &Path, folder: &Path) -> bool {
     here.is_some() && there.as_deref().and_then(Path::parent) == here.as_deref()
 }
 
-impl Trainer {
+impl Run {
     /// Writes a checkpoint of this training and of `sae` into `folder/checkpoints/step_N` and returns its path. The
     /// position of the activation stream is not in it; [`fit`](Self::fit) writes checkpoints that have it.
     ///
@@ -98,6 +97,7 @@ impl Trainer {
     ) -> Result<(PathBuf, bool)> {
         let fingerprint = self.fingerprint(&sae.cfg)?;
         let state = self
+            .trainer
             .state
             .as_mut()
             .ok_or_else(|| Error::input("there is nothing to save yet: the training has not begun"))?;
@@ -118,15 +118,15 @@ impl Trainer {
         }
         let facts = saving.write(&unfinished.path().join(TENSORS_FILE))?;
         let saved = SavedState {
-            cfg: self.cfg.clone(),
+            cfg: self.trainer.cfg.clone().into_inner(),
             total_steps: state.plan.total_steps,
             step: state.step,
             tokens: state.tokens.f_int64_value(&[])?,
             state: facts,
-            last_metrics: self.last_metrics.clone(),
+            last_metrics: self.trainer.last_metrics.clone(),
             metrics_bytes,
             stream,
-            owed: self.run.owed.clone(),
+            owed: self.owed.clone(),
         };
         fingerprint.write(unfinished.path())?;
         let text = serde_json::to_string_pretty(&saved)
@@ -146,13 +146,13 @@ impl Trainer {
     pub fn from_checkpoint(sae: &mut SparseAutoEncoder, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let saved = read_state(path)?;
-        let mut trainer = Trainer::new(saved.cfg.clone())?;
-        trainer.compare_own(&sae.cfg, path)?;
-        trainer.restore(sae, path, saved)?;
-        Ok(trainer)
+        let mut run = Run::new(saved.cfg.clone())?;
+        run.compare_own(&sae.cfg, path)?;
+        run.restore(sae, path, saved)?;
+        Ok(run)
     }
 
-    /// Goes on like [`from_checkpoint`](Self::from_checkpoint), but with the settings of this trainer, which may train
+    /// Goes on like [`from_checkpoint`](Self::from_checkpoint), but with the settings of this run, which may train
     /// longer and log otherwise, and differ in what is [allowed](Self::allow_change).
     ///
     /// # Errors
@@ -174,31 +174,32 @@ impl Trainer {
         let loading = || format!("while loading the checkpoint `{}`", path.display());
         checksums::check_all(path).context(loading())?;
         if !path.join(TENSORS_FILE).exists() {
-            return Err(dictionary_only(path, self.cfg.resumable_checkpoints));
+            return Err(dictionary_only(path, self.trainer.cfg.resumable_checkpoints));
         }
         sae.load_weights(path)?;
+        let cfg = &self.trainer.cfg;
         // Longer or shorter trainings may go on from one checkpoint; the size of a batch stays what it was.
         let rows = (saved.cfg.total_training_tokens / saved.total_steps.max(1)).max(1);
-        let total = if self.cfg.total_training_tokens == saved.cfg.total_training_tokens {
+        let total = if cfg.total_training_tokens == saved.cfg.total_training_tokens {
             saved.total_steps
         } else {
-            self.cfg.total_training_tokens / rows
+            cfg.total_training_tokens / rows
         };
-        self.cfg.check_run(sae, total, true)?;
-        let mut state = TrainingState::new(&self.cfg, sae, total)?;
+        cfg.check_run(sae, total, true)?;
+        let mut state = TrainingState::new(cfg, sae, total)?;
         let kept = Saved::open(&path.join(TENSORS_FILE), saved.state, sae.device()).context(loading())?;
         for part in state.parts() {
             part.restore(&kept).context(loading())?;
         }
         state.step = saved.step;
         let _ = state.tokens.f_fill_(saved.tokens)?;
-        self.state = Some(state);
-        self.last_metrics = saved.last_metrics;
-        self.run.metrics_bytes = saved.metrics_bytes;
-        self.run.owed = saved.owed;
-        self.run.resume_from = Some(path.to_path_buf());
-        self.run.checkpoint = Some(path.to_path_buf());
-        self.run.steps_planned_before = Some(saved.total_steps);
+        self.trainer.state = Some(state);
+        self.trainer.last_metrics = saved.last_metrics;
+        self.metrics_bytes = saved.metrics_bytes;
+        self.owed = saved.owed;
+        self.resume_from = Some(path.to_path_buf());
+        self.checkpoint = Some(path.to_path_buf());
+        self.steps_planned_before = Some(saved.total_steps);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::config::{DEFAULT_LR_WARM_UP, LrSchedulerName, TrainerConfig};
 use super::idle;
-use crate::config::{Config, Steps};
+use crate::config::{Checked, Config, Steps};
 use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::tensor::Kind;
@@ -139,50 +139,6 @@ impl TrainerConfig {
         Ok(())
     }
 
-    /// Checks like [`check_plan`](Self::check_plan), but a dictionary with its weights, and refuses thresholds that
-    /// nobody has set.
-    pub(super) fn check_run(
-        &self,
-        sae: &SparseAutoEncoder,
-        total: u64,
-        own_penalty: bool,
-    ) -> Result<Vec<String>> {
-        let remarks = self.check_plan(&sae.cfg, total, own_penalty)?;
-        sae.require_thresholds()?;
-        Ok(remarks)
-    }
-
-    /// Refuses what does not fit the dictionary or a training of `total` steps. Returns remarks for things that are
-    /// odd but can be done.
-    pub(super) fn check_plan(&self, sae: &SAEConfig, total: u64, own_penalty: bool) -> Result<Vec<String>> {
-        self.validate()?;
-        sae.validate().map_err(|error| error.under("sae"))?;
-        check_dtype(sae).map_err(|error| error.under("sae"))?;
-        self.check_dictionary(sae)?;
-        let penalised = own_penalty || self.sparsity_loss_type.is_some();
-        let mut remarks = self.check_steps(total, sae, penalised)?;
-        remarks.extend(idle::remark(
-            "the trainer",
-            &idle::of_trainer(self, sae.act_fn, penalised),
-        ));
-        remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(sae)));
-        remarks.extend(self.idle_auxk());
-        if sae.act_fn.needs_penalty() && !penalised {
-            remarks.push(
-                "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
-                    .into(),
-            );
-        }
-        if sae.dtype.kind() == Kind::BFloat16 {
-            remarks.push(
-                "weights of bfloat16 keep 8 bits, so steps below 1/256 of a weight are lost; dtype = \"float32\" with \
-                 amp_dtype = \"bfloat16\" keeps them"
-                    .into(),
-            );
-        }
-        Ok(remarks)
-    }
-
     /// Refuses pieces of the arithmetic that are missing, or that something else has the place of.
     pub fn check_custom(&self, sae: &SAEConfig, custom: &Custom<'_>) -> Result<()> {
         sae.act_fn.require_custom(
@@ -299,6 +255,55 @@ impl TrainerConfig {
             ))
             .hint("give fewer steps, or a fraction such as 0.1; `total_training_tokens` over the rows of a batch is the number of steps")
             .under(key));
+        }
+        Ok(remarks)
+    }
+}
+
+impl Checked<TrainerConfig> {
+    /// Checks like [`check_plan`](Self::check_plan), but a dictionary with its weights, and refuses thresholds that
+    /// nobody has set.
+    pub(super) fn check_run(
+        &self,
+        sae: &SparseAutoEncoder,
+        total: u64,
+        own_penalty: bool,
+    ) -> Result<Vec<String>> {
+        let remarks = self.check_plan(&sae.cfg, total, own_penalty)?;
+        sae.require_thresholds()?;
+        Ok(remarks)
+    }
+
+    /// Refuses what does not fit the dictionary or a training of `total` steps. Returns remarks for things that are
+    /// odd but can be done.
+    pub(super) fn check_plan(
+        &self,
+        sae: &Checked<SAEConfig>,
+        total: u64,
+        own_penalty: bool,
+    ) -> Result<Vec<String>> {
+        check_dtype(sae).map_err(|error| error.under("sae"))?;
+        self.check_dictionary(sae)?;
+        let penalised = own_penalty || self.sparsity_loss_type.is_some();
+        let mut remarks = self.check_steps(total, sae, penalised)?;
+        remarks.extend(idle::remark(
+            "the trainer",
+            &idle::of_trainer(self, sae.act_fn, penalised),
+        ));
+        remarks.extend(idle::remark("the dictionary", &idle::of_dictionary(sae)));
+        remarks.extend(self.idle_auxk());
+        if sae.act_fn.needs_penalty() && !penalised {
+            remarks.push(
+                "relu without a sparsity penalty learns dense latents; set `sparsity_loss_type` and `l1_coefficient`"
+                    .into(),
+            );
+        }
+        if sae.dtype.kind() == Kind::BFloat16 {
+            remarks.push(
+                "weights of bfloat16 keep 8 bits, so steps below 1/256 of a weight are lost; dtype = \"float32\" with \
+                 amp_dtype = \"bfloat16\" keeps them"
+                    .into(),
+            );
         }
         Ok(remarks)
     }

@@ -1,6 +1,7 @@
 //! Training over a whole stream: one dictionary, or several from the same batches.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
@@ -8,8 +9,9 @@ use super::forecast::Forecast;
 use super::input::counts_nothing;
 use super::lane::Lane;
 use super::options::{FitOptions, FitOutcome};
+use super::run::Run;
 use super::source::Source;
-use super::trainer::{StepReport, Trainer};
+use super::trainer::StepReport;
 use crate::activations::{Batch, BatchStream};
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Fault, Result, counted};
@@ -18,7 +20,7 @@ use crate::event::{Control, Event, RunContext};
 /// How long the figures beside a progress bar may be old.
 const FIGURES_EVERY: Duration = Duration::from_millis(200);
 
-impl Trainer {
+impl Run {
     /// Trains `sae` on the batches of `stream` until all steps are done, the stream ends, or somebody asks to stop.
     ///
     /// Writes the run's folder, logs and checkpoints as configured. After an interruption, calling it again with the
@@ -58,10 +60,10 @@ impl Trainer {
     }
 }
 
-/// Trains several dictionaries on the same batches, each with its own trainer and folder: the model runs once for all.
+/// Trains several dictionaries on the same batches, each with its own run and folder: the model runs once for all.
 ///
 /// # Errors
-/// As [`Trainer::fit`]; also two dictionaries that would write into the same folder.
+/// As [`Run::fit`]; also two dictionaries that would write into the same folder.
 pub fn fit_all(
     lanes: &mut [Lane<'_>],
     stream: &mut dyn BatchStream,
@@ -73,11 +75,11 @@ pub fn fit_all(
     }
     let pending = lanes
         .first_mut()
-        .map(|lane| std::mem::take(&mut lane.trainer.run.pending));
+        .map(|lane| std::mem::take(&mut lane.run.pending));
     let mut source = Source::new(stream, pending.unwrap_or_default());
     let outcome = fit_source(lanes, &mut source, context);
     if let Some(lane) = lanes.first_mut() {
-        lane.trainer.run.pending = source.into_pending();
+        lane.run.pending = source.into_pending();
     }
     outcome
 }
@@ -91,7 +93,10 @@ fn fit_source(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunCont
             lane.open(&first, context)?;
         }
     }
-    let total = lanes.iter().filter_map(|lane| lane.trainer.total_steps()).max();
+    let total = lanes
+        .iter()
+        .filter_map(|lane| lane.run.trainer.total_steps())
+        .max();
     context.events.emit(Event::TaskStarted {
         title: "training".into(),
         unit: "steps",
@@ -113,10 +118,10 @@ fn before_first_step(
     for lane in lanes.iter_mut() {
         lane.resume(&stream, context)?;
     }
-    let started = lanes.iter().any(|lane| lane.trainer.state.is_some());
+    let started = lanes.iter().any(|lane| lane.run.trainer.has_begun());
     if let Some(path) = lanes
         .iter_mut()
-        .filter_map(|lane| lane.trainer.run.resume_from.take())
+        .filter_map(|lane| lane.run.resume_from.take())
         .last()
     {
         source.restore(&path)?;
@@ -142,7 +147,7 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
     let mut progress = Progress::default();
     let mut skipped = false;
     loop {
-        if lanes.iter().all(|lane| lane.trainer.is_finished()) {
+        if lanes.iter().all(|lane| lane.run.trainer.is_finished()) {
             return Ok(FitOutcome::Finished);
         }
         if context.stop.is_set() {
@@ -165,7 +170,7 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
         }
         let mut stop = false;
         for (index, lane) in lanes.iter_mut().enumerate() {
-            if lane.trainer.is_finished() {
+            if lane.run.trainer.is_finished() {
                 continue;
             }
             let (report, control) = match lane.advance(&batch, source, context) {
@@ -262,15 +267,12 @@ fn measure_norms(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunC
 }
 
 fn refuse_shared_folders(lanes: &[Lane<'_>]) -> Result<()> {
-    let mut folders: Vec<&str> = lanes
-        .iter()
-        .map(|lane| lane.trainer.cfg.exp_result_path.as_str())
-        .collect();
+    let mut folders: Vec<&Path> = lanes.iter().map(|lane| lane.run.folder()).collect();
     folders.sort_unstable();
     match folders.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Error::input(format!(
             "two dictionaries would write into the same folder `{}`",
-            pair[0]
+            pair[0].display()
         ))
         .hint("give each trainer an `exp_result_path` of its own")),
         None => Ok(()),

@@ -1,7 +1,8 @@
 //! Batches as a dictionary sees them: the right hook points, the right width, normalised, and only what counts.
 
+use super::target::check_positions;
 use crate::activations::Batch;
-use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder, counted_rows};
+use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder, Wants, counted_rows};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad_guard};
 
@@ -9,15 +10,19 @@ use crate::tensor::{Tensor, no_grad_guard};
 pub(super) struct Prepared {
     pub(super) x: Tensor,
     pub(super) label: Tensor,
+    /// Which positions count, where those that do not are still there; `None`: all.
+    pub(super) counted: Option<Tensor>,
 }
 
 impl Prepared {
     /// Returns the activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask
     /// leaves out (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count
-    /// them: what remains of such a batch is `(n, d_model)`, whatever its shape was.
+    /// them: what remains of such a batch is `(n, d_model)`, whatever its shape was. Only for a dictionary that wants
+    /// sequences they stay in their places, and `counted` says which they are.
     ///
     /// # Errors
-    /// A hook point is missing; shapes do not fit the dictionary or each other; no position counts.
+    /// A hook point is missing; shapes do not fit the dictionary or each other; single tokens for a dictionary that wants
+    /// sequences; no position counts.
     pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
         let _no_grad = no_grad_guard();
         check_shapes(sae, batch)?;
@@ -28,11 +33,12 @@ impl Prepared {
             );
         }
         let pass = Pass::counting(batch.mask.as_ref());
+        let stay = sae.cfg.variant.wants() == Wants::Sequences;
         let prepare = |hooks: Vec<&str>| -> Result<Tensor> {
             let mut parts = Vec::with_capacity(hooks.len());
             for hook in hooks {
                 let normalised = sae.normalize_with(activations(batch, sae, hook)?, hook, &pass)?;
-                parts.push(match pass.counted {
+                parts.push(match pass.counted.filter(|_| !stay) {
                     None => normalised,
                     counted => counted_rows(&normalised, counted)?,
                 });
@@ -45,7 +51,8 @@ impl Prepared {
         } else {
             x.shallow_clone()
         };
-        Ok(Self { x, label })
+        let counted = pass.counted.filter(|_| stay).map(Tensor::shallow_clone);
+        Ok(Self { x, label, counted })
     }
 
     /// Returns the activations as the loss takes them.
@@ -71,11 +78,13 @@ pub(super) fn counts_nothing(batch: &Batch) -> Result<bool> {
 /// Refuses a batch whose activations at the hook points of `sae`, or whose mask, do not fit.
 ///
 /// # Errors
-/// A hook point is missing, or shapes do not fit the dictionary or each other.
+/// A hook point is missing, or shapes do not fit the dictionary or each other; single tokens for a dictionary that wants
+/// sequences.
 fn check_shapes(sae: &SparseAutoEncoder, batch: &Batch) -> Result<()> {
     let hooks = sae.cfg.hook_points();
     let first = activations(batch, sae, hooks[0])?.size();
     let leading = &first[..first.len() - 1];
+    check_positions(&sae.cfg, leading)?;
     for hook in &hooks[1..] {
         let size = activations(batch, sae, hook)?.size();
         // Heads may be narrower than the dictionary, but have the same positions.
@@ -142,9 +151,14 @@ pub fn batch_loss(
 }
 
 /// Returns the number of rows of a batch: tokens in 1D, sequences times positions in 2D.
+///
+/// # Errors
+/// There are no activations, or none of the right width; single tokens for a dictionary that wants sequences.
 pub(super) fn rows_of(batch: &Batch, sae: &SparseAutoEncoder) -> Result<u64> {
     let size = activations(batch, sae, sae.cfg.reads()[0])?.size();
-    Ok(size[..size.len() - 1].iter().product::<i64>() as u64)
+    let positions = &size[..size.len() - 1];
+    check_positions(&sae.cfg, positions)?;
+    Ok(positions.iter().product::<i64>() as u64)
 }
 
 /// Returns the activations at `hook`, which have rows and the dictionary's width.

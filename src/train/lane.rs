@@ -1,6 +1,6 @@
-//! One dictionary of a training: its trainer, its folder, its logs and checkpoints.
+//! One dictionary of a training: its run, its folder, its logs and checkpoints.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::checkpoint;
@@ -10,23 +10,23 @@ use super::input::rows_of;
 use super::keeping;
 use super::metrics::TRAINING_TOKENS;
 use super::options::{FitOptions, FitOutcome};
-use super::provenance::{ALLOWED_CHANGES, BEGAN_WITH, allowed_changes, compare_with_checkpoint};
-use super::run::Owed;
+use super::provenance::{ALLOWED_CHANGES, allowed_changes};
+use super::run::{Owed, Run};
 use super::schedule::checkpoint_steps;
 use super::source::{Source, parts};
-use super::trainer::{StepReport, Trainer};
+use super::trainer::StepReport;
 use crate::activations::Batch;
 use crate::checksums;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
-use crate::fingerprint::{Comparison, Fingerprint, Names};
+use crate::fingerprint::{Comparison, Fingerprint};
 use crate::lock::FolderLock;
 use crate::tensor::{DType, Tensor, product, safetensors};
 
-/// One dictionary that is trained, with its trainer.
+/// One dictionary that is trained, with its run.
 pub struct Lane<'a> {
-    pub(super) trainer: &'a mut Trainer,
+    pub(super) run: &'a mut Run,
     pub(super) sae: &'a mut SparseAutoEncoder,
     options: FitOptions<'a>,
     /// What tells it from the others that are trained together.
@@ -38,10 +38,10 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// Returns a lane in which `trainer` trains `sae`.
-    pub fn new(trainer: &'a mut Trainer, sae: &'a mut SparseAutoEncoder, options: FitOptions<'a>) -> Self {
+    /// Returns a lane in which `run` trains `sae`.
+    pub fn new(run: &'a mut Run, sae: &'a mut SparseAutoEncoder, options: FitOptions<'a>) -> Self {
         Self {
-            trainer,
+            run,
             sae,
             options,
             name: None,
@@ -54,8 +54,8 @@ impl<'a> Lane<'a> {
 
     /// Tells the logs of this dictionary from those of others by the name of its folder.
     pub(super) fn name_by_folder(&mut self) {
-        let folder = Path::new(&self.trainer.cfg.exp_result_path);
-        self.name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        let last = self.run.folder().file_name();
+        self.name = last.map(|name| name.to_string_lossy().into_owned());
     }
 
     fn events(&self, context: &RunContext) -> Events {
@@ -68,62 +68,17 @@ impl<'a> Lane<'a> {
     /// Locks the folder of the run, for as long as this lane lives.
     pub(super) fn lock(&mut self, context: &RunContext) -> Result<()> {
         if self.options.lock.is_none() {
-            let folder = Path::new(&self.trainer.cfg.exp_result_path);
-            self.options.lock = Some(FolderLock::take(folder, "training", context)?);
+            self.options.lock = Some(FolderLock::take(self.run.folder(), "training", context)?);
         }
         Ok(())
     }
 
-    /// Loads the checkpoint that the configuration names, unless the training has begun already. What a checkpoint was
-    /// made with is compared first with this run, whose batches are `stream`.
+    /// Loads what the training goes on from, which is compared first with this run, whose batches are `stream`.
     pub(super) fn resume(&mut self, stream: &Fingerprint, context: &RunContext) -> Result<()> {
-        if self.trainer.is_finished() {
-            return Err(Error::input("this trainer has done all its steps")
-                .hint("make a new Trainer for another training"));
+        match self.run.resume(self.sae, stream, &self.options)? {
+            Some(comparison) => self.tell(&comparison, context),
+            None => Ok(()),
         }
-        let began_with = self.trainer.run.decided_by.part(&BEGAN_WITH);
-        self.trainer.run.decided_by = stream.clone();
-        self.trainer.run.decided_by.merge(began_with);
-        self.trainer.run.decided_by.merge(self.options.began_with.clone());
-        for (name, given) in [
-            ("activation", self.options.custom.activation.is_some()),
-            ("penalty", self.options.custom.penalty.is_some()),
-            ("loss", self.options.custom.loss.is_some()),
-        ] {
-            if given {
-                self.trainer
-                    .run
-                    .decided_by
-                    .set_unverified(format!("fit.{name}"), "a function of the script's own");
-            }
-        }
-        if !self.options.allow_change.is_empty() {
-            self.trainer.allow_change(self.options.allow_change.clone());
-        }
-        let named = self.trainer.cfg.from_pretrained_path.clone().map(PathBuf::from);
-        let named = named.filter(|_| self.trainer.state.is_none());
-        let path = named.clone().or_else(|| self.trainer.run.resume_from.clone());
-        if let Some(path) = path.as_deref().filter(|_| self.options.began_with.is_empty()) {
-            let was = Fingerprint::read(path)?.unwrap_or_default();
-            // How it began is past, and this run does not say it itself.
-            self.trainer.run.decided_by.merge(was.part(&BEGAN_WITH));
-        }
-        let is = self.trainer.fingerprint(&self.sae.cfg)?;
-        let Some(path) = path else {
-            let nothing = Fingerprint::default();
-            return self
-                .trainer
-                .run
-                .allowed
-                .check_names(&is, &nothing, &Names::default());
-        };
-        // What is no checkpoint at all is told before what it differs in.
-        checkpoint::read_state(&path)?;
-        let comparison = compare_with_checkpoint(&path, &is, &self.trainer.run.allowed)?;
-        if named.is_some() {
-            self.trainer.continue_from(self.sae, &path)?;
-        }
-        self.tell(&comparison, context)
     }
 
     /// Says what goes on with a change, and notes it for `run.json`.
@@ -131,8 +86,8 @@ impl<'a> Lane<'a> {
         let events = self.events(context);
         comparison.tell(&events)?;
         let (before, now) = (
-            self.trainer.run.steps_planned_before.take(),
-            self.trainer.total_steps(),
+            self.run.steps_planned_before.take(),
+            self.run.trainer.total_steps(),
         );
         if let (Some(before), Some(now)) = (before, now)
             && before != now
@@ -142,8 +97,7 @@ impl<'a> Lane<'a> {
                  or end with it, run differently from here on"
             ))?;
         }
-        let folder = Path::new(&self.trainer.cfg.exp_result_path);
-        let changes = allowed_changes(folder, comparison, self.trainer.steps_done());
+        let changes = allowed_changes(self.run.folder(), comparison, self.run.trainer.steps_done());
         if !changes.is_empty() {
             let facts = &mut self.options.provenance.facts;
             facts.insert(ALLOWED_CHANGES.into(), changes.into());
@@ -154,12 +108,13 @@ impl<'a> Lane<'a> {
     /// Makes the plan, passes on the remarks about it, and returns what the training will cost.
     pub(super) fn plan(&mut self, first: &Batch, context: &RunContext) -> Result<Forecast> {
         let events = self.events(context);
-        for remark in self.trainer.begin(self.sae, first, &self.options.custom)? {
+        for remark in self.run.begin(self.sae, first, &self.options.custom)? {
             events.warn(remark)?;
         }
-        let total = self.trainer.total_steps().unwrap_or(0);
-        let forecast = Forecast::new(&self.sae.cfg, &self.trainer.cfg, total, rows_of(first, self.sae)?);
-        let amp = self.trainer.cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
+        let total = self.run.trainer.total_steps().unwrap_or(0);
+        let cfg = &self.run.trainer.cfg;
+        let forecast = Forecast::new(&self.sae.cfg, cfg, total, rows_of(first, self.sae)?);
+        let amp = cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
         if let Some(remark) = product::remark(amp, self.sae.device()) {
             events.note(remark)?;
         }
@@ -170,17 +125,17 @@ impl<'a> Lane<'a> {
     /// left to do.
     pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
         let events = self.events(context);
-        let goes_on = self.trainer.state.is_some();
+        let goes_on = self.run.trainer.has_begun();
         let forecast = self.plan(first, context)?;
         events.note(forecast.to_string())?;
-        let path = PathBuf::from(&self.trainer.cfg.exp_result_path);
+        let path = self.run.folder().to_path_buf();
         checkpoint::remove_unfinished(&path);
         if goes_on {
             set_aside_final(&path, &events)?
         } else {
             set_aside_earlier_run(&path, &events)?
         }
-        let from = self.trainer.run.checkpoint.take();
+        let from = self.run.checkpoint.take();
         if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
             events.note(format!(
                 "the checkpoint `{}` has no {}: it was read unchecked",
@@ -192,16 +147,15 @@ impl<'a> Lane<'a> {
         let keep = if from.is_some_and(|from| !checkpoint::belongs_to(&from, &path)) {
             0
         } else {
-            self.trainer.run.metrics_bytes
+            self.run.metrics_bytes
         };
-        let folder = RunFolder::open(&self.trainer.cfg, self.sae, &self.options.provenance, keep)?;
+        let folder = RunFolder::open(&self.run.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
         self.saved_at = Instant::now();
-        let wanted = events.wants_distributions() && !self.trainer.cfg.skip_metrics_calculation;
-        self.trainer.wants_distributions = wanted;
+        self.run.trainer.want_distributions(events.wants_distributions());
         events.emit(Event::RunStarted {
             run: self.name.clone(),
-            step: self.trainer.steps_done(),
+            step: self.run.trainer.steps_done(),
         })?;
         self.settle(context).map(drop)
     }
@@ -213,13 +167,13 @@ impl<'a> Lane<'a> {
         source: &mut Source<'_>,
         context: &RunContext,
     ) -> Result<(StepReport, Control)> {
-        let report = match self.trainer.step_with(self.sae, batch, self.options.custom) {
+        let report = match self.run.trainer.step_with(self.sae, batch, self.options.custom) {
             Ok(report) => report,
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };
-        self.trainer.run.owed = Owed {
+        self.run.owed = Owed {
             row: report.logged.clone().unwrap_or_default(),
-            evaluation: report.step.is_multiple_of(self.trainer.cfg.eval_frequency),
+            evaluation: report.step.is_multiple_of(self.run.trainer.cfg.eval_frequency),
         };
         let mut control = self.log_owed(context)?;
         for (name, histogram) in &report.distributions {
@@ -243,22 +197,22 @@ impl<'a> Lane<'a> {
     /// Does what the last step has left to do: logs and evaluates.
     fn settle(&mut self, context: &RunContext) -> Result<Control> {
         let control = self.log_owed(context)?;
-        if !self.trainer.run.owed.evaluation {
+        if !self.run.owed.evaluation {
             return Ok(control);
         }
         if let Some(eval_fn) = self.options.eval_fn.as_mut() {
-            self.trainer.run.owed.row = eval_fn(self.sae, self.trainer.steps_done())?;
+            self.run.owed.row = eval_fn(self.sae, self.run.trainer.steps_done())?;
         }
-        self.trainer.run.owed.evaluation = false;
+        self.run.owed.evaluation = false;
         Ok(control.or(self.log_owed(context)?))
     }
 
     fn log_owed(&mut self, context: &RunContext) -> Result<Control> {
-        let row = self.trainer.run.owed.row.clone();
+        let row = self.run.owed.row.clone();
         if row.is_empty() {
             Ok(Control::Continue)
         } else {
-            self.log(self.trainer.steps_done(), row, context)
+            self.log(self.run.trainer.steps_done(), row, context)
         }
     }
 
@@ -267,11 +221,11 @@ impl<'a> Lane<'a> {
             folder.log(step, &metrics)?;
         }
         // Once it is in the run's own file it is kept, whatever other logs make of it.
-        self.trainer.run.owed.row.clear();
+        self.run.owed.row.clear();
         let measured_at = metrics.iter().find(|(name, _)| name == TRAINING_TOKENS);
         let tokens = match measured_at {
             Some((_, tokens)) => *tokens as u64,
-            None => self.trainer.tokens_done()?,
+            None => self.run.trainer.tokens_done()?,
         };
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),
@@ -282,8 +236,8 @@ impl<'a> Lane<'a> {
     }
 
     fn checkpoint_is_due(&self, step: u64) -> bool {
-        let cfg = &self.trainer.cfg;
-        let total = self.trainer.total_steps().unwrap_or(0);
+        let cfg = &self.run.trainer.cfg;
+        let total = self.run.trainer.total_steps().unwrap_or(0);
         let minutes = cfg
             .checkpoint_every_minutes
             .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
@@ -298,15 +252,15 @@ impl<'a> Lane<'a> {
             Some(folder) => folder.synced_metrics()?,
             None => 0,
         };
-        let folder = PathBuf::from(&self.trainer.cfg.exp_result_path);
+        let folder = self.run.folder().to_path_buf();
         let (path, resumable) = self
-            .trainer
+            .run
             .write_checkpoint(self.sae, Some(source), &folder, bytes)?;
         if !resumable && !self.warned_of_stream {
             self.warned_of_stream = true;
             events.warn("this activation stream cannot be saved: its checkpoints hold all but the position in the data")?;
         }
-        keeping::prune(&self.trainer.cfg, &folder)?;
+        keeping::prune(&self.run.trainer.cfg, &folder)?;
         self.saved_at = Instant::now();
         self.last_checkpoint = Some(path.clone());
         events.emit(Event::Saved {
@@ -323,16 +277,16 @@ impl<'a> Lane<'a> {
         context: &RunContext,
         outcome: &FitOutcome,
     ) -> Result<()> {
-        let done = self.trainer.steps_done();
-        if *outcome == FitOutcome::StreamEnded && !self.trainer.is_finished() {
-            let total = self.trainer.total_steps().unwrap_or(0);
+        let done = self.run.trainer.steps_done();
+        if *outcome == FitOutcome::StreamEnded && !self.run.trainer.is_finished() {
+            let total = self.run.trainer.total_steps().unwrap_or(0);
             self.events(context).warn(format!(
                 "the activation stream ended after {done} of {total} steps; give more data, have it read several times by `passes` in the sources of the activations, or set fewer `total_training_tokens`"
             ))?;
-            if let Some(metrics) = self.trainer.log_rest(self.sae)? {
+            if let Some(metrics) = self.run.trainer.log_rest(self.sae)? {
                 self.log(done, metrics, context)?;
             }
-            if self.trainer.cfg.n_checkpoints > 0 && done > 0 {
+            if self.run.trainer.cfg.n_checkpoints > 0 && done > 0 {
                 self.checkpoint(source, context)?;
             }
         }
@@ -340,10 +294,10 @@ impl<'a> Lane<'a> {
     }
 
     pub(super) fn close(&mut self, status: &str) -> Result<()> {
-        let (steps, tokens) = (self.trainer.steps_done(), self.trainer.tokens_done()?);
+        let (steps, tokens) = (self.run.trainer.steps_done(), self.run.trainer.tokens_done()?);
         match &mut self.folder {
             Some(folder) => {
-                self.trainer.run.metrics_bytes = folder.synced_metrics()?;
+                self.run.metrics_bytes = folder.synced_metrics()?;
                 folder.record(status, steps, tokens)
             }
             None => Ok(()),
@@ -353,8 +307,8 @@ impl<'a> Lane<'a> {
     /// Saves a checkpoint after a failure, unless the loss was not finite, and returns `error` with where that or the
     /// last good one is.
     pub(super) fn fail(&mut self, source: &mut Source<'_>, context: &RunContext, error: Error) -> Error {
-        let sound = !self.trainer.is_broken;
-        let begun = self.trainer.steps_done() > 0;
+        let sound = !self.run.trainer.is_broken();
+        let begun = self.run.trainer.steps_done() > 0;
         if sound
             && begun
             && let Ok(path) = self.checkpoint(source, context)
@@ -371,11 +325,13 @@ impl<'a> Lane<'a> {
 
     /// Saves `batch` for inspection where its loss was not finite, and returns `error` with where it is.
     fn keep_broken_batch(&mut self, batch: &Batch, error: Error) -> Error {
-        if !self.trainer.is_broken {
+        if !self.run.trainer.is_broken() {
             return error;
         }
-        let step = self.trainer.steps_done() + 1;
-        let path = Path::new(&self.trainer.cfg.exp_result_path)
+        let step = self.run.trainer.steps_done() + 1;
+        let path = self
+            .run
+            .folder()
             .join(format!("failure/batch_at_step_{step}.safetensors"));
         let named = parts(batch);
         let tensors: Vec<(&str, &Tensor)> = named.iter().map(|(name, x)| (name.as_str(), x)).collect();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config, checks      what was asked for, and what is refused
+//! target, input       which batches a dictionary takes, and how it sees them
 //! initializer         weights to begin with
 //! schedule            learning rate, k, λ and checkpoints over the steps
 //! step/               losses and gradients of one batch, by automatic differentiation or by hand
@@ -10,7 +11,8 @@
 //!   frequency
 //! distributions       histograms over the latents, for logs that show them
 //! trainer, state      one step, and what changes with it
-//! lane, run, fit      a whole stream, for one dictionary or several: folder, logs, what is owed, what it goes on from
+//! run, resume         the training around the steps: what it goes on from, what is owed
+//! lane, fit           a whole stream, for one dictionary or several: folder, logs
 //! folder, checkpoint  what is written
 //! convert             top-k dictionaries to jumprelu
 //! ```
@@ -39,11 +41,13 @@ mod metrics;
 mod optim;
 mod options;
 mod provenance;
+mod resume;
 mod run;
 mod schedule;
 mod source;
 mod state;
 mod step;
+mod target;
 mod trainer;
 
 pub use checkpoint::list_checkpoints;
@@ -64,6 +68,8 @@ pub use metrics::StepFigures;
 pub use optim::OptimizerClass;
 pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
+pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use step::{AutogradEngine, Form, Latents, NativeEngine, StepEngine, StepOutput};
+pub use target::{check_target, target_of};
 pub use trainer::{StepReport, Trainer};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::trainer::Trainer;
+use super::run::Run;
 use crate::checksums;
 use crate::config::Value;
 use crate::dictionary::SAEConfig;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
 
-/// The tables that a trainer knows by itself.
+/// The tables that a run knows by itself.
 const OWN: [&str; 3] = ["sae.", "trainer.", "program."];
 
 /// The keys that tell how a dictionary began.
@@ -21,14 +21,14 @@ pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
 /// The key of `run.json` that keeps the changes that were allowed on the way.
 pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 
-impl Trainer {
+impl Run {
     /// Returns what decides the numbers of training the dictionary of `sae`.
     pub(super) fn fingerprint(&self, sae: &SAEConfig) -> Result<Fingerprint> {
-        let mut fingerprint = self.run.decided_by.clone();
+        let mut fingerprint = self.decided_by.clone();
         // The model's name is a record; it changes no activation.
         fingerprint.remove("model_name");
         fingerprint.add("sae", sae)?;
-        fingerprint.add("trainer", &self.cfg)?;
+        fingerprint.add("trainer", &*self.trainer.cfg)?;
         Ok(fingerprint)
     }
 
@@ -38,7 +38,7 @@ impl Trainer {
     /// Differences that are not allowed.
     pub(super) fn compare_own(&self, sae: &SAEConfig, path: &Path) -> Result<()> {
         let (was, is) = (made_with(path)?.part(&OWN), self.fingerprint(sae)?.part(&OWN));
-        compare(&self.run.allowed, path, &was, &is, false).map(drop)
+        compare(&self.allowed, path, &was, &is, false).map(drop)
     }
 }
 

@@ -4,33 +4,27 @@ use super::config::TrainerConfig;
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
 use super::optim::clip;
-use super::run::Run;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
 use super::step::{AutogradEngine, StepEngine, StepOutput};
 use crate::activations::Batch;
-use crate::config::Config;
-use crate::dictionary::{Custom, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Term};
+use crate::config::{Checked, IntoChecked};
+use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, counted};
-use crate::event::{Events, Metrics};
-use crate::fingerprint::Allowances;
+use crate::event::Metrics;
 
-/// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step; folder, logs
-/// and checkpoints belong to the run, which [`fit`](Self::fit) makes.
+/// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
+/// nothing else.
 pub struct Trainer {
     /// How to train.
-    pub cfg: TrainerConfig,
+    pub cfg: Checked<TrainerConfig>,
     pub(super) engine: Box<dyn StepEngine>,
     pub(super) state: Option<TrainingState>,
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
-    pub(super) is_broken: bool,
+    is_broken: bool,
     /// Somebody looks at [`StepReport::distributions`].
-    pub(super) wants_distributions: bool,
-    /// Remarks that were made before the first batch was there.
-    announced: Vec<String>,
-    /// What the run around the steps remembers from one call to the next.
-    pub(super) run: Run,
+    wants_distributions: bool,
 }
 
 /// What one step did.
@@ -54,28 +48,30 @@ impl Trainer {
     ///
     /// # Errors
     /// A configuration that makes no sense.
-    pub fn new(cfg: TrainerConfig) -> Result<Self> {
-        cfg.validate()?;
+    pub fn new(cfg: impl IntoChecked<TrainerConfig>) -> Result<Self> {
         Ok(Self {
-            cfg,
+            cfg: cfg.into_checked()?,
             engine: Box::new(AutogradEngine),
             state: None,
             last_metrics: Metrics::new(),
             is_broken: false,
             wants_distributions: false,
-            announced: Vec::new(),
-            run: Run::default(),
         })
-    }
-
-    /// Allows changes where a checkpoint that this trainer goes on from was made with something else.
-    pub fn allow_change(&mut self, allowed: Allowances) {
-        self.run.allowed = allowed;
     }
 
     /// Computes steps with `engine` from now on.
     pub fn set_engine(&mut self, engine: Box<dyn StepEngine>) {
         self.engine = engine;
+    }
+
+    /// Says whether somebody looks at [`StepReport::distributions`].
+    pub(super) fn want_distributions(&mut self, wanted: bool) {
+        self.wants_distributions = wanted && !self.cfg.skip_metrics_calculation;
+    }
+
+    /// Returns whether the last loss was not finite.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Returns the metrics that were logged last; empty before the first log.
@@ -100,6 +96,11 @@ impl Trainer {
             .is_some_and(|state| state.step >= state.plan.total_steps)
     }
 
+    /// Returns whether there is a plan: the first batch was seen, or a checkpoint was taken up.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state.is_some()
+    }
+
     /// Returns the number of tokens trained on so far.
     ///
     /// # Errors
@@ -111,22 +112,8 @@ impl Trainer {
         }
     }
 
-    /// Makes the remarks about a training of `sae` with batches of `rows` rows that [`fit`](Self::fit) would make,
-    /// before work that takes long; `fit` does not repeat them. What it refuses is left to it.
-    ///
-    /// # Errors
-    /// An observer failed.
-    pub fn announce(&mut self, sae: &SAEConfig, rows: u64, events: &Events) -> Result<()> {
-        let total = self.cfg.total_training_tokens / rows.max(1);
-        for remark in self.cfg.check_plan(sae, total, false).unwrap_or_default() {
-            events.warn(remark.as_str())?;
-            self.announced.push(remark);
-        }
-        Ok(())
-    }
-
     /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a
-    /// training starts. Returns the remarks that are still to be made.
+    /// training starts. Returns remarks for things that are odd but can be done.
     pub(super) fn begin(
         &mut self,
         sae: &SparseAutoEncoder,
@@ -134,7 +121,7 @@ impl Trainer {
         custom: &Custom<'_>,
     ) -> Result<Vec<String>> {
         self.cfg.check_custom(&sae.cfg, custom)?;
-        if self.state.is_some() {
+        if self.has_begun() {
             return Ok(Vec::new());
         }
         let rows = rows_of(first, sae)?;
@@ -151,8 +138,7 @@ impl Trainer {
             .hint("raise `total_training_tokens` or lower the batch size")
             .under("total_training_tokens"));
         }
-        let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
-        remarks.retain(|remark| !self.announced.contains(remark));
+        let remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
     }
@@ -169,7 +155,7 @@ impl Trainer {
 
     /// Trains `sae` on one batch: losses, gradients, metrics, and a move of the optimiser when it is due.
     ///
-    /// For loops of one's own; [`fit`](Self::fit) does this for a whole stream. Writes no files.
+    /// Writes no files.
     ///
     /// # Errors
     /// What is refused before a training starts (at the first step); batches that do not fit, or in which no position
@@ -198,7 +184,7 @@ impl Trainer {
         let pass = Pass {
             k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
             amp: self.cfg.amp_dtype,
-            counted: None,
+            counted: prepared.counted.as_ref(),
             custom,
         };
         let mut output = self

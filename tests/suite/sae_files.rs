@@ -358,7 +358,7 @@ fn altered_weights_and_settings_are_named() {
         std::fs::write(&path, whole).expect("written");
     }
     // Saving again, whole or the settings alone, brings the list up to date.
-    sae.cfg.top_k += 1;
+    sae.cfg.change(|cfg| cfg.top_k += 1).expect("valid");
     sae.cfg.save_hyperparameters(folder.path()).expect("saved");
     assert_eq!(load(folder.path()).cfg.top_k, sae.cfg.top_k);
     sae.save(folder.path()).expect("saved");

@@ -9,23 +9,18 @@ use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::train::{FitOptions, FitOutcome};
 use serde_json::json;
 
-use super::sae_fit::{Synthetic, bytes, dictionary, fit, trainer};
+use super::sae_fit::{Synthetic, bytes, dictionary, fit, run};
 
 /// A trained run in `folder`, and its checkpoint of step 10.
 fn trained(folder: &Path) -> PathBuf {
     let mut sae = dictionary(json!({}));
-    fit(
-        &mut trainer(folder, json!({})),
-        &mut sae,
-        &mut Synthetic::new(100),
-    )
-    .expect("trained");
+    fit(&mut run(folder, json!({})), &mut sae, &mut Synthetic::new(100)).expect("trained");
     folder.join("checkpoints/step_10")
 }
 
 fn went_on(checkpoint: &Path, folder: &Path) -> Result<FitOutcome> {
     let mut sae = dictionary(json!({}));
-    let mut resumed = trainer(folder, json!({"from_pretrained_path": checkpoint}));
+    let mut resumed = run(folder, json!({"from_pretrained_path": checkpoint}));
     fit(&mut resumed, &mut sae, &mut Synthetic::new(100))
 }
 
@@ -79,7 +74,7 @@ fn older_checkpoints_keep_the_dictionary_and_the_newest_go_on() {
     let mut sae = dictionary(json!({}));
     let settings = json!({"n_checkpoints": 4, "check_point_save_mode": "linear", "resumable_checkpoints": 2});
     fit(
-        &mut trainer(folder.path(), settings),
+        &mut run(folder.path(), settings),
         &mut sae,
         &mut Synthetic::new(100),
     )
@@ -150,7 +145,7 @@ fn a_folder_that_is_removed_or_replaced_while_training_is_missed() {
         context
             .events
             .add(Box::new(Meddling(9, Box::new(move || meddle(&meant)))));
-        let error = trainer(&path, json!({}))
+        let error = run(&path, json!({}))
             .fit(
                 &mut dictionary(json!({})),
                 &mut Synthetic::new(100),

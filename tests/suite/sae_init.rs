@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use saescript::activations::{Batch, BatchStream};
-use saescript::config::{Value, from_value};
+use saescript::config::{Value, checked, from_value};
 use saescript::dictionary::{LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
 use saescript::error::Result;
 use saescript::event::RunContext;
@@ -67,7 +67,7 @@ fn initialised(folder: &Path, facts: &Value, seed: i64) -> (SparseAutoEncoder, i
     };
     let sae = initializer
         .initialize_sae_from_config(
-            &sae_config(&facts["act_fn"], &facts["cfg"]),
+            sae_config(&facts["act_fn"], &facts["cfg"]),
             inputs,
             &RunContext::default(),
         )
@@ -242,7 +242,7 @@ fn a_transcoder_begins_with_the_mlp() {
     let mut stream = Pairs(x.shallow_clone(), x.matmul(&matrix), 0);
     let mlp = |input: &Tensor| Ok(input.matmul(&matrix));
     let initializer = Initializer::new(
-        from_value(json!({
+        checked(json!({
             "initialize_tc_with_mlp": true, "model_layer": 0, "init_encoder_with_decoder_transpose": false, "seed": 3,
         }))
         .expect("valid"),

@@ -13,7 +13,7 @@ use saescript::eval::evaluate;
 use saescript::event::RunContext;
 use saescript::model::{LanguageModel, LanguageModelConfig};
 use saescript::tensor::{Device, Kind, Tensor};
-use saescript::train::{FitOptions, Trainer, TrainerConfig, average_norms, batch_loss, convert_to_jumprelu};
+use saescript::train::{FitOptions, Run, TrainerConfig, average_norms, batch_loss, convert_to_jumprelu};
 use serde_json::json;
 
 use crate::fixtures::roots;
@@ -229,7 +229,7 @@ fn evaluations_metrics_and_logs_do_not_change_what_is_trained() {
         for (key, value) in more.as_object().expect("a table") {
             cfg[key] = value.clone();
         }
-        let mut trainer = Trainer::new(from_value::<TrainerConfig>(cfg).expect("valid")).expect("a trainer");
+        let mut run = Run::new(from_value::<TrainerConfig>(cfg).expect("valid")).expect("a run");
         let mut sae = dictionary("batchtopk");
         let batches = (0..30).map(|index| rows(0.3 + f64::from(index) * 0.01)).collect();
         let saved = folder.path().join("saved");
@@ -248,8 +248,7 @@ fn evaluations_metrics_and_logs_do_not_change_what_is_trained() {
             }),
             ..FitOptions::default()
         };
-        trainer
-            .fit(&mut sae, &mut Batches(batches), &RunContext::default(), options)
+        run.fit(&mut sae, &mut Batches(batches), &RunContext::default(), options)
             .expect("trained");
         everything(&sae)
     };

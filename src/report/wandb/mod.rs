@@ -30,7 +30,7 @@ use self::protocol::{
 use self::service::{LOCAL_LIMIT, Service};
 use self::settings::Plan;
 use crate::clock;
-use crate::config::{Config, Value};
+use crate::config::{IntoChecked, Value};
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Observer};
 
@@ -55,10 +55,14 @@ impl WandbRun {
     ///
     /// # Errors
     /// No `wandb-core`, an online run without an API key, and what the server answers to the new run.
-    pub fn init(config: &WandbConfig, options: &RunOptions, settings: &Value) -> Result<Self> {
-        config.validate()?;
+    pub fn init(
+        config: impl IntoChecked<WandbConfig>,
+        options: &RunOptions,
+        settings: &Value,
+    ) -> Result<Self> {
+        let config = config.into_checked()?;
         let config_items = config_items(settings)?;
-        let plan = Plan::from_environment(config, options)?;
+        let plan = Plan::from_environment(&config, options)?;
         let mut run = WandbRun {
             service: None,
             plan,
@@ -84,9 +88,9 @@ impl WandbRun {
     ///
     /// # Errors
     /// No `wandb-core`, an online run without an API key.
-    pub fn look(config: &WandbConfig, options: &RunOptions) -> Result<()> {
-        config.validate()?;
-        if Plan::from_environment(config, options)?.disabled {
+    pub fn look(config: impl IntoChecked<WandbConfig>, options: &RunOptions) -> Result<()> {
+        let config = config.into_checked()?;
+        if Plan::from_environment(&config, options)?.disabled {
             Ok(())
         } else {
             find_core().map(drop)

@@ -14,7 +14,7 @@ impl Logger for WandbConfig {
     const TYPE: &'static str = "wandb";
 
     fn look(&self, training: &Training<'_>) -> Result<()> {
-        match WandbRun::look(&self.of(training), &RunOptions::default()) {
+        match WandbRun::look(self.of(training), &RunOptions::default()) {
             Ok(()) => Ok(()),
             Err(error) => goes_on_without(&error, training.context),
         }

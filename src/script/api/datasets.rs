@@ -130,7 +130,7 @@ pub mod functions {
         config: ConfigHandle<DatasetConfig>,
     ) -> RhaiResultOf<DatasetHandle> {
         placed(&context, || {
-            Dataset::load(&config.get(), State::of(&context).context())
+            Dataset::load(config.get(), State::of(&context).context())
                 .map(DatasetHandle::new)
                 .raise()
         })

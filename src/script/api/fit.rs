@@ -214,13 +214,13 @@ fn fit_lanes<'a>(
     options: impl Fn(&'a Member) -> FitOptions<'a>,
     state: &State,
 ) -> Result<FitOutcome> {
-    let trainers = members.iter().map(|member| member.trainer.get_mut());
-    let mut trainers = trainers.collect::<Result<Vec<_>>>()?;
+    let runs = members.iter().map(|member| member.trainer.get_mut());
+    let mut runs = runs.collect::<Result<Vec<_>>>()?;
     let mut lanes: Vec<Lane<'_>> = members
         .iter()
-        .zip(&mut trainers)
+        .zip(&mut runs)
         .zip(working)
-        .map(|((member, trainer), dictionary)| Lane::new(trainer, dictionary, options(member)))
+        .map(|((member, run), dictionary)| Lane::new(run, dictionary, options(member)))
         .collect();
     let (batches, callbacks) = batches;
     batches.with(callbacks, |stream| fit_all(&mut lanes, stream, state.context()))

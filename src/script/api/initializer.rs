@@ -9,6 +9,7 @@ use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;
 use super::stream::ActivationStreamHandle;
 use crate::activations::BatchStream;
+use crate::config::Checked;
 use crate::dictionary::SAEConfig;
 use crate::error::Result;
 use crate::script::arguments::Arguments;
@@ -76,7 +77,7 @@ fn initialize(
 fn initialize_named(
     initializer: &InitializerHandle,
     context: &NativeCallContext,
-    config: Option<SAEConfig>,
+    config: Option<Checked<SAEConfig>>,
     options: Map,
 ) -> Result<SparseAutoEncoderHandle> {
     let mut arguments = Arguments::new("Initializer", "initialize_sae_from_config", options);

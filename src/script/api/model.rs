@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic, Map, Module};
 
 use super::tensor::TensorHandle;
 use crate::activations::ActivationModel;
+use crate::config::Checked;
 use crate::error::{Error, Result};
 use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig};
 use crate::script::class::ConfigHandle;
@@ -43,13 +44,13 @@ pub fn register(module: &mut Module) {
 
 fn load(
     context: &NativeCallContext,
-    mut config: LanguageModelConfig,
+    mut config: Checked<LanguageModelConfig>,
     backend: Option<Backend>,
 ) -> Result<LanguageModelHandle> {
     if let (Some(backend), Backend::Auto) = (backend, config.backend) {
-        config.backend = backend;
+        config.change(|config| config.backend = backend)?;
     }
-    LanguageModel::load(&config, State::of(context).context()).map(LanguageModelHandle)
+    LanguageModel::load(config, State::of(context).context()).map(LanguageModelHandle)
 }
 
 /// The strings of an array.

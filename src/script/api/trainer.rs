@@ -16,26 +16,27 @@ use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::script::state::State;
-use crate::train::{StepReport, Trainer, TrainerConfig};
+use crate::train::{Run, StepReport, TrainerConfig};
 
-/// A trainer that scripts hold; copies of the handle mean the same one.
+/// What scripts call a trainer: a run, whose trainer they move themselves where they call `step`. Copies of the handle mean
+/// the same one.
 #[derive(Clone)]
 pub struct TrainerHandle {
-    trainer: Rc<RefCell<Trainer>>,
+    run: Rc<RefCell<Run>>,
     watchers: Rc<RefCell<Watchers>>,
 }
 
 impl TrainerHandle {
-    fn new(trainer: Trainer) -> Self {
+    fn new(run: Run) -> Self {
         TrainerHandle {
-            trainer: Rc::new(RefCell::new(trainer)),
+            run: Rc::new(RefCell::new(run)),
             watchers: Rc::default(),
         }
     }
 
     /// Do both mean the same trainer?
     pub fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.trainer, &other.trainer)
+        Rc::ptr_eq(&self.run, &other.run)
     }
 
     /// What is called or told while it trains.
@@ -43,12 +44,12 @@ impl TrainerHandle {
         self.watchers.borrow().clone()
     }
 
-    /// The trainer, to use.
+    /// The run, to use.
     ///
     /// # Errors
     /// The running call uses it.
-    pub fn get_mut(&self) -> Result<RefMut<'_, Trainer>> {
-        self.trainer.try_borrow_mut().map_err(|_| {
+    pub fn get_mut(&self) -> Result<RefMut<'_, Run>> {
+        self.run.try_borrow_mut().map_err(|_| {
             Error::input("the trainer is in use by the call that is running")
                 .hint("a callback of `fit` gets what it may look at as its argument")
         })
@@ -94,7 +95,7 @@ mod functions {
     /// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training.
     #[rhai_fn(name = "Trainer", return_raw)]
     pub fn new_trainer(config: ConfigHandle<TrainerConfig>) -> RhaiResultOf<TrainerHandle> {
-        Trainer::new(config.get()).map(TrainerHandle::new).raise()
+        Run::new(config.get()).map(TrainerHandle::new).raise()
     }
 
     /// Trains on one batch and returns its numbers: `step`, `loss`, `explained_variance`, `l0`, the terms of the loss,
@@ -107,10 +108,10 @@ mod functions {
         batch: Map,
     ) -> RhaiResultOf<Map> {
         let batch = batch::from_map(&batch).raise()?;
-        let mut trainer = trainer.get_mut().raise()?;
+        let mut run = trainer.get_mut().raise()?;
         let pieces = OwnPieces::of_activation(sae.activation());
         let mut sae = sae.get_mut().raise()?;
-        let report = trainer.step_with(&mut sae, &batch, pieces.custom()).raise()?;
+        let report = run.trainer.step_with(&mut sae, &batch, pieces.custom()).raise()?;
         for remark in &report.remarks {
             State::of(&context).context().events.warn(remark).raise()?;
         }
@@ -138,19 +139,19 @@ mod functions {
     /// The metrics that were logged last, e.g. `trainer.metrics()["metrics/l0"]`; empty before the first log.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn metrics(trainer: &mut TrainerHandle) -> RhaiResultOf<Map> {
-        Ok(metrics_map(trainer.get_mut().raise()?.metrics()))
+        Ok(metrics_map(trainer.get_mut().raise()?.trainer.metrics()))
     }
 
     /// Steps done so far.
     #[rhai_fn(get = "steps_done", return_raw, pure, volatile)]
     pub fn steps_done(trainer: &mut TrainerHandle) -> RhaiResultOf<i64> {
-        Ok(trainer.get_mut().raise()?.steps_done() as i64)
+        Ok(trainer.get_mut().raise()?.trainer.steps_done() as i64)
     }
 
     /// All steps of the training, or `()` before the first batch has told how large batches are.
     #[rhai_fn(get = "total_steps", return_raw, pure, volatile)]
     pub fn total_steps(trainer: &mut TrainerHandle) -> RhaiResultOf<Dynamic> {
-        let total = trainer.get_mut().raise()?.total_steps();
+        let total = trainer.get_mut().raise()?.trainer.total_steps();
         Ok(total.map_or(Dynamic::UNIT, |total| (total as i64).into()))
     }
 
@@ -161,10 +162,9 @@ mod functions {
         sae: SparseAutoEncoderHandle,
         folder: ImmutableString,
     ) -> RhaiResultOf<String> {
-        let mut trainer = trainer.get_mut().raise()?;
+        let mut run = trainer.get_mut().raise()?;
         let sae = sae.get().raise()?;
-        trainer
-            .save_checkpoint(&sae, folder.as_str())
+        run.save_checkpoint(&sae, folder.as_str())
             .map(|path| path.display().to_string())
             .raise()
     }
@@ -172,14 +172,15 @@ mod functions {
     /// The settings.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(trainer: &mut TrainerHandle) -> RhaiResultOf<ConfigHandle<TrainerConfig>> {
-        Ok(ConfigHandle::new(trainer.get_mut().raise()?.cfg.clone()))
+        Ok(ConfigHandle::new(trainer.get_mut().raise()?.trainer.cfg.clone()))
     }
 
     /// How far it is.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(trainer: &mut TrainerHandle) -> String {
         match trainer.get_mut() {
-            Ok(trainer) => {
+            Ok(run) => {
+                let trainer = &run.trainer;
                 let total = trainer
                     .total_steps()
                     .map_or("?".to_string(), |total| total.to_string());
@@ -207,7 +208,7 @@ pub mod statics {
     ) -> RhaiResultOf<TrainerHandle> {
         placed(&context, || {
             let mut sae = sae.get_mut().raise()?;
-            Trainer::from_checkpoint(&mut sae, path.as_str())
+            Run::from_checkpoint(&mut sae, path.as_str())
                 .map(TrainerHandle::new)
                 .raise()
         })

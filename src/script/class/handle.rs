@@ -8,7 +8,7 @@ use rhai::{Dynamic, FuncRegistration, ImmutableString, Map, Module};
 
 use super::kind::Class;
 use super::schema::{Schema, schema_of};
-use crate::config::{self, Config, Value};
+use crate::config::{self, Checked, Config, Value};
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
@@ -22,7 +22,7 @@ impl Class {
             name: C::NAME,
             type_id: TypeId::of::<ConfigHandle<C>>,
             schema: schema_of::<C>,
-            wrap: |value| Ok(Dynamic::from(ConfigHandle::<C>::new(config::from_value(value)?))),
+            wrap: |value| Ok(Dynamic::from(ConfigHandle::<C>::new(config::checked(value)?))),
             unwrap: |value| {
                 let handle = value.clone().try_cast::<ConfigHandle<C>>()?;
                 Some(config::to_value(&*handle.0.borrow()))
@@ -34,7 +34,7 @@ impl Class {
 }
 
 /// A configuration that scripts hold; copies of the handle mean the same object, as in Python.
-pub struct ConfigHandle<C>(Rc<RefCell<C>>);
+pub struct ConfigHandle<C>(Rc<RefCell<Checked<C>>>);
 
 impl<C> Clone for ConfigHandle<C> {
     fn clone(&self) -> Self {
@@ -44,12 +44,12 @@ impl<C> Clone for ConfigHandle<C> {
 
 impl<C: Config> ConfigHandle<C> {
     /// A handle on `config`.
-    pub fn new(config: C) -> Self {
+    pub fn new(config: Checked<C>) -> Self {
         ConfigHandle(Rc::new(RefCell::new(config)))
     }
 
     /// A copy of the configuration as it is now.
-    pub fn get(&self) -> C {
+    pub fn get(&self) -> Checked<C> {
         self.0.borrow().clone()
     }
 
@@ -73,7 +73,7 @@ impl<C: Config> ConfigHandle<C> {
             return Err(unknown_field::<C>(name, &all));
         };
         *field = plain::to_value(value, classes).map_err(|error| error.under(name))?;
-        *self.0.borrow_mut() = config::from_value(all)?;
+        *self.0.borrow_mut() = config::checked(all)?;
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl<C: Config> ConfigHandle<C> {
             };
             *field = plain::to_value(value, classes).map_err(|error| error.under(name.as_str()))?;
         }
-        *copy.0.borrow_mut() = config::from_value(all)?;
+        *copy.0.borrow_mut() = config::checked(all)?;
         Ok(copy)
     }
 
@@ -124,14 +124,14 @@ fn register<C: Config>(module: &mut Module, classes: &'static [Class]) {
         .with_comments(&docs)
         .set_guarded(module, move |fields: Map| {
             let value = plain::map_to_value(&fields, classes).raise()?;
-            config::from_value(value).map(ConfigHandle::<C>::new).raise()
+            config::checked(value).map(ConfigHandle::<C>::new).raise()
         });
     FuncRegistration::new(C::NAME)
         .with_params_info([C::NAME])
         .with_comments(&docs)
         .set_guarded(module, || -> RhaiResultOf<ConfigHandle<C>> {
             let empty = Value::Object(config::Map::new());
-            config::from_value(empty).map(ConfigHandle::<C>::new).raise()
+            config::checked(empty).map(ConfigHandle::<C>::new).raise()
         });
     FuncRegistration::new_index_getter().set_guarded(
         module,

@@ -13,7 +13,7 @@ use super::dataset_norm::{NORM_BATCHES, average_norms};
 use super::idle;
 use super::input::{Prepared, counts_nothing};
 use crate::activations::{Batch, BatchStream};
-use crate::config::Config;
+use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
@@ -23,7 +23,7 @@ use crate::tensor::{Kind, Tensor, manual_seed, no_grad_guard};
 #[derive(Clone, Debug)]
 pub struct Initializer {
     /// How.
-    pub cfg: InitializerConfig,
+    pub cfg: Checked<InitializerConfig>,
     /// Is the grid search made that the settings ask for?
     searches: bool,
 }
@@ -48,9 +48,11 @@ impl Initializer {
     ///
     /// # Errors
     /// Settings that make no sense.
-    pub fn new(cfg: InitializerConfig) -> Result<Self> {
-        cfg.validate()?;
-        Ok(Self { cfg, searches: true })
+    pub fn new(cfg: impl IntoChecked<InitializerConfig>) -> Result<Self> {
+        Ok(Self {
+            cfg: cfg.into_checked()?,
+            searches: true,
+        })
     }
 
     /// Leaves out the grid search, which takes long and refuses nothing.
@@ -67,21 +69,21 @@ impl Initializer {
     /// somebody asked to stop.
     pub fn initialize_sae_from_config(
         &self,
-        sae_cfg: &SAEConfig,
+        sae_cfg: impl IntoChecked<SAEConfig>,
         mut inputs: InitializerInputs<'_>,
         context: &RunContext,
     ) -> Result<SparseAutoEncoder> {
-        self.cfg.validate()?;
+        let sae_cfg = sae_cfg.into_checked()?;
         let trained = sae_cfg.sae_pretrained_name_or_path.is_some();
         if !trained {
-            self.cfg.check_dictionary(sae_cfg)?;
+            self.cfg.check_dictionary(&sae_cfg)?;
             if let Some(said) = idle::remark(
                 "the initialiser",
                 &idle::of_initializer(&self.cfg, sae_cfg.act_fn),
             ) {
                 context.events.warn(said)?;
             }
-            if let Some(said) = self.cfg.far_off(sae_cfg) {
+            if let Some(said) = self.cfg.far_off(&sae_cfg) {
                 context.events.warn(said)?;
             }
         }
@@ -89,9 +91,9 @@ impl Initializer {
             manual_seed(seed);
         }
         let mut sae = if trained {
-            SparseAutoEncoder::from_config(sae_cfg.clone(), context)?
+            SparseAutoEncoder::from_config(sae_cfg, context)?
         } else {
-            SparseAutoEncoder::zeros(sae_cfg.clone())?
+            SparseAutoEncoder::zeros(sae_cfg)?
         };
         if !trained {
             sae.draw(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use saescript::activations::{ActivationFactory, Batch, Inputs};
-use saescript::config::{Value, from_value};
+use saescript::config::{Value, checked, from_value};
 use saescript::event::RunContext;
 use saescript::model::{LanguageModel, LanguageModelConfig};
 use saescript::tensor::{Kind, Tensor};
@@ -37,7 +37,7 @@ fn batches(records: &[Value], changes: Value, tokenized: bool) -> Vec<Batch> {
     });
     let map = value.as_object_mut().expect("a map");
     map.extend(changes.as_object().expect("a map").clone());
-    let factory = ActivationFactory::new(from_value(value).expect("a configuration")).expect("a factory");
+    let factory = ActivationFactory::new(checked(value).expect("a configuration")).expect("a factory");
     let inputs = Inputs {
         model: Some(Arc::new(model())),
         model_name: Some("tiny-neox".into()),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use saescript::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs, check_cache};
-use saescript::config::{Value, from_value};
+use saescript::config::{Value, checked};
 use saescript::error::Result;
 use saescript::event::{Event, RunContext};
 use serde_json::json;
@@ -54,7 +54,7 @@ fn stream(path: Value, changes: Value, context: &RunContext) -> Result<Activatio
         value.extend(changes);
         value.insert("sources".into(), json!([source]));
     }
-    ActivationFactory::new(from_value(value)?)?.process(Inputs::default(), context)
+    ActivationFactory::new(checked(value)?)?.process(Inputs::default(), context)
 }
 
 pub fn read(path: Value, changes: Value) -> Result<Vec<Batch>> {

@@ -187,7 +187,7 @@ fn broken_files_of_every_format_are_named() {
     assert!(error.to_string().contains("record 2"), "{error}");
     let context = RunContext::default();
     context.stop.set();
-    assert!(saescript::text::Dataset::load(&config(&root.join("null.jsonl")), &context).is_err());
+    assert!(saescript::text::Dataset::load(config(&root.join("null.jsonl")), &context).is_err());
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn the_cache_starts_anew_where_a_longrope_model_turns_to_its_long_frequencies() 
 fn a_prompt_that_leaves_no_room_is_refused() {
     let model = load(&own("gpt2"), Backend::Auto);
     let error = model
-        .generate(&some_tokens(1, 50), &greedy(), Vec::new(), &RunContext::default())
+        .generate(&some_tokens(1, 50), greedy(), Vec::new(), &RunContext::default())
         .expect_err("too long");
     assert!(
         error

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use saescript::activations::{ActivationFactory, BatchStream, Inputs};
-use saescript::config::from_value;
+use saescript::config::{checked, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::eval::{ReconstructionSums, downstream_losses};
 use saescript::event::RunContext;
@@ -107,7 +107,7 @@ fn texts_of_different_lengths_become_activations() {
         ("activations-2d", Some(8)),
         ("tokens", Some(8)),
     ] {
-        let config = from_value(json!({
+        let config = checked(json!({
             "sources": [{"type": "dataset", "name": "texts"}], "target": target, "hook_points": [HOOK],
             "batch_size": 2, "model_batch_size": 2, "context_size": context_size,
         }));

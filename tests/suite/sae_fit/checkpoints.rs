@@ -9,8 +9,8 @@ fn only_the_newest_and_the_best_checkpoints_are_kept() {
         "n_checkpoints": 8, "check_point_save_mode": "linear", "keep_last_checkpoints": 2, "keep_best_checkpoints": 1,
         "log_frequency": 1,
     });
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), cfg));
-    fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), cfg));
+    fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
     let steps: Vec<u64> = list_checkpoints(folder.path())
         .into_iter()
         .map(|(step, _)| step)
@@ -24,8 +24,8 @@ fn a_new_run_sets_the_checkpoints_of_an_old_one_aside() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for tokens in [32 * 40, 32 * 10] {
         let mut sae = dictionary(json!({}));
-        let mut trainer = trainer(folder.path(), json!({"total_training_tokens": tokens}));
-        fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+        let mut run = run(folder.path(), json!({"total_training_tokens": tokens}));
+        fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
     }
     assert_eq!(
         list_checkpoints(folder.path()).last().map(|(step, _)| *step),
@@ -45,11 +45,11 @@ fn a_new_run_sets_the_checkpoints_of_an_old_one_aside() {
 fn a_checkpoint_of_another_dictionary_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut sae = dictionary(json!({}));
-    let mut first = trainer(folder.path(), json!({}));
+    let mut first = run(folder.path(), json!({}));
     fit(&mut first, &mut sae, &mut Synthetic::new(100)).expect("trained");
     let checkpoint = folder.path().join("checkpoints/step_10");
     let mut other = dictionary(json!({"act_fn": "topk"}));
-    let error = Trainer::from_checkpoint(&mut other, &checkpoint)
+    let error = Run::from_checkpoint(&mut other, &checkpoint)
         .err()
         .expect("refused")
         .to_string();
@@ -57,14 +57,14 @@ fn a_checkpoint_of_another_dictionary_is_refused() {
         error.contains("`sae.act_fn` was \"relu\" and is \"topk\" now"),
         "{error}"
     );
-    let error = Trainer::from_checkpoint(&mut sae, folder.path())
+    let error = Run::from_checkpoint(&mut sae, folder.path())
         .err()
         .expect("refused")
         .to_string();
     assert!(error.contains("there is no checkpoint at"), "{error}");
     std::fs::write(checkpoint.join("trainer.json"), "{\"cfg\": {}}").expect("written");
     let mut refusal = || {
-        let refused = Trainer::from_checkpoint(&mut sae, &checkpoint).err();
+        let refused = Run::from_checkpoint(&mut sae, &checkpoint).err();
         refused.expect("refused").to_string()
     };
     let error = refusal();

@@ -21,8 +21,8 @@ fn frequencies_do_not_depend_on_how_often_they_are_logged() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let cfg =
             json!({"log_frequency": log_frequency, "feature_sampling_window": window, "n_checkpoints": 0});
-        let (mut sae, mut trainer) = (dictionary(json!({"act_fn": "topk"})), trainer(folder.path(), cfg));
-        fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+        let (mut sae, mut run) = (dictionary(json!({"act_fn": "topk"})), run(folder.path(), cfg));
+        fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
         let all = logged_at(folder.path(), 40);
         all.into_iter()
             .filter(|(name, _)| name.starts_with("sparsity/"))
@@ -48,13 +48,13 @@ fn rare_latents_are_counted_once_there_are_tokens_enough() {
     let cfg = json!({
         "total_training_tokens": 3000 * 40, "log_frequency": 20, "n_checkpoints": 0, "dead_threshold": 120_000,
     });
-    let (mut sae, mut trainer) = (
+    let (mut sae, mut run) = (
         dictionary(json!({"act_fn": "topk", "top_k": 1})),
-        trainer(folder.path(), cfg),
+        run(folder.path(), cfg),
     );
     let mut stream = Synthetic::new(100);
     stream.rows = 3000;
-    fit(&mut trainer, &mut sae, &mut stream).expect("trained");
+    fit(&mut run, &mut sae, &mut stream).expect("trained");
     let (half, whole) = (logged_at(folder.path(), 20), logged_at(folder.path(), 40));
     assert!(!half.contains_key("sparsity/below_1e-5"), "{half:?}");
     assert_eq!(whole["sparsity/window_tokens"], 120_000.0);
@@ -102,7 +102,7 @@ fn an_auxk_loss_that_can_never_act_is_remarked_and_tokens_are_counted_one_way() 
         let (heard, context) = (Heard::default(), RunContext::default());
         context.events.add(Box::new(heard.clone()));
         let mut sae = dictionary(json!({"act_fn": "topk"}));
-        trainer(folder.path(), more.clone())
+        run(folder.path(), more.clone())
             .fit(
                 &mut sae,
                 &mut Synthetic::new(100),

@@ -44,7 +44,7 @@ fn a_run_that_went_on_from_a_checkpoint_is_the_run_that_never_stopped() {
             set_thresholds(&mut sae);
             let context = RunContext::default();
             context.events.add(Box::new(StopAfter(stop)));
-            let outcome = trainer(folder.path(), cfg.clone())
+            let outcome = run(folder.path(), cfg.clone())
                 .fit(
                     &mut sae,
                     &mut Synthetic::new(100),
@@ -65,8 +65,8 @@ fn a_run_that_went_on_from_a_checkpoint_is_the_run_that_never_stopped() {
             text.extend(b"{\"step\": 41, \"los");
             std::fs::write(&metrics, text).expect("written");
             let mut sae = dictionary(sae_cfg.clone());
-            let mut resumed = Trainer::from_checkpoint(&mut sae, &checkpoints[0]).expect("loaded");
-            assert_eq!(resumed.steps_done(), stop);
+            let mut resumed = Run::from_checkpoint(&mut sae, &checkpoints[0]).expect("loaded");
+            assert_eq!(resumed.trainer.steps_done(), stop);
             fit(&mut resumed, &mut sae, &mut Synthetic::new(100)).expect("trained");
             let ours = (weights(&sae), bytes(&metrics));
             assert_eq!(ours.1, whole.1, "metrics after a stop at {stop}: {sae_cfg}");
@@ -79,19 +79,19 @@ fn a_run_that_went_on_from_a_checkpoint_is_the_run_that_never_stopped() {
 fn an_interrupted_trainer_goes_on_in_the_same_session() {
     let whole = uninterrupted(&json!({}), &json!({}));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), json!({})));
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), json!({})));
     let mut stream = Synthetic::new(100);
     let context = RunContext::default();
     context.events.add(Box::new(StopAfter(3)));
-    let outcome = trainer
+    let outcome = run
         .fit(&mut sae, &mut stream, &context, FitOptions::default())
         .expect("stopped");
     assert!(matches!(outcome, FitOutcome::Interrupted { .. }));
     assert_eq!(
-        fit(&mut trainer, &mut sae, &mut stream).expect("trained"),
+        fit(&mut run, &mut sae, &mut stream).expect("trained"),
         FitOutcome::Finished
     );
     assert_eq!((weights(&sae), bytes(folder.path().join("metrics.jsonl"))), whole);
-    let error = fit(&mut trainer, &mut sae, &mut stream).expect_err("finished");
+    let error = fit(&mut run, &mut sae, &mut stream).expect_err("finished");
     assert!(error.to_string().contains("has done all its steps"), "{error}");
 }

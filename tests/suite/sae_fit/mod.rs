@@ -14,7 +14,7 @@ use saescript::dictionary::{LOG_THRESHOLD, SAEConfig, SparseAutoEncoder};
 use saescript::error::{Error, Fault, Result};
 use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::tensor::{Device, Kind, Tensor};
-use saescript::train::{FitOptions, FitOutcome, Lane, Trainer, TrainerConfig, fit_all, list_checkpoints};
+use saescript::train::{FitOptions, FitOutcome, Lane, Run, TrainerConfig, fit_all, list_checkpoints};
 use serde_json::json;
 
 const HOOK: &str = "blocks.0.hook_resid_post";
@@ -91,7 +91,7 @@ pub fn dictionary(more: Value) -> SparseAutoEncoder {
     sae
 }
 
-pub fn trainer(folder: &Path, more: Value) -> Trainer {
+pub fn run(folder: &Path, more: Value) -> Run {
     let mut cfg = json!({
         "total_training_tokens": 32 * 40, "lr_warm_up_steps": 5, "lr": 0.01, "log_frequency": 7, "n_checkpoints": 5,
         "amp_dtype": "float32", "exp_result_path": folder,
@@ -99,11 +99,11 @@ pub fn trainer(folder: &Path, more: Value) -> Trainer {
     for (key, value) in more.as_object().expect("a table") {
         cfg[key] = value.clone();
     }
-    Trainer::new(from_value::<TrainerConfig>(cfg).expect("valid")).expect("a trainer")
+    Run::new(from_value::<TrainerConfig>(cfg).expect("valid")).expect("a run")
 }
 
-pub fn fit(trainer: &mut Trainer, sae: &mut SparseAutoEncoder, stream: &mut Synthetic) -> Result<FitOutcome> {
-    trainer.fit(sae, stream, &RunContext::default(), FitOptions::default())
+pub fn fit(run: &mut Run, sae: &mut SparseAutoEncoder, stream: &mut Synthetic) -> Result<FitOutcome> {
+    run.fit(sae, stream, &RunContext::default(), FitOptions::default())
 }
 
 pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
@@ -120,9 +120,9 @@ fn weights(sae: &SparseAutoEncoder) -> Vec<u8> {
 /// One run without a stop: its weights and metrics.
 fn uninterrupted(sae_cfg: &Value, cfg: &Value) -> (Vec<u8>, Vec<u8>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(sae_cfg.clone()), trainer(folder.path(), cfg.clone()));
+    let (mut sae, mut run) = (dictionary(sae_cfg.clone()), run(folder.path(), cfg.clone()));
     set_thresholds(&mut sae);
-    fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+    fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
     (weights(&sae), bytes(folder.path().join("metrics.jsonl")))
 }
 
@@ -148,8 +148,8 @@ impl Observer for StopAfter {
 #[test]
 fn a_run_leaves_its_settings_facts_metrics_and_checkpoints() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), json!({})));
-    let outcome = fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), json!({})));
+    let outcome = fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
     assert_eq!(outcome, FitOutcome::Finished);
     let lines = String::from_utf8(bytes(folder.path().join("metrics.jsonl"))).expect("text");
     let logged: Vec<Value> = lines
@@ -167,7 +167,7 @@ fn a_run_leaves_its_settings_facts_metrics_and_checkpoints() {
         "{first} {last}"
     );
     assert_eq!(
-        trainer
+        run.trainer
             .metrics()
             .iter()
             .find(|(name, _)| name == "metrics/l0")
@@ -176,13 +176,13 @@ fn a_run_leaves_its_settings_facts_metrics_and_checkpoints() {
     );
     let settings = saescript::config::Document::read(&folder.path().join("settings.toml")).expect("TOML");
     let again: TrainerConfig = from_value(settings.value()["trainer"].clone()).expect("valid");
-    assert_eq!(again, trainer.cfg);
-    let run: Value = serde_json::from_slice(&bytes(folder.path().join("run.json"))).expect("JSON");
+    assert_eq!(again, *run.trainer.cfg);
+    let facts: Value = serde_json::from_slice(&bytes(folder.path().join("run.json"))).expect("JSON");
     assert_eq!(
         (
-            run["status"].as_str(),
-            run["steps"].as_u64(),
-            run["tokens"].as_u64()
+            facts["status"].as_str(),
+            facts["steps"].as_u64(),
+            facts["tokens"].as_u64()
         ),
         (Some("finished"), Some(40), Some(1280))
     );
@@ -200,25 +200,29 @@ fn a_run_leaves_its_settings_facts_metrics_and_checkpoints() {
 #[test]
 fn norms_are_measured_on_batches_that_are_trained_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), json!({})));
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), json!({})));
     assert!(sae.dataset_average_activation_norm().is_empty());
     let mut stream = Synthetic::new(40);
     assert_eq!(
-        fit(&mut trainer, &mut sae, &mut stream).expect("trained"),
+        fit(&mut run, &mut sae, &mut stream).expect("trained"),
         FitOutcome::Finished
     );
-    assert_eq!((stream.next, trainer.steps_done()), (40, 40), "every batch once");
+    assert_eq!(
+        (stream.next, run.trainer.steps_done()),
+        (40, 40),
+        "every batch once"
+    );
     assert!(sae.dataset_norm(HOOK).expect("measured") > 1.0);
 }
 
 #[test]
 fn a_stream_that_ends_early_is_remarked_and_closed_properly() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), json!({})));
-    let outcome = fit(&mut trainer, &mut sae, &mut Synthetic::new(17)).expect("trained");
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), json!({})));
+    let outcome = fit(&mut run, &mut sae, &mut Synthetic::new(17)).expect("trained");
     assert_eq!(outcome, FitOutcome::StreamEnded);
-    let run: Value = serde_json::from_slice(&bytes(folder.path().join("run.json"))).expect("JSON");
-    assert_eq!(run["steps"], 17);
+    let facts: Value = serde_json::from_slice(&bytes(folder.path().join("run.json"))).expect("JSON");
+    assert_eq!(facts["steps"], 17);
     assert_eq!(
         list_checkpoints(folder.path()).last().map(|(step, _)| *step),
         Some(17)
@@ -241,15 +245,15 @@ fn several_dictionaries_learn_from_one_stream_as_they_would_alone() {
     let folders: Vec<PathBuf> = (0..2)
         .map(|index| folder.path().join(index.to_string()))
         .collect();
-    let mut trainers: Vec<Trainer> = settings
+    let mut runs: Vec<Run> = settings
         .iter()
         .zip(&folders)
-        .map(|((_, cfg), folder)| trainer(folder, cfg.clone()))
+        .map(|((_, cfg), folder)| run(folder, cfg.clone()))
         .collect();
-    let mut lanes: Vec<Lane<'_>> = trainers
+    let mut lanes: Vec<Lane<'_>> = runs
         .iter_mut()
         .zip(&mut saes)
-        .map(|(trainer, sae)| Lane::new(trainer, sae, FitOptions::default()))
+        .map(|(run, sae)| Lane::new(run, sae, FitOptions::default()))
         .collect();
     let mut stream = Synthetic::new(100);
     assert_eq!(
@@ -275,24 +279,24 @@ fn attempt(folder: &Path, sae_cfg: &Value, cfg: &Value) -> Result<FitOutcome> {
         }
     }
     let mut sae = SparseAutoEncoder::new(from_value::<SAEConfig>(full)?)?;
-    let mut trainer = Trainer::new(from_value::<TrainerConfig>(trainer_cfg)?)?;
-    fit(&mut trainer, &mut sae, &mut Synthetic::new(100))
+    let mut run = Run::new(from_value::<TrainerConfig>(trainer_cfg)?)?;
+    fit(&mut run, &mut sae, &mut Synthetic::new(100))
 }
 
 #[test]
 fn mixed_precision_rounds_products_only() {
-    let run = |amp: &str| {
+    let trained = |amp: &str| {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (mut sae, mut trainer) = (
+        let (mut sae, mut run) = (
             dictionary(json!({})),
-            trainer(folder.path(), json!({"amp_dtype": amp})),
+            run(folder.path(), json!({"amp_dtype": amp})),
         );
-        fit(&mut trainer, &mut sae, &mut Synthetic::new(100)).expect("trained");
+        fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
         assert_eq!(sae.kind(), Kind::Float, "parameters keep their format");
-        let metrics: BTreeMap<String, f64> = trainer.metrics().iter().cloned().collect();
+        let metrics: BTreeMap<String, f64> = run.trainer.metrics().iter().cloned().collect();
         metrics["losses/mse_loss"]
     };
-    let (full, half) = (run("float32"), run("bfloat16"));
+    let (full, half) = (trained("float32"), trained("bfloat16"));
     assert_ne!(full, half);
     assert!((half / full - 1.0).abs() < 0.05, "{half} against {full}");
 }

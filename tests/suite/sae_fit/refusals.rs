@@ -5,10 +5,10 @@ use super::*;
 #[test]
 fn a_loss_that_is_not_finite_stops_with_a_diagnosis() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mut sae, mut trainer) = (dictionary(json!({})), trainer(folder.path(), json!({})));
+    let (mut sae, mut run) = (dictionary(json!({})), run(folder.path(), json!({})));
     let mut stream = Synthetic::new(100);
     stream.poisoned = Some(24);
-    let error = fit(&mut trainer, &mut sae, &mut stream).expect_err("refused");
+    let error = fit(&mut run, &mut sae, &mut stream).expect_err("refused");
     assert_eq!(error.fault(), Fault::Run);
     let text = error.to_string();
     assert!(text.contains("not finite at step 25: l_rec = NaN"), "{text}");
@@ -51,21 +51,17 @@ fn an_evaluation_that_fails_is_made_up_for() {
     );
     let cfg = json!({"eval_frequency": 10, "n_checkpoints": 0});
     let mut expected = dictionary(json!({}));
-    let fitted = trainer(whole.path(), cfg.clone()).fit(
-        &mut expected,
-        &mut Synthetic::new(100),
-        &context,
-        evaluate(true),
-    );
+    let fitted =
+        run(whole.path(), cfg.clone()).fit(&mut expected, &mut Synthetic::new(100), &context, evaluate(true));
     fitted.expect("trained");
     let mut sae = dictionary(json!({}));
-    let failed = trainer(cut.path(), cfg).fit(&mut sae, &mut Synthetic::new(100), &context, evaluate(false));
+    let failed = run(cut.path(), cfg).fit(&mut sae, &mut Synthetic::new(100), &context, evaluate(false));
     let error = failed.expect_err("no luck");
     let (step, path) = list_checkpoints(cut.path()).pop().expect("a checkpoint");
     assert_eq!(step, 20);
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     let mut sae = dictionary(json!({}));
-    let mut again = Trainer::from_checkpoint(&mut sae, &path).expect("loaded");
+    let mut again = Run::from_checkpoint(&mut sae, &path).expect("loaded");
     let fitted = again.fit(&mut sae, &mut Synthetic::new(100), &context, evaluate(true));
     fitted.expect("trained");
     assert!(weights(&sae) == weights(&expected), "the weights differ");

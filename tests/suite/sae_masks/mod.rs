@@ -16,8 +16,8 @@ use saescript::event::RunContext;
 use saescript::model::{LanguageModel, LanguageModelConfig};
 use saescript::tensor::{DType, Device, Kind, Tensor};
 use saescript::train::{
-    Initializer, InitializerConfig, InitializerInputs, Trainer, TrainerConfig, average_norms, batch_loss,
-    convert_to_jumprelu,
+    Initializer, InitializerConfig, InitializerInputs, Run, Trainer, TrainerConfig, average_norms,
+    batch_loss, convert_to_jumprelu,
 };
 use serde_json::json;
 

@@ -84,16 +84,15 @@ fn a_batch_in_which_nothing_counts_is_no_step() {
             batches.insert(3, nothing());
         }
         let mut sae = dictionary(&json!({"act_fn": "topk"}));
-        let mut trainer = Trainer::new(settings(folder.path())).expect("a trainer");
-        trainer
-            .fit(
-                &mut sae,
-                &mut Listed(batches.into_iter()),
-                &RunContext::default(),
-                Default::default(),
-            )
-            .expect("trained");
-        assert_eq!(trainer.steps_done(), 4);
+        let mut run = Run::new(settings(folder.path())).expect("a run");
+        run.fit(
+            &mut sae,
+            &mut Listed(batches.into_iter()),
+            &RunContext::default(),
+            Default::default(),
+        )
+        .expect("trained");
+        assert_eq!(run.trainer.steps_done(), 4);
         sae
     };
     let (with, without) = (trained(true), trained(false));

@@ -12,7 +12,7 @@ use super::run::{Run, Written};
 use super::target::{Plan, Target};
 use super::threads::WritingThreads;
 use crate::activations::BatchStream;
-use crate::config::Config;
+use crate::config::{Checked, IntoChecked};
 use crate::error::{Result, counted};
 use crate::event::RunContext;
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
@@ -21,7 +21,7 @@ use crate::lock::FolderLock;
 /// Writes activation streams by one configuration.
 #[derive(Clone, Debug)]
 pub struct ActivationWriter {
-    config: ActivationWriterConfig,
+    config: Checked<ActivationWriterConfig>,
     /// Which part of the generation this is, of how many.
     shard: Option<(u32, u32)>,
     save_every: Duration,
@@ -34,10 +34,9 @@ pub struct ActivationWriter {
 
 impl ActivationWriter {
     /// Checks the configuration.
-    pub fn new(config: ActivationWriterConfig) -> Result<Self> {
-        config.validate()?;
+    pub fn new(config: impl IntoChecked<ActivationWriterConfig>) -> Result<Self> {
         Ok(ActivationWriter {
-            config,
+            config: config.into_checked()?,
             shard: None,
             save_every: Duration::from_secs(30),
             made_from: None,
@@ -73,7 +72,7 @@ impl ActivationWriter {
     }
 
     /// Returns the configuration.
-    pub fn config(&self) -> &ActivationWriterConfig {
+    pub fn config(&self) -> &Checked<ActivationWriterConfig> {
         &self.config
     }
 
@@ -123,7 +122,7 @@ impl ActivationWriter {
 
     /// What decides the chunks.
     fn fingerprint(&self, mut batches: Fingerprint) -> Result<Fingerprint> {
-        batches.add("writer", &self.config)?;
+        batches.add("writer", &*self.config)?;
         batches.set("n_shards", self.shard.map_or(1, |(_, n_shards)| n_shards).into());
         Ok(batches)
     }

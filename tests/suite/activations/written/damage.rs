@@ -190,7 +190,7 @@ fn a_cache_without_an_index_is_said_to_be_unchecked() {
     context
         .events
         .add(Box::new(Remarks(std::sync::Arc::clone(&remarks))));
-    let factory = ActivationFactory::new(from_value(value).expect("valid")).expect("a factory");
+    let factory = ActivationFactory::new(checked(value).expect("valid")).expect("a factory");
     let mut stream = factory.process(Inputs::default(), &context).expect("opened");
     while stream.next_batch().expect("read").is_some() {}
     let remarks = remarks.lock().expect("unpoisoned");

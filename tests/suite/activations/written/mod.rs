@@ -12,7 +12,7 @@ use saescript::activations::{
     ActivationFactory, ActivationWriter, ActivationWriterConfig, Batch, BatchStream, Inputs, Written,
     check_cache,
 };
-use saescript::config::{Value, from_value};
+use saescript::config::{Value, checked, from_value};
 use saescript::error::Result;
 use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::fingerprint::{Fingerprint, Names};
@@ -47,7 +47,7 @@ fn read(folder: &Path, changes: Value) -> Result<Vec<Batch>> {
     if let (Some(value), Value::Object(changes)) = (value.as_object_mut(), changes) {
         value.extend(changes);
     }
-    let factory = ActivationFactory::new(from_value(value)?)?;
+    let factory = ActivationFactory::new(checked(value)?)?;
     let mut stream = factory.process(Inputs::default(), &RunContext::default())?;
     let mut batches = Vec::new();
     while let Some(batch) = stream.next_batch()? {
