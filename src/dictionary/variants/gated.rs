@@ -72,7 +72,11 @@ impl Variant for Gated {
     }
 
     fn can(&self, capability: Capability) -> bool {
-        !matches!(capability, Capability::JumpRelu | Capability::SaeLens)
+        capability != Capability::JumpRelu
+    }
+
+    fn saelens_architecture(&self) -> Option<&'static str> {
+        Some("gated")
     }
 
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {

@@ -180,15 +180,15 @@ fn what_a_dictionary_cannot_is_refused() {
         own.standardize_parameters_of_dataset_norm(),
         "other latents might be on",
     );
-    let gated = with(json!({"sae_type": "gated"}));
-    refused(
-        gated.to_saelens(folder.path(), "tiny"),
-        "SAELens has no place for",
-    );
     let crosscoder = from_value::<SAEConfig>(json!({
         "sae_type": "crosscoder", "hook_points": [HOOK, OTHER], "d_model": 8, "d_sae": 16,
     }))
     .expect("valid");
+    let made = SparseAutoEncoder::new(crosscoder.clone()).expect("a dictionary");
+    refused(
+        made.to_saelens(folder.path(), "tiny"),
+        "SAELens has no place for a dictionary of sae_type \"crosscoder\"",
+    );
     let initializer: InitializerConfig =
         from_value(json!({"initialize_W_D_with_active_subspace": true, "d_active_subspace": 4}))
             .expect("valid");
