@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, FuncRegistration, ImmutableString, Map, Module};
 
-use super::kind::Class;
+use super::kind::{Class, Constructor};
 use super::schema::{Schema, schema_of};
 use crate::config::{self, Config, Value};
 use crate::error::{Error, Result};
@@ -29,6 +29,7 @@ impl Class {
             },
             faults: config::faults::<C>,
             register: register::<C>,
+            construct: construct::<C>,
         }
     }
 }
@@ -119,20 +120,6 @@ fn register<C: Config>(module: &mut Module, classes: &'static [Class]) {
         C::NAME,
         &docs.iter().map(String::as_str).collect::<Vec<_>>(),
     );
-    FuncRegistration::new(C::NAME)
-        .with_params_info(["config: Map", C::NAME])
-        .with_comments(&docs)
-        .set_guarded(module, move |fields: Map| {
-            let value = plain::map_to_value(&fields, classes).raise()?;
-            config::from_value(value).map(ConfigHandle::<C>::new).raise()
-        });
-    FuncRegistration::new(C::NAME)
-        .with_params_info([C::NAME])
-        .with_comments(&docs)
-        .set_guarded(module, || -> RhaiResultOf<ConfigHandle<C>> {
-            let empty = Value::Object(config::Map::new());
-            config::from_value(empty).map(ConfigHandle::<C>::new).raise()
-        });
     FuncRegistration::new_index_getter().set_guarded(
         module,
         move |config: &mut ConfigHandle<C>, name: ImmutableString| config.field(&name, classes).raise(),
@@ -147,6 +134,28 @@ fn register<C: Config>(module: &mut Module, classes: &'static [Class]) {
             },
         );
     register_methods::<C>(module, classes);
+}
+
+/// Puts a function that makes configurations of class `C` into `module`.
+fn construct<C: Config>(module: &mut Module, constructor: Constructor, classes: &'static [Class]) {
+    let text = constructor.docs();
+    let docs: Vec<String> = text.lines().map(|line| format!("/// {line}")).collect();
+    let make = move |mut value: Value| -> Result<ConfigHandle<C>> {
+        constructor.fix_kind(&mut value)?;
+        config::from_value(value).map(ConfigHandle::<C>::new)
+    };
+    FuncRegistration::new(constructor.name)
+        .with_params_info(["config: Map", C::NAME])
+        .with_comments(&docs)
+        .set_guarded(module, move |fields: Map| {
+            plain::map_to_value(&fields, classes).and_then(make).raise()
+        });
+    FuncRegistration::new(constructor.name)
+        .with_params_info([C::NAME])
+        .with_comments(&docs)
+        .set_guarded(module, move || -> RhaiResultOf<ConfigHandle<C>> {
+            make(Value::Object(config::Map::new())).raise()
+        });
 }
 
 fn register_methods<C: Config>(module: &mut Module, classes: &'static [Class]) {

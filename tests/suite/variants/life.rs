@@ -234,6 +234,11 @@ fn settings_of_another_variant_are_refused_and_told_whose_they_are() {
             "use_decoder_bias = false",
             "each head of a crosscoder has a decoder bias",
         ),
+        (
+            "crosscoder",
+            "hook_point_in = \"blocks.0.hook_resid_post\"",
+            "`hook_point_in` is a setting of sae_type \"sae\", \"matryoshka\" and \"gated\", and this is \"crosscoder\"",
+        ),
         ("crosscodr", "", "did you mean `crosscoder`?"),
         ("sae", "act_fn = \"custom\"", "an activation function of its own"),
     ] {
