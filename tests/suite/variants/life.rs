@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use saescript::config::{Document, Value, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder, VARIANTS};
 use saescript::error::Result;
+use saescript::event::RunContext;
 use saescript::runner::{SaeChoice, TrainSAESettings};
 use saescript::tensor::{Device, Kind, Tensor};
-use saescript::train::InitializerConfig;
+use saescript::train::{Initializer, InitializerConfig, InitializerInputs};
 use serde_json::json;
 
 use crate::program::run;
@@ -197,7 +198,13 @@ fn what_a_dictionary_cannot_is_refused() {
         "no initialisation from the model",
     );
     let searching: InitializerConfig = from_value(json!({"grid_search_init_norm": true})).expect("valid");
-    refused(searching.check_dictionary(&own.cfg), "only given to `fit`");
+    let searching = Initializer::new(searching).expect("an initialiser");
+    let inputs = InitializerInputs::default();
+    let begun = searching.initialize_sae_from_config(&own.cfg, inputs, &RunContext::default());
+    refused(
+        begun.map(drop),
+        "the search for the decoder norm encodes activations",
+    );
 }
 
 #[test]
