@@ -75,7 +75,7 @@ impl Named {
     }
 }
 
-/// The single member of `trainer.fit(#{ … })`.
+/// Returns the single member of `trainer.fit(#{ … })`.
 fn one(context: &NativeCallContext, trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
     let mut named = Named::new(options, 1)?;
     let sae: SparseAutoEncoderHandle = named.arguments.required("sae", "a SparseAutoEncoder")?;
@@ -134,7 +134,7 @@ fn check_pieces(members: &[Member]) -> Result<()> {
     Ok(())
 }
 
-/// The elements of a list, all of one script type.
+/// Returns the elements of a list, all of one script type.
 fn items<T: Clone + 'static>(list: &Array, what: &str) -> Result<Vec<T>> {
     let one = |(index, value): (usize, &Dynamic)| {
         value.clone().try_cast::<T>().ok_or_else(|| {
@@ -202,14 +202,15 @@ mod functions {
     }
 
     /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }`,
-    /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them: `[TensorBoard("logs"), wandb::init(#{ … })]`.
-    /// `metrics.jsonl` in the run's folder and the console are always there. `allow_change: ["trainer.lr"]` names settings
-    /// that may differ from those of the checkpoint that `from_pretrained_path` leads to.
+    /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them:
+    /// `[TensorBoard("logs"), wandb::init(#{ … })]`. `metrics.jsonl` in the run's folder and the console are always
+    /// there. `allow_change: ["trainer.lr"]` names settings that may differ from those of the checkpoint that
+    /// `from_pretrained_path` leads to.
     ///
-    /// Pieces of the arithmetic can be written in the script: `activation: |h| …` from pre-activations to activations, both
-    /// `(…, d_sae)`, for a dictionary with `act_fn` "custom"; `penalty: |f, norms| …` from activations and decoder norms to
-    /// the penalty of each token, in place of `sparsity_loss_type` and times `l1_coefficient`; `loss: |out| …` in place of
-    /// the whole loss, from the map that `compute_loss` returns, whose `out.loss` is the built-in sum.
+    /// Pieces of the arithmetic can be written in the script: `activation: |h| …` from pre-activations to activations,
+    /// both `(…, d_sae)`, for a dictionary with `act_fn` "custom"; `penalty: |f, norms| …` from activations and decoder
+    /// norms to the penalty of each token, in place of `sparsity_loss_type` and times `l1_coefficient`; `loss: |out| …`
+    /// in place of the whole loss, from the map that `compute_loss` returns, whose `out.loss` is the built-in sum.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_named(
         context: NativeCallContext,
@@ -222,9 +223,9 @@ mod functions {
 
     /// Trains several dictionaries on the same batches, so that the language model runs once for all: trainer n trains
     /// dictionary n, `[trainer, …].fit(#{ sae: [sae, …], activation_stream: stream })`. Each trainer has its own
-    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each, and `loggers`
-    /// hear of all. `activation`, `penalty` and `loss` are lists with a closure for each dictionary, `()` where there is
-    /// none (`activation: [|h| h.relu(), ()]`), or one closure for all. Returns as `fit` of one trainer.
+    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each, and
+    /// `loggers` hear of all. `activation`, `penalty` and `loss` are lists with a closure for each dictionary, `()`
+    /// where there is none (`activation: [|h| h.relu(), ()]`), or one closure for all. Returns as `fit` of one trainer.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_several(
         context: NativeCallContext,

@@ -107,7 +107,7 @@ fn initialize_named(
 
 #[export_module(manifest)]
 mod functions {
-    /// Chooses the weights of fresh dictionaries.
+    /// Makes an initialiser, which chooses the weights of fresh dictionaries as the settings say.
     #[rhai_fn(name = "Initializer", return_raw)]
     pub fn new_initializer(config: ConfigHandle<InitializerConfig>) -> RhaiResultOf<InitializerHandle> {
         Initializer::new(config.get())
@@ -115,7 +115,7 @@ mod functions {
             .raise()
     }
 
-    /// Makes a dictionary and chooses its weights, looking at activations of the stream where the settings need them:
+    /// Returns a dictionary with chosen weights. Looks at activations of the stream where the settings need them:
     /// 8 batches for the average norm, and one for the rest. These are not seen again by the training. A configuration
     /// that names trained weights keeps those and gets only what they lack, the average norms.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
@@ -132,10 +132,10 @@ mod functions {
         initialize(initializer, &context, &config.get(), given).raise()
     }
 
-    /// Makes a dictionary with `#{ activation_stream: stream }`, `model` for `initialize_tc_with_mlp`, and for a dictionary
-    /// with `act_fn` "custom" its `activation: |h| …`, from pre-activations to activations, both `(…, d_sae)`: the search for
-    /// the decoder norm uses it, and the dictionary keeps it. The search compares reconstructions alone, so that it takes
-    /// no penalty and no loss.
+    /// Makes a dictionary with `#{ activation_stream: stream }`, `model` for `initialize_tc_with_mlp`, and for a
+    /// dictionary with `act_fn` "custom" its `activation: |h| …`, from pre-activations to activations, both
+    /// `(…, d_sae)`: the search for the decoder norm uses it, and the dictionary keeps it. The search compares
+    /// reconstructions alone, so that it takes no penalty and no loss.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_with_options(
         context: NativeCallContext,
@@ -167,13 +167,13 @@ mod functions {
         initialize(initializer, &context, &config.get(), Given::default()).raise()
     }
 
-    /// The settings.
+    /// Returns a copy of the settings.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(initializer: &mut InitializerHandle) -> ConfigHandle<InitializerConfig> {
         ConfigHandle::new(initializer.0.cfg.clone())
     }
 
-    /// What it is.
+    /// Returns what it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(initializer: &mut InitializerHandle) -> String {
         format!(

@@ -47,8 +47,8 @@ impl OwnPieces {
         Ok((Self::of(activation.clone(), penalty, loss), activation))
     }
 
-    /// Takes them out of the arguments of a call that trains `count` dictionaries, as [`take`](Self::take) does: each is a
-    /// list with one for each dictionary, `()` for none, or one closure for all.
+    /// Takes them out of the arguments of a call that trains `count` dictionaries, as [`take`](Self::take) does: each
+    /// is a list with one for each dictionary, `()` for none, or one closure for all.
     ///
     /// # Errors
     /// One of them is no closure; a list of another length.

@@ -16,7 +16,7 @@ use crate::script::guard::SetGuarded;
 use crate::script::plain;
 
 impl Class {
-    /// The row for `C`.
+    /// Returns the row for `C`.
     pub const fn of<C: Config>() -> Class {
         Class {
             name: C::NAME,
@@ -44,12 +44,12 @@ impl<C> Clone for ConfigHandle<C> {
 }
 
 impl<C: Config> ConfigHandle<C> {
-    /// A handle on `config`.
+    /// Returns a handle on `config`.
     pub fn new(config: C) -> Self {
         ConfigHandle(Rc::new(RefCell::new(config)))
     }
 
-    /// A copy of the configuration as it is now.
+    /// Returns a copy of the configuration as it is now.
     pub fn get(&self) -> C {
         self.0.borrow().clone()
     }
@@ -78,7 +78,7 @@ impl<C: Config> ConfigHandle<C> {
         Ok(())
     }
 
-    /// A changed copy.
+    /// Returns a changed copy.
     fn copy_with(&self, changes: &Map, classes: &[Class]) -> Result<Self> {
         let copy = Self::new(self.get());
         let mut all = copy.value()?;
@@ -92,7 +92,7 @@ impl<C: Config> ConfigHandle<C> {
         Ok(copy)
     }
 
-    /// As it would be written in a script.
+    /// Returns it as it would be written in a script.
     fn written(&self, classes: &'static [Class]) -> String {
         match self.value() {
             Ok(value) => Schema::of::<C>(classes).written(&value, 0),
@@ -162,26 +162,26 @@ fn register_methods<C: Config>(module: &mut Module, classes: &'static [Class]) {
     let this = format!("config: &mut {}", C::NAME);
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), C::NAME])
-        .with_comments(["/// A copy; changing one leaves the other as it is."])
+        .with_comments(["/// Returns a copy; changing one leaves the other as it is."])
         .set_guarded(module, |config: &mut ConfigHandle<C>| {
             ConfigHandle::new(config.get())
         });
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), "changes: Map", C::NAME])
-        .with_comments(["/// A copy with some fields changed; the original stays as it is."])
+        .with_comments(["/// Returns a copy with some fields changed, `cfg.copy(#{ lr: 1e-3 })`; the original stays as it is."])
         .set_guarded(module, move |config: &mut ConfigHandle<C>, changes: Map| {
             config.copy_with(&changes, classes).raise()
         });
     FuncRegistration::new("to_map")
         .with_params_info([this.as_str(), "Map"])
-        .with_comments(["/// All fields as a plain map, defaults included."])
+        .with_comments(["/// Returns all fields as a plain map, defaults included."])
         .set_guarded(module, |config: &mut ConfigHandle<C>| {
             Ok::<_, Box<rhai::EvalAltResult>>(plain::from_value(&config.value().map_err(raise)?))
         });
     for name in ["to_string", "to_debug"] {
         FuncRegistration::new(name)
             .with_params_info([this.as_str(), "String"])
-            .with_comments(["/// As it would be written in a script."])
+            .with_comments(["/// Returns it as it would be written in a script."])
             .set_guarded(module, move |config: &mut ConfigHandle<C>| {
                 config.written(classes)
             });

@@ -195,7 +195,7 @@ impl Builder {
         }
     }
 
-    /// All entries, sorted by name.
+    /// Returns all entries, sorted by name.
     pub(super) fn finish(self) -> Vec<Entry> {
         self.entries.into_values().collect()
     }
