@@ -71,19 +71,41 @@ fn refuse_unknown(fields: &Map<String, Value>, row: &Row, schemas: &[&Value]) ->
         return Ok(());
     };
     let error = Error::unknown_key("key", key, &known).under(key);
-    let has = |other: &&Row| {
-        let (own, hooks) = ((other.schema)(), other.hooks.schema());
-        properties(&own)
-            .chain(properties(&hooks))
-            .any(|(known, _)| known == key)
+    let has = |other: &&Row| properties(&other.settings_schema()).any(|(known, _)| known == key);
+    let others: Vec<String> = VARIANTS
+        .iter()
+        .filter(has)
+        .map(|other| format!("\"{}\"", other.name))
+        .collect();
+    let whose = match others.split_last() {
+        None => return Err(error),
+        Some((only, [])) => only.clone(),
+        Some((last, more)) => format!("{} and {last}", more.join(", ")),
     };
-    Err(match VARIANTS.iter().find(has) {
-        Some(other) => error.hint(format!(
-            "`{key}` is a setting of sae_type \"{}\", and this is \"{}\"",
-            other.name, row.name
-        )),
-        None => error,
-    })
+    Err(error.hint(format!(
+        "`{key}` is a setting of sae_type {whose}, and this is \"{}\"",
+        row.name
+    )))
+}
+
+impl Row {
+    /// Returns the JSON schema of all settings of this variant but its `sae_type`.
+    pub fn settings_schema(&self) -> Value {
+        let mut whole = base_schema();
+        for part in [self.hooks.schema(), (self.schema)()] {
+            for table in ["properties", "$defs"] {
+                if let Some(added) = part[table].as_object() {
+                    let known = whole[table].as_object().cloned().unwrap_or_default();
+                    whole[table] = known.into_iter().chain(added.clone()).collect();
+                }
+            }
+            if let Some(added) = part["required"].as_array() {
+                let known = whole["required"].as_array().cloned().unwrap_or_default();
+                whole["required"] = known.into_iter().chain(added.iter().cloned()).collect();
+            }
+        }
+        whole
+    }
 }
 
 fn base_schema() -> Value {

@@ -109,6 +109,11 @@ pub trait Variant: Debug + Send + Sync {
         capability != Capability::NativeStep
     }
 
+    /// Returns what SAELens calls this architecture, where the activation function alone does not say it.
+    fn saelens_architecture(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns the parameters, in the order in which they are moved and saved; those of the activation function are
     /// last.
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {

@@ -29,7 +29,7 @@ pub fn overview(catalog: &Catalog, width: usize) -> String {
         ("Modules", of(&|entry| entry.kind == Kind::Module)),
         (
             "Configurations",
-            of(&|entry| entry.kind == Kind::Type && is_config(entry)),
+            of(&|entry| entry.kind == Kind::Constructor && is_config(entry)),
         ),
         (
             "Objects",
@@ -237,6 +237,22 @@ mod tests {
         assert!(text.contains("  d_model: int (required)\n      "), "{text}");
         assert!(text.contains("  act_fn: "), "{text}");
         assert!(text.contains(" = \"relu\""), "{text}");
+    }
+
+    #[test]
+    fn the_names_of_a_kind_show_its_fields_and_no_others() {
+        let catalog = catalog();
+        let text = plain(&topic(&catalog, "CrosscoderConfig", 120).expect("it is there"));
+        assert!(text.starts_with("CrosscoderConfig() -> SAEConfig"), "{text}");
+        assert!(text.contains("sae_type` \"crosscoder\""), "{text}");
+        assert!(text.contains("  hook_points: "), "{text}");
+        assert!(text.contains("  act_fn: "), "{text}");
+        for other in ["hook_point_in", "sae_type:", "gated_aux_frozen"] {
+            assert!(!text.contains(other), "{other} in\n{text}");
+        }
+        let text = plain(&topic(&catalog, "TrainCrosscoderSettings", 120).expect("it is there"));
+        assert!(text.contains("  trainer: TrainerConfig (required)"), "{text}");
+        assert!(plain(&overview(&catalog, 120)).contains("  CrosscoderConfig"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub fn to_value(value: &Dynamic) -> Result<Value> {
     plain::to_value(value, CLASSES)
 }
 
-/// Plain data from a script map.
+/// Returns plain data from a script map.
 ///
 /// # Errors
 /// As [`to_value`].

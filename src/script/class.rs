@@ -8,12 +8,13 @@ mod kind;
 mod schema;
 
 pub use self::handle::ConfigHandle;
-pub use self::kind::Class;
+pub use self::kind::{Class, Constructor};
 use crate::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
     ActivationWriterConfig, BufferShuffleConfig,
 };
-use crate::dictionary::SAEConfig;
+use crate::config::Config;
+use crate::dictionary::{SAEConfig, VARIANTS};
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
 use crate::runner::{EvalSettings, GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
@@ -41,8 +42,39 @@ pub static CLASSES: &[Class] = &[
 ];
 
 impl Class {
-    /// The class of that name.
+    /// Returns the class of that name.
     pub fn find(name: &str) -> Option<&'static Class> {
         CLASSES.iter().find(|class| class.name == name)
+    }
+}
+
+impl Constructor {
+    /// Returns every function that makes configurations: one for each class, and those of the other names that kinds of
+    /// dictionaries have for theirs.
+    pub fn all() -> Vec<Constructor> {
+        let mut all: Vec<Constructor> = CLASSES.iter().map(Constructor::of_class).collect();
+        let (kinds, runs) = (Class::find(SAEConfig::NAME), Class::find(TrainSAESettings::NAME));
+        for row in VARIANTS {
+            let kinds = kinds.map(|class| {
+                row.config_names
+                    .iter()
+                    .map(move |name| Constructor::of_kind(name, class, row))
+            });
+            let runs = runs.map(|class| {
+                row.settings_names
+                    .iter()
+                    .map(move |name| Constructor::of_runs(name, class, row))
+            });
+            all.extend(kinds.into_iter().flatten());
+            all.extend(runs.into_iter().flatten());
+        }
+        all
+    }
+
+    /// Returns the one of that name.
+    pub fn find(name: &str) -> Option<Constructor> {
+        Self::all()
+            .into_iter()
+            .find(|constructor| constructor.name == name)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::class::Constructor;
 use super::docs::{Catalog, Entry, Kind};
 
 /// Returns file names and contents: the language's own functions, saescript's, and one file for each module.
@@ -43,6 +44,10 @@ fn definitions_of(entry: &Entry, module: &str) -> Vec<String> {
     };
     match entry.kind {
         Kind::Module | Kind::Type => Vec::new(),
+        // What it makes has the fields of its class.
+        Kind::Field if Constructor::find(owner).is_some_and(|constructor| constructor.is_alias()) => {
+            Vec::new()
+        }
         Kind::Constant => vec![format!("const {};", entry.name)],
         _ => entry.signatures.iter().map(of_signature).collect(),
     }

@@ -176,7 +176,7 @@ impl Host {
         Ok(tests.iter().map(run).collect())
     }
 
-    /// The host's own variables.
+    /// Returns the host's own variables.
     pub(super) fn own_scope(&self) -> Scope<'static> {
         self.scope.clone()
     }

@@ -26,7 +26,7 @@ pub struct Interactive<'host> {
 }
 
 impl Host {
-    /// A session that keeps variables, functions and imports from entry to entry.
+    /// Returns a session that keeps variables, functions and imports from entry to entry.
     pub fn interactive(&mut self) -> Interactive<'_> {
         self.set_constants(&[], None);
         let scope = self.own_scope();
@@ -120,7 +120,8 @@ impl<'host> Interactive<'host> {
             .collect()
     }
 
-    /// Names of variables, functions and imports, for errors about misspelt ones and about functions of earlier entries.
+    /// Names of variables, functions and imports, for errors about misspelt ones and about functions of earlier
+    /// entries.
     fn tell_sources(&self, origins: HashMap<String, String>) {
         let variables = self.scope.iter_raw().map(|(name, _, _)| name.to_string());
         let functions = self

@@ -13,7 +13,7 @@ use crate::tensor::DType;
 /// The deepest that arrays and maps are nested in plain data, as in JSON.
 const DEEPEST: usize = 100;
 
-/// Plain data from a script value: numbers, strings, `()`, arrays, maps, configurations and dtypes.
+/// Returns plain data from a script value: numbers, strings, `()`, arrays, maps, configurations and dtypes.
 ///
 /// # Errors
 /// Closures, tensors, other objects, numbers that are not finite, and values nested too deeply; the error carries the
@@ -22,7 +22,7 @@ pub fn to_value(value: &Dynamic, classes: &[Class]) -> Result<Value> {
     convert(value, classes, DEEPEST)
 }
 
-/// Plain data from a script map.
+/// Returns plain data from a script map.
 pub fn map_to_value(map: &Map, classes: &[Class]) -> Result<Value> {
     convert_map(map, classes, DEEPEST)
 }
@@ -90,7 +90,7 @@ fn deeper(levels: usize) -> Result<usize> {
     })
 }
 
-/// A script value from plain data.
+/// Returns a script value from plain data.
 pub fn from_value(value: &Value) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,
@@ -109,7 +109,8 @@ pub fn from_value(value: &Value) -> Dynamic {
     }
 }
 
-/// Is `value` made of the language's own kinds only, with no configuration or dtype that stands for plain data?
+/// Returns whether `value` is made of the language's own kinds only, with no configuration or dtype that stands for
+/// plain data.
 pub fn is_plain(value: &Dynamic, classes: &[Class]) -> bool {
     if let Some(items) = value.read_lock::<Array>() {
         return items.iter().all(|item| is_plain(item, classes));
@@ -120,7 +121,7 @@ pub fn is_plain(value: &Dynamic, classes: &[Class]) -> bool {
     classes.iter().all(|class| !class.holds(value)) && !value.is::<DType>()
 }
 
-/// What a value is, for messages, where no engine is at hand to ask.
+/// Returns what a value is, for messages, where no engine is at hand to ask.
 pub fn kind_of(value: &Dynamic, classes: &[Class]) -> String {
     if let Some(class) = classes.iter().find(|class| class.holds(value)) {
         return class.name.to_string();

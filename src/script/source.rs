@@ -98,12 +98,12 @@ impl SourceMap {
         self.closures.borrow_mut().extend(closures_of(file, text, ast));
     }
 
-    /// The file in which the closure stands that the engine calls `name`.
+    /// Returns the file in which the closure stands that the engine calls `name`.
     pub fn file_of_closure(&self, name: &str) -> Option<String> {
         self.closures.borrow().get(name)?.file.clone()
     }
 
-    /// The closures of all texts, by the engine's names for them.
+    /// Returns the closures of all texts, by the engine's names for them.
     pub fn closures(&self) -> HashMap<String, Closure> {
         self.closures.borrow().clone()
     }

@@ -42,7 +42,13 @@ impl Accumulated {
             return Ok(Some(gradients));
         }
         if self.sums.is_empty() {
-            self.sums = gradients;
+            // The engine may put the next batch's where these are.
+            let copies = gradients.iter().map(|gradient| -> Result<Tensor> {
+                let mut copy = gradient.f_empty_like()?;
+                copy.f_copy_(gradient)?;
+                Ok(copy)
+            });
+            self.sums = copies.collect::<Result<_>>()?;
         } else {
             for (sum, gradient) in self.sums.iter_mut().zip(&gradients) {
                 let _ = sum.f_add_(gradient)?;

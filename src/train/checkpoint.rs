@@ -24,6 +24,8 @@ use crate::{atomic, checksums};
 
 pub(super) const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
+/// The part of all latents that were active in the last step.
+const DENSITY: &str = "density";
 const UNFINISHED: &str = ".unfinished-";
 
 /// The part of a checkpoint that is not tensors.
@@ -116,6 +118,7 @@ impl Run {
         for part in state.parts() {
             part.save(&mut saving)?;
         }
+        saving.fact(DENSITY, self.trainer.engines.native.density())?;
         let facts = saving.write(&unfinished.path().join(TENSORS_FILE))?;
         let saved = SavedState {
             cfg: self.trainer.cfg.clone().into_inner(),
@@ -191,6 +194,10 @@ impl Run {
         for part in state.parts() {
             part.restore(&kept).context(loading())?;
         }
+        self.trainer
+            .engines
+            .native
+            .set_density(kept.fact(DENSITY).context(loading())?);
         state.step = saved.step;
         let _ = state.tokens.f_fill_(saved.tokens)?;
         self.trainer.state = Some(state);

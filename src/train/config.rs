@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::optim::OptimizerClass;
+use super::step::StepEngineName;
 use crate::config::{Map, Steps, Value, to_value};
 use crate::dictionary::SparsityLoss;
 use crate::error::Result;
@@ -139,6 +140,9 @@ pub struct TrainerConfig {
     pub resumable_checkpoints: u64,
     /// Checkpoint folder to go on from.
     pub from_pretrained_path: Option<String>,
+    /// How gradients are computed: `native` by formulas written out, over active latents alone where few are, `autograd`
+    /// automatically, or `auto`: native where there are formulas.
+    pub step_engine: StepEngineName,
     /// Folder for everything the run writes.
     pub exp_result_path: String,
 }
@@ -189,6 +193,7 @@ impl Default for TrainerConfig {
             keep_best_checkpoints: None,
             resumable_checkpoints: 4,
             from_pretrained_path: None,
+            step_engine: StepEngineName::Auto,
             exp_result_path: "results".into(),
         }
     }
@@ -225,6 +230,7 @@ impl Identified for TrainerConfig {
         "lr_cool_down_steps",
         "jumprelu_lr_factor",
         "clip_grad_norm",
+        "step_engine",
     ];
     const FREE: &'static [&'static str] = &[
         "skip_metrics_calculation",

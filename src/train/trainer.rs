@@ -6,7 +6,7 @@ use super::metrics::StepFigures;
 use super::optim::clip;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
-use super::step::{AutogradEngine, StepEngine, StepOutput};
+use super::step::{Engines, StepEngine, StepOutput};
 use crate::activations::Batch;
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
@@ -18,7 +18,7 @@ use crate::event::Metrics;
 pub struct Trainer {
     /// How to train.
     pub cfg: Checked<TrainerConfig>,
-    pub(super) engine: Box<dyn StepEngine>,
+    pub(super) engines: Engines,
     pub(super) state: Option<TrainingState>,
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
@@ -51,7 +51,7 @@ impl Trainer {
     pub fn new(cfg: impl IntoChecked<TrainerConfig>) -> Result<Self> {
         Ok(Self {
             cfg: cfg.into_checked()?,
-            engine: Box::new(AutogradEngine),
+            engines: Engines::default(),
             state: None,
             last_metrics: Metrics::new(),
             is_broken: false,
@@ -61,7 +61,7 @@ impl Trainer {
 
     /// Computes steps with `engine` from now on.
     pub fn set_engine(&mut self, engine: Box<dyn StepEngine>) {
-        self.engine = engine;
+        self.engines.set(engine);
     }
 
     /// Says whether somebody looks at [`StepReport::distributions`].
@@ -138,7 +138,8 @@ impl Trainer {
             .hint("raise `total_training_tokens` or lower the batch size")
             .under("total_training_tokens"));
         }
-        let remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
+        let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
+        remarks.extend(self.cfg.step_engine.check(&sae.cfg, custom)?);
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
     }
@@ -188,7 +189,8 @@ impl Trainer {
             custom,
         };
         let mut output = self
-            .engine
+            .engines
+            .chosen(self.cfg.step_engine, &sae.cfg, &custom)
             .compute(sae, &input, &settings, &pass, &mut state.dead)?;
         if should_check(&self.cfg, sae, state) {
             let sound = refuse_not_finite(&output, state.step + 1);

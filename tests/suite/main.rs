@@ -35,6 +35,7 @@ mod sae_folder;
 mod sae_init;
 mod sae_masks;
 mod sae_saelens;
+mod sae_saelens_gated;
 mod sae_state;
 mod sae_step;
 mod sae_train;

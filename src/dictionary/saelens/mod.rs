@@ -4,6 +4,8 @@
 //! compared with the pre-activations themselves, so ours are divided by the decoder norms where those take part.
 //! Where `rescale_acts_by_decoder_norm` is set, SAELens leaves the decoder norms in the latents; ours are divided by
 //! them, and the reconstructions are the same.
+//!
+//! Its gated dictionaries are those of `variants/gated.rs`, but that the encoder reads `x − b_dec` there.
 
 mod read;
 mod settings;
@@ -17,10 +19,13 @@ pub(super) const SETTINGS_FILE: &str = "cfg.json";
 /// The weights beside it.
 pub(super) const WEIGHTS_FILE: &str = "sae_weights.safetensors";
 
-/// Their names of our parameters.
-const NAMES: [(&str, &str); 4] = [
+/// Their names of our parameters, as far as a dictionary has them.
+const NAMES: [(&str, &str); 7] = [
     ("W_enc", "W_E"),
     ("b_enc", "b_E"),
+    ("b_gate", "b_gate"),
+    ("r_mag", "r_mag"),
+    ("b_mag", "b_mag"),
     ("W_dec", "W_D"),
     ("b_dec", "b_D"),
 ];

@@ -16,7 +16,9 @@ const ROWS: i64 = 256;
 impl Settings {
     /// Returns whether there is a place for a tensor of this name.
     pub(in crate::dictionary) fn knows(&self, sae: &SparseAutoEncoder, name: &str) -> bool {
-        NAMES.iter().any(|(theirs, _)| *theirs == name)
+        NAMES
+            .iter()
+            .any(|(theirs, ours)| *theirs == name && sae.parameter(ours).is_ok())
             || SCALING.contains(&name)
             || (name == THRESHOLD && sae.cfg.act_fn.has_thresholds())
     }
@@ -28,10 +30,12 @@ impl Settings {
     pub(in crate::dictionary) fn fill(&self, sae: &mut SparseAutoEncoder, file: &SafeFile) -> Result<()> {
         let _no_grad = no_grad_guard();
         for (theirs, ours) in NAMES {
-            sae.set_parameter(ours, &file.tensor(theirs, sae.device(), None)?)?;
+            if sae.parameter(ours).is_ok() {
+                sae.set_parameter(ours, &file.tensor(theirs, sae.device(), None)?)?;
+            }
         }
         if self.applies_b_dec_to_input() {
-            sae.set_parameter("b_E", &shifted_bias(file, sae.device())?)?;
+            shift_biases(sae, file)?;
         }
         if let Some(factors) = self.scaling(file, sae.device())? {
             let scaled = sae.parameter("W_D")?.f_mul(&factors.f_unsqueeze(1)?)?;
@@ -81,11 +85,25 @@ impl Settings {
     }
 }
 
-/// Returns `b_enc − b_dec W_enc (d_sae)` in float64, since `(x − b) W + c = x W + (c − b W)`.
-fn shifted_bias(file: &SafeFile, device: Device) -> Result<Tensor> {
-    let double = Some(DType::from(Kind::Double));
-    let mut bias = file.tensor("b_enc", device, double)?;
-    let b_dec = file.tensor("b_dec", device, double)?;
+/// Subtracts what `b_dec` adds to the pre-activations from the encoder's biases: `(x − b) W + c = x W + (c − b W)`, and
+/// `(x − b) W s + c = x W s + (c − b W s)` for the magnitudes of a gated dictionary.
+fn shift_biases(sae: &mut SparseAutoEncoder, file: &SafeFile) -> Result<()> {
+    let device = sae.device();
+    let double = |name: &str| file.tensor(name, device, Some(DType::from(Kind::Double)));
+    if sae.parameter("b_E").is_ok() {
+        return sae.set_parameter("b_E", &without_b_dec(double("b_enc")?, file)?);
+    }
+    let (b_gate, b_mag) = (double("b_gate")?, double("b_mag")?);
+    let shift = without_b_dec(b_gate.f_zeros_like()?, file)?;
+    let scaled = shift.f_mul(&double("r_mag")?.f_exp()?)?;
+    sae.set_parameter("b_gate", &b_gate.f_add(&shift)?)?;
+    sae.set_parameter("b_mag", &b_mag.f_add(&scaled)?)
+}
+
+/// Returns `bias − b_dec W_enc (d_sae)` in float64.
+fn without_b_dec(mut bias: Tensor, file: &SafeFile) -> Result<Tensor> {
+    let device = bias.device();
+    let b_dec = file.tensor("b_dec", device, Some(DType::from(Kind::Double)))?;
     let w_enc = file.tensor("W_enc", device, None)?;
     let rows = w_enc.size()[0];
     for start in (0..rows).step_by(ROWS as usize) {

@@ -69,6 +69,10 @@ impl Settings {
         self.apply_b_dec_to_input.unwrap_or(!self.is_transcoder())
     }
 
+    fn is_gated(&self) -> bool {
+        self.architecture.as_deref() == Some("gated")
+    }
+
     fn is_transcoder(&self) -> bool {
         let architecture = self.architecture.as_deref();
         architecture.is_some_and(|name| name.ends_with("transcoder"))
@@ -165,6 +169,13 @@ impl Settings {
                     .under("apply_b_dec_to_input"),
             );
         }
+        let is_gated = self.is_gated();
+        if is_gated && self.rescale_acts_by_decoder_norm {
+            return Err(
+                Error::input("the gate of a gated dictionary does not see the decoder norms")
+                    .under("rescale_acts_by_decoder_norm"),
+            );
+        }
         let mut cfg = json!({
             "hook_point_in": hook_in, "hook_point_out": hook_out, "d_model": self.d_in, "d_sae": self.d_sae,
             "act_fn": act_fn, "norm_activation": "inference",
@@ -173,14 +184,20 @@ impl Settings {
         if act_fn.selects_k() {
             cfg["top_k"] = self.k()?.into();
         }
+        if is_gated {
+            cfg["sae_type"] = "gated".into();
+            // So that it is trained on as it was: SAELens moves the decoder by the gate's own reconstruction too.
+            cfg["gated_aux_frozen"] = false.into();
+        }
         from_value(cfg)
     }
 
     fn act_fn(&self) -> Result<ActFn> {
-        const KNOWN: [&str; 5] = [
+        const KNOWN: [&str; 6] = [
             "standard",
             "jumprelu",
             "topk",
+            "gated",
             "transcoder",
             "jumprelu_transcoder",
         ];
@@ -194,7 +211,7 @@ impl Settings {
             .as_deref()
             .or(self.activation_fn.as_deref());
         match (architecture, function) {
-            ("standard" | "transcoder", None | Some("relu")) => Ok(ActFn::Relu),
+            ("standard" | "transcoder" | "gated", None | Some("relu")) => Ok(ActFn::Relu),
             ("jumprelu" | "jumprelu_transcoder", None | Some("relu")) => Ok(ActFn::JumpRelu),
             ("topk", None | Some("topk")) | ("standard", Some("topk")) => Ok(ActFn::TopK),
             (known, Some(function)) if KNOWN.contains(&known) => Err(Error::input(format!(
@@ -250,10 +267,6 @@ impl Settings {
 /// Returns why an architecture that SAELens has is not read.
 fn reason(architecture: &str) -> &'static str {
     match architecture {
-        "gated" => {
-            "gated dictionaries of SAELens are not read: their `b_gate`, `b_mag` and `r_mag` are for activations without \
-             b_dec; sae_type \"gated\" trains one here"
-        }
         "batchtopk" | "matryoshka_batchtopk" => {
             "this is a training checkpoint: SAELens's `save_inference_model` writes such a dictionary as jumprelu"
         }

@@ -9,7 +9,7 @@ use super::{NAMES, SETTINGS_FILE, THRESHOLD, WEIGHTS_FILE};
 use crate::atomic;
 use crate::dictionary::file_names;
 use crate::dictionary::scale::norm_floor;
-use crate::dictionary::{ActFn, Capability, LOG_THRESHOLD, NormActivation, SparseAutoEncoder};
+use crate::dictionary::{ActFn, Capability, LOG_THRESHOLD, NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, no_grad_guard, safetensors};
 
@@ -17,8 +17,9 @@ impl SparseAutoEncoder {
     /// Writes the dictionary into `folder` as SAELens has them. `model_name` goes into its notes.
     ///
     /// # Errors
-    /// Kinds of dictionaries that SAELens does not have: gated encoders, batchtopk and transcoders with topk (convert
-    /// them to jumprelu first), normalisation by the input. The folder cannot be written.
+    /// Kinds of dictionaries that SAELens does not have: crosscoders, encoders with `use_glu_encoder`, gated transcoders,
+    /// batchtopk and transcoders with topk (convert these to jumprelu first), normalisation by the input. The folder
+    /// cannot be written.
     pub fn to_saelens(&self, folder: impl AsRef<Path>, model_name: &str) -> Result<()> {
         let folder = folder.as_ref();
         if folder.join(file_names::SETTINGS_FILE).exists() {
@@ -38,18 +39,11 @@ impl SparseAutoEncoder {
                 "hook_name": sae.cfg.reads()[0],
             },
         });
-        let architecture = match (sae.cfg.act_fn, sae.cfg.is_transcoder()) {
-            (ActFn::Relu, false) => "standard",
-            (ActFn::Relu, true) => "transcoder",
-            (ActFn::JumpRelu, false) => "jumprelu",
-            (ActFn::JumpRelu, true) => "jumprelu_transcoder",
-            _ => {
-                settings["k"] = sae.cfg.top_k.into();
-                settings["rescale_acts_by_decoder_norm"] = sae.cfg.sparsity_include_decoder_norm.into();
-                "topk"
-            }
-        };
-        settings["architecture"] = architecture.into();
+        settings["architecture"] = architecture(&sae.cfg).into();
+        if sae.cfg.act_fn.selects_k() {
+            settings["k"] = sae.cfg.top_k.into();
+            settings["rescale_acts_by_decoder_norm"] = sae.cfg.sparsity_include_decoder_norm.into();
+        }
         if sae.cfg.is_transcoder() {
             settings["d_out"] = sae.cfg.d_model.into();
             settings["metadata"]["hook_name_out"] = sae.cfg.writes()[0].into();
@@ -58,11 +52,14 @@ impl SparseAutoEncoder {
         let _no_grad = no_grad_guard();
         let mut named: Vec<(&str, Tensor)> = Vec::new();
         for (theirs, ours) in NAMES {
-            let values = match sae.parameter(ours) {
-                Ok(values) => values.f_detach()?,
-                Err(_) => Tensor::f_zeros([sae.cfg.d_model], (sae.kind(), sae.device()))?,
-            };
-            named.push((theirs, values));
+            match sae.parameter(ours) {
+                Ok(values) => named.push((theirs, values.f_detach()?)),
+                Err(_) if ours == "b_D" => {
+                    let none = Tensor::f_zeros([sae.cfg.d_model], (sae.kind(), sae.device()))?;
+                    named.push((theirs, none));
+                }
+                Err(_) => (),
+            }
         }
         if let Ok(log_threshold) = sae.parameter(LOG_THRESHOLD) {
             let mut threshold = log_threshold.f_to_kind(Kind::Double)?.f_exp()?;
@@ -83,6 +80,14 @@ impl SparseAutoEncoder {
             return refused(
                 "SAELens has no place for a gated encoder of this kind",
                 "dictionaries and transcoders without `use_glu_encoder` can be exported",
+            );
+        }
+        if self.cfg.is_transcoder()
+            && let Some(kind) = self.cfg.variant.saelens_architecture()
+        {
+            return refused(
+                &format!("SAELens has {kind} autoencoders, but no {kind} transcoders"),
+                "transcoders with relu and jumprelu can be exported",
             );
         }
         if self.cfg.is_transcoder() && self.cfg.act_fn == ActFn::TopK {
@@ -116,4 +121,17 @@ impl SparseAutoEncoder {
         }
         Ok(copy)
     }
+}
+
+/// Returns what SAELens calls the architecture.
+fn architecture(cfg: &SAEConfig) -> &'static str {
+    cfg.variant
+        .saelens_architecture()
+        .unwrap_or(match (cfg.act_fn, cfg.is_transcoder()) {
+            (ActFn::Relu, false) => "standard",
+            (ActFn::Relu, true) => "transcoder",
+            (ActFn::JumpRelu, false) => "jumprelu",
+            (ActFn::JumpRelu, true) => "jumprelu_transcoder",
+            _ => "topk",
+        })
 }

@@ -25,6 +25,8 @@ pub(super) struct Crosscoder {}
 impl VariantSettings for Crosscoder {
     const NAME: &'static str = "crosscoder";
     const HOOKS: HookLayout = HookLayout::Heads;
+    const CONFIG_NAMES: &'static [&'static str] = &["CrosscoderConfig", "CrossCoderConfig"];
+    const SETTINGS_NAMES: &'static [&'static str] = &["TrainCrosscoderSettings", "TrainCrossCoderSettings"];
 }
 
 /// Returns the number of heads.

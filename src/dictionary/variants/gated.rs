@@ -72,10 +72,11 @@ impl Variant for Gated {
     }
 
     fn can(&self, capability: Capability) -> bool {
-        !matches!(
-            capability,
-            Capability::JumpRelu | Capability::SaeLens | Capability::NativeStep
-        )
+        !matches!(capability, Capability::JumpRelu | Capability::NativeStep)
+    }
+
+    fn saelens_architecture(&self) -> Option<&'static str> {
+        Some("gated")
     }
 
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {

@@ -14,4 +14,8 @@ pub trait VariantSettings: Variant + Serialize + DeserializeOwned + JsonSchema +
     const NAME: &'static str;
     /// How its hook points are named.
     const HOOKS: HookLayout;
+    /// What Language-Model-SAEs calls its configuration, by all the names that it had there.
+    const CONFIG_NAMES: &'static [&'static str] = &[];
+    /// What it calls the settings of a run that trains one.
+    const SETTINGS_NAMES: &'static [&'static str] = &[];
 }

@@ -26,6 +26,10 @@ pub struct Row {
     pub name: &'static str,
     /// How its hook points are named.
     pub hooks: HookLayout,
+    /// Names of constructors in scripts that make configurations of it alone.
+    pub config_names: &'static [&'static str],
+    /// Names of constructors in scripts that make the settings of runs that train it.
+    pub settings_names: &'static [&'static str],
     /// Returns the JSON schema of its own settings.
     pub schema: fn() -> Value,
     /// Reads its own settings.
@@ -37,6 +41,8 @@ impl Row {
         Row {
             name: V::NAME,
             hooks: V::HOOKS,
+            config_names: V::CONFIG_NAMES,
+            settings_names: V::SETTINGS_NAMES,
             schema: || schemars::schema_for!(V).to_value(),
             read: |fields| Ok(Arc::new(parse::<V>(fields)?)),
         }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, a};
 use crate::script::bridge::{self, kind_of};
 use crate::tensor::Tensor;
 
-/// One tensor for each hook point, and `tokens`, `mask`, `attention_mask` and `meta` where the batch has them.
+/// Returns one tensor for each hook point, and `tokens`, `mask`, `attention_mask` and `meta` where the batch has them.
 pub fn to_map(batch: Batch) -> Map {
     let tensor = |tensor: Tensor| Dynamic::from(TensorHandle::new(tensor));
     let mut map: Map = batch
@@ -34,7 +34,7 @@ pub fn to_map(batch: Batch) -> Map {
     map
 }
 
-/// A batch from such a map; every other key is a hook point.
+/// Returns a batch from such a map; every other key is a hook point.
 pub fn from_map(map: &Map) -> Result<Batch> {
     let mut batch = Batch::default();
     for (name, value) in map {
@@ -60,7 +60,7 @@ pub fn from_map(map: &Map) -> Result<Batch> {
     Ok(batch)
 }
 
-/// A batch from what a script gave as one.
+/// Returns a batch from what a script gave as one.
 ///
 /// # Errors
 /// It is no map, or something in it is no tensor.

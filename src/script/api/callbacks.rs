@@ -18,7 +18,7 @@ pub struct Callbacks<'a> {
 }
 
 impl<'a> Callbacks<'a> {
-    /// Closures called within `context`.
+    /// Returns a caller of closures within `context`.
     pub fn new(context: &'a NativeCallContext<'a>) -> Self {
         Callbacks {
             context,
@@ -26,7 +26,7 @@ impl<'a> Callbacks<'a> {
         }
     }
 
-    /// The closure's value.
+    /// Returns the closure's value.
     ///
     /// # Errors
     /// A placeholder for what the closure threw; [`finish`](Self::finish) throws that. A closure that was stopped
@@ -75,7 +75,7 @@ impl<'a> Callbacks<'a> {
         }
     }
 
-    /// The result of the work, with what a closure threw in place of what the work made of it.
+    /// Returns the result of the work, with what a closure threw in place of what the work made of it.
     pub fn finish<T>(self, result: Result<T>) -> Result<T, Box<EvalAltResult>> {
         match (result, self.thrown.into_inner()) {
             (Ok(value), None) => Ok(value),

@@ -30,7 +30,7 @@ impl Constant {
     }
 }
 
-/// Every constant, for registration and documentation alike.
+/// Returns every constant, for registration and documentation alike.
 pub fn constants() -> Vec<Constant> {
     let global = |name, docs| Constant {
         module: None,
@@ -77,7 +77,7 @@ pub fn constants() -> Vec<Constant> {
     all
 }
 
-/// The modules that every script sees without importing them.
+/// Returns the modules that every script sees without importing them.
 pub fn modules() -> Vec<(&'static str, Module)> {
     let guarded = |mut module: Module, manifest| {
         guard::protect(&mut module, manifest);

@@ -39,8 +39,8 @@ fn jumprelu(
 
 #[export_module(manifest)]
 mod functions {
-    /// A topk or batchtopk dictionary as jumprelu: its threshold is the smallest positive activation of a batch, averaged
-    /// over 32 batches of the stream.
+    /// Returns a topk or batchtopk dictionary as jumprelu: its threshold is the smallest positive activation of a
+    /// batch, averaged over 32 batches of the stream. Other activation functions and kinds are refused.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn to_jumprelu(
         context: NativeCallContext,
@@ -50,7 +50,8 @@ mod functions {
         jumprelu(&context, sae, &activation_stream, Map::new()).raise()
     }
 
-    /// A topk or batchtopk dictionary as jumprelu, with the threshold averaged over `#{ batches: 32 }` of the stream.
+    /// Returns a topk or batchtopk dictionary as jumprelu, with the threshold averaged over `#{ batches: 32 }` of the
+    /// stream.
     #[rhai_fn(name = "to_jumprelu", return_raw, pure, volatile)]
     pub fn to_jumprelu_with(
         context: NativeCallContext,
@@ -61,7 +62,10 @@ mod functions {
         jumprelu(&context, sae, &activation_stream, options).raise()
     }
 
-    /// Writes the dictionary into a folder in SAELens's format; `model_name` goes into its records.
+    /// Writes the dictionary into a folder in SAELens's format, `cfg.json` and `sae_weights.safetensors`, with the
+    /// measured norms folded in; `model_name` goes into its records. What SAELens has no place for is refused:
+    /// crosscoders, batchtopk, transcoders that are topk or gated, `use_glu_encoder`, activation functions of one's
+    /// own, token-wise and batch-wise norms.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn to_saelens(sae: &mut SparseAutoEncoderHandle, folder: &str, model_name: &str) -> RhaiResultOf<()> {
         sae.get()

@@ -21,12 +21,12 @@ use crate::text::{Cell, Dataset, Row, SHUFFLE_BUFFER};
 pub struct DatasetHandle(Dataset);
 
 impl DatasetHandle {
-    /// A handle on `dataset`.
+    /// Returns a handle on `dataset`.
     pub fn new(dataset: Dataset) -> Self {
         DatasetHandle(dataset)
     }
 
-    /// The data set.
+    /// Returns the data set.
     pub fn dataset(&self) -> &Dataset {
         &self.0
     }
@@ -78,7 +78,7 @@ fn from_cell(cell: Cell) -> Dynamic {
     }
 }
 
-/// A record that a script made.
+/// Returns a record that a script made.
 pub(super) fn to_row(value: &Dynamic) -> Result<Row> {
     match value.read_lock::<Map>() {
         Some(map) => row_of(&map, DEEPEST),
@@ -159,13 +159,14 @@ fn shuffle(dataset: &DatasetHandle, options: Map) -> Result<DatasetHandle> {
 
 #[export_module(manifest)]
 mod methods {
-    /// Number of records, those with it that are skipped as bad. Reads the whole data set where its files do not say.
+    /// Returns the number of records, those included that are skipped as bad. Reads the whole data set where its files
+    /// do not say.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn len(dataset: &mut DatasetHandle) -> RhaiResultOf<i64> {
         dataset.dataset().len().map(|length| length as i64).raise()
     }
 
-    /// The records that `on_bad_record: "skip"` leaves out, found by reading all: `#{ count, first }`, where `first` says
+    /// Returns what `on_bad_record: "skip"` leaves out, found by reading all: `#{ count, first }`, where `first` says
     /// what is wrong with the first of them, or is `()`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn bad_records(context: NativeCallContext, dataset: &mut DatasetHandle) -> RhaiResultOf<Map> {
@@ -182,7 +183,7 @@ mod methods {
         ]))
     }
 
-    /// Names of the columns.
+    /// Returns the names of the columns.
     #[rhai_fn(get = "column_names", pure)]
     pub fn column_names(dataset: &mut DatasetHandle) -> Array {
         dataset
@@ -193,14 +194,14 @@ mod methods {
             .collect()
     }
 
-    /// The files it is read from; those of the hub by their names there.
+    /// Returns the files that it is read from; those of the hub by their names there.
     #[rhai_fn(get = "files", pure)]
     pub fn files(dataset: &mut DatasetHandle) -> Array {
         let files = dataset.dataset().files().into_iter();
         files.map(|path| path.display().to_string().into()).collect()
     }
 
-    /// A record as a map, counted from 0; `-1` is the last.
+    /// Returns a record as a map, counted from 0; `-1` is the last.
     #[rhai_fn(index_get, return_raw, pure, volatile)]
     pub fn record(dataset: &mut DatasetHandle, index: i64) -> RhaiResultOf<Dynamic> {
         let dataset = dataset.dataset();
@@ -216,21 +217,21 @@ mod methods {
             .raise()
     }
 
-    /// The first `count` records.
+    /// Returns the first `count` records, or all if there are fewer.
     #[rhai_fn(return_raw, pure)]
     pub fn take(dataset: &mut DatasetHandle, count: i64) -> RhaiResultOf<DatasetHandle> {
         let count = number(count, "count").raise()?;
         derived(dataset.dataset().take(count)).raise()
     }
 
-    /// All but the first `count` records.
+    /// Returns all but the first `count` records.
     #[rhai_fn(return_raw, pure)]
     pub fn skip(dataset: &mut DatasetHandle, count: i64) -> RhaiResultOf<DatasetHandle> {
         let count = number(count, "count").raise()?;
         derived(dataset.dataset().skip(count)).raise()
     }
 
-    /// Part `index` (from 0) of `num_shards`: the records `index`, `index + num_shards`, and so on.
+    /// Returns part `index` (from 0) of `num_shards`: the records `index`, `index + num_shards`, and so on.
     #[rhai_fn(return_raw, pure)]
     pub fn shard(dataset: &mut DatasetHandle, num_shards: i64, index: i64) -> RhaiResultOf<DatasetHandle> {
         number(num_shards, "num_shards")
@@ -239,7 +240,7 @@ mod methods {
             .raise()
     }
 
-    /// Part of the data set: `#{ num_shards: 4, index: 0 }`.
+    /// Returns a part of the data set, `#{ num_shards: 4, index: 0 }`; both are needed.
     #[rhai_fn(name = "shard", return_raw, pure)]
     pub fn shard_with(dataset: &mut DatasetHandle, options: Map) -> RhaiResultOf<DatasetHandle> {
         let mut arguments = Arguments::new("Dataset", "shard", options);
@@ -251,7 +252,7 @@ mod methods {
         shard(dataset, shards, index)
     }
 
-    /// The same records in an order that depends on the seed alone: files in random order, windows of 10 000
+    /// Returns the same records in an order that depends on the seed alone: files in random order, windows of 10 000
     /// consecutive records mixed. Lazy; a data set of one file with fewer records is mixed altogether.
     #[rhai_fn(name = "shuffle", return_raw, pure)]
     pub fn shuffle_seed(dataset: &mut DatasetHandle, seed: i64) -> RhaiResultOf<DatasetHandle> {
@@ -266,7 +267,8 @@ mod methods {
         shuffle(dataset, options).raise()
     }
 
-    /// The records with these numbers, in this order. Numbers that do not ascend keep the chosen records in memory.
+    /// Returns the records with these numbers, counted from 0, in this order. Numbers that do not ascend keep the
+    /// chosen records in memory.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn select(
         context: NativeCallContext,
@@ -279,13 +281,13 @@ mod methods {
             .raise()
     }
 
-    /// The records of a range: `dataset.select(100..200)`.
+    /// Returns the records of a range: `dataset.select(100..200)`.
     #[rhai_fn(name = "select", return_raw, pure)]
     pub fn select_range(dataset: &mut DatasetHandle, range: Range<i64>) -> RhaiResultOf<DatasetHandle> {
         slice(dataset, range).raise()
     }
 
-    /// The records of a range with its end: `dataset.select(100..=199)`.
+    /// Returns the records of a range with its end: `dataset.select(100..=199)`.
     #[rhai_fn(name = "select", return_raw, pure)]
     pub fn select_closed(
         dataset: &mut DatasetHandle,
@@ -294,8 +296,8 @@ mod methods {
         slice(dataset, *range.start()..range.end().saturating_add(1)).raise()
     }
 
-    /// The records for which a closure is true: `dataset.filter(|r| r.text.len() > 100)`. Reads all records now, and
-    /// keeps the numbers of those that stay.
+    /// Returns the records for which a closure is true: `dataset.filter(|r| r.text.len() > 100)`. Reads all records
+    /// now, and keeps the numbers of those that stay.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn filter(
         context: NativeCallContext,
@@ -316,7 +318,7 @@ mod methods {
         callbacks.finish(kept.and_then(derived))
     }
 
-    /// Each record with the columns that a closure returns for it, new ones or others of the same name:
+    /// Returns each record with the columns that a closure returns for it, new ones or others of the same name:
     /// `dataset.map(|r| #{ text: r.title + r.body })`. Goes through all records now and keeps them in a temporary file.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn map(
@@ -333,7 +335,7 @@ mod methods {
         callbacks.finish(changed.and_then(derived))
     }
 
-    /// Name, columns and number of files.
+    /// Returns name, columns and number of files, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(dataset: &mut DatasetHandle) -> String {
         let dataset = dataset.dataset();

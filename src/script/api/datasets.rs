@@ -88,9 +88,9 @@ pub mod functions {
         })
     }
 
-    /// Loads with `#{ split: "train[:10%]", text_column: "text", data_files: "*.parquet", on_bad_record: "skip" }`; also
-    /// `name`, `revision`, `data_dir`, `cache_dir`, `is_dataset_on_disk`, `streaming`, and for some formats `sep`, `field`
-    /// and `sample_by`, all of which `DatasetConfig` describes.
+    /// Loads with `#{ split: "train[:10%]", text_column: "text", data_files: "*.parquet", on_bad_record: "skip" }`;
+    /// also `name`, `revision`, `data_dir`, `cache_dir`, `is_dataset_on_disk`, `streaming`, and for some formats `sep`,
+    /// `field` and `sample_by`, all of which `DatasetConfig` describes.
     #[rhai_fn(name = "load_dataset", return_raw, volatile)]
     pub fn load_dataset_with(
         context: NativeCallContext,
@@ -182,7 +182,7 @@ pub mod functions {
         })
     }
 
-    /// A data set of records that a script made: `datasets::from_list([#{ text: "one" }, #{ text: "two" }])`.
+    /// Returns a data set of records that a script made: `datasets::from_list([#{ text: "one" }, #{ text: "two" }])`.
     #[rhai_fn(return_raw)]
     pub fn from_list(context: NativeCallContext, records: Array) -> RhaiResultOf<DatasetHandle> {
         placed(&context, || {

@@ -18,13 +18,14 @@ pub fn register(module: &mut Module) {
 
 #[export_module(manifest)]
 mod functions {
-    /// The sentence that says what went wrong, with the key path in front.
+    /// Returns the sentence that says what went wrong, with the key path in front.
     #[rhai_fn(get = "message", pure)]
     pub fn message(error: &mut Error) -> String {
         error.headline()
     }
 
-    /// `"input"` if what was asked for makes no sense, `"run"` if the work failed, `"interrupted"` after Ctrl-C.
+    /// Returns `"input"` if what was asked for makes no sense, `"run"` if the work failed, `"interrupted"` after
+    /// Ctrl-C.
     #[rhai_fn(get = "kind", pure)]
     pub fn kind(error: &mut Error) -> ImmutableString {
         match error.fault() {
@@ -35,19 +36,20 @@ mod functions {
         .into()
     }
 
-    /// The path of the configuration key or argument it is about, e.g. `sources[0].name`; empty if there is none.
+    /// Returns the path of the configuration key or argument that it is about, e.g. `sources[0].name`; empty if there
+    /// is none.
     #[rhai_fn(get = "key", pure)]
     pub fn key(error: &mut Error) -> String {
         error.key_path()
     }
 
-    /// Advice, one string each.
+    /// Returns the advice, an array of strings.
     #[rhai_fn(get = "hints", pure)]
     pub fn hints(error: &mut Error) -> Array {
         error.hints().iter().map(|hint| hint.clone().into()).collect()
     }
 
-    /// The line it happened in, or `()` where that is not known.
+    /// Returns the line that it happened in, counted from 1, or `()` where that is not known.
     #[rhai_fn(get = "line", pure)]
     pub fn line(error: &mut Error) -> Dynamic {
         error
@@ -55,7 +57,7 @@ mod functions {
             .map_or(Dynamic::UNIT, |place| (place.line_column().0 as i64).into())
     }
 
-    /// The whole error in one line, advice included; `print(e)` shows it.
+    /// Returns the whole error in one line, advice included; `print(e)` shows it.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(error: &mut Error) -> String {
         error.to_string()

@@ -88,7 +88,8 @@ fn process(
 
 #[export_module(manifest)]
 mod functions {
-    /// Runs a model over data sets, filters, batches and shuffles its activations.
+    /// Makes a factory, whose streams run a model over data sets, filter, batch and shuffle its activations, or read
+    /// cached ones.
     #[rhai_fn(name = "ActivationFactory", return_raw)]
     pub fn new_factory(
         config: ConfigHandle<ActivationFactoryConfig>,
@@ -129,7 +130,7 @@ mod functions {
         process(factory, &context, options).raise()
     }
 
-    /// Starts a stream from cached activations.
+    /// Starts a stream of cached activations, which needs neither model nor data sets.
     #[rhai_fn(name = "process", return_raw, pure, volatile)]
     pub fn process_cached(
         context: NativeCallContext,
@@ -154,13 +155,13 @@ mod functions {
         process(factory, &context, options).raise()
     }
 
-    /// The configuration it was made with.
+    /// Returns a copy of the configuration that it was made with.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(factory: &mut ActivationFactoryHandle) -> ConfigHandle<ActivationFactoryConfig> {
         ConfigHandle::new(factory.0.factory.config().clone())
     }
 
-    /// What it is.
+    /// Returns what it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(factory: &mut ActivationFactoryHandle) -> String {
         let config = factory.0.factory.config();

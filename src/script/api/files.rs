@@ -18,7 +18,7 @@ pub fn register(module: &mut Module) {
 
 #[export_module(manifest)]
 mod functions {
-    /// The text of a file in UTF-8. Pipes and devices are refused.
+    /// Returns the text of a file in UTF-8. Pipes and devices are refused.
     #[rhai_fn(return_raw, volatile)]
     pub fn read_text(path: &str) -> RhaiResultOf<String> {
         files::read_text(path, memory::limit() / 4)
@@ -26,8 +26,8 @@ mod functions {
             .raise()
     }
 
-    /// Writes a text into a file, whole or not at all; its folder is made where it is missing. A link stays, and what it
-    /// leads to is written; pipes and devices are refused.
+    /// Writes a text into a file, whole or not at all; its folder is made where it is missing. A link stays, and what
+    /// it leads to is written; pipes and devices are refused.
     #[rhai_fn(return_raw, volatile)]
     pub fn write_text(path: &str, text: &str) -> RhaiResultOf<()> {
         atomic::write(path, text).raise()

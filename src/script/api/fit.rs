@@ -20,7 +20,7 @@ use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::state::State;
 use crate::train::{EvalFn, FitOptions, FitOutcome, Lane, Provenance, StepFn, StepReport, fit_all};
 
-/// Which script a run came from, for its folder.
+/// Returns which script a run came from, for its folder.
 pub fn facts(context: &NativeCallContext, state: &State) -> config::Map<String, Value> {
     let mut facts = config::Map::new();
     if let Some(name) = context.call_source() {
@@ -39,7 +39,7 @@ pub const FROM_CHECKPOINT: &str = "to go on from there, name it as `from_pretrai
                                    `Trainer::from_checkpoint`; give `fit` a stream from which nothing was taken yet: call \
                                    `process` again after the initialiser";
 
-/// How a training ended, in words; `way_on` says how it goes on after an interruption.
+/// Returns how a training ended, in words; `way_on` says how it goes on after an interruption.
 ///
 /// # Errors
 /// Somebody asked the whole script to stop: that ends it here, and the error says where the training can go on.
@@ -66,7 +66,7 @@ fn stopped(checkpoints: &[PathBuf], way_on: &str) -> Error {
     .hint(way_on)
 }
 
-/// Those who hear of the run, and the loggers besides.
+/// Returns those who hear of the run, and the loggers besides.
 fn events_with(loggers: &[Logger], state: &State) -> Option<Events> {
     if loggers.is_empty() {
         return None;
@@ -79,7 +79,7 @@ fn events_with(loggers: &[Logger], state: &State) -> Option<Events> {
     Some(events)
 }
 
-/// Numbers that an evaluation returned, to be logged.
+/// Returns the numbers that an evaluation returned, to be logged.
 fn metrics_of(value: &Dynamic) -> Result<Metrics> {
     if value.is_unit() {
         return Ok(Metrics::new());
@@ -171,7 +171,7 @@ impl Member {
     }
 }
 
-/// Trains each member on `batches`, which are made once for all; `"finished"`, `"stream ended"`, or
+/// Trains each member on `batches`, which are made once for all. Returns `"finished"`, `"stream ended"`, or
 /// `"interrupted"` when a closure asked for it.
 ///
 /// # Errors

@@ -75,7 +75,7 @@ impl Named {
     }
 }
 
-/// The single member of `trainer.fit(#{ … })`.
+/// Returns the single member of `trainer.fit(#{ … })`.
 fn one(context: &NativeCallContext, trainer: &TrainerHandle, options: Map) -> Result<(Member, Batches)> {
     let mut named = Named::new(options, 1)?;
     let sae: SparseAutoEncoderHandle = named.arguments.required("sae", "a SparseAutoEncoder")?;
@@ -91,8 +91,8 @@ fn one(context: &NativeCallContext, trainer: &TrainerHandle, options: Map) -> Re
     Ok((member, named.batches))
 }
 
-/// The members of `[trainer, …].fit(#{ … })`.
-fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
+/// Returns the members of `[trainer, …].fit(#{ … })`.
+fn several(context: &NativeCallContext, trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
     let mut named = Named::new(options, trainers.len())?;
     let saes: Array = named.arguments.required("sae", "a list of SparseAutoEncoders")?;
     let loggers: Option<Array> = named
@@ -104,17 +104,38 @@ fn several(trainers: &Array, options: Map) -> Result<(Vec<Member>, Batches)> {
     let loggers: Vec<WandbRunHandle> = items(&loggers.unwrap_or_default(), "a run from `wandb::init`")
         .map_err(|error| error.under("wandb_logger"))?;
     check_counts(&trainers, &saes, loggers.len())?;
+    let pieces = OwnPieces::take_for_each(context, &mut named.arguments, trainers.len())?;
     let mut loggers = loggers.into_iter();
-    let members = trainers
-        .into_iter()
-        .zip(saes)
-        .map(|(trainer, sae)| named.member(trainer, sae, loggers.next(), OwnPieces::default()))
-        .collect();
+    let mut members = Vec::new();
+    let mut activations = Vec::new();
+    for ((trainer, sae), (pieces, activation)) in trainers.into_iter().zip(saes).zip(pieces) {
+        members.push(named.member(trainer, sae, loggers.next(), pieces));
+        activations.push(activation);
+    }
     named.arguments.finish()?;
+    check_pieces(&members)?;
+    for (member, activation) in members.iter().zip(activations) {
+        if let Some(closure) = activation {
+            member.sae.keep_activation(closure);
+        }
+    }
     Ok((members, named.batches))
 }
 
-/// The elements of a list, all of one script type.
+/// Refuses pieces that are missing, or that a dictionary has no place for, and says which dictionary that is.
+fn check_pieces(members: &[Member]) -> Result<()> {
+    for (index, member) in members.iter().enumerate() {
+        let trainer = member.trainer.get_mut()?;
+        trainer
+            .trainer
+            .cfg
+            .check_custom(&member.sae.get()?.cfg, &member.pieces.custom())
+            .map_err(|error| error.context(format!("of `sae[{index}]`")))?;
+    }
+    Ok(())
+}
+
+/// Returns the elements of a list, all of one script type.
 fn items<T: Clone + 'static>(list: &Array, what: &str) -> Result<Vec<T>> {
     let one = |(index, value): (usize, &Dynamic)| {
         value.clone().try_cast::<T>().ok_or_else(|| {
@@ -182,14 +203,15 @@ mod functions {
     }
 
     /// Trains with `#{ sae: sae, activation_stream: stream }` and, if wanted, `eval_fn: |sae, step| #{ "eval/l0": … }`,
-    /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them: `[TensorBoard("logs"), wandb::init(#{ … })]`.
-    /// `metrics.jsonl` in the run's folder and the console are always there. `allow_change: ["trainer.lr"]` names settings
-    /// that may differ from those of the checkpoint that `from_pretrained_path` leads to.
+    /// `wandb_logger: wandb::init(#{ … })` and `loggers`, any number of them:
+    /// `[TensorBoard("logs"), wandb::init(#{ … })]`. `metrics.jsonl` in the run's folder and the console are always
+    /// there. `allow_change: ["trainer.lr"]` names settings that may differ from those of the checkpoint that
+    /// `from_pretrained_path` leads to.
     ///
-    /// Pieces of the arithmetic can be written in the script: `activation: |h| …` from pre-activations to activations, both
-    /// `(…, d_sae)`, for a dictionary with `act_fn` "custom"; `penalty: |f, norms| …` from activations and decoder norms to
-    /// the penalty of each token, in place of `sparsity_loss_type` and times `l1_coefficient`; `loss: |out| …` in place of
-    /// the whole loss, from the map that `compute_loss` returns, whose `out.loss` is the built-in sum.
+    /// Pieces of the arithmetic can be written in the script: `activation: |h| …` from pre-activations to activations,
+    /// both `(…, d_sae)`, for a dictionary with `act_fn` "custom"; `penalty: |f, norms| …` from activations and decoder
+    /// norms to the penalty of each token, in place of `sparsity_loss_type` and times `l1_coefficient`; `loss: |out| …`
+    /// in place of the whole loss, from the map that `compute_loss` returns, whose `out.loss` is the built-in sum.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_named(
         context: NativeCallContext,
@@ -202,15 +224,16 @@ mod functions {
 
     /// Trains several dictionaries on the same batches, so that the language model runs once for all: trainer n trains
     /// dictionary n, `[trainer, …].fit(#{ sae: [sae, …], activation_stream: stream })`. Each trainer has its own
-    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each, and `loggers`
-    /// hear of all.
+    /// settings and its own `exp_result_path`; `wandb_logger` is a list too, `eval_fn` is called for each, and
+    /// `loggers` hear of all. `activation`, `penalty` and `loss` are lists with a closure for each dictionary, `()`
+    /// where there is none (`activation: [|h| h.relu(), ()]`), or one closure for all. Returns as `fit` of one trainer.
     #[rhai_fn(name = "fit", return_raw, pure, volatile)]
     pub fn fit_several(
         context: NativeCallContext,
         trainers: &mut Array,
         options: Map,
     ) -> RhaiResultOf<ImmutableString> {
-        let (members, batches) = several(trainers, options).raise()?;
+        let (members, batches) = several(&context, trainers, options).raise()?;
         fit(&context, &members, &batches)
     }
 }

@@ -112,23 +112,24 @@ fn continued(
 
 #[export_module(manifest)]
 mod functions {
-    /// All hook points in the order of the forward pass: an array of `#{ name, shape }`. Sizes that the model fixes are
-    /// numbers, the others names: `["batch", "seq", 768]`.
+    /// Returns all hook points in the order of the forward pass: an array of `#{ name, shape }`. Sizes that the model
+    /// fixes are numbers, the others names: `["batch", "seq", 768]`.
     #[rhai_fn(return_raw, pure)]
     pub fn hook_points(model: &mut LanguageModelHandle) -> RhaiResultOf<Array> {
         let points = model.model().hook_points().raise()?;
         Ok(points.iter().map(|point| hook_point_map(point).into()).collect())
     }
 
-    /// The activations for token ids `[batch, seq]` as a map from hook point to tensor: at all that the pass comes by,
-    /// which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
+    /// Returns the activations for token ids `[batch, seq]` as a map from hook point to tensor: at all that the pass
+    /// comes by, which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
     #[rhai_fn(return_raw, pure)]
     pub fn run_with_cache(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Map> {
         let result = model.model().run_with_cache(tokens.tensor(), None);
         result.map(|(_, cache)| cache_map(cache)).raise()
     }
 
-    /// The activations at the named hook points, whose names may contain `*`. The pass stops after the last of them.
+    /// Returns the activations at the named hook points, whose names may contain `*`. The pass stops after the last of
+    /// them.
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_named_cache(
         model: &mut LanguageModelHandle,
@@ -143,8 +144,8 @@ mod functions {
             .raise()
     }
 
-    /// Logits with activations replaced: `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`. A closure that returns `()`
-    /// only looks. Names may contain `*`.
+    /// Returns logits with activations replaced: `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`. A closure that returns
+    /// `()` only looks. Names may contain `*`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn run_with_hooks(
         context: NativeCallContext,
@@ -158,7 +159,7 @@ mod functions {
         callbacks.finish(result).map(TensorHandle::new)
     }
 
-    /// Mean cross-entropy of the next token, in nats, with activations replaced as in `run_with_hooks`.
+    /// Returns the mean cross-entropy of the next token, in nats, with activations replaced as in `run_with_hooks`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn loss_with_hooks(
         context: NativeCallContext,
@@ -173,7 +174,8 @@ mod functions {
         callbacks.finish(result)
     }
 
-    /// Continues a text: `model.generate("Once", #{ max_new_tokens: 20, temperature: 0.7, seed: 1 })`.
+    /// Continues a text, and returns it with what the model writes after it:
+    /// `model.generate("Once", #{ max_new_tokens: 20, temperature: 0.7, seed: 1 })`.
     #[rhai_fn(name = "generate", return_raw, pure, volatile)]
     pub fn generate_text(
         context: NativeCallContext,
@@ -184,7 +186,8 @@ mod functions {
         continued(&context, model, prompt.to_string(), options)
     }
 
-    /// Continues several texts, each by itself, so that the lengths of the others change nothing.
+    /// Continues several texts, each by itself, so that the lengths of the others change nothing, and returns them with
+    /// what the model writes after each.
     #[rhai_fn(name = "generate", return_raw, pure, volatile)]
     pub fn generate_texts(
         context: NativeCallContext,
@@ -198,8 +201,8 @@ mod functions {
             .collect()
     }
 
-    /// Continues token ids `[batch, seq]`: prompt and new tokens. Options are those of `GenerationConfig`, and `hooks`
-    /// as in `run_with_hooks`.
+    /// Continues token ids `[batch, seq]`, and returns prompt and new tokens. Options are those of `GenerationConfig`,
+    /// and `hooks` as in `run_with_hooks`.
     #[rhai_fn(name = "generate", return_raw, pure, volatile)]
     pub fn generate_tokens(
         context: NativeCallContext,

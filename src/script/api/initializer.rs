@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{Map, Module};
+use rhai::{FnPtr, Map, Module};
 
 use super::model::LanguageModelHandle;
+use super::own_pieces::OwnPieces;
 use super::sae::SparseAutoEncoderHandle;
 use super::stream::ActivationStreamHandle;
 use crate::activations::BatchStream;
@@ -14,6 +15,7 @@ use crate::dictionary::SAEConfig;
 use crate::error::Result;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
+use crate::script::closure::KeptClosure;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
 use crate::script::state::State;
@@ -39,6 +41,7 @@ pub fn register(module: &mut Module) {
 struct Given {
     stream: Option<ActivationStreamHandle>,
     model: Option<LanguageModelHandle>,
+    activation: Option<KeptClosure>,
 }
 
 fn initialize(
@@ -53,6 +56,7 @@ fn initialize(
         .model
         .zip(layer)
         .map(|(model, layer)| move |x: &Tensor| model.model().apply_mlp(layer as usize, x));
+    let pieces = OwnPieces::of_activation(given.activation.clone());
     let with = |stream: Option<&mut dyn BatchStream>| {
         let inputs = InitializerInputs {
             // Shortens the trait object's lifetime to that of the model's.
@@ -62,6 +66,7 @@ fn initialize(
             },
             activation_norm: None,
             mlp: mlp.as_ref().map(|mlp| mlp as MlpFn<'_>),
+            activation: pieces.custom().activation,
         };
         initializer
             .0
@@ -71,7 +76,11 @@ fn initialize(
         None => with(None),
         Some(stream) => stream.with(|stream| with(Some(stream))),
     };
-    sae.map(SparseAutoEncoderHandle::new)
+    let sae = SparseAutoEncoderHandle::new(sae?);
+    if let Some(closure) = given.activation {
+        sae.keep_activation(closure);
+    }
+    Ok(sae)
 }
 
 fn initialize_named(
@@ -87,9 +96,11 @@ fn initialize_named(
             .required::<ConfigHandle<SAEConfig>>("cfg", "an SAEConfig")?
             .get(),
     };
+    let activation: Option<FnPtr> = arguments.optional("activation", "a closure `|h| …`")?;
     let given = Given {
         stream: arguments.optional("activation_stream", "an ActivationStream")?,
         model: arguments.optional("model", "a language model")?,
+        activation: activation.map(|closure| KeptClosure::new(context, closure)),
     };
     arguments.finish()?;
     initialize(initializer, context, &config, given)
@@ -97,7 +108,7 @@ fn initialize_named(
 
 #[export_module(manifest)]
 mod functions {
-    /// Chooses the weights of fresh dictionaries.
+    /// Makes an initialiser, which chooses the weights of fresh dictionaries as the settings say.
     #[rhai_fn(name = "Initializer", return_raw)]
     pub fn new_initializer(config: ConfigHandle<InitializerConfig>) -> RhaiResultOf<InitializerHandle> {
         Initializer::new(config.get())
@@ -105,8 +116,9 @@ mod functions {
             .raise()
     }
 
-    /// Makes a dictionary and chooses its weights, looking at activations of the stream where the settings need them:
-    /// 8 batches for the average norm, and one for the rest. These are not seen again by the training.
+    /// Returns a dictionary with chosen weights. Looks at activations of the stream where the settings need them:
+    /// 8 batches for the average norm, and one for the rest. These are not seen again by the training. A configuration
+    /// that names trained weights keeps those and gets only what they lack, the average norms.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_with_stream(
         context: NativeCallContext,
@@ -116,12 +128,15 @@ mod functions {
     ) -> RhaiResultOf<SparseAutoEncoderHandle> {
         let given = Given {
             stream: Some(activation_stream),
-            model: None,
+            ..Given::default()
         };
         initialize(initializer, &context, &config.get(), given).raise()
     }
 
-    /// Makes a dictionary with `#{ activation_stream: stream }`, and `model` for `initialize_tc_with_mlp`.
+    /// Makes a dictionary with `#{ activation_stream: stream }`, `model` for `initialize_tc_with_mlp`, and for a
+    /// dictionary with `act_fn` "custom" its `activation: |h| …`, from pre-activations to activations, both
+    /// `(…, d_sae)`: the search for the decoder norm uses it, and the dictionary keeps it. The search compares
+    /// reconstructions alone, so that it takes no penalty and no loss.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_with_options(
         context: NativeCallContext,
@@ -132,7 +147,7 @@ mod functions {
         initialize_named(initializer, &context, Some(config.get()), options).raise()
     }
 
-    /// Makes a dictionary with `#{ cfg: sae_cfg, activation_stream: stream }`.
+    /// Makes a dictionary with `#{ cfg: sae_cfg, activation_stream: stream }` and the other names.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_all_named(
         context: NativeCallContext,
@@ -142,7 +157,8 @@ mod functions {
         initialize_named(initializer, &context, None, options).raise()
     }
 
-    /// Makes a dictionary without looking at activations.
+    /// Makes a dictionary without looking at activations; what needs them is refused: dataset-wise normalisation, the
+    /// search for the decoder norm, biases and subspaces that are measured.
     #[rhai_fn(name = "initialize_sae_from_config", return_raw, pure, volatile)]
     pub fn initialize_alone(
         context: NativeCallContext,
@@ -152,13 +168,13 @@ mod functions {
         initialize(initializer, &context, &config.get(), Given::default()).raise()
     }
 
-    /// The settings.
+    /// Returns a copy of the settings.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(initializer: &mut InitializerHandle) -> ConfigHandle<InitializerConfig> {
         ConfigHandle::new(initializer.0.cfg.clone())
     }
 
-    /// What it is.
+    /// Returns what it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(initializer: &mut InitializerHandle) -> String {
         format!(

@@ -65,7 +65,7 @@ impl Logger {
     }
 }
 
-/// The value of the argument `loggers`.
+/// Returns the value of the argument `loggers`.
 ///
 /// # Errors
 /// An element that is no logger; a W&B run that several dictionaries would share.
@@ -97,7 +97,7 @@ pub fn register(module: &mut Module) {
 
 #[export_module(manifest)]
 mod functions {
-    /// Writes what is logged, scalars and histograms, as TensorBoard event files into a folder:
+    /// Makes a logger that writes what is logged, scalars and histograms, as TensorBoard event files into a folder:
     /// `trainer.fit(#{ …, loggers: [TensorBoard("results/tensorboard")] })`. Where several dictionaries are trained
     /// together each gets a folder in it.
     #[rhai_fn(name = "TensorBoard")]
@@ -106,7 +106,7 @@ mod functions {
         TensorBoardHandle(Arc::new(Mutex::new(board)))
     }
 
-    /// Where its files are.
+    /// Returns where its files are, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(board: &mut TensorBoardHandle) -> String {
         format!("TensorBoard({:?})", board.locked().folder())

@@ -40,20 +40,22 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
 
 #[export_module(manifest)]
 mod functions {
-    /// The reconstruction loss of a batch of normalised activations, as `normalize_activations` returns it.
+    /// Returns the reconstruction loss of a batch of normalised activations, as `normalize_activations` returns it, in
+    /// the map that the form with options describes.
     #[rhai_fn(return_raw, pure)]
     pub fn compute_loss(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
         compute(sae, &batch, Map::new()).raise()
     }
 
-    /// The loss of a batch of normalised activations, as `normalize_activations` returns it, recorded for gradients:
-    /// `#{ loss, l_rec, l_s, l_p, l_aux, feature_acts, hidden_pre, reconstructed }`. `loss` is the sum of the terms, with
-    /// their coefficients applied; `l_s` is there with a `sparsity_loss_type`, `l_p` and `l_aux` with their coefficients.
+    /// Returns the loss of a batch of normalised activations, as `normalize_activations` returns it, recorded for
+    /// gradients: `#{ loss, l_rec, l_s, l_p, l_aux, feature_acts, hidden_pre, reconstructed }`. `loss` is the sum of
+    /// the terms, with their coefficients applied; `l_s` is there with a `sparsity_loss_type`, `l_p` and `l_aux` with
+    /// their coefficients.
     ///
     /// Options: `sparsity_loss_type` ("power", "tanh", "tanh-quad"), `l1_coefficient` (1.0), `p` (1),
     /// `tanh_stretch_coefficient` (4.0), `frequency_scale` (0.01), `lp_coefficient`, `auxk_coefficient` with `is_dead`,
-    /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and for this call `k` in place of the dictionary's
-    /// `top_k`. Where the batch's `mask` is 0 there are values, but they count in no term.
+    /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and for this call `k` in place of the
+    /// dictionary's `top_k`. Where the batch's `mask` is 0 there are values, but they count in no term.
     #[rhai_fn(name = "compute_loss", return_raw, pure)]
     pub fn compute_loss_with(
         sae: &mut SparseAutoEncoderHandle,

@@ -6,7 +6,7 @@ use super::tensor::TensorHandle;
 use crate::dictionary::LossTerms;
 use crate::tensor::Tensor;
 
-/// The terms and tensors of a loss by name.
+/// Returns the terms and tensors of a loss by name.
 pub fn loss_map(terms: &LossTerms) -> Map {
     let tensor = |tensor: &Tensor| Dynamic::from(TensorHandle::new(tensor.shallow_clone()));
     let mut map: Map = terms

@@ -43,7 +43,7 @@ pub use constants::{Constant, constants};
 pub use output::ExitCode;
 pub use tensor::{Pending, TensorHandle, check_call, documented};
 
-use super::class::CLASSES;
+use super::class::{CLASSES, Constructor};
 use super::numbers;
 use crate::script::guard;
 
@@ -53,6 +53,9 @@ def_package! {
         module.set_custom_type::<i64>("int").set_custom_type::<f64>("float");
         for class in CLASSES {
             class.register_into(module, CLASSES);
+        }
+        for constructor in Constructor::all() {
+            constructor.register_into(module, CLASSES);
         }
         numbers::register(module);
         collections::register(module);

@@ -21,12 +21,12 @@ use crate::tensor::DType;
 pub struct LanguageModelHandle(LanguageModel);
 
 impl LanguageModelHandle {
-    /// The model.
+    /// Returns the model.
     pub fn model(&self) -> &LanguageModel {
         &self.0
     }
 
-    /// The model as an activation factory takes it.
+    /// Returns the model as an activation factory takes it.
     pub fn for_activations(&self) -> Arc<dyn ActivationModel> {
         Arc::new(self.0.clone())
     }
@@ -53,7 +53,7 @@ fn load(
     LanguageModel::load(config, State::of(context).context()).map(LanguageModelHandle)
 }
 
-/// The strings of an array.
+/// Returns the strings of an array.
 pub fn strings(texts: &Array) -> Result<Vec<String>> {
     let one = |(index, text): (usize, &Dynamic)| {
         let wrong = |given: &str| {
@@ -107,13 +107,14 @@ mod functions {
         load(&context, config.get(), None).raise()
     }
 
-    /// The model's name or folder, as given.
+    /// Returns the model's name or folder, as given.
     #[rhai_fn(get = "name", pure)]
     pub fn name(model: &mut LanguageModelHandle) -> String {
         model.0.name().to_string()
     }
 
-    /// The architecture as a map: `d_model`, `n_layers`, `n_heads`, `d_head`, `d_mlp`, `d_vocab`, `n_ctx`.
+    /// Returns the architecture as a map of ints: `d_model`, `n_layers`, `n_heads`, `d_head`, `d_mlp`, `d_vocab`,
+    /// `n_ctx`.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(model: &mut LanguageModelHandle) -> RhaiResultOf<Map> {
         let cfg = model.0.cfg().raise()?;
@@ -123,25 +124,25 @@ mod functions {
             .collect())
     }
 
-    /// What it was loaded with.
+    /// Returns a copy of the configuration that it was loaded with.
     #[rhai_fn(get = "config", pure)]
     pub fn config(model: &mut LanguageModelHandle) -> ConfigHandle<LanguageModelConfig> {
         ConfigHandle::new(model.0.config().clone())
     }
 
-    /// Number format of weights and activations.
+    /// Returns the number format of weights and activations.
     #[rhai_fn(get = "dtype", pure)]
     pub fn dtype(model: &mut LanguageModelHandle) -> DType {
         model.0.dtype()
     }
 
-    /// Logits `[batch, seq, d_vocab]` for token ids `[batch, seq]`.
+    /// Returns the logits `[batch, seq, d_vocab]` for token ids `[batch, seq]`.
     #[rhai_fn(name = "forward", return_raw, pure)]
     pub fn forward(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<TensorHandle> {
         model.0.forward(tokens.tensor()).map(TensorHandle::new).raise()
     }
 
-    /// Mean cross-entropy of the next token, in nats.
+    /// Returns the mean cross-entropy of the next token, in nats, for int64 token ids `[batch, seq]`.
     #[rhai_fn(name = "loss", return_raw, pure)]
     pub fn loss(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<f64> {
         model
@@ -151,14 +152,14 @@ mod functions {
             .raise()
     }
 
-    /// The unembedding `[d_model, d_vocab]`: column t is the direction that raises token t's logit. With the
+    /// Returns the unembedding `[d_model, d_vocab]`: column t is the direction that raises token t's logit. With the
     /// processing of `transformer_lens` the final norm's weight is multiplied in and the means are taken out.
     #[rhai_fn(name = "W_U", return_raw, pure)]
     pub fn unembedding(model: &mut LanguageModelHandle) -> RhaiResultOf<TensorHandle> {
         model.0.W_U().map(TensorHandle::new).raise()
     }
 
-    /// Name, size and where it runs.
+    /// Returns name, size and where it runs, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(model: &mut LanguageModelHandle) -> String {
         let size = match model.0.cfg() {

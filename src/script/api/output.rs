@@ -123,14 +123,15 @@ pub mod functions {
         print_through(&context, table.render(None))
     }
 
-    /// A number or a text as Python's `format` writes it: `fmt(x, ".2f")`, `fmt(n, ",")`, `fmt(share, ".1%")`,
+    /// Returns a number or a text as Python's `format` writes it: `fmt(x, ".2f")`, `fmt(n, ",")`, `fmt(share, ".1%")`,
     /// `fmt(name, ">12")`. A tensor of one element counts as its number.
     #[rhai_fn(return_raw)]
     pub fn fmt(value: Dynamic, format: &str) -> RhaiResultOf<String> {
         formatted(&value, format).raise()
     }
 
-    /// A number in about five significant digits, as the tables of figures show it: `fmt(0.858912)` is `0.8589`.
+    /// Returns a number in about five significant digits, as the tables of figures show it: `fmt(0.858912)` is
+    /// `0.8589`.
     #[rhai_fn(name = "fmt", return_raw)]
     pub fn fmt_short(value: Dynamic) -> RhaiResultOf<String> {
         let value = unwrapped(&value).raise()?;
@@ -140,7 +141,7 @@ pub mod functions {
         }
     }
 
-    /// Numbers as one line of bars: `▁▃▆█`. What is no number leaves a gap.
+    /// Returns numbers as one line of bars: `▁▃▆█`. What is no number leaves a gap.
     #[rhai_fn(return_raw)]
     pub fn sparkline(numbers: Array) -> RhaiResultOf<String> {
         let numbers: Vec<f64> = numbers.iter().map(number).collect::<Result<_>>().raise()?;
@@ -156,7 +157,7 @@ pub mod functions {
         Ok(numbers.iter().map(bar).collect())
     }
 
-    /// The value of an environment variable, or `()` if it is not set.
+    /// Returns the value of an environment variable, or `()` if it is not set.
     #[rhai_fn(volatile)]
     pub fn env(name: &str) -> Dynamic {
         std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)
@@ -183,7 +184,7 @@ pub mod functions {
         }
     }
 
-    /// Seconds since 1970, with fractions.
+    /// Returns the seconds since 1970, with fractions.
     #[rhai_fn(volatile, return_raw)]
     pub fn time() -> RhaiResultOf<f64> {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

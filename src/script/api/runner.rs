@@ -72,7 +72,9 @@ fn generate(
 
 #[export_module(manifest)]
 mod functions {
-    /// Trains a dictionary as the settings say and saves it. Returns `#{ folder, outcome, steps, metrics }`.
+    /// Trains a dictionary of any kind as the settings say and saves it. Returns
+    /// `#{ folder, outcome, steps, metrics }`, where `outcome` is as `fit` returns it and `metrics` are those logged
+    /// last, by name.
     #[rhai_fn(name = "train_sae", return_raw, volatile)]
     pub fn train_settings(
         context: NativeCallContext,
@@ -81,8 +83,8 @@ mod functions {
         train(&context, &settings.get(), Map::new()).raise()
     }
 
-    /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder. `allow_change: ["trainer.lr"]`
-    /// names settings that may differ from those that the run was begun with.
+    /// Trains with `#{ resume: true }`: goes on from the newest checkpoint in the run's folder.
+    /// `allow_change: ["trainer.lr"]` names settings that may differ from those that the run was begun with.
     #[rhai_fn(name = "train_sae", return_raw, volatile)]
     pub fn train_with_options(
         context: NativeCallContext,
@@ -92,8 +94,8 @@ mod functions {
         train(&context, &settings.get(), options).raise()
     }
 
-    /// Writes a language model's activations to disk as the settings say; goes on where an earlier call was interrupted.
-    /// Returns `#{ chunks, tokens, bytes, kept }`.
+    /// Writes a language model's activations to disk as the settings say; goes on where an earlier call was
+    /// interrupted. Returns `#{ chunks, tokens, bytes, kept }`.
     #[rhai_fn(name = "generate_activations", return_raw, volatile)]
     pub fn generate_settings(
         context: NativeCallContext,
@@ -102,8 +104,8 @@ mod functions {
         generate(&context, &settings.get(), Map::new()).raise()
     }
 
-    /// Generates with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder was begun
-    /// with.
+    /// Generates with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder was
+    /// begun with.
     #[rhai_fn(name = "generate_activations", return_raw, volatile)]
     pub fn generate_with_options(
         context: NativeCallContext,
@@ -113,7 +115,7 @@ mod functions {
         generate(&context, &settings.get(), options).raise()
     }
 
-    /// Evaluates a trained dictionary on its language model; metrics by name.
+    /// Evaluates a trained dictionary on its language model, and returns the metrics by name.
     #[rhai_fn(name = "evaluate_sae", return_raw, volatile)]
     pub fn evaluate_settings(
         context: NativeCallContext,

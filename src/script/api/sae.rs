@@ -21,8 +21,9 @@ use crate::tensor::{DType, Device, DeviceSpec, no_grad_guard};
 pub fn register(module: &mut Module) {
     module.set_custom_type_with_comments::<SparseAutoEncoderHandle>(
         "SparseAutoEncoder",
-        &["/// A sparse autoencoder, or a transcoder where its two hook points differ. Shapes: W_E (d_model, d_sae), \
-           b_E (d_sae), W_D (d_sae, d_model), b_D (d_model)."],
+        &["/// A dictionary: a sparse autoencoder, a transcoder where its two hook points differ, or another kind by \
+           `sae_type`. Shapes: W_E (d_model, d_sae), b_E (d_sae), W_D (d_sae, d_model), b_D (d_model); a crosscoder \
+           has a dimension for its heads before these, and one before the last in activations and latents."],
     );
     combine_with_exported_module!(module, "sae", functions);
     guard::protect(module, &functions::RHAI_MANIFEST);
@@ -66,7 +67,7 @@ fn save(sae: &SparseAutoEncoderHandle, options: Map) -> Result<()> {
     sae.get()?.save_pretrained(path, fold)
 }
 
-/// `save_hyperparameters` is a method of the configuration, `sae.cfg`.
+/// Returns the folder that `save_hyperparameters` was given, a method of the configuration, `sae.cfg`.
 fn hyperparameters_folder(options: Map) -> Result<String> {
     let mut arguments = Arguments::new("SAEConfig", "save_hyperparameters", options);
     let folder = arguments.data::<String>("save_path")?;
@@ -76,7 +77,8 @@ fn hyperparameters_folder(options: Map) -> Result<String> {
 
 #[export_module(manifest)]
 mod functions {
-    /// A dictionary with fresh weights, or the trained one that `sae_pretrained_name_or_path` names.
+    /// Makes a dictionary with fresh weights (decoder rows of norm 1 in random directions, the encoder their transpose,
+    /// biases 0), or loads the trained one that `sae_pretrained_name_or_path` names.
     #[rhai_fn(name = "SparseAutoEncoder", return_raw)]
     pub fn new_sae(
         context: NativeCallContext,
@@ -100,7 +102,7 @@ mod functions {
         Ok(())
     }
 
-    /// The architecture. What is returned is a copy: a trained dictionary keeps its architecture.
+    /// Returns a copy of the architecture: a trained dictionary keeps its architecture.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<ConfigHandle<SAEConfig>> {
         Ok(ConfigHandle::new(sae.get().raise()?.cfg.clone()))
@@ -125,9 +127,9 @@ mod functions {
         config.get().save_hyperparameters(folder).raise()
     }
 
-    /// Writes `sae_weights.safetensors` and `config.json` into a folder, each whole or not at all, as the dictionary is.
-    /// `#{ save_path, fold_activation_scale: true }` writes a copy with the dataset-wise normalisation folded into the
-    /// weights.
+    /// Writes `sae_weights.safetensors` and `config.json` into a folder, each whole or not at all, as the dictionary
+    /// is. `#{ save_path, fold_activation_scale: true }` writes a copy with the dataset-wise normalisation folded into
+    /// the weights.
     #[rhai_fn(name = "save_pretrained", return_raw, pure, volatile)]
     pub fn save_pretrained(
         sae: &mut SparseAutoEncoderHandle,
@@ -145,14 +147,15 @@ mod functions {
         save(sae, options).raise()
     }
 
-    /// Activations of the latents `(…, d_sae)` for normalised activations `(…, d_model)`.
+    /// Returns the activations of the latents `(…, d_sae)` for normalised activations `(…, d_model)`, which are brought
+    /// to the dictionary's dtype and device. Records no gradients, as all passes here: `compute_loss` does.
     #[rhai_fn(return_raw, pure)]
     pub fn encode(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
         encoded(sae, &x, &PassOptions::default()).raise()
     }
 
-    /// Activations of the latents where only the positions count whose `mask (…)` is not 0: the others take no part in
-    /// batchtopk's selection, and are 0 there.
+    /// Returns the activations of the latents where only the positions count whose `mask (…)` is not 0: the others take
+    /// no part in batchtopk's selection, and are 0 there.
     #[rhai_fn(name = "encode", return_raw, pure)]
     pub fn encode_masked(
         sae: &mut SparseAutoEncoderHandle,
@@ -162,7 +165,8 @@ mod functions {
         encoded(sae, &x, &PassOptions::of_mask(mask)).raise()
     }
 
-    /// Activations of the latents with `#{ mask: batch.mask }`, or with another `k` than the dictionary's `top_k`.
+    /// Returns the activations of the latents with `#{ mask: batch.mask }`, or with another `k` than the dictionary's
+    /// `top_k`.
     #[rhai_fn(name = "encode", return_raw, pure)]
     pub fn encode_with(
         sae: &mut SparseAutoEncoderHandle,
@@ -174,7 +178,7 @@ mod functions {
             .raise()
     }
 
-    /// Reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
+    /// Returns the reconstruction `(…, d_model)` from activations of the latents `(…, d_sae)`.
     #[rhai_fn(return_raw, pure)]
     pub fn decode(
         sae: &mut SparseAutoEncoderHandle,
@@ -187,13 +191,13 @@ mod functions {
             .raise()
     }
 
-    /// Reconstruction of normalised activations: `decode(encode(x))`.
+    /// Returns the reconstruction `(…, d_model)` of normalised activations: `decode(encode(x))`.
     #[rhai_fn(return_raw, pure)]
     pub fn forward(sae: &mut SparseAutoEncoderHandle, x: TensorHandle) -> RhaiResultOf<TensorHandle> {
         reconstructed(sae, &x, &PassOptions::default()).raise()
     }
 
-    /// Reconstruction of normalised activations where only the positions count whose `mask (…)` is not 0.
+    /// Returns the reconstruction of normalised activations where only the positions count whose `mask (…)` is not 0.
     #[rhai_fn(name = "forward", return_raw, pure)]
     pub fn forward_masked(
         sae: &mut SparseAutoEncoderHandle,
@@ -203,8 +207,8 @@ mod functions {
         reconstructed(sae, &x, &PassOptions::of_mask(mask)).raise()
     }
 
-    /// Reconstruction of normalised activations with `#{ mask: batch.mask }`, or with another `k` than the dictionary's
-    /// `top_k`.
+    /// Returns the reconstruction of normalised activations with `#{ mask: batch.mask }`, or with another `k` than the
+    /// dictionary's `top_k`.
     #[rhai_fn(name = "forward", return_raw, pure)]
     pub fn forward_with(
         sae: &mut SparseAutoEncoderHandle,
@@ -216,8 +220,9 @@ mod functions {
             .raise()
     }
 
-    /// A batch with its activations scaled as the dictionary wants them (`norm_activation`). Where the batch's mask is 0,
-    /// nothing counts for batch-wise norms.
+    /// Returns a batch with its activations scaled as the dictionary wants them (`norm_activation`). Where the batch's
+    /// mask is 0, nothing counts for batch-wise norms. Dataset-wise norms have to be known: a training, an initialiser
+    /// or a file gives them.
     #[rhai_fn(return_raw, pure)]
     pub fn normalize_activations(sae: &mut SparseAutoEncoderHandle, batch: Map) -> RhaiResultOf<Map> {
         let mut batch = batch::from_map(&batch).raise()?;
@@ -231,7 +236,8 @@ mod functions {
         Ok(batch::to_map(batch))
     }
 
-    /// A parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; itself, not a copy, and without gradients.
+    /// Returns a parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; itself, not a copy, and without
+    /// gradients.
     #[rhai_fn(return_raw, pure)]
     pub fn parameter(sae: &mut SparseAutoEncoderHandle, name: ImmutableString) -> RhaiResultOf<TensorHandle> {
         let sae = sae.get().raise()?;
@@ -239,7 +245,7 @@ mod functions {
         parameter.f_detach().map(TensorHandle::new).raise()
     }
 
-    /// All parameters by name: themselves, not copies, with the gradients that `backward()` gives them.
+    /// Returns all parameters by name: themselves, not copies, with the gradients that `backward()` gives them.
     #[rhai_fn(return_raw, pure)]
     pub fn parameters(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<Map> {
         let sae = sae.get().raise()?;
@@ -250,13 +256,13 @@ mod functions {
         Ok(sae.parameters().iter().map(handle).collect())
     }
 
-    /// Number of latents.
+    /// Returns the number of latents.
     #[rhai_fn(get = "d_sae", return_raw, pure)]
     pub fn d_sae(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<i64> {
         Ok(sae.get().raise()?.cfg.d_sae())
     }
 
-    /// Euclidean norm of each latent's decoder row, `(d_sae)`.
+    /// Returns the Euclidean norm of each latent's decoder row, `(d_sae)`; of a crosscoder `(heads, d_sae)`.
     #[rhai_fn(return_raw, pure)]
     pub fn decoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
         let _guard = no_grad_guard();
@@ -266,7 +272,9 @@ mod functions {
             .raise()
     }
 
-    /// Folds the dataset-wise normalisation into the weights, so that raw activations can be fed in.
+    /// Folds the dataset-wise normalisation into the weights, so that activations are taken as the model has them, and
+    /// sets `norm_activation` to "inference". Refuses other normalisations, norms that are not known, and dictionaries
+    /// in which other latents might be on afterwards.
     #[rhai_fn(return_raw, pure)]
     pub fn standardize_parameters_of_dataset_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<()> {
         sae.get_mut()
@@ -274,7 +282,7 @@ mod functions {
             .raise()
     }
 
-    /// Hook points, sizes, activation function and where it lives.
+    /// Returns hook points, sizes, activation function and where it lives, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(sae: &mut SparseAutoEncoderHandle) -> String {
         let Ok(sae) = sae.get() else {
@@ -316,7 +324,9 @@ pub mod statics {
         placed(&context, || load(&context, &path, Map::new()).raise())
     }
 
-    /// Loads a folder that SAELens wrote.
+    /// Loads a folder that SAELens wrote (`cfg.json` and `sae_weights.safetensors`), also where a `config.json` lies
+    /// beside it; `from_pretrained` reads such folders too. Architectures: standard, jumprelu, topk, gated, transcoder
+    /// and jumprelu_transcoder; others, and activations that it normalises or reshapes, are refused with the reason.
     #[rhai_fn(return_raw, volatile)]
     pub fn from_saelens(
         context: NativeCallContext,
@@ -329,8 +339,10 @@ pub mod statics {
         })
     }
 
-    /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`, and with
-    /// `activation: |h| …` where `act_fn` is "custom".
+    /// Loads with `#{ device: "cuda", dtype: torch::float16, strict_loading: true, fold_activation_scale: true }`, and
+    /// with `activation: |h| …` where `act_fn` is "custom". What is left out is the CPU, the dtype of the file, `true`
+    /// (surplus tensors are refused; else each is named in a warning) and `false` (the measured norms stay beside the
+    /// weights).
     #[rhai_fn(name = "from_pretrained", return_raw, volatile)]
     pub fn from_pretrained_with(
         context: NativeCallContext,

@@ -29,7 +29,7 @@ impl Drop for Hold {
 }
 
 impl SparseAutoEncoderHandle {
-    /// A handle on `sae`.
+    /// Returns a handle on `sae`.
     pub fn new(sae: SparseAutoEncoder) -> Self {
         SparseAutoEncoderHandle(Rc::new(Held {
             dictionary: RefCell::new(sae),
@@ -38,7 +38,7 @@ impl SparseAutoEncoderHandle {
         }))
     }
 
-    /// The activation function that the script gave.
+    /// Returns the activation function that the script gave.
     pub fn activation(&self) -> Option<KeptClosure> {
         self.0.activation.borrow().clone()
     }
@@ -48,12 +48,12 @@ impl SparseAutoEncoderHandle {
         self.0.activation.replace(Some(closure));
     }
 
-    /// Do both mean the same dictionary?
+    /// Returns whether both mean the same dictionary.
     pub fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The dictionary, to read.
+    /// Returns the dictionary, to read.
     ///
     /// # Errors
     /// The running call is changing it.
@@ -61,7 +61,7 @@ impl SparseAutoEncoderHandle {
         self.0.dictionary.try_borrow().map_err(|_| busy())
     }
 
-    /// The dictionary, to change.
+    /// Returns the dictionary, to change.
     ///
     /// # Errors
     /// The running call uses it, or trains it.

@@ -29,12 +29,12 @@ enum Source {
 }
 
 impl ActivationStreamHandle {
-    /// A handle on a factory's stream.
+    /// Returns a handle on a factory's stream.
     pub fn new(stream: ActivationStream) -> Self {
         ActivationStreamHandle(Rc::new(RefCell::new(Source::Factory(Box::new(stream)))))
     }
 
-    /// A stream of batches that the script made.
+    /// Returns a stream of batches that the script made.
     ///
     /// # Errors
     /// Something in the list is no batch.
@@ -48,7 +48,7 @@ impl ActivationStreamHandle {
         )))))
     }
 
-    /// The stream, for as long as one call needs it.
+    /// Gives the stream to `action`, for as long as that needs it.
     ///
     /// # Errors
     /// A callback of that very call tries to take from it too.
@@ -159,7 +159,8 @@ pub fn register(module: &mut Module) {
 
 #[export_module(manifest)]
 mod functions {
-    /// The next batch, or `()` at the end.
+    /// Returns the next batch, or `()` at the end: a map from hook point to activations, `(batch, d_model)` or
+    /// `(batch, seq, d_model)`, with `tokens`, `mask`, `attention_mask` and `meta` where there are such.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn next(stream: &mut ActivationStreamHandle) -> RhaiResultOf<Dynamic> {
         stream
@@ -168,17 +169,18 @@ mod functions {
             .raise()
     }
 
-    /// A stream of batches that the script made, each a map as a factory's stream gives.
+    /// Returns a stream of batches that the script made, each a map as a factory's stream gives.
     #[rhai_fn(name = "ActivationStream", return_raw)]
     pub fn from_batches(batches: Array) -> RhaiResultOf<ActivationStreamHandle> {
         ActivationStreamHandle::of_batches(&batches).raise()
     }
 
-    /// What the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `bad_records` that were skipped; `tokens_per_second` of making
-    /// them and `rows_per_second` of handing them out; where the time went, as `seconds` since the first batch was asked
-    /// for, of which `seconds_waiting` for batches and `seconds_mapping` in closures, and, meanwhile on the stream's own
-    /// thread, `seconds_reading`, `seconds_in_model`, `seconds_gathering`; and how full it is now: `buffered_rows`,
-    /// `queued` of `queue_capacity` groups of records, `batches_ready` of `batches_ahead`.
+    /// Returns what the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `bad_records` that
+    /// were skipped; `tokens_per_second` of making them and `rows_per_second` of handing them out; where the time went,
+    /// as `seconds` since the first batch was asked for, of which `seconds_waiting` for batches and `seconds_mapping`
+    /// in closures, and, meanwhile on the stream's own thread, `seconds_reading`, `seconds_in_model`,
+    /// `seconds_gathering`; and how full it is now: `buffered_rows`, `queued` of `queue_capacity` groups of records,
+    /// `batches_ready` of `batches_ahead`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn stats(stream: &mut ActivationStreamHandle) -> RhaiResultOf<Map> {
         let Source::Factory(stream) = &*stream.0.borrow() else {
@@ -233,7 +235,7 @@ mod functions {
         Ok(stream.clone())
     }
 
-    /// What it is.
+    /// Returns what it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(stream: &mut ActivationStreamHandle) -> String {
         match &*stream.0.borrow() {

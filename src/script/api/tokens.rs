@@ -18,7 +18,7 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-/// Token ids `[batch, seq]` of a text or of several, padded on the right.
+/// Returns token ids `[batch, seq]` of a text or of several, padded on the right.
 pub fn tokens_of(model: &LanguageModel, texts: &[String]) -> Result<Tensor> {
     let limit = Some(model.max_length());
     let ids: Vec<Vec<i64>> = texts
@@ -80,7 +80,7 @@ fn traced(model: &LanguageModel, text: &str, token: TracedToken) -> Result<Map> 
 
 #[export_module(manifest)]
 mod functions {
-    /// Token ids `[1, seq]` of a text, with BOS in front where the configuration wants it.
+    /// Returns the token ids `[1, seq]`, int64, of a text, with BOS in front where the configuration wants it.
     #[rhai_fn(return_raw, pure)]
     pub fn to_tokens(model: &mut LanguageModelHandle, text: ImmutableString) -> RhaiResultOf<TensorHandle> {
         tokens_of(model.model(), &[text.to_string()])
@@ -88,7 +88,7 @@ mod functions {
             .raise()
     }
 
-    /// Token ids `[batch, seq]` of several texts, padded on the right.
+    /// Returns the token ids `[batch, seq]`, int64, of several texts, padded on the right.
     #[rhai_fn(name = "to_tokens", return_raw, pure)]
     pub fn to_tokens_batch(model: &mut LanguageModelHandle, texts: Array) -> RhaiResultOf<TensorHandle> {
         strings(&texts)
@@ -97,7 +97,7 @@ mod functions {
             .raise()
     }
 
-    /// The text of token ids.
+    /// Returns the text of token ids `[seq]` or `[1, seq]`.
     #[rhai_fn(return_raw, pure)]
     pub fn to_string(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<String> {
         ids_of(&tokens)
@@ -105,7 +105,7 @@ mod functions {
             .raise()
     }
 
-    /// The text of each token.
+    /// Returns the text of each token, an array of strings.
     #[rhai_fn(return_raw, pure)]
     pub fn to_str_tokens(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Array> {
         let texts = ids_of(&tokens)
@@ -114,11 +114,12 @@ mod functions {
         Ok(texts.into_iter().map(Dynamic::from).collect())
     }
 
-    /// The tokens of a text with the characters that each stands for: an array of `#{ token, text, start, end }`,
-    /// where `text` is the part of the original text from character `start` up to `end`.
+    /// Returns the tokens of a text with the characters that each stands for: an array of
+    /// `#{ token, text, start, end }`, where `text` is the part of the original text from character `start` up to
+    /// `end`.
     ///
-    /// A token that is only a part of a character stands for the whole character. Tokens that were added, such as
-    /// BOS, have their own name as `text`, and `()` as `start` and `end`.
+    /// A token that is only a part of a character stands for the whole character. Tokens that were added, such as BOS,
+    /// have their own name as `text`, and `()` as `start` and `end`.
     #[rhai_fn(return_raw, pure)]
     pub fn trace(model: &mut LanguageModelHandle, text: ImmutableString) -> RhaiResultOf<Array> {
         let model = model.model();

@@ -20,7 +20,7 @@ pub mod functions {
         tensor::manual_seed(seed);
     }
 
-    /// The named tensors of a safetensors file.
+    /// Returns the tensors of a safetensors file as a map by their names.
     #[rhai_fn(return_raw, volatile)]
     pub fn load(context: NativeCallContext, path: ImmutableString) -> RhaiResultOf<Map> {
         placed(&context, || {
@@ -57,7 +57,7 @@ pub mod functions {
         })
     }
 
-    /// Number of threads that libtorch computes with.
+    /// Returns the number of threads that libtorch computes with.
     #[rhai_fn(volatile)]
     pub fn get_num_threads() -> i64 {
         i64::from(tensor::get_num_threads())
@@ -71,13 +71,13 @@ pub mod functions {
 
     /// CUDA: is it usable, and how many GPUs are there?
     pub mod cuda {
-        /// Can CUDA be used here?
+        /// Returns whether CUDA can be used here.
         #[rhai_fn(volatile)]
         pub fn is_available() -> bool {
             Cuda::is_available()
         }
 
-        /// Number of GPUs.
+        /// Returns the number of GPUs.
         #[rhai_fn(volatile)]
         pub fn device_count() -> i64 {
             Cuda::device_count()

@@ -34,17 +34,17 @@ impl TrainerHandle {
         }
     }
 
-    /// Do both mean the same trainer?
+    /// Returns whether both mean the same trainer.
     pub fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.run, &other.run)
     }
 
-    /// What is called or told while it trains.
+    /// Returns what is called or told while it trains.
     pub fn watchers(&self) -> Watchers {
         self.watchers.borrow().clone()
     }
 
-    /// The run, to use.
+    /// Returns the run, to use.
     ///
     /// # Errors
     /// The running call uses it.
@@ -66,7 +66,7 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-/// Metrics by name, e.g. `m["metrics/l0"]`.
+/// Returns metrics by name, e.g. `m["metrics/l0"]`.
 pub fn metrics_map(metrics: &Metrics) -> Map {
     metrics
         .iter()
@@ -74,7 +74,7 @@ pub fn metrics_map(metrics: &Metrics) -> Map {
         .collect()
 }
 
-/// The numbers of one step that are cheap to read.
+/// Returns the numbers of one step that are cheap to read.
 pub fn report_map(report: &StepReport) -> Result<Map> {
     let mut map = Map::new();
     map.insert("step".into(), (report.step as i64).into());
@@ -92,7 +92,8 @@ pub fn report_map(report: &StepReport) -> Result<Map> {
 
 #[export_module(manifest)]
 mod functions {
-    /// Trains dictionaries: holds the optimiser, the schedules and the metrics of one training.
+    /// Makes a trainer, which holds the optimiser, the schedules and the metrics of one training; another training
+    /// needs another trainer.
     #[rhai_fn(name = "Trainer", return_raw)]
     pub fn new_trainer(config: ConfigHandle<TrainerConfig>) -> RhaiResultOf<TrainerHandle> {
         Run::new(config.get()).map(TrainerHandle::new).raise()
@@ -136,19 +137,19 @@ mod functions {
         trainer.watchers.borrow_mut().eval_fn = Some(callback);
     }
 
-    /// The metrics that were logged last, e.g. `trainer.metrics()["metrics/l0"]`; empty before the first log.
+    /// Returns the metrics that were logged last, e.g. `trainer.metrics()["metrics/l0"]`; empty before the first log.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn metrics(trainer: &mut TrainerHandle) -> RhaiResultOf<Map> {
         Ok(metrics_map(trainer.get_mut().raise()?.trainer.metrics()))
     }
 
-    /// Steps done so far.
+    /// Returns how many steps are done.
     #[rhai_fn(get = "steps_done", return_raw, pure, volatile)]
     pub fn steps_done(trainer: &mut TrainerHandle) -> RhaiResultOf<i64> {
         Ok(trainer.get_mut().raise()?.trainer.steps_done() as i64)
     }
 
-    /// All steps of the training, or `()` before the first batch has told how large batches are.
+    /// Returns how many steps the training has, or `()` before the first batch has told how large batches are.
     #[rhai_fn(get = "total_steps", return_raw, pure, volatile)]
     pub fn total_steps(trainer: &mut TrainerHandle) -> RhaiResultOf<Dynamic> {
         let total = trainer.get_mut().raise()?.trainer.total_steps();
@@ -169,13 +170,13 @@ mod functions {
             .raise()
     }
 
-    /// The settings.
+    /// Returns a copy of the settings.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(trainer: &mut TrainerHandle) -> RhaiResultOf<ConfigHandle<TrainerConfig>> {
         Ok(ConfigHandle::new(trainer.get_mut().raise()?.trainer.cfg.clone()))
     }
 
-    /// How far it is.
+    /// Returns how far it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(trainer: &mut TrainerHandle) -> String {
         match trainer.get_mut() {
@@ -198,8 +199,8 @@ mod functions {
 /// `Trainer::from_checkpoint`.
 #[export_module(manifest)]
 pub mod statics {
-    /// A trainer that goes on from a checkpoint, whose weights are loaded into `sae`; the next `fit` also takes the
-    /// activation stream to where it was.
+    /// Returns a trainer that goes on from a checkpoint, whose weights are loaded into `sae`; the next `fit` also takes
+    /// the activation stream to where it was. A dictionary of another architecture, and an altered file, are refused.
     #[rhai_fn(return_raw, volatile)]
     pub fn from_checkpoint(
         context: NativeCallContext,

@@ -109,8 +109,9 @@ fn start(config: &WandbConfig, options: &RunOptions, settings: &Value) -> Result
 /// Weights & Biases.
 #[export_module(manifest)]
 pub mod functions {
-    /// Starts a run: `wandb::init(#{ project: "my-sae-training", name: "pythia-160m-sae", config: settings.to_map() })`;
-    /// also `entity`, `id`, `resume`, `tags`, `notes`, `group`, `job_type`, `mode` (`"online"`, `"offline"`, `"disabled"`)
+    /// Starts a run:
+    /// `wandb::init(#{ project: "my-sae-training", name: "pythia-160m-sae", config: settings.to_map() })`; also
+    /// `entity`, `id`, `resume`, `tags`, `notes`, `group`, `job_type`, `mode` (`"online"`, `"offline"`, `"disabled"`)
     /// and `dir`. What is left out comes from the `WANDB_…` variables.
     #[rhai_fn(name = "init", return_raw, volatile)]
     pub fn init_named(context: NativeCallContext, options: Map) -> RhaiResultOf<WandbRunHandle> {
@@ -158,8 +159,8 @@ mod methods {
         warn_of(run.locked().log(Some(step), &values), &context)
     }
 
-    /// What W&B shows of the run as a whole: `run.summary["best_loss"] = 0.1`, `run.summary.update(#{ … })`. Without
-    /// it, the last value of each metric.
+    /// Returns what W&B shows of the run as a whole: `run.summary["best_loss"] = 0.1`, `run.summary.update(#{ … })`.
+    /// Without it, the last value of each metric.
     #[rhai_fn(get = "summary", pure)]
     pub fn summary(run: &mut WandbRunHandle) -> WandbValues {
         WandbValues {
@@ -168,7 +169,7 @@ mod methods {
         }
     }
 
-    /// The run's configuration, to add to: `run.config["seed"] = 1`, `run.config.update(#{ … })`.
+    /// Returns the run's configuration, to add to: `run.config["seed"] = 1`, `run.config.update(#{ … })`.
     #[rhai_fn(get = "config", pure)]
     pub fn config(run: &mut WandbRunHandle) -> WandbValues {
         WandbValues {
@@ -194,7 +195,7 @@ mod methods {
         values.set(&[(name.as_str().into(), value)].into(), &context)
     }
 
-    /// What it is.
+    /// Returns what it is, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn values_to_text(values: &mut WandbValues) -> String {
         let kind = match values.kind {
@@ -204,7 +205,7 @@ mod methods {
         format!("WandbValues({kind} of {})", values.run.locked().id())
     }
 
-    /// The run's id.
+    /// Returns the run's id.
     #[rhai_fn(get = "id", pure)]
     pub fn id(run: &mut WandbRunHandle) -> String {
         run.locked().id().to_string()
@@ -229,7 +230,7 @@ mod methods {
         warn_of(run.locked().finish(exit_code), &context)
     }
 
-    /// Where the run can be seen or, offline, where it lies on disk.
+    /// Returns where the run can be seen or, offline, where it lies on disk.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(run: &mut WandbRunHandle) -> String {
         format!("WandbRun({:?})", run.locked().place())

@@ -27,7 +27,7 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
 
-/// What a generation came to, as scripts see it.
+/// Returns what a generation came to, as scripts see it.
 pub fn written_map(written: Written) -> Map {
     [
         ("chunks", written.chunks),
@@ -42,7 +42,7 @@ pub fn written_map(written: Written) -> Map {
 
 #[export_module(manifest)]
 mod functions {
-    /// Writes activation streams to disk, from where factories read them again.
+    /// Makes a writer, which writes activation streams to disk, from where factories read them again.
     #[rhai_fn(name = "ActivationWriter", return_raw)]
     pub fn new_writer(config: ConfigHandle<ActivationWriterConfig>) -> RhaiResultOf<ActivationWriterHandle> {
         ActivationWriter::new(config.get())
@@ -65,8 +65,8 @@ mod functions {
             .raise()
     }
 
-    /// Writes the stream with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder was
-    /// begun with.
+    /// Writes the stream with `#{ allow_change: ["model.dtype"] }`: settings that may differ from those that the folder
+    /// was begun with.
     #[rhai_fn(name = "process", return_raw, pure, volatile)]
     pub fn process_with(
         context: NativeCallContext,
@@ -85,13 +85,13 @@ mod functions {
             .raise()
     }
 
-    /// The settings.
+    /// Returns a copy of the settings.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(writer: &mut ActivationWriterHandle) -> ConfigHandle<ActivationWriterConfig> {
         ConfigHandle::new(writer.0.config().clone())
     }
 
-    /// Where it writes.
+    /// Returns where it writes, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(writer: &mut ActivationWriterHandle) -> String {
         format!("ActivationWriter(cache_dir: {:?})", writer.0.config().cache_dir)

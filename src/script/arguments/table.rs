@@ -33,7 +33,7 @@ static NAMED: &[Named] = &[
     Named::of(
         "Initializer",
         "initialize_sae_from_config",
-        &["cfg", "activation_stream", "model"],
+        &["cfg", "activation_stream", "model", "activation"],
     ),
     Named::of("LanguageModel", "generate", &["hooks"]).and::<GenerationConfig>(),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
@@ -63,7 +63,7 @@ static NAMED: &[Named] = &[
     ),
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
     Named::of("Trainer", "fit", FIT),
-    Named::of("array", "fit", FIT_SEVERAL),
+    Named::of("array", "fit", FIT),
     Named::of("", "generate_activations", &["allow_change"]),
     Named::of("", "train_sae", &["resume", "allow_change"]),
     Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),
@@ -89,15 +89,6 @@ const FIT: &[&str] = &[
     "activation",
     "penalty",
     "loss",
-];
-
-const FIT_SEVERAL: &[&str] = &[
-    "activation_stream",
-    "eval_fn",
-    "allow_change",
-    "loggers",
-    "sae",
-    "wandb_logger",
 ];
 
 impl Named {

@@ -44,7 +44,7 @@ impl<'h> Checker<'h> {
         })
     }
 
-    /// What the script imports as `alias`, if that was read.
+    /// Returns what the script imports as `alias`, if that was read.
     pub(super) fn imported(&self, script: &Script, alias: &str) -> Option<Rc<Script>> {
         let key = (script.name.clone(), alias.to_string());
         let name = self.imports.get(&key)?.as_ref()?;
@@ -57,7 +57,7 @@ impl<'h> Checker<'h> {
         self.imports.contains_key(&key) || script.lost.contains(alias)
     }
 
-    /// Is there a variable of that name in every script?
+    /// Returns whether there is a variable of that name in every script.
     pub(super) fn is_constant(&self, name: &str) -> bool {
         let mut all = self.constants.iter();
         all.any(|constant| constant.module.is_none() && constant.name == name)
@@ -74,12 +74,12 @@ impl<'h> Checker<'h> {
         found?.value().cloned()
     }
 
-    /// Is the name written anywhere as a key or a text? Then a map may hold a closure under it.
+    /// Returns whether the name is written anywhere as a key or a text: then a map may hold a closure under it.
     pub(super) fn is_mentioned(&self, name: &str) -> bool {
         self.scripts.iter().any(|script| script.mentioned.contains(name))
     }
 
-    /// The fields of a class.
+    /// Returns the fields of a class.
     pub(super) fn fields(&self, class: &str) -> Vec<&str> {
         let members = self.catalog.members(class).into_iter();
         members
@@ -88,7 +88,8 @@ impl<'h> Checker<'h> {
             .collect()
     }
 
-    /// Are the properties of the type those that are registered? Maps, and what is indexed by names, have others.
+    /// Returns whether the properties of the type are those that are registered: maps, and what is indexed by names,
+    /// have others.
     pub(super) fn has_closed_properties(&self, kind: &str) -> bool {
         let takes_names = |function: &Function| {
             let names: Vec<Option<&str>> = function.parameters.iter().map(Type::name).collect();
@@ -113,7 +114,7 @@ impl<'h> Checker<'h> {
         self.found.borrow_mut().push(error);
     }
 
-    /// All that was found, in order of files and places, once each.
+    /// Returns all that was found, in order of files and places, once each.
     pub(super) fn finish(self) -> Vec<Error> {
         let file = |error: &Error| {
             let place = error.place();

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::script::api::{Pending, check_call};
 use crate::script::arguments::Named;
 use crate::script::bridge;
-use crate::script::class::Class;
+use crate::script::class::{Class, Constructor};
 
 /// Plain data as far as it is written in the script.
 #[derive(Default)]
@@ -24,10 +24,10 @@ struct Written {
 impl Walker<'_> {
     /// Judges the maps of a call of `name(…)` or `module::name(…)`.
     pub(super) fn check_keys(&self, module: Option<&str>, call: &FnCallExpr, position: Position) {
-        let class = Class::find(&call.name).filter(|_| module.is_none());
-        match (class, call.args.as_slice()) {
-            (Some(class), [map]) if is_map(map) && self.tried == 0 => {
-                for error in self.faults(class, map) {
+        let constructor = Constructor::find(&call.name).filter(|_| module.is_none());
+        match (constructor, call.args.as_slice()) {
+            (Some(constructor), [map]) if is_map(map) && self.tried == 0 => {
+                for error in self.faults(constructor, map) {
                     self.report_error(error, position);
                 }
             }
@@ -65,21 +65,25 @@ impl Walker<'_> {
         }
     }
 
-    /// What is wrong with the map as settings of the class.
-    fn faults(&self, class: &'static Class, map: &Expr) -> Vec<Error> {
+    /// Returns what is wrong with the map as settings that the constructor takes.
+    fn faults(&self, constructor: Constructor, map: &Expr) -> Vec<Error> {
         let mut written = Written::default();
-        let value = self.written(map, &mut Vec::new(), &mut written);
+        let mut value = self.written(map, &mut Vec::new(), &mut written);
         let mut errors = written.errors;
-        errors.extend(class.faults(value, &written.holes));
+        match constructor.fix_kind(&mut value) {
+            Ok(()) => errors.extend(constructor.class.faults(value, &written.holes)),
+            Err(error) => errors.push(error),
+        }
         errors
     }
 
-    /// The settings of the class as plain data, if all of them are known and right.
-    fn settings(&self, class: &'static Class, map: &Expr) -> Option<Value> {
+    /// Returns the settings that the constructor makes as plain data, if all of them are known and right.
+    fn settings(&self, constructor: Constructor, map: &Expr) -> Option<Value> {
         let mut written = Written::default();
-        let value = self.written(map, &mut Vec::new(), &mut written);
+        let mut value = self.written(map, &mut Vec::new(), &mut written);
         let is_known = written.holes.is_empty() && written.errors.is_empty();
-        is_known.then(|| class.complete(value)).flatten()
+        let is_right = is_known && constructor.fix_kind(&mut value).is_ok();
+        is_right.then(|| constructor.class.complete(value)).flatten()
     }
 
     /// Judges whether the arguments of a function under PyTorch's name fit one of its signatures.
@@ -132,14 +136,16 @@ impl Walker<'_> {
                 }
                 Value::Array(list)
             }
-            Expr::FnCall(call, _) if !call.is_qualified() => match (Class::find(&call.name), &*call.args) {
-                // What is wrong inside is told where it stands.
-                (Some(class), [map]) if is_map(map) => match self.settings(class, map) {
-                    Some(settings) => settings,
-                    None => written.hole(path),
-                },
-                _ => written.hole(path),
-            },
+            Expr::FnCall(call, _) if !call.is_qualified() => {
+                match (Constructor::find(&call.name), &*call.args) {
+                    // What is wrong inside is told where it stands.
+                    (Some(constructor), [map]) if is_map(map) => match self.settings(constructor, map) {
+                        Some(settings) => settings,
+                        None => written.hole(path),
+                    },
+                    _ => written.hole(path),
+                }
+            }
             Expr::Variable(variable, ..) if !variable.2.is_empty() => {
                 match self.checker.constant(variable.2.root(), &variable.1) {
                     Some(value) => written.constant(&value, path),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, FuncRegistration, ImmutableString, Map, Module};
 
-use super::kind::Class;
+use super::kind::{Class, Constructor};
 use super::schema::{Schema, schema_of};
 use crate::config::{self, Checked, Config, Value};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::script::guard::SetGuarded;
 use crate::script::plain;
 
 impl Class {
-    /// The row for `C`.
+    /// Returns the row for `C`.
     pub const fn of<C: Config>() -> Class {
         Class {
             name: C::NAME,
@@ -29,6 +29,7 @@ impl Class {
             },
             faults: config::faults::<C>,
             register: register::<C>,
+            construct: construct::<C>,
         }
     }
 }
@@ -43,12 +44,12 @@ impl<C> Clone for ConfigHandle<C> {
 }
 
 impl<C: Config> ConfigHandle<C> {
-    /// A handle on `config`.
+    /// Returns a handle on `config`.
     pub fn new(config: Checked<C>) -> Self {
         ConfigHandle(Rc::new(RefCell::new(config)))
     }
 
-    /// A copy of the configuration as it is now.
+    /// Returns a copy of the configuration as it is now.
     pub fn get(&self) -> Checked<C> {
         self.0.borrow().clone()
     }
@@ -77,7 +78,7 @@ impl<C: Config> ConfigHandle<C> {
         Ok(())
     }
 
-    /// A changed copy.
+    /// Returns a changed copy.
     fn copy_with(&self, changes: &Map, classes: &[Class]) -> Result<Self> {
         let copy = Self::new(self.get());
         let mut all = copy.value()?;
@@ -91,7 +92,7 @@ impl<C: Config> ConfigHandle<C> {
         Ok(copy)
     }
 
-    /// As it would be written in a script.
+    /// Returns it as it would be written in a script.
     fn written(&self, classes: &'static [Class]) -> String {
         match self.value() {
             Ok(value) => Schema::of::<C>(classes).written(&value, 0),
@@ -119,20 +120,6 @@ fn register<C: Config>(module: &mut Module, classes: &'static [Class]) {
         C::NAME,
         &docs.iter().map(String::as_str).collect::<Vec<_>>(),
     );
-    FuncRegistration::new(C::NAME)
-        .with_params_info(["config: Map", C::NAME])
-        .with_comments(&docs)
-        .set_guarded(module, move |fields: Map| {
-            let value = plain::map_to_value(&fields, classes).raise()?;
-            config::checked(value).map(ConfigHandle::<C>::new).raise()
-        });
-    FuncRegistration::new(C::NAME)
-        .with_params_info([C::NAME])
-        .with_comments(&docs)
-        .set_guarded(module, || -> RhaiResultOf<ConfigHandle<C>> {
-            let empty = Value::Object(config::Map::new());
-            config::checked(empty).map(ConfigHandle::<C>::new).raise()
-        });
     FuncRegistration::new_index_getter().set_guarded(
         module,
         move |config: &mut ConfigHandle<C>, name: ImmutableString| config.field(&name, classes).raise(),
@@ -149,30 +136,52 @@ fn register<C: Config>(module: &mut Module, classes: &'static [Class]) {
     register_methods::<C>(module, classes);
 }
 
+/// Puts a function that makes configurations of class `C` into `module`.
+fn construct<C: Config>(module: &mut Module, constructor: Constructor, classes: &'static [Class]) {
+    let text = constructor.docs();
+    let docs: Vec<String> = text.lines().map(|line| format!("/// {line}")).collect();
+    let make = move |mut value: Value| -> Result<ConfigHandle<C>> {
+        constructor.fix_kind(&mut value)?;
+        config::checked(value).map(ConfigHandle::<C>::new)
+    };
+    FuncRegistration::new(constructor.name)
+        .with_params_info(["config: Map", C::NAME])
+        .with_comments(&docs)
+        .set_guarded(module, move |fields: Map| {
+            plain::map_to_value(&fields, classes).and_then(make).raise()
+        });
+    FuncRegistration::new(constructor.name)
+        .with_params_info([C::NAME])
+        .with_comments(&docs)
+        .set_guarded(module, move || -> RhaiResultOf<ConfigHandle<C>> {
+            make(Value::Object(config::Map::new())).raise()
+        });
+}
+
 fn register_methods<C: Config>(module: &mut Module, classes: &'static [Class]) {
     let this = format!("config: &mut {}", C::NAME);
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), C::NAME])
-        .with_comments(["/// A copy; changing one leaves the other as it is."])
+        .with_comments(["/// Returns a copy; changing one leaves the other as it is."])
         .set_guarded(module, |config: &mut ConfigHandle<C>| {
             ConfigHandle::new(config.get())
         });
     FuncRegistration::new("copy")
         .with_params_info([this.as_str(), "changes: Map", C::NAME])
-        .with_comments(["/// A copy with some fields changed; the original stays as it is."])
+        .with_comments(["/// Returns a copy with some fields changed, `cfg.copy(#{ lr: 1e-3 })`; the original stays as it is."])
         .set_guarded(module, move |config: &mut ConfigHandle<C>, changes: Map| {
             config.copy_with(&changes, classes).raise()
         });
     FuncRegistration::new("to_map")
         .with_params_info([this.as_str(), "Map"])
-        .with_comments(["/// All fields as a plain map, defaults included."])
+        .with_comments(["/// Returns all fields as a plain map, defaults included."])
         .set_guarded(module, |config: &mut ConfigHandle<C>| {
             Ok::<_, Box<rhai::EvalAltResult>>(plain::from_value(&config.value().map_err(raise)?))
         });
     for name in ["to_string", "to_debug"] {
         FuncRegistration::new(name)
             .with_params_info([this.as_str(), "String"])
-            .with_comments(["/// As it would be written in a script."])
+            .with_comments(["/// Returns it as it would be written in a script."])
             .set_guarded(module, move |config: &mut ConfigHandle<C>| {
                 config.written(classes)
             });

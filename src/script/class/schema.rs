@@ -23,7 +23,7 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// The schema of a whole class.
+    /// Returns the schema of a whole class.
     pub(super) fn of<C: Config>(classes: &'static [Class]) -> Schema {
         let mut whole = schema_of::<C>();
         let definitions = Rc::new(whole["$defs"].take());
@@ -174,7 +174,7 @@ fn enclose(open: &str, parts: Vec<String>, close: &str, depth: usize) -> String 
     format!("{open}\n{lines}{}{close}", "    ".repeat(depth))
 }
 
-/// The JSON schema of a class.
+/// Returns the JSON schema of a class.
 pub(super) fn schema_of<C: Config>() -> Value {
     let generator = SchemaSettings::default().into_generator();
     serde_json::to_value(generator.into_root_schema_for::<C>()).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use crate::error::Place;
 
-/// The word before the place on the same line.
+/// Returns the word before the place on the same line.
 pub(super) fn previous_word(place: &Place) -> String {
     let before = &place.text[..place.span.start];
     let line = before[before.rfind('\n').map_or(0, |at| at + 1)..].trim_end();

@@ -9,7 +9,7 @@ use super::types::{is_unmade, schema_type, script_type};
 
 use crate::config::Value;
 use crate::script::api::{constants, documented};
-use crate::script::class::CLASSES;
+use crate::script::class::Constructor;
 
 /// The engine's metadata, as it writes it.
 #[derive(Deserialize, Default)]
@@ -132,8 +132,8 @@ impl Builder {
     }
 
     pub(super) fn add_classes(&mut self) {
-        for class in CLASSES {
-            let schema = class.schema();
+        for constructor in Constructor::all() {
+            let schema = constructor.schema();
             let required = schema["required"].as_array().cloned().unwrap_or_default();
             for (name, field) in schema["properties"].as_object().into_iter().flatten() {
                 let default = match field.get("default") {
@@ -145,7 +145,7 @@ impl Builder {
                 self.add(Entry {
                     name: name.clone(),
                     kind: Kind::Field,
-                    owner: Some(class.name.to_string()),
+                    owner: Some(constructor.name.to_string()),
                     signatures: vec![format!(
                         "{name}: {}{default}",
                         schema_type(field, &schema["$defs"])
@@ -195,7 +195,7 @@ impl Builder {
         }
     }
 
-    /// All entries, sorted by name.
+    /// Returns all entries, sorted by name.
     pub(super) fn finish(self) -> Vec<Entry> {
         self.entries.into_values().collect()
     }
@@ -278,10 +278,10 @@ fn call_of(function: &FunctionMetadata, module: Option<&str>, returned: &str, ar
         let object = usize::from(method.is_some());
         function.params[object..].iter().map(parameter_text).collect()
     };
-    let is_class = CLASSES.iter().any(|class| class.name == *name);
+    let makes_a_class = Constructor::find(name).is_some();
     let kind = match &method {
         Some(_) => Kind::Method,
-        None if is_class || returned == *name => Kind::Constructor,
+        None if makes_a_class || returned == *name => Kind::Constructor,
         None => Kind::Function,
     };
     let before = match (&method, module) {

@@ -39,7 +39,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// As it is written where it is used: `torch::zeros`, `Trainer.fit`, `print_table`.
+    /// Returns it as it is written where it is used: `torch::zeros`, `Trainer.fit`, `print_table`.
     pub fn path(&self) -> String {
         match (&self.owner, self.kind) {
             (Some(owner), Kind::Method | Kind::Property | Kind::Field) => format!("{owner}.{}", self.name),

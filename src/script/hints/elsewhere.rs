@@ -155,6 +155,10 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     ),
     (&["quit"], "write `exit(0)`"),
     (
+        &["train_crosscoder"],
+        "`train_sae(settings)` trains every kind of dictionary",
+    ),
+    (
         &["zip", "map", "filter"],
         "arrays have methods: `a.map(|x| x * 2)`, `a.filter(|x| x > 0)`; pairs are made with `for (x, i) in a { b[i] }`",
     ),

@@ -23,7 +23,7 @@ impl Member {
         entries.iter().map(|entry| Member::of(entry)).collect()
     }
 
-    /// A function of the language that takes an object of type `kind` first, which is called as its method too.
+    /// Returns a function of the language that takes an object of type `kind` first, which is called as its method too.
     pub(super) fn of_standard(entry: &Entry, kind: &str) -> Option<Member> {
         /// Nobody thinks of these as methods of what they are given.
         const FUNCTIONS: [&str; 5] = ["blob", "range", "sleep", "get_fn_metadata_list", "eval"];

@@ -40,7 +40,7 @@ pub(super) fn register(module: &mut Module) {
     FuncRegistration::new("to_int")
         .with_params_info(["x: float", "int"])
         .with_comments([
-            "/// The number without its fraction: 2.9 gives 2, -2.9 gives -2. An error for NaN, infinities and whatever is",
+            "/// Returns the number without its fraction: 2.9 gives 2, -2.9 gives -2. An error for NaN, infinities and whatever is",
             "/// beyond the range of `int`, from -2^63 to 2^63 - 1.",
         ])
         .set_into_module(module, |x: f64| to_int(x).raise());

@@ -131,8 +131,8 @@ fn extrema(module: &mut Module) {
                     "float".into(),
                 ])
                 .with_comments([match name {
-                    "min" => "/// The smaller of the two, as a float; NaN if one of them is NaN.",
-                    _ => "/// The larger of the two, as a float; NaN if one of them is NaN.",
+                    "min" => "/// Returns the smaller of the two, as a float; NaN if one of them is NaN.",
+                    _ => "/// Returns the larger of the two, as a float; NaN if one of them is NaN.",
                 }])
                 .set_into_module_raw(module, types, native(false, move |_, x| Ok(function(x).into())));
         }

@@ -21,7 +21,7 @@ pub fn is_closure(name: &str) -> bool {
     name.starts_with("anon$")
 }
 
-/// The closures of `ast`, which was read from `text` in `file`, by the engine's names for them.
+/// Returns the closures of `ast`, which was read from `text` in `file`, by the engine's names for them.
 pub(super) fn closures_of<'a>(
     file: Option<&'a str>,
     text: &'a str,

@@ -2,7 +2,7 @@
 
 use rhai::Position;
 
-/// Byte offset of a line and column.
+/// Returns the byte offset of a line and column.
 pub fn offset(text: &str, position: Position) -> Option<usize> {
     let line = position.line()?;
     let start = match line {

@@ -159,14 +159,6 @@ impl InitializerConfig {
             sae.require(Capability::Subspace)
                 .map_err(|error| error.under(key))?;
         }
-        if sae.act_fn.is_custom() && self.grid_search_init_norm {
-            return Err(Error::input(
-                "the search for a decoder norm encodes activations, and the activation function of this dictionary is \
-                 only given to `fit`",
-            )
-            .hint("leave `grid_search_init_norm` out, or choose the decoder's norm with a built-in `act_fn`")
-            .under("grid_search_init_norm"));
-        }
         if sae.act_fn.has_thresholds() && self.init_log_jumprelu_threshold_value.is_none() {
             return Err(Error::input("jumprelu needs initial thresholds")
                 .hint("give their logarithm, e.g. -2.3 for thresholds of 0.1")

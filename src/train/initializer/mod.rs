@@ -14,7 +14,7 @@ use super::idle;
 use super::input::{Prepared, counts_nothing};
 use crate::activations::{Batch, BatchStream};
 use crate::config::{Checked, IntoChecked};
-use crate::dictionary::{NormActivation, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{Custom, CustomActivation, NormActivation, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
 use crate::tensor::{Kind, Tensor, manual_seed, no_grad_guard};
@@ -41,6 +41,8 @@ pub struct InitializerInputs<'a> {
     pub activation_norm: Option<BTreeMap<String, f64>>,
     /// The MLP of `model_layer`, for `initialize_tc_with_mlp`.
     pub mlp: Option<MlpFn<'a>>,
+    /// The activation function of a dictionary with `act_fn` "custom", for `grid_search_init_norm`.
+    pub activation: Option<CustomActivation<'a>>,
 }
 
 impl Initializer {
@@ -87,6 +89,7 @@ impl Initializer {
                 context.events.warn(said)?;
             }
         }
+        self.check_activation(&sae_cfg, &inputs)?;
         if let Some(seed) = self.cfg.seed {
             manual_seed(seed);
         }
@@ -117,9 +120,23 @@ impl Initializer {
         if !trained && self.needs_sample() {
             let batch = next_batch(inputs.stream.as_deref_mut(), measured)?;
             let sample = Prepared::new(&sae, &batch)?;
-            self.fit_to_sample(&mut sae, &sample, inputs.mlp, context)?;
+            self.fit_to_sample(&mut sae, &sample, &inputs, context)?;
         }
         Ok(sae)
+    }
+
+    /// Refuses a search for the decoder norm without the activation function that it needs, and a function that nothing
+    /// has a place for.
+    fn check_activation(&self, sae: &SAEConfig, inputs: &InitializerInputs<'_>) -> Result<()> {
+        let searches = self.cfg.grid_search_init_norm && sae.sae_pretrained_name_or_path.is_none();
+        if inputs.activation.is_none() && !searches {
+            return Ok(());
+        }
+        sae.act_fn.require_custom(
+            inputs.activation.is_some(),
+            "the search for the decoder norm encodes activations: pass the closure as `activation` to \
+             initialize_sae_from_config, or leave `grid_search_init_norm` out",
+        )
     }
 
     fn needs_sample(&self) -> bool {
@@ -134,12 +151,12 @@ impl Initializer {
         &self,
         sae: &mut SparseAutoEncoder,
         sample: &Prepared,
-        mlp: Option<MlpFn<'_>>,
+        inputs: &InitializerInputs<'_>,
         context: &RunContext,
     ) -> Result<()> {
         let _no_grad = no_grad_guard();
         if self.cfg.initialize_tc_with_mlp == Some(true) {
-            let mlp = mlp.ok_or_else(|| {
+            let mlp = inputs.mlp.ok_or_else(|| {
                 Error::input("the transcoder shall begin with the model's MLP, but no model was given")
                     .hint("pass the model to initialize_sae_from_config")
             })?;
@@ -162,7 +179,11 @@ impl Initializer {
             sae.set_parameter("b_D", &centre)?;
         }
         if self.cfg.grid_search_init_norm && self.searches {
-            let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), context)?;
+            let custom = Custom {
+                activation: inputs.activation,
+                ..Custom::default()
+            };
+            let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), custom, context)?;
             context
                 .events
                 .note(format!("the best initial decoder norm is {norm:.2}"))?;

@@ -1,7 +1,7 @@
 //! The search for the decoder norm with which a fresh dictionary reconstructs best.
 
 use super::InitializerConfig;
-use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};
+use crate::dictionary::{Custom, LossInput, LossSettings, Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
 use crate::tensor::{Device, Kind, Tensor};
@@ -27,7 +27,8 @@ pub(super) fn follow_decoder(
     }
 }
 
-/// Gives the decoder rows the norm with the least reconstruction loss on `input`, and returns it.
+/// Gives the decoder rows the norm with the least reconstruction loss on `input`, and returns it. Of `custom` only the
+/// activation function takes part: no penalty does.
 ///
 /// # Errors
 /// No norm gives a finite loss; somebody asked to stop.
@@ -35,16 +36,28 @@ pub(super) fn search_decoder_norm(
     cfg: &InitializerConfig,
     sae: &mut SparseAutoEncoder,
     input: &LossInput<'_>,
+    custom: Custom<'_>,
     context: &RunContext,
 ) -> Result<f64> {
+    let pass = Pass {
+        custom,
+        ..Pass::default()
+    };
     context.events.emit(Event::TaskStarted {
         title: "searching the initial decoder norm".into(),
         unit: "norms",
         total: Some((COARSE.2 + FINE.2) as u64),
     })?;
-    let coarse = best_of(&spaced(COARSE)?, 0, cfg, sae, input, context)?;
+    let coarse = best_of(&spaced(COARSE)?, 0, cfg, sae, (input, &pass), context)?;
     let around = (coarse + FINE.0, coarse + FINE.1, FINE.2);
-    let best = best_of(&spaced(around)?, COARSE.2 as u64, cfg, sae, input, context)?;
+    let best = best_of(
+        &spaced(around)?,
+        COARSE.2 as u64,
+        cfg,
+        sae,
+        (input, &pass),
+        context,
+    )?;
     context.events.emit(Event::TaskFinished)?;
     sae.set_decoder_norm(best)?;
     follow_decoder(cfg, sae, Some(input.x))?;
@@ -57,7 +70,7 @@ fn best_of(
     done: u64,
     cfg: &InitializerConfig,
     sae: &mut SparseAutoEncoder,
-    input: &LossInput<'_>,
+    (input, pass): (&LossInput<'_>, &Pass<'_>),
     context: &RunContext,
 ) -> Result<f64> {
     let settings = LossSettings::default();
@@ -67,7 +80,7 @@ fn best_of(
         sae.set_decoder_norm(*norm)?;
         follow_decoder(cfg, sae, Some(input.x))?;
         let loss = sae
-            .compute_loss(input, &settings, &Pass::default(), None)?
+            .compute_loss(input, &settings, pass, None)?
             .loss
             .f_double_value(&[])?;
         if loss.is_finite() && best.is_none_or(|(_, least)| loss < least) {

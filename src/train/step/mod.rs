@@ -10,10 +10,13 @@
 //! ```
 
 mod autograd;
+mod choice;
 mod native;
 mod output;
 
 pub use autograd::AutogradEngine;
+pub(super) use choice::Engines;
+pub use choice::StepEngineName;
 pub use native::{Form, NativeEngine};
 pub use output::{Latents, StepOutput};
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use saescript::config::{Document, Value, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder, VARIANTS};
 use saescript::error::Result;
+use saescript::event::RunContext;
 use saescript::runner::{SaeChoice, TrainSAESettings};
 use saescript::tensor::{Device, Kind, Tensor};
-use saescript::train::InitializerConfig;
+use saescript::train::{Initializer, InitializerConfig, InitializerInputs};
 use serde_json::json;
 
 use crate::program::run;
@@ -180,15 +181,15 @@ fn what_a_dictionary_cannot_is_refused() {
         own.standardize_parameters_of_dataset_norm(),
         "other latents might be on",
     );
-    let gated = with(json!({"sae_type": "gated"}));
-    refused(
-        gated.to_saelens(folder.path(), "tiny"),
-        "SAELens has no place for",
-    );
     let crosscoder = from_value::<SAEConfig>(json!({
         "sae_type": "crosscoder", "hook_points": [HOOK, OTHER], "d_model": 8, "d_sae": 16,
     }))
     .expect("valid");
+    let made = SparseAutoEncoder::new(crosscoder.clone()).expect("a dictionary");
+    refused(
+        made.to_saelens(folder.path(), "tiny"),
+        "SAELens has no place for a dictionary of sae_type \"crosscoder\"",
+    );
     let initializer: InitializerConfig =
         from_value(json!({"initialize_W_D_with_active_subspace": true, "d_active_subspace": 4}))
             .expect("valid");
@@ -197,7 +198,13 @@ fn what_a_dictionary_cannot_is_refused() {
         "no initialisation from the model",
     );
     let searching: InitializerConfig = from_value(json!({"grid_search_init_norm": true})).expect("valid");
-    refused(searching.check_dictionary(&own.cfg), "only given to `fit`");
+    let searching = Initializer::new(searching).expect("an initialiser");
+    let inputs = InitializerInputs::default();
+    let begun = searching.initialize_sae_from_config(&own.cfg, inputs, &RunContext::default());
+    refused(
+        begun.map(drop),
+        "the search for the decoder norm encodes activations",
+    );
 }
 
 #[test]
@@ -233,6 +240,11 @@ fn settings_of_another_variant_are_refused_and_told_whose_they_are() {
             "crosscoder",
             "use_decoder_bias = false",
             "each head of a crosscoder has a decoder bias",
+        ),
+        (
+            "crosscoder",
+            "hook_point_in = \"blocks.0.hook_resid_post\"",
+            "`hook_point_in` is a setting of sae_type \"sae\", \"matryoshka\" and \"gated\", and this is \"crosscoder\"",
         ),
         ("crosscodr", "", "did you mean `crosscoder`?"),
         ("sae", "act_fn = \"custom\"", "an activation function of its own"),

@@ -88,7 +88,7 @@ fn without_repetitions(
 #[export_module(manifest)]
 pub mod functions {
 
-    /// The elements of which the function says true.
+    /// Returns the elements of which the function says true.
     ///
     /// It gets an element, and the index if it takes two arguments.
     #[rhai_fn(return_raw, pure)]
@@ -102,20 +102,20 @@ pub mod functions {
         Ok(found)
     }
 
-    /// Is the value among the elements, by `==`?
+    /// Returns whether the value is among the elements, by `==`.
     #[rhai_fn(return_raw, pure)]
     pub fn contains(context: NativeCallContext, array: &mut Array, value: Dynamic) -> RhaiResultOf<bool> {
         Ok(position(array, 0, |element, _| equal(&context, element, &value))?.is_some())
     }
 
-    /// The index of the first element that equals the value, or -1.
+    /// Returns the index of the first element that equals the value, or -1.
     #[rhai_fn(name = "index_of", return_raw, pure)]
     pub fn index_of(context: NativeCallContext, array: &mut Array, value: Dynamic) -> RhaiResultOf<i64> {
         index_of_from(context, array, value, 0)
     }
 
-    /// The index of the first element from `start` on that equals the value, or -1. A negative `start` counts from the
-    /// end.
+    /// Returns the index of the first element from `start` on that equals the value, or -1. A negative `start` counts
+    /// from the end.
     #[rhai_fn(name = "index_of", return_raw, pure)]
     pub fn index_of_from(
         context: NativeCallContext,
@@ -126,13 +126,13 @@ pub mod functions {
         position(array, start, |element, _| equal(&context, element, &value)).map(index_or_minus_one)
     }
 
-    /// The index of the first element of which the function says true, or -1.
+    /// Returns the index of the first element of which the function says true, or -1.
     #[rhai_fn(name = "index_of", return_raw, pure)]
     pub fn index_where(context: NativeCallContext, array: &mut Array, predicate: FnPtr) -> RhaiResultOf<i64> {
         index_where_from(context, array, predicate, 0)
     }
 
-    /// The index of the first element from `start` on of which the function says true, or -1.
+    /// Returns the index of the first element from `start` on of which the function says true, or -1.
     #[rhai_fn(name = "index_of", return_raw, pure)]
     pub fn index_where_from(
         context: NativeCallContext,
@@ -144,13 +144,13 @@ pub mod functions {
         position(array, start, is_it).map(index_or_minus_one)
     }
 
-    /// The first element of which the function says true, or `()`.
+    /// Returns the first element of which the function says true, or `()`.
     #[rhai_fn(name = "find", return_raw, pure)]
     pub fn find(context: NativeCallContext, array: &mut Array, predicate: FnPtr) -> RhaiResultOf<Dynamic> {
         find_from(context, array, predicate, 0)
     }
 
-    /// The first element from `start` on of which the function says true, or `()`.
+    /// Returns the first element from `start` on of which the function says true, or `()`.
     #[rhai_fn(name = "find", return_raw, pure)]
     pub fn find_from(
         context: NativeCallContext,
@@ -163,14 +163,14 @@ pub mod functions {
         Ok(found.map_or(Dynamic::UNIT, |index| array[index].clone()))
     }
 
-    /// Does the function say true of any element?
+    /// Returns whether the function says true of any element.
     #[rhai_fn(return_raw, pure)]
     pub fn some(context: NativeCallContext, array: &mut Array, predicate: FnPtr) -> RhaiResultOf<bool> {
         let is_it = |element: &mut Dynamic, index| says(&context, "some", &predicate, element, index);
         Ok(position(array, 0, is_it)?.is_some())
     }
 
-    /// Does the function say true of every element?
+    /// Returns whether the function says true of every element.
     #[rhai_fn(return_raw, pure)]
     pub fn all(context: NativeCallContext, array: &mut Array, predicate: FnPtr) -> RhaiResultOf<bool> {
         let fails = |element: &mut Dynamic, index| Ok(!says(&context, "all", &predicate, element, index)?);

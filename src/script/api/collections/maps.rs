@@ -66,7 +66,7 @@ fn text_of(context: &NativeCallContext, map: &mut Map) -> RhaiResultOf<String> {
 /// Functions of maps.
 #[export_module(manifest)]
 pub mod functions {
-    /// The map as text; tensors in it are named by their shapes.
+    /// Returns the map as text; tensors in it are named by their shapes.
     #[rhai_fn(
         name = "to_string",
         name = "to_debug",
@@ -79,7 +79,7 @@ pub mod functions {
         text_of(&context, map)
     }
 
-    /// The entries of which the function, given key and value, says true.
+    /// Returns the entries of which the function, given key and value, says true.
     #[rhai_fn(name = "filter", return_raw, pure)]
     pub fn filter(context: NativeCallContext, map: &mut Map, predicate: FnPtr) -> RhaiResultOf<Map> {
         let mut found = Map::new();

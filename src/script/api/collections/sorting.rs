@@ -120,14 +120,14 @@ pub mod functions {
         sort_naturally(&context, array, Ordering::Greater)
     }
 
-    /// Sorts by a function of two elements, which gives a number below, at or above 0, or true if the first comes before
-    /// the second. Elements that are equal in its eyes keep their order.
+    /// Sorts by a function of two elements, which gives a number below, at or above 0, or true if the first comes
+    /// before the second. Elements that are equal in its eyes keep their order.
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
     pub fn sort_by(context: NativeCallContext, array: &mut Array, comparator: FnPtr) -> RhaiResultOf<()> {
         sort_by_comparator(&context, array, &comparator)
     }
 
-    /// A sorted copy; see `sort`.
+    /// Returns a sorted copy; see `sort`.
     #[rhai_fn(name = "order", return_raw, pure)]
     pub fn order(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<Array> {
         let mut copy = array.clone();
@@ -135,7 +135,7 @@ pub mod functions {
         Ok(copy)
     }
 
-    /// A copy sorted largest first; see `sort_desc`.
+    /// Returns a copy sorted largest first; see `sort_desc`.
     #[rhai_fn(name = "order_desc", return_raw, pure)]
     pub fn order_descending(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<Array> {
         let mut copy = array.clone();
@@ -143,7 +143,7 @@ pub mod functions {
         Ok(copy)
     }
 
-    /// A copy sorted by a function of two elements; see `sort`.
+    /// Returns a copy sorted by a function of two elements; see `sort`.
     #[rhai_fn(name = "order", name = "order_by", return_raw, pure)]
     pub fn order_by(context: NativeCallContext, array: &mut Array, comparator: FnPtr) -> RhaiResultOf<Array> {
         let mut copy = array.clone();

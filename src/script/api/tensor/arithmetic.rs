@@ -53,7 +53,7 @@ pub fn is_held(low: f64, high: f64, kind: Kind) -> bool {
     })
 }
 
-/// The error of a number that a dtype of whole numbers does not hold.
+/// Returns the error of a number that a dtype of whole numbers does not hold.
 pub fn not_held(number: impl fmt::Debug, kind: Kind) -> Error {
     let dtype = DType::from(kind);
     let (least, greatest) = bounds(kind).unwrap_or((i64::MIN, i64::MAX));
@@ -102,8 +102,8 @@ pub fn stored_as(value: &Tensor, kind: Kind) -> Result<Tensor> {
     value.f_to_kind(kind).map_err(input_error)
 }
 
-/// `number` as a scalar that does not change the dtype of a tensor of the same or a richer category, as PyTorch's
-/// Python numbers do.
+/// Returns `number` as a scalar that does not change the dtype of a tensor of the same or a richer category, as
+/// PyTorch's Python numbers do.
 ///
 /// # Errors
 /// A tensor of whole numbers whose dtype does not hold it.
@@ -124,7 +124,7 @@ pub fn integer_like(like: &Tensor, number: i64) -> Result<Tensor> {
     range::whole_number(number, kind, like.device()).map_err(input_error)
 }
 
-/// `number` as a scalar that leaves the dtype of floats as it is; beside whole numbers it is float32.
+/// Returns `number` as a scalar that leaves the dtype of floats as it is; beside whole numbers it is float32.
 pub fn float_like(like: &Tensor, number: f64) -> Result<Tensor> {
     let kind = match like.is_floating_point() {
         // Not rounded to the tensor's own dtype: 65504 * 1e-5 is fine in float16, 1e-8 is not.
@@ -171,7 +171,7 @@ fn division_error(error: Error) -> Error {
     }
 }
 
-/// Matrix product, batched as in PyTorch.
+/// Returns the matrix product, batched as in PyTorch.
 ///
 /// # Errors
 /// Shapes, dtypes or devices that do not go together; a result that the memory does not hold.
@@ -257,7 +257,7 @@ pub fn register(module: &mut Module) {
     FuncRegistration::new("!").set_guarded(module, not);
 }
 
-/// A script's value for a combination.
+/// Returns a script's value for a combination.
 pub fn combined(name: &str, function: Binary, a: &Tensor, b: &Tensor) -> Result<Dynamic> {
     combine(name, function, a, b).map(|tensor| Dynamic::from(TensorHandle::new(tensor)))
 }

@@ -14,7 +14,7 @@ pub fn register(module: &mut Module) {
 
 #[export_module(manifest)]
 mod functions {
-    /// The gradient that `backward()` left, of the tensor's own shape, or `()` if there is none.
+    /// Returns the gradient that `backward()` left, of the tensor's own shape, or `()` if there is none.
     #[rhai_fn(get = "grad", pure)]
     pub fn grad(tensor: &mut TensorHandle) -> Dynamic {
         let gradient = tensor.tensor().grad();
@@ -25,7 +25,7 @@ mod functions {
         }
     }
 
-    /// Is the computation from this tensor on recorded for gradients?
+    /// Returns whether the computation from this tensor on is recorded for gradients.
     #[rhai_fn(get = "requires_grad", pure)]
     pub fn requires_grad(tensor: &mut TensorHandle) -> bool {
         tensor.tensor().requires_grad()

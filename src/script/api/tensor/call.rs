@@ -16,12 +16,12 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call with what [`Signature::bind`] found.
+    /// Returns a call with what [`Signature::bind`] found.
     pub fn new(signature: &'a Signature, values: Vec<Dynamic>) -> Self {
         Call { signature, values }
     }
 
-    /// The value as it was given; `()` for what the signature does not name.
+    /// Returns the value as it was given; `()` for what the signature does not name.
     pub fn get(&self, name: &str) -> Dynamic {
         let position = self.signature.position(name);
         let value = position.and_then(|at| self.values.get(at));
@@ -38,12 +38,12 @@ impl<'a> Call<'a> {
         Error::input(format!("expected {expected}, but was given {given}")).under(name)
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub fn int(&self, name: &str) -> Result<i64> {
         self.get(name).as_int().map_err(|_| self.wrong(name, "an int"))
     }
 
-    /// A whole number, or none.
+    /// Returns a whole number, or none.
     pub fn optional_int(&self, name: &str) -> Result<Option<i64>> {
         if self.lacks(name) {
             Ok(None)
@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// One whole number or several, or none.
+    /// Returns one whole number or several, or none.
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
         if self.lacks(name) {
             Ok(None)
@@ -63,12 +63,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A shape.
+    /// Returns a shape.
     pub fn sizes(&self, name: &str) -> Result<Vec<i64>> {
         Ok(self.ints(name)?.unwrap_or_default())
     }
 
-    /// A number, whole or not.
+    /// Returns a number, whole or not.
     pub fn number(&self, name: &str) -> Result<f64> {
         let value = self.get(name);
         value
@@ -77,20 +77,20 @@ impl<'a> Call<'a> {
             .map_err(|_| self.wrong(name, "a number"))
     }
 
-    /// A truth value.
+    /// Returns a truth value.
     pub fn flag(&self, name: &str) -> Result<bool> {
         self.get(name)
             .as_bool()
             .map_err(|_| self.wrong(name, "true or false"))
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(&self, name: &str) -> Result<String> {
         let value = self.get(name);
         value.into_string().map_err(|_| self.wrong(name, "a string"))
     }
 
-    /// A number format, or none.
+    /// Returns a number format, or none.
     pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
         if self.lacks(name) {
             Ok(None)
@@ -101,7 +101,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// `dtype` and `device` of a tensor to be made; `default` is the dtype if none was given.
+    /// Returns `dtype` and `device` of a tensor to be made; `default` is the dtype if none was given.
     pub fn kind_and_device(&self, default: Kind) -> Result<(Kind, Device)> {
         let device = if self.lacks("device") {
             DeviceSpec::Cpu
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         Ok((self.kind("dtype")?.unwrap_or(default), device.resolve()?))
     }
 
-    /// A tensor.
+    /// Returns a tensor.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         match self.get(name).read_lock::<TensorHandle>() {
             Some(handle) => Ok(handle.tensor().shallow_clone()),
@@ -121,22 +121,22 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A tensor, or a number as one that does not change the dtype of `like` more than PyTorch would.
+    /// Returns a tensor, or a number as one that does not change the dtype of `like` more than PyTorch would.
     pub fn operand(&self, name: &str, like: &Tensor) -> Result<Tensor> {
         operand(like, &self.get(name)).map_err(|error| error.under(name))
     }
 
-    /// A tensor, a number or an array, in the dtype of the tensor that it is stored in.
+    /// Returns a tensor, a number or an array, in the dtype of the tensor that it is stored in.
     pub fn stored(&self, name: &str, target: &Tensor) -> Result<Tensor> {
         stored(target, &self.get(name)).map_err(|error| error.under(name))
     }
 
-    /// A number or an array, as a tensor of `options`.
+    /// Returns a number or an array, as a tensor of `options`.
     pub fn value(&self, name: &str, options: &Options) -> Result<Tensor> {
         from_dynamic(&self.get(name), options).map_err(|error| error.under(name))
     }
 
-    /// The tensors of an array.
+    /// Returns the tensors of an array.
     pub fn tensors(&self, name: &str) -> Result<Vec<Tensor>> {
         let array = self.get(name).into_array();
         let array = array.map_err(|_| self.wrong(name, "an array of tensors"))?;
@@ -154,14 +154,14 @@ impl<'a> Call<'a> {
 
 type Fallible<T> = Result<T, TchError>;
 
-/// One tensor, as a script's value.
+/// Returns one tensor, as a script's value.
 pub fn one(result: Fallible<Tensor>) -> Result<Dynamic> {
     result
         .map(|tensor| Dynamic::from(TensorHandle::new(tensor)))
         .map_err(input_error)
 }
 
-/// `#{ values, indices }`.
+/// Returns `#{ values, indices }`.
 pub fn values_and_indices(result: Fallible<(Tensor, Tensor)>) -> Result<Dynamic> {
     let (values, indices) = result.map_err(input_error)?;
     let named = [("values", values), ("indices", indices)];
@@ -172,7 +172,7 @@ pub fn values_and_indices(result: Fallible<(Tensor, Tensor)>) -> Result<Dynamic>
     Ok(map.into())
 }
 
-/// An array of tensors.
+/// Returns an array of tensors.
 pub fn several(result: Fallible<Vec<Tensor>>) -> Result<Dynamic> {
     let tensors = result.map_err(input_error)?;
     let array: Array = tensors

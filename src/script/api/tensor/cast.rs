@@ -63,7 +63,7 @@ pub(in crate::script::api) fn item(tensor: &Tensor) -> Result<Dynamic> {
 pub const FUNCTIONS: &[Function] = &[
     Function::method(
         "to",
-        "In another number format (`torch::float16` or \"float16\"), on another device (\"cuda\"), or both.",
+        "Returns the tensor in another number format (`torch::float16` or \"float16\"), on another device (\"cuda\"), or both.",
         &[
             ("device: string, dtype: dtype? = ()", Body::Of(to_named)),
             ("dtype: dtype", Body::Of(to)),
@@ -73,52 +73,52 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::method(
         "cpu",
-        "On the CPU.",
+        "Returns the tensor on the CPU.",
         &[("", Body::Of(|t, _| one(t.f_to_device(Device::Cpu))))],
     ),
     Function::method(
         "double",
-        "As float64.",
+        "Returns the tensor as float64.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Double)))],
     ),
     Function::method(
         "float",
-        "As float32.",
+        "Returns the tensor as float32.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Float)))],
     ),
     Function::method(
         "half",
-        "As float16.",
+        "Returns the tensor as float16.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Half)))],
     ),
     Function::method(
         "bfloat16",
-        "As bfloat16.",
+        "Returns the tensor as bfloat16.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::BFloat16)))],
     ),
     Function::method(
         "long",
-        "As int64.",
+        "Returns the tensor as int64, without what is after the point.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Int64)))],
     ),
     Function::method(
         "int",
-        "As int32.",
+        "Returns the tensor as int32, without what is after the point.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Int)))],
     ),
     Function::method(
         "bool",
-        "As bool: true where an element is not 0.",
+        "Returns the tensor as bool: true where an element is not 0.",
         &[("", Body::Of(|t, _| as_kind(t, Kind::Bool)))],
     ),
     Function::method(
         "tolist",
-        "Nested arrays of numbers or truth values; of a tensor without dimensions its number.",
+        "Returns nested arrays of numbers or truth values; of a tensor without dimensions its number.",
         &[("-> any", Body::Of(|t, _| to_dynamic(t)))],
     ),
     Function::method(
         "item",
-        "The only element, as a number or truth value.",
+        "Returns the only element, as a number or truth value.",
         &[("-> any", Body::Of(|t, _| item(t)))],
     ),
 ];

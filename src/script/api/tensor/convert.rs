@@ -25,7 +25,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// A dtype, or whichever suits the data, on a device.
+    /// Returns a dtype, or whichever suits the data, on a device.
     pub fn new(kind: Option<Kind>, device: Device) -> Self {
         Options { kind, device }
     }
@@ -37,7 +37,7 @@ impl Default for Options {
     }
 }
 
-/// A dtype given as `torch::float32` or by name.
+/// Returns a dtype given as `torch::float32` or by name.
 pub fn dtype_of(value: &Dynamic) -> Result<DType> {
     if let Some(dtype) = value.clone().try_cast::<DType>() {
         return Ok(dtype);
@@ -50,7 +50,7 @@ pub fn dtype_of(value: &Dynamic) -> Result<DType> {
     }
 }
 
-/// A shape: a number or an array of numbers.
+/// Returns a shape: a number or an array of numbers.
 pub fn sizes_of(value: &Dynamic) -> Result<Vec<i64>> {
     if let Ok(size) = value.as_int() {
         return Ok(vec![size]);
@@ -158,7 +158,8 @@ impl Flat {
     }
 }
 
-/// A tensor from a number, nested arrays or a tensor: bool, int64 or float32 by what is in it, unless `options` say.
+/// Returns a tensor from a number, nested arrays or a tensor: bool, int64 or float32 by what is in it, unless `options`
+/// say.
 pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
     let device = options.device;
     if let Some(handle) = value.read_lock::<TensorHandle>() {
@@ -191,7 +192,7 @@ pub fn from_dynamic(value: &Dynamic, options: &Options) -> Result<Tensor> {
 /// Bytes of one number among a script's values.
 const SCRIPT_NUMBER: u64 = 16;
 
-/// Nested arrays, or a number for a tensor without dimensions.
+/// Returns nested arrays, or a number for a tensor without dimensions.
 pub fn to_dynamic(tensor: &Tensor) -> Result<Dynamic> {
     let shape = tensor.size();
     memory::admit(
@@ -245,7 +246,7 @@ fn nest(values: &mut impl Iterator<Item = Dynamic>, shape: &[i64]) -> Dynamic {
 
 #[export_module(manifest)]
 mod functions {
-    /// Where the tensor lives: `"cpu"` or `"cuda:0"`.
+    /// Returns where the tensor lives: `"cpu"` or `"cuda:0"`.
     #[rhai_fn(get = "device", pure)]
     pub fn device(tensor: &mut TensorHandle) -> String {
         match tensor.tensor().device() {
@@ -254,55 +255,55 @@ mod functions {
         }
     }
 
-    /// Nested arrays of numbers or truth values.
+    /// Returns nested arrays of numbers or truth values.
     #[rhai_fn(return_raw, pure)]
     pub fn to_array(tensor: &mut TensorHandle) -> RhaiResultOf<Dynamic> {
         to_dynamic(tensor.tensor()).raise()
     }
 
-    /// Number of the first dimension's entries.
+    /// Returns the number of the first dimension's entries.
     #[rhai_fn(pure)]
     pub fn len(tensor: &mut TensorHandle) -> i64 {
         tensor.tensor().size().first().copied().unwrap_or(0)
     }
 
-    /// Sizes of the dimensions, e.g. `[4096, 768]`.
+    /// Returns the sizes of the dimensions, e.g. `[4096, 768]`.
     #[rhai_fn(get = "shape", pure)]
     pub fn shape(tensor: &mut TensorHandle) -> Array {
         tensor.tensor().size().into_iter().map(Dynamic::from).collect()
     }
 
-    /// Number format, e.g. `torch::float32`.
+    /// Returns the number format, e.g. `torch::float32`.
     #[rhai_fn(get = "dtype", pure)]
     pub fn dtype(tensor: &mut TensorHandle) -> DType {
         tensor.tensor().kind().into()
     }
 
-    /// Number of dimensions.
+    /// Returns the number of dimensions.
     #[rhai_fn(get = "ndim", pure)]
     pub fn ndim(tensor: &mut TensorHandle) -> i64 {
         tensor.tensor().dim() as i64
     }
 
-    /// The matrix transposed.
+    /// Returns the matrix transposed.
     #[rhai_fn(get = "T", return_raw, pure)]
     pub fn transposed(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
         handle(tensor.tensor().f_tr())
     }
 
-    /// As PyTorch prints it; large tensors in part and with statistics.
+    /// Returns the text as PyTorch prints the tensor; large tensors in part and with statistics.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(tensor: &mut TensorHandle) -> String {
         crate::tensor::show(tensor.tensor())
     }
 
-    /// One line with shape and dtype, as tensors are shown in arrays and maps.
+    /// Returns one line with shape and dtype, as tensors are shown in arrays and maps.
     #[rhai_fn(name = "to_debug", pure)]
     pub fn to_summary(tensor: &mut TensorHandle) -> String {
         crate::tensor::summarise(tensor.tensor())
     }
 
-    /// The name as it is written in scripts, e.g. `torch::float32`.
+    /// Returns the name as it is written in scripts, e.g. `torch::float32`.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn dtype_text(dtype: &mut DType) -> String {
         format!("torch::{dtype}")

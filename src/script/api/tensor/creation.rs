@@ -213,7 +213,7 @@ const LIKE: &str = "*, dtype: dtype? = (), requires_grad: bool = false";
 pub const FUNCTIONS: &[Function] = &[
     free(
         "tensor",
-        "A tensor from a number or nested arrays: bool, int64 or float32 by what is in them, unless \
+        "Returns a tensor of a number or nested arrays: bool, int64 or float32 by what is in them, unless \
          `#{ dtype: torch::float16, device: \"cuda\" }` says otherwise.",
         &[(
             "data: any, *, dtype: dtype? = (), device: string? = (), requires_grad: bool = false",
@@ -222,7 +222,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "zeros",
-        "Zeros of a shape: `torch::zeros([2, 3])` or `torch::zeros(2, 3)`.",
+        "Returns zeros of a shape: `torch::zeros([2, 3])` or `torch::zeros(2, 3)`.",
         &[(
             SHAPE,
             Body::Free(|call| of_shape(call, |shape, options| Tensor::f_zeros(shape, options))),
@@ -230,7 +230,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "ones",
-        "Ones of a shape.",
+        "Returns ones of a shape.",
         &[(
             SHAPE,
             Body::Free(|call| of_shape(call, |shape, options| Tensor::f_ones(shape, options))),
@@ -238,7 +238,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "rand",
-        "Uniform random numbers in 0..1; `torch::manual_seed` makes them repeatable.",
+        "Returns uniform random numbers in 0..1; `torch::manual_seed` makes them repeatable.",
         &[(
             SHAPE,
             Body::Free(|call| of_shape(call, |shape, options| Tensor::f_rand(shape, options))),
@@ -246,7 +246,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "randn",
-        "Random numbers of the standard normal distribution.",
+        "Returns random numbers of the standard normal distribution.",
         &[(
             SHAPE,
             Body::Free(|call| of_shape(call, |shape, options| Tensor::f_randn(shape, options))),
@@ -254,7 +254,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "randint",
-        "Random whole numbers from `low` to `high - 1`.",
+        "Returns random whole numbers from `low` to `high - 1`.",
         &[
             (
                 "low: int, high: int, size: int|array, *, dtype: dtype? = (), device: string? = ()",
@@ -268,12 +268,12 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "randperm",
-        "The numbers 0 to `n - 1` in random order.",
+        "Returns the numbers 0 to `n - 1` in random order.",
         &[("n: int", Body::Free(permutation))],
     ),
     free(
         "full",
-        "A shape filled with one number.",
+        "Returns a tensor of a shape, filled with one number.",
         &[(
             "size: int|array, fill_value: number|bool, *, dtype: dtype? = (), device: string? = (), \
              requires_grad: bool = false",
@@ -282,7 +282,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "arange",
-        "Numbers from `start` (0) in steps of `step` (1), without `end`: int64 if all three are whole, else float32.",
+        "Returns numbers from `start` (0) in steps of `step` (1), without `end`: int64 if all three are whole, else float32.",
         &[
             (
                 "end: number, *, dtype: dtype? = (), device: string? = (), requires_grad: bool = false",
@@ -306,7 +306,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "eye",
-        "Ones on the diagonal of `n` rows and `m` columns (as many unless given), zeros elsewhere.",
+        "Returns ones on the diagonal of `n` rows and `m` columns (as many unless given), zeros elsewhere.",
         &[
             (
                 "n: int, *, dtype: dtype? = (), device: string? = (), requires_grad: bool = false",
@@ -320,27 +320,27 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     of_tensor(
         "zeros_like",
-        "Zeros of the shape, dtype and device of a tensor.",
+        "Returns zeros of the shape, dtype and device of a tensor.",
         &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_zeros_like)))],
     ),
     of_tensor(
         "ones_like",
-        "Ones of the shape, dtype and device of a tensor.",
+        "Returns ones of the shape, dtype and device of a tensor.",
         &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_ones_like)))],
     ),
     of_tensor(
         "rand_like",
-        "Uniform random numbers in 0..1 of the shape, dtype and device of a tensor.",
+        "Returns uniform random numbers in 0..1 of the shape, dtype and device of a tensor.",
         &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_rand_like)))],
     ),
     of_tensor(
         "randn_like",
-        "Normal random numbers of the shape, dtype and device of a tensor.",
+        "Returns normal random numbers of the shape, dtype and device of a tensor.",
         &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_randn_like)))],
     ),
     of_tensor(
         "full_like",
-        "One number in the shape, dtype and device of a tensor.",
+        "Returns one number in the shape, dtype and device of a tensor.",
         &[(
             "fill_value: number, *, dtype: dtype? = (), requires_grad: bool = false",
             Body::Of(filled_like),
@@ -348,7 +348,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "cat",
-        "Tensors one after the other along `dim`.",
+        "Returns tensors one after the other along `dim`.",
         &[(
             "tensors: array, dim: int = 0",
             Body::Free(|call| joined(call, Tensor::f_cat)),
@@ -356,7 +356,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "stack",
-        "Tensors of one shape side by side in a new dimension `dim`.",
+        "Returns tensors of one shape side by side in a new dimension `dim`.",
         &[(
             "tensors: array, dim: int = 0",
             Body::Free(|call| joined(call, Tensor::f_stack)),

@@ -52,7 +52,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// A function of these parts.
+    /// Returns a function of these parts.
     pub const fn new(
         name: &'static str,
         docs: &'static str,
@@ -69,7 +69,7 @@ impl Function {
         }
     }
 
-    /// A method, and no function of `torch::`, that sees to its memory by itself.
+    /// Returns a method, and no function of `torch::`, that sees to its memory by itself.
     pub const fn method(
         name: &'static str,
         docs: &'static str,

@@ -47,40 +47,98 @@ const fn elementwise(
 
 /// The functions of one tensor.
 pub const UNARY: &[Function] = &[
-    unary!("relu", "The larger of each element and 0.", |t: &Tensor| t
-        .f_relu()),
+    unary!(
+        "relu",
+        "Returns the larger of each element and 0.",
+        Tensor::f_relu
+    ),
     elementwise(
         "gelu",
-        "Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
+        "Returns the Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
         Home::Both,
         &[(
             "*, approximate: string = \"none\"",
             Body::Of(|t, call| one(t.f_gelu(&call.text("approximate")?))),
         )],
     ),
-    unary!("sigmoid", "1 / (1 + exp(-x)).", |t: &Tensor| t.f_sigmoid()),
-    unary!("tanh", "Hyperbolic tangent.", |t: &Tensor| t.f_tanh()),
-    unary!("exp", "e to the power of each element.", |t: &Tensor| t.f_exp()),
-    unary!("log", "Natural logarithm.", |t: &Tensor| t.f_log()),
-    unary!("log2", "Logarithm to base 2.", |t: &Tensor| t.f_log2()),
-    unary!("log10", "Logarithm to base 10.", |t: &Tensor| t.f_log10()),
-    unary!("log1p", "Natural logarithm of 1 + x.", |t: &Tensor| t.f_log1p()),
-    unary!("sqrt", "Square root.", |t: &Tensor| t.f_sqrt()),
-    unary!("rsqrt", "1 / square root.", |t: &Tensor| t.f_rsqrt()),
-    unary!("reciprocal", "1 / x.", |t: &Tensor| t.f_reciprocal()),
-    unary!("square", "Each element times itself.", |t: &Tensor| t.f_square()),
-    unary!("abs", "Absolute value.", |t: &Tensor| t.f_abs()),
-    unary!("neg", "Each element with the other sign.", |t: &Tensor| t.f_neg()),
-    unary!("sign", "-1, 0 or 1.", |t: &Tensor| t.f_sign()),
-    unary!("sin", "Sine of radians.", |t: &Tensor| t.f_sin()),
-    unary!("cos", "Cosine of radians.", |t: &Tensor| t.f_cos()),
-    unary!("floor", "The next whole number below.", |t: &Tensor| t.f_floor()),
-    unary!("ceil", "The next whole number above.", |t: &Tensor| t.f_ceil()),
-    unary!("trunc", "The next whole number towards 0.", |t: &Tensor| t
-        .f_trunc()),
+    unary!(
+        "sigmoid",
+        "Returns 1 / (1 + exp(-x)) of each element x.",
+        Tensor::f_sigmoid
+    ),
+    unary!(
+        "tanh",
+        "Returns the hyperbolic tangent of each element.",
+        Tensor::f_tanh
+    ),
+    unary!("exp", "Returns e to the power of each element.", Tensor::f_exp),
+    unary!(
+        "log",
+        "Returns the natural logarithm of each element.",
+        Tensor::f_log
+    ),
+    unary!(
+        "log2",
+        "Returns the logarithm to base 2 of each element.",
+        Tensor::f_log2
+    ),
+    unary!(
+        "log10",
+        "Returns the logarithm to base 10 of each element.",
+        Tensor::f_log10
+    ),
+    unary!(
+        "log1p",
+        "Returns the natural logarithm of 1 + x of each element x.",
+        Tensor::f_log1p
+    ),
+    unary!("sqrt", "Returns the square root of each element.", Tensor::f_sqrt),
+    unary!("rsqrt", "Returns 1 / √x of each element x.", Tensor::f_rsqrt),
+    unary!(
+        "reciprocal",
+        "Returns 1 / x of each element x.",
+        Tensor::f_reciprocal
+    ),
+    unary!("square", "Returns each element times itself.", Tensor::f_square),
+    unary!(
+        "abs",
+        "Returns the absolute value of each element.",
+        Tensor::f_abs
+    ),
+    unary!("neg", "Returns each element with the other sign.", Tensor::f_neg),
+    unary!(
+        "sign",
+        "Returns the sign of each element: -1, 0 or 1.",
+        Tensor::f_sign
+    ),
+    unary!(
+        "sin",
+        "Returns the sine of each element, in radians.",
+        Tensor::f_sin
+    ),
+    unary!(
+        "cos",
+        "Returns the cosine of each element, in radians.",
+        Tensor::f_cos
+    ),
+    unary!(
+        "floor",
+        "Returns the next whole number below each element, or itself where it is one.",
+        Tensor::f_floor
+    ),
+    unary!(
+        "ceil",
+        "Returns the next whole number above each element, or itself where it is one.",
+        Tensor::f_ceil
+    ),
+    unary!(
+        "trunc",
+        "Returns the next whole number towards 0 from each element.",
+        Tensor::f_trunc
+    ),
     elementwise(
         "round",
-        "The nearest whole number, halves to even, or the nearest with so many `decimals`: \
+        "Returns the nearest whole number, halves to even, or the nearest with so many `decimals`: \
          `x.round(#{ decimals: 2 })`.",
         Home::Both,
         &[
@@ -91,19 +149,25 @@ pub const UNARY: &[Function] = &[
             ),
         ],
     ),
-    unary!("isnan", "true where an element is not a number.", |t: &Tensor| t
-        .f_isnan()),
-    unary!("isinf", "true where an element is infinite.", |t: &Tensor| t
-        .f_isinf()),
+    unary!(
+        "isnan",
+        "Returns true where an element is not a number (NaN).",
+        Tensor::f_isnan
+    ),
+    unary!(
+        "isinf",
+        "Returns true where an element is infinite.",
+        Tensor::f_isinf
+    ),
     unary!(
         "isfinite",
-        "true where an element is neither infinite nor not a number.",
-        |t: &Tensor| t.f_isfinite()
+        "Returns true where an element is neither infinite nor not a number.",
+        Tensor::f_isfinite
     ),
     unary!(
         "logical_not",
-        "true where an element is 0 or false.",
-        |t: &Tensor| t.f_logical_not()
+        "Returns true where an element is 0 or false.",
+        Tensor::f_logical_not
     ),
 ];
 
@@ -198,7 +262,7 @@ const PLUS_ALPHA: &str = "other: Tensor|number, *, alpha: number = 1";
 pub const BINARY: &[Function] = &[
     elementwise(
         "add",
-        "The sum with `other`, taken `alpha` times.",
+        "Returns the sum with `other`, taken `alpha` times.",
         Home::Both,
         &[(
             PLUS_ALPHA,
@@ -207,77 +271,89 @@ pub const BINARY: &[Function] = &[
     ),
     elementwise(
         "sub",
-        "The difference to `other`, taken `alpha` times.",
+        "Returns the difference to `other`, taken `alpha` times.",
         Home::Both,
         &[(
             PLUS_ALPHA,
             Body::Of(|t, call| times_alpha("sub", |a, b| a.f_sub(b), t, call)),
         )],
     ),
-    binary!("mul", "The product of each element with `other`'s.", |a, b| a
-        .f_mul(b)),
+    binary!(
+        "mul",
+        "Returns the product of each element with `other`'s.",
+        |a, b| a.f_mul(b)
+    ),
     elementwise(
         "div",
-        "The true quotient, or one rounded by `rounding_mode` (\"floor\", \"trunc\").",
+        "Returns the true quotient, or one rounded by `rounding_mode` (\"floor\", \"trunc\").",
         Home::Both,
         &[(
             "other: Tensor|number, *, rounding_mode: string? = ()",
             Body::Of(divide),
         )],
     ),
-    binary!("floor_divide", "The quotient, rounded down.", |a, b| {
+    binary!("floor_divide", "Returns the quotient, rounded down.", |a, b| {
         integer::divide(a, b, "floor")
     }),
     binary!(
         "remainder",
-        "The remainder, with the sign of `other`.",
+        "Returns the remainder, with the sign of `other`.",
         integer::remainder
     ),
     binary!(
         "fmod",
-        "The remainder, with the sign of the tensor.",
+        "Returns the remainder, with the sign of the tensor.",
         integer::fmod
     ),
     elementwise(
         "pow",
-        "Each element to the power of `exponent`.",
+        "Returns each element to the power of `exponent`.",
         Home::Both,
         &[("exponent: Tensor|number", Body::Of(power))],
     ),
-    binary!("eq", "true where elements are equal.", |a, b| a.f_eq_tensor(b)),
-    binary!("ne", "true where elements differ.", |a, b| a.f_ne_tensor(b)),
-    binary!("lt", "true where the tensor's element is less.", |a, b| a
-        .f_lt_tensor(b)),
+    binary!("eq", "Returns true where elements are equal.", |a, b| a
+        .f_eq_tensor(b)),
+    binary!("ne", "Returns true where elements differ.", |a, b| a
+        .f_ne_tensor(b)),
+    binary!(
+        "lt",
+        "Returns true where the tensor's element is less.",
+        |a, b| a.f_lt_tensor(b)
+    ),
     binary!(
         "le",
-        "true where the tensor's element is less or equal.",
+        "Returns true where the tensor's element is less or equal.",
         |a, b| a.f_le_tensor(b)
     ),
-    binary!("gt", "true where the tensor's element is greater.", |a, b| a
-        .f_gt_tensor(b)),
+    binary!(
+        "gt",
+        "Returns true where the tensor's element is greater.",
+        |a, b| a.f_gt_tensor(b)
+    ),
     binary!(
         "ge",
-        "true where the tensor's element is greater or equal.",
+        "Returns true where the tensor's element is greater or equal.",
         |a, b| a.f_ge_tensor(b)
     ),
-    binary!("logical_and", "true where both are true.", |a, b| a
+    binary!("logical_and", "Returns true where both are true.", |a, b| a
         .f_logical_and(b)),
-    binary!("logical_or", "true where one is true.", |a, b| a.f_logical_or(b)),
-    binary!("logical_xor", "true where just one is true.", |a, b| a
+    binary!("logical_or", "Returns true where one is true.", |a, b| a
+        .f_logical_or(b)),
+    binary!("logical_xor", "Returns true where just one is true.", |a, b| a
         .f_logical_xor(b)),
     binary!(
         "maximum",
-        "The larger of each element and `other`'s, which may be a number.",
+        "Returns the larger of each element and `other`'s, which may be a number.",
         |a, b| a.f_maximum(b)
     ),
     binary!(
         "minimum",
-        "The smaller of each element and `other`'s, which may be a number.",
+        "Returns the smaller of each element and `other`'s, which may be a number.",
         |a, b| a.f_minimum(b)
     ),
     elementwise(
         "clamp",
-        "Each element, but no less than `min` and no more than `max`.",
+        "Returns each element, but no less than `min` and no more than `max`.",
         Home::Both,
         &[(
             "min: Tensor|number? = (), max: Tensor|number? = ()",
@@ -286,7 +362,7 @@ pub const BINARY: &[Function] = &[
     ),
     elementwise(
         "allclose",
-        "Are all elements close to `other`'s? `|a - b| <= atol + rtol |b|`.",
+        "Returns whether all elements are close to `other`'s: `|a - b| <= atol + rtol |b|`.",
         Home::Both,
         &[(
             "other: Tensor, rtol: number = 1e-5, atol: number = 1e-8, equal_nan: bool = false -> bool",
@@ -295,7 +371,7 @@ pub const BINARY: &[Function] = &[
     ),
     elementwise(
         "equal",
-        "Are shapes and all elements the same?",
+        "Returns whether shapes and all elements are the same.",
         Home::Both,
         &[(
             "other: Tensor -> bool",
@@ -307,13 +383,13 @@ pub const BINARY: &[Function] = &[
     ),
     elementwise(
         "matmul",
-        "Matrix product, batched.",
+        "Returns the matrix product, batched: `(…, n, k)` with `(…, k, m)` is `(…, n, m)`.",
         Home::Both,
         &[("other: Tensor", Body::Of(|t, call| product(t, call, "other")))],
     ),
     elementwise(
         "outer",
-        "Products of each element with each of `vec2`, both of one dimension.",
+        "Returns the products `(n, m)` of each element with each of `vec2`, both of one dimension.",
         Home::Both,
         &[("vec2: Tensor", Body::Of(outer))],
     ),

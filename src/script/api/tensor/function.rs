@@ -56,7 +56,7 @@ pub struct Documented {
     pub docs: &'static str,
 }
 
-/// All functions, for documentation.
+/// Returns all functions, for documentation.
 pub fn documented() -> Vec<Documented> {
     let mut all = Vec::new();
     for ready in FUNCTIONS.iter() {

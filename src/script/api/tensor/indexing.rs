@@ -138,8 +138,8 @@ fn refuse_names(index: &Dynamic) -> RhaiResultOf<()> {
 
 #[export_module(manifest)]
 mod functions {
-    /// Rows, elements or a part: a number picks one, a range several, an array or an int64 tensor gathers, a bool
-    /// tensor selects where it is true.
+    /// Returns rows, elements or a part: a number picks one, a range several, an array or an int64 tensor gathers, a
+    /// bool tensor selects where it is true.
     #[rhai_fn(index_get, return_raw, pure)]
     pub fn get(tensor: &mut TensorHandle, index: Dynamic) -> RhaiResultOf<TensorHandle> {
         refuse_names(&index)?;
@@ -166,14 +166,14 @@ mod functions {
         Ok(current.0.into())
     }
 
-    /// Entries `start` to `end - 1` along dimension `dim`; negative numbers count from the end.
+    /// Returns the entries `start` to `end - 1` along dimension `dim`; negative numbers count from the end.
     #[rhai_fn(return_raw, pure)]
     pub fn slice(tensor: &mut TensorHandle, dim: i64, start: i64, end: i64) -> RhaiResultOf<TensorHandle> {
         let result = tensor.tensor().f_slice(dim, start, end, 1);
         result.map(TensorHandle::new).map_err(input_error).raise()
     }
 
-    /// Entry `index` along dimension `dim`, which goes away.
+    /// Returns entry `index` along dimension `dim`, which goes away.
     #[rhai_fn(return_raw, pure)]
     pub fn select(tensor: &mut TensorHandle, dim: i64, index: i64) -> RhaiResultOf<TensorHandle> {
         let result = tensor.tensor().f_select(dim, index);

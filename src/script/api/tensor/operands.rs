@@ -8,7 +8,7 @@ use super::tensor_handle::{TensorHandle, input_error};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// A number, an array or a tensor as the dtype of the tensor that it is stored in.
+/// Returns a number, an array or a tensor as the dtype of the tensor that it is stored in.
 ///
 /// # Errors
 /// What is no number, or none that the dtype holds.
@@ -20,7 +20,7 @@ pub fn stored(target: &Tensor, value: &Dynamic) -> Result<Tensor> {
     }
 }
 
-/// A tensor argument where numbers and arrays are welcome too.
+/// Returns a tensor argument where numbers and arrays are welcome too.
 pub fn operand(like: &Tensor, value: &Dynamic) -> Result<Tensor> {
     if let Some(handle) = value.read_lock::<TensorHandle>() {
         return Ok(handle.tensor().shallow_clone());

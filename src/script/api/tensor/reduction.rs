@@ -130,17 +130,17 @@ const CORRECTION: &str = "dim: int|array? = (), *, correction: number? = (), kee
 pub const FUNCTIONS: &[Function] = &[
     reduction(
         "sum",
-        "Sum of the elements.",
+        "Returns the sum of the elements.",
         &[(OVER_ALL, Body::Of(sum)), (OVER_DIMS, Body::Of(sum))],
     ),
     reduction(
         "mean",
-        "Mean of the elements; of whole numbers in float32.",
+        "Returns the mean of the elements; of whole numbers in float32.",
         &[(OVER_ALL, Body::Of(mean)), (OVER_DIMS, Body::Of(mean))],
     ),
     reduction(
         "prod",
-        "Product of the elements.",
+        "Returns the product of the elements.",
         &[
             (
                 OVER_ALL,
@@ -156,7 +156,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "std",
-        "Standard deviation, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        "Returns the standard deviation, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
         &[
             (UNBIASED, Body::Of(std)),
             (DIM_UNBIASED, Body::Of(std)),
@@ -165,7 +165,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "var",
-        "Variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
+        "Returns the variance, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
         &[
             (UNBIASED, Body::Of(var)),
             (DIM_UNBIASED, Body::Of(var)),
@@ -174,7 +174,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "variance",
-        "The same as `var`.",
+        "Returns the same as `var`.",
         &[
             (UNBIASED, Body::Of(var)),
             (DIM_UNBIASED, Body::Of(var)),
@@ -183,7 +183,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "norm",
-        "Norm of order `p`, the Euclidean one unless it is given: of all elements, or along `dim`. `x.norm(1)` is the \
+        "Returns the norm of order `p`, the Euclidean one unless it is given: of all elements, or along `dim`. `x.norm(1)` is the \
          sum of absolute values, `x.norm(2, 1)` the Euclidean norm along dimension 1.",
         &[(
             "p: number|string = \"fro\", dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()",
@@ -192,7 +192,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "max",
-        "The largest element; along `dim` `#{ values, indices }` (the values alone are `amax(dim)`); of two tensors the \
+        "Returns the largest element; along `dim` `#{ values, indices }` (the values alone are `amax(dim)`); of two tensors the \
          larger of each two elements.",
         &[
             ("", Body::Of(|t, _| one(t.f_max()))),
@@ -208,7 +208,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "min",
-        "The smallest element; along `dim` `#{ values, indices }` (the values alone are `amin(dim)`); of two tensors \
+        "Returns the smallest element; along `dim` `#{ values, indices }` (the values alone are `amin(dim)`); of two tensors \
          the smaller of each two elements.",
         &[
             ("", Body::Of(|t, _| one(t.f_min()))),
@@ -224,7 +224,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "amax",
-        "The largest elements along `dim`, or of all.",
+        "Returns the largest elements along `dim`, or of all.",
         &[(
             "dim: int|array = (), keepdim: bool = false",
             Body::Of(|t, call| one(t.f_amax(call.sizes("dim")?, call.flag("keepdim")?))),
@@ -232,7 +232,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "amin",
-        "The smallest elements along `dim`, or of all.",
+        "Returns the smallest elements along `dim`, or of all.",
         &[(
             "dim: int|array = (), keepdim: bool = false",
             Body::Of(|t, call| one(t.f_amin(call.sizes("dim")?, call.flag("keepdim")?))),
@@ -240,7 +240,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "argmax",
-        "Index of the largest element, along `dim` or among all.",
+        "Returns the index of the largest element, along `dim` or among all.",
         &[(
             OPTIONAL_DIM,
             Body::Of(|t, call| one(t.f_argmax(call.optional_int("dim")?, call.flag("keepdim")?))),
@@ -248,7 +248,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "argmin",
-        "Index of the smallest element, along `dim` or among all.",
+        "Returns the index of the smallest element, along `dim` or among all.",
         &[(
             OPTIONAL_DIM,
             Body::Of(|t, call| one(t.f_argmin(call.optional_int("dim")?, call.flag("keepdim")?))),
@@ -267,7 +267,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "median",
-        "The middle element, of two the lower; along `dim` `#{ values, indices }`.",
+        "Returns the middle element, of two the lower; along `dim` `#{ values, indices }`.",
         &[
             ("", Body::Of(|t, _| one(t.f_median()))),
             (
@@ -280,7 +280,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "quantile",
-        "The `q` quantile, of 0 to 1, or several for an array or tensor of them.",
+        "Returns the `q` quantile, of 0 to 1, or several for an array or tensor of them.",
         &[(
             "q: number|array|Tensor, dim: int? = (), keepdim: bool = false, *, interpolation: string = \"linear\"",
             Body::Of(quantile),
@@ -288,7 +288,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "all",
-        "Are all elements true (not 0)? `true` or `false`; along `dim` a bool tensor.",
+        "Returns whether all elements are true (not 0): `true` or `false`; along `dim` a bool tensor.",
         &[
             ("-> bool", Body::Of(|t, _| truth(t.f_all()))),
             (
@@ -299,7 +299,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     reduction(
         "any",
-        "Is any element true (not 0)? `true` or `false`; along `dim` a bool tensor.",
+        "Returns whether any element is true (not 0): `true` or `false`; along `dim` a bool tensor.",
         &[
             ("-> bool", Body::Of(|t, _| truth(t.f_any()))),
             (

@@ -134,7 +134,7 @@ fn masked_fill(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 pub const FUNCTIONS: &[Function] = &[
     Function::new(
         "topk",
-        "The `k` largest (or smallest) elements along `dim`, in order: `#{ values, indices }`.",
+        "Returns the `k` largest (or smallest) elements along `dim`, in order: `#{ values, indices }`.",
         Home::Both,
         Memory::Like,
         &[(
@@ -151,7 +151,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "sort",
-        "Sorted along `dim`, the last unless given: `#{ values, indices }`. The greatest first: `x.sort(-1, true)` or \
+        "Returns the elements sorted along `dim`, the last unless given: `#{ values, indices }`. The greatest first: `x.sort(-1, true)` or \
          `x.sort(#{ descending: true })`.",
         Home::Both,
         Memory::Like,
@@ -162,7 +162,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "argsort",
-        "The indices that sort along `dim`.",
+        "Returns the indices that sort along `dim`.",
         Home::Both,
         Memory::Like,
         &[(
@@ -172,21 +172,21 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "index_select",
-        "The entries along `dim` that a tensor of indices names.",
+        "Returns the entries along `dim` that a tensor of indices names.",
         Home::Both,
         Memory::Own,
         &[("dim: int, index: Tensor", Body::Of(index_select))],
     ),
     Function::new(
         "gather",
-        "For each element of `index` the element that it names along `dim`.",
+        "Returns for each element of `index` the element that it names along `dim`.",
         Home::Both,
         Memory::Own,
         &[("dim: int, index: Tensor", Body::Of(gather))],
     ),
     Function::new(
         "scatter",
-        "A copy with elements of `src`, or `value`, written where `index` says along `dim`.",
+        "Returns a copy with elements of `src`, or `value`, written where `index` says along `dim`.",
         Home::Both,
         Memory::Like,
         &[
@@ -196,7 +196,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "scatter_add",
-        "A copy with elements of `src` added where `index` says along `dim`.",
+        "Returns a copy with elements of `src` added where `index` says along `dim`.",
         Home::Both,
         Memory::Like,
         &[(
@@ -209,14 +209,14 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "masked_fill",
-        "A copy with `value` where `mask` is true.",
+        "Returns a copy with `value` where `mask` is true.",
         Home::Both,
         Memory::Own,
         &[("mask: Tensor, value: number|Tensor", Body::Of(masked_fill))],
     ),
     Function::new(
         "masked_select",
-        "The elements where `mask` is true, in one dimension.",
+        "Returns the elements where `mask` is true, in one dimension.",
         Home::Both,
         Memory::Like,
         &[(
@@ -226,14 +226,14 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "nonzero",
-        "The indices of the elements that are not 0, one row each.",
+        "Returns the indices of the elements that are not 0, one row each.",
         Home::Both,
         Memory::Like,
         &[("", Body::Of(|t, _| one(t.f_nonzero())))],
     ),
     Function::new(
         "where",
-        "The tensor's element where `condition` is true, else `other`'s.",
+        "Returns the tensor's element where `condition` is true, else `other`'s.",
         Home::Method,
         Memory::Like,
         &[(
@@ -243,7 +243,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "split",
-        "Parts of `split_size` entries along `dim`, the last maybe smaller, or of the sizes in an array.",
+        "Returns parts of `split_size` entries along `dim`, the last maybe smaller, or of the sizes in an array.",
         Home::Both,
         Memory::Own,
         &[
@@ -253,14 +253,14 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "chunk",
-        "As many parts along `dim` as `chunks` says, as far as there is enough.",
+        "Returns as many parts along `dim` as `chunks` says, as far as there is enough.",
         Home::Both,
         Memory::Own,
         &[("chunks: int, dim: int = 0 -> array", Body::Of(chunk))],
     ),
     Function::new(
         "unbind",
-        "Every entry along `dim` as a tensor of its own.",
+        "Returns every entry along `dim` as a tensor of its own.",
         Home::Both,
         Memory::Own,
         &[("dim: int = 0 -> array", Body::Of(unbind))],
@@ -277,7 +277,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "tril",
-        "The lower triangle up to `diagonal`, zeros elsewhere.",
+        "Returns the lower triangle up to `diagonal`, zeros elsewhere.",
         Home::Both,
         Memory::Like,
         &[(
@@ -287,7 +287,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "triu",
-        "The upper triangle from `diagonal` on, zeros elsewhere.",
+        "Returns the upper triangle from `diagonal` on, zeros elsewhere.",
         Home::Both,
         Memory::Like,
         &[(
@@ -297,14 +297,14 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "diag",
-        "The diagonal of a matrix, or the matrix with a vector on its diagonal.",
+        "Returns the diagonal of a matrix, or the matrix with a vector on its diagonal.",
         Home::Both,
         Memory::Own,
         &[("diagonal: int = 0", Body::Of(diag))],
     ),
     Function::new(
         "flip",
-        "The entries along `dims` in reverse order.",
+        "Returns the tensor with the entries along `dims` in reverse order.",
         Home::Method,
         Memory::Like,
         &[(

@@ -129,7 +129,7 @@ const DIM_DTYPE_BY_NAME: &str = "dim: int, *, dtype: dtype? = ()";
 pub const FUNCTIONS: &[Function] = &[
     shaped(
         "size",
-        "Sizes of all dimensions, or of one; negative numbers count from the end.",
+        "Returns the sizes of all dimensions, or of one; negative numbers count from the end.",
         Home::Method,
         &[
             ("-> array", Body::Of(size_of)),
@@ -138,19 +138,19 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "dim",
-        "Number of dimensions.",
+        "Returns the number of dimensions.",
         Home::Method,
         &[("-> int", Body::Of(|t, _| Ok((t.dim() as i64).into())))],
     ),
     shaped(
         "numel",
-        "Number of elements.",
+        "Returns the number of elements.",
         Home::Both,
         &[("-> int", Body::Of(|t, _| Ok((t.numel() as i64).into())))],
     ),
     shaped(
         "transpose",
-        "Two dimensions swapped.",
+        "Returns the tensor with two dimensions swapped.",
         Home::Both,
         &[(
             "dim0: int, dim1: int",
@@ -159,13 +159,13 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "t",
-        "The matrix transposed.",
+        "Returns the matrix transposed.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_tr())))],
     ),
     shaped(
         "permute",
-        "Dimensions in the given order.",
+        "Returns the tensor with its dimensions in the given order.",
         Home::Method,
         &[(
             "dims: int...|array",
@@ -174,7 +174,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "reshape",
-        "The same elements in another shape; one size may be -1.",
+        "Returns the same elements in another shape; one size may be -1.",
         Home::Method,
         &[(
             "shape: int...|array",
@@ -183,13 +183,13 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "view",
-        "The same elements, in the same memory, in another shape; one size may be -1.",
+        "Returns the same elements, in the same memory, in another shape; one size may be -1.",
         Home::Method,
         &[("size: int...|array", Body::Of(view))],
     ),
     shaped(
         "flatten",
-        "The dimensions from `start_dim` to `end_dim`, all unless given, as one.",
+        "Returns the tensor with the dimensions from `start_dim` to `end_dim`, all unless given, as one.",
         Home::Both,
         &[(
             "start_dim: int = 0, end_dim: int = -1",
@@ -198,49 +198,49 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "unsqueeze",
-        "With a new dimension of size 1 at `dim`.",
+        "Returns the tensor with a new dimension of size 1 at `dim`.",
         Home::Both,
         &[("dim: int", Body::Of(unsqueeze))],
     ),
     shaped(
         "squeeze",
-        "Without dimensions of size 1, or without those of `dim` whose size is 1.",
+        "Returns the tensor without dimensions of size 1, or without those of `dim` whose size is 1.",
         Home::Both,
         &[("", Body::Of(squeeze)), ("dim: int|array", Body::Of(squeeze))],
     ),
     shaped(
         "expand",
-        "Dimensions of size 1 as if they were larger, without memory of their own; -1 leaves a size as it is.",
+        "Returns the tensor with dimensions of size 1 as if they were larger, without memory of their own; -1 leaves a size as it is.",
         Home::Method,
         &[("size: int...|array", Body::Of(expand))],
     ),
     shaped(
         "repeat",
-        "The whole tensor so many times along each dimension.",
+        "Returns the whole tensor so many times along each dimension.",
         Home::Method,
         &[("repeats: int...|array", Body::Of(repeat))],
     ),
     shaped(
         "contiguous",
-        "The same elements, one after the other in memory.",
+        "Returns the same elements, one after the other in memory.",
         Home::Method,
         &[("", Body::Of(|t, _| contiguous(t)))],
     ),
     shaped(
         "softmax",
-        "Probabilities along `dim`: exp(x) over their sum.",
+        "Returns probabilities along `dim`: exp(x) over their sum.",
         Home::Both,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, false)))],
     ),
     shaped(
         "log_softmax",
-        "Logarithms of the probabilities along `dim`.",
+        "Returns the logarithms of the probabilities along `dim`.",
         Home::Both,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, true)))],
     ),
     shaped(
         "cumsum",
-        "Sums so far along `dim`.",
+        "Returns the sums so far along `dim`.",
         Home::Both,
         &[(
             DIM_DTYPE_BY_NAME,
@@ -249,7 +249,7 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "cumprod",
-        "Products so far along `dim`.",
+        "Returns the products so far along `dim`.",
         Home::Both,
         &[(
             DIM_DTYPE_BY_NAME,
@@ -258,13 +258,13 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     shaped(
         "detach",
-        "The same values, without the history that gradients need.",
+        "Returns the same values, without the history that gradients need.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_detach())))],
     ),
     shaped(
         "clone",
-        "A copy with memory of its own.",
+        "Returns a copy with memory of its own.",
         Home::Both,
         &[(
             "",

@@ -150,19 +150,19 @@ impl Signature {
         }
     }
 
-    /// The type of what comes out, in the words of scripts.
+    /// Returns the type of what comes out, in the words of scripts.
     pub fn returns(&self) -> &'static str {
         self.returns
     }
 
-    /// Where the argument called `name` stands.
+    /// Returns where the argument called `name` stands.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.parameters
             .iter()
             .position(|parameter| parameter.name == name)
     }
 
-    /// The most arguments that a call can have, a map of named ones included.
+    /// Returns the most arguments that a call can have, a map of named ones included.
     pub fn most_arguments(&self) -> usize {
         const VARIADIC: usize = 6;
         match self.positional().last() {
@@ -172,7 +172,7 @@ impl Signature {
         }
     }
 
-    /// The names of its parameters.
+    /// Returns the names of its parameters.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.parameters.iter().map(|parameter| parameter.name)
     }
@@ -181,7 +181,7 @@ impl Signature {
         self.parameters.iter().filter(|parameter| !parameter.keyword_only)
     }
 
-    /// One value for each parameter, from what was given by position and by name.
+    /// Returns one value for each parameter, from what was given by position and by name.
     pub fn bind(&self, positional: &[Dynamic], named: &Map) -> Result<Vec<Dynamic>, Mismatch> {
         let gathered = self.gathered(positional);
         let positional = gathered.as_deref().unwrap_or(positional);

@@ -11,12 +11,12 @@ use crate::tensor::{TchError, Tensor};
 pub struct TensorHandle(Rc<Tensor>);
 
 impl TensorHandle {
-    /// A handle on `tensor`.
+    /// Returns a handle on `tensor`.
     pub fn new(tensor: Tensor) -> Self {
         TensorHandle(Rc::new(tensor))
     }
 
-    /// The tensor.
+    /// Returns the tensor.
     pub fn tensor(&self) -> &Tensor {
         &self.0
     }
@@ -28,7 +28,7 @@ impl From<Tensor> for TensorHandle {
     }
 }
 
-/// Libtorch's complaint about the script's own shapes and indices, as the script's error.
+/// Returns libtorch's complaint about the script's own shapes and indices, as the script's error.
 pub fn input_error(error: impl Into<Error>) -> Error {
     let error: Error = error.into();
     match error.subject() {
@@ -37,14 +37,14 @@ pub fn input_error(error: impl Into<Error>) -> Error {
     }
 }
 
-/// The handle on a result, or the script's error.
+/// Returns the handle on a result, or the script's error.
 pub fn handle(result: Result<Tensor, TchError>) -> RhaiResultOf<TensorHandle> {
     result
         .map(TensorHandle::new)
         .map_err(|error| raise(input_error(error)))
 }
 
-/// Shape as it is written: `[2, 3]`.
+/// Returns the shape as it is written: `[2, 3]`.
 pub fn shape_text(tensor: &Tensor) -> String {
     format!("{:?}", tensor.size())
 }

@@ -20,7 +20,9 @@ use self::gradients::Gradients;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
-use crate::dictionary::{Capability, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{
+    Capability, Custom, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Wants,
+};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 use crate::train::dead::DeadTracker;
@@ -58,6 +60,16 @@ impl NativeEngine {
         }
     }
 
+    /// Returns the part of all latents that were active in the last step, by which the form of the next is chosen.
+    pub(in crate::train) fn density(&self) -> Option<f64> {
+        self.density
+    }
+
+    /// Goes on from a step in which this part of all latents was active.
+    pub(in crate::train) fn set_density(&mut self, density: Option<f64>) {
+        self.density = density;
+    }
+
     /// Returns whether the next step goes over active latents alone.
     fn is_sparse(&self, sae: &SparseAutoEncoder, k: i64) -> bool {
         let can = sae.kind() == Kind::Float && sae.device() == Device::Cpu && !sae.cfg.use_glu_encoder;
@@ -74,10 +86,17 @@ impl NativeEngine {
     }
 
     /// Returns why it cannot train this dictionary with these pieces of arithmetic, if it cannot.
-    pub fn refusal(cfg: &SAEConfig, pass: &Pass<'_>) -> Option<String> {
-        let custom = &pass.custom;
+    pub fn refusal(cfg: &SAEConfig, custom: &Custom<'_>) -> Option<String> {
         if custom.activation.is_some() || custom.penalty.is_some() || custom.loss.is_some() {
             return Some("arithmetic of one's own needs automatic differentiation".into());
+        }
+        if cfg.act_fn.is_custom() {
+            return Some("an activation function of one's own needs automatic differentiation".into());
+        }
+        if cfg.variant.wants() == Wants::Sequences {
+            return Some(
+                "whole sequences, in which not all positions count, need automatic differentiation".into(),
+            );
         }
         if !cfg.variant.can(Capability::NativeStep) {
             let name = cfg.variant.name();
