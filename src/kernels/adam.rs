@@ -5,7 +5,7 @@
 use super::flush::FlushDenormals;
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes};
-use super::parallel::{Shared, for_ranges};
+use crate::native::parallel::{Shared, for_ranges};
 
 /// How many numbers are worth a thread, and are done at a time where there are no rows.
 const CHUNK: usize = 1 << 12;

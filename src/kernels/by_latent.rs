@@ -3,8 +3,8 @@
 //! A counting sort in which every thread counts the tokens of its own. Within a latent, pairs keep the order of tokens,
 //! however many threads there are.
 
-use super::parallel::{Shared, for_ranges, threads};
 use super::pattern::Pattern;
+use crate::native::parallel::{Shared, for_ranges, threads};
 
 /// How many pairs are worth a thread.
 const GRAIN: usize = 1 << 14;

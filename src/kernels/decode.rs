@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes};
-use super::parallel::Shared;
 use super::pattern::Pattern;
+use crate::native::parallel::Shared;
 
 /// How many pairs are worth a thread.
 const GRAIN: usize = 1 << 12;

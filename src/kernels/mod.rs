@@ -9,7 +9,6 @@ pub mod gather;
 pub mod isa;
 mod lanes;
 pub mod norms;
-pub mod parallel;
 pub mod pattern;
 pub mod rescore;
 pub mod residual;

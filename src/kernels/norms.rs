@@ -2,8 +2,8 @@
 
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes, Line};
-use super::parallel::{Shared, for_ranges};
 use super::tiles::Tiles;
+use crate::native::parallel::{Shared, for_ranges};
 
 /// How many numbers are worth a thread.
 const GRAIN: usize = 1 << 15;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::parallel::for_ranges;
+use crate::native::parallel::for_ranges;
 
 /// The filled places of a sparse matrix in rows (CSR). Indices are known to be within bounds.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes, Line, SUMS};
-use super::parallel::Shared;
 use super::pattern::Pattern;
 use super::tiles::{Tiles, weighted_sum};
+use crate::native::parallel::Shared;
 
 /// How many pairs are worth a thread.
 const GRAIN: usize = 1 << 12;

@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::isa::Isa;
 use super::lanes::{self, Kernel, Lanes};
 use super::norms::Statistics;
-use super::parallel::Shared;
 use super::pattern::Pattern;
 use super::tiles::{Tiles, weighted_sum};
+use crate::native::parallel::Shared;
 
 /// How many pairs are worth a thread.
 const GRAIN: usize = 1 << 12;

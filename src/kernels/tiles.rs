@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use super::lanes::{GROUP, Lanes, Line};
-use super::parallel::{Shared, for_ranges};
+use crate::native::parallel::{Shared, for_ranges};
 
 /// How many rows are copied at a time, so that both sides stay in the first-level cache.
 const BLOCK: usize = 32;

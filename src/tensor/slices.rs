@@ -25,6 +25,19 @@ pub fn numbers_mut(tensor: &mut Tensor) -> Result<&mut [f32]> {
     Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
 }
 
+/// Returns the tensor with its dimensions in the order in which they lie in memory, without a copy: contiguous. `None`
+/// where there are gaps, or numbers that several places share.
+pub fn in_memory_order(tensor: &Tensor) -> Option<Tensor> {
+    if tensor.is_contiguous() {
+        return Some(tensor.shallow_clone());
+    }
+    let strides = tensor.stride();
+    let mut order: Vec<i64> = (0..strides.len() as i64).collect();
+    order.sort_by_key(|dim| -strides[*dim as usize]);
+    let ordered = tensor.f_permute(order).ok()?;
+    ordered.is_contiguous().then_some(ordered)
+}
+
 fn check(tensor: &Tensor) -> Result<()> {
     let fits = tensor.f_kind()? == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous();
     if fits && tensor.numel() > 0 {
@@ -45,6 +58,10 @@ mod tests {
         numbers_mut(&mut tensor).expect("plain numbers")[1] = 5.0;
         assert_eq!(numbers(&tensor).expect("plain numbers"), [1.0, 5.0, 3.0, 4.0]);
         assert!(numbers(&tensor.tr()).is_err());
+        let ordered = in_memory_order(&tensor.tr()).expect("no gaps");
+        assert_eq!(ordered.stride(), tensor.stride());
+        assert!(in_memory_order(&tensor.narrow(1, 0, 1)).is_none());
+        assert!(in_memory_order(&tensor.get(0).unsqueeze(0).expand([2, 2], false)).is_none());
         assert!(numbers(&tensor.to_kind(Kind::Double)).is_err());
     }
 }

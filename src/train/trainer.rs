@@ -199,15 +199,15 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let mut moving = gradients;
-        let norms = match &mut moving {
+        let norms = match &gradients {
             Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
             None => None,
         };
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
-        if let Some(gradients) = &moving {
-            state.optimizer.step(sae, gradients, lr)?;
+        if let Some(gradients) = &gradients {
+            let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
+            state.optimizer.step(sae, gradients, lr, scale)?;
         }
         state.step += 1;
         let _ = state.tokens.f_add_(&output.tokens)?;

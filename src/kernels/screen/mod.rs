@@ -24,8 +24,8 @@ mod worker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::isa::Isa;
-use super::parallel::for_ranges;
 use super::rounded::PANEL;
+use crate::native::parallel::for_ranges;
 use block::{LEAST, Lists};
 use guess::Guess;
 pub use problem::{Counts, Encoder, Keep, Rows};

@@ -14,10 +14,10 @@
 //! estimate.
 
 use super::super::isa::Isa;
-use super::super::parallel::{Shared, for_ranges};
 use super::super::rescore;
 use super::super::rounded::{LARGEST, PANEL, Rounded, SMALLEST, pack};
 use super::problem::{Encoder, Keep};
+use crate::native::parallel::{Shared, for_ranges};
 
 /// What covers the roundings of one score, estimate and bound (less than 16), relative to their terms.
 const SLACK: f32 = 16.0 * 0.5 * f32::EPSILON;

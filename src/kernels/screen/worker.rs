@@ -1,7 +1,6 @@
 //! What one thread does for one block of rows, and what it hands on.
 
 use super::super::isa::Isa;
-use super::super::parallel::threads;
 use super::super::rescore::products;
 use super::super::rounded::PANEL;
 use super::super::select::{keep, keep_largest};
@@ -12,6 +11,7 @@ use super::tile_plain;
 use super::weights::Weights;
 #[cfg(target_arch = "x86_64")]
 use super::{tile_avx2, tile_avx512};
+use crate::native::parallel::threads;
 
 /// Bytes of rounded rows in a block: they stay in the second-level cache while all weights pass by.
 const BLOCK_BYTES: usize = 256 << 10;

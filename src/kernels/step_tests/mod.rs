@@ -175,13 +175,12 @@ pub(super) fn assert_close(numbers: &[f32], sums: &[Sum]) {
 pub(super) fn on_any_threads(work: impl Fn() -> Vec<u32>) -> Vec<u32> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = ALONE.lock();
-    let run = |threads: &str| {
-        // SAFETY: nothing in this program reads the environment other than through the standard library.
-        unsafe { std::env::set_var("OMP_NUM_THREADS", threads) };
+    let run = |threads: i32| {
+        tch::set_num_threads(threads);
         work()
     };
-    let one = run("1");
-    for threads in ["2", "3", "8"] {
+    let one = run(1);
+    for threads in [2, 3, 8] {
         assert!(run(threads) == one, "{threads} threads");
     }
     one

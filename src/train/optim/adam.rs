@@ -3,6 +3,7 @@
 use super::method::{EPSILON, Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
+use crate::kernels::adam::Moves;
 use crate::tensor::Tensor;
 
 #[derive(Debug)]
@@ -14,6 +15,10 @@ pub(super) const MOMENTS: &[&str] = &["exp_avg", "exp_avg_sq"];
 impl Method for Adam {
     fn keeps(&self, _role: Role) -> &'static [&'static str] {
         MOMENTS
+    }
+
+    fn kernel(&self, _role: Role) -> Option<Moves> {
+        Some(Moves::All)
     }
 
     fn settings(&self) -> &'static [Setting] {

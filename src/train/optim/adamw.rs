@@ -4,6 +4,7 @@ use super::adam::{self, MOMENTS};
 use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
+use crate::kernels::adam::Moves;
 use crate::tensor::Tensor;
 
 #[derive(Debug)]
@@ -12,6 +13,10 @@ pub(super) struct AdamW;
 impl Method for AdamW {
     fn keeps(&self, _role: Role) -> &'static [&'static str] {
         MOMENTS
+    }
+
+    fn kernel(&self, _role: Role) -> Option<Moves> {
+        Some(Moves::All)
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -2,7 +2,9 @@
 
 use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor, no_grad_guard};
+use crate::kernels::norms;
+use crate::tensor::slices::{in_memory_order, numbers};
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// Gradient norms of one move, 0-d tensors on the device. Both are `‖g‖₂ / √(number of non-zero entries)`, so that they
 /// do not grow with the dictionary or with the number of active latents.
@@ -12,54 +14,84 @@ pub struct GradientNorms {
     pub before_clipping: Tensor,
     /// Over all parameters, after clipping.
     pub per_param: Tensor,
+    /// What the gradients of all parameters but the thresholds are to be multiplied by, where they are clipped.
+    pub scale: Option<Tensor>,
 }
 
-/// Measures the gradients and, where `most` is over 0, scales those of all parameters but the thresholds by
+/// Measures the gradients. Where `most` is over 0, those of all parameters but the thresholds are to be scaled by
 /// `most / (norm + 1e-6)` when their norm is larger. Nothing is read back from the device.
 ///
 /// # Errors
 /// Too little memory.
-pub fn clip(sae: &SparseAutoEncoder, gradients: &mut [Tensor], most: f64) -> Result<GradientNorms> {
+pub fn clip(sae: &SparseAutoEncoder, gradients: &[Tensor], most: f64) -> Result<GradientNorms> {
     let _no_grad = no_grad_guard();
-    let clipped: Vec<bool> = sae
-        .parameters()
-        .iter()
-        .map(|parameter| parameter.role != Role::Threshold)
-        .collect();
-    let before_clipping = norm(
-        gradients
-            .iter()
-            .zip(&clipped)
-            .filter(|(_, in_norm)| **in_norm)
-            .map(|(g, _)| g),
-    )?;
+    let (mut clipped, mut free) = (Sums::new(sae)?, Sums::new(sae)?);
+    for (parameter, gradient) in sae.parameters().iter().zip(gradients) {
+        match parameter.role {
+            Role::Threshold => free.add(gradient)?,
+            Role::Weight | Role::Bias => clipped.add(gradient)?,
+        }
+    }
+    let before_clipping = clipped.norm()?;
+    let mut scale = None;
     if most > 0.0 {
-        let scale = before_clipping
+        let factor = before_clipping
             .f_add_scalar(1e-6)?
             .f_reciprocal()?
             .f_mul_scalar(most)?;
-        let scale = scale.f_where_self(&before_clipping.f_gt(most)?, &before_clipping.f_ones_like()?)?;
-        for (gradient, _) in gradients
-            .iter_mut()
-            .zip(&clipped)
-            .filter(|(_, in_norm)| **in_norm)
-        {
-            let _ = gradient.f_mul_(&scale)?;
-        }
+        let factor = factor.f_where_self(&before_clipping.f_gt(most)?, &before_clipping.f_ones_like()?)?;
+        clipped.squares = clipped.squares.f_mul(&factor.f_square()?)?;
+        scale = Some(factor);
     }
+    let all = Sums {
+        squares: clipped.squares.f_add(&free.squares)?,
+        nonzeros: clipped.nonzeros.f_add(&free.nonzeros)?,
+    };
+    let kind = sae.kind();
     Ok(GradientNorms {
-        before_clipping,
-        per_param: norm(gradients.iter())?,
+        before_clipping: before_clipping.f_to_kind(kind)?,
+        per_param: all.norm()?.f_to_kind(kind)?,
+        scale,
     })
 }
 
-fn norm<'a>(gradients: impl Iterator<Item = &'a Tensor>) -> Result<Tensor> {
-    let (mut norms, mut counts) = (Vec::new(), Vec::new());
-    for gradient in gradients {
-        norms.push(gradient.f_norm()?);
-        counts.push(gradient.f_ne(0.0)?.f_sum(Kind::Int64)?);
+/// What a norm follows from, float64 and int64 0-d.
+struct Sums {
+    squares: Tensor,
+    nonzeros: Tensor,
+}
+
+impl Sums {
+    fn new(sae: &SparseAutoEncoder) -> Result<Self> {
+        let zero = |kind| Tensor::f_zeros([0i64; 0].as_slice(), (kind, sae.device()));
+        Ok(Self {
+            squares: zero(Kind::Double)?,
+            nonzeros: zero(Kind::Int64)?,
+        })
     }
-    let total = Tensor::f_stack(&norms, 0)?.f_norm()?;
-    let count = Tensor::f_stack(&counts, 0)?.f_sum(Kind::Int64)?.f_clamp_min(1)?;
-    Ok(total.f_div(&count.f_to_kind(total.f_kind()?)?.f_sqrt()?)?)
+
+    fn add(&mut self, gradient: &Tensor) -> Result<()> {
+        let plain = gradient.f_kind()? == Kind::Float && gradient.device() == Device::Cpu;
+        let (squares, nonzeros) = match in_memory_order(gradient).filter(|_| plain) {
+            Some(ordered) => {
+                let statistics = norms::statistics(numbers(&ordered)?, &mut Vec::new());
+                (
+                    Tensor::from(statistics.squares),
+                    Tensor::from(statistics.nonzeros as i64),
+                )
+            }
+            None => (
+                gradient.f_norm()?.f_to_kind(Kind::Double)?.f_square()?,
+                gradient.f_ne(0.0)?.f_sum(Kind::Int64)?,
+            ),
+        };
+        let _ = self.squares.f_add_(&squares)?;
+        let _ = self.nonzeros.f_add_(&nonzeros)?;
+        Ok(())
+    }
+
+    fn norm(&self) -> Result<Tensor> {
+        let count = self.nonzeros.f_clamp_min(1)?.f_to_kind(Kind::Double)?;
+        Ok(self.squares.f_div(&count)?.f_sqrt()?)
+    }
 }

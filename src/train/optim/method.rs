@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use crate::dictionary::Role;
 use crate::error::Result;
+use crate::kernels::adam::Moves;
 use crate::tensor::Tensor;
 
 /// Settings that only some optimisers have.
@@ -24,6 +25,13 @@ pub(super) trait Method: Debug + Sync {
 
     /// Returns the settings that it uses.
     fn settings(&self) -> &'static [Setting];
+
+    /// Returns which numbers of a parameter Adam's kernel moves as this method would; `None` where it does something
+    /// else.
+    fn kernel(&self, role: Role) -> Option<Moves> {
+        let _ = role;
+        None
+    }
 
     /// Moves a parameter by its gradient.
     ///
@@ -57,10 +65,19 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Shrinks a matrix by its decay, apart from the gradient. Biases and thresholds have none.
+    /// Returns the decay of this parameter, apart from the gradient. Biases and thresholds have none.
+    pub(super) fn decays(&self) -> f64 {
+        if self.role == Role::Weight {
+            self.weight_decay
+        } else {
+            0.0
+        }
+    }
+
+    /// Shrinks a parameter by its decay.
     pub(super) fn decay(&self, parameter: &mut Tensor) -> Result<()> {
-        if self.role == Role::Weight && self.weight_decay != 0.0 {
-            let _ = parameter.f_mul_scalar_(1.0 - self.lr * self.weight_decay)?;
+        if self.decays() != 0.0 {
+            let _ = parameter.f_mul_scalar_(1.0 - self.lr * self.decays())?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod adam;
 mod adamw;
 mod clip;
+mod fused;
 mod method;
 mod muon;
 mod optimizer;

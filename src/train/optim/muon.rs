@@ -5,7 +5,8 @@ use super::adam::{self, MOMENTS};
 use super::method::{Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::kernels::adam::Moves;
+use crate::tensor::{Kind, Tensor, product};
 
 #[derive(Debug)]
 pub(super) struct Muon;
@@ -22,6 +23,10 @@ impl Method for Muon {
             Role::Weight => &["momentum_buffer"],
             Role::Bias | Role::Threshold => MOMENTS,
         }
+    }
+
+    fn kernel(&self, role: Role) -> Option<Moves> {
+        (role != Role::Weight).then_some(Moves::All)
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -67,11 +72,11 @@ fn orthogonal(x: &Tensor) -> Result<Tensor> {
     x = x.f_div(&norm.f_add_scalar(NORM_EPSILON)?)?;
     let (a, b, c) = POLYNOMIAL;
     for _ in 0..ITERATIONS {
-        let square = x.f_matmul(&x.f_transpose(-2, -1)?)?;
+        let square = product::matmul(&x, &x.f_transpose(-2, -1)?)?;
         let series = square
             .f_mul_scalar(b)?
-            .f_add(&square.f_matmul(&square)?.f_mul_scalar(c)?)?;
-        x = x.f_mul_scalar(a)?.f_add(&series.f_matmul(&x)?)?;
+            .f_add(&product::matmul(&square, &square)?.f_mul_scalar(c)?)?;
+        x = x.f_mul_scalar(a)?.f_add(&product::matmul(&series, &x)?)?;
     }
     if tall {
         x = x.f_transpose(-2, -1)?;

@@ -1,9 +1,10 @@
 //! The optimiser of one training.
 
+use super::fused;
 use super::method::{Method, Rates, State};
 use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
-use crate::tensor::{Tensor, no_grad_guard};
+use crate::tensor::{Device, Tensor, no_grad_guard};
 use crate::train::config::TrainerConfig;
 use crate::train::kept::{Kept, Saved, Saving};
 
@@ -54,11 +55,18 @@ impl Optimizer {
         })
     }
 
-    /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own.
+    /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own; the
+    /// gradients of all others are multiplied by `scale` (0-d) first, if it is there.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn step(&mut self, sae: &SparseAutoEncoder, gradients: &[Tensor], lr: f64) -> Result<()> {
+    pub fn step(
+        &mut self,
+        sae: &SparseAutoEncoder,
+        gradients: &[Tensor],
+        lr: f64,
+        scale: Option<&Tensor>,
+    ) -> Result<()> {
         let _no_grad = no_grad_guard();
         let parameters = sae.parameters().iter();
         for ((parameter, gradient), state) in parameters.zip(gradients).zip(&mut self.states) {
@@ -75,10 +83,42 @@ impl Optimizer {
                 momentum: self.cfg.momentum,
                 weight_decay: self.cfg.weight_decay,
             };
-            let mut tensor = parameter.tensor.shallow_clone();
-            self.method.step(&mut tensor, gradient, state, rates)?;
+            let scale = scale.filter(|_| parameter.role != Role::Threshold);
+            self.method.go(&parameter.tensor, gradient, state, rates, scale)?;
         }
         Ok(())
+    }
+}
+
+impl dyn Method {
+    /// Moves one parameter, by the kernel where there is one for these numbers.
+    fn go(
+        &self,
+        parameter: &Tensor,
+        gradient: &Tensor,
+        state: &mut State,
+        rates: Rates,
+        scale: Option<&Tensor>,
+    ) -> Result<()> {
+        if let Some(moves) = self.kernel(rates.role)
+            && parameter.device() == Device::Cpu
+        {
+            let factor = match scale {
+                Some(scale) => scale.f_double_value(&[])?,
+                None => 1.0,
+            };
+            if fused::step(parameter, gradient, state, &rates, moves, factor)? {
+                return Ok(());
+            }
+        }
+        let mut parameter = parameter.shallow_clone();
+        match scale {
+            Some(scale) => {
+                let scaled = gradient.f_mul(&scale.f_to_kind(gradient.f_kind()?)?)?;
+                self.step(&mut parameter, &scaled, state, rates)
+            }
+            None => self.step(&mut parameter, gradient, state, rates),
+        }
     }
 }
 

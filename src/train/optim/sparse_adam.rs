@@ -4,6 +4,7 @@ use super::adam::MOMENTS;
 use super::method::{EPSILON, Method, Rates, Setting, State};
 use crate::dictionary::Role;
 use crate::error::Result;
+use crate::kernels::adam::Moves;
 use crate::tensor::Tensor;
 
 #[derive(Debug)]
@@ -12,6 +13,10 @@ pub(super) struct SparseAdam;
 impl Method for SparseAdam {
     fn keeps(&self, _role: Role) -> &'static [&'static str] {
         MOMENTS
+    }
+
+    fn kernel(&self, _role: Role) -> Option<Moves> {
+        Some(Moves::WhereGradient)
     }
 
     fn settings(&self) -> &'static [Setting] {

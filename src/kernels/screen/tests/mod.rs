@@ -167,23 +167,29 @@ fn guesses_that_fail_change_nothing() {
 }
 
 #[test]
-fn guesses_that_nearly_hold_change_nothing() {
+fn guesses_that_only_wide_bounds_reach_change_nothing() {
     let mut random = Random(35);
     let mut case = Case::random(&mut random, 100, 24, 200);
     case.bias.fill(0.0);
     case.factor = None;
-    for step in -12..12 {
-        // Each guess is a little below the threshold before.
-        for margin in [0.95, 0.97] {
-            let mut lower = case.clone();
-            let factor = margin * (1.0 + step as f32 * 3e-5);
-            lower.weight.iter_mut().for_each(|value| *value *= factor);
-            for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
+    case.x.iter_mut().step_by(24).for_each(|value| *value = 0.0);
+    // Every other latent has a large weight that multiplies zeros, so that it survives with a low score.
+    let large = |case: &mut Case| {
+        case.weight
+            .iter_mut()
+            .step_by(48)
+            .for_each(|weight| *weight = 5000.0)
+    };
+    for factor in [0.8, 0.85, 0.9, 0.95, 0.97] {
+        let mut lower = case.clone();
+        lower.weight.iter_mut().for_each(|weight| *weight *= factor);
+        large(&mut case);
+        large(&mut lower);
+        for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
+            for keep in [Keep::Largest(10), Keep::Batch(1000)] {
                 let mut screen = Screen::new();
-                for keep in [Keep::Largest(10), Keep::Batch(1000)] {
-                    case.check_one(isa, &mut screen, keep, "before");
-                    lower.check_one(isa, &mut screen, keep, "after");
-                }
+                case.check_one(isa, &mut screen, keep, "before");
+                lower.check_one(isa, &mut screen, keep, "after");
             }
         }
     }
@@ -192,15 +198,16 @@ fn guesses_that_nearly_hold_change_nothing() {
 #[test]
 fn scores_just_above_their_bounds_are_found() {
     let mut random = Random(37);
-    for (rows, width, latents) in [(1, 3, 100), (12, 30, 100), (50, 300, 100)] {
+    for (rows, width, latents) in [(1, 3, 1000), (12, 30, 1000), (50, 300, 1000)] {
         let case = Case::random(&mut random, rows, width, latents);
         for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
             let all = (0..latents as u32).collect::<Vec<_>>();
-            let mut bounds = vec![0.0; latents];
+            let mut bounds = vec![f32::INFINITY; latents];
             for (row, x) in case.x.chunks(width).enumerate() {
                 let mut values = vec![0.0; latents];
                 products(isa, x, &case.weight, &case.bias, &all, &mut values);
-                for latent in (row..latents).step_by(rows) {
+                // At most one in a panel, so that nothing else has it looked at.
+                for latent in (row..latents).step_by(rows).filter(|latent| latent % 17 == 0) {
                     let score = case.encoder().score(latent as u32, values[latent]);
                     bounds[latent] = score.max(0.0).next_down().max(0.0);
                 }
