@@ -1,6 +1,6 @@
 //! Groups in plain code.
 
-use super::{GROUP, Lanes, SUMS};
+use super::group::{GROUP, Lanes, SUMS};
 
 /// Plain code, whatever the processor.
 #[derive(Clone, Copy)]

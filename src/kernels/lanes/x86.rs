@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{GROUP, Kernel, Lanes, SUMS};
+use super::group::{GROUP, Kernel, Lanes, SUMS};
 
 /// Proof that the processor has AVX2 with fused multiply-add.
 #[derive(Clone, Copy)]

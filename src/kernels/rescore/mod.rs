@@ -4,16 +4,13 @@
 //! five times. So a value has the same bits whichever way it is asked for. AVX2 and AVX-512 agree as well, since both fuse;
 //! plain code does not.
 
+mod parts;
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
 
+use self::parts::PARTS;
 use super::isa::Isa;
-
-/// How many partial sums a product has.
-const PARTS: usize = 32;
-/// How many latents are multiplied with several rows before the next ones are: their weights stay in the cache.
-const LATENTS: usize = 64;
 
 /// Returns the largest error of a product of rows of this length, relative to the product of their norms.
 pub fn error(length: usize) -> f64 {
@@ -64,13 +61,6 @@ pub fn all_products(isa: Isa, x: &[&[f32]], weight: &[f32], bias: &[f32], values
             *value += bias;
         }
     }
-}
-
-/// Returns the last, shorter part of a row, filled up with zeros.
-fn padded(rest: &[f32]) -> [f32; PARTS] {
-    let mut part = [0.0; PARTS];
-    part[..rest.len()].copy_from_slice(rest);
-    part
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Products in plain code.
 
-use super::{PARTS, padded};
+use super::parts::{PARTS, padded};
 
 /// Computes the products of `x` with the rows of the latents `index`.
 pub fn few<'a>(x: &[f32], row: impl Fn(u32) -> &'a [f32], index: &[u32], values: &mut [f32]) {

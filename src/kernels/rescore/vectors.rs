@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LATENTS, PARTS, padded};
+use super::parts::{LATENTS, PARTS, padded};
 
 type Part = [f32; PARTS];
 

@@ -5,8 +5,8 @@ use super::block::LEAST;
 use super::full::Full;
 use super::guess::Guess;
 use super::problem::{Counts, Rows};
+use super::stores::{Stores, get};
 use super::worker::Job;
-use super::{Stores, get};
 
 /// From so many rows a threshold is estimated where none is known.
 const SAMPLE: usize = 64;

@@ -13,6 +13,7 @@ mod block;
 mod full;
 mod guess;
 mod problem;
+mod stores;
 #[cfg(target_arch = "x86_64")]
 mod tile_avx2;
 #[cfg(target_arch = "x86_64")]
@@ -21,16 +22,16 @@ mod tile_plain;
 mod weights;
 mod worker;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use super::isa::Isa;
 use super::rounded::PANEL;
-use crate::native::parallel::for_ranges;
 use block::{LEAST, Lists};
 use guess::Guess;
 pub use problem::{Counts, Encoder, Keep, Rows};
+use stores::{Stores, get};
 use weights::Weights;
-use worker::{Found, Job, Worker};
+use worker::{Found, Job};
 
 /// Encodes batches. It keeps room to work in and what it learnt about thresholds from one batch to the next.
 #[derive(Default)]
@@ -38,18 +39,6 @@ pub struct Screen {
     weights: Weights,
     guess: Guess,
     stores: Stores,
-}
-
-/// Room that workers take and give back, and what they found.
-#[derive(Default)]
-struct Stores {
-    workers: Mutex<Vec<Worker>>,
-    found: Vec<Mutex<Found>>,
-    rows: Vec<u32>,
-    redo: Vec<u32>,
-    ranks: Vec<u32>,
-    keys: Vec<i32>,
-    ratios: Vec<f32>,
 }
 
 impl Screen {
@@ -211,54 +200,6 @@ fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
             out.value[place].copy_from_slice(&found.value[range]);
         }
     }
-}
-
-impl Stores {
-    /// Screens some rows on all threads, and returns in how many blocks. What is found in them is stored from `first` on.
-    fn screen(&mut self, job: &Job, rows: &[u32], first: usize) -> usize {
-        let size = job.block_rows(rows.len());
-        let blocks = rows.len().div_ceil(size);
-        if self.found.len() < first + blocks {
-            self.found.resize_with(first + blocks, Mutex::default);
-        }
-        self.each_block(first..first + blocks, |worker, block, found| {
-            let start = (block - first) * size;
-            worker.screen(job, &rows[start..rows.len().min(start + size)], found);
-        });
-        blocks
-    }
-
-    /// Calls `work` for each of these blocks, on all threads.
-    fn each_block(
-        &self,
-        blocks: std::ops::Range<usize>,
-        work: impl Fn(&mut Worker, usize, &mut Found) + Sync,
-    ) {
-        for_ranges(blocks.len(), 1, |range| {
-            let mut worker = lock(&self.workers).pop().unwrap_or_default();
-            for block in range {
-                let block = blocks.start + block;
-                work(&mut worker, block, &mut lock(&self.found[block]));
-            }
-            lock(&self.workers).push(worker);
-        });
-    }
-
-    fn counts(&mut self, blocks: usize) -> Counts {
-        let mut counts = Counts::default();
-        for found in &mut self.found[..blocks] {
-            counts += get(found).counts;
-        }
-        counts
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn get<T>(mutex: &mut Mutex<T>) -> &mut T {
-    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

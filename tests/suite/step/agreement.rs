@@ -29,7 +29,7 @@ fn dictionary(own: &Value, kind: Kind) -> SparseAutoEncoder {
     for (name, size) in names {
         let mut values = Tensor::randn(size.as_slice(), (Kind::Double, Device::Cpu)) * 0.3;
         match name {
-            LOG_THRESHOLD => values = values - 1.0,
+            LOG_THRESHOLD => values -= 1.0,
             "W_D" => drop(values.get(3).zero_()),
             _ => {}
         }

@@ -2,7 +2,9 @@
 
 use crate::dictionary::{Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, norm_floor};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::kernels::norms::row_norms;
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Device, Kind, Tensor};
 
 /// The numbers that one step begins with.
 pub(super) struct Facts<'a> {
@@ -30,7 +32,7 @@ impl<'a> Facts<'a> {
         pass: &'a Pass<'a>,
         tokens: i64,
     ) -> Result<Self> {
-        let norm = sae.decoder_norm()?;
+        let norm = decoder_norm(sae)?;
         let factor = if sae.cfg.sparsity_include_decoder_norm {
             let is_seen = norm.f_gt(norm_floor(norm.f_kind()?))?;
             Some(norm.f_mul(&is_seen)?)
@@ -134,4 +136,16 @@ impl<'a> Facts<'a> {
         }
         Ok(x.f_div(&self.divisor()?)?)
     }
+}
+
+/// Returns the decoder norms, by the kernel where it can.
+fn decoder_norm(sae: &SparseAutoEncoder) -> Result<Tensor> {
+    let decoder = sae.parameter("W_D")?.f_detach()?;
+    let Ok(rows) = numbers(&decoder) else {
+        return sae.decoder_norm();
+    };
+    let size = decoder.size();
+    let mut norms = Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu))?;
+    row_norms(rows, size[1] as usize, numbers_mut(&mut norms)?);
+    Ok(norms)
 }
