@@ -7,13 +7,25 @@ use saescript::train::{AutogradEngine, DeadTracker, Form, NativeEngine, StepEngi
 use serde_json::{Value, json};
 
 const D_MODEL: i64 = 12;
-const D_SAE: i64 = 40;
-const ROWS: i64 = 64;
+
+/// How large a step is: latents and tokens.
+#[derive(Clone, Copy)]
+struct Size {
+    d_sae: i64,
+    rows: i64,
+}
+
+const SMALL: Size = Size { d_sae: 40, rows: 64 };
+/// More tokens than are taken at a time.
+const BLOCKS: Size = Size {
+    d_sae: 8192,
+    rows: 600,
+};
 
 /// A dictionary with numbers of every kind: decoder norms that differ, one of them 0, biases, thresholds.
-fn dictionary(own: &Value, kind: Kind) -> SparseAutoEncoder {
+fn dictionary(own: &Value, kind: Kind, size: Size) -> SparseAutoEncoder {
     let mut cfg = json!({
-        "hook_point_in": "in", "hook_point_out": "in", "d_model": D_MODEL, "d_sae": D_SAE,
+        "hook_point_in": "in", "hook_point_out": "in", "d_model": D_MODEL, "d_sae": size.d_sae,
         "dtype": if kind == Kind::Double { "float64" } else { "float32" },
     });
     for (key, value) in own.as_object().expect("settings") {
@@ -38,18 +50,18 @@ fn dictionary(own: &Value, kind: Kind) -> SparseAutoEncoder {
     sae
 }
 
-fn input(kind: Kind) -> (Tensor, Tensor) {
-    let draw = || Tensor::randn([ROWS, D_MODEL], (Kind::Double, Device::Cpu)).to_kind(kind);
+fn input(kind: Kind, size: Size) -> (Tensor, Tensor) {
+    let draw = || Tensor::randn([size.rows, D_MODEL], (Kind::Double, Device::Cpu)).to_kind(kind);
     (draw(), draw())
 }
 
 /// A tracker by which every third latent has not fired for long.
-fn dead(fired_before: bool) -> DeadTracker {
-    let mut dead = DeadTracker::new(D_SAE, 1000.0, Device::Cpu).expect("a tracker");
-    let silent = Tensor::arange(D_SAE, (Kind::Int64, Device::Cpu))
+fn dead(d_sae: i64) -> DeadTracker {
+    let mut dead = DeadTracker::new(d_sae, 1000.0, Device::Cpu).expect("a tracker");
+    let silent = Tensor::arange(d_sae, (Kind::Int64, Device::Cpu))
         .remainder(3)
         .gt(0);
-    let tokens = Tensor::from(if fired_before { 0 } else { 5000i64 });
+    let tokens = Tensor::from(5000i64);
     dead.record(&silent.to_kind(Kind::Float), &tokens)
         .expect("recorded");
     dead
@@ -100,12 +112,12 @@ fn by_hand() -> [(&'static str, NativeEngine); 2] {
     [("dense", Form::Dense), ("sparse", Form::Sparse)].map(|(name, form)| (name, NativeEngine::new(form)))
 }
 
-fn computed(engine: &mut dyn StepEngine, case: &Case, kind: Kind, seed: i64) -> StepOutput {
+fn computed(engine: &mut dyn StepEngine, case: &Case, (kind, size): (Kind, Size), seed: i64) -> StepOutput {
     saescript::tensor::manual_seed(seed);
-    let sae = dictionary(&case.sae, kind);
-    let (x, other) = input(kind);
+    let sae = dictionary(&case.sae, kind, size);
+    let (x, other) = input(kind, size);
     let label = if sae.cfg.is_transcoder() { &other } else { &x };
-    let mut dead = dead(false);
+    let mut dead = dead(size.d_sae);
     let settings: LossSettings = from_value(case.loss.clone()).expect("valid settings");
     let pass = Pass {
         k: case.k,
@@ -151,10 +163,10 @@ fn compare(ours: &StepOutput, theirs: &StepOutput, tolerance: f64, names: &[&str
     }
 }
 
-fn agree(kind: Kind, tolerance: f64) {
-    for (index, case) in cases().iter().enumerate() {
-        let theirs = computed(&mut AutogradEngine, case, kind, index as i64);
-        let sae = dictionary(&case.sae, kind);
+fn agree(cases: &[Case], kind: Kind, size: Size, tolerance: f64) {
+    for (index, case) in cases.iter().enumerate() {
+        let theirs = computed(&mut AutogradEngine, case, (kind, size), index as i64);
+        let sae = dictionary(&case.sae, kind, size);
         let names: Vec<&str> = sae.named_parameters().iter().map(|(name, _)| *name).collect();
         let said = format!(
             "{} {} {kind:?}",
@@ -162,7 +174,7 @@ fn agree(kind: Kind, tolerance: f64) {
             to_value(&case.loss).expect("plain data")
         );
         for (form, mut engine) in by_hand() {
-            let ours = computed(&mut engine, case, kind, index as i64);
+            let ours = computed(&mut engine, case, (kind, size), index as i64);
             compare(&ours, &theirs, tolerance, &names, &format!("{form}: {said}"));
         }
     }
@@ -170,10 +182,29 @@ fn agree(kind: Kind, tolerance: f64) {
 
 #[test]
 fn in_float64_both_engines_are_the_same_to_ten_digits() {
-    agree(Kind::Double, 1e-10);
+    agree(&cases(), Kind::Double, SMALL, 1e-10);
 }
 
 #[test]
 fn in_float32_both_engines_are_the_same_to_five_digits() {
-    agree(Kind::Float, 1e-5);
+    agree(&cases(), Kind::Float, SMALL, 1e-5);
+}
+
+#[test]
+fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
+    let losses = [
+        json!({ "sparsity_loss_type": "power", "l1_coefficient": 0.7, "lp_coefficient": 0.3 }),
+        json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "auxk_coefficient": 0.5, "k_aux": 4 }),
+    ];
+    let acts = ["relu", "jumprelu", "topk"];
+    let cases: Vec<Case> = acts
+        .iter()
+        .flat_map(|act| losses.iter().map(move |loss| (act, loss)))
+        .map(|(act, loss)| Case {
+            sae: json!({ "act_fn": act, "top_k": 5, "use_glu_encoder": *act == "relu" }),
+            loss: loss.clone(),
+            k: None,
+        })
+        .collect();
+    agree(&cases, Kind::Double, BLOCKS, 1e-10);
 }

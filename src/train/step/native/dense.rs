@@ -2,14 +2,23 @@
 //!
 //! With `G = dL/dx̂`: `dW_D = fᵀ G`, `df = G W_Dᵀ` and what the penalty adds, `dh = df` where the latent is on, and
 //! `dW_E = xᵀ dh`. What a penalty says of the decoder norms goes along the decoder's rows.
+//!
+//! Tokens are taken some at a time, so few that what is computed of them stays in the processor's caches. What has to be
+//! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own.
 
 use super::auxk::{self, Latents};
 use super::facts::Facts;
+use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
+/// still fast for.
+const BLOCK_BYTES: i64 = 12 << 20;
+const BLOCK_LEAST: i64 = 256;
 
 /// What the encoder makes of some tokens.
 struct Encoded {
@@ -23,15 +32,15 @@ struct Encoded {
     acts: Tensor,
 }
 
-/// What a step found, besides gradients.
-pub(super) struct Found {
-    pub(super) terms: Terms,
-    /// `‖x̂ − y‖²` of each token, `(n)`.
-    pub(super) squared_error: Tensor,
+/// What has to be known of a whole batch before its parts are looked at.
+#[derive(Default)]
+struct Known {
+    /// The soft counts of tanh-quad.
+    soft_counts: Option<Tensor>,
     /// How many tokens each latent fired on, float `(d_sae)`.
-    pub(super) fired: Tensor,
-    /// Sum of all activations, and how many were active.
-    pub(super) activity: (Tensor, Tensor),
+    fired: Option<Tensor>,
+    /// Which latents are dead, where Aux-K wants to know.
+    is_dead: Option<Tensor>,
 }
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
@@ -44,52 +53,159 @@ pub(super) fn step(
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let encoded = encode(facts, input.x)?;
+    let rows = block_rows(facts);
+    let (xs, labels) = (input.x.f_split(rows, 0)?, input.label.f_split(rows, 0)?);
+    let mut known = Known::default();
+    let mut last = None;
+    if facts.looks_ahead() {
+        for x in &xs {
+            let encoded = encode(facts, x)?;
+            known.add(facts, &encoded)?;
+            last = Some(encoded);
+        }
+    }
+    let mut is_dead = Some(is_dead);
+    if let (Some(fired), Some(is_dead)) = (&known.fired, is_dead.take_if(|_| facts.looks_ahead())) {
+        known.is_dead = is_dead(fired)?;
+    }
+    // What was encoded is at hand where one block is all.
+    let mut last = last.filter(|_| xs.len() == 1);
+    let mut parts = Parts::new(facts)?;
+    for (x, label) in xs.iter().zip(&labels) {
+        let encoded = match last.take() {
+            Some(encoded) => encoded,
+            None => encode(facts, x)?,
+        };
+        block(facts, (x, label), &encoded, &known, &mut parts, gradients)?;
+    }
+    if let Some(is_dead) = is_dead {
+        is_dead(&parts.fired)?;
+    }
+    parts.together()
+}
+
+/// Returns how many tokens are taken at a time.
+fn block_rows(facts: &Facts<'_>) -> i64 {
+    let sae = facts.sae;
+    if sae.device() != Device::Cpu || !sae.cfg.act_fn.is_per_token() {
+        return facts.tokens;
+    }
+    let width = sae.cfg.d_sae() * sae.kind().elt_size_in_bytes() as i64;
+    (BLOCK_BYTES / width).max(BLOCK_LEAST).min(facts.tokens)
+}
+
+impl Known {
+    /// Takes note of some tokens.
+    fn add(&mut self, facts: &Facts<'_>, encoded: &Encoded) -> Result<()> {
+        let add = |sum: &mut Option<Tensor>, part: Tensor| -> Result<()> {
+            *sum = Some(match sum.take() {
+                Some(sum) => sum.f_add(&part)?,
+                None => part,
+            });
+            Ok(())
+        };
+        add(&mut self.fired, count(&encoded.acts.f_gt(0.0)?)?)?;
+        if let Some(kind) = facts.settings.sparsity_loss_type {
+            let weighted = encoded.acts.f_mul(&facts.norm)?;
+            if let Some(counts) = kind.soft_counts(&weighted, &Entries::Every, facts.settings)? {
+                add(&mut self.soft_counts, counts)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the blocks of a batch add up to.
+struct Parts {
+    terms: Terms,
+    squared_error: Vec<Tensor>,
+    fired: Tensor,
+    sum: Tensor,
+    active: Tensor,
+}
+
+impl Parts {
+    fn new(facts: &Facts<'_>) -> Result<Self> {
+        let zeros = |size: &[i64], kind| Tensor::f_zeros(size, (kind, facts.sae.device()));
+        Ok(Self {
+            terms: Terms::new(facts)?,
+            squared_error: Vec::new(),
+            fired: zeros(&[facts.sae.cfg.d_sae()], Kind::Float)?,
+            sum: facts.zero()?,
+            active: zeros(&[], Kind::Int64)?,
+        })
+    }
+
+    fn together(self) -> Result<Found> {
+        Ok(Found {
+            terms: self.terms,
+            squared_error: Tensor::f_cat(&self.squared_error, 0)?,
+            fired: self.fired,
+            activity: (self.sum, self.active),
+        })
+    }
+}
+
+/// Returns on how many tokens each latent is `on`, float `(d_sae)`.
+fn count(on: &Tensor) -> Result<Tensor> {
+    Ok(on.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
+}
+
+/// Adds what some tokens say.
+fn block(
+    facts: &Facts<'_>,
+    (x, label): (&Tensor, &Tensor),
+    encoded: &Encoded,
+    known: &Known,
+    parts: &mut Parts,
+    gradients: &mut Gradients,
+) -> Result<()> {
     let on = encoded.acts.f_gt(0.0)?;
-    let fired = on.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?;
+    let fired = count(&on)?;
+    let _ = parts.fired.f_add_(&fired)?;
+    let _ = parts.active.f_add_(&fired.f_sum(Kind::Int64)?)?;
+    let _ = parts.sum.f_add_(&encoded.acts.f_sum(None::<Kind>)?)?;
     let decoder = facts.parameter("W_D")?;
     let mut error = facts.product(&encoded.acts, &decoder)?;
     if let Ok(bias) = facts.parameter("b_D") {
         let _ = error.f_add_(&bias)?;
     }
-    let _ = error.f_sub_(input.label)?;
-    let squares = error
-        .f_square()?
-        .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
-    let mut terms = Terms::new(facts, &squares)?;
+    let _ = error.f_sub_(label)?;
+    parts.squared_error.push(
+        error
+            .f_square()?
+            .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?,
+    );
     let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
     let mut by_pre = None;
-    if let Some(is_dead) = is_dead(&fired)? {
-        let aux = auxk::step(
-            facts,
-            &encoded.hidden_pre,
-            &error,
-            &Latents::masked(facts, &is_dead)?,
-            gradients,
-        )?;
+    if let Some(is_dead) = &known.is_dead {
+        let latents = Latents::masked(facts, is_dead)?;
+        let aux = auxk::step(facts, &encoded.hidden_pre, &error, &latents, gradients)?;
         let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
-        terms.add_auxk(aux.value);
+        parts.terms.add_auxk(aux.value)?;
         by_pre = Some(aux.by_pre);
     }
     drop(error);
-    gradients.add("W_D", facts.product(&encoded.acts.f_tr()?, &by_reconstruction)?)?;
+    gradients.add_product(facts, "W_D", &encoded.acts.f_tr()?, &by_reconstruction)?;
     add_bias(gradients, facts, "b_D", &by_reconstruction)?;
     let mut by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
-    penalise(facts, &encoded.acts, &mut by_acts, &mut terms, gradients)?;
-    add_thresholds(facts, &encoded, &by_acts, gradients)?;
+    penalise(
+        facts,
+        &encoded.acts,
+        &mut by_acts,
+        known,
+        &mut parts.terms,
+        gradients,
+    )?;
+    add_thresholds(facts, encoded, &by_acts, gradients)?;
     let _ = by_acts.f_mul_(&on)?;
     if let Some(by_pre) = by_pre {
         let _ = by_acts.f_add_(&by_pre)?;
     }
-    terms.add_threshold_penalty(facts, &encoded.hidden_pre, &mut by_acts, gradients)?;
-    encoder(facts, input.x, &encoded, by_acts, gradients)?;
-    let activity = (encoded.acts.f_sum(None::<Kind>)?, on.f_sum(Kind::Int64)?);
-    Ok(Found {
-        terms,
-        squared_error: squares,
-        fired,
-        activity,
-    })
+    parts
+        .terms
+        .add_threshold_penalty(facts, &encoded.hidden_pre, &mut by_acts, gradients)?;
+    encoder(facts, x, encoded, by_acts, gradients)
 }
 
 fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
@@ -123,6 +239,7 @@ fn penalise(
     facts: &Facts<'_>,
     acts: &Tensor,
     by_acts: &mut Tensor,
+    known: &Known,
     terms: &mut Terms,
     gradients: &mut Gradients,
 ) -> Result<()> {
@@ -130,15 +247,14 @@ fn penalise(
         return Ok(());
     };
     let weighted = acts.f_mul(&facts.norm)?;
-    let counts = kind.soft_counts(&weighted, &Entries::Every, facts.settings)?;
     let penalty = kind.penalty(
         &weighted,
         &Entries::Every,
         facts.settings,
         facts.tokens,
-        counts.as_ref(),
+        known.soft_counts.as_ref(),
     )?;
-    terms.add_penalty(penalty.value);
+    terms.add_penalty(penalty.value)?;
     let by_norm = Entries::Every.sum_by_latent(&penalty.gradient.f_mul(acts)?)?;
     gradients.add("W_D", facts.by_rows(&by_norm)?)?;
     let _ = by_acts.f_addcmul_(&penalty.gradient, &facts.norm)?;
@@ -175,8 +291,7 @@ fn encoder(
     gradients: &mut Gradients,
 ) -> Result<()> {
     let mut linear = |by_pre: &Tensor, matrix: &'static str, bias: &'static str| -> Result<()> {
-        // In the order in which the matrix lies in memory.
-        gradients.add(matrix, facts.product(&by_pre.f_tr()?, x)?.f_tr()?)?;
+        gradients.add_product(facts, matrix, &x.f_tr()?, by_pre)?;
         add_bias(gradients, facts, bias, by_pre)
     };
     let Some((linear_pre, gate)) = &encoded.gated else {

@@ -1,6 +1,8 @@
 //! What all parts of a step look at: the dictionary's numbers as they stand, and how the batch is passed through.
 
-use crate::dictionary::{Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, norm_floor};
+use crate::dictionary::{
+    Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
+};
 use crate::error::Result;
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -71,6 +73,18 @@ impl<'a> Facts<'a> {
     /// Too little memory.
     pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         self.pass.product(x, weight)
+    }
+
+    /// Returns whether something of the whole batch has to be known before its parts are looked at.
+    pub(super) fn looks_ahead(&self) -> bool {
+        let penalty = self.settings.sparsity_loss_type;
+        self.settings.auxk_coefficient > 0.0 || penalty.is_some_and(SparsityLoss::is_scaled)
+    }
+
+    /// Returns whether products are done in the format of the parameters.
+    pub(super) fn multiplies_as_it_is(&self) -> bool {
+        let kind = self.sae.kind();
+        kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
     }
 
     /// Returns the derivative by the logarithms of the thresholds from that by the thresholds, in their format.

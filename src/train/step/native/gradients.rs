@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::Facts;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, product};
 
 /// Sums of gradients so far.
 #[derive(Default)]
@@ -21,6 +22,27 @@ impl Gradients {
             None => drop(self.0.insert(name, gradient)),
         }
         Ok(())
+    }
+
+    /// Adds `left right` to the gradient of the parameter `name`, laid out in memory as the parameter is.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add_product(
+        &mut self,
+        facts: &Facts<'_>,
+        name: &'static str,
+        left: &Tensor,
+        right: &Tensor,
+    ) -> Result<()> {
+        match self.0.get_mut(name) {
+            Some(sum) if facts.multiplies_as_it_is() => Ok(product::add_product(sum, left, right)?),
+            _ if facts.sae.parameter(name)?.is_contiguous() => self.add(name, facts.product(left, right)?),
+            _ => {
+                let transposed = facts.product(&right.f_tr()?, &left.f_tr()?)?;
+                self.add(name, transposed.f_tr()?)
+            }
+        }
     }
 
     /// Adds what there is so far of the parameter `name` to `gradient`, which takes its place.

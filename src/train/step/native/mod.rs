@@ -5,12 +5,14 @@
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! auxk, terms the parts of the loss
+//! found       what comes out besides
 //! gradients   sums by the names of the parameters
 //! ```
 
 mod auxk;
 mod dense;
 mod facts;
+mod found;
 mod gradients;
 mod sparse;
 mod terms;
@@ -141,7 +143,7 @@ impl StepEngine for NativeEngine {
             let active = found.activity.1.f_double_value(&[])?;
             self.density = Some(active / (facts.tokens * sae.cfg.d_sae()) as f64);
         }
-        let (loss, terms) = found.terms.finish()?;
+        let (loss, terms) = found.terms.finish(&found.squared_error)?;
         Ok(StepOutput {
             loss,
             terms,

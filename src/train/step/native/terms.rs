@@ -6,43 +6,50 @@ use crate::dictionary::{LOG_THRESHOLD, Term};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
-/// The terms that there are, 0-d.
+/// The terms besides the reconstruction that there are, 0-d.
 pub(super) struct Terms {
-    reconstruction: Tensor,
     penalty: Option<Tensor>,
     threshold: Option<Tensor>,
     auxk: Option<Tensor>,
 }
 
+/// Adds `value` to what there is.
+fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum.f_add(&value)?,
+        None => value,
+    });
+    Ok(())
+}
+
 impl Terms {
-    /// Returns the reconstruction's term from the squared error of each token.
+    /// Returns terms that nothing was added to.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn new(facts: &Facts<'_>, squares: &Tensor) -> Result<Self> {
+    pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
         let auxk = if facts.settings.auxk_coefficient > 0.0 {
             Some(facts.zero()?)
         } else {
             None
         };
         Ok(Self {
-            reconstruction: squares.f_mean(None::<Kind>)?,
             penalty: None,
             threshold: None,
             auxk,
         })
     }
 
-    pub(super) fn add_penalty(&mut self, value: Tensor) {
-        self.penalty = Some(value);
+    pub(super) fn add_penalty(&mut self, value: Tensor) -> Result<()> {
+        add(&mut self.penalty, value)
     }
 
-    pub(super) fn add_threshold(&mut self, value: Tensor) {
-        self.threshold = Some(value);
+    pub(super) fn add_threshold(&mut self, value: Tensor) -> Result<()> {
+        add(&mut self.threshold, value)
     }
 
-    pub(super) fn add_auxk(&mut self, value: Tensor) {
-        self.auxk = Some(value);
+    pub(super) fn add_auxk(&mut self, value: Tensor) -> Result<()> {
+        add(&mut self.auxk, value)
     }
 
     /// Adds the threshold penalty `c · mean_t Σ relu(θ − h) n` on `hidden_pre (n, d_sae)`, and its derivatives by them,
@@ -72,7 +79,7 @@ impl Terms {
             sums.f_mul(&facts.norm)?
                 .f_sum(None::<Kind>)?
                 .f_mul_scalar(share)?,
-        );
+        )?;
         gradients.add("W_D", facts.by_rows(&sums.f_mul_scalar(share)?)?)?;
         let is_below = below.f_gt(0.0)?;
         let cost = facts.norm.f_mul_scalar(share)?;
@@ -84,18 +91,18 @@ impl Terms {
         Ok(())
     }
 
-    /// Returns the sum of the terms and the terms.
+    /// Returns the sum of the terms and the terms, with that of the reconstruction from the squared error of each token.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn finish(self) -> Result<(Tensor, Vec<Term>)> {
+    pub(super) fn finish(self, squared_error: &Tensor) -> Result<(Tensor, Vec<Term>)> {
         let named = [
             ("l_s", "losses/sparsity_loss", self.penalty),
             ("l_p", "losses/lp_loss", self.threshold),
             ("l_aux", "losses/aux_loss", self.auxk),
         ];
-        let mut loss = self.reconstruction.shallow_clone();
-        let mut terms = vec![Term::reconstruction(self.reconstruction)];
+        let mut loss = squared_error.f_mean(None::<Kind>)?;
+        let mut terms = vec![Term::reconstruction(loss.shallow_clone())];
         for (name, metric, value) in named {
             let Some(value) = value else { continue };
             loss = loss.f_add(&value)?;

@@ -10,8 +10,8 @@ mod room;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use super::auxk::{self, Latents};
-use super::dense::Found;
 use super::facts::Facts;
+use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{LossInput, Selection};
@@ -42,7 +42,7 @@ pub(super) fn step(
     let fired = room.activate(facts)?;
     decode(room, facts, input)?;
     let squared_error = Tensor::f_from_slice(&room.squared)?.f_to_kind(Kind::Float)?;
-    let mut terms = Terms::new(facts, &squared_error)?;
+    let mut terms = Terms::new(facts)?;
     if let Some(is_dead) = is_dead(&fired)? {
         add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
     }
@@ -136,7 +136,7 @@ fn add_auxk(
         &Latents::chosen(facts, &dead)?,
         gradients,
     )?;
-    terms.add_auxk(aux.value);
+    terms.add_auxk(aux.value)?;
     let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
     let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
     let rows = facts.product(&aux.by_pre.f_tr()?, input.x)?;

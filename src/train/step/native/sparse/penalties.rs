@@ -1,6 +1,6 @@
 //! What penalties and thresholds say of the pairs, and the derivatives by their pre-activations.
 
-use super::Room;
+use super::room::Room;
 use crate::dictionary::{Entries, LOG_THRESHOLD};
 use crate::error::Result;
 use crate::tensor::slices::numbers;
@@ -39,7 +39,7 @@ pub(super) fn add_penalties(
         let weighted = acts.f_mul(&norm)?;
         let counts = kind.soft_counts(&weighted, &entries, facts.settings)?;
         let penalty = kind.penalty(&weighted, &entries, facts.settings, facts.tokens, counts.as_ref())?;
-        terms.add_penalty(penalty.value);
+        terms.add_penalty(penalty.value)?;
         let by_norm = entries.sum_by_latent(&penalty.gradient.f_mul(&acts)?)?;
         gradients.add("W_D", facts.by_rows(&by_norm)?)?;
         let _ = by_acts.f_addcmul_(&penalty.gradient, &norm)?;
@@ -113,7 +113,7 @@ fn add_threshold_penalty(
         .f_sub(&sum_of_pre)?
         .f_add(&entries.sum_by_latent(&over.f_mul(&is_over)?)?)?
         .f_clamp_min(0.0)?;
-    terms.add_threshold(below.f_mul(&cost)?.f_sum(None::<Kind>)?);
+    terms.add_threshold(below.f_mul(&cost)?.f_sum(None::<Kind>)?)?;
     gradients.add("W_D", facts.by_rows(&below.f_mul_scalar(share)?)?)?;
     let count = entries
         .sum_by_latent(&is_over)?

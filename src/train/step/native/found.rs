@@ -1,0 +1,15 @@
+//! What a step found, besides gradients.
+
+use super::terms::Terms;
+use crate::tensor::Tensor;
+
+/// What a step found.
+pub(super) struct Found {
+    pub(super) terms: Terms,
+    /// `‖x̂ − y‖²` of each token, `(n)`.
+    pub(super) squared_error: Tensor,
+    /// How many tokens each latent fired on, float `(d_sae)`.
+    pub(super) fired: Tensor,
+    /// Sum of all activations, and how many were active.
+    pub(super) activity: (Tensor, Tensor),
+}
