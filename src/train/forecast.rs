@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::config::TrainerConfig;
-use crate::dictionary::SAEConfig;
+use super::step::{StepEngineName, step_bytes};
+use crate::dictionary::{Custom, SAEConfig};
 use crate::error::{byte_size, counted};
 
 /// Steps, parameters and memory of one training, in bytes where not said otherwise.
@@ -25,7 +26,7 @@ pub struct Forecast {
     pub disk: u64,
 }
 
-/// Tensors of shape `(rows, d_sae)` that a step holds at its height: pre-activations, their scaled form, activations,
+/// Tensors of shape `(rows, d_sae)` that automatic differentiation holds at its height: pre-activations, their scaled form, activations,
 /// and the gradients of two of them.
 const LATENT_BUFFERS: u64 = 6;
 
@@ -49,6 +50,7 @@ impl Forecast {
             (None, _) => cfg.n_checkpoints,
             (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),
         };
+        let engine = cfg.step_engine.resolved(sae, &Custom::default());
         let resumable = cfg.resumable_checkpoints.min(checkpoints);
         Self {
             steps,
@@ -56,7 +58,10 @@ impl Forecast {
             weights,
             gradients: weights,
             moments,
-            step_buffers: width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
+            step_buffers: match (engine, sae.device.resolve()) {
+                (StepEngineName::Native, Ok(device)) => step_bytes(sae, device, rows),
+                _ => width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
+            },
             disk: checkpoints * weights + resumable * moments,
         }
     }

@@ -17,10 +17,12 @@ use super::source::{Source, parts};
 use super::trainer::StepReport;
 use crate::activations::Batch;
 use crate::checksums;
+use crate::config::to_value;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Comparison, Fingerprint};
+use crate::kernels::isa::Isa;
 use crate::lock::FolderLock;
 use crate::tensor::{DType, Tensor, product, safetensors};
 
@@ -149,6 +151,13 @@ impl<'a> Lane<'a> {
         } else {
             self.run.metrics_bytes
         };
+        let engine = {
+            let cfg = &self.run.trainer.cfg;
+            cfg.step_engine.resolved(&self.sae.cfg, &self.options.custom)
+        };
+        let facts = &mut self.options.provenance.facts;
+        facts.insert("step_engine".into(), to_value(&engine)?);
+        facts.insert("kernels".into(), Isa::chosen().name().into());
         let folder = RunFolder::open(&self.run.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
         self.saved_at = Instant::now();

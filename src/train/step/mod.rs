@@ -17,6 +17,7 @@ mod output;
 pub use autograd::AutogradEngine;
 pub(super) use choice::Engines;
 pub use choice::StepEngineName;
+pub(super) use native::step_bytes;
 pub use native::{Form, NativeEngine};
 pub use output::{Latents, StepOutput};
 

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
-use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput};
+use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput, SAEConfig};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -19,6 +19,8 @@ use crate::tensor::{Device, Kind, Tensor};
 /// still fast for.
 const BLOCK_BYTES: i64 = 12 << 20;
 const BLOCK_LEAST: i64 = 256;
+/// About how many tensors of the size of the pre-activations a step holds at its height.
+pub(super) const TENSORS: u64 = 8;
 
 /// What the encoder makes of some tokens.
 struct Encoded {
@@ -53,7 +55,7 @@ pub(super) fn step(
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let rows = block_rows(facts);
+    let rows = rows_at_a_time(&facts.sae.cfg, facts.sae.device(), facts.tokens);
     let (xs, labels) = (input.x.f_split(rows, 0)?, input.label.f_split(rows, 0)?);
     let mut known = Known::default();
     let mut last = None;
@@ -84,14 +86,14 @@ pub(super) fn step(
     parts.together()
 }
 
-/// Returns how many tokens are taken at a time.
-fn block_rows(facts: &Facts<'_>) -> i64 {
-    let sae = facts.sae;
-    if sae.device() != Device::Cpu || !sae.cfg.act_fn.is_per_token() {
-        return facts.tokens;
+/// Returns how many of `tokens` tokens are taken at a time: all where their latents compete with one another, or where
+/// caches play no part.
+pub(super) fn rows_at_a_time(cfg: &SAEConfig, device: Device, tokens: i64) -> i64 {
+    if device != Device::Cpu || !cfg.act_fn.is_per_token() {
+        return tokens;
     }
-    let width = sae.cfg.d_sae() * sae.kind().elt_size_in_bytes() as i64;
-    (BLOCK_BYTES / width).max(BLOCK_LEAST).min(facts.tokens)
+    let width = cfg.d_sae() * cfg.dtype.kind().elt_size_in_bytes() as i64;
+    (BLOCK_BYTES / width).max(BLOCK_LEAST).min(tokens)
 }
 
 impl Known {

@@ -2,23 +2,29 @@
 //!
 //! ```text
 //! facts       the dictionary's numbers as the step finds them
+//! form        which of the two it is
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! auxk, terms the parts of the loss
 //! found       what comes out besides
+//! memory      what a step holds
 //! gradients   sums by the names of the parameters
 //! ```
 
 mod auxk;
 mod dense;
 mod facts;
+mod form;
 mod found;
 mod gradients;
+mod memory;
 mod sparse;
 mod terms;
 
 use self::facts::Facts;
+pub use self::form::Form;
 use self::gradients::Gradients;
+pub(in crate::train) use self::memory::step_bytes;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
@@ -26,7 +32,7 @@ use crate::dictionary::{
     Capability, Custom, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Wants,
 };
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
+use crate::tensor::{Device, Tensor, no_grad_guard};
 use crate::train::dead::DeadTracker;
 
 /// Computes steps by formulas written out, for dictionaries that have them.
@@ -37,21 +43,6 @@ pub struct NativeEngine {
     /// The part of all latents that were active in the last step.
     density: Option<f64>,
 }
-
-/// Over which numbers steps go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// Whichever is faster.
-    #[default]
-    Auto,
-    /// Every latent of every token.
-    Dense,
-    /// The latents that take part, where there is a way to find them.
-    Sparse,
-}
-
-/// From this part of active latents on, products over all are faster than sums over the active ones.
-const DENSE_FROM: f64 = 0.08;
 
 impl NativeEngine {
     /// Returns an engine whose steps have this form.
@@ -72,18 +63,13 @@ impl NativeEngine {
         self.density = density;
     }
 
-    /// Returns whether the next step goes over active latents alone.
+    /// Returns whether the next step, with `k` active latents, goes over active latents alone.
     fn is_sparse(&self, sae: &SparseAutoEncoder, k: i64) -> bool {
-        let can = sae.kind() == Kind::Float && sae.device() == Device::Cpu && !sae.cfg.use_glu_encoder;
-        let density = if sae.cfg.act_fn.selects_k() {
-            Some(k as f64 / sae.cfg.d_sae() as f64)
-        } else {
-            self.density
-        };
+        let (kind, device) = (sae.kind(), sae.device());
         match self.form {
             Form::Dense => false,
-            Form::Sparse => can,
-            Form::Auto => can && density.is_some_and(|density| density < DENSE_FROM),
+            Form::Sparse => form::can_be_sparse(&sae.cfg, kind, device),
+            Form::Auto => form::is_sparse(&sae.cfg, kind, device, k, self.density),
         }
     }
 

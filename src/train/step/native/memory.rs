@@ -1,0 +1,22 @@
+//! What a step by hand holds besides parameters, gradients and moments.
+
+use super::dense::{TENSORS, rows_at_a_time};
+use super::form::is_sparse;
+use crate::dictionary::SAEConfig;
+use crate::tensor::{Device, Kind};
+
+/// Returns an estimate in bytes for batches of `rows` tokens on `device`.
+pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -> u64 {
+    let (d, n) = (cfg.d_model as u64, cfg.d_sae() as u64);
+    let kind = cfg.dtype.kind();
+    let width = kind.elt_size_in_bytes() as u64;
+    // Input, label, reconstruction and its derivative.
+    let batch = 4 * rows * d * width;
+    if is_sparse(cfg, kind, device, cfg.top_k, None) {
+        // The decoder in tiles, the encoder in short integers, and of every pair its place and some numbers.
+        let pairs = rows * cfg.top_k as u64;
+        return batch + n * d * (width + Kind::Int16.elt_size_in_bytes() as u64) + pairs * 40;
+    }
+    let block = rows_at_a_time(cfg, device, rows as i64) as u64;
+    batch + TENSORS * block * n * width
+}
