@@ -10,6 +10,7 @@ use super::terms::Terms;
 use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
+use crate::train::step::Part;
 
 /// What the encoder makes of some tokens.
 struct Encoded {
@@ -58,6 +59,7 @@ pub(super) fn step(
         .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
     let mut terms = Terms::new(facts, &squares)?;
     let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
+    facts.laps.end(Part::Decode);
     let mut by_pre = None;
     if let Some(is_dead) = is_dead(&fired)? {
         let aux = auxk::step(
@@ -72,9 +74,12 @@ pub(super) fn step(
         by_pre = Some(aux.by_pre);
     }
     drop(error);
+    facts.laps.end(Part::Auxk);
     gradients.add("W_D", facts.product(&encoded.acts.f_tr()?, &by_reconstruction)?)?;
     add_bias(gradients, facts, "b_D", &by_reconstruction)?;
+    facts.laps.end(Part::Scatter);
     let mut by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
+    facts.laps.end(Part::Decode);
     penalise(facts, &encoded.acts, &mut by_acts, &mut terms, gradients)?;
     add_thresholds(facts, &encoded, &by_acts, gradients)?;
     let _ = by_acts.f_mul_(&on)?;
@@ -82,6 +87,7 @@ pub(super) fn step(
         let _ = by_acts.f_add_(&by_pre)?;
     }
     terms.add_threshold_penalty(facts, &encoded.hidden_pre, &mut by_acts, gradients)?;
+    facts.laps.end(Part::Penalties);
     encoder(facts, input.x, &encoded, by_acts, gradients)?;
     let activity = (encoded.acts.f_sum(None::<Kind>)?, on.f_sum(Kind::Int64)?);
     Ok(Found {
@@ -110,6 +116,7 @@ fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
     };
     let acts = facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?;
     let acts = facts.unscaled(acts)?;
+    facts.laps.end(Part::Encode);
     Ok(Encoded {
         hidden_pre,
         gated,

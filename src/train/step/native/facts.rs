@@ -3,6 +3,7 @@
 use crate::dictionary::{Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, norm_floor};
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
 pub(super) struct Facts<'a> {
@@ -17,10 +18,11 @@ pub(super) struct Facts<'a> {
     /// norms, 0 under their floor, where the configuration includes them.
     pub(super) factor: Option<Tensor>,
     pub(super) gate: Gate<'a>,
+    pub(super) laps: &'a Laps,
 }
 
 impl<'a> Facts<'a> {
-    /// Returns the facts of a step on `tokens` tokens.
+    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides.
     ///
     /// # Errors
     /// Too little memory.
@@ -28,7 +30,7 @@ impl<'a> Facts<'a> {
         sae: &'a SparseAutoEncoder,
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
-        tokens: i64,
+        (tokens, laps): (i64, &'a Laps),
     ) -> Result<Self> {
         let norm = sae.decoder_norm()?;
         let factor = if sae.cfg.sparsity_include_decoder_norm {
@@ -52,6 +54,7 @@ impl<'a> Facts<'a> {
             norm,
             factor,
             gate,
+            laps,
         })
     }
 

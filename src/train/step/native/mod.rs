@@ -20,10 +20,13 @@ use self::gradients::Gradients;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
+use super::profile::{Laps, Part, Profile};
 use crate::dictionary::{
     Capability, Custom, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Wants,
 };
 use crate::error::Result;
+use crate::kernels::isa::Isa;
+use crate::kernels::screen::Counts;
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 use crate::train::dead::DeadTracker;
 
@@ -34,6 +37,7 @@ pub struct NativeEngine {
     room: Room,
     /// The part of all latents that were active in the last step.
     density: Option<f64>,
+    laps: Laps,
 }
 
 /// Over which numbers steps go.
@@ -68,6 +72,25 @@ impl NativeEngine {
     /// Goes on from a step in which this part of all latents was active.
     pub(in crate::train) fn set_density(&mut self, density: Option<f64>) {
         self.density = density;
+    }
+
+    /// Returns what divides the time of steps into parts.
+    pub(in crate::train) fn laps(&self) -> &Laps {
+        &self.laps
+    }
+
+    /// Measures from now on where time goes, and forgets what was measured before.
+    pub(in crate::train) fn start_profile(&mut self) {
+        self.laps.start();
+        self.room.counts = Counts::default();
+    }
+
+    /// Returns where time went since that was asked for, if it was.
+    pub(in crate::train) fn profile(&self) -> Option<Profile> {
+        let mut profile = self.laps.profile()?;
+        profile.screening = self.room.counts;
+        profile.kernels = Isa::chosen().name();
+        Some(profile)
     }
 
     /// Returns whether the next step goes over active latents alone.
@@ -120,7 +143,7 @@ impl StepEngine for NativeEngine {
         let _no_grad = no_grad_guard();
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model]);
         let (x, label) = (rows(input.x)?, rows(input.label)?);
-        let facts = Facts::new(sae, settings, pass, x.size()[0])?;
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
         let tokens = count_tokens(sae, input)?;
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };
@@ -137,6 +160,7 @@ impl StepEngine for NativeEngine {
         } else {
             dense::step(&facts, &flat, is_dead, &mut gradients)?
         };
+        self.laps.end(Part::Scatter);
         if sae.device() == Device::Cpu && !sae.cfg.act_fn.selects_k() {
             let active = found.activity.1.f_double_value(&[])?;
             self.density = Some(active / (facts.tokens * sae.cfg.d_sae()) as f64);
