@@ -1,6 +1,8 @@
-//! Points in time as text, always in UTC.
+//! Points in time as text, always in UTC; and how long the processor worked.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Returns `time` in UTC, as in `2026-01-31T12:00:00Z`.
 pub fn timestamp(time: SystemTime) -> String {
@@ -17,6 +19,15 @@ pub fn compact_timestamp(time: SystemTime) -> String {
 /// Seconds since 1970.
 pub fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// Returns how long the processor's cores have worked for this process, all threads together.
+pub fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.max(0) as u64,
+        time.tv_nsec.clamp(0, 999_999_999) as u32,
+    )
 }
 
 /// Year, month, day and hour, minute, second.

@@ -70,6 +70,8 @@ pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
 pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
-pub use step::{AutogradEngine, Form, Latents, NativeEngine, StepEngine, StepEngineName, StepOutput};
+pub use step::{
+    AutogradEngine, Form, Latents, NativeEngine, Part, Profile, Spent, StepEngine, StepEngineName, StepOutput,
+};
 pub use target::{check_target, target_of};
 pub use trainer::{StepReport, Trainer};

@@ -6,7 +6,7 @@ use super::metrics::StepFigures;
 use super::optim::clip;
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
-use super::step::{Engines, StepEngine, StepOutput};
+use super::step::{Engines, Part, Profile, StepEngine, StepOutput};
 use crate::activations::Batch;
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
@@ -62,6 +62,16 @@ impl Trainer {
     /// Computes steps with `engine` from now on.
     pub fn set_engine(&mut self, engine: Box<dyn StepEngine>) {
         self.engines.set(engine);
+    }
+
+    /// Measures from the next step on where time goes, and forgets what was measured before.
+    pub fn start_profile(&mut self) {
+        self.engines.native.start_profile();
+    }
+
+    /// Returns where the time of steps went since [`start_profile`](Self::start_profile); `None` where it was not called.
+    pub fn profile(&self) -> Option<Profile> {
+        self.engines.native.profile()
     }
 
     /// Says whether somebody looks at [`StepReport::distributions`].
@@ -120,6 +130,7 @@ impl Trainer {
         first: &Batch,
         custom: &Custom<'_>,
     ) -> Result<Vec<String>> {
+        self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
         if self.has_begun() {
             return Ok(Vec::new());
@@ -188,10 +199,12 @@ impl Trainer {
             counted: prepared.counted.as_ref(),
             custom,
         };
+        self.engines.laps().end(Part::Input);
         let mut output = self
             .engines
             .chosen(self.cfg.step_engine, &sae.cfg, &custom)
             .compute(sae, &input, &settings, &pass, &mut state.dead)?;
+        self.engines.laps().end(Part::Rest);
         if should_check(&self.cfg, sae, state) {
             let sound = refuse_not_finite(&output, state.step + 1);
             self.is_broken = sound.is_err();
@@ -203,12 +216,15 @@ impl Trainer {
             Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
             None => None,
         };
+        self.engines.laps().end(Part::Optimizer);
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
+        self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
             state.optimizer.step(sae, gradients, lr, scale)?;
         }
+        self.engines.laps().finish(Part::Optimizer);
         state.step += 1;
         let _ = state.tokens.f_add_(&output.tokens)?;
         if let Some(metrics) = &logged {

@@ -2,6 +2,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rhai::plugin::*;
 use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
@@ -16,7 +17,7 @@ use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::script::state::State;
-use crate::train::{Run, StepReport, TrainerConfig};
+use crate::train::{Part, Profile, Run, Spent, StepReport, TrainerConfig};
 
 /// What scripts call a trainer: a run, whose trainer they move themselves where they call `step`. Copies of the handle mean
 /// the same one.
@@ -90,6 +91,35 @@ pub fn report_map(report: &StepReport) -> Result<Map> {
     Ok(map)
 }
 
+/// Returns a profile as scripts see it.
+fn profile_map(profile: &Profile) -> Map {
+    let parts = |time: fn(Spent) -> Duration| -> Map {
+        let of = |part: Part| time(profile.spent(part)).as_secs_f64() * 1e3 / profile.steps.max(1) as f64;
+        let parts = Part::ALL
+            .into_iter()
+            .map(|part| (part.name().into(), of(part).into()));
+        parts.collect()
+    };
+    let counts = profile.screening;
+    let counts = [
+        ("rows", counts.rows),
+        ("candidates", counts.candidates),
+        ("redone", counts.redone),
+        ("full", counts.full),
+    ];
+    let counts: Map = counts
+        .map(|(name, count)| (name.into(), (count as i64).into()))
+        .into();
+    [
+        ("steps".into(), (profile.steps as i64).into()),
+        ("kernels".into(), profile.kernels.into()),
+        ("wall".into(), parts(|spent| spent.wall).into()),
+        ("processor".into(), parts(|spent| spent.processor).into()),
+        ("screening".into(), counts.into()),
+    ]
+    .into()
+}
+
 #[export_module(manifest)]
 mod functions {
     /// Makes a trainer, which holds the optimiser, the schedules and the metrics of one training; another training
@@ -154,6 +184,23 @@ mod functions {
     pub fn total_steps(trainer: &mut TrainerHandle) -> RhaiResultOf<Dynamic> {
         let total = trainer.get_mut().raise()?.trainer.total_steps();
         Ok(total.map_or(Dynamic::UNIT, |total| (total as i64).into()))
+    }
+
+    /// Measures from now on where the time of steps goes, for `profile`; what was measured before is forgotten.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn start_profile(trainer: &mut TrainerHandle) -> RhaiResultOf<()> {
+        trainer.get_mut().raise()?.trainer.start_profile();
+        Ok(())
+    }
+
+    /// Returns where the time of steps went since `start_profile`, or `()` where that was not called: `steps`; the parts of
+    /// a step by name, as milliseconds of a step by the clock on the wall (`wall`) and of the processor, all threads
+    /// together (`processor`); the instructions that `kernels` use; and `screening`, how encoding went where few latents are selected: `rows`, `candidates`
+    /// that were computed in full precision, rows `redone`, and rows computed in `full`.
+    #[rhai_fn(return_raw, pure, volatile)]
+    pub fn profile(trainer: &mut TrainerHandle) -> RhaiResultOf<Dynamic> {
+        let profile = trainer.get_mut().raise()?.trainer.profile();
+        Ok(profile.map_or(Dynamic::UNIT, |profile| profile_map(&profile).into()))
     }
 
     /// Writes a checkpoint of the training and of `sae` into `folder/checkpoints/step_N` and returns its path.

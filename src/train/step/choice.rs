@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AutogradEngine, NativeEngine, StepEngine};
+use super::{AutogradEngine, Laps, NativeEngine, StepEngine};
 use crate::dictionary::{Custom, SAEConfig};
 use crate::error::{Error, Result};
 
@@ -33,6 +33,11 @@ impl Engines {
     /// Computes steps with `engine` from now on, whatever the settings say.
     pub(in crate::train) fn set(&mut self, engine: Box<dyn StepEngine>) {
         self.own = Some(engine);
+    }
+
+    /// Returns what divides the time of steps into parts.
+    pub(in crate::train) fn laps(&self) -> &Laps {
+        self.native.laps()
     }
 
     /// Returns the one that `name` asks for, for a dictionary like `cfg` with pieces of one's own.

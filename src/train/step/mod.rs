@@ -7,12 +7,14 @@
 //!            other is held to
 //! native     gradients by hand, over active latents alone where few are
 //! choice     which of them a training takes
+//! profile    where the time goes
 //! ```
 
 mod autograd;
 mod choice;
 mod native;
 mod output;
+mod profile;
 
 pub use autograd::AutogradEngine;
 pub(super) use choice::Engines;
@@ -20,6 +22,8 @@ pub use choice::StepEngineName;
 pub(super) use native::step_bytes;
 pub use native::{Form, NativeEngine};
 pub use output::{Latents, StepOutput};
+pub(super) use profile::Laps;
+pub use profile::{Part, Profile, Spent};
 
 use super::dead::DeadTracker;
 use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};

@@ -14,6 +14,7 @@ use super::terms::Terms;
 use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput, SAEConfig};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
+use crate::train::step::Part;
 
 /// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
 /// still fast for.
@@ -179,6 +180,7 @@ fn block(
             .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?,
     );
     let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
+    facts.laps.end(Part::Decode);
     let mut by_pre = None;
     if let Some(is_dead) = &known.is_dead {
         let latents = Latents::masked(facts, is_dead)?;
@@ -188,9 +190,12 @@ fn block(
         by_pre = Some(aux.by_pre);
     }
     drop(error);
+    facts.laps.end(Part::Auxk);
     gradients.add_product(facts, "W_D", &encoded.acts.f_tr()?, &by_reconstruction)?;
     add_bias(gradients, facts, "b_D", &by_reconstruction)?;
+    facts.laps.end(Part::Scatter);
     let mut by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
+    facts.laps.end(Part::Decode);
     penalise(
         facts,
         &encoded.acts,
@@ -207,6 +212,7 @@ fn block(
     parts
         .terms
         .add_threshold_penalty(facts, &encoded.hidden_pre, &mut by_acts, gradients)?;
+    facts.laps.end(Part::Penalties);
     encoder(facts, x, encoded, by_acts, gradients)
 }
 
@@ -228,6 +234,7 @@ fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
     };
     let acts = facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?;
     let acts = facts.unscaled(acts)?;
+    facts.laps.end(Part::Encode);
     Ok(Encoded {
         hidden_pre,
         gated,

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
+use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
 pub(super) struct Facts<'a> {
@@ -21,10 +22,11 @@ pub(super) struct Facts<'a> {
     /// norms, 0 under their floor, where the configuration includes them.
     pub(super) factor: Option<Tensor>,
     pub(super) gate: Gate<'a>,
+    pub(super) laps: &'a Laps,
 }
 
 impl<'a> Facts<'a> {
-    /// Returns the facts of a step on `tokens` tokens.
+    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides.
     ///
     /// # Errors
     /// Too little memory.
@@ -32,7 +34,7 @@ impl<'a> Facts<'a> {
         sae: &'a SparseAutoEncoder,
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
-        tokens: i64,
+        (tokens, laps): (i64, &'a Laps),
     ) -> Result<Self> {
         let norm = decoder_norm(sae)?;
         let factor = if sae.cfg.sparsity_include_decoder_norm {
@@ -56,6 +58,7 @@ impl<'a> Facts<'a> {
             norm,
             factor,
             gate,
+            laps,
         })
     }
 

@@ -28,10 +28,13 @@ pub(in crate::train) use self::memory::step_bytes;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
+use super::profile::{Laps, Part, Profile};
 use crate::dictionary::{
     Capability, Custom, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Wants,
 };
 use crate::error::Result;
+use crate::kernels::isa::Isa;
+use crate::kernels::screen::Counts;
 use crate::tensor::{Device, Tensor, no_grad_guard};
 use crate::train::dead::DeadTracker;
 
@@ -42,6 +45,7 @@ pub struct NativeEngine {
     room: Room,
     /// The part of all latents that were active in the last step.
     density: Option<f64>,
+    laps: Laps,
 }
 
 impl NativeEngine {
@@ -61,6 +65,25 @@ impl NativeEngine {
     /// Goes on from a step in which this part of all latents was active.
     pub(in crate::train) fn set_density(&mut self, density: Option<f64>) {
         self.density = density;
+    }
+
+    /// Returns what divides the time of steps into parts.
+    pub(in crate::train) fn laps(&self) -> &Laps {
+        &self.laps
+    }
+
+    /// Measures from now on where time goes, and forgets what was measured before.
+    pub(in crate::train) fn start_profile(&mut self) {
+        self.laps.start();
+        self.room.counts = Counts::default();
+    }
+
+    /// Returns where time went since that was asked for, if it was.
+    pub(in crate::train) fn profile(&self) -> Option<Profile> {
+        let mut profile = self.laps.profile()?;
+        profile.screening = self.room.counts;
+        profile.kernels = Isa::chosen().name();
+        Some(profile)
     }
 
     /// Returns whether the next step, with `k` active latents, goes over active latents alone.
@@ -108,7 +131,7 @@ impl StepEngine for NativeEngine {
         let _no_grad = no_grad_guard();
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model]);
         let (x, label) = (rows(input.x)?, rows(input.label)?);
-        let facts = Facts::new(sae, settings, pass, x.size()[0])?;
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
         let tokens = count_tokens(sae, input)?;
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };
@@ -125,6 +148,7 @@ impl StepEngine for NativeEngine {
         } else {
             dense::step(&facts, &flat, is_dead, &mut gradients)?
         };
+        self.laps.end(Part::Scatter);
         if sae.device() == Device::Cpu && !sae.cfg.act_fn.selects_k() {
             let active = found.activity.1.f_double_value(&[])?;
             self.density = Some(active / (facts.tokens * sae.cfg.d_sae()) as f64);

@@ -25,6 +25,7 @@ use crate::kernels::screen::{Encoder, Keep};
 use crate::kernels::tiles;
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Kind, Tensor};
+use crate::train::step::Part;
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
 ///
@@ -40,13 +41,17 @@ pub(super) fn step(
     let selection = facts.selection()?;
     encode(room, facts, input.x, &selection)?;
     let fired = room.activate(facts)?;
+    facts.laps.end(Part::Encode);
     decode(room, facts, input)?;
     let squared_error = Tensor::f_from_slice(&room.squared)?.f_to_kind(Kind::Float)?;
     let mut terms = Terms::new(facts)?;
+    facts.laps.end(Part::Decode);
     if let Some(is_dead) = is_dead(&fired)? {
         add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
     }
+    facts.laps.end(Part::Auxk);
     add_penalties(room, facts, input.x, &mut terms, gradients)?;
+    facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, gradients)?;
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     Ok(Found {
