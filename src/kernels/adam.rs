@@ -7,7 +7,7 @@ use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes};
 use crate::native::parallel::{Shared, for_ranges};
 
-/// How many numbers are worth a thread, and are done at a time where there are no rows.
+/// How many numbers are worth a thread.
 const CHUNK: usize = 1 << 12;
 
 /// Which numbers move.
@@ -63,30 +63,6 @@ pub fn adam(moving: Moving, rule: &Rule) {
 
 /// Does what [`adam`] does in a set of instructions.
 pub(super) fn adam_in(isa: Isa, moving: Moving, rule: &Rule) {
-    in_rows(isa, moving, rule, CHUNK, None);
-}
-
-/// Makes one move of a matrix with rows of `columns` numbers, as [`adam`] does, and writes the Euclidean norms of its
-/// rows after it to `norms` (rows).
-///
-/// # Panics
-/// Panics where shapes do not agree.
-pub fn adam_rows(moving: Moving, rule: &Rule, columns: usize, norms: &mut [f32]) {
-    adam_rows_in(Isa::chosen(), moving, rule, columns, norms);
-}
-
-/// Does what [`adam_rows`] does in a set of instructions.
-pub(super) fn adam_rows_in(isa: Isa, moving: Moving, rule: &Rule, columns: usize, norms: &mut [f32]) {
-    assert_eq!(
-        moving.parameter.len(),
-        norms.len() * columns,
-        "there is a norm for each row"
-    );
-    in_rows(isa, moving, rule, columns, Some(norms));
-}
-
-/// Makes one move in rows of `columns` numbers (the last may have fewer), and writes their norms, if asked to.
-fn in_rows(isa: Isa, moving: Moving, rule: &Rule, columns: usize, norms: Option<&mut [f32]>) {
     let Moving {
         parameter,
         mean,
@@ -100,38 +76,24 @@ fn in_rows(isa: Isa, moving: Moving, rule: &Rule, columns: usize, norms: Option<
     );
     let factors = Factors::of(rule);
     let (parameter, mean, square) = (Shared::new(parameter), Shared::new(mean), Shared::new(square));
-    let norms = norms.map(Shared::new);
-    for_ranges(
-        count.div_ceil(columns.max(1)),
-        CHUNK.div_ceil(columns.max(1)),
-        |rows| {
-            let _flush = FlushDenormals::start();
-            for row in rows {
-                let range = row * columns..((row + 1) * columns).min(count);
-                // SAFETY: each thread has rows of its own.
-                let moving = unsafe {
-                    Moving {
-                        parameter: parameter.part(range.clone()),
-                        mean: mean.part(range.clone()),
-                        square: square.part(range.clone()),
-                        gradient: &gradient[range],
-                    }
-                };
-                let squares = lanes::run(
-                    isa,
-                    Row {
-                        moving,
-                        factors,
-                        moves: rule.moves,
-                    },
-                );
-                if let Some(norms) = &norms {
-                    // SAFETY: each thread has rows of its own.
-                    unsafe { norms.part(row..row + 1)[0] = squares.sqrt() };
-                }
+    for_ranges(count, CHUNK, |range| {
+        let _flush = FlushDenormals::start();
+        // SAFETY: the ranges do not overlap.
+        let moving = unsafe {
+            Moving {
+                parameter: parameter.part(range.clone()),
+                mean: mean.part(range.clone()),
+                square: square.part(range.clone()),
+                gradient: &gradient[range],
             }
-        },
-    );
+        };
+        let part = Part {
+            moving,
+            factors,
+            moves: rule.moves,
+        };
+        lanes::run(isa, part);
+    });
 }
 
 /// The numbers of a rule as they enter the arithmetic: computed in double precision, then rounded.
@@ -170,19 +132,18 @@ impl Factors {
     }
 }
 
-/// The numbers of a row.
-struct Row<'a> {
+/// The numbers of one thread.
+struct Part<'a> {
     moving: Moving<'a>,
     factors: Factors,
     moves: Moves,
 }
 
-impl Kernel for Row<'_> {
-    type Output = f32;
+impl Kernel for Part<'_> {
+    type Output = ();
 
-    /// Makes one move, and returns the sum of the squares of the parameter after it.
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> f32 {
+    fn run<L: Lanes>(self, lanes: L) {
         match self.moves {
             Moves::All => self.go::<L, true>(lanes),
             Moves::WhereGradient => self.go::<L, false>(lanes),
@@ -190,20 +151,18 @@ impl Kernel for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl Part<'_> {
     /// Makes one move, of all numbers or only of those with a gradient.
     #[inline(always)]
-    fn go<L: Lanes, const ALL: bool>(self, lanes: L) -> f32 {
+    fn go<L: Lanes, const ALL: bool>(self, lanes: L) {
         let (parameters, parameter) = self.moving.parameter.as_chunks_mut::<GROUP>();
         let (means, mean) = self.moving.mean.as_chunks_mut::<GROUP>();
         let (squares, square) = self.moving.square.as_chunks_mut::<GROUP>();
         let (gradients, gradient) = self.moving.gradient.as_chunks::<GROUP>();
-        let mut norm = lanes.splat(0.0);
         let moments = means.iter_mut().zip(squares);
         for ((parameter, (mean, square)), gradient) in parameters.iter_mut().zip(moments).zip(gradients) {
             let before = [lanes.load(parameter), lanes.load(mean), lanes.load(square)];
             let after = step::<L, ALL>(lanes, &self.factors, before, lanes.load(gradient));
-            norm = lanes.fma(after[0], after[0], norm);
             lanes.store(after[0], parameter);
             lanes.store(after[1], mean);
             lanes.store(after[2], square);
@@ -215,12 +174,10 @@ impl Row<'_> {
                 lanes.load_part(square),
             ];
             let after = step::<L, ALL>(lanes, &self.factors, before, lanes.load_part(gradient));
-            norm = lanes.fma(after[0], after[0], norm);
             lanes.store_part(after[0], parameter);
             lanes.store_part(after[1], mean);
             lanes.store_part(after[2], square);
         }
-        lanes.sum(norm)
     }
 }
 

@@ -3,7 +3,6 @@
 pub mod adam;
 pub mod by_latent;
 mod compiled;
-pub mod decode;
 mod flush;
 pub mod gather;
 pub mod isa;

@@ -73,13 +73,8 @@ pub(super) fn statistics_in(isa: Isa, numbers: &[f32], scratch: &mut Vec<Statist
             };
         }
     });
-    total(scratch)
-}
-
-/// Returns what the norm of all parts together follows from.
-pub fn total(parts: &[Statistics]) -> Statistics {
     let mut total = Statistics::default();
-    for part in parts {
+    for part in scratch {
         total.squares += part.squares;
         total.nonzeros += part.nonzeros;
     }

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::isa::Isa;
 use super::lanes::{self, Kernel, Lanes};
-use super::norms::Statistics;
 use super::pattern::Pattern;
 use super::tiles::{Tiles, weighted_sum};
 use crate::native::parallel::Shared;
@@ -15,30 +14,16 @@ const GRAIN: usize = 1 << 12;
 /// Writes to `output` (latents × columns), for each row of `pattern` (latents × tokens, see
 /// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of `tokens` (tokens × columns) that it names, each
 /// times its weight: the gradient of the decoder, where these are activations and residuals, and that of the encoder,
-/// where they are gradients of pre-activations and inputs. Rows without pairs become 0. Writes what the norm follows
-/// from to `statistics` (latents), if given.
+/// where they are gradients of pre-activations and inputs. Rows without pairs become 0.
 ///
 /// # Panics
 /// Panics where shapes do not agree.
-pub fn scatter(
-    pattern: Pattern,
-    weight: &[f32],
-    tokens: &Tiles,
-    output: &mut [f32],
-    statistics: Option<&mut [Statistics]>,
-) {
-    scatter_in(Isa::chosen(), pattern, weight, tokens, output, statistics);
+pub fn scatter(pattern: Pattern, weight: &[f32], tokens: &Tiles, output: &mut [f32]) {
+    scatter_in(Isa::chosen(), pattern, weight, tokens, output);
 }
 
 /// Does what [`scatter`] does in a set of instructions.
-pub(super) fn scatter_in(
-    isa: Isa,
-    pattern: Pattern,
-    weight: &[f32],
-    tokens: &Tiles,
-    output: &mut [f32],
-    statistics: Option<&mut [Statistics]>,
-) {
+pub(super) fn scatter_in(isa: Isa, pattern: Pattern, weight: &[f32], tokens: &Tiles, output: &mut [f32]) {
     assert_eq!(weight.len(), pattern.pairs(), "there is one weight for each pair");
     assert_eq!(tokens.rows(), pattern.width(), "there is a row for each token");
     assert_eq!(
@@ -46,18 +31,11 @@ pub(super) fn scatter_in(
         pattern.rows() * tokens.columns(),
         "there is a row for each latent"
     );
-    let whole = statistics
-        .as_ref()
-        .is_none_or(|rows| rows.len() == pattern.rows());
-    assert!(whole, "there are statistics for each latent");
     let output = Shared::new(output);
-    let statistics = statistics.map(Shared::new);
     pattern.for_rows(GRAIN, |rows| {
         let columns = tokens.columns();
         // SAFETY: each thread has latents of its own.
         let output = unsafe { output.part(rows.start * columns..rows.end * columns) };
-        // SAFETY: as above.
-        let statistics = statistics.as_ref().map(|all| unsafe { all.part(rows.clone()) });
         lanes::run(
             isa,
             Part {
@@ -66,7 +44,6 @@ pub(super) fn scatter_in(
                 weight,
                 tokens,
                 output,
-                statistics,
             },
         );
     });
@@ -79,7 +56,6 @@ struct Part<'a> {
     weight: &'a [f32],
     tokens: &'a Tiles,
     output: &'a mut [f32],
-    statistics: Option<&'a mut [Statistics]>,
 }
 
 impl Kernel for Part<'_> {
@@ -87,9 +63,6 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
-        if let Some(statistics) = &mut self.statistics {
-            statistics.fill(Statistics::default());
-        }
         for tile in 0..self.tokens.tiles() {
             match self.tokens.groups() {
                 1 => self.tile::<L, 1>(lanes, tile),
@@ -111,29 +84,9 @@ impl Part<'_> {
             let (index, weight) = (&self.pattern.index()[pairs.clone()], &self.weight[pairs]);
             let sums = weighted_sum(lanes, index, weight, rows);
             let output = &mut self.output[at * columns..(at + 1) * columns];
-            for (sum, span) in sums.iter().zip(&spans) {
-                lanes.store_part(*sum, &mut output[span.clone()]);
-            }
-            if let Some(statistics) = &mut self.statistics {
-                add_statistics(lanes, &sums, &spans, &mut statistics[at]);
+            for (&sum, span) in sums.iter().zip(&spans) {
+                lanes.store_part(sum, &mut output[span.clone()]);
             }
         }
     }
-}
-
-/// Adds the numbers of a row that are in one tile to its statistics.
-#[inline(always)]
-fn add_statistics<L: Lanes, const G: usize>(
-    lanes: L,
-    sums: &[L::Group; G],
-    spans: &[Range<usize>; G],
-    statistics: &mut Statistics,
-) {
-    let mut squares = lanes.splat(0.0);
-    for (&sum, span) in sums.iter().zip(spans) {
-        let sum = lanes.keep(sum, span.len());
-        squares = lanes.fma(sum, sum, squares);
-        statistics.nonzeros += u64::from(lanes.nonzeros(sum));
-    }
-    statistics.squares += f64::from(lanes.sum(squares));
 }

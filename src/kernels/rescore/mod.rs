@@ -18,13 +18,6 @@ pub fn error(length: usize) -> f64 {
     roundings / (1.0 - roundings)
 }
 
-/// Returns the float32 product of two rows of one length.
-pub fn dot(isa: Isa, left: &[f32], right: &[f32]) -> f32 {
-    let mut product = [0.0];
-    products(isa, left, right, &[0.0], &[0], &mut product);
-    product[0]
-}
-
 /// Computes the pre-activations of the latents `index` for a row `x`: `values[i] = x . weight[index[i]] + bias[index[i]]`.
 ///
 /// `weight` has a row of the length of `x` for each latent. The slices `index` and `values` are equally long.
@@ -66,6 +59,13 @@ pub fn all_products(isa: Isa, x: &[&[f32]], weight: &[f32], bias: &[f32], values
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the product of two rows of one length.
+    fn dot(isa: Isa, left: &[f32], right: &[f32]) -> f32 {
+        let mut product = [0.0];
+        products(isa, left, right, &[0.0], &[0], &mut product);
+        product[0]
+    }
 
     #[test]
     fn products_are_accurate_and_the_same_everywhere() {

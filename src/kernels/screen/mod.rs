@@ -42,11 +42,6 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Returns an encoder that knows nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Selects latents for the rows `x` (B x d), and returns how that went.
     ///
     /// # Panics

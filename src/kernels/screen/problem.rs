@@ -45,7 +45,7 @@ pub enum Keep<'a> {
     /// In the whole batch so many of the largest scores above zero; among equal ones those in the smaller row, then those
     /// with the smaller index.
     Batch(usize),
-    /// The scores above their latent's bound (S of them, none below zero).
+    /// The scores above their latent's bound (S of them, none below zero), and all scores of a latent whose bound is NaN.
     Above(&'a [f32]),
 }
 

@@ -59,7 +59,7 @@ impl Terms {
     fn set(&mut self, lane: usize, rounded: &Rounded, bias: f32, factor: f32, bound: f32) {
         let usable = rounded.is_usable()
             && bias.abs() <= LARGEST
-            && (factor == 0.0 || (SMALLEST..=LARGEST).contains(&factor))
+            && (SMALLEST..=LARGEST).contains(&factor)
             && !bound.is_nan();
         self.slope[lane] = if usable { factor * rounded.scale } else { 0.0 };
         self.offset[lane] = if usable { factor * bias - bound } else { 0.0 };

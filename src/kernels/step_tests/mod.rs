@@ -1,9 +1,9 @@
 //! Tests of the kernels of a training step against plain computations in double precision.
 
 mod adam;
-mod decode;
 mod lanes;
 mod norms;
+mod residual;
 mod scatter;
 
 use super::isa::Isa;

@@ -1,36 +1,18 @@
 use super::{Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
-use crate::kernels::norms::{Statistics, total};
 use crate::kernels::scatter::scatter_in;
 use crate::kernels::tiles::Tiles;
 
-/// Returns the gradient of the decoder, where labels are taken for residuals, and what its norm follows from.
-fn found(example: &Example, isa: Isa, width: usize) -> (Vec<f32>, Vec<Statistics>) {
+/// Returns the gradient of the decoder, where labels are taken for residuals.
+fn found(example: &Example, isa: Isa, width: usize) -> Vec<f32> {
     let (mut order, mut tokens, mut weight) = (ByLatent::default(), Tiles::default(), vec![]);
     order.sort(example.pattern());
     order.permute(&example.activation, &mut weight);
     tokens.pack(&example.label, example.tokens, example.columns, width);
     let mut gradient = vec![9.0; example.decoder.len()];
-    let mut statistics = vec![
-        Statistics {
-            squares: 9.0,
-            nonzeros: 9
-        };
-        example.latents
-    ];
-    scatter_in(
-        isa,
-        order.pattern(),
-        &weight,
-        &tokens,
-        &mut gradient,
-        Some(&mut statistics),
-    );
-    let mut alone = vec![9.0; example.decoder.len()];
-    scatter_in(isa, order.pattern(), &weight, &tokens, &mut alone, None);
-    assert!(bits(&alone).eq(bits(&gradient)), "statistics change nothing");
-    (gradient, statistics)
+    scatter_in(isa, order.pattern(), &weight, &tokens, &mut gradient);
+    gradient
 }
 
 #[test]
@@ -45,21 +27,7 @@ fn gradients_of_weights() {
             }
         }
         for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
-            let (gradient, statistics) = found(&example, isa, width);
-            assert_close(&gradient, &expected);
-            let all = gradient.iter().filter(|&&number| number != 0.0).count();
-            assert_eq!(total(&statistics).nonzeros as usize, all);
-            for (row, found) in gradient.chunks(columns).zip(statistics) {
-                let squares: f64 = row
-                    .iter()
-                    .map(|&number| f64::from(number) * f64::from(number))
-                    .sum();
-                assert!((found.squares - squares).abs() <= 1e-6 * squares);
-                assert_eq!(
-                    found.nonzeros as usize,
-                    row.iter().filter(|&&number| number != 0.0).count()
-                );
-            }
+            assert_close(&found(&example, isa, width), &expected);
         }
     }
 }
@@ -99,7 +67,7 @@ fn what_is_not_finite_stays_so_and_stays_where_it_is() {
         let mut example = Example::new(4, 3, 19, super::Active::Everything);
         example.activation[1] = f32::NAN;
         example.label[3 * 19 + 18] = f32::INFINITY;
-        let (gradient, statistics) = found(&example, isa, width);
+        let gradient = found(&example, isa, width);
         assert!(gradient[19..38].iter().all(|number| number.is_nan()));
         assert!([18, 56].into_iter().all(|at| gradient[at].is_infinite()));
         assert!(
@@ -108,8 +76,6 @@ fn what_is_not_finite_stays_so_and_stays_where_it_is() {
                 .chain(&gradient[38..56])
                 .all(|number| number.is_finite())
         );
-        assert!(statistics[0].squares == f64::INFINITY && statistics[1].squares.is_nan());
-        assert_eq!(statistics[1].nonzeros, 19);
     }
 }
 
@@ -120,12 +86,7 @@ fn threads_make_no_difference() {
         on_any_threads(|| {
             let mut order = ByLatent::default();
             order.sort(example.pattern());
-            let (gradient, statistics) = found(&example, isa, 16);
-            let squares = statistics
-                .iter()
-                .map(|row| row.squares.to_bits() as u32 ^ row.nonzeros as u32);
-            bits(&gradient)
-                .chain(squares)
+            bits(&found(&example, isa, 16))
                 .chain(order.pattern().index().iter().copied())
                 .collect()
         });

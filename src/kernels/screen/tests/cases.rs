@@ -153,7 +153,10 @@ fn expected(isa: Isa, x: &[f32], encoder: &Encoder, keep: Keep) -> Rows {
         match keep {
             Keep::Largest(count) => first(&mut scored, count),
             Keep::Above(bounds) => {
-                scored.retain(|entry| entry.3 > bounds[entry.1 as usize] || entry.3.is_nan());
+                scored.retain(|entry| {
+                    let bound = bounds[entry.1 as usize];
+                    entry.3 > bound || entry.3.is_nan() || bound.is_nan()
+                });
             }
             Keep::Batch(_) => {}
         }

@@ -11,7 +11,7 @@ use cases::{Case, Random};
 #[test]
 fn selects_what_a_full_computation_selects() {
     let mut random = Random(7);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     for (rows, width, latents) in [
         (1, 1, 1),
         (3, 5, 1),
@@ -34,7 +34,7 @@ fn no_rows_and_no_latents_select_nothing() {
     for (rows, latents) in [(0, 5), (5, 0), (0, 0)] {
         let case = Case::random(&mut random, rows, 4, latents);
         let mut out = Rows::default();
-        Screen::new().encode(&case.x, &case.encoder(), Keep::Largest(3), &mut out);
+        Screen::default().encode(&case.x, &case.encoder(), Keep::Largest(3), &mut out);
         assert_eq!((out.offsets, out.index.len()), (vec![0; rows + 1], 0));
     }
 }
@@ -50,32 +50,32 @@ fn ties_go_to_the_first() {
     }
     case.factor = None;
     case.x.copy_within(0..120, 120);
-    case.check(&mut Screen::new(), "copies");
+    case.check(&mut Screen::default(), "copies");
     for (at, value) in case.weight.iter_mut().enumerate().skip(30 * 12) {
         *value = f32::from_bits(value.to_bits() + u32::from(at % 5 == 0));
     }
-    case.check(&mut Screen::new(), "copies but for one ulp");
+    case.check(&mut Screen::default(), "copies but for one ulp");
     case.x.fill(1.0);
     case.weight.fill(0.25);
     case.bias.fill(0.0);
-    case.check(&mut Screen::new(), "all equal");
+    case.check(&mut Screen::default(), "all equal");
     case.bias.fill(-30.0);
-    case.check(&mut Screen::new(), "all below zero");
+    case.check(&mut Screen::default(), "all below zero");
     case.x.fill(0.0);
-    case.check(&mut Screen::new(), "zero rows, below zero");
+    case.check(&mut Screen::default(), "zero rows, below zero");
     case.bias.fill(0.0);
-    case.check(&mut Screen::new(), "zero rows, zero bias");
+    case.check(&mut Screen::default(), "zero rows, zero bias");
     case.bias = random.normals(90, 1e-30);
-    case.check(&mut Screen::new(), "zero rows");
+    case.check(&mut Screen::default(), "zero rows");
     case.weight.fill(0.0);
     case.x = random.normals(240, 1.0);
-    case.check(&mut Screen::new(), "zero weights");
+    case.check(&mut Screen::default(), "zero weights");
 }
 
 /// Checks every combination of sizes of rows and weights.
 fn check_sizes(seed: u64) {
     let mut random = Random(seed);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     let sizes = [
         1e-44, 1e-38, 1e-30, 1e-22, 1e-15, 1e-8, 1.0, 1e8, 1e11, 1e13, 1e15, 1e19, 1e30, 1e38,
     ];
@@ -112,7 +112,7 @@ fn denormal_numbers_may_count_as_zero() {
 #[test]
 fn numbers_of_different_sizes_meet() {
     let mut random = Random(15);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     for time in 0..30 {
         let mut case = Case::random(&mut random, 9, 21, 50);
         for row in case.x.chunks_mut(21).chain(case.weight.chunks_mut(21)) {
@@ -129,7 +129,7 @@ fn numbers_of_different_sizes_meet() {
 #[test]
 fn what_is_not_finite_comes_first() {
     let mut random = Random(17);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     for special in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for time in 0..4 {
             let mut case = Case::random(&mut random, 15, 8, 60);
@@ -151,7 +151,7 @@ fn what_is_not_finite_comes_first() {
 #[test]
 fn guesses_that_fail_change_nothing() {
     let mut random = Random(19);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     let first = Case::random(&mut random, 300, 24, 200);
     for factor in [1.0, 1e-3, 1.0, -1.0, 30.0, 0.1] {
         let mut case = first.clone();
@@ -187,7 +187,7 @@ fn guesses_that_only_wide_bounds_reach_change_nothing() {
         large(&mut lower);
         for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
             for keep in [Keep::Largest(10), Keep::Batch(1000)] {
-                let mut screen = Screen::new();
+                let mut screen = Screen::default();
                 case.check_one(isa, &mut screen, keep, "before");
                 lower.check_one(isa, &mut screen, keep, "after");
             }
@@ -212,7 +212,63 @@ fn scores_just_above_their_bounds_are_found() {
                     bounds[latent] = score.max(0.0).next_down().max(0.0);
                 }
             }
-            case.check_one(isa, &mut Screen::new(), Keep::Above(&bounds), "just above");
+            case.check_one(isa, &mut Screen::default(), Keep::Above(&bounds), "just above");
+        }
+    }
+}
+
+#[test]
+fn all_scores_pass_a_bound_that_is_nan() {
+    let mut random = Random(39);
+    for (rows, width, latents) in [(1, 3, 40), (12, 30, 500)] {
+        let mut case = Case::random(&mut random, rows, width, latents);
+        case.factor = None;
+        let mut bounds = vec![f32::INFINITY; latents];
+        // At most one in a panel, so that nothing else has it looked at.
+        bounds.iter_mut().step_by(17).for_each(|bound| *bound = f32::NAN);
+        let all = (0..latents as u32).step_by(17).collect::<Vec<_>>();
+        for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
+            let (mut screen, mut out) = (Screen::default(), Rows::default());
+            let keep = Keep::Above(&bounds);
+            let counts = screen.encode_with(isa, &case.x, &case.encoder(), keep, &mut out);
+            assert_eq!((counts.candidates, counts.full), (rows * all.len(), 0));
+            assert_eq!(out.index, all.repeat(rows));
+            let mut special = case.clone();
+            special.x[width - 1] = f32::INFINITY;
+            special.weight[17 * width] = f32::NAN;
+            special.check_one(isa, &mut screen, keep, "bounds that are NaN");
+        }
+    }
+}
+
+#[test]
+fn latents_with_a_factor_of_zero_are_never_selected() {
+    let mut random = Random(41);
+    let (rows, width, latents) = (12, 20, 300);
+    for special in [f32::NAN, f32::INFINITY, 1e30, 1.0] {
+        let mut case = Case::random(&mut random, rows, width, latents);
+        case.x[0] = special;
+        let mut factor = vec![1.0; latents];
+        for latent in (0..latents).step_by(17) {
+            factor[latent] = if latent % 2 == 0 { 0.0 } else { -0.0 };
+            case.weight[latent * width] = special;
+            case.bias[latent] = special;
+        }
+        case.factor = Some(factor);
+        let bounds = vec![f32::NAN; latents];
+        for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
+            for keep in [
+                Keep::Largest(latents),
+                Keep::Batch(rows * latents),
+                Keep::Above(&bounds),
+            ] {
+                let (mut screen, mut out) = (Screen::default(), Rows::default());
+                case.check_one(isa, &mut screen, keep, "factors of zero");
+                let counts = screen.encode_with(isa, &case.x, &case.encoder(), keep, &mut out);
+                assert!(out.index.iter().all(|latent| latent % 17 != 0) && !out.index.is_empty());
+                let fires = latents - latents.div_ceil(17);
+                assert!(counts.candidates <= (rows - counts.full) * fires);
+            }
         }
     }
 }
@@ -221,7 +277,7 @@ fn scores_just_above_their_bounds_are_found() {
 fn guesses_that_fail_are_counted() {
     let mut random = Random(21);
     let case = Case::random(&mut random, 300, 24, 200);
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     let mut encode = |x: &[f32], keep| screen.encode(x, &case.encoder(), keep, &mut Rows::default());
     let zero_mean = case.x.iter().map(|value| value * 0.1).collect::<Vec<_>>();
     for keep in [Keep::Largest(10), Keep::Batch(3000)] {
@@ -244,7 +300,7 @@ fn few_candidates_are_left() {
     let mut random = Random(23);
     let mut case = Case::random(&mut random, 64, 256, 2000);
     case.factor = None;
-    let mut screen = Screen::new();
+    let mut screen = Screen::default();
     let counts = screen.encode(&case.x, &case.encoder(), Keep::Largest(20), &mut Rows::default());
     assert_eq!((counts.full, counts.rows), (0, 64));
     assert!(counts.candidates < 64 * 22, "{counts:?}");
@@ -255,13 +311,13 @@ fn long_lists_are_pruned_or_given_up() {
     let mut random = Random(25);
     let mut case = Case::random(&mut random, 6, 20, 3000);
     case.factor = None;
-    case.check(&mut Screen::new(), "long");
+    case.check(&mut Screen::default(), "long");
     case.weight
         .iter_mut()
         .for_each(|value| *value = 0.5 + *value * 1e-6);
     case.bias.fill(0.0);
-    case.check(&mut Screen::new(), "long and nearly equal");
-    let mut screen = Screen::new();
+    case.check(&mut Screen::default(), "long and nearly equal");
+    let mut screen = Screen::default();
     case.x.iter_mut().for_each(|value| *value = value.abs());
     let counts = screen.encode(&case.x, &case.encoder(), Keep::Largest(2), &mut Rows::default());
     assert_eq!(counts.full, 6);

@@ -1,5 +1,4 @@
 use super::{Active, Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
-use crate::kernels::decode::decode_in;
 use crate::kernels::gather::gather_in;
 use crate::kernels::isa::Isa;
 use crate::kernels::residual::{Batch, Errors, residual_in};
@@ -95,25 +94,6 @@ fn residuals_losses_and_gradients_of_activations() {
 }
 
 #[test]
-fn reconstructions_by_rows() {
-    for example in examples() {
-        for isa in sets() {
-            let mut output = vec![9.0; example.label.len()];
-            let (pattern, activation) = (example.pattern(), &example.activation);
-            decode_in(
-                isa,
-                pattern,
-                activation,
-                &example.decoder,
-                &example.bias,
-                &mut output,
-            );
-            assert_close(&output, &reconstructions(&example));
-        }
-    }
-}
-
-#[test]
 fn products_of_chosen_rows() {
     for example in examples() {
         let columns = example.columns;
@@ -169,27 +149,17 @@ fn threads_make_no_difference() {
     for isa in sets() {
         on_any_threads(|| {
             let found = found(&example, isa, 32);
-            let mut output = vec![0.0; example.label.len()];
-            let (pattern, activation) = (example.pattern(), &example.activation);
-            decode_in(
-                isa,
-                pattern,
-                activation,
-                &example.decoder,
-                &example.bias,
-                &mut output,
-            );
-            let mut dots = vec![0.0; activation.len()];
+            let mut dots = vec![0.0; example.activation.len()];
             gather_in(
                 isa,
-                pattern,
+                example.pattern(),
                 &example.label,
                 &example.decoder,
                 example.columns,
                 &mut dots,
             );
             let squared = found.squared.iter().map(|squared| squared.to_bits() as u32);
-            let all = [&found.residual, &found.dots, &output, &dots];
+            let all = [&found.residual, &found.dots, &dots];
             all.into_iter()
                 .flat_map(|numbers| bits(numbers))
                 .chain(squared)
