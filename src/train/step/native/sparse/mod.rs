@@ -184,7 +184,6 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
         &room.sorted,
         &room.residual,
         numbers_mut(&mut by_decoder)?,
-        None,
     );
     gradients.add_to(by_decoder, "W_D")?;
     let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
@@ -194,7 +193,7 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
     } else {
         &room.input
     };
-    scatter(pattern, &room.sorted, input, numbers_mut(&mut by_encoder)?, None);
+    scatter(pattern, &room.sorted, input, numbers_mut(&mut by_encoder)?);
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
     room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
