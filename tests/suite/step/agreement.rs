@@ -208,3 +208,24 @@ fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
         .collect();
     agree(&cases, Kind::Double, BLOCKS, 1e-10);
 }
+
+#[test]
+fn activations_may_lie_in_memory_in_any_order() {
+    saescript::tensor::manual_seed(3);
+    let sae = dictionary(&json!({ "act_fn": "topk", "top_k": 5 }), Kind::Float, SMALL);
+    let lying = Tensor::randn([D_MODEL, SMALL.rows], (Kind::Float, Device::Cpu)).tr();
+    let mut losses = Vec::new();
+    for x in [&lying, &lying.contiguous()] {
+        let input = LossInput { x, label: x };
+        let mut dead = dead(SMALL.d_sae);
+        let step = NativeEngine::new(Form::Sparse).compute(
+            &sae,
+            &input,
+            &LossSettings::default(),
+            &Pass::default(),
+            &mut dead,
+        );
+        losses.push(step.expect("a step").loss.double_value(&[]));
+    }
+    assert_eq!(losses[0], losses[1]);
+}

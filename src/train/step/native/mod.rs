@@ -129,7 +129,7 @@ impl StepEngine for NativeEngine {
         dead: &mut DeadTracker,
     ) -> Result<StepOutput> {
         let _no_grad = no_grad_guard();
-        let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model]);
+        let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
         let tokens = count_tokens(sae, input)?;
