@@ -31,8 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use saescript::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationStream, ActivationWriter, Batch, BatchStream,
-    Inputs,
+    ActivationFactory, ActivationFactoryConfig, ActivationStream, ActivationWriter, BatchStream, Inputs,
 };
 use saescript::config::{checked, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
@@ -44,7 +43,7 @@ use saescript::train::{Trainer, TrainerConfig};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_70M, median, timed, write_model};
+use support::{Options, PYTHIA_70M, RandomRows, median, timed, write_model};
 
 const HOOK: &str = "blocks.3.hook_resid_post";
 /// Batches of a cache that are under way, and the one that is used.
@@ -192,34 +191,6 @@ struct Cache {
     bytes: u64,
 }
 
-/// Random rows, as many as asked for.
-struct RandomRows {
-    left: i64,
-    width: i64,
-    batch: i64,
-}
-
-impl BatchStream for RandomRows {
-    fn next_batch(&mut self) -> Result<Option<Batch>> {
-        let rows = self.left.min(self.batch);
-        if rows == 0 {
-            return Ok(None);
-        }
-        self.left -= rows;
-        let ones = Tensor::f_ones([rows], (Kind::Int, Device::Cpu))?;
-        Ok(Some(Batch {
-            activations: BTreeMap::from([(
-                HOOK.to_string(),
-                Tensor::f_randn([rows, self.width], (Kind::Float, Device::Cpu))?,
-            )]),
-            tokens: Some(Tensor::f_randint(2048, [rows], (Kind::Int64, Device::Cpu))?),
-            mask: Some(ones.shallow_clone()),
-            attention_mask: Some(ones),
-            meta: None,
-        }))
-    }
-}
-
 impl Cache {
     fn write(options: &Options, folder: &Path) -> Result<Self> {
         let width = options.number("width")?;
@@ -227,6 +198,7 @@ impl Cache {
             "hook_points": [HOOK], "cache_dir": folder, "n_samples_per_chunk": 8192,
         }))?)?;
         let mut rows = RandomRows {
+            hook: HOOK.into(),
             left: options.number("rows")?,
             width,
             batch: 8192,

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use saescript::activations::{Batch, BatchStream};
 use saescript::tensor::{DType, Device, Kind, Tensor, safetensors};
 use saescript::{Error, Result};
 use serde_json::json;
@@ -17,6 +18,11 @@ pub struct Options(BTreeMap<&'static str, String>);
 impl Options {
     /// Reads the command line over `defaults`, which lists every option there is.
     pub fn read(defaults: &[(&'static str, &str)]) -> Result<Self> {
+        Self::with_flags(defaults, &[])
+    }
+
+    /// The same with options that have no value and are off.
+    pub fn with_flags(defaults: &[(&'static str, &str)], flags: &[&'static str]) -> Result<Self> {
         let mut values: BTreeMap<&'static str, String> = defaults
             .iter()
             .map(|(name, value)| (*name, value.to_string()))
@@ -24,6 +30,12 @@ impl Options {
         let arguments: Vec<String> = std::env::args()
             .skip(1)
             .filter(|argument| argument != "--bench")
+            .filter(|argument| {
+                let flag = flags
+                    .iter()
+                    .find(|flag| argument.strip_prefix("--") == Some(**flag));
+                flag.map(|flag| values.insert(*flag, "on".into())).is_none()
+            })
             .collect();
         for pair in arguments.chunks(2) {
             let [name, value] = pair else {
@@ -39,6 +51,11 @@ impl Options {
             }
         }
         Ok(Options(values))
+    }
+
+    /// Is the flag `name` there?
+    pub fn is_set(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// The value of `name` as it was written.
@@ -107,6 +124,35 @@ pub const PYTHIA_70M: Shape = Shape {
     layers: 6,
     d_vocab: 50_304,
 };
+
+/// Random rows, as many as asked for.
+pub struct RandomRows {
+    pub hook: String,
+    pub left: i64,
+    pub width: i64,
+    pub batch: i64,
+}
+
+impl BatchStream for RandomRows {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        let rows = self.left.min(self.batch);
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.left -= rows;
+        let ones = Tensor::f_ones([rows], (Kind::Int, Device::Cpu))?;
+        Ok(Some(Batch {
+            activations: BTreeMap::from([(
+                self.hook.clone(),
+                Tensor::f_randn([rows, self.width], (Kind::Float, Device::Cpu))?,
+            )]),
+            tokens: Some(Tensor::f_randint(2048, [rows], (Kind::Int64, Device::Cpu))?),
+            mask: Some(ones.shallow_clone()),
+            attention_mask: Some(ones),
+            meta: None,
+        }))
+    }
+}
 
 /// Writes a model folder with random weights and the tokenizer of the examples.
 pub fn write_model(folder: &Path, shape: Shape, dtype: DType) -> Result<()> {
