@@ -1,4 +1,5 @@
-//! How fast matrix products are in half precision, by the processor's own instructions and through float32.
+//! How fast matrix products are: in float32 by libtorch and by the library that is chosen here (`SAESCRIPT_PRODUCT` names
+//! another), and in half precision by the processor's own instructions and through float32.
 //!
 //!     scripts/bench products [--batch 4096] [--d-model 768] [--d-sae 6144] [--rounds 5]
 //!
@@ -41,7 +42,13 @@ fn main() -> Result<()> {
         tch::get_num_threads()
     );
     let plain = measured(rounds, || Ok(x.f_matmul(&weight)?))?;
-    println!("float32            {:9.1} ms", milliseconds(plain));
+    println!("float32   own      {:9.1} ms", milliseconds(plain));
+    let ours = measured(rounds, || Ok(product::matmul(&x, &weight)?))?;
+    println!(
+        "float32   ours     {:9.1} ms (by {})",
+        milliseconds(ours),
+        product::backend()?
+    );
     for (name, kind) in [("bfloat16", Kind::BFloat16), ("float16", Kind::Half)] {
         let amp = |x: &Tensor, multiply: fn(&Tensor, &Tensor) -> Product| -> Result<Tensor> {
             let result = multiply(&x.f_to_kind(kind)?, &weight.f_to_kind(kind)?)?;

@@ -34,7 +34,7 @@ impl Peer {
             return Ok(None);
         }
         let drivers = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/training/peers");
-        let driver = drivers.join(format!("{}.py", name.replace('-', "_")));
+        let driver = drivers.join(format!("{}_driver.py", name.replace('-', "_")));
         if !driver.is_file() {
             return Err(Error::unknown("peer", name, &known(&drivers)));
         }
@@ -147,11 +147,9 @@ fn python(name: &str) -> Option<PathBuf> {
 
 fn known(drivers: &Path) -> Vec<String> {
     let files = std::fs::read_dir(drivers).into_iter().flatten().flatten();
-    let names = files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".py")?.to_string()));
-    let mut names: Vec<String> = names
-        .filter(|name| name != "driver")
-        .map(|name| name.replace('_', "-"))
-        .collect();
+    let names =
+        files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix("_driver.py")?.to_string()));
+    let mut names: Vec<String> = names.map(|name| name.replace('_', "-")).collect();
     names.sort();
     names
 }

@@ -1,12 +1,16 @@
 """sparsify, by its own loop: a module that hands on batches stands in for the language model."""
 
+import os
 import tempfile
 from types import SimpleNamespace
 
 import torch
 from datasets import Dataset
 from driver import CASE, Turns, batches, decoder, give_up, require
-from sparsify import SparseCoderConfig, TrainConfig, Trainer
+
+os.environ["SPARSIFY_DISABLE_TRITON"] = "1"  # its kernels are for GPUs
+
+from sparsify import SparseCoderConfig, TrainConfig, Trainer  # noqa: E402
 
 require(act_fn=["topk"])
 if len(CASE["hooks"]) > 1:

@@ -4,7 +4,7 @@ import tempfile
 
 import torch
 from driver import CASE, Turns, batches, decoder, require
-from llamascopium.models.crosscoder import CrossCoder, CrossCoderConfig
+from llamascopium.models.crosscoder import Crosscoder, CrosscoderConfig
 from llamascopium.models.sae import SAEConfig, SparseAutoEncoder
 from llamascopium.trainer import Trainer, TrainerConfig
 
@@ -24,7 +24,7 @@ settings = {
     **{key: value for key, value in CASE["sae"].items() if key != "sae_type"},
 }
 if CASE["sae"].get("sae_type") == "crosscoder":
-    sae = CrossCoder(CrossCoderConfig(hook_points=CASE["hooks"], **settings))
+    sae = Crosscoder(CrosscoderConfig(hook_points=CASE["hooks"], **settings))
 else:
     (hook,) = CASE["hooks"]
     sae = SparseAutoEncoder(SAEConfig(hook_point_in=hook, hook_point_out=hook, **settings))
@@ -50,6 +50,7 @@ given = [
 trainer = Trainer(
     TrainerConfig(
         **{"amp_dtype": torch.float32, **CASE["trainer"]},
+        k_warmup_steps=0,
         total_training_tokens=100_000 * count,
         n_checkpoints=0,
         exp_result_path=tempfile.mkdtemp(),
