@@ -32,14 +32,14 @@
 //!
 //! ```text
 //! cli                          argv -> one call below
-//! repl                         the interactive session
+//! repl | testing               the interactive session | scripts that test themselves
 //! script                       binds everything below to Rhai; holds no numerics
 //! runner                       settings -> a run
 //! train                        batches -> a trained dictionary
 //! eval                         what a dictionary explains, and what its errors cost the model
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
-//! text                         data sets and tokenizers
+//! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
 //! hub | store                  files of a hub | of web servers and object stores
 //! kernels                      our own loops over numbers, for the training step
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
@@ -59,6 +59,7 @@ pub mod eval;
 pub mod event;
 pub mod fingerprint;
 pub mod hub;
+pub mod library;
 pub mod memory;
 pub mod model;
 pub mod report;
@@ -91,6 +92,8 @@ mod kernels;
 mod native;
 #[cfg(feature = "terminal")]
 mod repl;
+#[cfg(feature = "terminal")]
+mod testing;
 
 pub use error::{Error, Result};
 pub use script::Host;

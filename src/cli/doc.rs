@@ -9,15 +9,17 @@ use crate::report::Printer;
 use crate::script::Host;
 use crate::script::definitions::definitions;
 
-/// Show what scripts can use: modules, classes, functions
+/// Show what scripts can use: modules, classes, functions, libraries
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript doc
   saescript doc SAEConfig                      # every field: type, default, meaning
   saescript doc torch::zeros
+  saescript doc std/tables                     # a module of the scripts' own library
+  saescript doc probes                         # a library of the project, and probes::share a function of it
   saescript doc --definitions .rhai            # for editors that know Rhai")]
 pub(super) struct Arguments {
-    /// A module, a class, a function, Type.method or module::function
+    /// A module, a class, a function, Type.method, module::function, or what a script here can import
     name: Option<String>,
     /// Write definition files for editors (.d.rhai) into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
@@ -29,7 +31,8 @@ pub(super) struct Arguments {
 /// # Errors
 /// There is no such name, or the folder cannot be written.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let catalog = Host::builder().build()?.catalog()?;
+    let host = Host::builder().build()?;
+    let catalog = host.catalog()?;
     if let Some(folder) = &arguments.definitions {
         let files = definitions(&catalog);
         for (name, text) in &files {
@@ -43,7 +46,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         return Ok(0);
     }
     let text = match &arguments.name {
-        Some(name) => help::topic(&catalog, name, printer.width())?,
+        Some(name) => help::topic_or_module(&host, &catalog, name, printer.width())?,
         None => help::overview(&catalog, printer.width()),
     };
     printer.styled(&(text + "\n"));

@@ -1,5 +1,6 @@
 //! The command line: argv to one call below. Each command is one file; none prints past the [`Printer`].
 
+mod add;
 mod again;
 mod arguments;
 mod check;
@@ -9,10 +10,18 @@ pub mod doctor;
 mod eval;
 mod generate;
 mod interrupt;
+mod libraries;
+mod list;
+mod new;
+mod pack;
+mod remove;
 mod repl;
 mod run;
 mod stack;
+mod test;
 mod train;
+mod update;
+mod vendor;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -61,6 +70,14 @@ enum Command {
     Repl(repl::Arguments),
     Check(check::Arguments),
     Doc(doc::Arguments),
+    Test(test::Arguments),
+    New(new::Arguments),
+    Add(add::Arguments),
+    Remove(remove::Arguments),
+    Update(update::Arguments),
+    List(list::Arguments),
+    Vendor(vendor::Arguments),
+    Pack(pack::Arguments),
     Doctor(DoctorArguments),
 }
 
@@ -111,6 +128,14 @@ impl Command {
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
             Command::Doc(arguments) => doc::run(&arguments, printer),
+            Command::Test(arguments) => test::run(&arguments, printer),
+            Command::New(arguments) => new::run(&arguments, printer),
+            Command::Add(arguments) => add::run(&arguments, printer),
+            Command::Remove(arguments) => remove::run(&arguments, printer),
+            Command::Update(arguments) => update::run(&arguments, printer),
+            Command::List(arguments) => list::run(&arguments, printer),
+            Command::Vendor(arguments) => vendor::run(&arguments, printer),
+            Command::Pack(arguments) => pack::run(&arguments, printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }

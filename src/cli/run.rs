@@ -1,14 +1,15 @@
 //! `saescript run`: run a script.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::arguments::ProgressArguments;
 use super::interrupt;
 use crate::error::{Fault, Result};
+use crate::library::{MANIFEST, Project};
 use crate::report::Printer;
 use crate::script::Outcome;
 
-/// Run a script
+/// Run a script, or a project: the main script of a folder with a saescript.toml
 ///
 /// Progress, logged metrics and errors go to standard error, what the script prints to standard output.
 ///
@@ -21,7 +22,7 @@ use crate::script::Outcome;
   saescript run train.rhai wiki 0.001          # reach the script as ARGS[0] and ARGS[1]
   saescript run --progress lines train.rhai 2> train.log")]
 pub(super) struct Arguments {
-    /// The script
+    /// The script, or the folder of a project
     script: PathBuf,
     /// Reach the script as the constant ARGS, an array of strings
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -37,9 +38,18 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let (mut host, stop) = arguments.progress.host(printer)?;
     let interrupts = interrupt::install(stop, printer.clone())?;
-    match host.run_file(&arguments.script, &arguments.args)? {
+    match host.run_file(script_of(&arguments.script)?, &arguments.args)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Finished(_) if interrupts.came() => Ok(Fault::Interrupted.exit_code()),
         Outcome::Finished(_) => Ok(0),
     }
+}
+
+/// The main script of a project's folder; any other path is a script's.
+fn script_of(path: &Path) -> Result<PathBuf> {
+    if !path.join(MANIFEST).is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let project = Project::open(path)?;
+    Ok(path.join(project.manifest.package.main_entry()))
 }

@@ -157,7 +157,12 @@ fn show_help(session: &mut Session, topic: &str) -> Result<Next> {
             commands_help(),
             help::overview(&session.catalog, session.printer.width())
         ),
-        name => help::topic(&session.catalog, name, session.printer.width())?,
+        name => help::topic_or_module(
+            session.interactive.borrow().host(),
+            &session.catalog,
+            name,
+            session.printer.width(),
+        )?,
     };
     session.printer.styled(&(text + "\n"));
     Ok(Next::Continue)

@@ -189,7 +189,8 @@ impl Completion<'_> {
         let before = &tokens[..tokens.len() - 1];
         let word = |token: &Token| &self.line[token.span.clone()];
         if before.last().map(word) == Some("import") {
-            let modules = Host::standard_modules().into_iter();
+            let libraries = self.interactive.host().libraries(None);
+            let modules = Host::standard_modules().into_iter().chain(libraries);
             let mut candidates = keep(modules, prefix);
             candidates.extend(files(prefix, ".rhai"));
             return (start, candidates);

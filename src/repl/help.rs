@@ -4,6 +4,7 @@ use anstyle::Style;
 
 use crate::error::{Error, Result};
 use crate::report::format::wrap;
+use crate::script::Host;
 use crate::script::docs::{Catalog, Entry, Kind};
 
 const BOLD: Style = Style::new().bold();
@@ -79,6 +80,32 @@ pub fn topic(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
     parts.push(section("Methods", &of(Kind::Method), width));
     parts.retain(|part| !part.is_empty());
     Ok(parts.join("\n\n"))
+}
+
+/// Returns what is told of `name`: of what every script knows, or else of a module that a script in the working folder
+/// can import, `probes`, `probes/linear` or `probes::share`.
+///
+/// # Errors
+/// There is no such name, with the nearest ones; the library is not the one that was locked.
+pub fn topic_or_module(host: &Host, catalog: &Catalog, name: &str, width: usize) -> Result<String> {
+    let (path, rest) = match name.split_once("::") {
+        Some((path, rest)) => (path, Some(rest)),
+        None => (name, None),
+    };
+    let first = path.split('/').next().unwrap_or(path);
+    let is_library = path.contains('/') || host.libraries(None).iter().any(|library| library == first);
+    if !is_library && !catalog.find(name).is_empty() {
+        return topic(catalog, name, width);
+    }
+    match host.module_docs(path) {
+        Ok(docs) => {
+            let alias = path.rsplit('/').next().unwrap_or(path);
+            let own = rest.map_or_else(|| alias.to_string(), |rest| format!("{alias}::{rest}"));
+            topic(&docs, &own, width)
+        }
+        Err(error) if is_library => Err(error),
+        Err(_) => topic(catalog, name, width),
+    }
 }
 
 fn is_type(entry: &Entry) -> bool {
@@ -209,7 +236,6 @@ fn indented(text: &str, by: usize, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::Host;
 
     fn catalog() -> Catalog {
         Host::builder()

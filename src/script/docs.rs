@@ -5,9 +5,11 @@
 
 mod builder;
 mod entry;
+mod module;
+mod text;
 mod types;
 
-use rhai::Engine;
+use rhai::{AST, Engine};
 
 use self::builder::{Builder, Metadata};
 pub use self::entry::{Entry, Kind};
@@ -40,6 +42,13 @@ impl Catalog {
         Ok(Catalog {
             entries: builder.finish(),
         })
+    }
+
+    /// Reads what a script module documents, under the name that it is imported as.
+    pub fn of_module(name: &str, ast: &AST) -> Catalog {
+        Catalog {
+            entries: module::entries_of(name, ast),
+        }
     }
 
     /// Returns all entries, sorted by name.

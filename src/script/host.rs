@@ -35,15 +35,6 @@ pub enum Outcome {
     Exited(u8),
 }
 
-/// What became of one test function of a script.
-#[derive(Clone, Debug)]
-pub struct TestOutcome {
-    /// The function's name.
-    pub name: String,
-    /// Why it failed, if it did.
-    pub failure: Option<Error>,
-}
-
 /// What a host is made of.
 #[derive(Default)]
 pub struct HostBuilder {
@@ -145,37 +136,6 @@ impl Host {
         }
     }
 
-    /// Runs the functions `test_*` of the script at `path`, each after the script's own statements, in order of
-    /// their names.
-    ///
-    /// # Errors
-    /// The script itself cannot be read or parsed. A test that fails is part of the result.
-    pub fn test_file(&mut self, path: impl AsRef<Path>) -> Result<Vec<TestOutcome>> {
-        let path = path.as_ref();
-        let text = read_script(path)?;
-        let name = path.display().to_string();
-        self.set_constants(&[], Some(path));
-        let ast = self.compile(&name, text)?;
-        let mut tests: Vec<String> = ast
-            .iter_functions()
-            .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
-            .map(|function| function.name.to_string())
-            .collect();
-        tests.sort();
-        let run = |test: &String| {
-            self.state.begin();
-            let mut scope = self.scope.clone();
-            let result = evaluating(&self.engine, || {
-                self.engine.call_fn::<Dynamic>(&mut scope, &ast, test, ())
-            });
-            TestOutcome {
-                name: test.clone(),
-                failure: result.err().map(|failure| self.explain(&failure, &name)),
-            }
-        };
-        Ok(tests.iter().map(run).collect())
-    }
-
     /// Returns the host's own variables.
     pub(super) fn own_scope(&self) -> Scope<'static> {
         self.scope.clone()
@@ -237,7 +197,8 @@ impl Host {
         self.modules.forget();
     }
 
-    fn compile(&self, name: &str, text: String) -> Result<AST> {
+    /// Parses `text` under `name`, knowing the host's own variables.
+    pub(super) fn compile(&self, name: &str, text: String) -> Result<AST> {
         self.compile_in(&self.scope, name, &text)
             .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))
     }
@@ -354,6 +315,11 @@ impl Host {
     /// Returns the text known under `name`: a script, a module or a session entry.
     pub fn source_text(&self, name: &str) -> Option<Arc<str>> {
         self.state.sources().text(name)
+    }
+
+    /// Returns the names of the libraries that a script at `path` could import; `None`: one in the working folder.
+    pub fn libraries(&self, path: Option<&str>) -> Vec<String> {
+        self.modules.libraries(path)
     }
 
     /// Returns the names of the modules that ship with saescript.

@@ -6,13 +6,15 @@
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
+//! module_docs   what modules that scripts import document
+//! test_functions   the functions `test_*` of a script
 //! evaluation    `eval(text)`: with the variables of the place where it stands
 //! closure       closures that objects keep and call later
 //! reading       what the parser is told: `switch`, `try`, names that are words of the language
 //! numbers       what numbers mean: comparisons by IEEE 754, shifts, conversions
 //! arguments     methods that take one map of named arguments
 //! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
-//! modules       `import`: beside the script, `std/…`, SAESCRIPT_PATH
+//! modules       `import`: `std/…`, libraries, beside the script, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
 //! check         what is wrong with a script, without running it
@@ -36,6 +38,7 @@ mod guard;
 mod hints;
 mod host;
 mod interactive;
+mod module_docs;
 mod modules;
 mod numbers;
 mod plain;
@@ -43,6 +46,7 @@ mod python;
 mod reading;
 pub mod source;
 mod state;
+mod test_functions;
 
 /// The language, in the version that the host is built with.
 pub use rhai;
@@ -51,6 +55,7 @@ pub use api::TensorHandle;
 pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
 pub use failure::{Raise, RhaiResultOf, raise};
-pub use host::{Host, HostBuilder, Outcome, TestOutcome};
+pub use host::{Host, HostBuilder, Outcome};
 pub use interactive::Interactive;
 pub use state::State;
+pub use test_functions::{TEST_PREFIX, TestEvent, TestOutcome};

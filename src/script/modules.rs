@@ -1,4 +1,4 @@
-//! `import`: modules beside the script, `std/…` from the binary itself, and libraries on `SAESCRIPT_PATH`.
+//! `import`: `std/…` from the binary itself, libraries of the project, modules beside the script, `SAESCRIPT_PATH`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use super::source::is_closure;
 use super::state::State;
 use crate::error::{Error, Result, nearest};
 use crate::files::{SETTINGS_MOST, read_text, without_byte_order_mark};
+use crate::library::Imports;
 use crate::memory;
 
 /// The modules that ship with saescript, inside the binary.
@@ -48,7 +49,9 @@ pub fn standard_text(name: &str) -> Option<&'static str> {
 pub struct Modules {
     state: State,
     scope: RefCell<Scope<'static>>,
+    /// Folders of `SAESCRIPT_PATH`.
     library: Vec<PathBuf>,
+    libraries: Imports,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<(PathBuf, String)>>,
     /// What was imported since [`begin`](Self::begin): importer and path.
@@ -62,6 +65,7 @@ impl Modules {
             state,
             scope: RefCell::default(),
             library,
+            libraries: Imports::default(),
             loaded: RefCell::default(),
             loading: RefCell::default(),
             imported: RefCell::default(),
@@ -76,6 +80,12 @@ impl Modules {
     /// Forgets all modules, so that changed files are read again.
     pub fn forget(&self) {
         self.loaded.borrow_mut().clear();
+        self.libraries.forget();
+    }
+
+    /// Returns the names of the libraries that the script `importer` can import.
+    pub fn libraries(&self, importer: Option<&str>) -> Vec<String> {
+        self.libraries.names(importer)
     }
 
     /// Forgets what was imported so far.
@@ -92,13 +102,23 @@ impl Modules {
     /// Returns the module's text and the name that errors show for it.
     ///
     /// # Errors
-    /// There is no such module, or its file cannot be read.
+    /// There is no such module, or its file cannot be read; its library is not the one that was locked.
     pub fn find(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
+        let (name, text) = self.look_for(importer, path)?;
+        let sources = self.state.sources();
+        sources.note_import(importer.unwrap_or_default(), path, &name);
+        Ok((name, text))
+    }
+
+    fn look_for(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
         if path.starts_with("std/") {
             return match standard_text(path) {
                 Some(text) => Ok((path.to_string(), text.to_string())),
                 None => Err(Error::unknown("standard module", path, &standard_modules())),
             };
+        }
+        if let Some(found) = self.libraries.find(importer, path)? {
+            return Ok((found.name, found.text));
         }
         let mut tried = Vec::new();
         for folder in self.folders(importer) {
@@ -113,7 +133,11 @@ impl Modules {
             }
             tried.push(file);
         }
-        Err(not_found(path, &tried))
+        let error = not_found(path, &tried, &self.libraries(importer));
+        Err(match self.libraries.advice(importer, path) {
+            Some(advice) => error.hint(advice),
+            None => error,
+        })
     }
 
     fn folders(&self, importer: Option<&str>) -> Vec<PathBuf> {
@@ -235,11 +259,20 @@ fn with_extension(path: &Path) -> PathBuf {
     }
 }
 
-fn not_found(path: &str, tried: &[PathBuf]) -> Error {
+fn not_found(path: &str, tried: &[PathBuf], libraries: &[String]) -> Error {
     let places: Vec<String> = tried.iter().map(|file| format!("`{}`", file.display())).collect();
-    let error = Error::input(format!("there is no module `{path}`"))
-        .hint(format!("looked for {}", places.join(", ")));
+    let looked = match places.split_first() {
+        Some((beside, on_path)) if !on_path.is_empty() => {
+            format!(
+                "looked for {beside}, and by SAESCRIPT_PATH for {}",
+                on_path.join(", ")
+            )
+        }
+        _ => format!("looked for {}", places.join(", ")),
+    };
+    let error = Error::input(format!("there is no module `{path}`")).hint(looked);
     let mut known = standard_modules();
+    known.extend(libraries.iter().cloned());
     let beside = tried.first().and_then(|file| file.parent());
     let beside = beside.map(|folder| {
         if folder.as_os_str().is_empty() {

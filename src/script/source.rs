@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use rhai::{AST, Position};
@@ -27,6 +26,8 @@ pub struct SourceMap {
     texts: RefCell<HashMap<String, Arc<str>>>,
     session: RefCell<SessionNames>,
     closures: RefCell<HashMap<String, Closure>>,
+    /// The texts that imports lead to, by the text that imports and what it writes.
+    imported: RefCell<HashMap<(String, String), String>>,
 }
 
 /// What the entries of a session have defined so far.
@@ -78,19 +79,18 @@ impl SourceMap {
         let Some(text) = self.text(file) else {
             return HashMap::new();
         };
-        let texts = self.texts.borrow();
-        let of_path = |path: &str| {
-            let (bare, with_extension) = (
-                path.trim_end_matches(".rhai"),
-                format!("{}.rhai", path.trim_end_matches(".rhai")),
-            );
-            let is_it = |name: &&String| *name == bare || Path::new(name).ends_with(&with_extension);
-            texts.keys().find(is_it).map(|name| texts[name].clone())
-        };
+        let (texts, imported) = (self.texts.borrow(), self.imported.borrow());
+        let of_path = |path: String| texts.get(imported.get(&(file.to_string(), path))?).cloned();
         let known = imports(&text).into_iter();
         known
-            .filter_map(|import| Some((import.alias, of_path(&import.path)?)))
+            .filter_map(|import| Some((import.alias, of_path(import.path)?)))
             .collect()
+    }
+
+    /// Remembers that `path`, which the text called `importer` imports, is the text called `name`.
+    pub fn note_import(&self, importer: &str, path: &str, name: &str) {
+        let key = (importer.to_string(), path.to_string());
+        self.imported.borrow_mut().insert(key, name.to_string());
     }
 
     /// Remembers the closures of `ast`, which was read from `text` in `file`.

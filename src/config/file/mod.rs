@@ -93,6 +93,14 @@ impl Document {
         )
     }
 
+    /// Reads a TOML text, which errors call `file`.
+    ///
+    /// # Errors
+    /// Syntax errors with their place.
+    pub fn of_toml(file: &str, text: &str) -> Result<Self> {
+        Self::parse(file, without_byte_order_mark(text), toml_format::read)
+    }
+
     /// Returns whether the name says that this is a configuration file.
     pub fn has_format(path: &Path) -> bool {
         FORMATS.iter().any(|(name, _)| *name == extension_of(path))

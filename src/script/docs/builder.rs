@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::entry::{Entry, Kind};
+use super::text::strip_comment;
 use super::types::{is_unmade, schema_type, script_type};
 
 use crate::config::Value;
@@ -303,15 +304,4 @@ fn parameter_text(parameter: &ParameterMetadata) -> String {
         Some(kind) => format!("{name}: {}", script_type(kind)),
         None => name.to_string(),
     }
-}
-
-/// The text of doc comments without their markers.
-fn strip_comment(comments: &[String]) -> String {
-    let lines = comments.iter().flat_map(|comment| comment.lines());
-    let bare = lines.map(|line| {
-        let line = line.trim_end();
-        let line = line.trim_start_matches('/').trim_start_matches('!');
-        line.strip_prefix(' ').unwrap_or(line)
-    });
-    bare.collect::<Vec<_>>().join("\n").trim().to_string()
 }

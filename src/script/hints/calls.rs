@@ -111,6 +111,9 @@ impl Hints {
         if let Some(path) = self.module_member(name).filter(|path| path != name) {
             return error.hint(format!("did you mean `{path}`?"));
         }
+        if let Some(near) = self.nearest_in_import(name) {
+            return error.hint(format!("did you mean `{near}`?"));
+        }
         if let Some(advice) = super::elsewhere::function(name) {
             return error.hint(advice);
         }
@@ -192,6 +195,14 @@ impl Hints {
         }
     }
 
+    /// The function of an imported module that `alias::name` was probably meant to be.
+    fn nearest_in_import(&self, name: &str) -> Option<String> {
+        let (alias, bare) = name.split_once("::")?;
+        let text = self.modules.get(alias)?;
+        let near = nearest(bare, functions_of(text))?;
+        Some(format!("{alias}::{near}"))
+    }
+
     /// `(a, b)` of each `fn name(a, b)` of the script, or of the module that is imported under the name before `::`.
     fn own_functions(&self, name: &str) -> Vec<Vec<String>> {
         match name.split_once("::") {
@@ -202,6 +213,14 @@ impl Hints {
             None => parameters_of(&self.text, name),
         }
     }
+}
+
+/// The names of the functions in `text` that those who import it can call.
+fn functions_of(text: &str) -> Vec<&str> {
+    let words: Vec<&str> = Lexer::new(text, 0).map(|token| &text[token.span]).collect();
+    let is_public = |at: &usize| words[*at] == "fn" && (*at == 0 || words[at - 1] != "private");
+    let named = (0..words.len().saturating_sub(1)).filter(is_public);
+    named.map(|at| words[at + 1]).collect()
 }
 
 /// The parameters of each `fn name(…)` in `text`.

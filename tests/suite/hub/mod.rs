@@ -4,7 +4,7 @@
 mod client;
 mod programs;
 mod refusals;
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,129 @@
+//! The functions `test_*` of a script, run one after the other.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rhai::{AST, Dynamic, EvalAltResult, Map};
+
+use super::closure::evaluating;
+use super::failure::RhaiResultOf;
+use super::host::{Host, read_script};
+use crate::error::{Error, Result};
+
+/// With what the names of test functions begin.
+pub const TEST_PREFIX: &str = "test_";
+
+/// The only key of what a test throws to be skipped; its value is the reason.
+const SKIPPED: &str = "skipped";
+
+/// What became of one test function of a script.
+#[derive(Clone, Debug)]
+pub struct TestOutcome {
+    /// The function's name.
+    pub name: String,
+    /// Why it failed, if it did.
+    pub failure: Option<Error>,
+    /// Why it ended itself without a result, if it did.
+    pub skipped: Option<String>,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+/// What is told while the tests of a script run.
+#[derive(Clone, Debug)]
+pub enum TestEvent {
+    /// The function of that name begins.
+    Began(String),
+    /// A function came to its end.
+    Ended(TestOutcome),
+}
+
+impl Host {
+    /// Runs the functions `test_*` of the script at `path`, each after the script's own statements, in order of
+    /// their names.
+    ///
+    /// # Errors
+    /// The script itself cannot be read or parsed. A test that fails is part of the result.
+    pub fn test_file(&mut self, path: impl AsRef<Path>) -> Result<Vec<TestOutcome>> {
+        let mut outcomes = Vec::new();
+        self.test_each(
+            path,
+            |_| true,
+            |event| match event {
+                TestEvent::Ended(outcome) => outcomes.push(outcome),
+                TestEvent::Began(_) => (),
+            },
+        )?;
+        Ok(outcomes)
+    }
+
+    /// Runs, as [`test_file`](Self::test_file) does, those functions whose names are `wanted`, and tells `observe` of
+    /// each when it begins and ends.
+    ///
+    /// # Errors
+    /// As of [`test_file`](Self::test_file).
+    pub fn test_each(
+        &mut self,
+        path: impl AsRef<Path>,
+        wanted: impl Fn(&str) -> bool,
+        mut observe: impl FnMut(TestEvent),
+    ) -> Result<()> {
+        let path = path.as_ref();
+        let text = read_script(path)?;
+        let name = path.display().to_string();
+        self.set_constants(&[], Some(path));
+        let ast = self.compile(&name, text)?;
+        let mut tests: Vec<String> = ast
+            .iter_functions()
+            .filter(|function| function.name.starts_with(TEST_PREFIX) && function.params.is_empty())
+            .map(|function| function.name.to_string())
+            .filter(|test| wanted(test))
+            .collect();
+        tests.sort();
+        for test in tests {
+            observe(TestEvent::Began(test.clone()));
+            observe(TestEvent::Ended(self.test(&ast, test, &name)));
+        }
+        Ok(())
+    }
+
+    fn test(&self, ast: &AST, test: String, file: &str) -> TestOutcome {
+        self.state().begin();
+        let mut scope = self.own_scope();
+        let began = Instant::now();
+        let result: RhaiResultOf<Dynamic> = evaluating(self.engine(), || {
+            self.engine().call_fn::<Dynamic>(&mut scope, ast, &test, ())
+        });
+        let took = began.elapsed();
+        let skipped = result.as_ref().err().and_then(|failure| reason(failure));
+        let failure = match (self.state().exit_asked(), result) {
+            (Some(code), _) => Some(
+                Error::input(format!(
+                    "the test called `exit({code})`, and so never came to its end"
+                ))
+                .hint("end a test with `return`, or by what it throws"),
+            ),
+            (None, Err(failure)) if skipped.is_none() => Some(self.explain(&failure, file)),
+            _ => None,
+        };
+        TestOutcome {
+            name: test,
+            failure,
+            skipped,
+            took,
+        }
+    }
+}
+
+/// Why a test wants to be skipped, if that is what it threw.
+fn reason(failure: &EvalAltResult) -> Option<String> {
+    match failure {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => reason(inner),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let map = value.read_lock::<Map>()?;
+            let reason = map.get(SKIPPED).filter(|_| map.len() == 1)?;
+            Some(reason.to_string())
+        }
+        _ => None,
+    }
+}

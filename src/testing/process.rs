@@ -1,0 +1,161 @@
+//! Starts the process of a file, hears what it tells, and ends it where it takes too long.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+
+use super::message::{Ended, Failure, Message};
+use crate::error::{Error, Result};
+use crate::event::StopFlag;
+
+/// How often it is asked whether to stop.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The most that is kept of what a process writes to standard error.
+const MOST_SAID: u64 = 64 << 10;
+
+/// What came of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Its tests, in the order in which they ran.
+    pub tests: Vec<Ended>,
+    /// Why the script as a whole could not be tested.
+    pub broken: Option<Failure>,
+}
+
+/// Runs `command`, which works on the tests of `file`, to its end. A test that runs for longer than `timeout` fails, and
+/// those after it are not run.
+///
+/// # Errors
+/// The process cannot be started; `stop` was set.
+pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFlag) -> Result<Heard> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            Error::run(format!(
+                "cannot start a process for `{}`: {error}",
+                file.display()
+            ))
+        })?;
+    let lines = lines_of(&mut child);
+    let said = rest_of(&mut child);
+    let mut heard = Heard::default();
+    let mut running: Option<(String, Instant)> = Some((String::new(), Instant::now()));
+    let late = loop {
+        match lines.recv_timeout(TICK) {
+            Ok(Message::Began { test }) => running = Some((test, Instant::now())),
+            Ok(Message::Ended(ended)) => {
+                heard.tests.push(ended);
+                running = Some((String::new(), Instant::now()));
+            }
+            Ok(Message::Broken { failure }) => heard.broken = Some(failure),
+            Err(RecvTimeoutError::Disconnected) => break false,
+            Err(RecvTimeoutError::Timeout) if stop.is_set() => {
+                end(&mut child);
+                return Err(Error::interrupted("the tests were interrupted"));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if running
+                    .as_ref()
+                    .is_some_and(|(_, since)| since.elapsed() > timeout)
+                {
+                    end(&mut child);
+                    break true;
+                }
+            }
+        }
+    };
+    let status = child
+        .wait()
+        .map_err(|error| Error::run(format!("cannot wait for a process: {error}")))?;
+    let said = said.join().unwrap_or_default();
+    let (test, since) = running.take().unwrap_or_else(|| (String::new(), Instant::now()));
+    if late || !status.success() {
+        let why = if late {
+            too_long(timeout)
+        } else {
+            died(status, &said)
+        };
+        heard.fail(test, since.elapsed(), &why);
+    }
+    Ok(heard)
+}
+
+impl Heard {
+    /// The test that was running failed with its process; without a name, the script did.
+    fn fail(&mut self, test: String, ran: Duration, why: &Error) {
+        let failure = Failure::new(why);
+        if test.is_empty() {
+            self.broken.get_or_insert(failure);
+        } else {
+            self.tests.push(Ended {
+                test,
+                seconds: ran.as_secs_f64(),
+                failure: Some(failure),
+                skipped: None,
+                printed: String::new(),
+            });
+        }
+    }
+}
+
+fn too_long(timeout: Duration) -> Error {
+    Error::run(format!("it did not end within {} s", timeout.as_secs_f64()))
+        .hint("the tests after it in this file were not run; `--timeout SECONDS` gives them more time")
+}
+
+fn died(status: ExitStatus, said: &str) -> Error {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("its process ended with code {code}"),
+        (None, Some(signal)) => format!("its process was ended by signal {signal}"),
+        (None, None) => "its process ended".to_string(),
+    };
+    let error = Error::run(how).hint("the tests after it in this file were not run");
+    if said.trim().is_empty() {
+        error
+    } else {
+        error.hint(format!("it said: {}", said.trim()))
+    }
+}
+
+/// Ends the process; that it has ended already is no failure.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+}
+
+/// What the process tells, read on a thread of its own. Lines that are no messages come from foreign libraries.
+fn lines_of(child: &mut Child) -> Receiver<Message> {
+    let (sender, receiver) = unbounded();
+    if let Some(out) = child.stdout.take() {
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(std::io::Result::ok) {
+                let message = serde_json::from_str(&line);
+                if message.is_ok_and(|message| sender.send(message).is_err()) {
+                    break;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+/// What the process writes to standard error, read on a thread of its own so that it never has to wait.
+fn rest_of(child: &mut Child) -> thread::JoinHandle<String> {
+    let err = child.stderr.take();
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut err) = err {
+            let _ = err.by_ref().take(MOST_SAID).read_to_end(&mut said);
+            let _ = std::io::copy(&mut err, &mut std::io::sink());
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    })
+}

@@ -1,0 +1,210 @@
+//! `saescript test`: which tests run, what is said of them, and what ends them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Ran, finish, program, run_in};
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        fs::write(path, text).expect("writable");
+    }
+    folder
+}
+
+const HEAD: &str = "import \"std/testing\" as testing;\n";
+
+/// What a test with this body is refused with.
+fn failure(body: &str) -> String {
+    let text = format!("fn test_it() {{ import \"std/testing\" as testing; {body} }}");
+    let folder = folder(&[("a.rhai", &text)]);
+    run_in(folder.path(), ["test"]).ended_with(1).err
+}
+
+fn json(folder: &Path, arguments: &[&str], code: i32) -> Value {
+    let arguments = [&["test", "--json"], arguments].concat();
+    let ran = run_in(folder, arguments).ended_with(code);
+    serde_json::from_str(&ran.out).expect("JSON")
+}
+
+#[test]
+fn tests_pass_fail_and_are_skipped() {
+    let folder = folder(&[
+        (
+            "a.rhai",
+            "fn test_one() {}\nfn test_two() { print(\"seen\"); throw \"wrong\"; }\nfn other() {}\n",
+        ),
+        (
+            "deep/b.rhai",
+            "fn test_gpu() { import \"std/testing\" as t; t::skip(\"needs a GPU\"); }\nfn test_with(x) {}\n",
+        ),
+        ("vendor/c.rhai", "fn test_not_ours() {}\n"),
+        (".hidden/d.rhai", "fn test_hidden() {}\n"),
+        ("plain.rhai", "throw \"it ran\";\n"),
+    ]);
+    let Ran { out, err, .. } = run_in(folder.path(), ["test"]).ended_with(1);
+    assert!(out.contains("a.rhai\n  ok      test_one ("), "{out}");
+    assert!(
+        out.contains("  FAILED  test_two\ndeep/b.rhai\n  skipped test_gpu: needs a GPU\n"),
+        "{out}"
+    );
+    assert!(out.contains("1 passed, 1 failed, 1 skipped in "), "{out}");
+    for part in ["test_two: error: wrong", "a.rhai:2:", "test_two printed:\nseen"] {
+        assert!(err.contains(part), "{part} in {err}");
+    }
+    assert!(!out.contains("not_ours") && !out.contains("hidden"), "{out}");
+    let ran = run_in(folder.path(), ["test", "deep"]).ended_with(0);
+    assert!(ran.out.contains("0 passed, 0 failed, 1 skipped"), "{}", ran.out);
+    let ran = run_in(folder.path(), ["test", "a.rhai", "one"]).ended_with(0);
+    assert!(ran.out.contains("1 passed, 0 failed, 0 skipped"), "{}", ran.out);
+}
+
+#[test]
+fn programs_read_results_as_json() {
+    let folder = folder(&[
+        (
+            "a.rhai",
+            "fn test_a() { print(1); }\nfn test_b() { let x = no_such; }\n",
+        ),
+        ("b.rhai", "fn test_c( {}\n"),
+    ]);
+    let all = json(folder.path(), &[], 1);
+    let counts = ["passed", "failed", "skipped"].map(|key| all[key].as_u64());
+    assert_eq!(counts, [Some(1), Some(2), Some(0)], "{all}");
+    let tests = all["tests"].as_array().expect("a list");
+    assert_eq!(
+        (&tests[0]["outcome"], &tests[0]["printed"]),
+        (&"passed".into(), &"1\n".into())
+    );
+    assert_eq!(
+        (&tests[1]["outcome"], &tests[1]["line"], &tests[1]["column"]),
+        (&"failed".into(), &2.into(), &22.into())
+    );
+    assert_eq!(
+        (&tests[2]["file"], &tests[2]["name"]),
+        (&"b.rhai".into(), &Value::Null)
+    );
+}
+
+#[test]
+fn where_there_is_nothing_to_test_that_is_said() {
+    let folder = folder(&[("a.rhai", "fn test_a() {}"), ("empty/b.rhai", "1")]);
+    let said = |arguments: &[&str]| {
+        run_in(folder.path(), [&["test"], arguments].concat())
+            .ended_with(2)
+            .err
+    };
+    assert!(said(&["empty"]).contains("there are no tests in `empty`"));
+    assert!(said(&[".", "zzz"]).contains("has `zzz` in its name"));
+    assert!(said(&["missing"]).contains("there is no such file or folder"));
+}
+
+#[test]
+fn a_process_that_dies_or_hangs_is_the_failure_of_its_test_alone() {
+    let folder = folder(&[
+        (
+            "a.rhai",
+            "fn test_a() {}\nfn test_b() { loop {} }\nfn test_c() {}\n",
+        ),
+        ("b.rhai", "fn test_d() { exit(3); }\nfn test_e() {}\n"),
+        (
+            "c.rhai",
+            "fn test_f() { let all = []; loop { all.push(torch::zeros([1000000])); } }\nfn test_g() {}\n",
+        ),
+    ]);
+    let ran = run_in(folder.path(), ["--max-memory", "1GB", "test", "--timeout", "20"]).ended_with(1);
+    for line in [
+        "ok      test_a",
+        "FAILED  test_b",
+        "FAILED  test_d",
+        "ok      test_e",
+        "FAILED  test_f",
+    ] {
+        assert!(ran.out.contains(line), "{line} in {}\n{}", ran.out, ran.err);
+    }
+    assert!(!ran.out.contains("test_c"), "{}", ran.out);
+    for part in ["it did not end within 20 s", "`exit(3)`"] {
+        assert!(ran.err.contains(part), "{part} in {}", ran.err);
+    }
+}
+
+#[test]
+fn each_file_has_a_folder_of_its_own_that_is_gone_afterwards() {
+    let text = format!(
+        "{HEAD}fn test_folder() {{ let path = env(\"SAESCRIPT_TEST_FOLDER\"); write_text(path + \"/x\", \"1\"); throw path; }}"
+    );
+    let folder = folder(&[("a.rhai", text.as_str()), ("b.rhai", text.as_str())]);
+    let all = json(folder.path(), &[], 1);
+    let paths: Vec<&str> = all["tests"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|test| test["message"].as_str())
+        .collect();
+    assert_eq!(paths.len(), 2, "{all}");
+    assert_ne!(paths[0], paths[1]);
+    assert!(paths.iter().all(|path| !Path::new(path).exists()), "{paths:?}");
+}
+
+#[test]
+fn differences_say_where_and_how_much() {
+    for (body, said) in [
+        ("testing::equal(1, 2)", "expected 2, but got 1"),
+        ("testing::equal(1, 1.0)", "expected 1.0 (f64), but got 1 (i64)"),
+        (
+            "testing::equal(#{ a: [1, 2, 3] }, #{ a: [1, 2, 4] })",
+            "at .a[2]: expected 4, but got 3",
+        ),
+        ("testing::equal([1], [1, 2])", "expected 2 items, but got 1"),
+        ("testing::equal(#{ a: 1 }, #{ b: 1 })", "the key \"b\" is missing"),
+        (
+            "testing::equal(#{ a: 1, b: 1 }, #{ b: 1 })",
+            "the key \"a\" was not expected",
+        ),
+        (
+            "testing::equal(torch::zeros([2, 3]), torch::zeros([3, 2]))",
+            "expected a tensor of shape [3, 2], but got one of shape [2, 3]",
+        ),
+        (
+            "testing::equal(torch::tensor([[1, 2], [3, 4]]), torch::tensor([[1, 2], [5, 4]]))",
+            "the tensors differ most at [1, 0]: expected 5, but got 3: 2.0 away",
+        ),
+        (
+            "testing::close(torch::tensor([1.0, 2.0]), torch::tensor([1.0, 2.5]), 0.1)",
+            "the tensors differ most at [1]: expected 2.5 within 0.1, but got 2.0: 0.5 away",
+        ),
+        (
+            "testing::close(#{ a: [1.0, 2.0] }, #{ a: [1.0, 3.0] }, 0.5)",
+            "at .a[1]: expected 3.0 within 0.5, but got 2.0: 1.0 away",
+        ),
+        (
+            "testing::close(0.0 / 0.0, 1.0, 0.5)",
+            "expected 1.0 within 0.5, but got NaN",
+        ),
+        (
+            "testing::cases([[1, 2], [2, 5], [3, 7]], |row| testing::equal(2 * row[0], row[1]))",
+            "2 of 3 cases fail:\n  at [2, 5]: expected 5, but got 4\n  at [3, 7]: expected 7, but got 6",
+        ),
+    ] {
+        // Further lines of a message are indented under the first.
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let found = failure(body);
+        assert!(squeezed(&found).contains(&squeezed(said)), "{body}: {found}");
+    }
+}
+
+#[test]
+fn a_new_library_passes_its_tests_and_those_of_this_repository_pass() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run_in(folder.path(), ["new", "probes", "--lib"]).ended_with(0);
+    let ran = run_in(folder.path(), ["test", "probes"]).ended_with(0);
+    assert!(ran.out.contains("2 passed, 0 failed, 0 skipped"), "{}", ran.out);
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/std.rhai");
+    let ran = finish(program().arg("test").arg(scripts), "").ended_with(0);
+    assert!(ran.out.contains(" 0 failed"), "{}", ran.out);
+}
