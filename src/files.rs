@@ -7,7 +7,7 @@
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::memory;
 
@@ -74,6 +74,17 @@ pub fn read_text(path: impl AsRef<Path>, most: u64) -> io::Result<String> {
 /// Returns `text` without the byte-order mark that some editors put before it.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Returns the program's folder among the user's caches: `$XDG_CACHE_HOME/saescript`, or in `~/.cache`; `None` where the
+/// user has no home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let absolute = |variable: &str| {
+        let path = PathBuf::from(std::env::var_os(variable)?);
+        path.is_absolute().then_some(path)
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("saescript"))
 }
 
 /// Opens the file at `path` to lock it, and makes it where it is missing; links are not followed, and nothing in it is

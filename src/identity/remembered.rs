@@ -67,14 +67,8 @@ pub(super) fn remember(path: &Path, stamp: &Stamp, digest: &str) {
     }
 }
 
-/// `$XDG_CACHE_HOME/saescript/digests.json`, or in `~/.cache`.
 fn place() -> Option<PathBuf> {
-    let absolute = |variable: &str| {
-        let path = PathBuf::from(std::env::var_os(variable)?);
-        path.is_absolute().then_some(path)
-    };
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("saescript").join("digests.json"))
+    Some(files::cache_folder()?.join("digests.json"))
 }
 
 fn read(place: &Path) -> BTreeMap<String, Entry> {
