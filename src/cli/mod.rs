@@ -33,8 +33,8 @@ pub use self::stack::on_large_stack;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::report::{Printer, visible};
-use crate::tensor::manual_seed;
 use crate::tensor::runtime::{self, CudaLibrary};
+use crate::tensor::{manual_seed, product};
 
 /// Train, study and compare sparse autoencoders from scripts.
 #[derive(Debug, Parser)]
@@ -111,6 +111,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
             }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
             manual_seed(DEFAULT_SEED);
+            // A wrong name is said before any work, not by the first product.
+            product::asked()?;
             line.command.run(printer)
         }
         Err(error) => usage(&error, &arguments, printer),

@@ -67,7 +67,6 @@ pub(super) fn remember(path: &Path, stamp: &Stamp, digest: &str) {
     }
 }
 
-/// `$XDG_CACHE_HOME/saescript/digests.json`, or in `~/.cache`.
 fn place() -> Option<PathBuf> {
     Some(files::cache_folder()?.join("digests.json"))
 }

@@ -16,7 +16,7 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Events, Metrics};
 use crate::files::{require_regular, require_still_at};
-use crate::tensor::{get_num_threads, runtime};
+use crate::tensor::{get_num_threads, product, runtime};
 
 const METRICS_FILE: &str = "metrics.jsonl";
 
@@ -68,6 +68,7 @@ impl RunFolder {
             format!("{:?}", sae.device()).to_lowercase().into(),
         );
         facts.insert("threads".into(), get_num_threads().into());
+        facts.insert("product".into(), product::backend()?.name().into());
         facts.insert("parameters".into(), sae.parameter_count().into());
         let command: Vec<String> = std::env::args().collect();
         facts.entry("command").or_insert(command.into());

@@ -11,9 +11,13 @@ use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::fingerprint::{Allowances, Comparison, Fingerprint, Names};
+use crate::tensor::product::{self, Backend};
 
 /// The tables that a run knows by itself.
 const OWN: [&str; 3] = ["sae.", "trainer.", "program."];
+
+/// The key that tells which library multiplies.
+const PRODUCT: &str = "program.product";
 
 /// The keys that tell how a dictionary began.
 pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
@@ -29,6 +33,7 @@ impl Run {
         fingerprint.remove("model_name");
         fingerprint.add("sae", sae)?;
         fingerprint.add("trainer", &*self.trainer.cfg)?;
+        fingerprint.set(PRODUCT, product::backend()?.name().into());
         Ok(fingerprint)
     }
 
@@ -58,6 +63,7 @@ fn compare(
     whole: bool,
 ) -> Result<Comparison> {
     let what = format!("the training of `{}`", path.display());
+    let is = &with_product(is, was)?;
     if whole {
         allowed.compare(&what, was, is, &Names::default())
     } else {
@@ -68,13 +74,31 @@ fn compare(
 /// Returns what the checkpoint at `path` was made with.
 fn made_with(path: &Path) -> Result<Fingerprint> {
     checksums::check(path, &[Fingerprint::FILE])?;
-    Fingerprint::read(path)?.ok_or_else(|| {
+    let made = Fingerprint::read(path)?.ok_or_else(|| {
         Error::input(format!(
             "the checkpoint `{}` was written by an earlier version, which did not note all that decided it",
             path.display()
         ))
         .hint("begin a new training in another folder; the dictionary in it can be loaded, evaluated and trained further")
-    })
+    })?;
+    Ok(with_first_product(made))
+}
+
+/// Returns what a checkpoint was made with; where it does not say which library multiplied, there was one alone.
+fn with_first_product(mut made: Fingerprint) -> Fingerprint {
+    if made.get(PRODUCT).is_none() {
+        made.set(PRODUCT, Backend::Gemm.name().into());
+    }
+    made
+}
+
+/// Has products done by the library that the training which goes on here, made with `was`, had them done by, if that can
+/// be. Returns `is` with the library that it came to.
+fn with_product(is: &Fingerprint, was: &Fingerprint) -> Result<Fingerprint> {
+    let before = was.get(PRODUCT).and_then(Value::as_str).unwrap_or_default();
+    let mut is = is.clone();
+    is.set(PRODUCT, product::keep(before)?.name().into());
+    Ok(is)
 }
 
 /// Returns the changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.

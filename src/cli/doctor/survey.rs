@@ -10,6 +10,7 @@ use crate::error::byte_size;
 use crate::hub::HubSettings;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
+use crate::tensor::product::{Backend, Choice, Reason};
 use crate::tensor::{self, Device, Kind, get_num_threads, has_mkl, has_mkldnn, has_openmp, product, runtime};
 
 /// The libtorch this program runs with.
@@ -47,6 +48,8 @@ pub(super) struct Processor {
     lacking: Vec<&'static str>,
     /// How products are done in half precision: dtype, and whether by the processor's own instructions.
     half_products: [(&'static str, bool); 2],
+    /// Which library does large products in float32, and why.
+    float_products: Option<Choice>,
     pub(super) mkl: bool,
     onednn: bool,
     pub(super) openmp: bool,
@@ -87,10 +90,27 @@ impl Processor {
             },
             half_products: [("bfloat16", Kind::BFloat16), ("float16", Kind::Half)]
                 .map(|(name, kind)| (name, product::instead_of(kind, Device::Cpu).is_none())),
+            float_products: product::choice().ok(),
             mkl: has_mkl(),
             onednn: has_mkldnn(),
             openmp: has_openmp(),
         }
+    }
+
+    fn float_line(&self) -> String {
+        let Some(choice) = &self.float_products else {
+            return "products in float32 by no library".into();
+        };
+        let why = match choice.reason {
+            Reason::Asked => "as SAESCRIPT_PRODUCT says",
+            Reason::Kept => "as in the training that goes on",
+            Reason::Remembered | Reason::Measured => "the fastest here",
+        };
+        format!(
+            "products in float32 by {}, {why}{}",
+            choice.backend,
+            measured(choice)
+        )
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
@@ -114,6 +134,7 @@ impl Processor {
                 self.instructions.join(", ")
             ),
             format!("products in {}", half.join(", in ")),
+            self.float_line(),
             format!(
                 "libtorch uses {} threads; MKL {}, oneDNN {}, OpenMP {}",
                 self.threads,
@@ -122,6 +143,20 @@ impl Processor {
                 yes(self.openmp)
             ),
         ]
+    }
+}
+
+/// Returns what each library took, in words; nothing where none was measured.
+fn measured(choice: &Choice) -> String {
+    let times = Backend::ALL.into_iter().filter_map(|backend| {
+        let time = choice.milliseconds.of(backend)?;
+        Some(format!("{backend} {time:.1} ms"))
+    });
+    let times: Vec<String> = times.collect();
+    if times.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", times.join(", "))
     }
 }
 

@@ -5,8 +5,24 @@
 //! in float32 (`scripts/bench products`). Products of the CPU in such a dtype are therefore done in float32 on the same
 //! numbers and rounded to the dtype afterwards: sums are kept in float32 either way, so this is what a product in the
 //! dtype means. Gradients pass through the same roundings.
+//!
+//! ```text
+//! backend   the libraries, and how each is asked
+//! dense     the crate gemm, and which products are worth a choice
+//! speed     how fast they are here
+//! choice    which one this process takes
+//! ```
 
+mod backend;
+#[cfg(test)]
+mod backend_tests;
+mod choice;
 mod dense;
+mod speed;
+
+pub use backend::Backend;
+pub use choice::{Choice, Reason, asked, backend, choice, keep};
+pub use speed::Milliseconds;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,7 +164,7 @@ pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
 
 /// Returns the product of two tensors in their own dtype.
 fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
-    if b.dim() != 2 || a.dim() < 2 || a.size().last() != b.size().first() {
+    if b.dim() != 2 || a.dim() < 2 || a.size().last() != b.size().first() || a.numel() == 0 {
         return a.f_matmul(b);
     }
     let rows = a.f_reshape([-1, b.size()[0]])?;
@@ -160,7 +176,12 @@ fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     if let Some(last) = shape.last_mut() {
         *last = b.size()[1];
     }
-    dense::multiply(&rows, &columns)?.f_reshape(shape.as_slice())
+    chosen()?.multiply(&rows, &columns)?.f_reshape(shape.as_slice())
+}
+
+/// Returns the library that multiplies.
+fn chosen() -> Result<Backend, TchError> {
+    backend().map_err(|error| TchError::Torch(error.to_string()))
 }
 
 /// Returns `x` as a constant where no graph is being built, and as it is otherwise.
@@ -179,8 +200,7 @@ fn without_graph(x: &Tensor) -> Result<Tensor, TchError> {
 pub fn add_product(sum: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
     let instead = instead_of(a.f_kind()?, a.device()).is_some();
     if !instead && dense::applies(a, b) && dense::applies_to(sum, a, b) {
-        dense::into(sum, a, b, true);
-        return Ok(());
+        return chosen()?.add(sum, a, b);
     }
     let product = matmul(a, b)?;
     sum.f_add_(&product).map(drop)
@@ -194,6 +214,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
     done(&inputs, |inputs| {
+        if inputs[0].numel() == 0 {
+            return inputs[0].f_linear(&inputs[1], inputs.get(2));
+        }
         let transposed = inputs[1].f_tr()?;
         let rows = without_graph(&inputs[0].f_reshape([-1, inputs[1].size()[1]])?)?;
         if !dense::applies(&rows, &without_graph(&transposed)?) {

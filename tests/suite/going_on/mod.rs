@@ -2,6 +2,7 @@
 
 mod generating;
 mod passes;
+mod products;
 mod schema;
 mod scripts;
 mod training;

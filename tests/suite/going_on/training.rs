@@ -50,7 +50,7 @@ fn resume(folder: &Path, changes: &[&str], allowed: &[&str]) -> Result<TrainRepo
 }
 
 /// A training that was stopped after 30 of 100 steps.
-fn begun(changes: &[&str]) -> tempfile::TempDir {
+pub(super) fn begun(changes: &[&str]) -> tempfile::TempDir {
     let folder = folder();
     let settings = settings(folder.path(), changes);
     let report = train_sae(&settings, &TrainOptions::default(), &stopping("training", 30)).expect("stopped");

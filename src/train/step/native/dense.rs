@@ -154,6 +154,15 @@ fn count(on: &Tensor) -> Result<Tensor> {
     Ok(on.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
 }
 
+/// Returns `x̂ − y`, `(n, d_model)`.
+fn error(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
+    let mut error = facts.product(acts, &facts.parameter("W_D")?)?;
+    if let Ok(bias) = facts.parameter("b_D") {
+        let _ = error.f_add_(&bias)?;
+    }
+    Ok(error.f_sub_(label)?)
+}
+
 /// Adds what some tokens say.
 fn block(
     facts: &Facts<'_>,
@@ -169,16 +178,11 @@ fn block(
     let _ = parts.active.f_add_(&fired.f_sum(Kind::Int64)?)?;
     let _ = parts.sum.f_add_(&encoded.acts.f_sum(None::<Kind>)?)?;
     let decoder = facts.parameter("W_D")?;
-    let mut error = facts.product(&encoded.acts, &decoder)?;
-    if let Ok(bias) = facts.parameter("b_D") {
-        let _ = error.f_add_(&bias)?;
-    }
-    let _ = error.f_sub_(label)?;
-    parts.squared_error.push(
-        error
-            .f_square()?
-            .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?,
-    );
+    let error = error(facts, &encoded.acts, label)?;
+    let squares = error.f_square()?;
+    parts
+        .squared_error
+        .push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
     let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
     facts.laps.end(Part::Decode);
     let mut by_pre = None;
