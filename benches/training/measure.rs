@@ -47,15 +47,15 @@ pub struct Measured {
 /// Where batches come from.
 enum Batches {
     Made(Vec<Batch>, usize),
-    Stream(Stream),
+    Stream(Box<Stream>),
 }
 
 impl Batches {
     fn of(case: &Case) -> Result<Self> {
         match case.source {
             Source::Made => Ok(Batches::Made(data::batches(case, BATCHES)?, 0)),
-            Source::Model => Stream::live(case).map(Batches::Stream),
-            Source::Cache => Stream::cached(case).map(Batches::Stream),
+            Source::Model => Stream::live(case).map(Box::new).map(Batches::Stream),
+            Source::Cache => Stream::cached(case).map(Box::new).map(Batches::Stream),
         }
     }
 

@@ -8,8 +8,8 @@ use crate::tensor::Tensor;
 /// Gradients summed since the optimiser last moved.
 #[derive(Debug)]
 pub(super) struct Accumulated {
-    /// The parameters, in order.
-    names: Vec<&'static str>,
+    /// The parameters, in order, with tensors that lie in memory as their gradients do.
+    parameters: Vec<(&'static str, Tensor)>,
     /// Their summed gradients; none before the first batch.
     sums: Vec<Tensor>,
     batches: u64,
@@ -21,7 +21,11 @@ impl Accumulated {
     /// Returns sums of nothing for the parameters of `sae`.
     pub(super) fn new(sae: &SparseAutoEncoder) -> Self {
         Self {
-            names: sae.parameters().iter().map(|parameter| parameter.name).collect(),
+            parameters: sae
+                .parameters()
+                .iter()
+                .map(|parameter| (parameter.name, parameter.tensor.detach()))
+                .collect(),
             sums: Vec::new(),
             batches: 0,
         }
@@ -73,7 +77,7 @@ impl Accumulated {
 
 impl Kept for Accumulated {
     fn save(&self, checkpoint: &mut Saving) -> Result<()> {
-        for (name, sum) in self.names.iter().zip(&self.sums) {
+        for ((name, _), sum) in self.parameters.iter().zip(&self.sums) {
             checkpoint.tensor(Self::tensor_name(name), sum);
         }
         checkpoint.fact(BATCHES, self.batches)
@@ -83,10 +87,11 @@ impl Kept for Accumulated {
         self.batches = checkpoint.fact(BATCHES)?;
         self.sums.clear();
         if self.batches > 0 {
-            let sums = self
-                .names
-                .iter()
-                .map(|name| checkpoint.tensor(&Self::tensor_name(name)));
+            let sums = self.parameters.iter().map(|(name, parameter)| -> Result<Tensor> {
+                let mut sum = parameter.f_empty_like()?;
+                checkpoint.fill(&mut sum, &Self::tensor_name(name))?;
+                Ok(sum)
+            });
             self.sums = sums.collect::<Result<_>>()?;
         }
         Ok(())
