@@ -1,5 +1,5 @@
 //! The step over active latents alone, for float32 on the CPU: its cost is that of one encoder product in short integers
-//! ([`Screen`]) and of what the active latents themselves take.
+//! ([`Screen`](crate::kernels::screen::Screen)) and of what the active latents themselves take.
 //!
 //! What the encoder leaves are pairs of a token and a latent. With `G = dL/dx̂`, the derivative by the activation of a
 //! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent.
