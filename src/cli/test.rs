@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::interrupt;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::report::Printer;
-use crate::testing::{self, Report, Settings, files_with_tests};
+use crate::testing::{self, Report, Settings, Snapshot, files_with_tests};
 
 /// Run the test functions of scripts and libraries
 ///
@@ -21,6 +21,7 @@ use crate::testing::{self, Report, Settings, files_with_tests};
   saescript test
   saescript test tests/share.rhai
   saescript test . tensor                      # tests with `tensor` in their names
+  saescript test --watch                       # again whenever a script changes
   saescript test --json | jq '.tests[] | select(.outcome == \"failed\")'")]
 pub(super) struct Arguments {
     /// A script, or a folder: all scripts in it and below
@@ -38,6 +39,9 @@ pub(super) struct Arguments {
     /// Let a test fail that runs for longer
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// Run the tests again whenever a script changes, until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
     /// Run the tests of this one file in this process, and write messages for the program
     #[arg(long, hide = true)]
     worker: bool,
@@ -54,6 +58,25 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let context = RunContext::default();
     printer.stop_when_reader_leaves(context.stop.clone());
     interrupt::install(context.stop.clone(), printer.clone())?;
+    if !arguments.watch {
+        return test(arguments, &context, printer);
+    }
+    loop {
+        let before = Snapshot::take(&arguments.path);
+        match test(arguments, &context, printer) {
+            Err(error) if error.fault() == Fault::Interrupted => return Err(error),
+            Err(error) => printer.error(&error),
+            Ok(_) => (),
+        }
+        printer.remark("waiting for changes; Ctrl-C ends");
+        if !before.wait_for_change(&arguments.path, &context.stop) {
+            return Ok(Fault::Interrupted.exit_code());
+        }
+    }
+}
+
+/// Runs the tests once; the exit code.
+fn test(arguments: &Arguments, context: &RunContext, printer: &Printer) -> Result<u8> {
     let files = files_with_tests(&arguments.path)?;
     let settings = Settings {
         program: std::env::current_exe()

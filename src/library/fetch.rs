@@ -65,11 +65,10 @@ pub fn fetch(source: &Source, root: &Path, commit: Option<&str>, context: &RunCo
 
 /// A repository on this machine lies relative to the project, as everything that the manifest names.
 fn address(url: &str, root: &Path) -> String {
-    let here = root.join(url);
-    if !url.contains(':') && here.exists() {
-        here.to_string_lossy().into_owned()
-    } else {
+    if url.contains(':') {
         url.to_string()
+    } else {
+        root.join(url).to_string_lossy().into_owned()
     }
 }
 

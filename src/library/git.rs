@@ -73,6 +73,8 @@ fn git<S: AsRef<OsStr>>(
     url: &str,
 ) -> Result<Vec<u8>> {
     let output = Command::new("git")
+        // An address that is a command would run it.
+        .args(["-c", "protocol.ext.allow=never"])
         .arg("-C")
         .arg(repository)
         .args(arguments)

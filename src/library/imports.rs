@@ -91,6 +91,22 @@ impl Imports {
         all.map(|(name, _, _)| name.to_string()).collect()
     }
 
+    /// Returns the modules of the library `name` besides its entry point, as the script `importer` would import them.
+    ///
+    /// # Errors
+    /// The library is not here, or was altered.
+    pub fn modules(&self, importer: Option<&str>, name: &str) -> Result<Vec<String>> {
+        let Some(project) = self.project(importer)? else {
+            return Ok(Vec::new());
+        };
+        let found = project.dependencies().find(|(known, ..)| *known == name);
+        let Some((_, dependency, _)) = found else {
+            return Ok(Vec::new());
+        };
+        let id = project.locked(name, dependency)?.id();
+        Ok(modules_of(&*self.library(&project, &id)?))
+    }
+
     /// Returns why `path` is none of a library's modules in the script `importer`, where that can be said.
     pub fn advice(&self, importer: Option<&str>, path: &str) -> Option<String> {
         let project = self.project(importer).ok()??;
@@ -261,12 +277,18 @@ fn with_extension(name: &str) -> String {
     }
 }
 
-fn no_module(library: &Library, file: &str, asked: &str) -> Error {
-    let modules = library.stored.contents.files().filter_map(|(name, _)| {
+/// The modules of a library besides its entry point: `probes/linear`.
+fn modules_of(library: &Library) -> Vec<String> {
+    let files = library.stored.contents.files();
+    let modules = files.filter_map(|(name, _)| {
         let name = name.strip_prefix("src/")?.strip_suffix(".rhai")?;
         Some(format!("{}/{name}", library.locked.name))
     });
-    let modules: Vec<String> = modules.collect();
+    modules.collect()
+}
+
+fn no_module(library: &Library, file: &str, asked: &str) -> Error {
+    let modules = modules_of(library);
     let error = Error::input(format!("the library `{}` has no `{file}`", library.locked.id()))
         .hint(format!("looked in `{}`", library.stored.folder.display()));
     let wanted = format!("{}/{asked}", library.locked.name);

@@ -150,7 +150,7 @@ pub fn pack(out: Option<&Path>) -> Result<(PathBuf, String)> {
     }
     for (name, dependency) in &project.manifest.dependencies {
         let source = dependency.source()?;
-        if matches!(source, Source::Path(_) | Source::File(_)) {
+        if source.is_local() {
             return Err(Error::input(format!(
                 "`{}` depends on `{name}` from {source}, which is on this machine only",
                 about.name

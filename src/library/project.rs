@@ -54,12 +54,10 @@ impl Project {
 
     /// Returns what it depends on, with whether that is for its tests and examples only.
     pub fn dependencies(&self) -> impl Iterator<Item = (&str, &Dependency, bool)> {
-        let of =
-            |dev: bool| move |(name, dependency)| -> (&String, &Dependency, bool) { (name, dependency, dev) };
-        let own = self.manifest.dependencies.iter().map(of(false));
-        let dev = self.manifest.dev_dependencies.iter().map(of(true));
-        own.chain(dev)
-            .map(|(name, dependency, dev)| (name.as_str(), dependency, dev))
+        let own = self.manifest.dependencies.iter();
+        let own = own.map(|(name, dependency)| (name.as_str(), dependency, false));
+        let dev = self.manifest.dev_dependencies.iter();
+        own.chain(dev.map(|(name, dependency)| (name.as_str(), dependency, true)))
     }
 
     /// Returns the locked library that the project itself calls `name`.

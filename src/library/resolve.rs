@@ -220,7 +220,7 @@ fn source_of(wanted: &Wanted) -> Result<Source> {
     let source = wanted.dependency.source()?;
     match &wanted.folder {
         Some(folder) => Ok(source.seen_from(folder)),
-        None if matches!(source, Source::Path(_) | Source::File(_)) => Err(Error::input(format!(
+        None if source.is_local() => Err(Error::input(format!(
             "a library from elsewhere cannot depend on {source}, a place on its author's machine"
         ))
         .hint("ask its authors to name a git repository or one on the hub")),

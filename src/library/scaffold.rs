@@ -27,6 +27,12 @@ const LIBRARY: Files = &[
     ("README.md", include_str!("scaffold/README.md")),
 ];
 
+/// What others want to know of a library.
+const LIBRARY_ABOUT: &str = r#"description = "What it is for, in a sentence"
+# license = "MIT OR Apache-2.0"
+# authors = ["Ada Lovelace <ada@example.org>"]
+"#;
+
 /// Begins a project or a library in `folder`, which is made, and is called as the folder. Returns the files that were
 /// written, relative to it.
 ///
@@ -67,7 +73,7 @@ pub fn scaffold(folder: &Path, kind: Kind) -> Result<Vec<String>> {
 fn manifest(name: &str, kind: Kind) -> String {
     let about = match kind {
         Kind::Project => "",
-        Kind::Library => "description = \"\"\nlicense = \"MIT OR Apache-2.0\"\nauthors = []\n",
+        Kind::Library => LIBRARY_ABOUT,
     };
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\n{about}saescript = \"{}\" # or later\n\n[dependencies]\n",

@@ -59,6 +59,15 @@ impl Source {
         })
     }
 
+    /// Returns whether it is a place on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Source::Path(_) | Source::File(_) => true,
+            Source::Git { url, .. } => !url.contains(':') || url.starts_with("file:"),
+            Source::Hub { .. } => false,
+        }
+    }
+
     /// Refuses what the program `git` could take for an option, or what no lock could keep.
     ///
     /// # Errors
@@ -90,6 +99,10 @@ impl Source {
         match self {
             Source::Path(path) => Source::Path(join(path)),
             Source::File(path) => Source::File(join(path)),
+            Source::Git { url, rev } if !url.contains(':') => Source::Git {
+                url: join(url),
+                rev: rev.clone(),
+            },
             other => other.clone(),
         }
     }

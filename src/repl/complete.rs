@@ -6,9 +6,9 @@ use super::candidates::{call, files, indentation, keep, opened, topics};
 use super::commands::{self, Argument, COMMANDS};
 use super::highlight::KEYWORDS;
 use super::receiver::{catalog_name, is_dot, is_open, type_of_last};
+use crate::script::Interactive;
 use crate::script::docs::{Catalog, Entry, Kind as Name};
 use crate::script::source::lexer::{Kind, Lexer, Token};
-use crate::script::{Host, Interactive};
 
 /// Candidates, and the byte of the line from which on each replaces what is there.
 pub(super) type Candidates = (usize, Vec<Pair>);
@@ -189,8 +189,7 @@ impl Completion<'_> {
         let before = &tokens[..tokens.len() - 1];
         let word = |token: &Token| &self.line[token.span.clone()];
         if before.last().map(word) == Some("import") {
-            let libraries = self.interactive.host().libraries(None);
-            let modules = Host::standard_modules().into_iter().chain(libraries);
+            let modules = self.interactive.host().importable().into_iter();
             let mut candidates = keep(modules, prefix);
             candidates.extend(files(prefix, ".rhai"));
             return (start, candidates);

@@ -93,7 +93,7 @@ pub fn topic_or_module(host: &Host, catalog: &Catalog, name: &str, width: usize)
         None => (name, None),
     };
     let first = path.split('/').next().unwrap_or(path);
-    let is_library = path.contains('/') || host.libraries(None).iter().any(|library| library == first);
+    let is_library = path.contains('/') || host.libraries().iter().any(|library| library == first);
     if !is_library && !catalog.find(name).is_empty() {
         return topic(catalog, name, width);
     }

@@ -44,10 +44,11 @@ impl Catalog {
         })
     }
 
-    /// Reads what a script module documents, under the name that it is imported as.
-    pub fn of_module(name: &str, ast: &AST) -> Catalog {
+    /// Reads what a script module documents, under the name that it is imported as; `others` are the further modules of
+    /// its library.
+    pub fn of_module(name: &str, ast: &AST, others: &[String]) -> Catalog {
         Catalog {
-            entries: module::entries_of(name, ast),
+            entries: module::entries_of(name, ast, others),
         }
     }
 

@@ -317,9 +317,21 @@ impl Host {
         self.state.sources().text(name)
     }
 
-    /// Returns the names of the libraries that a script at `path` could import; `None`: one in the working folder.
-    pub fn libraries(&self, path: Option<&str>) -> Vec<String> {
-        self.modules.libraries(path)
+    /// Returns the names of the libraries that a script in the working folder can import.
+    pub fn libraries(&self) -> Vec<String> {
+        self.modules.libraries(None)
+    }
+
+    /// Returns what a script in the working folder can import besides files: libraries with all their modules, and the
+    /// modules that ship with saescript. Of a library that is not the one that was locked, the name alone.
+    pub fn importable(&self) -> Vec<String> {
+        let mut names = modules::standard_modules();
+        for library in self.libraries() {
+            names.extend(self.modules.modules_of(&library).unwrap_or_default());
+            names.push(library);
+        }
+        names.sort();
+        names
     }
 
     /// Returns the names of the modules that ship with saescript.

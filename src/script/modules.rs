@@ -88,6 +88,14 @@ impl Modules {
         self.libraries.names(importer)
     }
 
+    /// Returns the modules of the library `name` besides its entry point; none if that is no library here.
+    ///
+    /// # Errors
+    /// The library is not the one that was locked.
+    pub fn modules_of(&self, name: &str) -> Result<Vec<String>> {
+        self.libraries.modules(None, name)
+    }
+
     /// Forgets what was imported so far.
     pub fn begin(&self) {
         self.imported.borrow_mut().clear();

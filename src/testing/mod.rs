@@ -7,6 +7,7 @@
 //! process   starts the process of a file, hears it, and ends it where it takes too long
 //! pool      as many processes at a time as there are processors and memory for
 //! summary   results, for people and for programs
+//! watch     waits until scripts change
 //! ```
 
 mod files;
@@ -14,9 +15,11 @@ mod message;
 mod pool;
 mod process;
 mod summary;
+mod watch;
 mod worker;
 
 pub use files::files_with_tests;
 pub use pool::{Settings, run};
 pub use summary::{Report, print_json, print_lines};
+pub use watch::Snapshot;
 pub use worker::work;

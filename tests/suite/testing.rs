@@ -1,7 +1,9 @@
 //! `saescript test`: which tests run, what is said of them, and what ends them.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -155,7 +157,7 @@ fn each_file_has_a_folder_of_its_own_that_is_gone_afterwards() {
 fn differences_say_where_and_how_much() {
     for (body, said) in [
         ("testing::equal(1, 2)", "expected 2, but got 1"),
-        ("testing::equal(1, 1.0)", "expected 1.0 (f64), but got 1 (i64)"),
+        ("testing::equal(1, 1.0)", "expected 1.0 (float), but got 1 (int)"),
         (
             "testing::equal(#{ a: [1, 2, 3] }, #{ a: [1, 2, 4] })",
             "at .a[2]: expected 4, but got 3",
@@ -196,6 +198,29 @@ fn differences_say_where_and_how_much() {
         let found = failure(body);
         assert!(squeezed(&found).contains(&squeezed(said)), "{body}: {found}");
     }
+}
+
+#[test]
+fn a_change_runs_the_tests_again_until_an_interrupt() {
+    let folder = folder(&[("a.rhai", "fn test_a() {}\n")]);
+    let mut child = program()
+        .args(["test", "--watch"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut until = |part: &str| {
+        let mut rest = lines.by_ref().map_while(std::io::Result::ok);
+        assert!(rest.any(|line| line.contains(part)), "{part}");
+    };
+    until("1 passed, 0 failed");
+    fs::write(folder.path().join("a.rhai"), "fn test_a() { throw 1; }\n").expect("written");
+    until("0 passed, 1 failed");
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("sent");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
 
 #[test]

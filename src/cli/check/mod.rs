@@ -21,7 +21,8 @@ use crate::report::Printer;
 /// runs is left to that.
 ///
 /// Configuration files (.toml, .yaml, .json) are those of train, generate and eval, told apart by their keys: unknown
-/// and missing keys, wrong types and values, and settings that contradict each other.
+/// and missing keys, wrong types and values, and settings that contradict each other. A saescript.toml is that of a project
+/// or a library.
 ///
 /// Folders, and locations such as https://host/path and s3://bucket/path, are caches of activations: every chunk is read,
 /// and what is truncated, altered, missing or unlike the other hook points is named.

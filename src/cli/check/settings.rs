@@ -5,6 +5,7 @@ use std::path::Path;
 use super::checked::Checked;
 use crate::config::{Config, Document};
 use crate::error::{Error, Fault};
+use crate::library::{MANIFEST, Manifest};
 use crate::runner::{EvalSettings, GenerateActivationsSettings, TrainSAESettings};
 
 /// What a configuration file may be for.
@@ -36,6 +37,9 @@ static PURPOSES: [Purpose; 3] = [
     Purpose::of::<GenerateActivationsSettings>("a generation of activations (saescript generate)"),
     Purpose::of::<EvalSettings>("an evaluation (saescript eval)"),
 ];
+
+/// A manifest is told by its name.
+static PROJECT: Purpose = Purpose::of::<Manifest>("a project or a library");
 
 fn keys_of<C: Config>() -> Vec<String> {
     let schema = schemars::schema_for!(C).to_value();
@@ -69,7 +73,12 @@ pub(super) fn check(file: &Path) -> Checked {
         Ok(document) => document,
         Err(error) => return checked(vec![error], ""),
     };
-    match purpose_of(&document) {
+    let purpose = if file.ends_with(MANIFEST) {
+        Ok(&PROJECT)
+    } else {
+        purpose_of(&document)
+    };
+    match purpose {
         Ok(purpose) => {
             let mut wrong = (purpose.faults)(&document);
             wrong.sort_by_key(|error| error.place().map_or(0, |place| place.span.start));

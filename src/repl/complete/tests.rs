@@ -1,6 +1,9 @@
 //! What Tab offers.
 
 use super::*;
+use crate::event::RunContext;
+use crate::library::{self, Source};
+use crate::script::Host;
 
 /// What Tab offers after each line, in a session with a few definitions.
 struct Table {
@@ -133,6 +136,31 @@ fn commands_and_what_follows_them() {
         &[":type weights.mean(", ":type weights.median("],
     );
     table.offers_only(":quit ", &[]);
+}
+
+#[test]
+fn libraries_of_the_project_can_be_imported() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (file, text) in [
+        (
+            "app/saescript.toml",
+            "[package]\nname = \"app\"\nversion = \"0.1.0\"\n",
+        ),
+        (
+            "probes/saescript.toml",
+            "[package]\nname = \"probes\"\nversion = \"0.1.0\"\n",
+        ),
+        ("probes/lib.rhai", ""),
+        ("probes/src/linear.rhai", ""),
+    ] {
+        crate::atomic::write(folder.path().join(file), text).expect("written");
+    }
+    // Every test runs in a process of its own.
+    std::env::set_current_dir(folder.path().join("app")).expect("a folder");
+    library::add(&Source::Path("../probes".into()), false, &RunContext::default()).expect("added");
+    let mut table = Table::new();
+    table.offers_all("import \"pro", &["import \"probes", "import \"probes/linear"]);
+    table.offers_all("import \"std/ta", &["import \"std/tables"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::entry::{Entry, Kind};
 use super::text::strip_comment;
 
 /// Returns the entries of the module that is imported as `name`: the module, its functions, its constants.
-pub(super) fn entries_of(name: &str, ast: &AST) -> Vec<Entry> {
+/// The first says which `others` there are in its library.
+pub(super) fn entries_of(name: &str, ast: &AST, others: &[String]) -> Vec<Entry> {
     let entry = |own: String, kind: Kind, signatures: Vec<String>, docs: String| Entry {
         owner: (kind != Kind::Module).then(|| name.to_string()),
         name: own,
@@ -15,7 +16,10 @@ pub(super) fn entries_of(name: &str, ast: &AST) -> Vec<Entry> {
         docs,
         standard: false,
     };
-    let docs = strip_comment(&[ast.doc().to_string()]);
+    let mut docs = strip_comment(&[ast.doc().to_string()]);
+    if !others.is_empty() {
+        docs += &format!("\n\nFurther modules: `{}`.", others.join("`, `"));
+    }
     let mut entries = vec![entry(name.into(), Kind::Module, vec![format!("{name}::…")], docs)];
     for function in ast.iter_functions() {
         let is_named = function

@@ -159,6 +159,7 @@ fn what_can_be_imported_is_documented() {
         "probes::value()",
         "Returns one.",
         "probes::LEVEL",
+        "`probes/linear`",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }

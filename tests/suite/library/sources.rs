@@ -224,3 +224,43 @@ fn what_others_could_not_use_is_not_packed() {
     let said = place.run("app", 2, &["pack"]).err;
     assert!(said.contains("has no `lib.rhai`"), "{said}");
 }
+
+#[test]
+fn an_address_that_is_a_command_is_not_run() {
+    let place = Workplace::new();
+    place.project("app", "probes");
+    let said = place.run("app", 1, &["add", "git+ext::touch ran"]).err;
+    assert!(said.contains("git cannot fetch from"), "{said}");
+    assert!(!place.at("app/ran").exists());
+}
+
+#[test]
+fn a_git_repository_beside_the_project_is_named_by_its_path() {
+    let place = Workplace::new();
+    place.library("probes", "0.1.0", "8", "");
+    place.commit("probes");
+    place.project("app", "probes");
+    place.write("app/deep/x", "");
+    place.run("app/deep", 0, &["add", "git+../../probes"]);
+    assert!(place.read("app/saescript.lock").contains("git+../probes\""));
+    place.prints("app", "8");
+}
+
+#[test]
+fn a_manifest_is_checked() {
+    let place = Workplace::new();
+    place.library(
+        "probes",
+        "0.1.0",
+        "8",
+        "[dependencies]\ntables = { pth = \"../tables\" }\n",
+    );
+    let said = place.run("probes", 2, &["check", "saescript.toml"]).err;
+    assert!(
+        said.contains("did you mean `path`?") && said.contains("saescript.toml:5"),
+        "{said}"
+    );
+    place.library("probes", "0.1.0", "8", "");
+    let said = place.run("probes", 0, &["check", "saescript.toml"]).out;
+    assert_eq!(said, "saescript.toml: settings of a project or a library, ok\n");
+}
