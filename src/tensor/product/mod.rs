@@ -219,7 +219,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         }
         let transposed = inputs[1].f_tr()?;
         let rows = without_graph(&inputs[0].f_reshape([-1, inputs[1].size()[1]])?)?;
-        if !dense::applies(&rows, &without_graph(&transposed)?) {
+        if !dense::applies(&rows, &without_graph(&transposed)?) || chosen()? == Backend::Libtorch {
             return inputs[0].f_linear(&inputs[1], inputs.get(2));
         }
         let mut product = plain(&inputs[0], &transposed)?;
