@@ -1,5 +1,6 @@
 //! `saescript doctor`: what this machine has, what of it is used, and what would help.
 
+mod disks;
 mod survey;
 
 use std::io::{ErrorKind, Write};
@@ -10,7 +11,8 @@ use serde::Serialize;
 use crate::error::{Error, Result, byte_size};
 use crate::report::visible;
 use crate::tensor::runtime::LIBTORCH_VERSION;
-use survey::{Cuda, Disk, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
+use disks::Disk;
+use survey::{Cuda, Hub, Libtorch, Loggers, Memory, Processor, Terminal};
 
 /// Less free space than this is worth a word: a small model with its data set, or some checkpoints.
 const LITTLE_SPACE: u64 = 5_000_000_000;
@@ -61,7 +63,7 @@ impl Report {
             memory: Memory::survey(),
             cuda: Cuda::survey(),
             loggers: Loggers::survey(),
-            disks: survey::disks(&hub.cache),
+            disks: disks::disks(&hub.cache),
             terminal: Terminal::survey(),
             advice: Vec::new(),
             hub,
