@@ -24,7 +24,7 @@ use crate::{atomic, checksums};
 
 pub(super) const STATE_FILE: &str = "trainer.json";
 const TENSORS_FILE: &str = "trainer_state.safetensors";
-/// The part of all latents that were active in the last step.
+/// The part of all pairs of a token and a latent that took part in the last step.
 const DENSITY: &str = "density";
 const UNFINISHED: &str = ".unfinished-";
 

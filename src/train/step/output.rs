@@ -10,7 +10,7 @@ pub struct StepOutput {
     pub loss: Tensor,
     /// The terms of the loss, 0-d and without their graph.
     pub terms: Vec<Term>,
-    /// Gradients in the order of [`SparseAutoEncoder::parameters`].
+    /// Gradients in the order of [`SparseAutoEncoder::parameters`]. The engine may put those of its next step in their place.
     pub gradients: Vec<Tensor>,
     /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` for a dictionary with heads.
     pub squared_error: Tensor,

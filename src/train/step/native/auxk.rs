@@ -2,7 +2,8 @@
 
 use super::facts::Facts;
 use super::gradients::Gradients;
-use crate::dictionary::{Entries, Gate, LOG_THRESHOLD};
+use super::penalties::add_thresholds;
+use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -123,12 +124,15 @@ pub(super) fn step(
     gradients.add("W_D", latents.spread(by_decoder, &facts.parameter("W_D")?)?)?;
     let by_acts = facts.product(&by_decoded, &latents.decoder.f_tr()?)?;
     let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
-    if let Some(by_threshold) = act_fn.threshold_gradient(&seen, &by_scaled, &Entries::Every, &gate)? {
-        let by_threshold = latents.spread(by_threshold, &facts.norm)?;
-        if let Some(by_log) = facts.by_log_threshold(&by_threshold)? {
-            gradients.add(LOG_THRESHOLD, by_log)?;
-        }
-    }
+    let spread = |by_threshold| latents.spread(by_threshold, &facts.norm);
+    add_thresholds(
+        facts,
+        &Entries::Every,
+        (&seen, &by_scaled),
+        &gate,
+        spread,
+        gradients,
+    )?;
     Ok(AuxK {
         value,
         by_pre: by_acts.f_mul(&acts.f_gt(0.0)?)?,

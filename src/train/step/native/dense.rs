@@ -8,10 +8,12 @@
 
 use super::auxk::{self, Latents};
 use super::facts::Facts;
+use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
-use super::terms::Terms;
-use crate::dictionary::{Entries, LOG_THRESHOLD, LossInput, SAEConfig};
+use super::penalties::{add_thresholds, penalise};
+use super::terms::{Terms, add};
+use crate::dictionary::{Entries, LossInput, SAEConfig, Selection};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 use crate::train::step::Part;
@@ -100,13 +102,6 @@ pub(super) fn rows_at_a_time(cfg: &SAEConfig, device: Device, tokens: i64) -> i6
 impl Known {
     /// Takes note of some tokens.
     fn add(&mut self, facts: &Facts<'_>, encoded: &Encoded) -> Result<()> {
-        let add = |sum: &mut Option<Tensor>, part: Tensor| -> Result<()> {
-            *sum = Some(match sum.take() {
-                Some(sum) => sum.f_add(&part)?,
-                None => part,
-            });
-            Ok(())
-        };
         add(&mut self.fired, count(&encoded.acts.f_gt(0.0)?)?)?;
         if let Some(kind) = facts.settings.sparsity_loss_type {
             let weighted = encoded.acts.f_mul(&facts.norm)?;
@@ -125,6 +120,31 @@ struct Parts {
     fired: Tensor,
     sum: Tensor,
     active: Tensor,
+    pairs: Pairs,
+}
+
+/// Counts the pairs of a token and a latent that take part in gradients, where somebody wants to know.
+struct Pairs(Option<(Tensor, u64)>);
+
+impl Pairs {
+    fn new(facts: &Facts<'_>) -> Result<Self> {
+        let (cfg, kind, device) = (&facts.sae.cfg, facts.sae.kind(), facts.sae.device());
+        if !form::depends_on_density(cfg, kind, device) {
+            return Ok(Pairs(None));
+        }
+        match facts.selection()? {
+            Selection::Above(bounds) => Ok(Pairs(Some((bounds, 0)))),
+            Selection::Largest(_) | Selection::Batch(_) => Ok(Pairs(None)),
+        }
+    }
+
+    fn add(&mut self, seen: &Tensor) -> Result<()> {
+        if let Some((bounds, count)) = &mut self.0 {
+            let above = seen.f_gt_tensor(bounds)?.f_sum(Kind::Int64)?;
+            *count += above.f_int64_value(&[])?.max(0) as u64;
+        }
+        Ok(())
+    }
 }
 
 impl Parts {
@@ -136,7 +156,17 @@ impl Parts {
             fired: zeros(&[facts.sae.cfg.d_sae()], Kind::Float)?,
             sum: facts.zero()?,
             active: zeros(&[], Kind::Int64)?,
+            pairs: Pairs::new(facts)?,
         })
+    }
+
+    /// Counts what is `on` of some tokens.
+    fn count(&mut self, encoded: &Encoded, on: &Tensor) -> Result<()> {
+        let fired = count(on)?;
+        let _ = self.fired.f_add_(&fired)?;
+        let _ = self.active.f_add_(&fired.f_sum(Kind::Int64)?)?;
+        let _ = self.sum.f_add_(&encoded.acts.f_sum(None::<Kind>)?)?;
+        self.pairs.add(&encoded.seen)
     }
 
     fn together(self) -> Result<Found> {
@@ -145,6 +175,7 @@ impl Parts {
             squared_error: Tensor::f_cat(&self.squared_error, 0)?,
             fired: self.fired,
             activity: (self.sum, self.active),
+            pairs: self.pairs.0.map(|(_, count)| count),
         })
     }
 }
@@ -173,10 +204,7 @@ fn block(
     gradients: &mut Gradients,
 ) -> Result<()> {
     let on = encoded.acts.f_gt(0.0)?;
-    let fired = count(&on)?;
-    let _ = parts.fired.f_add_(&fired)?;
-    let _ = parts.active.f_add_(&fired.f_sum(Kind::Int64)?)?;
-    let _ = parts.sum.f_add_(&encoded.acts.f_sum(None::<Kind>)?)?;
+    parts.count(encoded, &on)?;
     let decoder = facts.parameter("W_D")?;
     let error = error(facts, &encoded.acts, label)?;
     let squares = error.f_square()?;
@@ -200,15 +228,20 @@ fn block(
     facts.laps.end(Part::Scatter);
     let mut by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
     facts.laps.end(Part::Decode);
-    penalise(
-        facts,
-        &encoded.acts,
-        &mut by_acts,
-        known,
-        &mut parts.terms,
-        gradients,
-    )?;
-    add_thresholds(facts, encoded, &by_acts, gradients)?;
+    let (every, soft_counts) = (&Entries::Every, known.soft_counts.as_ref());
+    let kept = (&mut parts.terms, &mut *gradients);
+    penalise(facts, every, (&encoded.acts, &mut by_acts), soft_counts, kept)?;
+    if facts.sae.cfg.act_fn.has_thresholds() {
+        let by_scaled = facts.unscaled(by_acts.shallow_clone())?;
+        add_thresholds(
+            facts,
+            every,
+            (&encoded.seen, &by_scaled),
+            &facts.gate,
+            Ok,
+            gradients,
+        )?;
+    }
     let _ = by_acts.f_mul_(&on)?;
     if let Some(by_pre) = by_pre {
         let _ = by_acts.f_add_(&by_pre)?;
@@ -245,54 +278,6 @@ fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
         seen,
         acts,
     })
-}
-
-/// Adds what the sparsity penalty says of the activations, and by way of their weights of the decoder.
-fn penalise(
-    facts: &Facts<'_>,
-    acts: &Tensor,
-    by_acts: &mut Tensor,
-    known: &Known,
-    terms: &mut Terms,
-    gradients: &mut Gradients,
-) -> Result<()> {
-    let Some(kind) = facts.settings.sparsity_loss_type else {
-        return Ok(());
-    };
-    let weighted = acts.f_mul(&facts.norm)?;
-    let penalty = kind.penalty(
-        &weighted,
-        &Entries::Every,
-        facts.settings,
-        facts.tokens,
-        known.soft_counts.as_ref(),
-    )?;
-    terms.add_penalty(penalty.value)?;
-    let by_norm = Entries::Every.sum_by_latent(&penalty.gradient.f_mul(acts)?)?;
-    gradients.add("W_D", facts.by_rows(&by_norm)?)?;
-    let _ = by_acts.f_addcmul_(&penalty.gradient, &facts.norm)?;
-    Ok(())
-}
-
-/// Adds what the activation function says of its thresholds.
-fn add_thresholds(
-    facts: &Facts<'_>,
-    encoded: &Encoded,
-    by_acts: &Tensor,
-    gradients: &mut Gradients,
-) -> Result<()> {
-    if !facts.sae.cfg.act_fn.has_thresholds() {
-        return Ok(());
-    }
-    let by_scaled = facts.unscaled(by_acts.shallow_clone())?;
-    let act_fn = facts.sae.cfg.act_fn;
-    let by_threshold = act_fn.threshold_gradient(&encoded.seen, &by_scaled, &Entries::Every, &facts.gate)?;
-    if let Some(by_threshold) = by_threshold
-        && let Some(by_log) = facts.by_log_threshold(&by_threshold)?
-    {
-        gradients.add(LOG_THRESHOLD, by_log)?;
-    }
-    Ok(())
 }
 
 /// Adds the gradients of the encoder from the derivative by its pre-activations.

@@ -90,6 +90,14 @@ impl<'a> Facts<'a> {
         kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
     }
 
+    /// Returns the thresholds and what a token's pre-activation costs for each unit that it is below its own, times the
+    /// decoder norm; `None` where there is no threshold penalty.
+    pub(super) fn threshold_penalty(&self) -> Option<(&Tensor, f64)> {
+        let coefficient = self.settings.lp_coefficient;
+        let theta = self.gate.threshold.as_ref().filter(|_| coefficient > 0.0)?;
+        Some((theta, coefficient / self.tokens as f64))
+    }
+
     /// Returns the derivative by the logarithms of the thresholds from that by the thresholds, in their format.
     ///
     /// # Errors

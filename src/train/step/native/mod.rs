@@ -5,7 +5,7 @@
 //! form        which of the two it is
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
-//! auxk, terms the parts of the loss
+//! auxk, terms, penalties   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -18,6 +18,7 @@ mod form;
 mod found;
 mod gradients;
 mod memory;
+mod penalties;
 mod sparse;
 mod terms;
 
@@ -35,7 +36,7 @@ use crate::dictionary::{
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
-use crate::tensor::{Device, Tensor, no_grad_guard};
+use crate::tensor::{Tensor, no_grad_guard};
 use crate::train::dead::DeadTracker;
 
 /// Computes steps by formulas written out, for dictionaries that have them.
@@ -43,7 +44,7 @@ use crate::train::dead::DeadTracker;
 pub struct NativeEngine {
     form: Form,
     room: Room,
-    /// The part of all latents that were active in the last step.
+    /// The part of all pairs of a token and a latent that took part in the last step.
     density: Option<f64>,
     laps: Laps,
 }
@@ -57,12 +58,13 @@ impl NativeEngine {
         }
     }
 
-    /// Returns the part of all latents that were active in the last step, by which the form of the next is chosen.
+    /// Returns the part of all pairs of a token and a latent that took part in the last step, by which the form of the
+    /// next is chosen.
     pub(in crate::train) fn density(&self) -> Option<f64> {
         self.density
     }
 
-    /// Goes on from a step in which this part of all latents was active.
+    /// Goes on from a step in which this part of all pairs took part.
     pub(in crate::train) fn set_density(&mut self, density: Option<f64>) {
         self.density = density;
     }
@@ -149,10 +151,8 @@ impl StepEngine for NativeEngine {
             dense::step(&facts, &flat, is_dead, &mut gradients)?
         };
         self.laps.end(Part::Scatter);
-        if sae.device() == Device::Cpu && !sae.cfg.act_fn.selects_k() {
-            let active = found.activity.1.f_double_value(&[])?;
-            self.density = Some(active / (facts.tokens * sae.cfg.d_sae()) as f64);
-        }
+        let all = (facts.tokens * sae.cfg.d_sae()) as f64;
+        self.density = found.pairs.map(|pairs| pairs as f64 / all);
         let (loss, terms) = found.terms.finish(&found.squared_error)?;
         Ok(StepOutput {
             loss,

@@ -14,7 +14,10 @@ pub(super) struct Terms {
 }
 
 /// Adds `value` to what there is.
-fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
     *sum = Some(match sum.take() {
         Some(sum) => sum.f_add(&value)?,
         None => value,
@@ -64,15 +67,9 @@ impl Terms {
         by_pre: &mut Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let Some(theta) = facts
-            .gate
-            .threshold
-            .as_ref()
-            .filter(|_| facts.settings.lp_coefficient > 0.0)
-        else {
+        let Some((theta, share)) = facts.threshold_penalty() else {
             return Ok(());
         };
-        let share = facts.settings.lp_coefficient / facts.tokens as f64;
         let below = theta.f_sub(hidden_pre)?.f_relu()?;
         let sums = below.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
         self.add_threshold(

@@ -6,9 +6,11 @@
 
 mod penalties;
 mod room;
+mod subset;
 
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
+use self::subset::Subset;
 use super::auxk::{self, Latents};
 use super::facts::Facts;
 use super::found::Found;
@@ -18,7 +20,6 @@ use crate::dictionary::{LossInput, Selection};
 use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
-use crate::kernels::pattern::Pattern;
 use crate::kernels::residual::{Batch, Errors, residual};
 use crate::kernels::scatter::scatter;
 use crate::kernels::screen::{Encoder, Keep};
@@ -50,6 +51,7 @@ pub(super) fn step(
         add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
     }
     facts.laps.end(Part::Auxk);
+    reach_thresholds(room, facts)?;
     add_penalties(room, facts, input.x, &mut terms, gradients)?;
     facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, gradients)?;
@@ -57,6 +59,7 @@ pub(super) fn step(
     Ok(Found {
         terms,
         squared_error,
+        pairs: Some(room.rows.index.len() as u64),
         activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
         fired,
     })
@@ -97,10 +100,13 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
         room.input.pack(numbers(input.x)?, tokens, columns, width);
     }
     room.prepare(facts)?;
+    room.on.take(&room.acts, &mut room.some);
+    room.sorted.clear();
+    room.sorted.resize(room.some.len(), 0.0);
     residual(
         Batch {
-            pattern: Pattern::new(&room.rows.offsets, &room.rows.index, latents),
-            activation: &room.acts,
+            pattern: room.on.pattern(latents),
+            activation: &room.some,
             decoder: &room.decoder,
             bias: &room.bias,
             label: &room.label,
@@ -109,10 +115,41 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
         Errors {
             residual: &mut room.residual,
             squared: &mut room.squared,
-            dots: Some(&mut room.by_acts),
+            dots: Some(&mut room.sorted),
         },
     );
+    room.on.put(&room.sorted, &mut room.by_acts);
     Ok(())
+}
+
+/// Computes the derivatives by the activations of pairs that are off and near their threshold.
+fn reach_thresholds(room: &mut Room, facts: &Facts<'_>) -> Result<()> {
+    if room.near.is_empty() {
+        return Ok(());
+    }
+    room.unpack();
+    let decoder = facts.parameter("W_D")?;
+    let Room {
+        near,
+        rows_of_residual,
+        sorted,
+        by_acts,
+        ..
+    } = room;
+    dot(near, (rows_of_residual, numbers(&decoder)?), sorted, by_acts);
+    Ok(())
+}
+
+/// Computes the derivatives by the activations of some pairs from `G`, row after row, and the decoder's rows. `dots` is
+/// room to work in.
+fn dot(pairs: &Subset, (residual, decoder): (&[f32], &[f32]), dots: &mut Vec<f32>, by_acts: &mut [f32]) {
+    let tokens = pairs.tokens();
+    let columns = residual.len() / tokens;
+    let pattern = pairs.pattern(decoder.len() / columns);
+    dots.clear();
+    dots.resize(pattern.pairs(), 0.0);
+    gather(pattern, residual, decoder, columns, dots);
+    pairs.put(dots, by_acts);
 }
 
 /// Adds the Aux-K loss, which also changes `G`.
@@ -128,8 +165,8 @@ fn add_auxk(
     if dead.numel() == 0 {
         return Ok(());
     }
-    let mut by_reconstruction = input.x.f_empty_like()?;
-    room.residual.unpack(numbers_mut(&mut by_reconstruction)?);
+    room.unpack();
+    let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?.f_view_as(input.x)?;
     let error = by_reconstruction.f_mul_scalar(facts.tokens as f64 / 2.0)?;
     let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
     let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
@@ -142,7 +179,6 @@ fn add_auxk(
         gradients,
     )?;
     terms.add_auxk(aux.value)?;
-    let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
     let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
     let rows = facts.product(&aux.by_pre.f_tr()?, input.x)?;
     let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
@@ -152,32 +188,28 @@ fn add_auxk(
         .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
     let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
     gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
-    let (tokens, columns) = (room.label.rows(), room.label.columns());
-    let plain = numbers(&by_reconstruction)?;
-    room.residual.pack(
-        plain,
-        tokens,
-        columns,
-        tiles::width_for(room.decoder.rows().max(tokens)),
-    );
-    let pattern = Pattern::new(&room.rows.offsets, &room.rows.index, room.decoder.rows());
-    gather(
-        pattern,
-        plain,
-        numbers(&facts.parameter("W_D")?)?,
-        columns,
-        &mut room.by_acts,
-    );
+    let changed = by_reconstruction.f_add(&aux.by_reconstruction)?;
+    room.rows_of_residual.copy_from_slice(numbers(&changed)?);
+    room.pack();
+    let decoder = facts.parameter("W_D")?;
+    let Room {
+        on,
+        rows_of_residual,
+        sorted,
+        by_acts,
+        ..
+    } = room;
+    dot(on, (rows_of_residual, numbers(&decoder)?), sorted, by_acts);
     Ok(())
 }
 
 /// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
 fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
     let latents = room.decoder.rows();
-    room.by_latent
-        .sort(Pattern::new(&room.rows.offsets, &room.rows.index, latents));
     let mut by_decoder = room.by_decoder.take(&facts.parameter("W_D")?)?;
-    room.by_latent.permute(&room.acts, &mut room.sorted);
+    room.on.take(&room.acts, &mut room.some);
+    room.by_latent.sort(room.on.pattern(latents));
+    room.by_latent.permute(&room.some, &mut room.sorted);
     let pattern = room.by_latent.pattern();
     scatter(
         pattern,
@@ -187,12 +219,16 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
     );
     gradients.add_to(by_decoder, "W_D")?;
     let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
-    room.by_latent.permute(&room.by_pre, &mut room.sorted);
+    room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
+    room.moving.take(&room.by_pre, &mut room.some);
+    room.by_latent.sort(room.moving.pattern(latents));
+    room.by_latent.permute(&room.some, &mut room.sorted);
     let input = if room.reads_its_label {
         &room.label
     } else {
         &room.input
     };
+    let pattern = room.by_latent.pattern();
     scatter(pattern, &room.sorted, input, numbers_mut(&mut by_encoder)?);
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;

@@ -8,6 +8,7 @@ use crate::tensor::{Kind, Tensor};
 
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
+use super::super::penalties::{add_thresholds, penalise};
 use super::super::terms::Terms;
 
 /// Adds the sparsity penalty, the thresholds' gradients and the threshold penalty, and sets the derivatives by the
@@ -28,26 +29,23 @@ pub(super) fn add_penalties(
         room.by_pre.extend_from_slice(&room.by_acts);
         return Ok(());
     }
-    room.list()?;
-    let Some(entries) = room.entries.take() else {
-        return Ok(());
-    };
+    let entries = room.entries()?;
     let acts = Tensor::f_from_slice(&room.acts)?;
     let mut by_acts = Tensor::f_from_slice(&room.by_acts)?;
-    let norm = entries.of_latent(&facts.norm)?;
-    if let Some(kind) = facts.settings.sparsity_loss_type {
-        let weighted = acts.f_mul(&norm)?;
-        let counts = kind.soft_counts(&weighted, &entries, facts.settings)?;
-        let penalty = kind.penalty(&weighted, &entries, facts.settings, facts.tokens, counts.as_ref())?;
-        terms.add_penalty(penalty.value)?;
-        let by_norm = entries.sum_by_latent(&penalty.gradient.f_mul(&acts)?)?;
-        gradients.add("W_D", facts.by_rows(&by_norm)?)?;
-        let _ = by_acts.f_addcmul_(&penalty.gradient, &norm)?;
-    }
+    let soft_counts = match facts.settings.sparsity_loss_type {
+        Some(kind) => {
+            let weighted = acts.f_mul(&entries.of_latent(&facts.norm)?)?;
+            kind.soft_counts(&weighted, &entries, facts.settings)?
+        }
+        None => None,
+    };
+    let kept = (&mut *terms, &mut *gradients);
+    penalise(facts, &entries, (&acts, &mut by_acts), soft_counts.as_ref(), kept)?;
     let mut by_pre = by_acts.f_mul(&acts.f_gt(0.0)?)?;
     if act_fn.has_thresholds() {
         let hidden_pre = Tensor::f_from_slice(&room.rows.value)?;
-        add_thresholds(facts, &entries, &hidden_pre, &by_acts, gradients)?;
+        let (seen, by_scaled) = as_seen(facts, &entries, &hidden_pre, &by_acts)?;
+        add_thresholds(facts, &entries, (&seen, &by_scaled), &facts.gate, Ok, gradients)?;
         add_threshold_penalty(facts, &entries, (x, &hidden_pre), &mut by_pre, (terms, gradients))?;
     }
     room.by_pre.clear();
@@ -55,28 +53,18 @@ pub(super) fn add_penalties(
     Ok(())
 }
 
-fn add_thresholds(
+/// Returns what the activation function saw of the pairs, and the derivative by what it gave for that.
+fn as_seen(
     facts: &Facts<'_>,
     entries: &Entries,
     hidden_pre: &Tensor,
     by_acts: &Tensor,
-    gradients: &mut Gradients,
-) -> Result<()> {
-    let of_latent = |x: &Tensor| entries.of_latent(x);
-    let (seen, by_scaled) = match &facts.factor {
-        Some(factor) => (
-            hidden_pre.f_mul(&of_latent(factor)?)?,
-            by_acts.f_div(&of_latent(&facts.divisor()?)?)?,
-        ),
-        None => (hidden_pre.shallow_clone(), by_acts.shallow_clone()),
+) -> Result<(Tensor, Tensor)> {
+    let Some(factor) = &facts.factor else {
+        return Ok((hidden_pre.shallow_clone(), by_acts.shallow_clone()));
     };
-    let act_fn = facts.sae.cfg.act_fn;
-    if let Some(by_threshold) = act_fn.threshold_gradient(&seen, &by_scaled, entries, &facts.gate)?
-        && let Some(by_log) = facts.by_log_threshold(&by_threshold)?
-    {
-        gradients.add(LOG_THRESHOLD, by_log)?;
-    }
-    Ok(())
+    let seen = hidden_pre.f_mul(&entries.of_latent(factor)?)?;
+    Ok((seen, by_acts.f_div(&entries.of_latent(&facts.divisor()?)?)?))
 }
 
 /// Adds the threshold penalty `c · mean_t Σ relu(θ − h) n`. Nearly all pre-activations are below their threshold, so it is
@@ -89,15 +77,9 @@ fn add_threshold_penalty(
     by_pre: &mut Tensor,
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<()> {
-    let Some(theta) = facts
-        .gate
-        .threshold
-        .as_ref()
-        .filter(|_| facts.settings.lp_coefficient > 0.0)
-    else {
+    let Some((theta, share)) = facts.threshold_penalty() else {
         return Ok(());
     };
-    let share = facts.settings.lp_coefficient / facts.tokens as f64;
     let cost = facts.norm.f_mul_scalar(share)?;
     let over = hidden_pre.f_sub(&entries.of_latent(theta)?)?;
     let is_over = over.f_ge(0.0)?.f_to_kind(Kind::Float)?;

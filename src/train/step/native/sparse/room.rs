@@ -1,11 +1,12 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
 use super::super::facts::Facts;
+use super::subset::Subset;
 use crate::dictionary::Entries;
 use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::screen::{Counts, Rows, Screen};
-use crate::kernels::tiles::Tiles;
+use crate::kernels::tiles::{self, Tiles};
 use crate::tensor::slices::numbers;
 use crate::tensor::{Kind, Tensor};
 
@@ -17,14 +18,21 @@ pub(in super::super) struct Room {
     pub(in super::super) counts: Counts,
     /// The pairs, by token, with their pre-activations.
     pub(super) rows: Rows,
+    /// Those that are on: they alone are decoded.
+    pub(super) on: Subset,
+    /// Those that are off, but within the window of their threshold: it takes gradient from them.
+    pub(super) near: Subset,
+    /// Those whose pre-activations have a derivative.
+    pub(super) moving: Subset,
     pub(super) by_latent: ByLatent,
     pub(super) decoder: Tiles,
     pub(super) label: Tiles,
     pub(super) input: Tiles,
     /// The encoder reads what the decoder writes.
     pub(super) reads_its_label: bool,
-    /// `G`.
+    /// `G` in tiles, and row after row where that is needed.
     pub(super) residual: Tiles,
+    pub(super) rows_of_residual: Vec<f32>,
     /// `‖x̂ − y‖²` of each token.
     pub(super) squared: Vec<f64>,
     pub(super) scale: Vec<f32>,
@@ -33,10 +41,9 @@ pub(in super::super) struct Room {
     pub(super) acts: Vec<f32>,
     pub(super) by_acts: Vec<f32>,
     pub(super) by_pre: Vec<f32>,
-    /// Numbers of the pairs in the order of their latents.
+    /// Numbers of some of the pairs, and the same in the order of their latents.
+    pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
-    /// Where the places of the pairs are needed as tensors.
-    pub(super) entries: Option<Entries>,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
 }
@@ -63,31 +70,35 @@ impl Buffer {
 }
 
 impl Room {
-    /// Sets the activations of the pairs, and returns how many tokens each latent is on on, float `(d_sae)`.
+    /// Sets the activations of the pairs, and returns how many tokens each latent is active on, float `(d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn activate(&mut self, facts: &Facts<'_>) -> Result<Tensor> {
-        let theta = match &facts.gate.threshold {
-            Some(theta) => Some(numbers(theta)?),
-            None => None,
+        let theta = facts.gate.threshold.as_ref().map(numbers).transpose()?;
+        let factor = facts.factor.as_ref().map(numbers).transpose()?;
+        let seen = |pair: usize| {
+            let (latent, value) = (self.rows.index[pair] as usize, self.rows.value[pair]);
+            factor.map_or(value, |factor| value * factor[latent])
         };
-        let factor = match &facts.factor {
-            Some(factor) => Some(numbers(factor)?),
-            None => None,
-        };
+        // How far a pair is over its threshold, where there are any. NaN is not under it, and reaches the loss.
+        let over = |pair: usize| theta.map(|theta| seen(pair) - theta[self.rows.index[pair] as usize]);
         let mut fired = vec![0.0f32; facts.norm.numel()];
         self.acts.clear();
-        for (&latent, &value) in self.rows.index.iter().zip(&self.rows.value) {
-            let latent = latent as usize;
-            let seen = factor.map_or(value, |factor| value * factor[latent]);
-            // NaN passes, so that it reaches the loss.
-            let is_off = theta.is_some_and(|theta| seen <= theta[latent]);
-            let act = if is_off { 0.0 } else { value };
-            fired[latent] += f32::from(act > 0.0);
+        for (pair, (&latent, &value)) in self.rows.index.iter().zip(&self.rows.value).enumerate() {
+            let act = if over(pair).is_some_and(|over| over <= 0.0) {
+                0.0
+            } else {
+                value
+            };
+            fired[latent as usize] += f32::from(act > 0.0);
             self.acts.push(act);
         }
-        self.entries = None;
+        let half = (facts.gate.window / 2.0) as f32;
+        self.on.choose(&self.rows, |pair| self.acts[pair] != 0.0);
+        self.near.choose(&self.rows, |pair| {
+            self.acts[pair] == 0.0 && over(pair).is_some_and(|over| over > -half)
+        });
         Ok(Tensor::f_from_slice(&fired)?)
     }
 
@@ -98,6 +109,7 @@ impl Room {
     pub(super) fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
         let tokens = facts.tokens as usize;
         self.squared.resize(tokens, 0.0);
+        self.by_acts.clear();
         self.by_acts.resize(self.acts.len(), 0.0);
         self.scale.clear();
         self.scale.resize(tokens, 2.0 / tokens as f32);
@@ -109,11 +121,25 @@ impl Room {
         Ok(())
     }
 
-    /// Puts the places of the pairs into tensors.
+    /// Writes `G` row after row.
+    pub(super) fn unpack(&mut self) {
+        let (tokens, columns) = (self.label.rows(), self.label.columns());
+        self.rows_of_residual.resize(tokens * columns, 0.0);
+        self.residual.unpack(&mut self.rows_of_residual);
+    }
+
+    /// Makes `G` in tiles what it is row after row.
+    pub(super) fn pack(&mut self) {
+        let (tokens, columns) = (self.label.rows(), self.label.columns());
+        let width = tiles::width_for(self.decoder.rows().max(tokens));
+        self.residual.pack(&self.rows_of_residual, tokens, columns, width);
+    }
+
+    /// Returns the places of the pairs.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn list(&mut self) -> Result<()> {
+    pub(super) fn entries(&self) -> Result<Entries> {
         let lengths = self
             .rows
             .offsets
@@ -122,12 +148,11 @@ impl Room {
         let lengths: Vec<i64> = lengths.collect();
         let latent: Vec<i32> = self.rows.index.iter().map(|latent| *latent as i32).collect();
         let tokens = lengths.len() as i64;
-        self.entries = Some(Entries::Listed {
+        Ok(Entries::Listed {
             tokens,
             width: self.decoder.rows() as i64,
             token: Tensor::f_repeat_interleave(&Tensor::f_from_slice(&lengths)?, None::<i64>)?,
             latent: Tensor::f_from_slice(&latent)?.f_to_kind(Kind::Int64)?,
-        });
-        Ok(())
+        })
     }
 }
