@@ -18,6 +18,7 @@ mod contexts;
 mod distributions;
 mod finish;
 mod geometry;
+mod logits;
 mod neighbours;
 mod pack;
 mod passes;
@@ -29,4 +30,5 @@ mod tokens;
 mod work;
 
 pub use analyzer::{AnalysisInputs, AnalysisReport, FeatureAnalyzer, OpenStream};
+pub use logits::{DirectLogitAttributor, DirectLogitAttributorConfig, LatentLogits, write_logits};
 pub use settings::{FeatureAnalyzerConfig, FlagThresholds, SubsampleConfig};
