@@ -41,7 +41,7 @@
 //! model                        hooked decoders
 //! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
 //! hub | store                  files of a hub | of web servers and object stores
-//! kernels                      our own loops over numbers, for the training step
+//! kernels | findings           our own loops over numbers, for the training step | what analyses found, in one file
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! fingerprint | identity | lock   what decides a run's numbers | what files hold | folders in use
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
@@ -57,6 +57,7 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod findings;
 pub mod fingerprint;
 pub mod hub;
 pub mod library;

@@ -14,6 +14,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("ureq", &["transfer"]),
     ("rusty_s3", &["store"]),
     ("tch", &["tensor", "kernels"]),
+    ("rusqlite", &["findings"]),
 ];
 
 fn source() -> PathBuf {
