@@ -18,6 +18,7 @@ mod remove;
 mod repl;
 mod run;
 mod serve;
+mod show;
 mod stack;
 mod test;
 mod train;
@@ -70,6 +71,7 @@ enum Command {
     Generate(generate::Arguments),
     View(view::Arguments),
     Serve(serve::Arguments),
+    Show(show::Arguments),
     Eval(eval::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
@@ -132,6 +134,7 @@ impl Command {
             Command::Generate(arguments) => generate::run(&arguments, printer),
             Command::View(arguments) => view::run(&arguments, printer),
             Command::Serve(arguments) => serve::run(&arguments, printer),
+            Command::Show(arguments) => show::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),

@@ -10,6 +10,7 @@
 mod front;
 mod http;
 mod shelf;
+mod shown;
 mod view;
 
 pub use http::{Server, ServerOptions};

@@ -15,7 +15,7 @@ export function number(value) {
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return minus(count(value));
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return minus(value.toExponential(2));
-  return minus(size >= 100 ? value.toFixed(1) : size >= 10 ? value.toFixed(2) : value.toFixed(3));
+  return minus(size >= 100 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3));
 }
 
 /** Returns a share as a percentage with the digits it deserves: 12.3%, 0.042%. */

@@ -35,7 +35,7 @@ export function contextLine(context, { range, scale, max, marks, whole }) {
       plain += visible(piece.text, marks, whole);
       continue;
     }
-    line.append(plain, marked(piece, value, { scale, max, outlined, marks, whole, context }));
+    line.append(plain, ...marked(piece, value, { scale, max, outlined, marks, whole, context }));
     plain = "";
   }
   line.append(plain);
@@ -48,10 +48,12 @@ export function contextLine(context, { range, scale, max, marks, whole }) {
 function marked(piece, value, { scale, max, outlined, marks, whole, context }) {
   const part = max > 0 ? Math.min(1, Math.abs(value) / max) : 0;
   const strength = SCALES[scale](part);
+  // The blank before a word belongs to its token, but a mark around it would touch the word before.
+  const blank = marks ? "" : piece.text.match(/^ */)[0];
   const kind = `t${value < 0 ? " below" : ""}${outlined ? " peak" : ""}`;
-  const element = h("span", { class: kind, vars: { v: strength.toFixed(3) } }, visible(piece.text, marks, whole));
+  const element = h("span", { class: kind, vars: { v: strength.toFixed(3) } }, visible(piece.text.slice(blank.length) || piece.text, marks, whole));
   facts.set(element, { text: piece.text, value, part: value / max, place: context.first + piece.tokens[0] });
-  return element;
+  return blank.length < piece.text.length ? [blank, element] : [element];
 }
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });

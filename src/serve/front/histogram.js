@@ -7,8 +7,7 @@ import { count, number } from "./format.js";
  * Returns a histogram of `counts` over `low` to `high`. `bands` are ranges with a name and what happens on a click;
  * `ticks` are pairs of a place and its text; `root` draws square roots of counts, so that rare bins are seen.
  */
-export function histogram({ counts, low, high, label, bands = [], ticks, root = false, height = 96, onbin, tell }) {
-  const width = 320;
+export function histogram({ counts, low, high, label, bands = [], ticks, root = false, width = 320, height = 96, onbin, tell }) {
   const ground = height - 18;
   const tall = root ? Math.sqrt : (value) => value;
   const most = Math.max(1e-12, ...counts.map(tall));

@@ -16,8 +16,8 @@ export function parse(text, { columns, flags }) {
 }
 
 function terms(text) {
-  const parts = text.matchAll(/"([^"]*)"?|(\S+)/g);
-  return [...parts].map(([, quoted, plain]) => ({ term: quoted ?? plain, quoted: quoted !== undefined })).filter(({ term }) => term);
+  const parts = text.matchAll(/(-?tag:)"([^"]*)"?|"([^"]*)"?|(\S+)/g);
+  return [...parts].map(([, tag, name, quoted, plain]) => ({ term: tag ? tag + name : (quoted ?? plain), quoted: quoted !== undefined })).filter(({ term }) => term);
 }
 
 function asTest(term, columns, flags) {
@@ -56,3 +56,6 @@ export function between(text, column, low, high) {
 }
 
 const bound = (value) => Number(value.toPrecision(4)).toString();
+
+/** Returns the filter for a tag. */
+export const tagged = (tag) => (/\s/.test(tag) ? `tag:"${tag.replace(/"/g, "")}"` : `tag:${tag}`);

@@ -124,7 +124,9 @@ function ticks({ from, to }, most) {
   return inside.filter((_, at) => at % every === 0);
 }
 
-const label = (power) => number(Number((10 ** power).toPrecision(3)));
+const label = (power) => (Number.isInteger(power) && Math.abs(power) > 2 ? `10${[...String(power)].map((digit) => RAISED[digit]).join("")}` : number(Number((10 ** power).toPrecision(1))));
+
+const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 function brush(frame, box, done) {
   let start = null;

@@ -3,6 +3,7 @@
 import { h, put } from "../dom.js";
 import { counted, day } from "../format.js";
 import { contextLine } from "../highlight.js";
+import { tagged } from "../query.js";
 import { setBookmark } from "./selection.js";
 
 /** Opens the page. */
@@ -36,6 +37,6 @@ function item(app, mark, row) {
   return h("li", {},
     h("a", { class: "number", href: app.link({ page: "latent", item: mark.latent }) }, String(mark.latent)),
     h("div", {}, row?.label && h("b", { dir: "auto" }, row.label), text, mark.note && h("p", { class: "note", dir: "auto" }, mark.note)),
-    h("div", { class: "tags" }, mark.tags.map((tag) => h("a", { class: "tag", dir: "auto", href: app.link({ page: "latents", where: `tag:${tag}` }) }, tag)), h("time", { class: "quiet" }, day(mark.created))),
+    h("div", { class: "tags" }, mark.tags.map((tag) => h("a", { class: "tag", dir: "auto", href: app.link({ page: "latents", where: tagged(tag) }) }, tag)), h("time", { class: "quiet" }, day(mark.created))),
     app.meta.writable ? remove : h("span"));
 }
