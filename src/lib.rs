@@ -34,7 +34,7 @@
 //! cli                          argv -> one call below
 //! repl | testing               the interactive session | scripts that test themselves
 //! script                       binds everything below to Rhai; holds no numerics
-//! runner                       settings -> a run
+//! runner | serve               settings -> a run | the viewer: a server for browsers, pages, the text of a latent
 //! train                        batches -> a trained dictionary
 //! eval | analysis              what a dictionary explains, and what its errors cost the model | what its latents mean
 //! activations | dictionary     tokens -> batches | the SAE itself
@@ -94,6 +94,9 @@ mod kernels;
 mod native;
 #[cfg(feature = "terminal")]
 mod repl;
+#[cfg(feature = "terminal")]
+#[doc(hidden)]
+pub mod serve;
 #[cfg(feature = "terminal")]
 mod testing;
 

@@ -17,11 +17,15 @@ mod pack;
 mod remove;
 mod repl;
 mod run;
+mod serve;
+mod show;
 mod stack;
 mod test;
 mod train;
 mod update;
 mod vendor;
+mod view;
+mod viewer;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -65,6 +69,9 @@ enum Command {
     Run(run::Arguments),
     Train(train::Arguments),
     Generate(generate::Arguments),
+    View(view::Arguments),
+    Serve(serve::Arguments),
+    Show(show::Arguments),
     Eval(eval::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
@@ -125,6 +132,9 @@ impl Command {
             Command::Run(arguments) => run::run(&arguments, printer),
             Command::Train(arguments) => train::run(&arguments, printer),
             Command::Generate(arguments) => generate::run(&arguments, printer),
+            Command::View(arguments) => view::run(&arguments, printer),
+            Command::Serve(arguments) => serve::run(&arguments, printer),
+            Command::Show(arguments) => show::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::OfStore;
-use super::migrate;
+use super::{home, migrate};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -77,6 +77,7 @@ impl Store {
         for (key, value) in meta {
             self.set_meta(key, value)?;
         }
+        self.set_meta(home::KEY, &home::here())?;
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl Store {
         Ok(store)
     }
 
-    fn connect(path: &Path, access: Access) -> Result<Self> {
+    pub(super) fn connect(path: &Path, access: Access) -> Result<Self> {
         let flags = match access {
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -159,7 +160,7 @@ impl Store {
         Ok(())
     }
 
-    fn require_store(&self) -> Result<()> {
+    pub(super) fn require_store(&self) -> Result<()> {
         let application: i32 = self
             .connection
             .pragma_query_value(None, "application_id", |row| row.get(0))

@@ -51,5 +51,6 @@ mod step;
 mod testing;
 mod torch;
 mod variants;
+mod viewer;
 mod web;
 mod wording;

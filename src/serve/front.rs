@@ -1,0 +1,76 @@
+//! The files of the pages, as they stand in `front/`.
+
+use include_dir::{Dir, include_dir};
+
+static FRONT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/serve/front");
+
+/// Returns a file of the pages and its type; `None` if there is none of that path.
+pub(super) fn file(path: &str) -> Option<(&'static [u8], &'static str)> {
+    let path = if path.is_empty() { "index.html" } else { path };
+    let file = FRONT.get_file(path)?;
+    let kind = match path.rsplit_once('.')?.1 {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        _ => return None,
+    };
+    Some((file.contents(), kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn all(folder: &Dir<'static>, found: &mut Vec<&'static include_dir::File<'static>>) {
+        found.extend(folder.files());
+        folder.dirs().for_each(|inner| all(inner, found));
+    }
+
+    #[test]
+    fn pages_are_small_and_name_no_other_address() {
+        let mut files = Vec::new();
+        all(&FRONT, &mut files);
+        assert!(files.len() > 15);
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for file in files {
+            let name = file.path().display();
+            let text = file.contents_utf8().expect("text");
+            packed.write_all(text.as_bytes()).expect("memory");
+            assert!(text.lines().count() < 400, "{name} is too long");
+            assert!(
+                super::file(&file.path().to_string_lossy()).is_some(),
+                "{name} has no type"
+            );
+            for forbidden in [
+                "https://",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+            ] {
+                assert!(!text.contains(forbidden), "{name} has `{forbidden}`");
+            }
+        }
+        let bytes = packed.finish().expect("memory").len();
+        assert!(bytes < 150_000, "{bytes} bytes packed");
+    }
+
+    #[test]
+    fn nothing_else_is_given() {
+        for path in [
+            "../front.rs",
+            "/etc/passwd",
+            "pages",
+            "pages/",
+            "main.js/",
+            "",
+            "index.html",
+        ] {
+            assert_eq!(file(path).is_some(), ["", "index.html"].contains(&path), "{path}");
+        }
+    }
+}
