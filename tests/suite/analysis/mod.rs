@@ -1,6 +1,7 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
 mod command;
+mod disks;
 mod quickstart;
 mod reference;
 mod refusals;
