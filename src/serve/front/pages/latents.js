@@ -60,7 +60,7 @@ class Latents {
     this.list.show(latents.length);
     if (!same && this.cursor > 0) this.list.reveal(this.cursor);
     const foreign = unknown.length > 0 ? ` Not understood: ${unknown.join(", ")}. Columns: ${Object.keys(this.app.table.columns).join(", ")}.` : "";
-    put(this.told, latents.length === this.app.meta.latents ? counted(latents.length, "latent") : `${count(latents.length)} of ${counted(this.app.meta.latents, "latent")}`, cut ? ", the best of many" : "", h("span", { class: "remark" }, foreign));
+    put(this.told, latents.length === this.app.table.count ? counted(latents.length, "latent") : `${count(latents.length)} of ${counted(this.app.table.count, "latent")}`, cut ? ", the best of many" : "", h("span", { class: "remark" }, foreign));
     this.selection.show();
   }
 
