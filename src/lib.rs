@@ -36,7 +36,7 @@
 //! script                       binds everything below to Rhai; holds no numerics
 //! runner | serve               settings -> a run | the viewer: a server for browsers, pages, the text of a latent
 //! train                        batches -> a trained dictionary
-//! eval                         what a dictionary explains, and what its errors cost the model
+//! eval | analysis              what a dictionary explains, and what its errors cost the model | what its latents mean
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
 //! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
@@ -52,6 +52,7 @@
 //! ```
 
 pub mod activations;
+pub mod analysis;
 pub mod config;
 pub mod dictionary;
 pub mod error;

@@ -1,5 +1,6 @@
 //! The analyses that a store holds; several of one dictionary live side by side.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,9 @@ use super::failure::broken;
 use super::store::Store;
 use crate::clock::timestamp;
 use crate::error::{Error, Result};
+
+/// The most that one row of `progress` holds, in bytes.
+const LARGEST_PIECE: usize = 256 << 20;
 
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,26 +290,43 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps where an analysis stands, in the place of what was kept before.
+    /// Keeps parts of where an analysis stands, in the place of all that were kept under names beginning with `prefix`.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn keep_progress(&self, analysis: i64, parts: &[(String, Vec<u8>)]) -> Result<()> {
-        self.transaction(|| {
-            self.change("DELETE FROM progress WHERE analysis = ?", [analysis])?;
-            for (part, data) in parts {
-                self.change("INSERT INTO progress VALUES (?, ?, ?)", (analysis, part, data))?;
+    pub fn keep_progress(&self, analysis: i64, prefix: &str, parts: &[(String, Vec<u8>)]) -> Result<()> {
+        let mut end = prefix.to_string();
+        end.push(char::MAX);
+        self.change(
+            "DELETE FROM progress WHERE analysis = ? AND part >= ? AND part < ?",
+            (analysis, prefix, end),
+        )?;
+        for (part, data) in parts {
+            for (piece, data) in data.chunks(LARGEST_PIECE).enumerate() {
+                let name = format!("{prefix}{part}#{piece:04}");
+                self.change("INSERT INTO progress VALUES (?, ?, ?)", (analysis, name, data))?;
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
-    /// Returns where an analysis stands, as it was kept; nothing if it is at its beginning or complete.
+    /// Returns the parts of where an analysis stands that were kept under names beginning with `prefix`, by the rest of
+    /// their names; none if it is at its beginning or complete.
     ///
     /// # Errors
     /// A damaged store.
-    pub fn progress(&self, analysis: i64) -> Result<Vec<(String, Vec<u8>)>> {
+    pub fn progress(&self, analysis: i64, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
         let query = "SELECT part, data FROM progress WHERE analysis = ? ORDER BY part";
-        self.rows(query, [analysis], |row| Ok((row.get(0)?, row.get(1)?)))
+        let pieces = self.rows(query, [analysis], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut parts: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        for (name, data) in pieces {
+            let part = name.strip_prefix(prefix).and_then(|name| name.rsplit_once('#'));
+            if let Some((part, _)) = part {
+                parts.entry(part.to_string()).or_default().extend(data);
+            }
+        }
+        Ok(parts)
     }
 }

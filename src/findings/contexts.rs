@@ -1,6 +1,9 @@
 //! The contexts that samples name: their tokens, and where they came from.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::blobs::{Reader, Writer};
 use super::failure::broken;
@@ -11,13 +14,13 @@ use crate::error::{Error, Result};
 const TOGETHER: usize = 64;
 
 /// The longest context: positions are kept in 16 bits.
-pub const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 16;
 
 /// The most a block may be decompressed to.
 const LARGEST_BLOCK: usize = TOGETHER * LONGEST * 4;
 
 /// Where a context came from.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// Name of the data set.
     pub dataset: Option<String>,
@@ -74,8 +77,8 @@ impl Store {
             })?;
             let (ordinal, place, block, first, length) =
                 row.ok_or_else(|| broken(self.path(), "a sample names a context that is not there"))?;
-            if !blocks.contains_key(&block) {
-                blocks.insert(block, self.block(block)?);
+            if let Entry::Vacant(vacant) = blocks.entry(block) {
+                vacant.insert(self.block(block)?);
             }
             let (first, length) = (first as usize, length as usize);
             let tokens = blocks[&block].get(first..first.saturating_add(length));
@@ -145,6 +148,16 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Returns the places in the stream of the contexts that an analysis has.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn context_ordinals(&self, analysis: i64) -> Result<BTreeSet<u64>> {
+        let query = "SELECT ordinal FROM context WHERE analysis = ?";
+        let all = self.rows(query, [analysis], |row| row.get::<_, i64>(0))?;
+        Ok(all.into_iter().map(|ordinal| ordinal as u64).collect())
     }
 
     /// Returns the first number that no context has yet.

@@ -55,10 +55,10 @@ impl Flags {
         self.0 & flag.bit() != 0
     }
 
-    /// Returns the set with `flag`, if `is_so`.
+    /// Returns the set with `flag` if `is_so`, and else without it.
     #[must_use]
     pub fn with(self, flag: Flag, is_so: bool) -> Self {
-        Flags(if is_so { self.0 | flag.bit() } else { self.0 })
+        Flags((self.0 & !flag.bit()) | if is_so { flag.bit() } else { 0 })
     }
 
     /// Returns the names of the flags in the set.

@@ -252,6 +252,37 @@ impl Store {
         Ok(value)
     }
 
+    /// Prepares for a long time of writing, during which others can read.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn begin_writing(&self) -> Result<()> {
+        self.require_writable()?;
+        let mode = "PRAGMA journal_mode = WAL";
+        self.connection
+            .query_row(mode, [], |_| Ok(()))
+            .of_store("write", &self.path)
+    }
+
+    /// Ends what [`begin_writing`](Self::begin_writing) began: afterwards one file is all there is of the store, and it
+    /// can be copied.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn end_writing(&self) -> Result<()> {
+        for pragma in [
+            "PRAGMA optimize",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+            "PRAGMA journal_mode = DELETE",
+        ] {
+            // Where somebody reads meanwhile the log stays beside the file until they are done.
+            let mut statement = self.connection.prepare(pragma).of_store("write", &self.path)?;
+            let mut rows = statement.query([]).of_store("write", &self.path)?;
+            while let Ok(Some(_)) = rows.next() {}
+        }
+        Ok(())
+    }
+
     /// Runs one statement that changes rows; returns how many.
     ///
     /// # Errors
