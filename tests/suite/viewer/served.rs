@@ -24,7 +24,11 @@ impl Served {
     pub fn start(stores: &[&Path], arguments: &[&str]) -> Served {
         let mut command = program();
         command.arg("serve").args(stores).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut link = String::new();
         out.read_line(&mut link).expect("a line");
@@ -41,7 +45,12 @@ impl Served {
             }
         });
         let link = link.trim().to_string();
-        let host = link.trim_start_matches("http://").split('/').next().unwrap_or_default().to_string();
+        let host = link
+            .trim_start_matches("http://")
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_string();
         Served {
             child,
             lines,
@@ -70,10 +79,6 @@ impl Served {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::INT).expect("sent");
         self.child.wait().expect("it ends").code()
-    }
-
-    pub fn process(&self) -> u32 {
-        self.child.id()
     }
 }
 
