@@ -2,6 +2,7 @@
 
 mod add;
 mod again;
+mod analyze;
 mod arguments;
 mod check;
 mod convert;
@@ -12,6 +13,7 @@ mod generate;
 mod interrupt;
 mod libraries;
 mod list;
+mod logits;
 mod new;
 mod pack;
 mod remove;
@@ -73,6 +75,8 @@ enum Command {
     Serve(serve::Arguments),
     Show(show::Arguments),
     Eval(eval::Arguments),
+    Analyze(analyze::Arguments),
+    Logits(logits::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
@@ -136,6 +140,8 @@ impl Command {
             Command::Serve(arguments) => serve::run(&arguments, printer),
             Command::Show(arguments) => show::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
+            Command::Analyze(arguments) => analyze::run(&arguments, printer),
+            Command::Logits(arguments) => logits::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
