@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     serve: ServeArguments,
     /// Write one page that stands alone, to be sent and opened without this program, instead of serving
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "host", "read_only", "write"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "host", "read_only", "write", "model", "sae"])]
     html: Option<PathBuf>,
     /// With --html: which latents, e.g. 3,17,100-199 or bookmarked
     #[arg(long, value_name = "LIST", requires = "html", default_value = "all")]

@@ -138,7 +138,7 @@ fn whole(page: &mut Page<'_>, chosen: &Chosen, stop: &StopFlag) -> Result<(Strin
     meta["analyses"] = json!([page.analysis.name]);
     meta["writable"] = false.into();
     meta["closed"] = "this page stands alone, as it was exported".into();
-    meta["text"] = Value::Null;
+    meta["alone"] = true.into();
     meta["only"] = if latents.len() == page.analysis.latents as usize {
         Value::Null
     } else {
@@ -212,7 +212,7 @@ fn modules() -> BTreeMap<String, String> {
         let Some((bytes, _)) = front::file(path) else {
             continue;
         };
-        let text = standing_alone(path, &String::from_utf8_lossy(bytes));
+        let text = standing_alone(path, &String::from_utf8_lossy(&bytes));
         let address = format!("data:text/javascript;base64,{}", STANDARD.encode(text));
         addresses.insert(named(path), address);
     }
@@ -251,7 +251,7 @@ fn hash(text: &str) -> String {
 fn document(data: &str) -> Result<String> {
     let text = |path: &str| {
         front::file(path)
-            .map(|(bytes, _)| String::from_utf8_lossy(bytes))
+            .map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
     };
     let style = format!("{}{}", text("look.css"), text("pages.css"));

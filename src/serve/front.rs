@@ -1,11 +1,17 @@
 //! The files of the pages, as they stand in `front/`.
 
+use std::borrow::Cow;
+
 use include_dir::{Dir, include_dir};
 
 static FRONT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/serve/front");
 
+/// Names a folder from which debug builds take the files instead, so that pages can be written without building anew.
+#[cfg(debug_assertions)]
+const ELSEWHERE: &str = "SAESCRIPT_FRONT";
+
 /// Returns a file of the pages and its type; `None` if there is none of that path.
-pub(super) fn file(path: &str) -> Option<(&'static [u8], &'static str)> {
+pub(super) fn file(path: &str) -> Option<(Cow<'static, [u8]>, &'static str)> {
     let path = if path.is_empty() { "index.html" } else { path };
     let file = FRONT.get_file(path)?;
     let kind = match path.rsplit_once('.')?.1 {
@@ -15,7 +21,12 @@ pub(super) fn file(path: &str) -> Option<(&'static [u8], &'static str)> {
         "svg" => "image/svg+xml",
         _ => return None,
     };
-    Some((file.contents(), kind))
+    #[cfg(debug_assertions)]
+    if let Some(folder) = std::env::var_os(ELSEWHERE) {
+        let bytes = std::fs::read(std::path::Path::new(&folder).join(file.path())).ok()?;
+        return Some((bytes.into(), kind));
+    }
+    Some((file.contents().into(), kind))
 }
 
 /// Returns the paths of all files.
@@ -36,8 +47,8 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         for name in paths() {
             let (bytes, _) = file(name).unwrap_or_else(|| panic!("{name} has no type"));
-            let text = std::str::from_utf8(bytes).expect("text");
-            packed.write_all(bytes).expect("memory");
+            let text = std::str::from_utf8(&bytes).expect("text");
+            packed.write_all(&bytes).expect("memory");
             assert!(text.lines().count() < 400, "{name} is too long");
             let forbidden = [
                 "https://",

@@ -10,10 +10,12 @@
 mod export;
 mod front;
 mod http;
+mod reading;
 mod shelf;
 mod shown;
 mod view;
 
 pub use export::{Chosen, LARGE};
 pub use http::{Server, ServerOptions};
+pub use reading::Given;
 pub use shelf::{Shelf, Writing};

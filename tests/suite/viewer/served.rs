@@ -80,6 +80,12 @@ impl Served {
         rustix::process::kill_process(id, rustix::process::Signal::INT).expect("sent");
         self.child.wait().expect("it ends").code()
     }
+
+    /// The number of its process.
+    #[allow(dead_code)] // for measurements
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Served {
