@@ -2,20 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Printing;
+use super::options::{Colours, Printing};
 use crate::findings::{Sample, Vocabulary};
-
-/// How activations are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colours {
-    /// By signs: ‹token› where the latent fires, «token» at the peak.
-    #[default]
-    None,
-    /// By one of the 256 colours that most terminals have.
-    Palette,
-    /// By any colour.
-    Full,
-}
 
 /// A weak activation's colour, and the strongest one's.
 const WEAK: [f64; 3] = [86.0, 62.0, 24.0];

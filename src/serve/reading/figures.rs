@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ReadText;
 use super::load::Readers;
+use super::told::ReadText;
 use crate::dictionary::Pass;
 use crate::error::{Error, Result};
 use crate::findings::Vocabulary;

@@ -12,4 +12,6 @@ mod made_texts;
 mod pages;
 mod served;
 mod shown;
+mod text;
+mod themes;
 mod trouble;
