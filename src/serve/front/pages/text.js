@@ -26,17 +26,18 @@ class TextPage {
       ["j ArrowRight", "the next token", () => this.#step(1)],
       ["k ArrowLeft", "the token before", () => this.#step(-1)],
       ["s", "colours linear, by square root, by logarithm", () => this.#scale()],
-      ["u", "no latent pinned", () => app.change({ pin: null })],
+      ["u", "colours by the strongest latents again", () => app.change({ pin: null })],
     ];
     this.field = h("textarea", { rows: 3, placeholder: "Type or paste a text", "aria-label": "Text", onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.#read() });
     this.button = h("button", { onclick: () => this.#read() }, "Read");
     this.told = h("p", { class: "told", role: "status" });
     this.line = h("p", { class: "context whole read", dir: "auto" });
     this.side = h("aside", { class: "side" });
+    this.pinned = h("p", { class: "quiet" });
     this.rows = h("div", { class: "measures" });
     const missing = app.meta.no_text;
     put(place, h("section", { class: "head" }, h("h1", {}, "Text"), h("p", { class: "quiet" }, "Which latents fire on a text of your own. Point at a token to see its latents; a click keeps it.")),
-      missing ? h("p", { class: "empty" }, `No text can be read: ${missing}.`) : [h("div", { class: "ask" }, this.field, this.button), this.told, h("div", { class: "columns" }, h("div", { class: "sheet-text" }, this.line, this.rows), this.side)]);
+      missing ? h("p", { class: "empty" }, `No text can be read: ${missing}.`) : [h("div", { class: "ask" }, this.field, this.button), this.told, h("div", { class: "columns" }, h("div", { class: "sheet-text" }, this.pinned, this.line, this.rows), this.side)]);
   }
 
   async update(state) {
@@ -79,7 +80,7 @@ class TextPage {
   }
 
   #show(state) {
-    const { read } = this;
+    const { read, labels } = this;
     const pin = state.pin === undefined ? null : Number(state.pin);
     const values = read.latents.map((latents) => (pin === null ? (latents[0]?.[1] ?? 0) : (latents.find(([latent]) => latent === pin)?.[1] ?? 0)));
     const max = Math.max(pin === null ? 0 : this.app.table.columns.max[pin] || 0, ...values.map(Math.abs));
@@ -93,6 +94,9 @@ class TextPage {
       remember(element, { text, value: values[at], part: max > 0 ? values[at] / max : 0, place: at });
       return element;
     }));
+    const strongest = "Coloured by the strongest latent of each token.";
+    const name = (latent) => [h("a", { href: this.app.link({ page: "latent", item: latent }) }, `latent ${latent}`), labels[latent] ? ` (${labels[latent]})` : ""];
+    put(this.pinned, pin === null ? strongest : ["Coloured by ", name(pin), ". ", h("button", { class: "plain", title: "Key u", onclick: () => this.app.change({ pin: null }) }, "by the strongest")]);
     this.#side(this.current);
     put(this.rows, this.#measure("Loss on each token", read.loss), this.#measure("Loss with the reconstruction", read.loss_with), this.#measure("Unexplained on each token", read.error));
   }
