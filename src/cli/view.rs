@@ -1,10 +1,14 @@
 //! `saescript view`: stores in a browser.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::interrupt;
 use super::viewer::ServeArguments;
-use crate::error::Result;
+use crate::error::{Error, Result, byte_size, counted};
+use crate::event::StopFlag;
 use crate::report::Printer;
+use crate::serve::{Chosen, LARGE, Shelf, Writing};
 
 /// Look at the latents of a dictionary in a browser
 ///
@@ -14,10 +18,20 @@ use crate::report::Printer;
 #[command(after_help = "Examples:
   saescript view results
   saescript view layer3.sqlite layer6.sqlite
-  saescript view downloaded.sqlite --write")]
+  saescript view downloaded.sqlite --write
+  saescript view results --html findings.html --latents 3,17,100-199")]
 pub(super) struct Arguments {
     #[command(flatten)]
     serve: ServeArguments,
+    /// Write one page that stands alone, to be sent and opened without this program, instead of serving
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "host", "read_only", "write", "model", "sae"])]
+    html: Option<PathBuf>,
+    /// With --html: which latents, e.g. 3,17,100-199 or bookmarked
+    #[arg(long, value_name = "LIST", requires = "html", default_value = "all")]
+    latents: Chosen,
+    /// With --html: which analysis of the store
+    #[arg(long, value_name = "NAME", requires = "html")]
+    analysis: Option<String>,
 }
 
 /// Serves, and opens the browser; the exit code.
@@ -25,7 +39,38 @@ pub(super) struct Arguments {
 /// # Errors
 /// Those of [`ServeArguments::serve`].
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    arguments.serve.serve(printer, open_browser)
+    match &arguments.html {
+        Some(file) => export(arguments, file, printer),
+        None => arguments.serve.serve(printer, open_browser),
+    }
+}
+
+fn export(arguments: &Arguments, file: &Path, printer: &Printer) -> Result<u8> {
+    let stores = &arguments.serve.stores;
+    if stores.len() > 1 {
+        return Err(Error::input(format!(
+            "a page that stands alone is of one store, and {} were given",
+            stores.len()
+        ))
+        .hint("write one page for each"));
+    }
+    let stop = StopFlag::default();
+    interrupt::install(stop.clone(), printer.clone())?;
+    let shelf = Shelf::open(stores, Writing::None)?;
+    let (bytes, latents) = shelf.export(arguments.analysis.as_deref(), &arguments.latents, file, &stop)?;
+    printer.line(&format!(
+        "{}: {} of {}",
+        file.display(),
+        counted(latents as u64, "latent"),
+        byte_size(bytes)
+    ));
+    if bytes > LARGE {
+        printer.remark(&format!(
+            "warning: browsers are slow to open pages of more than {}; `--latents` chooses some of the latents",
+            byte_size(LARGE)
+        ));
+    }
+    Ok(0)
 }
 
 /// Opens the browser of $BROWSER or of the desktop. Where there is none, the link on the terminal is what remains.

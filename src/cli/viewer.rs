@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::arguments::ProgressArguments;
 use super::interrupt;
 use crate::error::Result;
-use crate::event::StopFlag;
 use crate::report::Printer;
-use crate::serve::{Server, ServerOptions, Shelf, Writing};
+use crate::serve::{Given, Server, ServerOptions, Shelf, Writing};
 
 /// Stores, and where they are served.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,14 @@ pub(super) struct ServeArguments {
     /// Write labels and bookmarks also into stores that were made elsewhere
     #[arg(long)]
     write: bool,
+    /// For the page `text`: the language model, a folder or a name on the hub, where it is not as the store says
+    #[arg(long)]
+    model: Option<String>,
+    /// For the page `text`: the dictionary, a folder or `org/repo:folder` on the hub, where it is not as the store says
+    #[arg(long)]
+    sae: Option<PathBuf>,
+    #[command(flatten)]
+    progress: ProgressArguments,
 }
 
 impl ServeArguments {
@@ -50,10 +58,14 @@ impl ServeArguments {
         let options = ServerOptions {
             host: self.host.clone(),
             port: self.port,
+            given: Given {
+                model: self.model.clone(),
+                sae: self.sae.clone(),
+            },
         };
         let server = Server::bind(self.shelf()?, &options)?;
-        let stop = StopFlag::default();
-        interrupt::install(stop.clone(), printer.clone())?;
+        let context = self.progress.context(printer);
+        interrupt::install(context.stop.clone(), printer.clone())?;
         let link = server.link("")?;
         printer.line(&link);
         printer.remark("the link opens one browser; Ctrl-C ends the server");
@@ -65,7 +77,7 @@ impl ServeArguments {
         }
         open(&link);
         let told = printer.clone();
-        server.run(&stop, move |link| {
+        server.run(&context, move |link| {
             told.remark("a used link was opened again; here is another, for one more browser");
             told.line(link);
         })?;

@@ -7,11 +7,15 @@
 //! never markup, whoever asks has to have come by the one-time link, and names, origins and lengths of requests are checked
 //! before anything is read.
 
+mod export;
 mod front;
 mod http;
+mod reading;
 mod shelf;
 mod shown;
 mod view;
 
+pub use export::{Chosen, LARGE};
 pub use http::{Server, ServerOptions};
+pub use reading::Given;
 pub use shelf::{Shelf, Writing};

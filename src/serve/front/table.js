@@ -4,6 +4,8 @@
 export class Table {
   constructor(meta, buffer) {
     this.size = meta.latents;
+    // A page that stands alone may have some of the latents only.
+    this.only = meta.only ? Uint32Array.from(meta.only) : null;
     this.about = meta.columns;
     this.flagNames = meta.flags;
     this.columns = {};
@@ -14,6 +16,11 @@ export class Table {
       at += 4 * this.size;
     }
     this.flags = new Uint32Array(buffer, at, this.size);
+  }
+
+  /** How many latents there are to be shown. */
+  get count() {
+    return this.only?.length ?? this.size;
   }
 
   get names() {
@@ -37,7 +44,7 @@ export class Table {
   /** How many latents have each flag. */
   totals() {
     const totals = this.flagNames.map(() => 0);
-    for (const bits of this.flags) for (let bit = 0; bit < totals.length; bit++) totals[bit] += (bits >> bit) & 1;
+    for (const bits of this.only ? this.only.map((latent) => this.flags[latent]) : this.flags) for (let bit = 0; bit < totals.length; bit++) totals[bit] += (bits >> bit) & 1;
     return Object.fromEntries(this.flagNames.map((name, bit) => [name, totals[bit]]));
   }
 
@@ -58,7 +65,7 @@ export class Table {
   }
 
   #everyone() {
-    this.numbers ??= Uint32Array.from({ length: this.size }, (_, latent) => latent);
+    this.numbers ??= this.only ?? Uint32Array.from({ length: this.size }, (_, latent) => latent);
     return this.numbers;
   }
 

@@ -13,7 +13,7 @@ export function topBar(app, page) {
   const key = JSON.stringify([app.meta.version, page.name, app.state.where, app.state.sort]);
   if (key === made) return;
   made = key;
-  const links = PAGES.filter(({ listed }) => listed).map(({ name, listed }) =>
+  const links = PAGES.filter(({ listed, needs }) => listed && !(needs && app.meta.alone)).map(({ name, listed }) =>
     h("a", { href: app.link({ page: name }), "aria-current": name === page.name ? "page" : null }, listed));
   const field = h("input", { class: "number", type: "text", inputmode: "numeric", placeholder: "#", "aria-label": "Go to a latent by its number", title: "Go to a latent (g)" });
   const form = h("form", { class: "go", onsubmit: (event) => jump(event, app, field) }, field);

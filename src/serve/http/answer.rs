@@ -1,5 +1,7 @@
 //! Answers, and the headers that all of them have.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use axum::http::{HeaderValue, StatusCode};
@@ -84,6 +86,6 @@ fn sentence(message: &str) -> String {
 }
 
 /// Returns the answer that is a file of the pages.
-pub(super) fn file(bytes: &'static [u8], kind: &'static str) -> Response {
+pub(super) fn file(bytes: Cow<'static, [u8]>, kind: &'static str) -> Response {
     ([(CONTENT_TYPE, kind)], bytes).into_response()
 }

@@ -9,7 +9,7 @@ pub(super) const BODY: usize = 1 << 20;
 pub(super) const HEAD: usize = 32 << 10;
 
 /// How long a head may take to come; also how long a connection may be idle.
-pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long a body may take to come and be answered.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(120);

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -23,6 +23,7 @@ use super::sessions::Sessions;
 use crate::error::Error;
 use crate::guard::caught;
 use crate::serve::front;
+use crate::serve::reading::Reading;
 use crate::serve::shelf::{Page, Refusal, Shelf};
 use crate::serve::view::{changes, columns, found, latent, overview, rows};
 
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) shelf: Shelf,
     pub(super) sessions: Sessions,
     pub(super) doors: Doors,
+    pub(super) reading: Reading,
     /// Called when a used link was opened again.
     pub(super) on_used_link: Box<dyn Fn() + Send + Sync>,
 }
@@ -61,6 +63,7 @@ pub(super) fn router(shared: All) -> Router {
         .route("/bookmarks", get(bookmarks))
         .route("/label", post(label))
         .route("/bookmark", post(bookmark))
+        .route("/text", post(text))
         .route_layer(middleware::from_fn_with_state(shared.clone(), session));
     Router::new()
         .nest("/api", api)
@@ -212,30 +215,47 @@ async fn sent<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T,
     })
 }
 
-/// Reads from the store on a thread of its own, and answers with what `work` makes.
-async fn answer<T: IntoResponse + Send + 'static>(
+/// Does `work` on a thread of its own, and answers with what it makes.
+async fn answer_by<T: IntoResponse + Send + 'static>(
     shared: All,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-    work: impl FnOnce(Page<'_>, &Asked, &Shared) -> crate::error::Result<T> + Send + 'static,
+    asked: Asking,
+    work: impl FnOnce(&Shared, &Asked) -> Result<T, Refusal> + Send + 'static,
 ) -> Response {
     let Query(asked) = match asked {
         Ok(asked) => asked,
         Err(error) => return refused(StatusCode::BAD_REQUEST, "address", &error.body_text(), ""),
     };
-    let done = spawn_blocking(move || {
-        let analysis = asked.analysis.as_deref().filter(|name| !name.is_empty());
-        let work = |page: Page<'_>| work(page, &asked, &shared);
-        // Foreign code that panics on a strange file costs one answer, and not the server.
-        let guarded = |page: Page<'_>| caught("the viewer", || work(page));
-        shared
-            .shelf
-            .read(asked.store, analysis, asked.version.as_deref(), guarded)
-    });
-    match done.await {
+    match spawn_blocking(move || work(&shared, &asked)).await {
         Ok(Ok(answer)) => answer.into_response(),
         Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => Refusal::from(Error::run("the request could not be answered")).into_response(),
     }
+}
+
+/// Looks into the store that is asked for.
+fn looked<T>(
+    shared: &Shared,
+    asked: &Asked,
+    work: impl FnOnce(Page<'_>) -> crate::error::Result<T>,
+) -> Result<T, Refusal> {
+    let analysis = asked.analysis.as_deref().filter(|name| !name.is_empty());
+    // Foreign code that panics on a strange file costs one answer, and not the server.
+    let guarded = |page: Page<'_>| caught("the viewer", || work(page));
+    shared
+        .shelf
+        .read(asked.store, analysis, asked.version.as_deref(), guarded)
+}
+
+/// Reads from the store on a thread of its own, and answers with what `work` makes.
+async fn answer<T: IntoResponse + Send + 'static>(
+    shared: All,
+    asked: Asking,
+    work: impl FnOnce(Page<'_>, &Asked, &Shared) -> crate::error::Result<T> + Send + 'static,
+) -> Response {
+    answer_by(shared, asked, |shared, asked| {
+        looked(shared, asked, |page| work(page, asked, shared))
+    })
+    .await
 }
 
 type Asking = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
@@ -245,6 +265,10 @@ async fn meta(State(shared): State<All>, asked: Asking) -> Response {
         let view = overview::overview(&page, asked.store, shared.shelf.names())?;
         let mut value = serde_json::to_value(view).unwrap_or_default();
         value["write_token"] = shared.sessions.write_token().into();
+        value["no_text"] = shared
+            .reading
+            .missing(&overview::named(page.book.store())?)
+            .into();
         Ok(Json(value))
     })
     .await
@@ -327,4 +351,29 @@ async fn bookmark(State(shared): State<All>, asked: Asking, headers: HeaderMap, 
         }
         Err(refusal) => refusal,
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewText {
+    text: String,
+}
+
+/// The store is let go while the model reads, so that other pages go on.
+async fn text(State(shared): State<All>, asked: Asking, headers: HeaderMap, body: Body) -> Response {
+    let new: NewText = match sent(&headers, body).await {
+        Ok(new) => new,
+        Err(refusal) => return refusal,
+    };
+    answer_by(shared, asked, move |shared, asked| {
+        let (named, words) = looked(shared, asked, |page| {
+            Ok((overview::named(page.book.store())?, page.book.vocabulary()?))
+        })?;
+        let read = caught("reading the text", || {
+            shared.reading.read(&named, &words, &new.text)
+        })?;
+        let labels = looked(shared, asked, |page| found::labels_of(page.book.store(), &read))?;
+        Ok(Json(json!({ "read": read, "labels": labels })))
+    })
+    .await
 }

@@ -17,7 +17,8 @@ use super::limits;
 use super::routes::{Shared, router};
 use super::sessions::Sessions;
 use crate::error::{Error, Result};
-use crate::event::StopFlag;
+use crate::event::RunContext;
+use crate::serve::reading::{Given, Reading};
 use crate::serve::shelf::Shelf;
 
 /// How often the server looks whether it shall stop.
@@ -30,6 +31,8 @@ pub struct ServerOptions {
     pub host: String,
     /// The port; 0 for any that is free.
     pub port: u16,
+    /// Model and dictionary for texts, where they are not as the store says.
+    pub given: Given,
 }
 
 impl Default for ServerOptions {
@@ -37,6 +40,7 @@ impl Default for ServerOptions {
         ServerOptions {
             host: "127.0.0.1".to_string(),
             port: 0,
+            given: Given::default(),
         }
     }
 }
@@ -48,6 +52,7 @@ pub struct Server {
     shelf: Shelf,
     sessions: Sessions,
     doors: Doors,
+    given: Given,
     shown_host: String,
 }
 
@@ -57,7 +62,7 @@ impl Server {
     /// # Errors
     /// There is no such interface, or its port is taken.
     pub fn bind(shelf: Shelf, options: &ServerOptions) -> Result<Self> {
-        let ServerOptions { host, port } = options;
+        let ServerOptions { host, port, given } = options;
         let cannot = |why: std::io::Error| {
             Error::input(format!("cannot listen on {host}, port {port}: {why}"))
                 .hint("give another `--port` (0 takes any that is free), or another `--host`")
@@ -67,13 +72,15 @@ impl Server {
         let listener = std::net::TcpListener::bind(places.as_slice()).map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        let shown_host = shown(address.ip(), bare);
         Ok(Server {
             listener,
             address,
             shelf,
             sessions: Sessions::new(address.port())?,
-            doors: Doors::new(host),
-            shown_host: shown(address.ip(), bare),
+            doors: Doors::new(&[host, &shown_host]),
+            given: given.clone(),
+            shown_host,
         })
     }
 
@@ -91,11 +98,11 @@ impl Server {
         Ok(link(&self.shown_host, self.address.port(), at, &token))
     }
 
-    /// Answers until `stop` is set; `tell` is given a new link whenever a used one was opened again.
+    /// Answers until the context's stop is set; `tell` is given a new link whenever a used one was opened again.
     ///
     /// # Errors
     /// The operating system refuses what a server needs.
-    pub fn run(self, stop: &StopFlag, tell: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
+    pub fn run(self, context: &RunContext, tell: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
         let cannot = |why: std::io::Error| Error::run(format!("the server cannot be started: {why}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -110,6 +117,7 @@ impl Server {
                 shelf: self.shelf,
                 sessions: self.sessions,
                 doors: self.doors,
+                reading: Reading::new(self.given, context.clone()),
                 on_used_link: Box::new(move || {
                     if let Some(token) = shared.upgrade().and_then(|shared| shared.sessions.link().ok()) {
                         tell(&link(&host, port, "", &token));
@@ -120,7 +128,7 @@ impl Server {
         let ended = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).map_err(cannot)?;
             tokio::spawn(accept(listener, router(shared)));
-            while !stop.is_set() {
+            while !context.stop.is_set() {
                 sleep(WATCH).await;
             }
             Ok(())

@@ -1,11 +1,12 @@
 //! What people added to a store, and what is found in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::findings::Store;
+use crate::serve::reading::ReadText;
 use crate::serve::shelf::Page;
 
 /// The most latents that a search gives.
@@ -78,6 +79,19 @@ pub(super) fn marks_of(store: &Store, latent: u32) -> Result<Option<Marks>> {
 /// A damaged store.
 pub(super) fn label_text(store: &Store, latent: u32) -> Result<Option<String>> {
     Ok(store.label(latent)?.map(|label| label.text))
+}
+
+/// Returns what the latents that fire on a text are called, where somebody said.
+///
+/// # Errors
+/// A damaged store.
+pub(in crate::serve) fn labels_of(store: &Store, read: &ReadText) -> Result<BTreeMap<u32, String>> {
+    let firing: BTreeSet<u32> = read.latents.iter().flatten().map(|firing| firing.0).collect();
+    let labels = store.labels()?.into_iter();
+    Ok(labels
+        .filter(|(latent, _)| firing.contains(latent))
+        .map(|(latent, label)| (latent, label.text))
+        .collect())
 }
 
 /// Returns the latents whose labels, top tokens or texts have `words`, best first.

@@ -1,9 +1,13 @@
 //! A store as a whole: of what it is, which columns it has, and what may be done with it.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::columns::{Column, columns, flags, size};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::findings::Store;
+use crate::serve::reading::Named;
 use crate::serve::shelf::Page;
 
 /// What every page knows.
@@ -100,6 +104,20 @@ fn facts(meta: &Meta, page: &Page<'_>) -> Vec<(String, String)> {
         .filter(|(key, value)| value.len() <= LONGEST && !key.starts_with("made."));
     facts.extend(short.map(|(key, value)| (key.clone(), value.clone())));
     facts
+}
+
+/// Returns what a store says of its model and dictionary.
+///
+/// # Errors
+/// A damaged store.
+pub(in crate::serve) fn named(store: &Store) -> Result<Named> {
+    let fact = |key: &str| Ok::<_, Error>(store.meta(key)?.filter(|value| !value.trim().is_empty()));
+    Ok(Named {
+        model: fact("model.name")?,
+        model_weights: fact("model.weights")?,
+        sae: fact("dictionary.path")?.map(PathBuf::from),
+        sae_identity: fact("dictionary.identity")?,
+    })
 }
 
 /// Returns JSON with its lines and indents; as it is where it is none.

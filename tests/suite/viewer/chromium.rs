@@ -37,39 +37,60 @@ pub fn installed() -> Option<PathBuf> {
     named.into_iter().chain(found).find(|path| path.is_file())
 }
 
+/// Starts the program without a window, its protocol on standard input and output.
+fn spawned(program: &Path, profile: &Path) -> Child {
+    // It speaks on the descriptors 3 and 4.
+    let exec = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+    let mut command = Command::new("sh");
+    command.args(["-c", exec]).arg(program);
+    command.args([
+        "--headless",
+        "--remote-debugging-pipe",
+        "--no-sandbox",
+        "--disable-gpu",
+    ]);
+    command.args([
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-extensions",
+    ]);
+    command.args(["--disable-background-networking", "--force-color-profile=srgb"]);
+    command.args(["--hide-scrollbars", "--lang=en-US", "--font-render-hinting=none"]);
+    command.arg(format!("--user-data-dir={}", profile.display()));
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    spawned.expect("the browser starts")
+}
+
+/// What the browser says, message by message.
+fn messages_of(child: &mut Child) -> Receiver<Value> {
+    let output = child.stdout.take().expect("a pipe");
+    let (send, messages) = channel();
+    std::thread::spawn(move || {
+        for message in BufReader::new(output).split(0).map_while(Result::ok) {
+            let read = serde_json::from_slice(&message).expect("JSON");
+            if send.send(read).is_err() {
+                return;
+            }
+        }
+    });
+    messages
+}
+
 impl Browser {
     /// Starts the browser; `None`, with a remark, where none is installed.
     pub fn start() -> Option<Browser> {
         let Some(program) = installed() else {
-            eprintln!("skipped: no Chromium is installed (Debian: apt install chromium), so pages are not tried");
+            eprintln!(
+                "skipped: no Chromium is installed (Debian: apt install chromium), so pages are not tried"
+            );
             return None;
         };
         let turn = File::create(std::env::temp_dir().join("saescript-test-browser.lock")).expect("a lock");
         turn.lock().expect("a turn");
         let profile = tempfile::tempdir().expect("a folder");
-        // The pipe is on descriptors 3 and 4.
-        let mut child = Command::new("sh")
-            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1"])
-            .arg(program)
-            .args(["--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-            .args(["--no-first-run", "--disable-extensions", "--disable-background-networking", "--force-color-profile=srgb"])
-            .args(["--hide-scrollbars", "--lang=en-US", "--font-render-hinting=none"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the browser starts");
+        let mut child = spawned(&program, profile.path());
         let input = child.stdin.take();
-        let output = child.stdout.take().expect("a pipe");
-        let (send, messages) = channel();
-        std::thread::spawn(move || {
-            for message in BufReader::new(output).split(0).map_while(Result::ok) {
-                let read = serde_json::from_slice(&message).expect("JSON");
-                if send.send(read).is_err() {
-                    return;
-                }
-            }
-        });
+        let messages = messages_of(&mut child);
         let mut browser = Browser {
             child,
             input,
@@ -82,7 +103,10 @@ impl Browser {
             _turn: turn,
         };
         let target = browser.ask("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
-        let attached = browser.ask("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
+        let attached = browser.ask(
+            "Target.attachToTarget",
+            json!({ "targetId": target, "flatten": true }),
+        );
         browser.session = attached["sessionId"].as_str().map(str::to_string);
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.ask(&format!("{domain}.enable"), json!({}));
@@ -100,11 +124,18 @@ impl Browser {
         }
         let mut text = message.to_string().into_bytes();
         text.push(0);
-        self.input.as_mut().expect("a pipe").write_all(&text).expect("the browser listens");
+        self.input
+            .as_mut()
+            .expect("a pipe")
+            .write_all(&text)
+            .expect("the browser listens");
         let begun = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(begun.elapsed());
-            let message = self.messages.recv_timeout(left).unwrap_or_else(|_| panic!("no answer to {method}"));
+            let message = self
+                .messages
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("no answer to {method}"));
             if message["id"] == self.last {
                 assert!(message["error"].is_null(), "{method}: {}", message["error"]);
                 return message["result"].clone();
@@ -117,7 +148,9 @@ impl Browser {
         let parameters = &message["params"];
         let trouble = match message["method"].as_str() {
             Some("Runtime.exceptionThrown") => Some(parameters["exceptionDetails"].to_string()),
-            Some("Log.entryAdded") if parameters["entry"]["level"] == "error" => Some(parameters["entry"].to_string()),
+            Some("Log.entryAdded") if parameters["entry"]["level"] == "error" => {
+                Some(parameters["entry"].to_string())
+            }
             Some("Page.javascriptDialogOpening") => {
                 let dialog = format!("a dialog: {parameters}");
                 self.troubles.push(dialog);
@@ -125,7 +158,9 @@ impl Browser {
             }
             Some("Network.requestWillBeSent") => {
                 let address = parameters["request"]["url"].as_str().unwrap_or_default();
-                let own = ["http://127.0.0.1", "file://", "blob:", "data:", "about:"].iter().any(|own| address.starts_with(own));
+                let own = ["http://127.0.0.1", "file://", "blob:", "data:", "about:"]
+                    .iter()
+                    .any(|own| address.starts_with(own));
                 (!own).then(|| format!("a request elsewhere: {address}"))
             }
             _ => None,
@@ -157,27 +192,43 @@ impl Browser {
 
     /// The text of the first element that fits `selector`.
     pub fn text(&mut self, selector: &str) -> String {
-        let text = self.value(&format!("document.querySelector({})?.textContent ?? null", json!(selector)));
-        text.as_str().unwrap_or_else(|| panic!("nothing fits {selector}")).to_string()
+        let text = self.value(&format!(
+            "document.querySelector({})?.textContent ?? null",
+            json!(selector)
+        ));
+        text.as_str()
+            .unwrap_or_else(|| panic!("nothing fits {selector}"))
+            .to_string()
     }
 
     pub fn count(&mut self, selector: &str) -> usize {
-        self.value(&format!("document.querySelectorAll({}).length", json!(selector))).as_u64().expect("a number") as usize
+        self.value(&format!("document.querySelectorAll({}).length", json!(selector)))
+            .as_u64()
+            .expect("a number") as usize
     }
 
     pub fn address(&mut self) -> String {
-        self.value("location.href").as_str().expect("an address").to_string()
+        self.value("location.href")
+            .as_str()
+            .expect("an address")
+            .to_string()
     }
 
     /// Waits until an expression holds.
     #[track_caller]
     pub fn wait(&mut self, expression: &str) {
         let begun = Instant::now();
-        while self.value(&format!("Boolean({expression})")) != true {
+        // What is not there yet is not so yet.
+        let asked =
+            format!("(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()");
+        while self.value(&asked) != true {
             if begun.elapsed() > PATIENCE {
                 let shown = self.value("document.body.innerText.slice(0, 3000)");
                 let troubles = self.troubles();
-                panic!("never so: {expression}\nat {}\n{troubles:?}\n{shown}", self.address());
+                panic!(
+                    "never so: {expression}\nat {}\n{troubles:?}\n{shown}",
+                    self.address()
+                );
             }
             sleep(Duration::from_millis(15));
         }
@@ -186,7 +237,11 @@ impl Browser {
     /// Waits until the first element that fits `selector` has `text` in it.
     #[track_caller]
     pub fn wait_text(&mut self, selector: &str, text: &str) {
-        self.wait(&format!("document.querySelector({})?.textContent.includes({})", json!(selector), json!(text)));
+        self.wait(&format!(
+            "document.querySelector({})?.textContent.includes({})",
+            json!(selector),
+            json!(text)
+        ));
     }
 
     /// Presses keys, one after the other: letters, signs and names such as `Enter`.
@@ -203,8 +258,14 @@ impl Browser {
                 _ => 0,
             };
             let kind = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
-            self.ask("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code }));
-            self.ask("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }));
+            self.ask(
+                "Input.dispatchKeyEvent",
+                json!({ "type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code }),
+            );
+            self.ask(
+                "Input.dispatchKeyEvent",
+                json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }),
+            );
         }
     }
 
@@ -219,18 +280,28 @@ impl Browser {
             "(() => {{ const element = document.querySelector({}); if (!element) return null; element.scrollIntoView({{ block: 'nearest' }}); const box = element.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
             json!(selector)
         ));
-        let at = |index: usize| place[index].as_f64().unwrap_or_else(|| panic!("nothing fits {selector}"));
+        let at = |index: usize| {
+            place[index]
+                .as_f64()
+                .unwrap_or_else(|| panic!("nothing fits {selector}"))
+        };
         (at(0), at(1))
     }
 
     fn mouse(&mut self, kind: &str, (x, y): (f64, f64)) {
-        self.ask("Input.dispatchMouseEvent", json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1, "buttons": 1 }));
+        self.ask(
+            "Input.dispatchMouseEvent",
+            json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1, "buttons": 1 }),
+        );
     }
 
     /// Moves the pointer onto an element.
     pub fn point(&mut self, selector: &str) {
         let place = self.middle(selector);
-        self.ask("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": place.0, "y": place.1 }));
+        self.ask(
+            "Input.dispatchMouseEvent",
+            json!({ "type": "mouseMoved", "x": place.0, "y": place.1 }),
+        );
     }
 
     /// Clicks on an element.
@@ -266,7 +337,9 @@ impl Browser {
     pub fn picture(&mut self, path: &Path) {
         use base64::Engine;
         let data = self.ask("Page.captureScreenshot", json!({ "format": "png" }))["data"].clone();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(data.as_str().expect("a picture")).expect("base64");
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(data.as_str().expect("a picture"))
+            .expect("base64");
         std::fs::write(path, bytes).expect("written");
     }
 }

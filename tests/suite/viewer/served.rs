@@ -24,7 +24,11 @@ impl Served {
     pub fn start(stores: &[&Path], arguments: &[&str]) -> Served {
         let mut command = program();
         command.arg("serve").args(stores).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut link = String::new();
         out.read_line(&mut link).expect("a line");
@@ -41,7 +45,12 @@ impl Served {
             }
         });
         let link = link.trim().to_string();
-        let host = link.trim_start_matches("http://").split('/').next().unwrap_or_default().to_string();
+        let host = link
+            .trim_start_matches("http://")
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_string();
         Served {
             child,
             lines,
@@ -72,6 +81,8 @@ impl Served {
         self.child.wait().expect("it ends").code()
     }
 
+    /// The number of its process.
+    #[allow(dead_code)] // for measurements
     pub fn process(&self) -> u32 {
         self.child.id()
     }

@@ -38,12 +38,12 @@ function head(meta) {
 }
 
 function groups(app) {
-  const { table, meta } = app;
+  const { table } = app;
   const totals = table.totals();
-  if ("dead" in totals) totals.alive = meta.latents - totals.dead;
+  if ("dead" in totals) totals.alive = table.count - totals.dead;
   const cards = GROUPS.filter(([flag]) => totals[flag] !== undefined).map(([flag, name, about]) =>
     h("a", { class: "card", title: `Latents that ${about}`, href: app.link({ page: "latents", where: ["label", "bookmark"].includes(flag) ? `has:${flag}` : flag }) },
-      h("b", {}, count(totals[flag])), h("span", {}, name), h("small", {}, percent(totals[flag] / meta.latents))));
+      h("b", {}, count(totals[flag])), h("span", {}, name), h("small", {}, percent(totals[flag] / table.count))));
   return h("section", { class: "cards" }, cards);
 }
 
