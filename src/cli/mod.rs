@@ -14,6 +14,7 @@ mod libraries;
 mod list;
 mod new;
 mod pack;
+mod publish;
 mod remove;
 mod repl;
 mod run;
@@ -78,6 +79,7 @@ enum Command {
     List(list::Arguments),
     Vendor(vendor::Arguments),
     Pack(pack::Arguments),
+    Publish(publish::Arguments),
     Doctor(DoctorArguments),
 }
 
@@ -138,6 +140,7 @@ impl Command {
             Command::List(arguments) => list::run(&arguments, printer),
             Command::Vendor(arguments) => vendor::run(&arguments, printer),
             Command::Pack(arguments) => pack::run(&arguments, printer),
+            Command::Publish(arguments) => publish::run(&arguments, printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }
