@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::policy;
 
 /// Links that may lead from one to the next, as the system has it.
 const MOST_LINKS: usize = 40;
@@ -86,6 +87,7 @@ fn replace(
         builder.permissions(Permissions::from_mode(0o666));
     }
     let temporary = builder.tempfile_in(folder)?;
+    policy::confirm_replacing(temporary.as_file(), path)?;
     if let Some(old) = old {
         keep_access(temporary.as_file(), old)?;
     }
