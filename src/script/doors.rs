@@ -93,7 +93,11 @@ pub static DOORS: &[Door] = &[
         ..Door::by_settings("save_hyperparameters", &[(1, Place::Write)])
     },
     Door::by("TensorBoard", &[(0, Place::Write)]),
-    Door::by_settings("init", &[]),
+    Door {
+        // Whatever a script wants to be kept with the run.
+        leaves_out: &["config"],
+        ..Door::by_settings("init", &[])
+    },
     Door::by_settings("train_sae", &[]),
     Door::by_settings("generate_activations", &[]),
     Door::by_settings("evaluate_sae", &[]),
@@ -118,6 +122,12 @@ pub static KEYS: &[(&str, Place)] = &[
     ("dir", Place::Write),
     ("wandb_project", Place::Wandb),
     ("project", Place::Wandb),
+];
+
+/// Keys that name nothing where one of others is given: then they are for the records.
+pub static UNLESS: &[(&str, &[&str])] = &[
+    ("model_name", &["model_from_pretrained_path", "model"]),
+    ("dataset_name", &["dataset"]),
 ];
 
 /// Returns what the key stands for.

@@ -35,7 +35,7 @@ mod closure;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;
-mod doors;
+pub mod doors;
 mod evaluation;
 mod failure;
 mod guard;

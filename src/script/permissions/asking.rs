@@ -1,6 +1,6 @@
 //! The arguments of a call, and the settings in them, put to the policy.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 
@@ -11,8 +11,9 @@ use crate::hub::{HubSettings, Meant, meant_by};
 use crate::policy::{Access, Policy, Server};
 use crate::report::wandb;
 use crate::script::class::CLASSES;
-use crate::script::doors::{Door, Place, place_of_key};
+use crate::script::doors::{Door, Place, UNLESS, place_of_key};
 use crate::script::state::State;
+use crate::store::is_remote;
 
 /// Names of data sets that say how `data_files` are to be read, and not where anything is.
 const FORMATS: [&str; 5] = ["json", "csv", "text", "parquet", "arrow"];
@@ -96,7 +97,8 @@ impl Asked<'_> {
     fn named(&self, map: &Map) -> Result<()> {
         for (key, value) in map {
             let is_wandb_off = || !wandb::talks_to_server(map.get("mode").and_then(text_of).as_deref());
-            match self.place_of(key) {
+            match place_of_key(key) {
+                _ if self.door.leaves_out.contains(&key.as_str()) => (),
                 Some(Place::Wandb) if is_wandb_off() => (),
                 // Relative to the data set, which the first argument names.
                 Some(Place::Files) if !self.by_format => (),
@@ -105,10 +107,6 @@ impl Asked<'_> {
             }
         }
         Ok(())
-    }
-
-    fn place_of(&self, key: &str) -> Option<Place> {
-        place_of_key(key).filter(|_| !self.door.leaves_out.contains(&key))
     }
 
     /// Settings, wherever in them something is named.
@@ -121,7 +119,9 @@ impl Asked<'_> {
                     ..*self
                 };
                 fields.iter().try_for_each(|(key, value)| {
-                    let nested = match self.place_of(key) {
+                    let nested = match place_of_key(key) {
+                        _ if self.door.leaves_out.contains(&key.as_str()) => Ok(()),
+                        _ if is_record(key, settings) => Ok(()),
                         Some(Place::Files) if !inside.by_format => Ok(()),
                         Some(place) => inside.texts(place, value),
                         None => self.plain(value),
@@ -169,10 +169,10 @@ impl Asked<'_> {
     }
 
     fn here_or_server(&self, text: &str) -> Result<()> {
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-        match scheme {
-            Some("http" | "https" | "s3") => self.policy.ask_server(&Server::of_address(text)?),
-            _ => self.policy.ask_path(Access::Read, &before_wildcards(text)),
+        if is_remote(text) {
+            self.policy.ask_server(&Server::of_address(text)?)
+        } else {
+            self.policy.ask_path(Access::Read, &before_wildcards(text))
         }
     }
 
@@ -182,6 +182,12 @@ impl Asked<'_> {
         }
         self.policy.ask_path(Access::Write, Path::new("wandb"))
     }
+}
+
+/// Is the value of `key` for the records only, since another key says where?
+fn is_record(key: &str, settings: &Value) -> bool {
+    let others = UNLESS.iter().find(|(known, _)| *known == key);
+    others.is_some_and(|(_, others)| others.iter().any(|other| !settings[*other].is_null()))
 }
 
 fn text_of(value: &Dynamic) -> Option<String> {
@@ -198,18 +204,18 @@ fn has_files(argument: &Dynamic) -> bool {
     map.is_some_and(|map| map.contains_key("data_files"))
 }
 
-/// The path up to the first part with a wildcard: all that a glob can match lies below it.
+/// The path up to the first part with a wildcard: all that a glob can match lies below it, unless it leads upwards again
+/// from there to anywhere.
 fn before_wildcards(text: &str) -> PathBuf {
-    if Path::new(text).exists() {
-        return text.into();
-    }
-    let plain = Path::new(text)
-        .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']));
-    let path: PathBuf = plain.collect();
-    if path.as_os_str().is_empty() {
-        ".".into()
+    let path = Path::new(text);
+    let is_plain = |part: &Component| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    let mut parts = path.components();
+    let beginning: PathBuf = parts.by_ref().take_while(is_plain).collect();
+    if path.exists() || beginning == path {
+        path.into()
+    } else if parts.any(|part| part == Component::ParentDir) {
+        "/".into()
     } else {
-        path
+        Path::new(".").join(beginning)
     }
 }

@@ -5,6 +5,7 @@
 //! in `scripts/` and runs in `work/`. No script sees anything of the user's own.
 
 mod moments;
+mod outside;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -206,6 +207,7 @@ fn limited(world: &World, script: &Path, end: &End) -> Command {
     let mut command = program();
     command
         .args(["--max-memory", end.memory.as_deref().unwrap_or(MEMORY), "run"])
+        .arg(format!("--allow-read={}/examples", env!("CARGO_MANIFEST_DIR")))
         .arg(script)
         .current_dir(world.path("work"))
         .env("HOME", world.path("home"))
