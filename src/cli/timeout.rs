@@ -7,6 +7,9 @@ use crate::error::{Error, Fault, Result};
 use crate::event::StopFlag;
 use crate::report::Printer;
 
+/// The script's own look at the clock comes first.
+const HEAD_START: Duration = Duration::from_millis(200);
+
 /// How long work may take to come to a safe point, and to save what there is to save.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -17,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) fn watch(time: Option<Duration>, stop: StopFlag, printer: Printer) -> Result<()> {
     let Some(time) = time else { return Ok(()) };
     let watching = thread::Builder::new().name("timeout".into()).spawn(move || {
-        thread::sleep(time);
+        thread::sleep(time + HEAD_START);
         stop.set();
         thread::sleep(GRACE);
         printer.error(&Error::run(format!(

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 /// Links that may lead from one to the next, as the system has it.
 const MOST_LINKS: usize = 40;
@@ -12,6 +15,17 @@ const MOST_LINKS: usize = 40;
 /// What does not exist yet keeps its name. Links that lead to each other without end are left as they are: nothing opens
 /// them.
 pub fn resolved(path: &Path) -> PathBuf {
+    of_existing(path).unwrap_or_else(|| of_any(path))
+}
+
+/// Where what exists at `path` lies, as the system tells of what is open; nothing is read.
+fn of_existing(path: &Path) -> Option<PathBuf> {
+    let opened = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let place = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd())).ok()?;
+    place.is_absolute().then_some(place)
+}
+
+fn of_any(path: &Path) -> PathBuf {
     let mut at = PathBuf::from("/");
     let mut open: VecDeque<OsString> = VecDeque::new();
     if path.is_relative()
@@ -27,9 +41,8 @@ pub fn resolved(path: &Path) -> PathBuf {
             continue;
         }
         let next = at.join(&name);
-        let is_link = fs::symlink_metadata(&next).is_ok_and(|found| found.is_symlink());
         match fs::read_link(&next) {
-            Ok(target) if is_link && links < MOST_LINKS => {
+            Ok(target) if links < MOST_LINKS => {
                 links += 1;
                 if target.is_absolute() {
                     at = PathBuf::from("/");

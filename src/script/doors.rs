@@ -13,6 +13,8 @@ pub enum Place {
     Write,
     /// A file or folder that is read, or a repository on the hub.
     Source,
+    /// The same, or a glob.
+    Dataset,
     /// A glob, or several, of files that are read.
     Files,
     /// Folders, or addresses, of a cache of activations: one, or one for each hook point.
@@ -65,7 +67,7 @@ pub static DOORS: &[Door] = &[
     Door::by("env", &[(0, Place::Variable)]),
     Door::by("load", &[(0, Place::Read)]),
     Door::by("save", &[(1, Place::Write)]),
-    Door::by_settings("load_dataset", &[(0, Place::Source)]),
+    Door::by_settings("load_dataset", &[(0, Place::Dataset)]),
     Door::by_settings("load_from_disk", &[(0, Place::Read)]),
     Door::by_settings("load_dataset_from_disk", &[(0, Place::Read)]),
     Door::by_settings("LanguageModel", &[]),
@@ -105,9 +107,9 @@ pub static DOORS: &[Door] = &[
 
 /// Every key of settings, and every named argument, that says where something is.
 pub static KEYS: &[(&str, Place)] = &[
-    ("dataset_name_or_path", Place::Source),
+    ("dataset_name_or_path", Place::Dataset),
     ("data_files", Place::Files),
-    ("dataset_name", Place::Source),
+    ("dataset_name", Place::Dataset),
     ("model_name", Place::Source),
     ("model_from_pretrained_path", Place::Read),
     ("pretrained_name_or_path", Place::Source),

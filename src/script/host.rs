@@ -224,9 +224,9 @@ impl Host {
     }
 
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
+        self.state.begin();
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
-        self.state.begin();
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         });
@@ -241,7 +241,12 @@ impl Host {
             (None, Ok(value)) => Ok(Outcome::Finished(value)),
             // Whatever ended then was interrupted for that.
             (None, Err(failure)) => match self.state.late() {
-                Some(error) if !failure.is_catchable() || is_interruption(&failure) => {
+                Some(error) if !failure.is_catchable() || interruption(&failure).is_some() => {
+                    // What was saved, and how to go on.
+                    let error = match interruption(&failure) {
+                        Some(interrupted) => error.hint(interrupted.to_string()),
+                        None => error,
+                    };
                     Err(EvalAltResult::ErrorTerminated(Dynamic::from(error), failure.position()).into())
                 }
                 _ => Err(failure),
@@ -276,13 +281,14 @@ impl Host {
     }
 }
 
-/// Did work end because it was asked to?
-fn is_interruption(failure: &EvalAltResult) -> bool {
+/// What work said that ended because it was asked to, if that is the failure.
+fn interruption(failure: &EvalAltResult) -> Option<Error> {
     match failure.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(value, _) => value
-            .read_lock::<Error>()
-            .is_some_and(|error| error.fault() == Fault::Interrupted),
-        _ => false,
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let error = value.read_lock::<Error>()?;
+            (error.fault() == Fault::Interrupted).then(|| error.clone())
+        }
+        _ => None,
     }
 }
 

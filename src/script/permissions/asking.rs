@@ -157,22 +157,27 @@ impl Asked<'_> {
             Place::Wandb => self.wandb(),
             Place::Write => policy.ask_path(Access::Write, Path::new(text)),
             Place::Files => policy.ask_path(Access::Read, &before_wildcards(text)),
-            Place::Read | Place::Cache => self.here_or_server(text),
-            Place::Source if self.by_format && is_format(text) => Ok(()),
-            Place::Source => match meant_by(text.split(':').next().unwrap_or(text)) {
-                Meant::Repository => {
-                    policy.ask_server(&Server::of_address(&HubSettings::default().survey().endpoint)?)
-                }
-                Meant::Here | Meant::Neither => self.here_or_server(text),
-            },
+            Place::Read | Place::Cache => self.here_or_server(text, text.into()),
+            Place::Dataset if self.by_format && is_format(text) => Ok(()),
+            Place::Source if names_a_part(text) => self.hub(),
+            Place::Source | Place::Dataset if meant_by(text) == Meant::Repository => self.hub(),
+            Place::Source => self.here_or_server(text, text.into()),
+            Place::Dataset => self.here_or_server(text, before_wildcards(text)),
         }
     }
 
-    fn here_or_server(&self, text: &str) -> Result<()> {
+    /// The hub, whether it is asked or its cache has everything.
+    fn hub(&self) -> Result<()> {
+        let hub = HubSettings::default().survey();
+        self.policy.ask_server(&Server::of_address(&hub.endpoint)?)
+    }
+
+    /// An address, or what lies at `path` here.
+    fn here_or_server(&self, text: &str, path: PathBuf) -> Result<()> {
         if is_remote(text) {
             self.policy.ask_server(&Server::of_address(text)?)
         } else {
-            self.policy.ask_path(Access::Read, &before_wildcards(text))
+            self.policy.ask_path(Access::Read, &path)
         }
     }
 
@@ -202,6 +207,11 @@ fn is_format(name: &str) -> bool {
 fn has_files(argument: &Dynamic) -> bool {
     let map = argument.read_lock::<Map>();
     map.is_some_and(|map| map.contains_key("data_files"))
+}
+
+/// `ORG/REPO:FOLDER` names a part of a repository; what exists here under the whole name goes before.
+fn names_a_part(text: &str) -> bool {
+    text.contains(':') && !is_remote(text) && !Path::new(text).exists()
 }
 
 /// The path up to the first part with a wildcard: all that a glob can match lies below it, unless it leads upwards again

@@ -67,10 +67,8 @@ struct End {
     /// Whoever reads its output leaves after some of it.
     #[serde(default)]
     reader_leaves: bool,
-    /// What should become of it is for permissions to say; until then it ends without harm, thus.
-    #[serde(default)]
-    #[allow(dead_code, reason = "for readers of the table")]
-    needs_permission: Option<String>,
+    /// What it is refused with in the sandbox; what reaches for nothing outside ends there as it does otherwise.
+    sandbox: Option<String>,
 }
 
 fn folder() -> PathBuf {
@@ -202,12 +200,22 @@ fn text_of(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("what it said")).into_owned()
 }
 
-/// The program, about to run `script` in its world and within limits.
+/// The program, about to run `script` in its world and within limits. The script may read the examples and its data.
 fn limited(world: &World, script: &Path, end: &End) -> Command {
+    let examples = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    let flag = format!("--allow-read={examples},{}", world.path("data").display());
+    flagged(world, script, end, &flag)
+}
+
+fn flagged(world: &World, script: &Path, end: &End, flag: &str) -> Command {
     let mut command = program();
     command
-        .args(["--max-memory", end.memory.as_deref().unwrap_or(MEMORY), "run"])
-        .arg(format!("--allow-read={}/examples", env!("CARGO_MANIFEST_DIR")))
+        .args([
+            "--max-memory",
+            end.memory.as_deref().unwrap_or(MEMORY),
+            "run",
+            flag,
+        ])
         .arg(script)
         .current_dir(world.path("work"))
         .env("HOME", world.path("home"))
@@ -301,6 +309,40 @@ fn check(name: &str) {
     let (world, script) = World::of(name);
     run(&world, &script, &end).is_as_documented(&end);
     assert_eq!(text_of(&world.path("outside.rhai")), "print(\"outside\");");
+}
+
+/// Runs every `part`-th script that is refused something in the sandbox, beginning with `first`.
+fn check_in_sandbox(first: usize, part: usize) {
+    let ends = ends().into_iter();
+    let refused: Vec<(String, End)> = ends.filter(|(_, end)| end.sandbox.is_some()).collect();
+    assert!(refused.len() >= 30, "{}", refused.len());
+    for (name, end) in refused.iter().skip(first).step_by(part) {
+        let (world, script) = World::of(name);
+        let mut command = flagged(&world, &script, end, "--sandbox");
+        let ran = command
+            .status()
+            .map(|status| (status.code(), text_of(&world.path("err"))));
+        let (code, err) = ran.expect("the program starts");
+        let said = err + &text_of(&world.path("out"));
+        assert!(code.is_some(), "{name}: {said}");
+        let refusal = end.sandbox.as_deref().unwrap_or_default();
+        assert!(
+            said.contains(refusal),
+            "{name} is not refused with `{refusal}`: {said}"
+        );
+        assert!(NEVER.iter().all(|word| !said.contains(word)), "{name}: {said}");
+        assert_eq!(text_of(&world.path("outside")), "untouched");
+    }
+}
+
+#[test]
+fn the_sandbox_refuses_every_other_script_that_reaches_outside() {
+    check_in_sandbox(0, 2);
+}
+
+#[test]
+fn the_sandbox_refuses_the_others_that_reach_outside() {
+    check_in_sandbox(1, 2);
 }
 
 /// A test for each script, so that they run beside each other.

@@ -30,7 +30,10 @@ const HARMLESS: &str = "
 ";
 
 /// Settings that are texts, and name nothing outside: words, columns, devices, hook points, parts of a data set.
-const WORDS: &str = "";
+const WORDS: &str = "
+    amp_dtype data_dir device device_type dtype exp_name field generator_device hook_point_in hook_point_out hook_points name
+    override_dtype revision sae_name sae_series sep split text_column wandb_entity wandb_run_id
+";
 
 fn host() -> Host {
     Host::builder().build().expect("a host")
@@ -52,6 +55,10 @@ fn functions() -> BTreeSet<String> {
         else {
             continue;
         };
+        // Properties of what there is.
+        if name.starts_with("get ") || name.starts_with("set ") {
+            continue;
+        }
         let parameters = rest.split(')').next().unwrap_or_default();
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
         let mut words = parameters.split(|letter| !is_word(letter));

@@ -11,7 +11,7 @@ fn write(path) { write_text(path, "x"); 1 }
 fn variable(name) { env(name) }
 fn reader() { |path| read_text(path) }
 fn kept() { #{ read: |path| read_text(path) } }
-fn with(f, x) { f.call(x) }
+fn hand(f, x) { f.call(x) }
 fn each(f, items) { items.map(|x| f.call(x)) }
 fn mapped(paths) { paths.map(|p| read_text(p)) }
 fn evaluated(path) { eval("read_text(path)") }
@@ -74,8 +74,8 @@ fn a_library_reaches_nothing_that_it_does_not_ask_for() {
         "let f = probes::reader(); datasets::from_list([#{ text: \"data.txt\" }]).map(|r| #{ t: f.call(r.text) });",
         "let f = probes::reader(); datasets::from_list([#{ text: \"a\" }]).filter(probes::remember());",
         // A function of it under the name of another does not get in between.
-        "probes::with(|x| sparkline([1]), 1);",
-        "let f = probes::reader(); probes::with(|x| f.call(x), \"data.txt\");",
+        "probes::hand(|x| sparkline([1]), 1);",
+        "let f = probes::reader(); probes::hand(|x| f.call(x), \"data.txt\");",
     ] {
         place.refuses(body, said);
     }
@@ -99,10 +99,10 @@ fn a_library_reaches_nothing_that_it_does_not_ask_for() {
 fn what_a_library_is_handed_does_what_its_maker_may() {
     let place = Place::new("", "");
     for body in [
-        "print(probes::with(|p| read_text(p), \"data.txt\"));",
+        "print(probes::hand(|p| read_text(p), \"data.txt\"));",
         "print(probes::each(|p| read_text(p), [\"data.txt\"])[0]);",
-        "let base = \"data\"; print(probes::with(|ending| read_text(base + ending), \".txt\"));",
-        "fn own(p) { read_text(p) } print(probes::with(|p| own(p), \"data.txt\"));",
+        "let base = \"data\"; print(probes::hand(|ending| read_text(base + ending), \".txt\"));",
+        "fn own(p) { read_text(p) } print(probes::hand(|p| own(p), \"data.txt\"));",
     ] {
         place.prints(body, "data");
     }
@@ -111,7 +111,7 @@ fn what_a_library_is_handed_does_what_its_maker_may() {
         "1",
     );
     place.refuses(
-        "probes::with(|p| read_text(p), \"../outside.txt\");",
+        "probes::hand(|p| read_text(p), \"../outside.txt\");",
         "the script may not read",
     );
 }
@@ -166,11 +166,11 @@ fn a_library_acts_for_those_who_use_it_as_its_own_rights_say() {
     );
     place.0.write(
         "probes/lib.rhai",
-        "import \"files\" as files;\nfn through(p) { files::read(p) }\nfn with(p) { [p].map(|p| files::read(p))[0] }\n",
+        "import \"files\" as files;\nfn through(p) { files::read(p) }\nfn around(p) { [p].map(|p| files::read(p))[0] }\n",
     );
     place.0.run("app", 0, &["update", "probes"]);
     place.prints(
-        "print(probes::through(\"data.txt\") + probes::with(\"data.txt\"));",
+        "print(probes::through(\"data.txt\") + probes::hand(\"data.txt\"));",
         "datadata",
     );
     place.refuses(

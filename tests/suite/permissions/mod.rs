@@ -3,6 +3,8 @@
 mod doors;
 mod libraries;
 mod limits;
+mod page;
+mod prompt;
 
 use std::fs;
 use std::path::{Path, PathBuf};
