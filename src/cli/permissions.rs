@@ -13,8 +13,11 @@ use crate::script::{Limits, RunPermissions};
 /// Seconds that a script in the sandbox has, if nothing else is said.
 const SANDBOX_SECONDS: u64 = 60;
 
-/// Operations that a script in the sandbox, or a test, has, if nothing else is said.
-const MOST_OPERATIONS: u64 = 1_000_000_000;
+/// Operations that a script in the sandbox has, if nothing else is said.
+const SANDBOX_OPERATIONS: u64 = 1_000_000_000;
+
+/// Operations that a test has, if nothing else is said: minutes of them.
+const TEST_OPERATIONS: u64 = 10_000_000_000;
 
 /// What scripts may do. Without flags: read and write below the working folder and the script's (or its project's), the
 /// Hugging Face cache and a temporary folder; ask the hub and W&B; use what the script's arguments name.
@@ -91,7 +94,7 @@ impl PermissionArguments {
     pub(super) fn limits(&self, seconds: Option<u64>) -> Limits {
         let by_sandbox = |value| self.sandbox.then_some(value);
         Limits {
-            operations: self.max_ops.or(by_sandbox(MOST_OPERATIONS)),
+            operations: self.max_ops.or(by_sandbox(SANDBOX_OPERATIONS)),
             time: seconds.or(by_sandbox(SANDBOX_SECONDS)).map(Duration::from_secs),
         }
     }
@@ -99,7 +102,7 @@ impl PermissionArguments {
     /// Returns the limits of a test, whose time others look at.
     pub(super) fn limits_of_tests(&self) -> Limits {
         Limits {
-            operations: Some(self.max_ops.unwrap_or(MOST_OPERATIONS)),
+            operations: Some(self.max_ops.unwrap_or(TEST_OPERATIONS)),
             time: None,
         }
     }

@@ -13,7 +13,7 @@ fn run_script(text: &str, here: &std::path::Path, variables: &[(&str, &str)]) ->
     let (_kept, path) = script(text);
     let mut command = program();
     command
-        .args(["run", "--allow-net"])
+        .args(["run", "-A"])
         .arg(path)
         .current_dir(here)
         .env("HOME", here);

@@ -164,3 +164,37 @@ fn each_of_them_has_a_documented_end() {
     assert!(scripts.len() >= 100, "{}", scripts.len());
     assert_eq!(scripts, refusals().into_keys().collect::<Vec<_>>());
 }
+
+/// Runs every `part`-th script that is refused something in the sandbox, beginning with `first`.
+fn check_in_sandbox(first: usize, part: usize) {
+    let ends = ends().into_iter();
+    let refused: Vec<(String, End)> = ends.filter(|(_, end)| end.sandbox.is_some()).collect();
+    assert!(refused.len() >= 30, "{}", refused.len());
+    for (name, end) in refused.iter().skip(first).step_by(part) {
+        let (world, script) = World::of(name);
+        let mut command = flagged(&world, &script, end, "--sandbox");
+        let ran = command
+            .status()
+            .map(|status| (status.code(), text_of(&world.path("err"))));
+        let (code, err) = ran.expect("the program starts");
+        let said = format!("{err}{}", text_of(&world.path("out")));
+        assert!(code.is_some(), "{name}: {said}");
+        let refusal = end.sandbox.as_deref().unwrap_or_default();
+        assert!(
+            said.contains(refusal),
+            "{name} is not refused with `{refusal}`: {said}"
+        );
+        assert!(NEVER.iter().all(|word| !said.contains(word)), "{name}: {said}");
+        assert_eq!(text_of(&world.path("outside")), "untouched");
+    }
+}
+
+#[test]
+fn the_sandbox_refuses_every_other_script_that_reaches_outside() {
+    check_in_sandbox(0, 2);
+}
+
+#[test]
+fn the_sandbox_refuses_the_others_that_reach_outside() {
+    check_in_sandbox(1, 2);
+}

@@ -16,17 +16,15 @@ const HARMLESS: &str = "
     ActivationWriterConfig BufferShuffleConfig CrossCoderConfig CrosscoderConfig DatasetConfig EvalSettings
     GenerateActivationsSettings GenerationConfig InitializerConfig LanguageModelConfig PretrainedSAE SAEConfig
     TrainCrossCoderSettings TrainCrosscoderSettings TrainSAESettings TrainerConfig WandbConfig all amax amin any
-    append arange argmax argmin at bytes cat chars chop clamp clear compute_loss contains copy copy_ crop cumprod
-    cumsum debug dedup div drain encode ends_with expand extract eye fill_with filter find find_map fit flip fmt
-    for_each forward from_list full full_like gelu generate get get_fn_metadata_list index_of insert is_empty keys
-    len linspace log log_softmax logsumexp loss_with_hooks make_lower make_upper map mean mixin norm
-    normalize_activations ones ones_like order order_by order_desc pad parameter parse_float parse_int parse_json
-    permute pop print print_table process prod push quantile rand rand_like randint randn randn_like reduce
+    append arange at bytes cat chars chop clear compute_loss contains copy copy_ crop debug dedup div drain encode
+    ends_with expand extract eye fill_with filter find find_map fit flip fmt for_each forward from_list full gelu
+    generate get get_fn_metadata_list index_of insert is_empty keys len linspace log logsumexp loss_with_hooks
+    make_lower make_upper map mean mixin norm normalize_activations ones order order_by order_desc pad parameter
+    parse_float parse_int parse_json permute pop print print_table process push quantile rand randint randn reduce
     reduce_rev remove repeat replace reshape retain reverse run_with_cache run_with_hooks select set set_tag shard
-    shift shuffle softmax some sort sort_by sort_desc sparkline splice split split_rev squeeze stack starts_with std
-    step sub_string sum tag take tensor to to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_string
-    to_tokens to_upper trace trim truncate update values var variance view write_ascii write_utf8 zeros zeros_like
-    zip
+    shift shuffle some sort sort_by sort_desc sparkline splice split split_rev squeeze stack starts_with std step
+    sub_string sum tag take tensor to to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_string
+    to_tokens to_upper trace trim truncate update values var variance view write_ascii write_utf8 zeros zip
 ";
 
 /// Settings that are texts, and name nothing outside: words, columns, devices, hook points, parts of a data set.

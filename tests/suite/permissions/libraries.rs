@@ -170,7 +170,7 @@ fn a_library_acts_for_those_who_use_it_as_its_own_rights_say() {
     );
     place.0.run("app", 0, &["update", "probes"]);
     place.prints(
-        "print(probes::through(\"data.txt\") + probes::hand(\"data.txt\"));",
+        "print(probes::through(\"data.txt\") + probes::around(\"data.txt\"));",
         "datadata",
     );
     place.refuses(

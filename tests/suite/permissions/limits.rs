@@ -43,7 +43,7 @@ fn operations_are_counted_wherever_they_are_done() {
     }
     world.prints(
         &["--max-ops=100000"],
-        "print((0..1000).map(|x| x).len());",
+        "let a = []; for i in 0..1000 { a.push(i); } print(a.map(|x| x).len());",
         "1000",
     );
 }

@@ -31,7 +31,8 @@ fn answered(answers: &[&str]) -> String {
         session.send_line(answer).expect("an answer");
     }
     let found = session.expect(Eof).expect("it ends");
-    said + &String::from_utf8_lossy(found.as_bytes())
+    said.push_str(&String::from_utf8_lossy(found.as_bytes()));
+    said
 }
 
 #[test]
