@@ -1,6 +1,6 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::{TENSORS, rows_at_a_time};
+use super::dense::{TENSORS, kept_bytes, rows_at_a_time};
 use super::form::is_sparse;
 use crate::dictionary::SAEConfig;
 use crate::tensor::{Device, Kind};
@@ -18,5 +18,10 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
         return batch + n * d * (width + Kind::Int16.elt_size_in_bytes() as u64) + pairs * 40;
     }
     let block = rows_at_a_time(cfg, device, rows as i64) as u64;
-    batch + TENSORS * block * n * width
+    let kept = if block < rows {
+        kept_bytes(cfg, rows as i64) as u64
+    } else {
+        0
+    };
+    batch + TENSORS * block * n * width + kept
 }

@@ -4,6 +4,7 @@
 //! What the encoder leaves are pairs of a token and a latent. With `G = dL/dx̂`, the derivative by the activation of a
 //! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent.
 
+mod bare;
 mod penalties;
 mod room;
 mod subset;
@@ -52,14 +53,16 @@ pub(super) fn step(
     }
     facts.laps.end(Part::Auxk);
     reach_thresholds(room, facts)?;
-    add_penalties(room, facts, input.x, &mut terms, gradients)?;
+    let bare = bare::add_up(room, facts)?;
+    facts.laps.end(Part::Scatter);
+    add_penalties(room, facts, (input.x, bare), &mut terms, gradients)?;
     facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, gradients)?;
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     Ok(Found {
         terms,
         squared_error,
-        pairs: Some(room.rows.index.len() as u64),
+        pairs: Some((room.rows.index.len() + room.rows.bare.index.len()) as u64),
         activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
         fired,
     })
@@ -81,7 +84,14 @@ fn encode(room: &mut Room, facts: &Facts<'_>, x: &Tensor, selection: &Selection)
     let keep = match selection {
         Selection::Largest(k) => Keep::Largest(*k as usize),
         Selection::Batch(k) => Keep::Batch((*k * facts.tokens) as usize),
-        Selection::Above(bounds) => Keep::Above(numbers(bounds)?),
+        Selection::Above { bounds, spans: None } => Keep::Above(numbers(bounds)?),
+        Selection::Above {
+            bounds,
+            spans: Some(spans),
+        } => Keep::Between {
+            bounds: numbers(bounds)?,
+            spans: numbers(spans)?,
+        },
     };
     room.counts += room.screen.encode(numbers(x)?, &encoder, keep, &mut room.rows);
     Ok(())

@@ -25,6 +25,8 @@ pub(in super::super) struct Room {
     /// Those whose pre-activations have a derivative.
     pub(super) moving: Subset,
     pub(super) by_latent: ByLatent,
+    /// Those without a number.
+    pub(super) bare_by_latent: ByLatent,
     pub(super) decoder: Tiles,
     pub(super) label: Tiles,
     pub(super) input: Tiles,
@@ -46,6 +48,7 @@ pub(in super::super) struct Room {
     pub(super) sorted: Vec<f32>,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
+    pub(super) by_bare: Buffer,
 }
 
 /// A tensor that serves one step after the other.
