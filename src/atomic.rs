@@ -29,6 +29,7 @@ pub fn write_with(
     let path = path.as_ref();
     let failed = |error| Error::io("write", path, error);
     let (target, old) = target_of(path).map_err(failed)?;
+    let target = policy::settled(&target).map_err(failed)?;
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Policy;
 use super::access::Access;
@@ -71,6 +71,20 @@ pub fn confirm_replacing(file: &File, target: &Path) -> io::Result<()> {
     require(&policy, Access::Write, &leads_to)
 }
 
+/// Returns the path without links of what is to be written at `path`, if whom this thread works for may write there;
+/// `path` itself, where this thread works for nobody who is limited.
+///
+/// # Errors
+/// It leads to where it may not be written.
+pub fn settled(path: &Path) -> io::Result<PathBuf> {
+    let Some(policy) = ACTING.with(|acting| acting.borrow().clone()) else {
+        return Ok(path.to_path_buf());
+    };
+    let leads_to = super::resolved(path);
+    require(&policy, Access::Write, &leads_to)?;
+    Ok(leads_to)
+}
+
 fn require(policy: &Policy, access: Access, leads_to: &Path) -> io::Result<()> {
     if policy.allows_opened(access, leads_to) {
         return Ok(());
@@ -87,7 +101,7 @@ fn require(policy: &Policy, access: Access, leads_to: &Path) -> io::Result<()> {
 }
 
 /// Where an open file lies, if the system tells.
-fn place_of(file: &File) -> Option<std::path::PathBuf> {
+fn place_of(file: &File) -> Option<PathBuf> {
     use std::os::fd::AsRawFd;
     let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
     // What has no name any more, as files for a short time, is nobody else's.

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::access::Access;
-pub use self::acting::{acting, carried, confirm, confirm_replacing, on_own_behalf};
+pub use self::acting::{acting, carried, confirm, confirm_replacing, on_own_behalf, settled};
 pub use self::hosts::{Hosts, Server};
 pub use self::paths::{Folders, resolved};
 pub use self::refusal::Holder;

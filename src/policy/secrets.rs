@@ -42,7 +42,7 @@ impl Secrets {
 
 /// `/proc/PROCESS/environ`, and what else shows what a program holds.
 fn shows_a_program(path: &Path) -> bool {
-    const SHOWN: [&str; 5] = ["environ", "mem", "auxv", "cmdline", "fd"];
+    const SHOWN: [&str; 2] = ["environ", "mem"];
     let mut parts = path.components();
     let is_proc =
         parts.next() == Some(Component::RootDir) && parts.next() == Some(Component::Normal("proc".as_ref()));

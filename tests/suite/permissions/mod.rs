@@ -5,6 +5,7 @@ mod libraries;
 mod limits;
 mod page;
 mod prompt;
+mod races;
 
 use std::fs;
 use std::path::{Path, PathBuf};
