@@ -61,7 +61,7 @@ pub struct Rights {
     /// May they have a folder of their own among the temporary files?
     pub temporary: bool,
     /// What somebody allowed once.
-    once: Vec<(Access, PathBuf)>,
+    pub(super) once: Vec<(Access, PathBuf)>,
 }
 
 impl Rights {

@@ -25,9 +25,10 @@ const FORMATS: [&str; 5] = ["json", "csv", "text", "parquet", "arrow"];
 /// Something may not be used; says which flag allows it.
 pub fn ask(context: &NativeCallContext, door: &Door, arguments: &[&mut Dynamic]) -> Result<Option<Policy>> {
     let state = State::of(context);
-    let (policy, is_own) = match state.has_libraries() {
-        false => (state.policy(), true),
-        true => policy_of(context, &state),
+    let (policy, is_own) = if state.has_libraries() {
+        policy_of(context, &state)
+    } else {
+        (state.policy(), true)
     };
     let asked = Asked {
         policy: &policy,
@@ -130,10 +131,8 @@ impl Asked<'_> {
                 })
             }
             Value::Array(items) => {
-                let indexed = items.iter().enumerate();
-                indexed
-                    .map(|(index, item)| self.plain(item).under(format!("[{index}]")))
-                    .collect()
+                let mut indexed = items.iter().enumerate();
+                indexed.try_for_each(|(index, item)| self.plain(item).under(format!("[{index}]")))
             }
             _ => Ok(()),
         }

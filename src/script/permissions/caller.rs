@@ -44,7 +44,7 @@ fn stands_at(sources: &SourceMap, name: &str, function: &str, position: Position
     };
     // `torch::load`, `.save_pretrained`
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let written = rest.trim_start_matches(|letter| letter == '.' || letter == '?');
+    let written = rest.trim_start_matches(['.', '?']);
     let end = written
         .find(|letter: char| !is_word(letter) && letter != ':')
         .unwrap_or(written.len());

@@ -45,7 +45,7 @@ fn functions() -> BTreeSet<String> {
     let kinds: Vec<&str> = kinds.collect();
     let files = definitions(&catalog);
     let mut names = BTreeSet::new();
-    for line in files.iter().flat_map(|(_, text)| text.lines()) {
+    for line in files.values().flat_map(|text| text.lines()) {
         let Some((name, rest)) = line
             .trim()
             .strip_prefix("fn ")
