@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::policy;
 
 /// Links that may lead from one to the next, as the system has it.
 const MOST_LINKS: usize = 40;
@@ -28,6 +29,7 @@ pub fn write_with(
     let path = path.as_ref();
     let failed = |error| Error::io("write", path, error);
     let (target, old) = target_of(path).map_err(failed)?;
+    let target = policy::settled(&target).map_err(failed)?;
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -86,6 +88,7 @@ fn replace(
         builder.permissions(Permissions::from_mode(0o666));
     }
     let temporary = builder.tempfile_in(folder)?;
+    policy::confirm_replacing(temporary.as_file(), path)?;
     if let Some(old) = old {
         keep_access(temporary.as_file(), old)?;
     }

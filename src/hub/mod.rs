@@ -22,5 +22,5 @@ mod upload;
 
 pub use names::{Meant, meant_by, names_a_repository};
 pub use repository::{RepoKind, Repository};
-pub use settings::{HubSettings, HubSurvey};
+pub use settings::{HubSettings, HubSurvey, token_places};
 pub use upload::Upload;

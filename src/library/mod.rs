@@ -22,6 +22,7 @@
 //! scaffold    new projects and libraries
 //! tree        what depends on what, for people
 //! imports     which file of which library an `import` means
+//! permissions  what scripts of a project, and libraries, may reach
 //! ```
 
 mod archive;
@@ -34,6 +35,7 @@ mod locked;
 mod manifest;
 mod naming;
 mod operations;
+mod permissions;
 mod project;
 mod publish;
 mod resolve;
@@ -42,11 +44,12 @@ mod source;
 mod store;
 mod tree;
 
-pub use imports::{Found, Imports};
+pub use imports::{Found, Imports, Owner};
 pub use locked::Locked;
 pub use manifest::{About, Dependency, Manifest};
-pub use naming::MANIFEST;
+pub use naming::{LOCK, MANIFEST};
 pub use operations::{Change, add, fetch_locked, pack, remove, update, vendor};
+pub use permissions::{Granted, Grants, Permissions};
 pub use project::Project;
 pub use publish::{Published, Target, publish};
 pub use scaffold::{Kind, scaffold};

@@ -9,11 +9,13 @@
 //! operation what ends a script before its next operation
 //! joining   `+` and `+=` of texts and containers
 //! waiting   `sleep`
+//! keeper    who asks the policy before a function reaches outside
 //! ```
 
 mod doors;
 mod function;
 mod joining;
+mod keeper;
 mod operation;
 mod standard;
 mod values;
@@ -25,7 +27,8 @@ use std::rc::Rc;
 use rhai::plugin::{ModuleManifest, RhaiFunc};
 use rhai::{Engine, FuncMetadata, FuncRegistration, Module, RhaiNativeFunc, Variant};
 
-use self::function::guarded;
+use self::function::{Doors, guarded};
+pub use self::keeper::install_keeper;
 pub use self::operation::{before_each_operation, unparsable};
 pub use self::standard::standard_library;
 
@@ -64,7 +67,11 @@ impl SetGuarded for FuncRegistration {
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
     {
         let name = Rc::new(OnceCell::new());
-        let function = guarded(function.into_rhai_function(true, true), name.clone(), None);
+        let function = guarded(
+            function.into_rhai_function(true, true),
+            name.clone(),
+            Doors::default(),
+        );
         let metadata = self.set_into_module_raw(module, FUNC::param_types(), function);
         let _ = name.set(metadata.name.to_string());
     }
@@ -80,7 +87,7 @@ fn register(module: &mut Module, metadata: &FuncMetadata, function: RhaiFunc) {
         .set_into_module_raw(
             module,
             &metadata.param_types,
-            guarded(function, Rc::new(name), doors::of(metadata)),
+            guarded(function, Rc::new(name), Doors::of(metadata)),
         );
 }
 

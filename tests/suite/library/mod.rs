@@ -8,7 +8,7 @@ mod resolving;
 mod sources;
 mod tampering;
 
-use self::place::Workplace;
+pub use self::place::Workplace;
 
 #[test]
 fn what_new_begins_runs() {
