@@ -2,6 +2,7 @@
 
 mod add;
 mod again;
+mod analyze;
 mod arguments;
 mod ask;
 mod check;
@@ -13,6 +14,7 @@ mod generate;
 mod interrupt;
 mod libraries;
 mod list;
+mod logits;
 mod new;
 mod pack;
 mod publish;
@@ -20,12 +22,16 @@ mod permissions;
 mod remove;
 mod repl;
 mod run;
+mod serve;
+mod show;
 mod stack;
 mod test;
 mod timeout;
 mod train;
 mod update;
 mod vendor;
+mod view;
+mod viewer;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -69,7 +75,12 @@ enum Command {
     Run(run::Arguments),
     Train(train::Arguments),
     Generate(generate::Arguments),
+    View(view::Arguments),
+    Serve(serve::Arguments),
+    Show(show::Arguments),
     Eval(eval::Arguments),
+    Analyze(analyze::Arguments),
+    Logits(logits::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
@@ -130,7 +141,12 @@ impl Command {
             Command::Run(arguments) => run::run(&arguments, printer),
             Command::Train(arguments) => train::run(&arguments, printer),
             Command::Generate(arguments) => generate::run(&arguments, printer),
+            Command::View(arguments) => view::run(&arguments, printer),
+            Command::Serve(arguments) => serve::run(&arguments, printer),
+            Command::Show(arguments) => show::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
+            Command::Analyze(arguments) => analyze::run(&arguments, printer),
+            Command::Logits(arguments) => logits::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod attention;
+mod attribution;
 mod config;
 mod decoder;
 mod ends;
@@ -21,6 +22,7 @@ mod settings;
 mod sites;
 mod weights;
 
+pub use attribution::LogitMode;
 pub use config::{
     Activation, Attention, DecoderConfig, Mlp, Norm, Placement, Position, QkNorm, Residual, Span,
 };
