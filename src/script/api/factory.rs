@@ -65,11 +65,6 @@ fn datasets_of(map: &Map) -> Result<BTreeMap<String, Dataset>> {
 }
 
 impl ActivationFactoryHandle {
-    /// Returns the factory.
-    pub fn factory(&self) -> &ActivationFactory {
-        &self.0.factory
-    }
-
     /// Starts a stream from `inputs`, whose batches go through the factory's closures.
     ///
     /// # Errors

@@ -1,7 +1,11 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
+mod command;
 mod reference;
+mod refusals;
 mod same;
+mod weights;
+mod wiki;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,8 +27,7 @@ pub const HOOK: &str = "blocks.1.hook_resid_post";
 
 /// Whole contexts, some at a time.
 pub struct Contexts {
-    pub hook: String,
-    pub activations: Tensor,
+    pub activations: BTreeMap<String, Tensor>,
     pub tokens: Tensor,
     pub mask: Option<Tensor>,
     pub batch: i64,
@@ -38,8 +41,7 @@ impl Contexts {
     pub fn tiny(root: &Path, batch: i64) -> Self {
         let file = tensors(root.join("analysis/tiny/stream.safetensors"));
         Contexts {
-            hook: HOOK.into(),
-            activations: tensor(&file, "activations"),
+            activations: BTreeMap::from([(HOOK.into(), tensor(&file, "activations"))]),
             tokens: tensor(&file, "tokens"),
             mask: Some(tensor(&file, "mask")),
             batch,
@@ -49,12 +51,16 @@ impl Contexts {
     }
 
     pub fn share(&self) -> Self {
+        let activations = self.activations.iter();
         Contexts {
-            hook: self.hook.clone(),
-            activations: self.activations.shallow_clone(),
+            activations: activations
+                .map(|(hook, x)| (hook.clone(), x.shallow_clone()))
+                .collect(),
             tokens: self.tokens.shallow_clone(),
             mask: self.mask.as_ref().map(Tensor::shallow_clone),
-            ..*self
+            batch: self.batch,
+            at: self.at,
+            breaks_after: self.breaks_after,
         }
     }
 }
@@ -72,7 +78,11 @@ impl BatchStream for Contexts {
         let of = |tensor: &Tensor| tensor.narrow(0, self.at, count);
         let meta = (self.at..self.at + count).map(|at| json!({"context_idx": at, "dataset_name": "fixture"}));
         let batch = Batch {
-            activations: BTreeMap::from([(self.hook.clone(), of(&self.activations))]),
+            activations: self
+                .activations
+                .iter()
+                .map(|(hook, x)| (hook.clone(), of(x)))
+                .collect(),
             tokens: Some(of(&self.tokens).to_kind(Kind::Int64)),
             mask: self.mask.as_ref().map(of),
             meta: Some(meta.collect()),

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use super::{Contexts, analyse, config, dictionary, root_with};
 use crate::fixtures::{json as read_json, tensor, tensors};
 
-fn doubles(tensor: &Tensor) -> Vec<f64> {
+pub fn doubles(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.to_kind(Kind::Double).flatten(0, -1).contiguous()).expect("numbers")
 }
 
-fn rows(file: &SafeFile, name: &str) -> Vec<Vec<f64>> {
+pub fn rows(file: &SafeFile, name: &str) -> Vec<Vec<f64>> {
     let tensor = tensor(file, name);
     let width = tensor.size()[1] as usize;
     doubles(&tensor).chunks(width).map(<[f64]>::to_vec).collect()
 }
 
-fn close(ours: f64, theirs: f64, what: &str) {
+pub fn close(ours: f64, theirs: f64, what: &str) {
     assert!(
         (ours - theirs).abs() <= 1e-5 * theirs.abs().max(1.0),
         "{what}: {ours}, not {theirs}"
@@ -26,7 +26,7 @@ fn close(ours: f64, theirs: f64, what: &str) {
 }
 
 /// Compares an analysis with the case `name` of a fixture, and returns how many samples were compared.
-fn compare(store: &Store, analysis: &Analysis, file: &SafeFile, about: &Value) -> usize {
+pub fn compare(store: &Store, analysis: &Analysis, file: &SafeFile, about: &Value) -> usize {
     assert_eq!(
         analysis.counted,
         about["n_analyzed_tokens"].as_u64().expect("a count")
@@ -106,7 +106,7 @@ fn samples(store: &Store, analysis: i64, latent: u32, rule: u32) -> Vec<(Sample,
         .collect()
 }
 
-fn of_case(about: &Value) -> Value {
+pub fn of_case(about: &Value) -> Value {
     json!({
         "total_analyzing_tokens": about["total_analyzing_tokens"],
         "subsamples": about["subsamples"],
@@ -132,7 +132,7 @@ fn case(name: &str, sae: &str) -> Option<usize> {
 }
 
 /// Compares the activations of the first subsample with the records of the reference.
-fn activations(store: &Store, analysis: &Analysis, file: &SafeFile) {
+pub fn activations(store: &Store, analysis: &Analysis, file: &SafeFile) {
     let coo = |field: &str| doubles(&tensor(file, &format!("reference.top_activations.coo.{field}")));
     let (offsets, values) = (coo("offsets"), coo("value"));
     let firm = rows(file, "spec.top_activations.firm");
