@@ -1,0 +1,13 @@
+//! What was found about the latents of a dictionary, for other programs and from them: tables, records of the reference
+//! system, files of dashboards. `docs/exchange.md` describes the forms.
+
+mod columns;
+mod files;
+mod reference;
+mod tables;
+
+pub use files::Existing;
+pub use reference::{
+    Imported, Importing, Needed, PICKLE_SCRIPT, RecordPlace, export_reference, import_reference, needed,
+};
+pub use tables::{TableFormat, export_tables};
