@@ -21,7 +21,7 @@ impl Existing {
     ///
     /// # Errors
     /// One is.
-    pub(super) fn admit<'a>(self, paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    pub fn admit<'a>(self, paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
         let there = paths.into_iter().find(|path| path.symlink_metadata().is_ok());
         match there {
             Some(path) if self == Existing::Keep => Err(Error::input(format!(

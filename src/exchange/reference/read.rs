@@ -159,6 +159,8 @@ pub struct Importing<'a> {
 /// What came of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
+    /// Latents that were written.
+    pub latents: u32,
     /// Analyses that were written.
     pub analyses: usize,
     /// Contexts that were written.
@@ -189,7 +191,10 @@ pub fn import_reference(
                 begun: BTreeMap::new(),
                 metrics: BTreeMap::new(),
                 labels: Vec::new(),
-                done: Imported::default(),
+                done: Imported {
+                latents: needed.latents,
+                ..Imported::default()
+            },
             };
             import.begin(needed)?;
             each_record(paths, stop, |document| import.put(&document))?;
