@@ -63,6 +63,7 @@ pub mod exchange;
 pub mod findings;
 pub mod fingerprint;
 pub mod hub;
+pub mod interventions;
 pub mod library;
 pub mod memory;
 pub mod model;

@@ -106,12 +106,13 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     } else {
         Existing::Keep
     };
-    let imported = import_records(&arguments.files, &settings, &arguments.out, existing, &context).map_err(
-        |error| match &document {
-            Some(document) => document.locate(error),
-            None => error,
-        },
-    )?;
+    let imported =
+        import_records(&arguments.files, &settings, &arguments.out, existing, &context).map_err(|error| {
+            match &document {
+                Some(document) => document.locate(error),
+                None => error,
+            }
+        })?;
     if arguments.json {
         let facts = json!({
             "store": arguments.out, "latents": imported.latents, "analyses": imported.analyses,

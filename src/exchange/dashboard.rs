@@ -51,7 +51,9 @@ pub fn export_dashboards(
             layer: identity.layer,
             sae_set: &identity.set,
             sae_id_suffix: identity.suffix.as_deref(),
-            features: range.map(|latent| described.feature(latent)).collect::<Result<_>>()?,
+            features: range
+                .map(|latent| described.feature(latent))
+                .collect::<Result<_>>()?,
         };
         files::write(path, |file| {
             serde_json::to_writer(&mut *file, &batch)

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::findings::{
-    Analysis, Histogram, Latent, Logits, Near, Sample, Store, Subsample, SubsampleKind, TokenLogit, Vocabulary,
+    Analysis, Histogram, Latent, Logits, Near, Sample, Store, Subsample, SubsampleKind, TokenLogit,
+    Vocabulary,
 };
 
 /// Rows of each of the tables that name near latents and neurons.
@@ -75,8 +76,10 @@ impl<'a> Described<'a> {
     pub fn new(store: &'a Store, analysis: &'a Analysis, vectors: Vec<Vec<f32>>) -> Result<Self> {
         let vocabulary = store.vocabulary()?;
         if vocabulary.is_empty() {
-            return Err(Error::input("the store does not know what tokens stand for, and dashboards show texts")
-                .hint("analyse with `model`, of which a tokenizer is enough: backend = \"tokenizer_only\""));
+            return Err(Error::input(
+                "the store does not know what tokens stand for, and dashboards show texts",
+            )
+            .hint("analyse with `model`, of which a tokenizer is enough: backend = \"tokenizer_only\""));
         }
         if !vectors.is_empty() && vectors.len() != analysis.latents as usize {
             return Err(Error::input(format!(
@@ -135,8 +138,13 @@ impl<'a> Described<'a> {
     /// A damaged store.
     pub(super) fn nearest(&self, latent: u32) -> Result<(Vec<u32>, Vec<f64>)> {
         let near = self.store.neighbours(self.analysis.id, latent, Near::Decoder)?;
-        let cosines = near.iter().map(|one| rounded(f64::from(one.value), latent, "a cosine"));
-        Ok((near.iter().map(|one| one.latent).collect(), cosines.collect::<Result<_>>()?))
+        let cosines = near
+            .iter()
+            .map(|one| rounded(f64::from(one.value), latent, "a cosine"));
+        Ok((
+            near.iter().map(|one| one.latent).collect(),
+            cosines.collect::<Result<_>>()?,
+        ))
     }
 
     /// Returns what dashboards show of a latent.
@@ -145,7 +153,10 @@ impl<'a> Described<'a> {
     /// A number that is not finite; a damaged store.
     pub(super) fn feature(&self, latent: u32) -> Result<Feature> {
         let figures = self.figures(latent)?;
-        let histogram = self.store.histogram(self.analysis.id, latent)?.unwrap_or_default();
+        let histogram = self
+            .store
+            .histogram(self.analysis.id, latent)?
+            .unwrap_or_default();
         let logits = self.store.logits(latent)?.unwrap_or_default();
         let list = |what: &str, values: &mut dyn Iterator<Item = f64>| -> Result<Vec<f64>> {
             values.map(|value| rounded(value, latent, what)).collect()
@@ -298,10 +309,10 @@ fn finite(value: f64, latent: u32, what: &str) -> Result<f64> {
     if value.is_finite() {
         return Ok(value);
     }
-    Err(
-        Error::input(format!("{what} of latent {latent} is {value}, for which dashboards have no number"))
-            .hint("export it as jsonl, csv or parquet, which hold such values; or analyse the dictionary again"),
-    )
+    Err(Error::input(format!(
+        "{what} of latent {latent} is {value}, for which dashboards have no number"
+    ))
+    .hint("export it as jsonl, csv or parquet, which hold such values; or analyse the dictionary again"))
 }
 
 /// Returns `value` to five places.
@@ -345,9 +356,15 @@ mod tests {
             ..Histogram::default()
         };
         let told = bin(&rule(SubsampleKind::Uniform, 0.2, 0.4), &figures, &histogram).expect("shown");
-        assert!((told[2] - 0.2).abs() < 1e-12 && told[0] == 0.4 && told[1] == 0.8, "{told:?}");
+        assert!(
+            (told[2] - 0.2).abs() < 1e-12 && told[0] == 0.4 && told[1] == 0.8,
+            "{told:?}"
+        );
         let top = bin(&rule(SubsampleKind::Top, 0.0, 1.0), &figures, &histogram);
         assert_eq!(top, Some([-1.0, 2.0, -1.0]));
-        assert_eq!(bin(&rule(SubsampleKind::Silent, 0.0, 1.0), &figures, &histogram), None);
+        assert_eq!(
+            bin(&rule(SubsampleKind::Silent, 0.0, 1.0), &figures, &histogram),
+            None
+        );
     }
 }

@@ -109,7 +109,10 @@ mod tests {
         let facts = [
             ("model.name", "EleutherAI/pythia-160m"),
             ("dictionary.series", "res"),
-            ("dictionary.config", r#"{"hook_point_in": "blocks.6.hook_resid_post"}"#),
+            (
+                "dictionary.config",
+                r#"{"hook_point_in": "blocks.6.hook_resid_post"}"#,
+            ),
         ];
         let meta: BTreeMap<String, String> = facts.map(|(key, value)| (key.into(), value.into())).into();
         let told = SourceIdentity::new(&GivenIdentity::default(), &meta).expect("all is there");
@@ -120,7 +123,10 @@ mod tests {
             suffix: Some("b".into()),
             ..GivenIdentity::default()
         };
-        assert_eq!(SourceIdentity::new(&given, &meta).expect("named").source(), "3-res__b");
+        assert_eq!(
+            SourceIdentity::new(&given, &meta).expect("named").source(),
+            "3-res__b"
+        );
         let nothing = SourceIdentity::new(&given, &BTreeMap::new()).map_err(|error| error.to_string());
         assert!(nothing.is_err_and(|error| error.contains("--model-id")));
         let hidden = GivenIdentity {

@@ -202,7 +202,11 @@ fn neuron(
         "activations",
     ];
     if let (Value::Object(row), Value::Object(feature)) = (&mut row, feature) {
-        row.extend(feature.into_iter().filter(|(name, _)| !ELSEWHERE.contains(&name.as_str())));
+        row.extend(
+            feature
+                .into_iter()
+                .filter(|(name, _)| !ELSEWHERE.contains(&name.as_str())),
+        );
     }
     Ok(row)
 }

@@ -100,7 +100,10 @@ pub fn export_store(export: &Export, context: &RunContext) -> Result<Exported> {
             let analysis = store.analysis(export.analysis.as_deref())?;
             let described = Described::new(&store, &analysis, vectors(export, &store, context)?)?;
             let identity = SourceIdentity::new(&export.identity, &store.all_meta()?)?;
-            done(out, export_dashboards(&described, &identity, out, existing, stop)?)
+            done(
+                out,
+                export_dashboards(&described, &identity, out, existing, stop)?,
+            )
         }
         ExportForm::Neuronpedia { release, creator } => {
             let analysis = store.analysis(export.analysis.as_deref())?;
@@ -144,6 +147,7 @@ fn vectors(export: &Export, store: &Store, context: &RunContext) -> Result<Vec<V
     while rows.dim() > 2 {
         rows = rows.f_select(0, -1)?;
     }
-    let rows = (0..rows.size()[0]).map(|latent| Ok(Vec::<f32>::try_from(rows.f_select(0, latent)?.f_contiguous()?)?));
+    let rows = (0..rows.size()[0])
+        .map(|latent| Ok(Vec::<f32>::try_from(rows.f_select(0, latent)?.f_contiguous()?)?));
     rows.collect()
 }

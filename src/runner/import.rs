@@ -43,7 +43,10 @@ impl Config for ImportSettings {
     fn validate(&self) -> Result<()> {
         Checked::new(self.model.clone()).under("model")?;
         if self.datasets.is_empty() {
-            return Err(Error::input("the data sets of the analysis are needed: records hold no texts").under("datasets"));
+            return Err(
+                Error::input("the data sets of the analysis are needed: records hold no texts")
+                    .under("datasets"),
+            );
         }
         for (name, dataset) in &self.datasets {
             Checked::new(dataset.clone())
@@ -205,7 +208,10 @@ impl<'a> Texts<'a> {
     fn dataset(&self, place: &RecordPlace) -> Result<(&str, &Dataset)> {
         let found = match &place.dataset {
             Some(name) => self.datasets.get_key_value(name).or_else(|| self.unnamed()),
-            None => self.datasets.first_key_value().filter(|_| self.datasets.len() == 1),
+            None => self
+                .datasets
+                .first_key_value()
+                .filter(|_| self.datasets.len() == 1),
         };
         let found = found.map(|(name, dataset)| (name.as_str(), dataset));
         found.ok_or_else(|| {
@@ -213,8 +219,10 @@ impl<'a> Texts<'a> {
             match &place.dataset {
                 Some(name) => Error::unknown("data set", name, &names)
                     .hint("the records name it: say where it is, `--dataset NAME=PATH`"),
-                None => Error::input("the records do not say of which data set they are, and several were given")
-                    .hint("give one"),
+                None => {
+                    Error::input("the records do not say of which data set they are, and several were given")
+                        .hint("give one")
+                }
             }
         })
     }
@@ -234,8 +242,15 @@ impl<'a> Texts<'a> {
         context: &RunContext,
     ) -> Result<()> {
         let dataset = &self.datasets[name];
-        let is_tokens = dataset.columns().iter().any(|column| column == TOKEN_COLUMN || column == "input_ids");
-        let kind = if is_tokens { RecordKind::Tokens } else { RecordKind::Text };
+        let is_tokens = dataset
+            .columns()
+            .iter()
+            .any(|column| column == TOKEN_COLUMN || column == "input_ids");
+        let kind = if is_tokens {
+            RecordKind::Tokens
+        } else {
+            RecordKind::Text
+        };
         let (Some(first), Some(last)) = (records.keys().next(), records.keys().next_back()) else {
             return Ok(());
         };
@@ -244,9 +259,9 @@ impl<'a> Texts<'a> {
             let record = record?;
             let index = record.origin.index;
             if let Some(places) = records.get(&index) {
-                let ids = self.tokens(record.content).map_err(|error| {
-                    error.context(format!("in record {index} of the data set `{name}`"))
-                })?;
+                let ids = self
+                    .tokens(record.content)
+                    .map_err(|error| error.context(format!("in record {index} of the data set `{name}`")))?;
                 tokens.extend(places.iter().map(|place| ((*place).clone(), ids.clone())));
             }
             if index >= *last {
@@ -261,19 +276,20 @@ impl<'a> Texts<'a> {
 
     fn tokens(&self, content: Content) -> Result<Vec<u32>> {
         let ids = match content {
-            Content::Text(text) => self
-                .model
-                .tokenizer()
-                .encode(&text, self.prepend_bos, Some(self.limit))?,
+            Content::Text(text) => {
+                self.model
+                    .tokenizer()
+                    .encode(&text, self.prepend_bos, Some(self.limit))?
+            }
             Content::Tokens(mut ids) => {
                 ids.truncate(self.limit);
                 ids
             }
             Content::Bad(wrong) => return Err(Error::input(wrong)),
         };
-        let ids = ids.into_iter().map(|id| {
-            u32::try_from(id).map_err(|_| Error::input(format!("{id} is no number of a token")))
-        });
+        let ids = ids
+            .into_iter()
+            .map(|id| u32::try_from(id).map_err(|_| Error::input(format!("{id} is no number of a token"))));
         ids.collect()
     }
 }

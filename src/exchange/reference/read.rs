@@ -192,9 +192,9 @@ pub fn import_reference(
                 metrics: BTreeMap::new(),
                 labels: Vec::new(),
                 done: Imported {
-                latents: needed.latents,
-                ..Imported::default()
-            },
+                    latents: needed.latents,
+                    ..Imported::default()
+                },
             };
             import.begin(needed)?;
             each_record(paths, stop, |document| import.put(&document))?;
