@@ -37,6 +37,7 @@
 //! runner | serve               settings -> a run | the viewer: a server for browsers, pages, the text of a latent
 //! train                        batches -> a trained dictionary
 //! eval | analysis              what a dictionary explains, and what its errors cost the model | what its latents mean
+//! exchange | interventions     what was found, for other programs | what latents do to the model
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
 //! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
@@ -58,9 +59,11 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod exchange;
 pub mod findings;
 pub mod fingerprint;
 pub mod hub;
+pub mod interventions;
 pub mod library;
 pub mod memory;
 pub mod model;

@@ -10,15 +10,17 @@ mod convert;
 mod doc;
 pub mod doctor;
 mod eval;
+mod export;
 mod generate;
+mod import;
 mod interrupt;
 mod libraries;
 mod list;
 mod logits;
 mod new;
 mod pack;
-mod publish;
 mod permissions;
+mod publish;
 mod remove;
 mod repl;
 mod run;
@@ -81,6 +83,8 @@ enum Command {
     Eval(eval::Arguments),
     Analyze(analyze::Arguments),
     Logits(logits::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
@@ -147,6 +151,8 @@ impl Command {
             Command::Eval(arguments) => eval::run(&arguments, printer),
             Command::Analyze(arguments) => analyze::run(&arguments, printer),
             Command::Logits(arguments) => logits::run(&arguments, printer),
+            Command::Export(arguments) => export::run(&arguments, printer),
+            Command::Import(arguments) => import::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
