@@ -34,14 +34,15 @@
 //! cli                          argv -> one call below
 //! repl | testing               the interactive session | scripts that test themselves
 //! script                       binds everything below to Rhai; holds no numerics
-//! runner                       settings -> a run
+//! runner | serve               settings -> a run | the viewer: a server for browsers, pages, the text of a latent
 //! train                        batches -> a trained dictionary
-//! eval                         what a dictionary explains, and what its errors cost the model
+//! eval | analysis              what a dictionary explains, and what its errors cost the model | what its latents mean
+//! exchange | interventions     what was found, for other programs | what latents do to the model
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
 //! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
 //! hub | store                  files of a hub | of web servers and object stores
-//! kernels                      our own loops over numbers, for the training step
+//! kernels | findings           our own loops over numbers, for the training step | what analyses found, in one file
 //! tensor | report | transfer   libtorch | what people see | requests that survive accidents
 //! fingerprint | identity | lock   what decides a run's numbers | what files hold | folders in use
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
@@ -52,13 +53,17 @@
 //! ```
 
 pub mod activations;
+pub mod analysis;
 pub mod config;
 pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod exchange;
+pub mod findings;
 pub mod fingerprint;
 pub mod hub;
+pub mod interventions;
 pub mod library;
 pub mod memory;
 pub mod model;
@@ -93,6 +98,9 @@ mod kernels;
 mod native;
 #[cfg(feature = "terminal")]
 mod repl;
+#[cfg(feature = "terminal")]
+#[doc(hidden)]
+pub mod serve;
 #[cfg(feature = "terminal")]
 mod testing;
 

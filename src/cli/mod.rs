@@ -2,6 +2,7 @@
 
 mod add;
 mod again;
+mod analyze;
 mod arguments;
 mod ask;
 mod check;
@@ -9,22 +10,30 @@ mod convert;
 mod doc;
 pub mod doctor;
 mod eval;
+mod export;
 mod generate;
+mod import;
 mod interrupt;
 mod libraries;
 mod list;
+mod logits;
 mod new;
 mod pack;
 mod permissions;
+mod publish;
 mod remove;
 mod repl;
 mod run;
+mod serve;
+mod show;
 mod stack;
 mod test;
 mod timeout;
 mod train;
 mod update;
 mod vendor;
+mod view;
+mod viewer;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -68,7 +77,14 @@ enum Command {
     Run(run::Arguments),
     Train(train::Arguments),
     Generate(generate::Arguments),
+    View(view::Arguments),
+    Serve(serve::Arguments),
+    Show(show::Arguments),
     Eval(eval::Arguments),
+    Analyze(analyze::Arguments),
+    Logits(logits::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
     Convert(convert::Arguments),
     Repl(repl::Arguments),
     Check(check::Arguments),
@@ -81,6 +97,7 @@ enum Command {
     List(list::Arguments),
     Vendor(vendor::Arguments),
     Pack(pack::Arguments),
+    Publish(publish::Arguments),
     Doctor(DoctorArguments),
 }
 
@@ -128,7 +145,14 @@ impl Command {
             Command::Run(arguments) => run::run(&arguments, printer),
             Command::Train(arguments) => train::run(&arguments, printer),
             Command::Generate(arguments) => generate::run(&arguments, printer),
+            Command::View(arguments) => view::run(&arguments, printer),
+            Command::Serve(arguments) => serve::run(&arguments, printer),
+            Command::Show(arguments) => show::run(&arguments, printer),
             Command::Eval(arguments) => eval::run(&arguments, printer),
+            Command::Analyze(arguments) => analyze::run(&arguments, printer),
+            Command::Logits(arguments) => logits::run(&arguments, printer),
+            Command::Export(arguments) => export::run(&arguments, printer),
+            Command::Import(arguments) => import::run(&arguments, printer),
             Command::Convert(arguments) => convert::run(&arguments, printer),
             Command::Repl(arguments) => repl::run(&arguments, printer),
             Command::Check(arguments) => check::run(&arguments, printer),
@@ -141,6 +165,7 @@ impl Command {
             Command::List(arguments) => list::run(&arguments, printer),
             Command::Vendor(arguments) => vendor::run(&arguments, printer),
             Command::Pack(arguments) => pack::run(&arguments, printer),
+            Command::Publish(arguments) => publish::run(&arguments, printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }

@@ -18,6 +18,7 @@
 //! resolve     what a project depends on, one version of each major
 //! edit        changes to a manifest that leave the rest as it was written
 //! operations  add, remove, update, vendor, pack
+//! publish     a version of a library, put where others get it
 //! scaffold    new projects and libraries
 //! tree        what depends on what, for people
 //! imports     which file of which library an `import` means
@@ -36,6 +37,7 @@ mod naming;
 mod operations;
 mod permissions;
 mod project;
+mod publish;
 mod resolve;
 mod scaffold;
 mod source;
@@ -49,6 +51,7 @@ pub use naming::{LOCK, MANIFEST};
 pub use operations::{Change, add, fetch_locked, pack, remove, update, vendor};
 pub use permissions::{Granted, Grants, Permissions};
 pub use project::Project;
+pub use publish::{Published, Target, publish};
 pub use scaffold::{Kind, scaffold};
 pub use source::Source;
 pub use tree::tree;

@@ -2,12 +2,14 @@
 
 mod assemble;
 mod attention;
+mod attribution;
 mod config;
 mod decoder;
 mod ends;
 mod families;
 mod fingerprint;
 mod generate;
+mod gradient;
 mod hf_config;
 mod hf_rope;
 mod hooks;
@@ -21,11 +23,13 @@ mod settings;
 mod sites;
 mod weights;
 
+pub use attribution::LogitMode;
 pub use config::{
     Activation, Attention, DecoderConfig, Mlp, Norm, Placement, Position, QkNorm, Residual, Span,
 };
 pub use families::{FAMILIES, Family};
 pub use generate::GenerationConfig;
+pub use gradient::Gradient;
 pub use hooks::Edit;
 pub use language_model::LanguageModel;
 pub use plan::CapturePlan;

@@ -1,7 +1,6 @@
 //! Evaluating a dictionary on its model: during a training, and by itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ use crate::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationFactorySource, ActivationStream, Inputs,
 };
 use crate::config::{Checked, Config, checked, to_value};
-use crate::dictionary::{LoadOptions, SparseAutoEncoder};
+use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::eval::evaluate;
 use crate::event::{Metrics, RunContext};
@@ -103,16 +102,7 @@ impl EvalSettings {
 /// fit.
 pub fn evaluate_sae(settings: &EvalSettings, context: &RunContext) -> Result<Metrics> {
     let plan = settings.plan()?;
-    let trained = &plan.sae;
-    let options = LoadOptions {
-        device: trained.device,
-        dtype: trained.dtype,
-        strict_loading: trained.strict_loading,
-        context: context.clone(),
-        ..LoadOptions::default()
-    };
-    let sae = SparseAutoEncoder::from_pretrained(Path::new(&trained.pretrained_name_or_path), &options)
-        .under("sae")?;
+    let sae = plan.sae.load(context).under("sae")?;
     let model = LanguageModel::load(plan.model, context).under("model")?;
     let dataset = Dataset::load(plan.dataset, context).under("dataset")?;
     let name = "evaluation".to_string();

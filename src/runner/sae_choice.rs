@@ -1,6 +1,7 @@
 //! Which dictionary a run begins with: a fresh one, or a trained one.
 
 use std::fmt;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -8,8 +9,9 @@ use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::config::{Checked, Config, Value};
-use crate::dictionary::SAEConfig;
+use crate::dictionary::{LoadOptions, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
+use crate::event::RunContext;
 use crate::fingerprint::Identified;
 use crate::tensor::{DType, DeviceSpec};
 
@@ -22,6 +24,10 @@ pub struct PretrainedSAE {
     /// Refuse a weights file with surplus tensors; if not, each is named in a warning. Missing ones are always refused.
     #[serde(default = "yes")]
     pub strict_loading: bool,
+    /// Fold the measured scale of the activations into the weights when they are loaded; null: analyses do, as far as
+    /// the dictionary allows it, and nothing else does.
+    #[serde(default)]
+    pub fold_activation_scale: Option<bool>,
     /// Where the parameters live.
     #[serde(default)]
     pub device: DeviceSpec,
@@ -32,6 +38,23 @@ pub struct PretrainedSAE {
 
 fn yes() -> bool {
     true
+}
+
+impl PretrainedSAE {
+    /// Loads the dictionary as the settings say.
+    ///
+    /// # Errors
+    /// No such dictionary, a broken one, or one whose scale cannot be folded although that was asked for.
+    pub(super) fn load(&self, context: &RunContext) -> Result<SparseAutoEncoder> {
+        let options = LoadOptions {
+            device: self.device,
+            dtype: self.dtype,
+            strict_loading: self.strict_loading,
+            fold_activation_scale: self.fold_activation_scale.unwrap_or(false),
+            context: context.clone(),
+        };
+        SparseAutoEncoder::from_pretrained(Path::new(&self.pretrained_name_or_path), &options)
+    }
 }
 
 impl Config for PretrainedSAE {
@@ -48,7 +71,7 @@ impl Config for PretrainedSAE {
 
 /// What the dictionary is, is told by its files.
 impl Identified for PretrainedSAE {
-    const DECIDES: &'static [&'static str] = &["dtype"];
+    const DECIDES: &'static [&'static str] = &["dtype", "fold_activation_scale"];
     const FREE: &'static [&'static str] = &["pretrained_name_or_path", "strict_loading", "device"];
 }
 
@@ -70,6 +93,13 @@ impl SaeChoice {
     pub(super) fn check(&self) -> Result<Beginning> {
         Ok(match self {
             SaeChoice::Fresh(cfg) => Beginning::Fresh(Checked::new(cfg.clone())?),
+            SaeChoice::Pretrained(cfg) if cfg.fold_activation_scale == Some(true) => {
+                return Err(
+                    Error::input("a training goes on with the activation scale beside the weights")
+                        .hint("leave it out here; `fold_activation_scale` of the run folds it at the end")
+                        .under("fold_activation_scale"),
+                );
+            }
             SaeChoice::Pretrained(cfg) => Beginning::Pretrained(Checked::new(cfg.clone())?),
         })
     }

@@ -13,11 +13,15 @@ use crate::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
     ActivationWriterConfig, BufferShuffleConfig,
 };
+use crate::analysis::{DirectLogitAttributorConfig, FeatureAnalyzerConfig};
 use crate::config::Config;
 use crate::dictionary::{SAEConfig, VARIANTS};
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
-use crate::runner::{EvalSettings, GenerateActivationsSettings, PretrainedSAE, TrainSAESettings};
+use crate::runner::{
+    AnalyzeCrosscoderSettings, AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings,
+    GenerateActivationsSettings, PretrainedSAE, TrainSAESettings,
+};
 use crate::text::DatasetConfig;
 use crate::train::{InitializerConfig, TrainerConfig};
 
@@ -27,9 +31,14 @@ pub static CLASSES: &[Class] = &[
     Class::of::<ActivationFactoryConfig>(),
     Class::of::<ActivationFactoryDatasetSource>(),
     Class::of::<ActivationWriterConfig>(),
+    Class::of::<AnalyzeCrosscoderSettings>(),
+    Class::of::<AnalyzeSAESettings>(),
     Class::of::<BufferShuffleConfig>(),
     Class::of::<DatasetConfig>(),
+    Class::of::<DirectLogitAttributeSettings>(),
+    Class::of::<DirectLogitAttributorConfig>(),
     Class::of::<EvalSettings>(),
+    Class::of::<FeatureAnalyzerConfig>(),
     Class::of::<GenerateActivationsSettings>(),
     Class::of::<GenerationConfig>(),
     Class::of::<InitializerConfig>(),

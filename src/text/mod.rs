@@ -21,6 +21,7 @@ mod records;
 mod rows;
 mod special;
 mod split;
+mod token_bytes;
 mod tokenizer;
 mod trace;
 mod transform;

@@ -47,6 +47,11 @@ const HOW_TOS: &[(&str, &str, &str)] = &[
     ("Add a logger", "src/runner/loggers/mod.rs", "static KINDS:"),
     ("Add a script object", "src/script/api/mod.rs", "SaescriptPackage"),
     (
+        "Add a page of the viewer",
+        "src/serve/front/pages/table.js",
+        "const PAGES",
+    ),
+    (
         "Add a configuration class",
         "src/script/class.rs",
         "static CLASSES:",

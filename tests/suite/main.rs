@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr)] // tests over fixtures say how many they compared
 
 mod activations;
+mod analysis;
 mod architecture;
 mod check;
 mod command_line;
@@ -51,5 +52,6 @@ mod step;
 mod testing;
 mod torch;
 mod variants;
+mod viewer;
 mod web;
 mod wording;

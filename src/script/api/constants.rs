@@ -3,6 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Module};
 
+use super::analysis;
 use super::datasets;
 use super::sae;
 use super::tensor;
@@ -104,6 +105,13 @@ pub fn modules() -> Vec<(&'static str, Module)> {
             guarded(
                 exported_module!(trainer::statics),
                 &trainer::statics::RHAI_MANIFEST,
+            ),
+        ),
+        (
+            "Analysis",
+            guarded(
+                exported_module!(analysis::statics),
+                &analysis::statics::RHAI_MANIFEST,
             ),
         ),
         (

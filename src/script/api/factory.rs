@@ -10,8 +10,9 @@ use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 use super::dataset::DatasetHandle;
 use super::model::LanguageModelHandle;
 use super::stream::{ActivationStreamHandle, batch_map};
-use crate::activations::{ActivationFactory, ActivationFactoryConfig, Inputs};
+use crate::activations::{ActivationFactory, ActivationFactoryConfig, ActivationStream, Inputs};
 use crate::error::{Error, Result};
+use crate::event::RunContext;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::closure::KeptClosure;
@@ -63,26 +64,45 @@ fn datasets_of(map: &Map) -> Result<BTreeMap<String, Dataset>> {
         .collect()
 }
 
+impl ActivationFactoryHandle {
+    /// Starts a stream from `inputs`, whose batches go through the factory's closures.
+    ///
+    /// # Errors
+    /// As [`ActivationFactory::process`].
+    pub fn stream(&self, inputs: Inputs, context: &RunContext) -> Result<ActivationStream> {
+        let mut stream = self.0.factory.process(inputs, context)?;
+        for closure in self.0.maps.borrow().iter() {
+            stream.map(batch_map(closure.clone()), closure.source_text());
+        }
+        Ok(stream)
+    }
+}
+
+/// Takes what streams are made from: `model`, `model_name`, `datasets`.
+///
+/// # Errors
+/// Something else under one of these names.
+pub fn inputs_of(arguments: &mut Arguments) -> Result<Inputs> {
+    let model = arguments.optional::<LanguageModelHandle>("model", "a language model")?;
+    let model_name = arguments.data::<String>("model_name")?;
+    let datasets = arguments.optional::<Map>("datasets", "a map from source names to data sets")?;
+    Ok(Inputs {
+        model: model.map(|model| model.for_activations()),
+        model_name,
+        datasets: datasets_of(&datasets.unwrap_or_default()).map_err(|error| error.under("datasets"))?,
+        ..Inputs::default()
+    })
+}
+
 fn process(
     factory: &ActivationFactoryHandle,
     context: &NativeCallContext,
     options: Map,
 ) -> Result<ActivationStreamHandle> {
     let mut arguments = Arguments::new("ActivationFactory", "process", options);
-    let model = arguments.optional::<LanguageModelHandle>("model", "a language model")?;
-    let model_name = arguments.data::<String>("model_name")?;
-    let datasets = arguments.optional::<Map>("datasets", "a map from source names to data sets")?;
+    let inputs = inputs_of(&mut arguments)?;
     arguments.finish()?;
-    let inputs = Inputs {
-        model: model.map(|model| model.for_activations()),
-        model_name,
-        datasets: datasets_of(&datasets.unwrap_or_default()).map_err(|error| error.under("datasets"))?,
-        ..Inputs::default()
-    };
-    let mut stream = factory.0.factory.process(inputs, State::of(context).context())?;
-    for closure in factory.0.maps.borrow().iter() {
-        stream.map(batch_map(closure.clone()), closure.source_text());
-    }
+    let stream = factory.stream(inputs, State::of(context).context())?;
     Ok(ActivationStreamHandle::new(stream))
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // in what #[export_module] makes of each function, after the engine checked the types
 
+mod analysis;
+mod analyzer;
 mod batch;
 mod batches;
 mod callbacks;
@@ -17,6 +19,9 @@ mod fit;
 mod fit_calls;
 mod hooks;
 mod initializer;
+mod interventions;
+mod latent;
+mod latent_set;
 mod loggers;
 mod loss;
 mod loss_map;
@@ -71,9 +76,14 @@ def_package! {
         trainer::register(module);
         fit_calls::register(module);
         hooks::register(module);
+        interventions::register(module);
         tokens::register(module);
         writer::register(module);
         runner::register(module);
+        analyzer::register(module);
+        analysis::register(module);
+        latent::register(module);
+        latent_set::register(module);
         wandb::register(module);
         loggers::register(module);
         errors::register(module);

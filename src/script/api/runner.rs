@@ -3,12 +3,15 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
+use super::analysis::AnalysisHandle;
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
 use super::writer::written_map;
 use crate::runner::{
-    EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings, evaluate_sae,
-    generate_activations, train_sae,
+    AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeSAESettings, DirectLogitAttributeSettings,
+    EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings,
+    analyze_crosscoder, analyze_sae, direct_logit_attribute as attribute, evaluate_sae, generate_activations,
+    train_sae,
 };
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
@@ -70,8 +73,69 @@ fn generate(
     generate_activations(settings, &options, State::of(context).context()).map(written_map)
 }
 
+fn analyze(
+    context: &NativeCallContext,
+    settings: &AnalyzeSAESettings,
+    options: Map,
+) -> crate::error::Result<AnalysisHandle> {
+    let mut arguments = Arguments::new("", "analyze_sae", options);
+    let options = AnalyzeOptions {
+        replace: arguments.data("replace")?.unwrap_or(false),
+        allow_change: arguments.allowances()?,
+    };
+    arguments.finish()?;
+    let report = analyze_sae(settings, &options, State::of(context).context())?;
+    AnalysisHandle::open(&report.store, Some(&report.analysis.name))
+}
+
 #[export_module(manifest)]
 mod functions {
+    /// Finds out what the latents of a trained dictionary mean, into one file; goes on where an earlier call was
+    /// interrupted. Returns the analysis.
+    #[rhai_fn(name = "analyze_sae", return_raw, volatile)]
+    pub fn analyze_settings(
+        context: NativeCallContext,
+        settings: ConfigHandle<AnalyzeSAESettings>,
+    ) -> RhaiResultOf<AnalysisHandle> {
+        analyze(&context, &settings.get(), Map::new()).raise()
+    }
+
+    /// Analyses with `#{ replace: true }`: removes an analysis of the same name first. `allow_change: ["sae"]` names what
+    /// may differ from what an unfinished analysis was begun with.
+    #[rhai_fn(name = "analyze_sae", return_raw, volatile)]
+    pub fn analyze_with_options(
+        context: NativeCallContext,
+        settings: ConfigHandle<AnalyzeSAESettings>,
+        options: Map,
+    ) -> RhaiResultOf<AnalysisHandle> {
+        analyze(&context, &settings.get(), options).raise()
+    }
+
+    /// Finds out what the latents of a crosscoder mean, over caches whose hook points are read side by side. Returns the
+    /// analysis.
+    #[rhai_fn(name = "analyze_crosscoder", return_raw, volatile)]
+    pub fn analyze_heads(
+        context: NativeCallContext,
+        settings: ConfigHandle<AnalyzeCrosscoderSettings>,
+    ) -> RhaiResultOf<AnalysisHandle> {
+        let (options, state) = (AnalyzeOptions::default(), State::of(&context));
+        analyze_crosscoder(&settings.get(), &options, state.context())
+            .and_then(|report| AnalysisHandle::open(&report.store, Some(&report.analysis.name)))
+            .raise()
+    }
+
+    /// Computes what the latents of a dictionary add to the logits of its model, into the store of an analysis. Returns
+    /// the path of the store.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn direct_logit_attribute(
+        context: NativeCallContext,
+        settings: ConfigHandle<DirectLogitAttributeSettings>,
+    ) -> RhaiResultOf<String> {
+        attribute(&settings.get(), State::of(&context).context())
+            .map(|path| path.display().to_string())
+            .raise()
+    }
+
     /// Trains a dictionary of any kind as the settings say and saves it. Returns
     /// `#{ folder, outcome, steps, metrics }`, where `outcome` is as `fit` returns it and `metrics` are those logged
     /// last, by name.

@@ -30,12 +30,13 @@ static NAMED: &[Named] = &[
     Named::of("ActivationWriter", "process", &["allow_change"]),
     Named::of("Dataset", "shard", &["num_shards", "index"]),
     Named::of("Dataset", "shuffle", &["seed", "buffer_size"]),
+    Named::of("FeatureAnalyzer", "analyze_chunk", ANALYZE),
     Named::of(
         "Initializer",
         "initialize_sae_from_config",
         &["cfg", "activation_stream", "model", "activation"],
     ),
-    Named::of("LanguageModel", "generate", &["hooks"]).and::<GenerationConfig>(),
+    Named::of("LanguageModel", "generate", &["hooks", "changes"]).and::<GenerationConfig>(),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
     Named::of(
         "SparseAutoEncoder",
@@ -64,6 +65,7 @@ static NAMED: &[Named] = &[
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
     Named::of("Trainer", "fit", FIT),
     Named::of("array", "fit", FIT),
+    Named::of("", "analyze_sae", &["replace", "allow_change"]),
     Named::of("", "generate_activations", &["allow_change"]),
     Named::of("", "train_sae", &["resume", "allow_change"]),
     Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),
@@ -77,6 +79,18 @@ static NAMED: &[Named] = &[
             "config",
         ],
     ),
+];
+
+const ANALYZE: &[&str] = &[
+    "factory",
+    "sae",
+    "store",
+    "model",
+    "model_name",
+    "datasets",
+    "name",
+    "replace",
+    "allow_change",
 ];
 
 const FIT: &[&str] = &[

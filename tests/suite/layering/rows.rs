@@ -11,9 +11,14 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rhai", &["script", "repl"]),
     ("clap", &["cli"]),
     ("indicatif", &["report"]),
+    ("axum", &["serve"]),
+    ("hyper", &["serve"]),
+    ("hyper_util", &["serve"]),
+    ("tokio", &["serve"]),
     ("ureq", &["transfer"]),
     ("rusty_s3", &["store"]),
     ("tch", &["tensor", "kernels"]),
+    ("rusqlite", &["findings"]),
 ];
 
 fn source() -> PathBuf {

@@ -118,13 +118,19 @@ impl Case {
     }
 
     /// Checks that what is listed with a number and without is what is above the bounds, that what stands without a number
-    /// is within the span, and that it is most of what is.
-    fn check_between(&self, isa: Isa, screen: &mut Screen, (bounds, spans): (&[f32], &[f32]), what: &str) {
+    /// is within the span. Returns how many are, and how many of them have no number.
+    pub fn check_between(
+        &self,
+        isa: Isa,
+        screen: &mut Screen,
+        (bounds, spans): (&[f32], &[f32]),
+        what: &str,
+    ) -> (usize, usize) {
         let encoder = self.encoder();
         let keep = Keep::Between { bounds, spans };
         let above = expected(isa, &self.x, &encoder, keep);
         let mut rows = Rows::default();
-        let counts = screen.encode_with(isa, &self.x, &encoder, keep, &mut rows);
+        screen.encode_with(isa, &self.x, &encoder, keep, &mut rows);
         let (mut within, mut found) = (0, 0);
         for row in 0..self.rows() {
             let mut listed = rows.bare.index[rows.bare.offsets[row]..rows.bare.offsets[row + 1]].to_vec();
@@ -145,10 +151,7 @@ impl Case {
                 found += usize::from(is_bare);
             }
         }
-        assert!(
-            counts.full > 0 || found * 10 >= within * 9 || within < 50,
-            "{what}, {isa:?}: only {found} of {within} are bare"
-        );
+        (within, found)
     }
 
     pub fn check_one(&self, isa: Isa, screen: &mut Screen, keep: Keep, what: &str) {

@@ -70,6 +70,11 @@ impl<'a> Facts<'a> {
         Ok(self.sae.parameter(name)?.f_detach()?)
     }
 
+    /// Returns how many latents there are.
+    pub(super) fn latents(&self) -> usize {
+        self.sae.cfg.d_sae() as usize
+    }
+
     /// Returns `x W`, in the number format of the pass.
     ///
     /// # Errors

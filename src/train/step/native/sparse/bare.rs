@@ -27,7 +27,7 @@ pub(super) fn add_up(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Summed
         return Ok(None);
     }
     room.bare_by_latent
-        .sort(Pattern::new(&bare.offsets, &bare.index, room.decoder.rows()));
+        .sort(Pattern::new(&bare.offsets, &bare.index, facts.latents()));
     room.some.clear();
     room.some.resize(bare.index.len(), 1.0);
     let mut inputs = room.by_bare.take(&facts.parameter("W_E")?.f_tr()?)?;

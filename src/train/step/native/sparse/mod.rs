@@ -24,7 +24,7 @@ use crate::kernels::norms::column_sums;
 use crate::kernels::residual::{Batch, Errors, residual};
 use crate::kernels::scatter::scatter;
 use crate::kernels::screen::{Encoder, Keep};
-use crate::kernels::tiles;
+use crate::kernels::tiles::{self, View};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -103,7 +103,6 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
     let decoder = facts.parameter("W_D")?;
     let latents = decoder.size()[0] as usize;
     let width = tiles::width_for(latents.max(tokens));
-    room.decoder.pack(numbers(&decoder)?, latents, columns, width);
     room.label.pack(numbers(input.label)?, tokens, columns, width);
     room.reads_its_label = input.x.data_ptr() == input.label.data_ptr();
     if !room.reads_its_label {
@@ -113,11 +112,21 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
     room.on.take(&room.acts, &mut room.some);
     room.sorted.clear();
     room.sorted.resize(room.some.len(), 0.0);
+    // The gradient's place is free until the reconstruction is known.
+    let mut gradient = room.by_decoder.take(&decoder)?;
+    let shape = (latents, columns);
+    let tiled = match View::pack(numbers(&decoder)?, shape, width, numbers_mut(&mut gradient)?) {
+        Some(tiled) => tiled,
+        None => {
+            room.decoder.pack(numbers(&decoder)?, latents, columns, width);
+            room.decoder.view()
+        }
+    };
     residual(
         Batch {
             pattern: room.on.pattern(latents),
             activation: &room.some,
-            decoder: &room.decoder,
+            decoder: tiled,
             bias: &room.bias,
             label: &room.label,
             scale: &room.scale,
@@ -200,7 +209,7 @@ fn add_auxk(
     gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
     let changed = by_reconstruction.f_add(&aux.by_reconstruction)?;
     room.rows_of_residual.copy_from_slice(numbers(&changed)?);
-    room.pack();
+    room.pack(facts);
     let decoder = facts.parameter("W_D")?;
     let Room {
         on,
@@ -215,7 +224,7 @@ fn add_auxk(
 
 /// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
 fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-    let latents = room.decoder.rows();
+    let latents = facts.latents();
     let mut by_decoder = room.by_decoder.take(&facts.parameter("W_D")?)?;
     room.on.take(&room.acts, &mut room.some);
     room.by_latent.sort(room.on.pattern(latents));

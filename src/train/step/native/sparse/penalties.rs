@@ -30,7 +30,7 @@ pub(super) fn add_penalties(
         room.by_pre.extend_from_slice(&room.by_acts);
         return Ok(());
     }
-    let entries = room.entries()?;
+    let entries = room.entries(facts)?;
     let acts = Tensor::f_from_slice(&room.acts)?;
     let mut by_acts = Tensor::f_from_slice(&room.by_acts)?;
     let soft_counts = match facts.settings.sparsity_loss_type {

@@ -1,0 +1,146 @@
+//! What the weights alone say of each latent.
+
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::Result;
+use crate::findings::{Heads, Neighbour};
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Latents whose cosines with all others are computed together.
+const BLOCK: i64 = 1024;
+
+/// Norms and cosines of each latent's weights, in the order of latents.
+pub(super) struct Geometry {
+    pub(super) encoder_norm: Vec<f64>,
+    pub(super) decoder_norm: Vec<f64>,
+    pub(super) encoder_decoder: Vec<f64>,
+}
+
+/// Returns a latent's weights as a row: those of its heads side by side, `(d_sae, heads · d)`.
+fn rows(weights: &Tensor, latents_last: bool) -> Result<Tensor> {
+    let weights = weights.f_detach()?.f_to_kind(Kind::Float)?;
+    // (…, d, S) or (…, S, d), to (S, …, d).
+    let weights = if latents_last {
+        weights.f_transpose(-1, -2)?
+    } else {
+        weights
+    };
+    let dims = weights.size().len() as i64;
+    Ok(weights.f_movedim_int(dims - 2, 0)?.f_flatten(1, -1)?)
+}
+
+fn numbers(values: &Tensor) -> Result<Vec<f64>> {
+    Ok(Vec::<f64>::try_from(
+        values
+            .f_to_device(Device::Cpu)?
+            .f_to_kind(Kind::Double)?
+            .f_contiguous()?,
+    )?)
+}
+
+fn norms(rows: &Tensor) -> Result<Tensor> {
+    Ok(rows.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)?)
+}
+
+impl Geometry {
+    /// Returns the figures of the weights of `sae`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn of(sae: &SparseAutoEncoder) -> Result<Self> {
+        let encoder = rows(sae.parameter("W_E")?, true)?;
+        let decoder = rows(sae.parameter("W_D")?, false)?;
+        let (encoder_norm, decoder_norm) = (norms(&encoder)?, norms(&decoder)?);
+        let cosine = if encoder.size() == decoder.size() {
+            let dots = encoder
+                .f_mul(&decoder)?
+                .f_sum_dim_intlist([-1i64].as_slice(), true, None::<Kind>)?;
+            dots.f_div(&encoder_norm.f_mul(&decoder_norm)?.f_clamp_min(1e-30)?)?
+        } else {
+            encoder_norm.f_zeros_like()?
+        };
+        Ok(Geometry {
+            encoder_norm: numbers(&encoder_norm.f_squeeze_dim(1)?)?,
+            decoder_norm: numbers(&decoder_norm.f_squeeze_dim(1)?)?,
+            encoder_decoder: numbers(&cosine.f_squeeze_dim(1)?)?,
+        })
+    }
+}
+
+/// Returns of each latent the `count` others with the largest decoder cosines, and these.
+///
+/// # Errors
+/// Too little memory; `check` says that the work is to stop.
+pub(super) fn nearest_decoders(
+    sae: &SparseAutoEncoder,
+    count: usize,
+    check: impl Fn() -> Result<()>,
+) -> Result<Vec<Vec<Neighbour>>> {
+    let decoder = rows(sae.parameter("W_D")?, false)?;
+    let unit = decoder.f_div(&norms(&decoder)?.f_clamp_min(1e-30)?)?;
+    let latents = unit.size()[0];
+    let count = (count as i64).min(latents - 1);
+    let mut found = Vec::with_capacity(latents as usize);
+    if count < 1 {
+        found.resize(latents as usize, Vec::new());
+        return Ok(found);
+    }
+    for start in (0..latents).step_by(BLOCK as usize) {
+        check()?;
+        let length = BLOCK.min(latents - start);
+        let cosines = unit.f_narrow(0, start, length)?.f_matmul(&unit.f_tr()?)?;
+        // A latent is not its own neighbour.
+        let _ = cosines
+            .f_narrow(1, start, length)?
+            .f_fill_diagonal_(-2.0, false)?;
+        let (values, places) = cosines.f_topk(count, -1, true, true)?;
+        let values = numbers(&values.f_reshape([-1])?)?;
+        let places = Vec::<i64>::try_from(places.f_to_device(Device::Cpu)?.f_reshape([-1])?)?;
+        let pairs = places.iter().zip(&values).map(|(latent, value)| Neighbour {
+            latent: *latent as u32,
+            value: *value as f32,
+        });
+        let pairs: Vec<Neighbour> = pairs.collect();
+        found.extend(pairs.chunks(count as usize).map(<[Neighbour]>::to_vec));
+    }
+    Ok(found)
+}
+
+/// Returns norms, cosines and products of the decoder rows of each latent of a dictionary with several decoders; nothing
+/// for others.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn heads(sae: &SparseAutoEncoder) -> Result<Vec<Heads>> {
+    if sae.cfg.hooks.heads().is_none() {
+        return Ok(Vec::new());
+    }
+    // (H, S, d) to (S, H, d).
+    let decoder = sae
+        .parameter("W_D")?
+        .f_detach()?
+        .f_to_kind(Kind::Float)?
+        .f_transpose(0, 1)?;
+    let inner = decoder.f_matmul(&decoder.f_transpose(1, 2)?)?;
+    let norm = norms(&decoder)?.f_squeeze_dim(-1)?;
+    let cosines = inner.f_div(
+        &norm
+            .f_unsqueeze(2)?
+            .f_mul(&norm.f_unsqueeze(1)?)?
+            .f_clamp_min(1e-30)?,
+    )?;
+    let heads = norm.size()[1] as usize;
+    let [norm, cosines, inner] = [&norm, &cosines, &inner].map(|values| numbers(&values.f_reshape([-1])?));
+    let (norm, cosines, inner) = (norm?, cosines?, inner?);
+    let floats = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
+    let rows = norm
+        .chunks(heads)
+        .zip(cosines.chunks(heads * heads))
+        .zip(inner.chunks(heads * heads));
+    Ok(rows
+        .map(|((norm, cosines), inner)| Heads {
+            norms: floats(norm),
+            cosines: floats(cosines),
+            inner: floats(inner),
+        })
+        .collect())
+}

@@ -1,0 +1,192 @@
+//! The passes of one analysis, in their order.
+
+use std::ops::Range;
+
+use super::analyzer::OpenStream;
+use super::bands::latents_at_a_time;
+use super::coactivation::Coactivation;
+use super::contexts::ContextReader;
+use super::finish::{Weights, finish, write_band};
+use super::passes::{First, Pass, Second, walk};
+use super::progress::{Keeper, Parts, Position};
+use super::samples::Collection;
+use super::settings::FeatureAnalyzerConfig;
+use crate::activations::BatchStream;
+use crate::dictionary::SparseAutoEncoder;
+use crate::error::{Error, Result, counted};
+use crate::event::RunContext;
+use crate::findings::Subsample;
+use crate::memory;
+use crate::tensor::DType;
+
+/// An analysis under way.
+pub(super) struct Work<'a> {
+    pub(super) config: &'a FeatureAnalyzerConfig,
+    pub(super) rules: Vec<Subsample>,
+    pub(super) keeper: Keeper<'a>,
+    pub(super) sae: &'a SparseAutoEncoder,
+    pub(super) amp: Option<DType>,
+    pub(super) open: &'a mut OpenStream<'a>,
+    /// A stream that was opened already.
+    pub(super) opened: Option<Box<dyn BatchStream>>,
+    pub(super) runs_a_model: bool,
+    pub(super) context: &'a RunContext,
+    /// Passes over the stream that were begun.
+    pub(super) passes: u32,
+}
+
+impl Work<'_> {
+    /// Does what is left to do.
+    ///
+    /// # Errors
+    /// What the stream says, or the store; a stop was asked for, and what was done is kept.
+    pub(super) fn run(&mut self) -> Result<()> {
+        let (mut position, mut kept) = self.keeper.position()?;
+        let first = if position.counted_all {
+            self.first(&self.keeper.found()?)?
+        } else {
+            let first = self.count(&mut position, &kept)?;
+            kept = Parts::new();
+            first
+        };
+        let weights = Weights::of(self.sae, self.config, self.context)?;
+        let latents = self.latents() as u32;
+        while position.first < latents {
+            let band = position.first..latents.min(position.first + position.at_a_time.max(1));
+            self.collect((&first, &weights), band, &mut position, &kept)?;
+            kept = Parts::new();
+        }
+        let (store, analysis) = (self.keeper.store, self.keeper.analysis);
+        finish((store, analysis), &first, &weights, (self.config, &position))
+    }
+
+    fn latents(&self) -> usize {
+        self.sae.cfg.d_sae() as usize
+    }
+
+    /// Returns the stream for the next pass.
+    fn stream(&mut self) -> Result<Box<dyn BatchStream>> {
+        self.passes += 1;
+        match self.opened.take() {
+            Some(stream) => Ok(stream),
+            None => (self.open)(),
+        }
+    }
+
+    /// Returns the first pass with what `parts` have.
+    fn first(&self, parts: &Parts) -> Result<First> {
+        let latents = self.latents();
+        let with_pairs = self.config.neighbours > 0 && latents <= self.config.coactivation_up_to as usize;
+        if with_pairs {
+            let bytes = Coactivation::bytes(latents as u64);
+            memory::admit(bytes, "counting which latents fire together")
+                .map_err(|error| error.hint("a smaller `analyzer.coactivation_up_to` leaves it out"))?;
+        }
+        First::new(latents, with_pairs, parts)
+    }
+
+    /// The first pass.
+    fn count(&mut self, position: &mut Position, parts: &Parts) -> Result<First> {
+        let mut first = self.first(parts)?;
+        let mut stream = self.stream()?;
+        let mut reader = ContextReader::new(self.sae, self.config, self.amp)?;
+        walk(
+            &mut first,
+            &mut reader,
+            (stream.as_mut(), parts),
+            (&mut self.keeper, position, "analysing, pass 1: counting"),
+            (self.context, self.config.total_analyzing_tokens),
+        )?;
+        if reader.counted == 0 {
+            return Err(
+                Error::input("no token of the stream counts, so there is nothing to analyse")
+                    .hint("look at its mask, or set `analyzer.ignore_token_ids`"),
+            );
+        }
+        if position.ended_early {
+            self.context.events.warn(format!(
+                "the data ended after {} of {}: the analysis is of these",
+                counted(reader.tokens, "token"),
+                self.config.total_analyzing_tokens
+            ))?;
+        }
+        position.counted_all = true;
+        position.at_a_time = latents_at_a_time(self.config, &first.statistics);
+        position.first = 0;
+        self.keeper.store.transaction(|| {
+            let analysis = self.keeper.analysis;
+            self.keeper
+                .store
+                .set_extent(analysis, reader.tokens, reader.counted, u64::from(reader.next))
+        })?;
+        (position.contexts, position.tokens) = (0, 0);
+        self.keeper.keep_found(position, first.parts()?)?;
+        Ok(first)
+    }
+
+    /// A pass for the samples of the latents of `band`, which are written at its end.
+    fn collect(
+        &mut self,
+        (first, weights): (&First, &Weights),
+        band: Range<u32>,
+        position: &mut Position,
+        parts: &Parts,
+    ) -> Result<()> {
+        let latents = self.latents() as u32;
+        let (number, bands) = (
+            band.start / position.at_a_time + 1,
+            latents.div_ceil(position.at_a_time),
+        );
+        let title = match bands {
+            1 => "analysing, pass 2: collecting samples".to_string(),
+            bands => format!(
+                "analysing, pass {} of {}: collecting samples",
+                number + 1,
+                bands + 1
+            ),
+        };
+        if self.runs_a_model {
+            self.context.events.note(format!(
+                "the model runs through the stream again, for pass {} of {}; cached activations would spare that",
+                number + 1,
+                bands + 1
+            ))?;
+        }
+        let statistics = &first.statistics;
+        let (seed, max) = (
+            self.config.seed,
+            &statistics.max[band.start as usize..band.end as usize],
+        );
+        let near = weights.near_of(&band);
+        let mut collection = Collection::new(&self.rules, seed, band.start, max, self.latents());
+        if let Some((count, near)) = &near {
+            collection.set_near(*count, near);
+        }
+        let mut second = Second::new(statistics, collection, band.clone(), parts)?;
+        let mut stream = match self.opened.take() {
+            Some(stream) => stream,
+            None => (self.open)()?,
+        };
+        self.passes += 1;
+        let mut reader = ContextReader::new(self.sae, self.config, self.amp)?;
+        walk(
+            &mut second,
+            &mut reader,
+            (stream.as_mut(), parts),
+            (&mut self.keeper, position, &title),
+            (self.context, self.config.total_analyzing_tokens),
+        )?;
+        position.first = band.end;
+        (position.contexts, position.tokens) = (0, 0);
+        let keeper = &self.keeper;
+        keeper.store.transaction(|| {
+            write_band(
+                (keeper.store, keeper.analysis),
+                &second,
+                weights,
+                (self.config, band),
+            )?;
+            keeper.next(position)
+        })
+    }
+}

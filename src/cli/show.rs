@@ -1,0 +1,78 @@
+//! `saescript show`: a latent on the terminal.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::findings::{Colours, Printing};
+use crate::report::Printer;
+use crate::serve::{Shelf, Writing};
+
+/// Print a latent of an analysed dictionary
+///
+/// Its label and figures, contexts with the tokens on which it fires, what it does to the logits, and latents near it. On a
+/// terminal activations are colours; elsewhere ‹token› marks a token on which it fires, and «token» the peak.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  saescript show results 123
+  saescript show results 123 --samples 10 --range 50
+  saescript show results 123 --json | jq .tokens")]
+pub(super) struct Arguments {
+    /// The store of an analysis: a file, or a folder of results in which an analysis.sqlite lies
+    store: PathBuf,
+    /// The latent's number
+    latent: u32,
+    /// Which analysis of the store
+    #[arg(long, value_name = "NAME")]
+    analysis: Option<String>,
+    /// The most contexts of each bin
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
+    samples: usize,
+    /// Tokens on each side of a peak
+    #[arg(short, long, value_name = "N", default_value_t = 20)]
+    range: usize,
+    /// Write everything that is known of the latent as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints; the exit code.
+///
+/// # Errors
+/// No store, no such latent; a damaged store.
+pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+    let shelf = Shelf::open(std::slice::from_ref(&arguments.store), Writing::None)?;
+    let analysis = arguments.analysis.as_deref();
+    if arguments.json {
+        let latent = shelf.latent(analysis, arguments.latent)?;
+        let text = serde_json::to_string(&latent).map_err(|error| Error::run(format!("{error}")))?;
+        printer.line(&text);
+        return Ok(0);
+    }
+    let printing = Printing {
+        colours: colours(),
+        samples: arguments.samples,
+        range: arguments.range,
+    };
+    printer.styled(&format!(
+        "{}\n",
+        shelf.printed(analysis, arguments.latent, &printing)?
+    ));
+    Ok(0)
+}
+
+/// Returns which colours the terminal has, by the variables that terminals and people set.
+fn colours() -> Colours {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let is =
+        |name: &str, values: &[&str]| std::env::var(name).is_ok_and(|value| values.contains(&value.as_str()));
+    let forced = set("CLICOLOR_FORCE");
+    if set("NO_COLOR") || is("TERM", &["dumb"]) || !(forced || std::io::stdout().is_terminal()) {
+        return Colours::None;
+    }
+    if is("COLORTERM", &["truecolor", "24bit"]) {
+        Colours::Full
+    } else {
+        Colours::Palette
+    }
+}

@@ -1,0 +1,214 @@
+//! The settings of a feature analysis.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::sae_choice::PretrainedSAE;
+use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
+use crate::analysis::{DirectLogitAttributorConfig, FeatureAnalyzerConfig};
+use crate::config::{Checked, Config, Value};
+use crate::error::{Context, Error, Result};
+use crate::model::LanguageModelConfig;
+use crate::tensor::{DType, DeviceSpec};
+use crate::text::DatasetConfig;
+
+/// A feature analysis: what the latents of a trained dictionary mean, over a stream of whole contexts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnalyzeSAESettings {
+    /// The trained dictionary.
+    pub sae: PretrainedSAE,
+    /// Name of the dictionary.
+    pub sae_name: String,
+    /// Series that it belongs to.
+    pub sae_series: String,
+    /// Where its activations come from; the target is "activations-2d".
+    pub activation_factory: ActivationFactoryConfig,
+    /// The language model. Needed by data set sources; of a cache, it tells the texts and what latents add to the logits.
+    #[serde(default)]
+    pub model: Option<LanguageModelConfig>,
+    /// Name of the model, for the records of where contexts came from; null: the model's own.
+    #[serde(default)]
+    pub model_name: Option<String>,
+    /// The data sets by the names of the sources that read them.
+    #[serde(default)]
+    pub datasets: Option<BTreeMap<String, DatasetConfig>>,
+    /// What is found out, on how many tokens.
+    pub analyzer: FeatureAnalyzerConfig,
+    /// What latents add to the logits, where the model's weights are there.
+    #[serde(default)]
+    pub direct_logit_attributor: DirectLogitAttributorConfig,
+    /// Number format of products; null: that of the dictionary.
+    #[serde(default)]
+    pub amp_dtype: Option<DType>,
+    /// Name of the analysis: several of one dictionary live side by side in a store.
+    #[serde(default = "default_name")]
+    pub feature_analysis_name: String,
+    /// A database of the reference system, which is not written to: see `store`.
+    #[serde(default)]
+    pub mongo: Option<Value>,
+    /// A folder; the store is `SERIES/NAME/analysis.sqlite` in it where `store` is not given.
+    #[serde(default)]
+    pub output_dir: Option<String>,
+    /// Processes that share the latents; 1: this one.
+    #[serde(default = "one")]
+    pub model_parallel_size: u64,
+    /// Kind of device that processes run on; where the dictionary and the model live is said by their own settings.
+    #[serde(default)]
+    pub device_type: DeviceSpec,
+    /// The file that is written; null: `analysis.sqlite` beside the dictionary, `NAME.analysis.sqlite` in the current
+    /// folder for one of the hub.
+    #[serde(default)]
+    pub store: Option<String>,
+}
+
+fn default_name() -> String {
+    "default".into()
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Config for AnalyzeSAESettings {
+    const NAME: &'static str = "AnalyzeSAESettings";
+
+    fn validate(&self) -> Result<()> {
+        self.plan().map(drop)
+    }
+}
+
+/// What the settings of an analysis resolve to; all of it was checked.
+pub(super) struct AnalyzePlan {
+    pub(super) sae: Checked<PretrainedSAE>,
+    /// One stream, or several whose hook points are read side by side.
+    pub(super) factories: Vec<Checked<ActivationFactoryConfig>>,
+    pub(super) model: Option<Checked<LanguageModelConfig>>,
+    pub(super) datasets: BTreeMap<String, Checked<DatasetConfig>>,
+    pub(super) analyzer: Checked<FeatureAnalyzerConfig>,
+    pub(super) logits: Checked<DirectLogitAttributorConfig>,
+}
+
+/// Refuses what the reference system writes to.
+pub(super) fn refuse_mongo(mongo: Option<&Value>) -> Result<()> {
+    match mongo {
+        None => Ok(()),
+        Some(_) => Err(
+            Error::input("analyses are written into one file, not into a database server")
+                .hint("leave `mongo` out; `store` names the file")
+                .under("mongo"),
+        ),
+    }
+}
+
+impl AnalyzeSAESettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// What is wrong, under its key.
+    pub(super) fn plan(&self) -> Result<AnalyzePlan> {
+        refuse_mongo(self.mongo.as_ref())?;
+        if self.model_parallel_size != 1 {
+            return Err(Error::input(format!(
+                "an analysis is one process, but {} were asked for",
+                self.model_parallel_size
+            ))
+            .hint("set it to 1 or leave it out; `analyzer.latents_at_a_time` divides the latents over passes")
+            .under("model_parallel_size"));
+        }
+        for (key, text) in [
+            ("sae_name", &self.sae_name),
+            ("feature_analysis_name", &self.feature_analysis_name),
+        ] {
+            if text.trim().is_empty() {
+                return Err(Error::input("must not be empty").under(key));
+            }
+        }
+        let sae = Checked::new(self.sae.clone()).under("sae")?;
+        let activation_factory = Checked::new(self.activation_factory.clone()).under("activation_factory")?;
+        let analyzer = Checked::new(self.analyzer.clone()).under("analyzer")?;
+        let logits = Checked::new(self.direct_logit_attributor.clone()).under("direct_logit_attributor")?;
+        let model = self.model.clone().map(Checked::new).transpose().under("model")?;
+        let mut datasets = BTreeMap::new();
+        for (name, dataset) in self.datasets.iter().flatten() {
+            let dataset = Checked::new(dataset.clone()).under(name.as_str());
+            datasets.insert(name.clone(), dataset.under("datasets")?);
+        }
+        self.check_stream()?;
+        Ok(AnalyzePlan {
+            sae,
+            factories: vec![activation_factory],
+            model,
+            datasets,
+            analyzer,
+            logits,
+        })
+    }
+
+    /// Refuses streams that are no whole contexts, and sources without what they need.
+    fn check_stream(&self) -> Result<()> {
+        let factory = &self.activation_factory;
+        if factory.target != ActivationFactoryTarget::Activations2D {
+            return Err(Error::input(format!(
+                "an analysis looks at whole contexts, but the target is \"{}\"",
+                factory.target
+            ))
+            .hint("use \"activations-2d\"; a cache has to be written so too")
+            .under("target")
+            .under("activation_factory"));
+        }
+        for (index, source) in factory.sources.iter().enumerate() {
+            let ActivationFactorySource::Dataset(source) = source else {
+                continue;
+            };
+            if self.model.is_none() {
+                return Err(
+                    Error::input("a data set needs a language model that turns it into activations")
+                        .hint("add a `model`, or read cached activations")
+                        .under("model"),
+                );
+            }
+            let known: Vec<&String> = self.datasets.iter().flatten().map(|(name, _)| name).collect();
+            if !known.contains(&&source.name) {
+                return Err(Error::unknown("data set", &source.name, &known)
+                    .hint("each source is the name of one of `datasets`")
+                    .under("name")
+                    .under(format!("[{index}]"))
+                    .under("sources")
+                    .under("activation_factory"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns where the analysis is written.
+    pub fn store_path(&self) -> PathBuf {
+        if let Some(store) = &self.store {
+            return PathBuf::from(store);
+        }
+        if let Some(folder) = &self.output_dir {
+            return Path::new(folder)
+                .join(&self.sae_series)
+                .join(&self.sae_name)
+                .join("analysis.sqlite");
+        }
+        beside(&self.sae.pretrained_name_or_path, &self.sae_name)
+    }
+}
+
+/// Returns where the store of a dictionary is looked for, and made, if nothing is said.
+pub(super) fn beside(dictionary: &str, name: &str) -> PathBuf {
+    let path = Path::new(dictionary);
+    let folder = if path.is_dir() {
+        Some(path)
+    } else {
+        path.parent().filter(|_| path.is_file())
+    };
+    match folder {
+        Some(folder) => folder.join("analysis.sqlite"),
+        None => PathBuf::from(format!("{}.analysis.sqlite", name.replace(['/', '\\'], "_"))),
+    }
+}

@@ -1,0 +1,10 @@
+//! The server: who may ask, what they may ask, and within which limits.
+
+mod answer;
+mod doors;
+mod limits;
+mod routes;
+mod server;
+mod sessions;
+
+pub use server::{Server, ServerOptions};

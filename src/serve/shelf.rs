@@ -1,0 +1,257 @@
+//! The stores that are looked at, each opened once and watched: what is told of one is always of the file that lies there
+//! now, and of the analysis that a page was opened on.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::findings::{Access, Analysis, Store, Vocabulary};
+
+/// Whether labels and bookmarks may be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writing {
+    /// Into stores that this user made on this machine, and that may be written.
+    #[default]
+    Own,
+    /// Into all that may be written.
+    All,
+    /// Into none.
+    None,
+}
+
+/// Stores in the order in which they were named.
+pub struct Shelf {
+    books: Vec<Mutex<Book>>,
+    names: Vec<String>,
+    writing: Writing,
+}
+
+/// One open store.
+pub(super) struct Book {
+    store: Store,
+    path: PathBuf,
+    file: (u64, u64),
+    /// Why nothing may be written, if so.
+    closed: Option<String>,
+    vocabulary: Option<Arc<Vocabulary>>,
+    columns: Option<(String, Arc<Vec<u8>>)>,
+}
+
+/// Why a page does not get what it asked for.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// What was asked for is wrong, or could not be done.
+    Error(Error),
+    /// The analysis that the page shows is no longer there as it was.
+    Rewritten,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Error(error)
+    }
+}
+
+/// A page's view of a store: the analysis it names, unchanged since the page was opened.
+pub(super) struct Page<'a> {
+    pub(super) book: &'a mut Book,
+    pub(super) analysis: Analysis,
+    pub(super) version: String,
+}
+
+impl Shelf {
+    /// Opens the stores at `paths`: files, or folders in which one lies.
+    ///
+    /// # Errors
+    /// What is there is no store, of a newer program, damaged, or may not be read.
+    pub fn open(paths: &[PathBuf], writing: Writing) -> Result<Self> {
+        let mut books = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        for path in paths {
+            let path = located(path)?;
+            names.push(name(&path));
+            books.push(Mutex::new(Book::open(&path, writing)?));
+        }
+        Ok(Shelf {
+            books,
+            names,
+            writing,
+        })
+    }
+
+    /// Returns the names of the stores, as a choice between them shows them.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Calls `work` with the store of this number and its analysis `analysis` (that of `Store::analysis` without a name).
+    ///
+    /// # Errors
+    /// There is no such store or analysis; the store was written anew since `version` was told; what `work` says.
+    pub(super) fn read<T>(
+        &self,
+        number: usize,
+        analysis: Option<&str>,
+        version: Option<&str>,
+        work: impl FnOnce(Page<'_>) -> Result<T>,
+    ) -> Result<T, Refusal> {
+        let book = self.books.get(number).ok_or_else(|| {
+            Error::input(format!(
+                "there is no store {number}: they are numbered from 0 to {}",
+                self.books.len().saturating_sub(1)
+            ))
+        })?;
+        let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.follow(self.writing)?;
+        let found = book.store.analysis(analysis);
+        let found = match (found, version) {
+            (Err(_), Some(_)) => return Err(Refusal::Rewritten),
+            (found, _) => found?,
+        };
+        let now = book.version(&found);
+        if version.is_some_and(|version| version != now) {
+            return Err(Refusal::Rewritten);
+        }
+        let page = Page {
+            book: &mut book,
+            analysis: found,
+            version: now,
+        };
+        Ok(work(page)?)
+    }
+}
+
+impl Book {
+    fn open(path: &Path, writing: Writing) -> Result<Self> {
+        let file = identity(path)?;
+        let (store, closed) = opened(path, writing)?;
+        Ok(Book {
+            store,
+            path: path.to_path_buf(),
+            file,
+            closed,
+            vocabulary: None,
+            columns: None,
+        })
+    }
+
+    /// Opens the file anew if another lies in its place.
+    fn follow(&mut self, writing: Writing) -> Result<()> {
+        if identity(&self.path)? != self.file {
+            *self = Self::open(&self.path, writing)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what is different as soon as figures of the analysis are.
+    fn version(&self, analysis: &Analysis) -> String {
+        let finished = analysis.finished.as_deref().unwrap_or("running");
+        format!(
+            "{:x}.{:x}.{}.{}.{finished}",
+            self.file.0, self.file.1, analysis.id, analysis.created
+        )
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns why labels and bookmarks may not be written; `None` if they may.
+    pub(super) fn closed(&self) -> Option<&str> {
+        self.closed.as_deref()
+    }
+
+    /// Refuses to write where that was not allowed.
+    pub(super) fn require_open(&self) -> Result<()> {
+        match &self.closed {
+            None => Ok(()),
+            Some(why) => Err(Error::input(format!("nothing is written into this store: {why}"))),
+        }
+    }
+
+    pub(super) fn vocabulary(&mut self) -> Result<Arc<Vocabulary>> {
+        match &self.vocabulary {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let read = Arc::new(self.store.vocabulary()?);
+                self.vocabulary = Some(read.clone());
+                Ok(read)
+            }
+        }
+    }
+
+    /// Returns the columns that `make` makes, which are remembered as long as they are of `version`.
+    pub(super) fn columns(
+        &mut self,
+        version: &str,
+        make: impl FnOnce(&Store) -> Result<Vec<u8>>,
+    ) -> Result<Arc<Vec<u8>>> {
+        if let Some((of, columns)) = &self.columns
+            && of == version
+        {
+            return Ok(columns.clone());
+        }
+        let made = Arc::new(make(&self.store)?);
+        self.columns = Some((version.to_string(), made.clone()));
+        Ok(made)
+    }
+
+    /// Forgets the columns: something in them was changed.
+    pub(super) fn changed(&mut self) {
+        self.columns = None;
+    }
+}
+
+/// Opens a store for as much as is allowed; with why nothing may be written.
+fn opened(path: &Path, writing: Writing) -> Result<(Store, Option<String>)> {
+    let for_reading = |why: &str| Ok((Store::open_for(path, Access::Read)?, Some(why.to_string())));
+    if writing == Writing::None {
+        return for_reading("that was asked for with `--read-only`");
+    }
+    // Said by the file as it stands: one from elsewhere is not even brought to this program's version.
+    if writing == Writing::Own && !Store::is_from_here(path)? {
+        return for_reading("it was made elsewhere; `--write` allows it");
+    }
+    let store = Store::open(path)?;
+    let closed =
+        (store.access() == Access::Read).then(|| "its file or folder may not be written".to_string());
+    Ok((store, closed))
+}
+
+/// The name under which analyses write a store into a folder of results.
+const IN_FOLDER: &str = "analysis.sqlite";
+
+fn located(path: &Path) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let inside = path.join(IN_FOLDER);
+    if inside.is_file() {
+        return Ok(inside);
+    }
+    Err(
+        Error::input(format!("the folder `{}` has no `{IN_FOLDER}`", path.display()))
+            .hint("`saescript analyze` makes one; a store of another name is given by its own path"),
+    )
+}
+
+/// Returns what tells a store from others: its name, or that of its folder where all are called the same.
+fn name(path: &Path) -> String {
+    let named = if path.file_name().is_some_and(|name| name == IN_FOLDER) {
+        path.parent().and_then(Path::file_name)
+    } else {
+        path.file_name()
+    };
+    named.unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Returns which file lies at `path`.
+fn identity(path: &Path) -> Result<(u64, u64)> {
+    let found = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+    Ok((found.dev(), found.ino()))
+}
