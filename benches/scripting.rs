@@ -142,17 +142,19 @@ fn training(rounds: i64) -> Result<()> {
     let script = |way: &str| {
         format!(
             "let sae = SparseAutoEncoder(SAEConfig(#{{ hook_point_in: \"h\", hook_point_out: \"h\", d_model: 256, \
-             expansion_factor: 8, act_fn: \"topk\", top_k: 32, dtype: torch::float32, device: \"cpu\" }}));
+             expansion_factor: 8, act_fn: \"topk\", top_k: 32, \
+             norm_activation: \"token-wise\", dtype: torch::float32, device: \"cpu\" }}));
              let trainer = Trainer(TrainerConfig(#{{ amp_dtype: torch::float32, lr_warm_up_steps: 1, n_checkpoints: 0, \
              log_frequency: 1000, total_training_tokens: {STEPS} * 2048, exp_result_path: temporary_folder() + \"/run\" }}));
              let batch = #{{ h: torch::randn([2048, 256]) }};
+             let batches = []; for i in 0..{STEPS} {{ batches.push(batch); }}
              trainer.step(sae, batch); trainer.step(sae, batch);
              let t = time(); {way} (time() - t) / {STEPS}"
         )
     };
     let ways = [
-        format!("trainer.fit(sae, ActivationStream((0..{STEPS}).map(|i| batch)));"),
-        format!("for i in 0..{STEPS} {{ trainer.step(sae, batch); }}"),
+        "trainer.fit(sae, ActivationStream(batches));",
+        "for batch in batches { trainer.step(sae, batch); }",
     ];
     let mut best = [f64::INFINITY; 2];
     for _ in 0..rounds.min(5) {

@@ -20,6 +20,8 @@ const LOOK: u64 = 1 << 10;
 /// What an evaluation has used of its limits.
 pub(super) struct Used {
     limits: Limits,
+    /// Is there any limit? Asked before every operation.
+    is_limited: bool,
     operations: Cell<u64>,
     began: Cell<Instant>,
 }
@@ -35,6 +37,7 @@ impl Used {
     pub(super) fn new(limits: Limits) -> Self {
         Used {
             limits,
+            is_limited: limits != Limits::default(),
             operations: Cell::new(0),
             began: Cell::new(Instant::now()),
         }
@@ -48,7 +51,7 @@ impl Used {
 
     /// Counts an operation; returns why it may not be done.
     pub(super) fn count(&self) -> Option<Error> {
-        if self.limits == Limits::default() {
+        if !self.is_limited {
             return None;
         }
         let count = self.operations.get() + 1;

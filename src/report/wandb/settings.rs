@@ -46,6 +46,13 @@ pub fn server() -> String {
     base_url()
 }
 
+/// Returns the folder in which runs are kept, if nothing else is said: `wandb` in the one that `WANDB_DIR` names, or in
+/// the working folder.
+pub fn folder() -> PathBuf {
+    let root = variable("WANDB_DIR").map(PathBuf::from);
+    root.unwrap_or_else(|| ".".into()).join("wandb")
+}
+
 /// Returns where keys are kept: variables of the environment, and files.
 pub fn key_places() -> (Vec<&'static str>, Vec<PathBuf>) {
     (vec![API_KEY], netrc().into_iter().collect())

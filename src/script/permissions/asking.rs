@@ -184,7 +184,7 @@ impl Asked<'_> {
         if wandb::talks_to_server(None) {
             self.policy.ask_server(&Server::of_address(&wandb::server())?)?;
         }
-        self.policy.ask_path(Access::Write, Path::new("wandb"))
+        self.policy.ask_path(Access::Write, &wandb::folder())
     }
 }
 

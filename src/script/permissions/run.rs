@@ -106,7 +106,7 @@ impl RunPermissions {
             None => Rights::default(),
         };
         let hub = HubSettings::default().survey();
-        let folders = [PathBuf::from("."), Path::new(".").join(beside)].into_iter();
+        let folders = [PathBuf::from("."), Path::new(".").join(beside), wandb::folder()].into_iter();
         for folder in folders.chain(hub.cache).chain(self.folders.iter().cloned()) {
             add_folder(&mut rights, &folder);
         }
