@@ -13,7 +13,7 @@ use crate::program::{Ran, run_in};
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The settings of an analysis of a small dictionary on texts of a few words, whose store is `a.sqlite`.
-fn settings(folder: &Path) -> Value {
+pub fn settings(folder: &Path) -> Value {
     let words = [
         "the", "cat", "sat", "on", "a", "mat", "and", "saw", "two", "birds", "near", "old", "trees",
     ];
@@ -50,7 +50,7 @@ fn dictionary(folder: &Path, name: &str) -> PathBuf {
     to
 }
 
-fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
+pub fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
     fs::write(folder.join("analyze.json"), settings.to_string()).expect("written");
     run_in(folder, ["analyze", "analyze.json"].iter().chain(more))
 }

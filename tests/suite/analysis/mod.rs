@@ -1,6 +1,6 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
-mod command;
+pub mod command;
 mod reference;
 mod refusals;
 mod same;

@@ -10,6 +10,6 @@ mod look;
 mod made_store;
 mod made_texts;
 mod pages;
-mod served;
+pub mod served;
 mod shown;
 mod trouble;
