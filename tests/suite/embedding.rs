@@ -70,5 +70,5 @@ fn a_library_in_rust_has_a_namespace_documentation_and_a_policy() {
         .eval("a script", &script)
         .expect_err("it may read nothing")
         .to_string();
-    assert!(said.contains("may not read"), "{said}");
+    assert!(said.contains("the script may not read"), "{said}");
 }
