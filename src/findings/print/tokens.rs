@@ -53,7 +53,8 @@ pub(super) fn line(
 }
 
 fn put(line: &mut String, text: &str, part: f64, is_peak: bool, colours: Colours) {
-    if !(part > 0.0) {
+    // Also what is no number does not fire.
+    if part.is_nan() || part <= 0.0 {
         return line.push_str(text);
     }
     // Blanks stay outside of the signs, where words begin with one.

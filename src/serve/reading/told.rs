@@ -22,6 +22,9 @@ pub(in crate::serve) struct Named {
     pub(in crate::serve) sae_identity: Option<String>,
 }
 
+/// Latent, activation, share of the reconstruction, effect on the next token.
+pub(in crate::serve) type Firing = (u32, f32, Option<f32>, Option<f32>);
+
 /// A text as it was read, piece by piece: a piece is a token, or several that share a character.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(in crate::serve) struct ReadText {
@@ -29,7 +32,7 @@ pub(in crate::serve) struct ReadText {
     pub(in crate::serve) pieces: Vec<String>,
     /// The latents that fire on each piece: number, activation, share of the reconstruction, effect on the next token;
     /// strongest first.
-    pub(in crate::serve) latents: Vec<Vec<(u32, f32, Option<f32>, Option<f32>)>>,
+    pub(in crate::serve) latents: Vec<Vec<Firing>>,
     /// How many fire on each piece.
     pub(in crate::serve) active: Vec<usize>,
     /// The part of each activation that the reconstruction lacks: ‖x − y‖²/‖x‖².

@@ -163,7 +163,7 @@ fn a_text_is_read_by_the_model_and_the_dictionary() {
     compare(&answer["read"], &model, &sae);
     // A token's latents, by keys; one of them across the text.
     browser.keys(["j", "j"]);
-    browser.wait("location.hash.includes('token=1') && document.querySelectorAll('.fired li').length === 8");
+    browser.wait("location.hash.includes('piece=1') && document.querySelectorAll('.fired li').length === 8");
     let strongest = answer["read"]["latents"][1][0][0].to_string();
     assert_eq!(browser.text(".fired li .number"), strongest);
     browser.click(".fired .pin");

@@ -145,7 +145,7 @@ class Latents {
     if (row.trouble) return h("span", { class: "line remark" }, row.trouble);
     const label = row.label ? h("b", { dir: "auto" }, row.label) : null;
     const { scale = "linear" } = this.app.state;
-    const text = row.context ? contextLine(row.context, { range: 0, scale, max: row.context.peak }) : h("p", { class: "context quiet" }, "never fires");
+    const text = row.context ? contextLine(row.context, { range: 0, scale, max: row.context.peak, before: innerWidth < 740 ? 2 : 10 }) : h("p", { class: "context quiet" }, "never fires");
     return h("span", { class: `line${label ? " labelled" : ""}` }, label, text);
   }
 

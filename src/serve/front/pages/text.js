@@ -53,7 +53,7 @@ class TextPage {
     if (!this.field.value) return;
     this.field.blur();
     if (this.field.value === this.text) this.text = null;
-    this.app.change({ text: this.field.value, token: null });
+    this.app.change({ text: this.field.value, piece: null });
     if (this.text === null) this.update(this.app.state).catch(this.app.failed);
   }
 
@@ -75,7 +75,7 @@ class TextPage {
   }
 
   get current() {
-    const at = Number(this.app.state.token ?? -1);
+    const at = Number(this.app.state.piece ?? -1);
     return at >= 0 && at < this.read.pieces.length ? at : null;
   }
 
@@ -89,7 +89,7 @@ class TextPage {
       const strength = max > 0 ? scale(Math.min(1, Math.abs(values[at]) / max)) : 0;
       const element = h("span", {
         class: `t${values[at] < 0 ? " below" : ""}${at === this.current ? " peak" : ""}`, vars: { v: strength.toFixed(3) }, role: "button", tabindex: -1,
-        onpointerenter: () => this.#side(at), onpointerleave: () => this.#side(this.current), onclick: () => this.app.change({ token: at === this.current ? null : at }),
+        onpointerenter: () => this.#side(at), onpointerleave: () => this.#side(this.current), onclick: () => this.app.change({ piece: at === this.current ? null : at }),
       }, visible(text, false, true));
       remember(element, { text, value: values[at], part: max > 0 ? values[at] / max : 0, place: at });
       return element;
@@ -130,7 +130,7 @@ class TextPage {
   #step(by) {
     if (!this.read) return;
     const last = this.read.pieces.length - 1;
-    this.app.change({ token: Math.min(last, Math.max(0, (this.current ?? -1) + by)) }, true);
+    this.app.change({ piece: Math.min(last, Math.max(0, (this.current ?? -1) + by)) }, true);
   }
 
   #scale() {
