@@ -63,8 +63,8 @@ impl LatentText {
     }
 }
 
-/// What a word counts in a label, in tokens and in texts.
-const LABEL: f64 = 10.0;
+/// What a label that fits counts before all else, and what a word counts in tokens and in texts.
+const LABEL: f64 = 100.0;
 const TOKENS: f64 = 4.0;
 const TEXTS: f64 = 1.0;
 
@@ -111,7 +111,7 @@ impl Store {
         let query =
             "SELECT rowid, bm25(label_text) FROM label_text WHERE label_text MATCH ? ORDER BY 2 LIMIT ?";
         let labels = self.rows(query, (expression, limit), |row| {
-            Ok((row.get::<_, i64>(0)? as u32, -LABEL * row.get::<_, f64>(1)?))
+            Ok((row.get::<_, i64>(0)? as u32, LABEL - row.get::<_, f64>(1)?))
         })?;
         let first = analysis << 32;
         let query = format!(
