@@ -67,7 +67,7 @@ impl Weights {
     }
 }
 
-/// Writes the latents of a band: figures, histograms, tokens, samples and their contexts.
+/// Writes the latents of a band: figures, histograms, tokens, texts to search in, samples and their contexts.
 ///
 /// # Errors
 /// The store cannot be written.
@@ -80,6 +80,7 @@ pub(super) fn write_band(
     let first_context = contexts_from(store, analysis)?;
     let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
     let counted = counted.map_or(0, |one| one.counted);
+    let words = store.vocabulary()?;
     for latent in band {
         let tokens = second.tokens.of(latent, TOKENS);
         let figures = figures(second.statistics, weights, (latent, counted), tokens.first());
@@ -88,6 +89,9 @@ pub(super) fn write_band(
             continue;
         }
         store.put_histogram(analysis, latent, &histogram(second, latent))?;
+        if !config.subsamples.is_empty() {
+            store.put_text(analysis, latent, &text(second, latent, &tokens, &words))?;
+        }
         for (token, count, mean) in tokens {
             let count = u64::from(count);
             store.put_token(
@@ -198,7 +202,7 @@ fn histogram(second: &Second<'_>, latent: u32) -> Histogram {
     }
 }
 
-/// Writes what needs all latents: neighbours, flags, texts to search in; and that the analysis is done.
+/// Writes what needs all latents: neighbours and flags; and that the analysis is done.
 ///
 /// # Errors
 /// The store cannot be written.
@@ -212,7 +216,6 @@ pub(super) fn finish(
         let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
         let counted = counted.map_or(0, |one| one.counted);
         let count = config.neighbours as usize;
-        let vocabulary = store.vocabulary()?;
         let scalars = store.scalars(analysis)?;
         let lives: Vec<bool> = scalars.iter().map(|one| one.act_times > 0).collect();
         for one in scalars {
@@ -232,8 +235,6 @@ pub(super) fn finish(
             }
             let twin = nearest.iter().find(|near| lives[near.latent as usize]);
             let flags = flags(&one, counted, twin, config);
-            let text = text((store, analysis), &one, &vocabulary)?;
-            store.put_text(analysis, one.latent, &text)?;
             store.put_latent(analysis, &Latent { flags, ..one })?;
         }
         let state = if position.ended_early {
@@ -267,33 +268,22 @@ fn flags(one: &Latent, counted: u64, twin: Option<&Neighbour>, config: &FeatureA
         )
 }
 
-/// Returns the texts by which a latent is found: of its tokens, and around the peaks of its best samples.
-fn text((store, analysis): (&Store, i64), one: &Latent, vocabulary: &Vocabulary) -> Result<LatentText> {
-    if one.act_times == 0 || vocabulary.is_empty() {
-        return Ok(LatentText::default());
+/// Returns the texts by which a latent is found: of its `tokens`, and around the peaks of its best samples.
+fn text(second: &Second<'_>, latent: u32, tokens: &[(u32, u32, f64)], words: &Vocabulary) -> LatentText {
+    if words.is_empty() {
+        return LatentText::default();
     }
-    let tokens = store.tokens_of(analysis, one.latent)?;
-    let tokens: Vec<String> = tokens
-        .iter()
-        .map(|firing| vocabulary.text(firing.token))
-        .collect();
-    let samples = store.samples(analysis, one.latent)?;
-    let best: Vec<_> = samples
-        .first()
-        .map_or(&[][..], |all| &all.samples)
-        .iter()
-        .take(TEXTS)
-        .collect();
-    let contexts = store.contexts(best.iter().map(|sample| sample.context))?;
-    let texts = best.iter().filter_map(|sample| {
-        let tokens = &contexts.get(&sample.context)?.tokens;
+    let best = second.collection.samples(latent, 0, 0).into_iter().take(TEXTS);
+    let texts = best.filter_map(|sample| {
+        let tokens = &second.contexts.get(&sample.context)?.tokens;
         let peak = usize::from(sample.peak_position);
         let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
-        let pieces = vocabulary.pieces(around).into_iter().map(|(_, text)| text);
+        let pieces = words.pieces(around).into_iter().map(|(_, text)| text);
         Some(pieces.collect::<String>())
     });
-    Ok(LatentText {
-        tokens: tokens.join(" "),
+    let tokens: Vec<String> = tokens.iter().map(|(token, _, _)| words.text(*token)).collect();
+    LatentText {
         texts: texts.collect::<Vec<_>>().join("\n"),
-    })
+        tokens: tokens.join(" "),
+    }
 }

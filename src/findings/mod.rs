@@ -22,6 +22,8 @@ mod print;
 mod samples;
 mod search;
 mod store;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use analyses::{Analysis, State, Subsample, SubsampleKind};
