@@ -37,6 +37,7 @@
 //! runner | serve               settings -> a run | the viewer: a server for browsers, pages, the text of a latent
 //! train                        batches -> a trained dictionary
 //! eval | analysis              what a dictionary explains, and what its errors cost the model | what its latents mean
+//! exchange | interventions     what was found, for other programs | what latents do to the model
 //! activations | dictionary     tokens -> batches | the SAE itself
 //! model                        hooked decoders
 //! text | library               data sets and tokenizers | libraries of scripts: manifests, locks, contents
@@ -47,7 +48,7 @@
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
 //! atomic                       files written whole
 //! files | guard                regular files, opened to be read | panics turned into errors
-//! clock | memory | native      points in time as text | how much the process may hold | C++ that tch has no words for
+//! clock | memory | native | policy   time as text | what the process may hold | C++ beside tch | what scripts may reach
 //! error
 //! ```
 
@@ -58,12 +59,15 @@ pub mod dictionary;
 pub mod error;
 pub mod eval;
 pub mod event;
+pub mod exchange;
 pub mod findings;
 pub mod fingerprint;
 pub mod hub;
+pub mod interventions;
 pub mod library;
 pub mod memory;
 pub mod model;
+pub mod policy;
 pub mod report;
 pub mod runner;
 pub mod script;

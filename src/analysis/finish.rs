@@ -12,8 +12,8 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
-    Context, Flag, Flags, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store,
-    TokenFiring, Vocabulary,
+    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store, TokenFiring,
+    Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
@@ -22,9 +22,6 @@ const TOKENS: usize = 10;
 /// Samples whose texts are searched, and tokens on each side of their peaks.
 const TEXTS: usize = 5;
 const AROUND: usize = 10;
-
-/// A latent that fires less often than this is rare, however few the tokens.
-const FEW: u64 = 10;
 
 /// What the dictionary's weights say of its latents.
 pub(super) struct Weights {
@@ -234,7 +231,9 @@ pub(super) fn finish(
                 store.put_neighbours(analysis, one.latent, Near::Pearson, &pearson)?;
             }
             let twin = nearest.iter().find(|near| lives[near.latent as usize]);
-            let flags = flags(&one, counted, twin, config);
+            let flags = config
+                .flags
+                .of(&one, counted, twin.map(|twin| f64::from(twin.value)));
             store.put_latent(analysis, &Latent { flags, ..one })?;
         }
         let state = if position.ended_early {
@@ -244,28 +243,6 @@ pub(super) fn finish(
         };
         store.finish_analysis(analysis, state, false)
     })
-}
-
-/// Returns what stands out; `twin` is the nearest latent that lives.
-fn flags(one: &Latent, counted: u64, twin: Option<&Neighbour>, config: &FeatureAnalyzerConfig) -> Flags {
-    let limits = &config.flags;
-    let lives = one.act_times > 0;
-    let is_rare = one.act_times < FEW || (one.act_times as f64) < limits.rare_density * counted as f64;
-    let is_duplicate = twin.is_some_and(|twin| f64::from(twin.value) > limits.duplicate_cosine);
-    Flags::default()
-        .with(Flag::Dead, !lives)
-        .with(Flag::Rare, lives && is_rare)
-        .with(Flag::Dense, one.density > limits.dense_density)
-        .with(Flag::Duplicate, lives && is_duplicate)
-        .with(
-            Flag::Token,
-            one.act_times >= FEW && one.top_token_share >= limits.token_share,
-        )
-        .with(
-            Flag::Output,
-            one.logit_kurtosis
-                .is_some_and(|kurtosis| kurtosis > limits.output_kurtosis),
-        )
 }
 
 /// Returns the texts by which a latent is found: of its `tokens`, and around the peaks of its best samples.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::findings::{Subsample, SubsampleKind};
+use crate::findings::{Flag, Flags, Latent, Subsample, SubsampleKind};
 use crate::fingerprint::Identified;
 
 /// Which contexts of each latent a subsample keeps.
@@ -96,6 +96,32 @@ impl Default for FlagThresholds {
             token_share: 0.9,
             output_kurtosis: 8.0,
         }
+    }
+}
+
+/// A latent that fires less often than this is rare, however few the tokens.
+const FEW: u64 = 10;
+
+impl FlagThresholds {
+    /// Returns what stands out about a latent, of `counted` tokens; `twin` is the cosine of its decoder row and the nearest
+    /// one of a latent that lives.
+    pub fn of(&self, one: &Latent, counted: u64, twin: Option<f64>) -> Flags {
+        let lives = one.act_times > 0;
+        let is_rare = one.act_times < FEW || (one.act_times as f64) < self.rare_density * counted as f64;
+        let is_duplicate = twin.is_some_and(|cosine| cosine > self.duplicate_cosine);
+        let is_output = one
+            .logit_kurtosis
+            .is_some_and(|kurtosis| kurtosis > self.output_kurtosis);
+        Flags::default()
+            .with(Flag::Dead, !lives)
+            .with(Flag::Rare, lives && is_rare)
+            .with(Flag::Dense, one.density > self.dense_density)
+            .with(Flag::Duplicate, lives && is_duplicate)
+            .with(
+                Flag::Token,
+                one.act_times >= FEW && one.top_token_share >= self.token_share,
+            )
+            .with(Flag::Output, is_output)
     }
 }
 

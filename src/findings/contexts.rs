@@ -160,6 +160,15 @@ impl Store {
         Ok(all.into_iter().map(|ordinal| ordinal as u64).collect())
     }
 
+    /// Returns the names of the data sets that the contexts of an analysis are of, in order.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn dataset_names(&self, analysis: i64) -> Result<Vec<String>> {
+        let query = "SELECT DISTINCT dataset FROM context WHERE analysis = ? AND dataset IS NOT NULL ORDER BY dataset";
+        self.rows(query, [analysis], |row| row.get(0))
+    }
+
     /// Returns the first number that no context has yet.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod print;
 mod samples;
 mod search;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -38,4 +39,5 @@ pub use print::{Colours, Printing};
 pub use samples::{Sample, Samples};
 pub use search::{Hit, LatentText};
 pub use store::{Access, Store};
+pub use tables::{CellKind, TABLES, Table, TableCell, TableColumn};
 pub use vocabulary::{TokenFiring, Vocabulary};

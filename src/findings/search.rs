@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::latents::Latent;
 use super::store::Store;
+use super::vocabulary::Vocabulary;
 use crate::error::Result;
 
 /// A latent that was found.
@@ -21,6 +23,44 @@ pub struct LatentText {
     pub tokens: String,
     /// Texts around its peaks.
     pub texts: String,
+}
+
+/// Samples whose texts are searched, and tokens on each side of their peaks.
+const SAMPLES: usize = 5;
+const AROUND: usize = 10;
+
+impl LatentText {
+    /// Returns the texts by which a latent of an analysis is found: of its tokens, and around the peaks of its best
+    /// samples.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn of_latent(
+        (store, analysis): (&Store, i64),
+        one: &Latent,
+        vocabulary: &Vocabulary,
+    ) -> Result<LatentText> {
+        if one.act_times == 0 || vocabulary.is_empty() {
+            return Ok(LatentText::default());
+        }
+        let tokens = store.tokens_of(analysis, one.latent)?.into_iter();
+        let tokens: Vec<String> = tokens.map(|firing| vocabulary.text(firing.token)).collect();
+        let samples = store.samples(analysis, one.latent)?;
+        let best = samples.first().map_or(&[][..], |all| &all.samples);
+        let best = &best[..best.len().min(SAMPLES)];
+        let contexts = store.contexts(best.iter().map(|sample| sample.context))?;
+        let texts = best.iter().filter_map(|sample| {
+            let tokens = &contexts.get(&sample.context)?.tokens;
+            let peak = usize::from(sample.peak_position);
+            let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
+            let pieces = vocabulary.pieces(around).into_iter().map(|(_, text)| text);
+            Some(pieces.collect::<String>())
+        });
+        Ok(LatentText {
+            tokens: tokens.join(" "),
+            texts: texts.collect::<Vec<_>>().join("\n"),
+        })
+    }
 }
 
 /// What a word counts in a label, in tokens and in texts.

@@ -9,6 +9,7 @@ mod ends;
 mod families;
 mod fingerprint;
 mod generate;
+mod gradient;
 mod hf_config;
 mod hf_rope;
 mod hooks;
@@ -28,6 +29,7 @@ pub use config::{
 };
 pub use families::{FAMILIES, Family};
 pub use generate::GenerationConfig;
+pub use gradient::Gradient;
 pub use hooks::Edit;
 pub use language_model::LanguageModel;
 pub use plan::CapturePlan;

@@ -29,4 +29,5 @@ pub use show::{show, summarise};
 pub use tch::utils::{has_mkl, has_mkldnn, has_openmp};
 pub use tch::{
     Cuda, Device, Kind, Reduction, TchError, Tensor, get_num_threads, manual_seed, no_grad, no_grad_guard,
+    with_grad,
 };

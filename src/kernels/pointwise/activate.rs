@@ -39,7 +39,7 @@ pub(super) fn activate_in(
     latents.check();
     let width = latents.norm.len();
     assert!(
-        hidden_pre.len() == acts.len() && width > 0 && acts.len() % width == 0,
+        hidden_pre.len() == acts.len() && width > 0 && acts.len().is_multiple_of(width),
         "a number for each latent of each token"
     );
     let bounds = counted.taking_part.as_ref().map(|(bounds, _)| *bounds);
@@ -140,23 +140,25 @@ impl OneStrip<'_> {
             // SAFETY: strips do not overlap, and each is one thread's.
             let acts = unsafe { rows.acts.part(start..start + length) };
             for at in (0..length).step_by(GROUP) {
-                let of = |numbers| group(lanes, numbers, at);
-                let seen = lanes.mul(lanes.load_part(&hidden_pre[at..]), of(&strip.factor));
+                let seen = lanes.mul(
+                    lanes.load_part(&hidden_pre[at..]),
+                    group(lanes, &strip.factor, at),
+                );
                 let given = if JUMP {
                     // What is off is 0 times itself, so that NaN comes through.
-                    let kept = lanes.where_over(seen, of(&strip.threshold), seen);
+                    let kept = lanes.where_over(seen, group(lanes, &strip.threshold, at), seen);
                     lanes.fma(seen, zero, kept)
                 } else {
                     lanes.max(zero, seen)
                 };
-                let act = lanes.div(given, of(&strip.divisor));
+                let act = lanes.div(given, group(lanes, &strip.divisor, at));
                 lanes.store_part(act, &mut acts[at..]);
-                let over = lanes.where_over(seen, of(bounds), one);
+                let over = lanes.where_over(seen, group(lanes, bounds, at), one);
                 accumulate(lanes, fired, at, lanes.where_over(act, zero, one));
                 accumulate(lanes, sum, at, act);
                 accumulate(lanes, overs, at, over);
                 if SOFT {
-                    let weighted = lanes.mul(act, of(&strip.norm));
+                    let weighted = lanes.mul(act, group(lanes, &strip.norm, at));
                     let soft = tanh(lanes, lanes.mul(stretch, weighted));
                     accumulate(lanes, softs, at, soft);
                 }

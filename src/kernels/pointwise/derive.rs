@@ -84,7 +84,7 @@ pub(super) fn derive_in(
     latents.check();
     let width = latents.norm.len();
     assert!(
-        hidden_pre.len() == by.len() && acts.len() == by.len() && width > 0 && by.len() % width == 0,
+        hidden_pre.len() == by.len() && acts.len() == by.len() && width > 0 && by.len().is_multiple_of(width),
         "a number for each latent of each token"
     );
     if let Penalty::Given(slopes) = penalty {

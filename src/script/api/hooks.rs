@@ -4,6 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::callbacks::Callbacks;
+use super::interventions::with_changes;
 use super::model::{LanguageModelHandle, strings};
 use super::tensor::TensorHandle;
 use super::tokens::tokens_of;
@@ -71,7 +72,23 @@ fn hook_point_map(point: &HookPoint) -> Map {
     map
 }
 
-/// The new tokens after `prompt`, with the options of `GenerationConfig` and `hooks`.
+/// What `work` makes of a forward pass with a script's closures and, after them, changes of latents.
+fn changed<T>(
+    context: &NativeCallContext,
+    hooks: &Map,
+    changes: &Array,
+    work: impl FnOnce(Vec<(String, Edit<'_>)>) -> Result<T>,
+) -> RhaiResultOf<T> {
+    let callbacks = Callbacks::new(context);
+    let result = edits(hooks, &callbacks).and_then(|closures| {
+        with_changes(changes, |changes| {
+            work(closures.into_iter().chain(changes).collect())
+        })
+    });
+    callbacks.finish(result)
+}
+
+/// The new tokens after `prompt`, with the options of `GenerationConfig`, `hooks` and `changes`.
 fn generate(
     context: &NativeCallContext,
     model: &LanguageModelHandle,
@@ -85,14 +102,45 @@ fn generate(
             .raise()?,
         None => Map::new(),
     };
+    let changes = match options.remove("changes") {
+        Some(changes) => changes
+            .try_cast::<Array>()
+            .ok_or_else(|| Error::input("expected a list of changes of latents").under("changes"))
+            .raise()?,
+        None => Array::new(),
+    };
     let config: GenerationConfig = Arguments::new("LanguageModel", "generate", options)
         .into_config()
         .raise()?;
-    let callbacks = Callbacks::new(context);
     let state = State::of(context);
-    let result = edits(&hooks, &callbacks)
-        .and_then(|edits| model.model().generate(prompt, &config, edits, state.context()));
-    callbacks.finish(result)
+    changed(context, &hooks, &changes, |edits| {
+        model.model().generate(prompt, &config, edits, state.context())
+    })
+}
+
+fn logits(
+    context: &NativeCallContext,
+    model: &LanguageModelHandle,
+    tokens: &TensorHandle,
+    hooks: &Map,
+    changes: &Array,
+) -> RhaiResultOf<TensorHandle> {
+    let run = |edits: Vec<(String, Edit<'_>)>| model.model().run_with_hooks(tokens.tensor(), edits);
+    changed(context, hooks, changes, run).map(TensorHandle::new)
+}
+
+fn loss(
+    context: &NativeCallContext,
+    model: &LanguageModelHandle,
+    tokens: &TensorHandle,
+    hooks: &Map,
+    changes: &Array,
+) -> RhaiResultOf<f64> {
+    let run = |edits: Vec<(String, Edit<'_>)>| -> Result<f64> {
+        let loss = model.model().loss_with_hooks(tokens.tensor(), edits)?;
+        Ok(loss.f_double_value(&[])?)
+    };
+    changed(context, hooks, changes, run)
 }
 
 /// `prompt` with what the model writes after it, without the BOS.
@@ -153,10 +201,31 @@ mod functions {
         tokens: TensorHandle,
         hooks: Map,
     ) -> RhaiResultOf<TensorHandle> {
-        let callbacks = Callbacks::new(&context);
-        let result =
-            edits(&hooks, &callbacks).and_then(|edits| model.model().run_with_hooks(tokens.tensor(), edits));
-        callbacks.finish(result).map(TensorHandle::new)
+        logits(&context, model, &tokens, &hooks, &Array::new())
+    }
+
+    /// Returns logits with latents changed, at the hook points of their dictionaries:
+    /// `model.run_with_hooks(tokens, [steer(sae, 17, 4.0), ablate(sae, [3, 9])])`.
+    #[rhai_fn(name = "run_with_hooks", return_raw, pure, volatile)]
+    pub fn run_with_changes(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        tokens: TensorHandle,
+        changes: Array,
+    ) -> RhaiResultOf<TensorHandle> {
+        logits(&context, model, &tokens, &Map::new(), &changes)
+    }
+
+    /// Returns logits with activations replaced by closures, and after them latents changed.
+    #[rhai_fn(name = "run_with_hooks", return_raw, pure, volatile)]
+    pub fn run_with_hooks_and_changes(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        tokens: TensorHandle,
+        hooks: Map,
+        changes: Array,
+    ) -> RhaiResultOf<TensorHandle> {
+        logits(&context, model, &tokens, &hooks, &changes)
     }
 
     /// Returns the mean cross-entropy of the next token, in nats, with activations replaced as in `run_with_hooks`.
@@ -167,11 +236,30 @@ mod functions {
         tokens: TensorHandle,
         hooks: Map,
     ) -> RhaiResultOf<f64> {
-        let callbacks = Callbacks::new(&context);
-        let result = edits(&hooks, &callbacks)
-            .and_then(|edits| model.model().loss_with_hooks(tokens.tensor(), edits))
-            .and_then(|loss| Ok(loss.f_double_value(&[])?));
-        callbacks.finish(result)
+        loss(&context, model, &tokens, &hooks, &Array::new())
+    }
+
+    /// Returns the same loss with latents changed, as in `run_with_hooks`.
+    #[rhai_fn(name = "loss_with_hooks", return_raw, pure, volatile)]
+    pub fn loss_with_changes(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        tokens: TensorHandle,
+        changes: Array,
+    ) -> RhaiResultOf<f64> {
+        loss(&context, model, &tokens, &Map::new(), &changes)
+    }
+
+    /// Returns the same loss with activations replaced by closures, and after them latents changed.
+    #[rhai_fn(name = "loss_with_hooks", return_raw, pure, volatile)]
+    pub fn loss_with_hooks_and_changes(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        tokens: TensorHandle,
+        hooks: Map,
+        changes: Array,
+    ) -> RhaiResultOf<f64> {
+        loss(&context, model, &tokens, &hooks, &changes)
     }
 
     /// Continues a text, and returns it with what the model writes after it:
@@ -202,7 +290,7 @@ mod functions {
     }
 
     /// Continues token ids `[batch, seq]`, and returns prompt and new tokens. Options are those of `GenerationConfig`,
-    /// and `hooks` as in `run_with_hooks`.
+    /// and `hooks` and `changes` as in `run_with_hooks`.
     #[rhai_fn(name = "generate", return_raw, pure, volatile)]
     pub fn generate_tokens(
         context: NativeCallContext,

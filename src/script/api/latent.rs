@@ -41,6 +41,11 @@ impl LatentHandle {
         Ok(Self::new(analysis, figures))
     }
 
+    /// Returns its number.
+    pub fn number(&self) -> u32 {
+        self.figures.latent
+    }
+
     /// Returns its samples in the subsample `name`, or in the first.
     fn samples(&self, name: Option<&str>) -> Result<Vec<Sample>> {
         let (store, id) = (self.analysis.store(), self.analysis.analysis().id);

@@ -37,6 +37,11 @@ impl LatentSet {
         Self::new(self.analysis.clone(), latents)
     }
 
+    /// Returns their numbers, in order.
+    pub fn numbers(&self) -> &[u32] {
+        &self.latents
+    }
+
     fn members(&self) -> HashSet<u32> {
         self.latents.iter().copied().collect()
     }

@@ -20,6 +20,7 @@ mod fit;
 mod fit_calls;
 mod hooks;
 mod initializer;
+mod interventions;
 mod latent;
 mod latent_set;
 mod loggers;
@@ -76,6 +77,7 @@ def_package! {
         trainer::register(module);
         fit_calls::register(module);
         hooks::register(module);
+        interventions::register(module);
         tokens::register(module);
         writer::register(module);
         runner::register(module);

@@ -36,7 +36,7 @@ static NAMED: &[Named] = &[
         "initialize_sae_from_config",
         &["cfg", "activation_stream", "model", "activation"],
     ),
-    Named::of("LanguageModel", "generate", &["hooks"]).and::<GenerationConfig>(),
+    Named::of("LanguageModel", "generate", &["hooks", "changes"]).and::<GenerationConfig>(),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
     Named::of(
         "SparseAutoEncoder",

@@ -51,7 +51,7 @@ fn dictionary(folder: &Path, name: &str) -> PathBuf {
     to
 }
 
-fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
+pub fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
     fs::write(folder.join("analyze.json"), settings.to_string()).expect("written");
     run_in(folder, ["analyze", "analyze.json"].iter().chain(more))
 }

@@ -1,6 +1,6 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
-mod command;
+pub mod command;
 mod disks;
 mod quickstart;
 mod reference;
