@@ -7,8 +7,8 @@
 //! Medians of so many rounds; a start of the server is timed from the command to its link. `--store` measures a store that
 //! is there.
 
-// What tests of the viewer share, and a measurement uses a part of.
-#![allow(dead_code)]
+// What tests of the viewer share, and a measurement uses a part of; they say what they skip.
+#![allow(dead_code, clippy::print_stderr)]
 
 mod support;
 
