@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::analyze_settings::{AnalyzePlan, AnalyzeSAESettings};
+use super::analyzed::{hold, load};
 use super::logits::attribute_into;
 use super::side_by_side::side_by_side;
 use crate::activations::{ActivationFactorySource, Inputs};
 use crate::analysis::{AnalysisInputs, AnalysisReport, FeatureAnalyzer};
 use crate::config::Value;
-use crate::dictionary::{NormActivation, SparseAutoEncoder};
+use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::{Event, RunContext};
 use crate::findings::{Analysis, Store, Vocabulary};
 use crate::fingerprint::{Allowances, Fingerprint, Names};
-use crate::lock::FolderLock;
 use crate::model::{Backend, LanguageModel};
 use crate::text::Dataset;
 use crate::train::list_checkpoints;
@@ -65,7 +65,7 @@ pub(super) fn analyze(
 ) -> Result<AnalyzeReport> {
     let path = settings.store_path();
     let _lock = hold(&path, context).under("store")?;
-    let sae = load(plan, context).under("sae")?;
+    let sae = load(&plan.sae, context).under("sae")?;
     check_hook_points(plan, &sae)?;
     let identity = SparseAutoEncoder::identity(Path::new(&plan.sae.pretrained_name_or_path), context)?;
     let model = plan
@@ -201,26 +201,6 @@ fn compare_with_training(
         .compare_part(&what, &was, &is, &Names::of([("", "model.")]))
         .map_err(|error| error.hint("latents mean something only on the model that they were trained on"))?;
     comparison.tell(&context.events)
-}
-
-/// Holds the store at `path`, so that two analyses never mix there.
-pub(super) fn hold(path: &Path, context: &RunContext) -> Result<FolderLock> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("store");
-    FolderLock::take_part(folder, &format!(".{name}.lock"), "analysing", context)
-}
-
-/// Loads the dictionary, its activation scale folded into the weights where that was asked for or is possible.
-fn load(plan: &AnalyzePlan, context: &RunContext) -> Result<SparseAutoEncoder> {
-    let mut sae = plan.sae.load(context)?;
-    let folds = sae.cfg.norm_activation == NormActivation::DatasetWise && sae.cfg.variant.folds(&sae.cfg);
-    if plan.sae.fold_activation_scale.is_none() && folds {
-        sae.standardize_parameters_of_dataset_norm()?;
-    }
-    Ok(sae)
 }
 
 /// Refuses streams without the hook points that the dictionary reads.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::analyze::hold;
 use super::analyze_settings::{beside, refuse_mongo};
+use super::analyzed::{hold, load};
 use super::sae_choice::PretrainedSAE;
 use crate::analysis::{
     DirectLogitAttributor, DirectLogitAttributorConfig, FlagThresholds, LatentLogits, write_logits,
 };
 use crate::config::{Checked, Config, Value, to_value};
-use crate::dictionary::{NormActivation, SparseAutoEncoder};
+use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::findings::Store;
@@ -99,11 +99,7 @@ pub fn direct_logit_attribute(
         ))
         .under("store"));
     }
-    let mut sae = settings.sae.load(context).under("sae")?;
-    let folds = sae.cfg.norm_activation == NormActivation::DatasetWise && sae.cfg.variant.folds(&sae.cfg);
-    if settings.sae.fold_activation_scale.is_none() && folds {
-        sae.standardize_parameters_of_dataset_norm()?;
-    }
+    let sae = load(&settings.sae, context).under("sae")?;
     let model = LanguageModel::load(settings.model.clone(), context).under("model")?;
     let config = Checked::new(settings.direct_logit_attributor.clone()).under("direct_logit_attributor")?;
     attribute_into(

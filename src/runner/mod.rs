@@ -3,6 +3,7 @@
 mod analyze;
 mod analyze_crosscoder;
 mod analyze_settings;
+mod analyzed;
 mod convert;
 mod evaluate;
 mod export;

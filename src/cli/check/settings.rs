@@ -112,13 +112,17 @@ fn purpose_of(document: &Document) -> Result<&'static Purpose, Error> {
     };
     let counts = PURPOSES.each_ref().map(fitting);
     let most = counts.iter().copied().max().unwrap_or_default();
-    let mut best = PURPOSES
-        .iter()
-        .zip(counts)
-        .filter(|(_, count)| *count == most && most.0 > 0);
-    match (best.next(), best.next()) {
-        (Some((purpose, _)), None) => Ok(purpose),
-        (first, _) => {
+    let best = PURPOSES.iter().zip(counts);
+    let best: Vec<&Purpose> = best
+        .filter(|(_, count)| *count == most && most.0 > 0)
+        .map(|(purpose, _)| purpose)
+        .collect();
+    // One key says little; where several are of more than one command, it is the one with least to blame.
+    let likeliest = best.iter().filter(|_| best.len() == 1 || most.0 > 1);
+    match likeliest.min_by_key(|purpose| (purpose.faults)(document).len()) {
+        Some(purpose) => Ok(purpose),
+        None => {
+            let first = best.first();
             let said = match first {
                 Some(_) => "these settings may be of more than one command",
                 None => "none of these keys is a setting of a command",

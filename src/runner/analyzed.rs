@@ -1,0 +1,32 @@
+//! What an analysis and an attribution of logits have in common: the store they hold, and the dictionary they look at.
+
+use std::path::Path;
+
+use super::sae_choice::PretrainedSAE;
+use crate::dictionary::{NormActivation, SparseAutoEncoder};
+use crate::error::Result;
+use crate::event::RunContext;
+use crate::lock::FolderLock;
+
+/// Holds the store at `path`, so that two analyses never mix there.
+pub(super) fn hold(path: &Path, context: &RunContext) -> Result<FolderLock> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("store");
+    FolderLock::take_part(folder, &format!(".{name}.lock"), "analysing", context)
+}
+
+/// Loads the dictionary, its activation scale folded into the weights where that was asked for or is possible.
+///
+/// # Errors
+/// As [`PretrainedSAE::load`].
+pub(super) fn load(settings: &PretrainedSAE, context: &RunContext) -> Result<SparseAutoEncoder> {
+    let mut sae = settings.load(context)?;
+    let folds = sae.cfg.norm_activation == NormActivation::DatasetWise && sae.cfg.variant.folds(&sae.cfg);
+    if settings.fold_activation_scale.is_none() && folds {
+        sae.standardize_parameters_of_dataset_norm()?;
+    }
+    Ok(sae)
+}
