@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::analyze::hold;
+use super::analyzed::hold;
 use crate::analysis::FlagThresholds;
 use crate::config::{Checked, Config};
 use crate::error::{Context, Error, Result, counted};
