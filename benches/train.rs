@@ -9,7 +9,7 @@
 //! on the machine matters little.
 //!
 //! Batches have structure (`benches/training/data.rs`), dictionaries are as at the beginning of a training: tied, with
-//! decoder rows of norm 0.5. The peak of the memory is that of steps, without the batches that are not in use; its bound is
+//! decoder rows of norm 0.5, or of 1 in `jumprelu-unit`. The peak of the memory is that of steps, without the batches that are not in use; its bound is
 //! four times the parameters (themselves, gradient, two moments), the encoder in 16 bits, three batches and 256 MiB.
 //! `live` and `cached` include their batches, by a model of Pythia-160m's shape and from a cache.
 //!

@@ -22,6 +22,8 @@ mod made_texts;
 mod program;
 #[path = "../tests/suite/viewer/served.rs"]
 mod served;
+#[path = "../tests/suite/viewer/themes.rs"]
+mod themes;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::policy;
 
 /// Links that may lead from one to the next, as the system has it.
 const MOST_LINKS: usize = 40;
@@ -28,12 +29,17 @@ pub fn write_with(
     let path = path.as_ref();
     let failed = |error| Error::io("write", path, error);
     let (target, old) = target_of(path).map_err(failed)?;
-    let folder = match target.parent() {
+    let settled = policy::settled(&target).map_err(failed)?;
+    let folder = folder_of(&settled);
+    fs::create_dir_all(folder).map_err(|error| Error::io("create", folder_of(&target), error))?;
+    replace(&settled, folder, old.as_ref(), fill).map_err(failed)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-    replace(&target, folder, old.as_ref(), fill).map_err(failed)
+    }
 }
 
 /// Writes `bytes` to the file at `path`, whole or not at all; see [`write_with`].
@@ -86,6 +92,7 @@ fn replace(
         builder.permissions(Permissions::from_mode(0o666));
     }
     let temporary = builder.tempfile_in(folder)?;
+    policy::confirm_replacing(temporary.as_file(), path)?;
     if let Some(old) = old {
         keep_access(temporary.as_file(), old)?;
     }

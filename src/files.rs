@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::memory;
+use crate::policy::{self, Access};
 
 /// The most bytes that a file of settings may have: far more than any `config.json` or TOML file needs.
 pub const SETTINGS_MOST: u64 = 64 << 20;
@@ -17,7 +18,8 @@ pub const SETTINGS_MOST: u64 = 64 << 20;
 /// Opens the regular file at `path` for reading; links are followed.
 ///
 /// # Errors
-/// There is none, it may not be read, or it is a folder, a named pipe, a socket or a device.
+/// There is none, it may not be read, or it is a folder, a named pipe, a socket or a device; whom this thread works for may
+/// not read it.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     // Asked before it is opened as well: opening alone makes a pipe wait and some devices act.
@@ -32,6 +34,7 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     }
     let file = options.open(path)?;
     require_regular(file.metadata()?.file_type())?;
+    policy::confirm(Access::Read, &file, path)?;
     Ok(file)
 }
 
@@ -105,7 +108,9 @@ pub fn open_lock(path: impl AsRef<Path>) -> io::Result<File> {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.custom_flags(flags.bits() as i32);
     }
-    options.open(path)
+    let file = options.open(path)?;
+    policy::confirm(Access::Write, &file, path)?;
+    Ok(file)
 }
 
 /// Refuses what is no regular file, saying what it is.

@@ -48,7 +48,7 @@
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
 //! atomic                       files written whole
 //! files | guard                regular files, opened to be read | panics turned into errors
-//! clock | memory | native      points in time as text | how much the process may hold | C++ that tch has no words for
+//! clock | memory | native | policy   time as text | what the process may hold | C++ beside tch | what scripts may reach
 //! error
 //! ```
 
@@ -67,6 +67,7 @@ pub mod interventions;
 pub mod library;
 pub mod memory;
 pub mod model;
+pub mod policy;
 pub mod report;
 pub mod runner;
 pub mod script;

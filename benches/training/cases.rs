@@ -30,6 +30,8 @@ pub struct Case {
     /// Settings of the dictionary and of the trainer, besides those that all cases have.
     pub sae: Value,
     pub trainer: Value,
+    /// Norm of the decoder's rows.
+    pub norm: f64,
     /// Latents that are on on average at the beginning, where thresholds are set so.
     pub l0: Option<i64>,
     pub source: Source,
@@ -46,6 +48,7 @@ impl Case {
             heads: 1,
             sae,
             trainer,
+            norm: 0.5,
             l0: None,
             source: Source::Made,
         }
@@ -117,6 +120,7 @@ pub fn all() -> Vec<Case> {
     vec![
         Case::new("relu", json!({"act_fn": "relu"}), relu),
         jumprelu("jumprelu", 0.1).with(|case| case.l0 = Some(50)),
+        jumprelu("jumprelu-unit", 0.1).with(|case| (case.l0, case.norm) = (Some(50), 1.0)),
         jumprelu("jumprelu-dense", 2.0),
         topk(),
         topk().with(|case| (case.name, case.batch) = ("topk-1024".into(), 1024)),

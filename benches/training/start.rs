@@ -7,17 +7,15 @@ use saescript::train::{Trainer, TrainerConfig};
 
 use super::cases::Case;
 
-/// Norm of decoder rows.
-const NORM: f64 = 0.5;
 /// Tokens by which thresholds are set.
 const TOKENS: i64 = 256;
 
-/// Returns a dictionary and its trainer. Decoder rows have norm 0.5 and the encoder is the decoder's transpose, biases
+/// Returns a dictionary and its trainer. Decoder rows have the norm that the case says and the encoder is the decoder's transpose, biases
 /// are 0, and thresholds are such that as many latents are on as the case says for `first (n, d_model)`.
 pub fn begin(case: &Case, engine: &str, first: &Tensor) -> Result<(SparseAutoEncoder, Trainer)> {
     let mut sae = SparseAutoEncoder::new(case.sae_config()?)?;
     sae.draw(1.0, 1.0, 0.1f64.ln())?;
-    sae.set_decoder_norm(NORM)?;
+    sae.set_decoder_norm(case.norm)?;
     sae.set_encoder_to_decoder_transpose(1.0)?;
     if let Some(l0) = case.l0 {
         let _no_grad = no_grad_guard();

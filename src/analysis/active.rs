@@ -169,7 +169,10 @@ impl Native {
             custom: None,
         };
         let selection = match sae.cfg.act_fn.selection(&gate, &norm, None, false)? {
-            Selection::Above(bounds) => Selection::Above(bounds.f_contiguous()?),
+            Selection::Above { bounds, .. } => Selection::Above {
+                bounds: bounds.f_contiguous()?,
+                spans: None,
+            },
             other => other,
         };
         Ok(Native {
@@ -197,7 +200,7 @@ impl Native {
         let keep = match &self.selection {
             Selection::Largest(k) => Keep::Largest(*k as usize),
             Selection::Batch(k) => Keep::Batch((*k * x.size()[0]) as usize),
-            Selection::Above(bounds) => Keep::Above(numbers(bounds)?),
+            Selection::Above { bounds, .. } => Keep::Above(numbers(bounds)?),
         };
         self.screen.encode(numbers(&x)?, &encoder, keep, &mut self.found);
         let first = rows.index.len();

@@ -13,10 +13,15 @@ use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
     Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store, TokenFiring,
+    Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
 const TOKENS: usize = 10;
+
+/// Samples whose texts are searched, and tokens on each side of their peaks.
+const TEXTS: usize = 5;
+const AROUND: usize = 10;
 
 /// What the dictionary's weights say of its latents.
 pub(super) struct Weights {
@@ -59,7 +64,7 @@ impl Weights {
     }
 }
 
-/// Writes the latents of a band: figures, histograms, tokens, samples and their contexts.
+/// Writes the latents of a band: figures, histograms, tokens, texts to search in, samples and their contexts.
 ///
 /// # Errors
 /// The store cannot be written.
@@ -72,6 +77,7 @@ pub(super) fn write_band(
     let first_context = contexts_from(store, analysis)?;
     let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
     let counted = counted.map_or(0, |one| one.counted);
+    let words = store.vocabulary()?;
     for latent in band {
         let tokens = second.tokens.of(latent, TOKENS);
         let figures = figures(second.statistics, weights, (latent, counted), tokens.first());
@@ -80,6 +86,9 @@ pub(super) fn write_band(
             continue;
         }
         store.put_histogram(analysis, latent, &histogram(second, latent))?;
+        if !config.subsamples.is_empty() {
+            store.put_text(analysis, latent, &text(second, latent, &tokens, &words))?;
+        }
         for (token, count, mean) in tokens {
             let count = u64::from(count);
             store.put_token(
@@ -190,7 +199,7 @@ fn histogram(second: &Second<'_>, latent: u32) -> Histogram {
     }
 }
 
-/// Writes what needs all latents: neighbours, flags, texts to search in; and that the analysis is done.
+/// Writes what needs all latents: neighbours and flags; and that the analysis is done.
 ///
 /// # Errors
 /// The store cannot be written.
@@ -204,7 +213,6 @@ pub(super) fn finish(
         let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
         let counted = counted.map_or(0, |one| one.counted);
         let count = config.neighbours as usize;
-        let vocabulary = store.vocabulary()?;
         let scalars = store.scalars(analysis)?;
         let lives: Vec<bool> = scalars.iter().map(|one| one.act_times > 0).collect();
         for one in scalars {
@@ -223,10 +231,9 @@ pub(super) fn finish(
                 store.put_neighbours(analysis, one.latent, Near::Pearson, &pearson)?;
             }
             let twin = nearest.iter().find(|near| lives[near.latent as usize]);
-            let twin = twin.map(|twin| f64::from(twin.value));
-            let flags = config.flags.of(&one, counted, twin);
-            let text = LatentText::of_latent((store, analysis), &one, &vocabulary)?;
-            store.put_text(analysis, one.latent, &text)?;
+            let flags = config
+                .flags
+                .of(&one, counted, twin.map(|twin| f64::from(twin.value)));
             store.put_latent(analysis, &Latent { flags, ..one })?;
         }
         let state = if position.ended_early {
@@ -236,4 +243,24 @@ pub(super) fn finish(
         };
         store.finish_analysis(analysis, state, false)
     })
+}
+
+/// Returns the texts by which a latent is found: of its `tokens`, and around the peaks of its best samples.
+fn text(second: &Second<'_>, latent: u32, tokens: &[(u32, u32, f64)], words: &Vocabulary) -> LatentText {
+    if words.is_empty() {
+        return LatentText::default();
+    }
+    let best = second.collection.samples(latent, 0, 0).into_iter().take(TEXTS);
+    let texts = best.filter_map(|sample| {
+        let tokens = &second.contexts.get(&sample.context)?.tokens;
+        let peak = usize::from(sample.peak_position);
+        let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
+        let pieces = words.pieces(around).into_iter().map(|(_, text)| text);
+        Some(pieces.collect::<String>())
+    });
+    let tokens: Vec<String> = tokens.iter().map(|(token, _, _)| words.text(*token)).collect();
+    LatentText {
+        texts: texts.collect::<Vec<_>>().join("\n"),
+        tokens: tokens.join(" "),
+    }
 }

@@ -61,6 +61,8 @@ pub(super) struct Collection<'a> {
     near: Option<(usize, &'a [u32])>,
     /// For each latent of the band and each rule.
     kept: Vec<BinaryHeap<Kept>>,
+    /// The largest key that is still wanted of each heap, which spares a look at it.
+    bounds: Vec<u64>,
     /// The context in which each latent of the dictionary fired last, counted from 1.
     fired: Vec<u32>,
 }
@@ -76,6 +78,7 @@ impl<'a> Collection<'a> {
             max,
             near: None,
             kept: vec![BinaryHeap::new(); max.len() * rules.len()],
+            bounds: vec![u64::MAX; max.len() * rules.len()],
             fired: vec![0; latents],
         }
     }
@@ -145,10 +148,7 @@ impl<'a> Collection<'a> {
         let Subsample { n_samples, hard, .. } = self.rules[rule];
         for at in 0..self.max.len() {
             let latent = self.first + at as u32;
-            // Of one that never fires, every context is silent, and none says anything.
-            if self.max[at] <= 0.0 || self.fired[latent as usize] == ordinal + 1 {
-                continue;
-            }
+            let heap = at * self.rules.len() + rule;
             let hash = hash(self.seed, latent, ordinal);
             let key = match self.near.filter(|_| hard) {
                 None => hash,
@@ -158,18 +158,20 @@ impl<'a> Collection<'a> {
                     (hash >> 1) | (u64::from(!is_hard) << 63)
                 }
             };
-            offer(
-                &mut self.kept[at * self.rules.len() + rule],
-                n_samples,
-                (key, ordinal),
-                || Kept {
-                    key,
-                    ordinal,
-                    peak_position: 0,
-                    peak: 0.0,
-                    activations: Box::default(),
-                },
-            );
+            // Of a latent that never fires, every context is silent, and none says anything.
+            let fires = self.max[at] <= 0.0 || self.fired[latent as usize] == ordinal + 1;
+            if key > self.bounds[heap] || fires {
+                continue;
+            }
+            let kept = &mut self.kept[heap];
+            offer(kept, n_samples, (key, ordinal), || Kept {
+                key,
+                ordinal,
+                peak_position: 0,
+                peak: 0.0,
+                activations: Box::default(),
+            });
+            self.bounds[heap] = bound(kept, n_samples);
         }
     }
 
@@ -239,6 +241,9 @@ impl<'a> Collection<'a> {
             }
             next += length as usize;
         }
+        for (at, heap) in self.kept.iter().enumerate() {
+            self.bounds[at] = bound(heap, self.rules[at % self.rules.len()].n_samples);
+        }
         Ok(())
     }
 }
@@ -249,6 +254,14 @@ fn qualifies(rule: &Subsample, peak: f32, max: f32) -> bool {
     let peak = peak.min(max);
     let part = |proportion: f64| proportion as f32 * max;
     rule.kind != SubsampleKind::Silent && peak <= part(rule.proportion) && peak > part(rule.min_proportion)
+}
+
+/// Returns the largest key that a heap of at most `most` still takes.
+fn bound(heap: &BinaryHeap<Kept>, most: u32) -> u64 {
+    match heap.peek() {
+        Some(worst) if heap.len() >= most as usize => worst.key,
+        _ => u64::MAX,
+    }
 }
 
 /// Keeps what `make` gives if its `rank` is among the `most` best.

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::{RunContext, StopFlag};
 use crate::fingerprint::Allowances;
 use crate::report::{Printer, ProgressDisplay};
-use crate::script::Host;
+use crate::script::{Host, HostBuilder};
 
 /// How progress is shown, for commands that work long.
 #[derive(Debug, clap::Args)]
@@ -32,16 +32,15 @@ enum ProgressChoice {
 }
 
 impl ProgressArguments {
-    /// A host that reports as asked, and the flag that stops what runs in it.
-    pub(super) fn host(&self, printer: &Printer) -> Result<(Host, StopFlag)> {
+    /// What makes a host that reports as asked, and the flag that stops what runs in it.
+    pub(super) fn host(&self, printer: &Printer) -> (HostBuilder, StopFlag) {
         let context = self.context(printer);
         let stop = context.stop.clone();
         let output = printer.clone();
         let host = Host::builder()
             .context(context)
-            .output(move |line| output.line(line))
-            .build()?;
-        Ok((host, stop))
+            .output(move |line| output.line(line));
+        (host, stop)
     }
 
     /// Reports as asked.

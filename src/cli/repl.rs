@@ -31,7 +31,8 @@ pub(super) struct Arguments {
 /// # Errors
 /// The terminal cannot be read.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let (mut host, stop) = arguments.progress.host(printer)?;
+    let (host, stop) = arguments.progress.host(printer);
+    let mut host = host.build()?;
     let presence = Presence::default();
     interrupt::install_for_session(stop, presence.clone(), printer.clone())?;
     repl::run(&mut host, printer, &presence, arguments.script.as_deref())

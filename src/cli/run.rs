@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
+use super::permissions::PermissionArguments;
+use super::{interrupt, timeout};
 use crate::error::{Fault, Result};
 use crate::library::{MANIFEST, Project};
 use crate::report::Printer;
@@ -20,7 +21,9 @@ use crate::script::Outcome;
 #[command(after_help = "Examples:
   saescript run examples/quickstart.rhai
   saescript run train.rhai wiki 0.001          # reach the script as ARGS[0] and ARGS[1]
-  saescript run --progress lines train.rhai 2> train.log")]
+  saescript run --progress lines train.rhai 2> train.log
+  saescript run --allow-read=/data train.rhai  # besides what scripts may read in any case
+  saescript run --sandbox strange.rhai         # no files, no servers, no environment")]
 pub(super) struct Arguments {
     /// The script, or the folder of a project
     script: PathBuf,
@@ -29,6 +32,12 @@ pub(super) struct Arguments {
     args: Vec<String>,
     #[command(flatten)]
     progress: ProgressArguments,
+    #[command(flatten)]
+    permissions: PermissionArguments,
+    /// End the script, as Ctrl-C does, when it has run for so long
+    #[arg(long, value_name = "SECONDS", help_heading = "Permissions and limits (docs/security.md)",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
 }
 
 /// Runs the script, and returns its exit code.
@@ -36,9 +45,16 @@ pub(super) struct Arguments {
 /// # Errors
 /// Whatever the script did not catch.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let (mut host, stop) = arguments.progress.host(printer)?;
+    let script = script_of(&arguments.script)?;
+    let limits = arguments.permissions.limits(arguments.timeout);
+    let policy = arguments
+        .permissions
+        .policy(&script, &arguments.args, Vec::new(), printer)?;
+    let (host, stop) = arguments.progress.host(printer);
+    let mut host = host.policy(policy).limits(limits).build()?;
+    timeout::watch(limits.time, stop.clone(), printer.clone())?;
     let interrupts = interrupt::install(stop, printer.clone())?;
-    match host.run_file(script_of(&arguments.script)?, &arguments.args)? {
+    match host.run_file(script, &arguments.args)? {
         Outcome::Exited(code) => Ok(code),
         Outcome::Finished(_) if interrupts.came() => Ok(Fault::Interrupted.exit_code()),
         Outcome::Finished(_) => Ok(0),

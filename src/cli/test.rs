@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::interrupt;
+use super::permissions::PermissionArguments;
 use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::report::Printer;
@@ -39,6 +40,8 @@ pub(super) struct Arguments {
     /// Let a test fail that runs for longer
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    #[command(flatten)]
+    permissions: PermissionArguments,
     /// Run the tests again whenever a script changes, until Ctrl-C
     #[arg(long, conflicts_with = "json")]
     watch: bool,
@@ -53,7 +56,11 @@ pub(super) struct Arguments {
 /// There is nothing to test; a process cannot be started; an interrupt.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     if arguments.worker {
-        return testing::work(&arguments.path, &arguments.filter, printer).map(|()| 0);
+        let permissions = &arguments.permissions;
+        let folders = testing::own_folder().into_iter().collect();
+        let policy = permissions.policy(&arguments.path, &[], folders, printer)?;
+        let limits = permissions.limits_of_tests();
+        return testing::work(&arguments.path, &arguments.filter, (policy, limits), printer).map(|()| 0);
     }
     let context = RunContext::default();
     printer.stop_when_reader_leaves(context.stop.clone());
@@ -82,6 +89,7 @@ fn test(arguments: &Arguments, context: &RunContext, printer: &Printer) -> Resul
         program: std::env::current_exe()
             .map_err(|error| Error::run(format!("cannot find this program's file: {error}")))?,
         filter: arguments.filter.clone(),
+        flags: arguments.permissions.flags(),
         jobs: arguments.jobs.map(usize::from),
         timeout: Duration::from_secs(arguments.timeout),
     };

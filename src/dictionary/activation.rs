@@ -12,6 +12,9 @@ use super::parameters::{ParameterSpec, Parameters, Role};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor, no_grad};
 
+/// What spans are made smaller by, relative to thresholds, so that rounding does not decide.
+const SLACK: f64 = 1e-6;
+
 /// Name of the thresholds in weight files and among the parameters.
 pub const LOG_THRESHOLD: &str = "activation_function.log_jumprelu_threshold";
 
@@ -57,6 +60,18 @@ pub struct Gate<'a> {
     pub custom: Option<CustomActivation<'a>>,
 }
 
+impl Gate<'_> {
+    /// Returns the derivative by the thresholds from the sums of derivatives within their windows
+    /// ([`near_thresholds`](ActFn::near_thresholds)), both `(width)`.
+    ///
+    /// # Errors
+    /// There are no thresholds.
+    pub fn by_threshold(&self, near: &Tensor) -> Result<Tensor> {
+        let theta = self.threshold.as_ref().ok_or_else(no_thresholds)?.f_detach()?;
+        Ok(near.f_mul(&theta.f_mul_scalar(-1.0 / self.window)?)?)
+    }
+}
+
 /// Which latents a step has to look at, by their pre-activations `h`, or `h · n`.
 #[derive(Debug)]
 pub enum Selection {
@@ -64,8 +79,14 @@ pub enum Selection {
     Largest(i64),
     /// So many of the largest of a batch for each of its tokens, of those over 0.
     Batch(i64),
-    /// Those over the bounds of their latents, `(d_sae)`, none below 0.
-    Above(Tensor),
+    /// Those over the bounds of their latents.
+    Above {
+        /// The bounds, `(d_sae)`, none below 0.
+        bounds: Tensor,
+        /// By how much a pre-activation has to be over its bound before anything depends on more than that it is over it,
+        /// `(d_sae)`; 0 or less where something does from the bound on.
+        spans: Option<Tensor>,
+    },
 }
 
 impl ActFn {
@@ -84,15 +105,26 @@ impl ActFn {
         match self {
             ActFn::TopK => Ok(Selection::Largest(gate.k)),
             ActFn::BatchTopK => Ok(Selection::Batch(gate.k)),
-            ActFn::Relu => Ok(Selection::Above(norm.f_zeros_like()?)),
+            ActFn::Relu => Ok(Selection::Above {
+                bounds: norm.f_zeros_like()?,
+                spans: None,
+            }),
             ActFn::JumpRelu => {
                 let threshold = gate.threshold.as_ref();
-                let theta = threshold.ok_or_else(|| Error::run("jumprelu has no thresholds"))?;
-                let mut bounds = theta.f_sub_scalar(gate.window / 2.0)?;
-                if let Some(factor) = factor.filter(|_| every_over) {
-                    bounds = bounds.f_minimum(&theta.f_mul(factor)?)?;
-                }
-                Ok(Selection::Above(bounds.f_clamp_min(0.0)?))
+                let theta = threshold.ok_or_else(no_thresholds)?;
+                let near = theta.f_sub_scalar(gate.window / 2.0)?;
+                let Some(factor) = factor.filter(|_| every_over) else {
+                    return Ok(Selection::Above {
+                        bounds: near.f_clamp_min(0.0)?,
+                        spans: None,
+                    });
+                };
+                let bounds = near.f_minimum(&theta.f_mul(factor)?)?.f_clamp_min(0.0)?;
+                let spans = near.f_sub(&bounds)?.f_sub(&theta.f_mul_scalar(SLACK)?)?;
+                Ok(Selection::Above {
+                    bounds,
+                    spans: Some(spans),
+                })
             }
             ActFn::Custom => Err(not_given()),
         }
@@ -173,7 +205,7 @@ impl ActFn {
         match self {
             ActFn::JumpRelu => {
                 let threshold = gate.threshold.as_ref();
-                let threshold = threshold.ok_or_else(|| Error::run("jumprelu has no thresholds"))?;
+                let threshold = threshold.ok_or_else(no_thresholds)?;
                 jumprelu(pre, threshold, gate.window)
             }
             ActFn::Relu => Ok(pre.f_relu()?),
@@ -197,12 +229,12 @@ impl ActFn {
         }
     }
 
-    /// Returns how much each threshold gains from the derivative `gradient` of the loss by what the function gave for
-    /// `pre`, both as `entries` has them: `(width)`. `None` for functions without thresholds.
+    /// Returns the sums of the derivative `gradient` of the loss by what the function gave for `pre`, both as `entries`
+    /// has them, over the windows around the thresholds: `(width)`. `None` for functions without thresholds.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn threshold_gradient(
+    pub fn near_thresholds(
         self,
         pre: &Tensor,
         gradient: &Tensor,
@@ -212,10 +244,8 @@ impl ActFn {
         let Some(theta) = &gate.threshold else {
             return Ok(None);
         };
-        let theta = theta.f_detach()?;
-        let near = near(pre, &entries.of_latent(&theta)?, gate.window)?;
-        let sums = entries.sum_by_latent(&gradient.f_mul(&near)?)?;
-        Ok(Some(sums.f_mul(&theta.f_mul_scalar(-1.0 / gate.window)?)?))
+        let near = near(pre, &entries.of_latent(&theta.f_detach()?)?, gate.window)?;
+        entries.sum_by_latent(&gradient.f_mul(&near)?).map(Some)
     }
 
     /// Refuses parameters of the function that nobody has set.
@@ -283,6 +313,10 @@ impl ActFn {
 /// There are no thresholds.
 pub(super) fn thresholds(parameters: &Parameters, kind: Kind) -> Result<Tensor> {
     Ok(parameters.get(LOG_THRESHOLD)?.f_exp()?.f_to_kind(kind)?)
+}
+
+fn no_thresholds() -> Error {
+    Error::run("jumprelu has no thresholds")
 }
 
 fn not_given() -> Error {

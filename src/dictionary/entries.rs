@@ -45,6 +45,18 @@ impl Entries {
         }
     }
 
+    /// Returns a 0 for each latent that `values` are of, `(width)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn zeros_by_latent(&self, values: &Tensor) -> Result<Tensor> {
+        let width = match self {
+            Entries::Every => values.size().last().copied().unwrap_or(0),
+            Entries::Listed { width, .. } => *width,
+        };
+        Ok(Tensor::f_zeros([width], (values.f_kind()?, values.device()))?)
+    }
+
     /// Returns `by_token (tokens)` in a shape that goes with values.
     ///
     /// # Errors

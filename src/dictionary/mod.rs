@@ -49,7 +49,8 @@ pub use entries::Entries;
 pub use hook_points::{Heads, HookLayout, HookPoints, InOut};
 pub use load_options::LoadOptions;
 pub use loss::{
-    DeadLatents, LossInput, LossSettings, LossTerms, Penalty, SparsityLoss, Term, squared_error, sum_last,
+    ByNumber, DeadLatents, LossInput, LossSettings, LossTerms, Penalty, SparsityLoss, Term, squared_error,
+    sum_last,
 };
 pub use parameters::{Parameter, ParameterSpec, Parameters, Role};
 pub use pass::{Custom, LossFn, Pass, PenaltyFn, counted_rows};

@@ -24,6 +24,8 @@ pub enum Subject {
     NotViewable,
     /// A division of whole numbers by 0.
     DivisionByZero,
+    /// What the script, or the library, may not do.
+    NotPermitted,
 }
 
 /// A name that is none of those there are.

@@ -113,11 +113,11 @@ impl Store {
         }
         let store = Self::connect(path, access)?;
         store.require_store()?;
-        migrate::to_current(&store)?;
+        migrate::to_current(&store.connection, path, access == Access::Write)?;
         Ok(store)
     }
 
-    pub(super) fn connect(path: &Path, access: Access) -> Result<Self> {
+    fn connect(path: &Path, access: Access) -> Result<Self> {
         let flags = match access {
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -160,7 +160,7 @@ impl Store {
         Ok(())
     }
 
-    pub(super) fn require_store(&self) -> Result<()> {
+    fn require_store(&self) -> Result<()> {
         let application: i32 = self
             .connection
             .pragma_query_value(None, "application_id", |row| row.get(0))
@@ -173,6 +173,16 @@ impl Store {
             self.path.display()
         ))
         .hint("`saescript analyze` makes stores"))
+    }
+
+    /// Returns whether this user made the store at `path` on this machine; nothing about it is changed.
+    ///
+    /// # Errors
+    /// No such file, no store, a damaged one.
+    pub fn is_from_here(path: impl AsRef<Path>) -> Result<bool> {
+        let store = Self::connect(path.as_ref(), Access::Read)?;
+        store.require_store()?;
+        Ok(store.meta(home::KEY)?.is_some_and(|made| made == home::here()))
     }
 
     /// Returns the connection, for statements of one's own.
@@ -339,4 +349,20 @@ fn is_writable(path: &Path) -> bool {
         path
     };
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_store_knows_where_it_was_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sqlite");
+        let store = Store::create(&path, &BTreeMap::new()).expect("made");
+        assert!(Store::is_from_here(&path).expect("read"));
+        store.set_meta(home::KEY, "0123456789abcdef").expect("set");
+        assert!(!Store::is_from_here(&path).expect("read"), "made elsewhere");
+    }
 }

@@ -18,7 +18,9 @@ mod repository;
 mod request;
 mod settings;
 mod transfer;
+mod upload;
 
 pub use names::{Meant, meant_by, names_a_repository};
 pub use repository::{RepoKind, Repository};
-pub use settings::{HubSettings, HubSurvey};
+pub use settings::{HubSettings, HubSurvey, token_places};
+pub use upload::Upload;

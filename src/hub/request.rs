@@ -97,14 +97,39 @@ impl Client {
         leave: Leave,
         progress: &'p Progress,
     ) -> Result<Reply<'p>, Trouble> {
-        let token = self.token.as_ref();
         let request = Request {
             method,
             address,
             headers,
-            authorization: token.map(|token| (self.endpoint.as_str(), format!("Bearer {}", token.secret))),
+            body: None,
+            authorization: self.authorization(),
             leave,
         };
         self.web.send(&request, progress)
+    }
+
+    /// Sends `body` to `address`, and returns the text of the answer. It is never redirected.
+    pub(super) fn post(
+        &self,
+        address: &str,
+        kind: &str,
+        body: &[u8],
+        progress: &Progress,
+    ) -> Result<String, Trouble> {
+        let request = Request {
+            method: Method::Get,
+            address,
+            headers: &[("content-type", kind.to_string())],
+            body: Some(body),
+            authorization: self.authorization(),
+            leave: Leave::Never,
+        };
+        transfer::text(self.web.send(&request, progress)?)
+    }
+
+    /// Returns the token, for the hub alone.
+    fn authorization(&self) -> Option<(&str, String)> {
+        let token = self.token.as_ref()?;
+        Some((self.endpoint.as_str(), format!("Bearer {}", token.secret)))
     }
 }

@@ -8,6 +8,19 @@ use crate::error::{Error, Result};
 
 const PUBLIC_HUB: &str = "https://huggingface.co";
 
+/// Variables that may hold the token.
+const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+
+/// Returns where tokens for the hub are kept: variables of the environment, and files.
+pub fn token_places() -> (Vec<&'static str>, Vec<PathBuf>) {
+    let stored = home().map(|home| [home.join("token"), home.join("stored_tokens")]);
+    let files = path_in("HF_TOKEN_PATH").into_iter();
+    (
+        TOKENS.to_vec(),
+        files.chain(stored.into_iter().flatten()).collect(),
+    )
+}
+
 /// How to reach the hub and where to keep its files.
 #[derive(Clone, Default)]
 pub struct HubSettings {
@@ -94,7 +107,7 @@ impl HubSettings {
         if let Some(given) = &self.token {
             return tidy(given, "the settings".into());
         }
-        let variables = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].into_iter();
+        let variables = TOKENS.into_iter();
         let mut given = variables.filter_map(|name| tidy(&env::var(name).ok()?, name.into()));
         given.next().or_else(|| {
             let file = path_in("HF_TOKEN_PATH").or_else(|| Some(home()?.join("token")))?;

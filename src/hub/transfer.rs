@@ -9,6 +9,7 @@ use super::checksum::{Checksum, Running};
 use super::request::{Client, Metadata};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::policy::{self, Access};
 use crate::transfer::{self, Progress, Sink, Trouble};
 
 const CHUNK: usize = 1 << 18;
@@ -87,6 +88,7 @@ fn open_partial(path: &Path) -> io::Result<File> {
     }
     let file = options.open(path)?;
     files::require_regular(file.metadata()?.file_type())?;
+    policy::confirm(Access::Write, &file, path)?;
     Ok(file)
 }
 

@@ -9,6 +9,7 @@ pub mod isa;
 mod lanes;
 pub mod norms;
 pub mod pattern;
+pub mod pointwise;
 pub mod rescore;
 pub mod residual;
 pub mod rounded;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes, Line, SUMS};
 use super::pattern::Pattern;
-use super::tiles::{Tiles, weighted_sum};
+use super::tiles::{Tiles, View, weighted_sum};
 use crate::native::parallel::Shared;
 
 /// How many pairs are worth a thread.
@@ -19,7 +19,7 @@ pub struct Batch<'a> {
     /// Their activations, one for each pair.
     pub activation: &'a [f32],
     /// The decoder (latents × columns).
-    pub decoder: &'a Tiles,
+    pub decoder: View<'a>,
     /// The decoder's bias (columns).
     pub bias: &'a [f32],
     /// What should come out (tokens × columns), in tiles as wide as the decoder's.

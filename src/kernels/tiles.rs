@@ -61,21 +61,17 @@ impl Tiles {
             "a matrix has rows times columns numbers"
         );
         self.reshape(rows, columns, width);
-        let (tiles, groups) = (self.tiles(), self.groups);
-        let lines = Shared::new(&mut self.lines);
-        for_ranges(rows, 4 * BLOCK, |range| {
-            for block in range.clone().step_by(BLOCK) {
-                let block = block..(block + BLOCK).min(range.end);
-                for tile in 0..tiles {
-                    let first = (tile * rows + block.start) * groups;
-                    // SAFETY: each thread has rows of its own, and these lines are the parts of those.
-                    let lines = unsafe { lines.part(first..first + block.len() * groups) };
-                    for (row, parts) in block.clone().zip(lines.chunks_exact_mut(groups)) {
-                        copy_row(&matrix[row * columns..(row + 1) * columns], tile * groups, parts);
-                    }
-                }
-            }
-        });
+        copy(matrix, (rows, columns, self.groups), &mut self.lines);
+    }
+
+    /// Returns the matrix to be read.
+    pub fn view(&self) -> View<'_> {
+        View {
+            lines: &self.lines,
+            rows: self.rows,
+            columns: self.columns,
+            groups: self.groups,
+        }
     }
 
     /// Writes the matrix to `matrix` (rows × columns), row after row.
@@ -125,9 +121,7 @@ impl Tiles {
 
     /// Returns the rows of tile `tile`, where tiles have `G` groups.
     pub(super) fn tile<const G: usize>(&self, tile: usize) -> &[[Line; G]] {
-        assert_eq!(G, self.groups, "a tile has as many groups as were asked for");
-        let lines = self.rows * G;
-        self.lines[tile * lines..(tile + 1) * lines].as_chunks().0
+        self.view().tile(tile)
     }
 
     /// Returns all lines, for threads to write: those of a tile's row stand together, rows after each other, then tiles.
@@ -140,6 +134,82 @@ impl Tiles {
         let (tile, group) = (group / self.groups, group % self.groups);
         &self.lines[(tile * self.rows + row) * self.groups + group]
     }
+}
+
+/// A matrix in tiles that others own.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    lines: &'a [Line],
+    rows: usize,
+    columns: usize,
+    groups: usize,
+}
+
+impl<'a> View<'a> {
+    /// Copies `matrix` (`rows` × `columns`, row after row) in tiles of `width` (16 or 32) columns to `room`. `None` where
+    /// that is too small or begins within a cache line.
+    pub fn pack(
+        matrix: &[f32],
+        (rows, columns): (usize, usize),
+        width: usize,
+        room: &'a mut [f32],
+    ) -> Option<Self> {
+        let groups = width / GROUP;
+        // SAFETY: a line is 16 numbers without padding, and any bits are numbers.
+        let (before, lines, _) = unsafe { room.align_to_mut::<Line>() };
+        let lines = lines.get_mut(..columns.div_ceil(width) * rows * groups)?;
+        if !before.is_empty() {
+            return None;
+        }
+        copy(matrix, (rows, columns, groups), lines);
+        Some(View {
+            lines,
+            rows,
+            columns,
+            groups,
+        })
+    }
+
+    /// Returns how many rows there are.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// Returns how many columns the matrix has.
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// Returns how many groups of 16 columns a tile has.
+    pub(super) fn groups(self) -> usize {
+        self.groups
+    }
+
+    /// Returns the rows of tile `tile`, where tiles have `G` groups.
+    pub(super) fn tile<const G: usize>(self, tile: usize) -> &'a [[Line; G]] {
+        assert_eq!(G, self.groups, "a tile has as many groups as were asked for");
+        let lines = self.rows * G;
+        self.lines[tile * lines..(tile + 1) * lines].as_chunks().0
+    }
+}
+
+/// Copies `matrix` in tiles of so many groups to `lines`.
+fn copy(matrix: &[f32], (rows, columns, groups): (usize, usize, usize), lines: &mut [Line]) {
+    let tiles = columns.div_ceil(groups * GROUP);
+    let lines = Shared::new(lines);
+    for_ranges(rows, 4 * BLOCK, |range| {
+        for block in range.clone().step_by(BLOCK) {
+            let block = block..(block + BLOCK).min(range.end);
+            for tile in 0..tiles {
+                let first = (tile * rows + block.start) * groups;
+                // SAFETY: each thread has rows of its own, and these lines are the parts of those.
+                let lines = unsafe { lines.part(first..first + block.len() * groups) };
+                for (row, parts) in block.clone().zip(lines.chunks_exact_mut(groups)) {
+                    copy_row(&matrix[row * columns..(row + 1) * columns], tile * groups, parts);
+                }
+            }
+        }
+    });
 }
 
 /// Copies a row to `parts` from its group `group` on, with zeros beyond its end.

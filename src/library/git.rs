@@ -66,6 +66,93 @@ pub fn fetch(url: &str, rev: Option<&str>) -> Result<(Contents, String)> {
     Ok((contents, commit))
 }
 
+/// Returns whether the repository at `url` has the tag `tag`.
+///
+/// # Errors
+/// There is no program `git`; the repository cannot be reached.
+pub fn has_tag(url: &str, tag: &str) -> Result<bool> {
+    let name = format!("refs/tags/{tag}");
+    let listed = git(
+        &std::env::temp_dir(),
+        ["ls-remote", "--tags", "--", url, &name],
+        url,
+    )?;
+    Ok(!listed.is_empty())
+}
+
+/// Makes `contents` all that the branch which the repository at `url` shows first has (`main` where it has none), in one
+/// commit with this message, gives it the tag `tag`, and sends both together or neither. Returns the commit.
+///
+/// # Errors
+/// There is no program `git`, or it does not know who its user is; the repository cannot be reached or refuses.
+pub fn publish(url: &str, contents: &Contents, message: &str, tag: &str) -> Result<String> {
+    let folder = tempfile::Builder::new()
+        .prefix("saescript-git-")
+        .tempdir()
+        .map_err(|error| Error::io("create", std::env::temp_dir(), error))?;
+    let root = folder.path();
+    git(root, ["init", "--quiet", "--template="], url)?;
+    let listed = git(root, ["ls-remote", "--symref", "--", url, "HEAD"], url)?;
+    let (branch, parent) = shown_first(&String::from_utf8_lossy(&listed));
+    if parent.is_some() {
+        git(
+            root,
+            ["fetch", "--quiet", "--no-tags", "--depth=1", "--", url, &branch],
+            url,
+        )?;
+    }
+    let info = root.join(".git/info");
+    fs::create_dir_all(&info).map_err(|error| Error::io("create", &info, error))?;
+    let attributes = info.join("attributes");
+    fs::write(&attributes, ATTRIBUTES).map_err(|error| Error::io("write", &attributes, error))?;
+    contents.write(root)?;
+    let plain = ["-c", "core.autocrlf=false", "-c", "core.fileMode=false"];
+    git(
+        root,
+        plain.into_iter().chain(["add", "--all", "--force", "."]),
+        url,
+    )?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_string();
+    let tree = text(git(root, ["write-tree"], url)?);
+    let mut commit = vec!["commit-tree", &tree, "-m", message];
+    if let Some(parent) = &parent {
+        commit.extend(["-p", parent]);
+    }
+    let commit = text(git(root, commit, url)?);
+    let (branch, tag) = (
+        format!("{commit}:refs/heads/{branch}"),
+        format!("{commit}:refs/tags/{tag}"),
+    );
+    git(
+        root,
+        [
+            "push",
+            "--quiet",
+            "--atomic",
+            "--no-verify",
+            "--",
+            url,
+            &branch,
+            &tag,
+        ],
+        url,
+    )?;
+    Ok(commit)
+}
+
+/// Reads what `git ls-remote --symref URL HEAD` says: the branch that is shown first, and its commit if it has one.
+fn shown_first(listed: &str) -> (String, Option<String>) {
+    let mut branch = "main".to_string();
+    let mut commit = None;
+    for line in listed.lines() {
+        match line.strip_prefix("ref: refs/heads/") {
+            Some(rest) => branch = rest.split_whitespace().next().unwrap_or("main").to_string(),
+            None => commit = line.split_whitespace().next().map(str::to_string),
+        }
+    }
+    (branch, commit)
+}
+
 /// Runs `git` in the repository; what it wrote to standard output.
 fn git<S: AsRef<OsStr>>(
     repository: &Path,
@@ -98,6 +185,6 @@ fn git<S: AsRef<OsStr>>(
     let first = first
         .unwrap_or("it does not say why")
         .trim_start_matches("fatal: ");
-    Err(Error::run(format!("git cannot fetch from `{url}`: {first}"))
+    Err(Error::run(format!("git cannot work with `{url}`: {first}"))
         .hint("see whether the address is right, and `git ls-remote` works with it"))
 }

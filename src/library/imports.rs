@@ -14,6 +14,7 @@ use std::rc::Rc;
 use super::locked::{Id, Locked};
 use super::manifest::{About, Manifest};
 use super::naming::MANIFEST;
+use super::permissions::{Grants, Permissions};
 use super::project::{Project, or_here};
 use super::store::{Stored, load};
 use crate::error::{Error, Result, nearest};
@@ -26,6 +27,19 @@ pub struct Found {
     pub name: String,
     /// What stands in it.
     pub text: String,
+}
+
+/// Whose a module is, and what that library may do.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The library's name.
+    pub name: String,
+    /// What its manifest asks for.
+    pub asked: Grants,
+    /// What the project grants it.
+    pub granted: Grants,
+    /// The project's folder, to which paths in both are relative.
+    pub root: PathBuf,
 }
 
 /// Finds modules of libraries; every library is loaded once, until [`forget`](Self::forget).
@@ -42,6 +56,8 @@ struct Library {
     project: Rc<Project>,
     locked: Locked,
     about: About,
+    /// What it asks for.
+    permissions: Permissions,
     stored: Stored,
 }
 
@@ -79,6 +95,19 @@ impl Imports {
             }
             None => Ok(None),
         }
+    }
+
+    /// Returns the library that the module `name` was given out of; `None`: it is no library's.
+    pub fn owner(&self, name: &str) -> Option<Owner> {
+        let given = self.given.borrow();
+        let (library, _) = given.get(name)?;
+        let project = &library.project;
+        Some(Owner {
+            name: library.locked.name.clone(),
+            asked: library.permissions.own(),
+            granted: project.manifest.permissions.of_library(&library.locked.name),
+            root: or_here(&project.root).to_path_buf(),
+        })
     }
 
     /// Returns the names of the libraries that the script `importer` can import.
@@ -191,6 +220,7 @@ impl Imports {
         let library = Rc::new(Library {
             project: project.clone(),
             about: manifest.package,
+            permissions: manifest.permissions,
             locked,
             stored,
         });

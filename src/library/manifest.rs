@@ -8,6 +8,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use super::naming::{MANIFEST, check_file, check_name};
+use super::permissions::Permissions;
 use super::source::Source;
 use crate::config::{Config, Document};
 use crate::error::{Error, Result};
@@ -30,6 +31,10 @@ pub struct Manifest {
     /// Libraries that only the scripts below its `tests/` and `examples/` import.
     #[serde(default)]
     pub dev_dependencies: BTreeMap<String, Dependency>,
+    /// What its scripts may do besides what all scripts may, what it grants to its libraries; as a library, what it asks
+    /// for.
+    #[serde(default)]
+    pub permissions: Permissions,
 }
 
 /// What a project or a library is called, and what it offers.
@@ -92,6 +97,9 @@ impl Config for Manifest {
 
     fn validate(&self) -> Result<()> {
         self.package.validate().map_err(|error| error.under("package"))?;
+        self.permissions
+            .validate()
+            .map_err(|error| error.under("permissions"))?;
         for (table, dependencies) in [
             ("dependencies", &self.dependencies),
             ("dev-dependencies", &self.dev_dependencies),

@@ -18,9 +18,11 @@
 //! resolve     what a project depends on, one version of each major
 //! edit        changes to a manifest that leave the rest as it was written
 //! operations  add, remove, update, vendor, pack
+//! publish     a version of a library, put where others get it
 //! scaffold    new projects and libraries
 //! tree        what depends on what, for people
 //! imports     which file of which library an `import` means
+//! permissions  what scripts of a project, and libraries, may reach
 //! ```
 
 mod archive;
@@ -33,19 +35,23 @@ mod locked;
 mod manifest;
 mod naming;
 mod operations;
+mod permissions;
 mod project;
+mod publish;
 mod resolve;
 mod scaffold;
 mod source;
 mod store;
 mod tree;
 
-pub use imports::{Found, Imports};
+pub use imports::{Found, Imports, Owner};
 pub use locked::Locked;
 pub use manifest::{About, Dependency, Manifest};
-pub use naming::MANIFEST;
+pub use naming::{LOCK, MANIFEST};
 pub use operations::{Change, add, fetch_locked, pack, remove, update, vendor};
+pub use permissions::{Granted, Grants, Permissions};
 pub use project::Project;
+pub use publish::{Published, Target, publish};
 pub use scaffold::{Kind, scaffold};
 pub use source::Source;
 pub use tree::tree;

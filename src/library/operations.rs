@@ -137,6 +137,18 @@ pub fn vendor(context: &RunContext) -> Result<Vec<Locked>> {
 /// # Errors
 /// There is no library; it has no entry point, or depends on places on this machine; the archive cannot be written.
 pub fn pack(out: Option<&Path>) -> Result<(PathBuf, String)> {
+    let (project, contents) = to_give_away()?;
+    let about = &project.manifest.package;
+    let path = out.map_or_else(|| project.root.join(archive::name_of(about)), Path::to_path_buf);
+    atomic::write(&path, archive::pack(about, &contents)?)?;
+    Ok((path, contents.hash()))
+}
+
+/// Returns the library around the working folder and its files, if others can use them.
+///
+/// # Errors
+/// There is no library; it has no entry point, or depends on places on this machine.
+pub(super) fn to_give_away() -> Result<(Project, Contents)> {
     let project = Project::needed_around(Path::new("."))?;
     let about = &project.manifest.package;
     let contents = Contents::of_folder(or_here(&project.root))?;
@@ -158,9 +170,7 @@ pub fn pack(out: Option<&Path>) -> Result<(PathBuf, String)> {
             .hint("publish that one first, and name its git repository or the one on the hub"));
         }
     }
-    let path = out.map_or_else(|| project.root.join(archive::name_of(about)), Path::to_path_buf);
-    atomic::write(&path, archive::pack(about, &contents)?)?;
-    Ok((path, contents.hash()))
+    Ok((project, contents))
 }
 
 /// Resolves the project anew, with `text` as its manifest if given, and writes what came of it; libraries for which

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::event::{Control, Event, Histogram, Observer};
 use crate::files::require_still_at;
+use crate::policy::{self, Access};
 
 /// Writes what is logged into event files in one folder. Where several dictionaries are trained together each has a
 /// folder of its own in it, which TensorBoard shows side by side.
@@ -78,7 +79,9 @@ impl EventFile {
             std::process::id()
         );
         let path = folder.join(name);
-        let file = File::create(&path).map_err(|error| Error::io("create", &path, error))?;
+        let failed = |error| Error::io("create", &path, error);
+        let file = File::create(&path).map_err(failed)?;
+        policy::confirm(Access::Write, &file, &path).map_err(failed)?;
         let mut events = EventFile {
             path,
             file: BufWriter::new(file),

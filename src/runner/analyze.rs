@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use super::analyze_settings::{AnalyzePlan, AnalyzeSAESettings};
 use super::logits::attribute_into;
-use crate::activations::{ActivationFactory, ActivationFactorySource, BatchStream, Inputs};
-use crate::analysis::{AnalysisInputs, FeatureAnalyzer};
+use super::side_by_side::side_by_side;
+use crate::activations::{ActivationFactorySource, Inputs};
+use crate::analysis::{AnalysisInputs, AnalysisReport, FeatureAnalyzer};
 use crate::config::Value;
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
 use crate::error::{Context, Error, Result};
 use crate::event::{Event, RunContext};
 use crate::findings::{Analysis, Store, Vocabulary};
-use crate::fingerprint::{Allowances, Fingerprint};
+use crate::fingerprint::{Allowances, Fingerprint, Names};
 use crate::lock::FolderLock;
 use crate::model::{Backend, LanguageModel};
 use crate::text::Dataset;
+use crate::train::list_checkpoints;
 
 /// What an analysis may be told besides its settings.
 #[derive(Clone, Debug, Default)]
@@ -48,73 +50,47 @@ pub fn analyze_sae(
     options: &AnalyzeOptions,
     context: &RunContext,
 ) -> Result<AnalyzeReport> {
-    let plan = settings.plan()?;
+    analyze(settings, &settings.plan()?, options, context)
+}
+
+/// Analyses as `plan` says.
+///
+/// # Errors
+/// As [`analyze_sae`].
+pub(super) fn analyze(
+    settings: &AnalyzeSAESettings,
+    plan: &AnalyzePlan,
+    options: &AnalyzeOptions,
+    context: &RunContext,
+) -> Result<AnalyzeReport> {
     let path = settings.store_path();
     let _lock = hold(&path, context).under("store")?;
-    let sae = load(&plan, context).under("sae")?;
-    check_hook_points(&plan, &sae)?;
+    let sae = load(plan, context).under("sae")?;
+    check_hook_points(plan, &sae)?;
     let identity = SparseAutoEncoder::identity(Path::new(&plan.sae.pretrained_name_or_path), context)?;
     let model = plan
         .model
         .as_ref()
         .map(|model| LanguageModel::load(model, context).under("model"));
     let model = model.transpose()?;
+    compare_with_training(plan, model.as_ref(), options, context).under("model")?;
+    let inputs = stream_inputs(settings, plan, model.as_ref(), context)?;
     let about = about(settings, &sae, &identity, model.as_ref())?;
+    let is_new = !path.exists();
     let store = open_store(&path, &about, options).under("store")?;
-    tell_vocabulary(&store, model.as_ref(), context)?;
-    if options.replace
-        && let Some(there) = store
-            .analyses()?
-            .into_iter()
-            .find(|one| one.name == settings.feature_analysis_name)
-    {
-        store.remove_analysis(there.id)?;
-    }
-    let mut datasets = BTreeMap::new();
-    for (name, config) in &plan.datasets {
-        let dataset = Dataset::load(config, context)
-            .under(name.as_str())
-            .under("datasets")?;
-        datasets.insert(name.clone(), dataset);
-    }
-    let inputs = Inputs {
-        model: model.as_ref().map(|model| Arc::new(model.clone()) as Arc<_>),
-        model_name: settings
-            .model_name
-            .clone()
-            .or_else(|| Some(plan.model.as_ref()?.model_name.clone())),
-        datasets,
-        ..Inputs::default()
-    };
-    let factory = ActivationFactory::new(&plan.activation_factory).under("activation_factory")?;
-    let mut open = || -> Result<Box<dyn BatchStream>> {
-        let stream = factory
-            .process(inputs.clone(), context)
-            .under("activation_factory")?;
-        Ok(Box::new(stream))
-    };
-    let mut decided_by = Fingerprint::default();
-    decided_by.set("sae", identity.as_str().into());
-    let is_dataset = |source: &ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
-    let inputs = AnalysisInputs {
+    let subject = Subject {
         sae: &sae,
-        open: &mut open,
-        amp: settings.amp_dtype,
-        decided_by,
-        runs_a_model: plan.activation_factory.sources.iter().any(is_dataset),
-        allow_change: options.allow_change.clone(),
+        identity: &identity,
+        model: model.as_ref(),
+        inputs,
     };
-    let analyzer = FeatureAnalyzer::new(&plan.analyzer)?;
-    let report = analyzer.analyze(&store, &settings.feature_analysis_name, inputs, context)?;
-    if let Some(model) = model.filter(|model| model.config().backend != Backend::TokenizerOnly) {
-        attribute_into(
-            &store,
-            (&sae, &model),
-            &plan.logits,
-            &plan.analyzer.flags,
-            context,
-        )?;
+    let done = write(&store, (settings, plan), &subject, options, context);
+    // What was refused before it began leaves no empty store behind.
+    if done.is_err() && is_new && store.analyses().is_ok_and(|all| all.is_empty()) {
+        drop(store);
+        let _ = std::fs::remove_file(&path);
     }
+    let report = done?;
     context.events.emit(Event::Saved {
         what: "analysis",
         path: path.clone(),
@@ -124,6 +100,107 @@ pub fn analyze_sae(
         analysis: report.analysis,
         passes: report.passes,
     })
+}
+
+/// What is analysed.
+struct Subject<'a> {
+    sae: &'a SparseAutoEncoder,
+    identity: &'a str,
+    model: Option<&'a LanguageModel>,
+    inputs: Inputs,
+}
+
+/// Analyses into `store`, and attributes logits where the model's weights are there.
+fn write(
+    store: &Store,
+    (settings, plan): (&AnalyzeSAESettings, &AnalyzePlan),
+    subject: &Subject<'_>,
+    options: &AnalyzeOptions,
+    context: &RunContext,
+) -> Result<AnalysisReport> {
+    let name = &settings.feature_analysis_name;
+    tell_vocabulary(store, subject.model, context)?;
+    let there = store.analyses()?.into_iter().find(|one| one.name == *name);
+    if let Some(there) = there.filter(|_| options.replace) {
+        store.remove_analysis(there.id)?;
+    }
+    let mut open = || side_by_side(&plan.factories, &subject.inputs, context).under("activation_factory");
+    let mut decided_by = Fingerprint::default();
+    decided_by.set("sae", subject.identity.into());
+    let sources = plan.factories.iter().flat_map(|factory| &factory.sources);
+    let is_dataset = |source: &ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
+    let inputs = AnalysisInputs {
+        sae: subject.sae,
+        open: &mut open,
+        amp: settings.amp_dtype,
+        decided_by,
+        runs_a_model: sources.into_iter().any(is_dataset),
+        allow_change: options.allow_change.clone(),
+    };
+    let report = FeatureAnalyzer::new(&plan.analyzer)?.analyze(store, name, inputs, context)?;
+    let with_weights = |model: &&LanguageModel| model.config().backend != Backend::TokenizerOnly;
+    if let Some(model) = subject.model.filter(with_weights) {
+        let flags = &plan.analyzer.flags;
+        attribute_into(store, (subject.sae, model), &plan.logits, flags, context)?;
+    }
+    Ok(report)
+}
+
+/// Returns what streams are made from.
+fn stream_inputs(
+    settings: &AnalyzeSAESettings,
+    plan: &AnalyzePlan,
+    model: Option<&LanguageModel>,
+    context: &RunContext,
+) -> Result<Inputs> {
+    let mut datasets = BTreeMap::new();
+    for (name, config) in &plan.datasets {
+        let dataset = Dataset::load(config, context)
+            .under(name.as_str())
+            .under("datasets")?;
+        datasets.insert(name.clone(), dataset);
+    }
+    let named = settings.model_name.clone();
+    Ok(Inputs {
+        model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
+        model_name: named.or_else(|| Some(plan.model.as_ref()?.model_name.clone())),
+        datasets,
+        ..Inputs::default()
+    })
+}
+
+/// Refuses another model or tokenizer than the dictionary was trained on, as far as its checkpoints say.
+fn compare_with_training(
+    plan: &AnalyzePlan,
+    model: Option<&LanguageModel>,
+    options: &AnalyzeOptions,
+    context: &RunContext,
+) -> Result<()> {
+    let folder = Path::new(&plan.sae.pretrained_name_or_path);
+    let Some(model) = model.filter(|_| folder.is_dir()) else {
+        return Ok(());
+    };
+    let newest = list_checkpoints(folder).pop().map(|(_, path)| path);
+    let made = match Fingerprint::read(folder)? {
+        Some(made) => Some(made),
+        None => newest.map(|path| Fingerprint::read(&path)).transpose()?.flatten(),
+    };
+    let Some(made) = made else { return Ok(()) };
+    let (mut was, mut is) = (Fingerprint::default(), Fingerprint::default());
+    let here = model.fingerprint()?;
+    for key in ["weights", "config", "tokenizer"] {
+        let known = made.get(&format!("model.{key}"));
+        if let (Some(known), Some(here)) = (known, here.get(key)) {
+            was.set(key, known.clone());
+            is.set(key, here.clone());
+        }
+    }
+    let what = format!("the training of `{}`", folder.display());
+    let comparison = options
+        .allow_change
+        .compare_part(&what, &was, &is, &Names::of([("", "model.")]))
+        .map_err(|error| error.hint("latents mean something only on the model that they were trained on"))?;
+    comparison.tell(&context.events)
 }
 
 /// Holds the store at `path`, so that two analyses never mix there.
@@ -146,18 +223,19 @@ fn load(plan: &AnalyzePlan, context: &RunContext) -> Result<SparseAutoEncoder> {
     Ok(sae)
 }
 
-/// Refuses a stream without the hook points that the dictionary reads.
+/// Refuses streams without the hook points that the dictionary reads.
 fn check_hook_points(plan: &AnalyzePlan, sae: &SparseAutoEncoder) -> Result<()> {
-    let given = &plan.activation_factory.hook_points;
+    let given: Vec<&String> = plan
+        .factories
+        .iter()
+        .flat_map(|factory| &factory.hook_points)
+        .collect();
     for hook in sae.cfg.reads() {
-        if !given.iter().any(|one| one == hook) {
+        if !given.iter().any(|one| *one == hook) {
+            let shown: Vec<String> = given.iter().map(|one| format!("`{one}`")).collect();
             return Err(Error::input(format!(
                 "the dictionary reads `{hook}`, but the stream has {}",
-                given
-                    .iter()
-                    .map(|one| format!("`{one}`"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                shown.join(", ")
             ))
             .hint("give the hook points of the dictionary, or the dictionary of these hook points")
             .under("hook_points")
@@ -248,7 +326,7 @@ fn open_store(path: &Path, about: &BTreeMap<String, String>, options: &AnalyzeOp
     let what = format!("the store `{}`", path.display());
     options
         .allow_change
-        .compare_part(&what, &was_known, &is, &crate::fingerprint::Names::default())
+        .compare_part(&what, &was_known, &is, &Names::default())
         .map_err(|error| error.hint("write this analysis into another `store`"))?;
     store.transaction(|| {
         about

@@ -84,7 +84,8 @@ impl Config for AnalyzeSAESettings {
 /// What the settings of an analysis resolve to; all of it was checked.
 pub(super) struct AnalyzePlan {
     pub(super) sae: Checked<PretrainedSAE>,
-    pub(super) activation_factory: Checked<ActivationFactoryConfig>,
+    /// One stream, or several whose hook points are read side by side.
+    pub(super) factories: Vec<Checked<ActivationFactoryConfig>>,
     pub(super) model: Option<Checked<LanguageModelConfig>>,
     pub(super) datasets: BTreeMap<String, Checked<DatasetConfig>>,
     pub(super) analyzer: Checked<FeatureAnalyzerConfig>,
@@ -139,7 +140,7 @@ impl AnalyzeSAESettings {
         self.check_stream()?;
         Ok(AnalyzePlan {
             sae,
-            activation_factory,
+            factories: vec![activation_factory],
             model,
             datasets,
             analyzer,

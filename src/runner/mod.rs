@@ -1,6 +1,7 @@
 //! Runners: settings in, a run out. What a script does in steps, in one call.
 
 mod analyze;
+mod analyze_crosscoder;
 mod analyze_settings;
 mod convert;
 mod evaluate;
@@ -16,9 +17,11 @@ mod plan;
 mod prepare;
 mod sae_choice;
 mod settings;
+mod side_by_side;
 mod train;
 
 pub use analyze::{AnalyzeOptions, AnalyzeReport, analyze_sae};
+pub use analyze_crosscoder::{AnalyzeCrosscoderSettings, analyze_crosscoder};
 pub use analyze_settings::AnalyzeSAESettings;
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};

@@ -19,8 +19,8 @@ use crate::dictionary::{SAEConfig, VARIANTS};
 use crate::model::{GenerationConfig, LanguageModelConfig};
 use crate::report::wandb::WandbConfig;
 use crate::runner::{
-    AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings, GenerateActivationsSettings,
-    PretrainedSAE, TrainSAESettings,
+    AnalyzeCrosscoderSettings, AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings,
+    GenerateActivationsSettings, PretrainedSAE, TrainSAESettings,
 };
 use crate::text::DatasetConfig;
 use crate::train::{InitializerConfig, TrainerConfig};
@@ -31,6 +31,7 @@ pub static CLASSES: &[Class] = &[
     Class::of::<ActivationFactoryConfig>(),
     Class::of::<ActivationFactoryDatasetSource>(),
     Class::of::<ActivationWriterConfig>(),
+    Class::of::<AnalyzeCrosscoderSettings>(),
     Class::of::<AnalyzeSAESettings>(),
     Class::of::<BufferShuffleConfig>(),
     Class::of::<DatasetConfig>(),

@@ -12,16 +12,21 @@ use super::state::State;
 use super::{bridge, diagnostic, source};
 use crate::error::{Error, Result};
 use crate::guard::attempt;
+use crate::policy::acting;
 use crate::{identity, memory};
 
 scoped_tls::scoped_thread_local!(static ENGINE: Engine);
 
-/// Evaluates with `engine`, within the memory budget; kept closures can be called meanwhile.
+/// Evaluates with `engine`, within the memory budget and for scripts that may do what its policy allows; kept closures can
+/// be called meanwhile.
 ///
 /// # Errors
 /// Those of the evaluation, and its panic.
 pub fn evaluating<T>(engine: &Engine, evaluation: impl FnOnce() -> RhaiResultOf<T>) -> RhaiResultOf<T> {
-    let result = memory::watched(|| attempt(|| ENGINE.set(engine, evaluation)));
+    let policy = State::of_engine(engine).policy();
+    let result = acting(&policy, || {
+        memory::watched(|| attempt(|| ENGINE.set(engine, evaluation)))
+    });
     memory::forget_depth();
     result.unwrap_or_else(|panic| Err(raise(panic.explain("the script"))))
 }

@@ -12,6 +12,7 @@ use rhai::{
 use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::guard;
+use super::permissions;
 use super::reading::{self, EVAL};
 use super::source::is_closure;
 use super::state::State;
@@ -41,6 +42,15 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
     let ast = compiled
         .unwrap_or_else(|panic| Err(guard::unparsable(&panic)))
         .map_err(|problem| unreadable(context, &text, &problem, place))?;
+    let of_library = context
+        .source()
+        .is_some_and(|name| state.policy_of_library(name).is_some());
+    if of_library && permissions::names_a_native_function(&ast).is_some() {
+        let error =
+            Error::input("a library cannot make pointers to functions by their names, as `Fn(…)` does")
+                .hint("write a closure instead: `|x| name(x)`");
+        return Err(EvalAltResult::ErrorRuntime(Dynamic::from(error), place).into());
+    }
     state.sources().add_closures(None, &text, &ast);
     match run(context, &ast) {
         Err(failure) => match *failure {

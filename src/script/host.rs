@@ -14,13 +14,16 @@ use super::closure::evaluating;
 use super::docs::Catalog;
 use super::failure::RhaiResultOf;
 use super::guard;
+use super::limits::Limits;
 use super::modules::Modules;
+use super::native_library::{NativeLibrary, of_all_hosts};
 use super::state::State;
-use super::{diagnostic, evaluation, modules, numbers, reading};
-use crate::error::{Error, Result};
+use super::{diagnostic, evaluation, modules, numbers, permissions, reading};
+use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::files::without_byte_order_mark;
 use crate::guard::attempt;
+use crate::policy::Policy;
 use crate::tensor::runtime;
 
 /// Takes one line that a script printed.
@@ -41,6 +44,9 @@ pub struct HostBuilder {
     context: RunContext,
     output: Option<Output>,
     library: Option<Vec<PathBuf>>,
+    policy: Option<Policy>,
+    limits: Limits,
+    native: Vec<NativeLibrary>,
 }
 
 impl HostBuilder {
@@ -62,6 +68,24 @@ impl HostBuilder {
         self
     }
 
+    /// Sets what scripts may reach; by default all that the user may, but for tokens.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Sets how long each evaluation may run, and how much it may do; without limits by default.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds a library in Rust.
+    pub fn native(mut self, library: NativeLibrary) -> Self {
+        self.native.push(library);
+        self
+    }
+
     /// Builds the host, ready to run scripts, and [starts](runtime::start) libtorch, which finds the GPUs only if that
     /// happens before the first tensor is made.
     ///
@@ -69,7 +93,11 @@ impl HostBuilder {
     /// None today; building may come to need things that can fail.
     pub fn build(self) -> Result<Host> {
         runtime::start();
-        let state = State::new(self.context);
+        guard::install_keeper(permissions::ask);
+        let policy = self
+            .policy
+            .unwrap_or_else(|| Policy::unlimited(permissions::secrets()));
+        let state = State::new(self.context, policy, self.limits);
         let library = self.library.unwrap_or_else(library_from_environment);
         let resolver = Rc::new(Modules::new(state.clone(), library));
         let mut engine = Engine::new_raw();
@@ -78,6 +106,9 @@ impl HostBuilder {
         engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
         engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
+        for library in of_all_hosts().into_iter().chain(self.native) {
+            library.install(&mut engine);
+        }
         numbers::install(&mut engine);
         reading::install(&mut engine, &state);
         evaluation::install(&mut engine);
@@ -204,9 +235,9 @@ impl Host {
     }
 
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
+        self.state.begin();
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
-        self.state.begin();
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
         });
@@ -216,9 +247,21 @@ impl Host {
 
     /// Returns how an evaluation ended: `exit(code)` is no failure.
     pub(super) fn outcome(&self, result: RhaiResultOf<Dynamic>) -> RhaiResultOf<Outcome> {
-        match self.state.exit_asked() {
-            Some(code) => Ok(Outcome::Exited(code)),
-            None => result.map(Outcome::Finished),
+        match (self.state.exit_asked(), result) {
+            (Some(code), _) => Ok(Outcome::Exited(code)),
+            (None, Ok(value)) => Ok(Outcome::Finished(value)),
+            // Whatever ended then was interrupted for that.
+            (None, Err(failure)) => match self.state.late() {
+                Some(error) if !failure.is_catchable() || interruption(&failure).is_some() => {
+                    // What was saved, and how to go on.
+                    let error = match interruption(&failure) {
+                        Some(interrupted) => error.hint(interrupted.to_string()),
+                        None => error,
+                    };
+                    Err(EvalAltResult::ErrorTerminated(Dynamic::from(error), failure.position()).into())
+                }
+                _ => Err(failure),
+            },
         }
     }
 
@@ -249,6 +292,17 @@ impl Host {
     }
 }
 
+/// What work said that ended because it was asked to, if that is the failure.
+fn interruption(failure: &EvalAltResult) -> Option<Error> {
+    match failure.unwrap_inner() {
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let error = value.read_lock::<Error>()?;
+            (error.fault() == Fault::Interrupted).then(|| error.clone())
+        }
+        _ => None,
+    }
+}
+
 fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: Output) {
     engine.set_default_tag(Dynamic::from(state.clone()));
     engine.set_module_resolver(SharedModules(modules.clone()));
@@ -261,7 +315,10 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
     let otherwise = guard::before_each_operation(state.context().stop.clone());
     engine.on_progress(move |count| match asked.exit_asked() {
         Some(code) => Some(Dynamic::from(ExitCode(code))),
-        None => otherwise(count),
+        None => match asked.count_operation() {
+            Some(error) => Some(Dynamic::from(error)),
+            None => otherwise(count),
+        },
     });
     let print = output.clone();
     engine.on_print(move |text| print(text));

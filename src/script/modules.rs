@@ -10,6 +10,7 @@ use rhai::{AST, Engine, EvalAltResult, FnNamespace, Module, ModuleResolver, Posi
 use super::diagnostic;
 use super::failure::RhaiResultOf;
 use super::guard::functions_of;
+use super::permissions::names_a_native_function;
 use super::reading;
 use super::source::is_closure;
 use super::state::State;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result, nearest};
 use crate::files::{SETTINGS_MOST, read_text, without_byte_order_mark};
 use crate::library::Imports;
 use crate::memory;
+use crate::policy::{Access, on_own_behalf, resolved};
 
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
@@ -52,7 +54,8 @@ pub struct Modules {
     /// Folders of `SAESCRIPT_PATH`.
     library: Vec<PathBuf>,
     libraries: Imports,
-    loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
+    /// By file, and whether it is a library's.
+    loaded: RefCell<HashMap<(PathBuf, bool), Shared<Module>>>,
     loading: RefCell<Vec<(PathBuf, String)>>,
     /// What was imported since [`begin`](Self::begin): importer and path.
     imported: RefCell<Vec<(String, String)>>,
@@ -125,12 +128,17 @@ impl Modules {
                 None => Err(Error::unknown("standard module", path, &standard_modules())),
             };
         }
-        if let Some(found) = self.libraries.find(importer, path)? {
+        if let Some(found) = on_own_behalf(|| self.libraries.find(importer, path))? {
+            self.note_owner(&found.name)?;
             return Ok((found.name, found.text));
         }
         let mut tried = Vec::new();
         for folder in self.folders(importer) {
             let file = with_extension(&folder.join(path));
+            let policy = self.state.policy();
+            if !policy.allows_opened(Access::Read, &resolved(&file)) {
+                policy.ask_path(Access::Read, &file)?;
+            }
             if file.exists() && !file.is_dir() {
                 let text =
                     read_text(&file, SETTINGS_MOST).map_err(|error| Error::io("read", &file, error))?;
@@ -146,6 +154,22 @@ impl Modules {
             Some(advice) => error.hint(advice),
             None => error,
         })
+    }
+
+    /// Notes whose the module called `name` is, and what that library may do.
+    fn note_owner(&self, name: &str) -> Result<()> {
+        let Some(owner) = self.libraries.owner(name) else {
+            return Ok(());
+        };
+        let root = std::path::absolute(&owner.root).unwrap_or_else(|_| owner.root.clone());
+        let policy = self.state.policy();
+        let policy = policy.of_library(
+            &owner.name,
+            owner.asked.rights(&root)?,
+            owner.granted.rights(&root)?,
+        );
+        self.state.add_library_text(name, policy);
+        Ok(())
     }
 
     fn folders(&self, importer: Option<&str>) -> Vec<PathBuf> {
@@ -194,6 +218,9 @@ impl Modules {
         })?;
         ast.set_source(name);
         sources.add_closures(Some(name), &text, &ast);
+        if self.state.policy_of_library(name).is_some() {
+            refuse_pointers(&ast, position)?;
+        }
         let mut module = Module::eval_ast_as_new(scope, &ast, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, position))?;
         // What the module gives away may be called where its functions are not known.
@@ -236,7 +263,8 @@ impl Modules {
             .map_err(|error| import_error(error, position))?;
         // One file may be written in many ways: `a`, `./a`, `../b/a`, and through links.
         let file = std::fs::canonicalize(&name).unwrap_or_else(|_| name.as_str().into());
-        if let Some(module) = self.loaded.borrow().get(&file) {
+        let key = (file.clone(), self.state.policy_of_library(&name).is_some());
+        if let Some(module) = self.loaded.borrow().get(&key) {
             return Ok(module.clone());
         }
         self.check_chain(&file, &name)
@@ -245,8 +273,28 @@ impl Modules {
         let result = memory::at_any_depth(|| self.load(engine, &name, text, position));
         self.loading.borrow_mut().pop();
         let module = result?;
-        self.loaded.borrow_mut().insert(file, module.clone());
+        self.loaded.borrow_mut().insert(key, module.clone());
         Ok(module)
+    }
+}
+
+/// Refuses a library's text that makes pointers to functions by their names: native ones act for whoever calls them.
+///
+/// # Errors
+/// It has `Fn(…)`.
+fn refuse_pointers(ast: &AST, position: Position) -> RhaiResultOf<()> {
+    match names_a_native_function(ast) {
+        Some(place) => Err(import_error(
+            Error::input(format!(
+                "a library cannot make pointers to functions by their names, but has `Fn(…)`{}",
+                place
+                    .line()
+                    .map_or(String::new(), |line| format!(" in line {line}"))
+            ))
+            .hint("write a closure instead: `|x| name(x)`"),
+            position,
+        )),
+        None => Ok(()),
     }
 }
 

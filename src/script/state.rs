@@ -1,14 +1,20 @@
 //! What all bound functions of one host share, reached through the engine's tag.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::{Engine, NativeCallContext};
+use tempfile::TempDir;
 
 use super::docs::Catalog;
+use super::limits::{Limits, Used};
 use super::reading::Reading;
 use super::source::SourceMap;
+use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::policy::Policy;
 
 /// The shared state of one host: where work reports, the stop flag, and the texts of all scripts seen.
 #[derive(Clone, Default)]
@@ -21,13 +27,21 @@ struct Inner {
     reading: Reading,
     catalog: RefCell<Option<Rc<Catalog>>>,
     exit: Cell<Option<u8>>,
+    policy: Policy,
+    used: Used,
+    temporary: RefCell<Option<TempDir>>,
+    /// The policies of libraries, by the names of their modules' texts.
+    libraries: RefCell<HashMap<String, Policy>>,
 }
 
 impl State {
-    /// Builds state that reports to and stops with `context`.
-    pub fn new(context: RunContext) -> Self {
+    /// Builds state that reports to and stops with `context`, of scripts that may do what `policy` allows, within
+    /// `limits`.
+    pub fn new(context: RunContext, policy: Policy, limits: Limits) -> Self {
         State(Rc::new(Inner {
             context,
+            policy,
+            used: Used::new(limits),
             ..Inner::default()
         }))
     }
@@ -59,6 +73,26 @@ impl State {
         &self.0.sources
     }
 
+    /// Returns what the scripts may do, libraries aside.
+    pub fn policy(&self) -> Policy {
+        self.0.policy.clone()
+    }
+
+    /// Returns whether any library was imported.
+    pub fn has_libraries(&self) -> bool {
+        !self.0.libraries.borrow().is_empty()
+    }
+
+    /// Returns what the library may do whose module's text is called `source`; `None`: it is no library's.
+    pub fn policy_of_library(&self, source: &str) -> Option<Policy> {
+        self.0.libraries.borrow().get(source).cloned()
+    }
+
+    /// Notes that the text called `source` is a module of a library that may do what `policy` allows.
+    pub fn add_library_text(&self, source: &str, policy: Policy) {
+        self.0.libraries.borrow_mut().insert(source.to_string(), policy);
+    }
+
     /// Returns what is known of the text that is being parsed.
     pub fn reading(&self) -> &Reading {
         &self.0.reading
@@ -87,8 +121,43 @@ impl State {
         self.0.exit.get()
     }
 
-    /// Forgets that the script was to end; at the beginning of the next.
+    /// Forgets that the script was to end, and what it used of its limits; at the beginning of the next.
     pub fn begin(&self) {
         self.0.exit.set(None);
+        self.0.used.begin();
+    }
+
+    /// Counts an operation; returns why the script may not do it.
+    pub fn count_operation(&self) -> Option<Error> {
+        self.0.used.count()
+    }
+
+    /// Returns that the script's time is over, if it is.
+    pub fn late(&self) -> Option<Error> {
+        self.0.used.late()
+    }
+
+    /// Returns a folder of the script's own among the temporary files. It is made when it is first asked for, and removed
+    /// with the host.
+    ///
+    /// # Errors
+    /// The script may not have one; it cannot be made.
+    pub fn temporary_folder(&self) -> Result<PathBuf> {
+        let mut made = self.0.temporary.borrow_mut();
+        if let Some(folder) = &*made {
+            return Ok(folder.path().to_path_buf());
+        }
+        self.0.policy.ask_for_temporary_folder()?;
+        let folder = tempfile::Builder::new()
+            .prefix("saescript-")
+            .tempdir()
+            .map_err(|error| Error::io("create", std::env::temp_dir(), error))?;
+        let path = folder.path().to_path_buf();
+        self.0.policy.grant(|rights| {
+            rights.read.add(&path);
+            rights.write.add(&path);
+        });
+        *made = Some(folder);
+        Ok(path)
     }
 }

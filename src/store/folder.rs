@@ -263,6 +263,7 @@ impl RemoteFolder {
         progress: &'p Progress,
     ) -> Result<Reply<'p>, Trouble> {
         let request = Request {
+            body: None,
             method,
             address,
             headers,

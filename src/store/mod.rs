@@ -21,3 +21,4 @@ mod settings;
 
 pub use folder::{RemoteFolder, is_remote};
 pub use listing::Listing;
+pub use settings::key_places;

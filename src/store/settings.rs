@@ -11,6 +11,16 @@ use crate::error::{Error, Result};
 /// Amazon's default.
 const REGION: &str = "us-east-1";
 
+/// Returns where keys of object stores are kept: variables of the environment, and files.
+pub fn key_places() -> (Vec<&'static str>, Vec<PathBuf>) {
+    let files = [
+        file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        file("AWS_CONFIG_FILE", "config"),
+    ];
+    let variables = vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    (variables, files.into_iter().flatten().collect())
+}
+
 /// All that is needed to ask an object store.
 pub(super) struct Settings {
     /// `None`: requests are not signed.

@@ -19,7 +19,7 @@ mod watch;
 mod worker;
 
 pub use files::files_with_tests;
-pub use pool::{Settings, run};
+pub use pool::{Settings, own_folder, run};
 pub use summary::{Report, print_json, print_lines};
 pub use watch::Snapshot;
 pub use worker::work;

@@ -19,6 +19,11 @@ const LEAST_MEMORY: u64 = 2 << 30;
 /// Where a test may write, in the environment of its process.
 const FOLDER: &str = "SAESCRIPT_TEST_FOLDER";
 
+/// Returns the folder that was made for what the tests of this process write, if it is such a process.
+pub fn own_folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
 /// How tests are run.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -26,6 +31,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// Only tests whose names contain this.
     pub filter: String,
+    /// Flags for that program: what the scripts may do.
+    pub flags: Vec<String>,
     /// How many files at a time; `None`: by processors and memory.
     pub jobs: Option<usize>,
     /// How long a test may run.
@@ -111,6 +118,7 @@ fn test_file(file: &Path, settings: &Settings, budget: u64, jobs: usize, stop: &
     let mut command = Command::new(&settings.program);
     command
         .args(["--max-memory", &budget.to_string(), "test", "--worker"])
+        .args(&settings.flags)
         .arg(file)
         .arg(&settings.filter)
         .env(FOLDER, folder.path());

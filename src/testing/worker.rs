@@ -6,14 +6,17 @@ use std::rc::Rc;
 
 use super::message::{Ended, Failure, Message};
 use crate::error::{Error, Result};
+use crate::policy::Policy;
 use crate::report::Printer;
-use crate::script::{Host, TestEvent};
+use crate::script::{Host, Limits, TestEvent};
 
-/// Runs those tests of the script at `path` whose names contain `filter`, and writes messages about them.
+/// Runs those tests of the script at `path` whose names contain `filter`, as far as they may go, and writes messages about
+/// them.
 ///
 /// # Errors
 /// The host cannot be built. What is wrong with the script is a message.
-pub fn work(path: &Path, filter: &str, printer: &Printer) -> Result<()> {
+pub fn work(path: &Path, filter: &str, bounds: (Policy, Limits), printer: &Printer) -> Result<()> {
+    let (policy, limits) = bounds;
     let printed = Rc::new(RefCell::new(String::new()));
     let sink = printed.clone();
     let mut host = Host::builder()
@@ -22,6 +25,8 @@ pub fn work(path: &Path, filter: &str, printer: &Printer) -> Result<()> {
             text.push_str(line);
             text.push('\n');
         })
+        .policy(policy)
+        .limits(limits)
         .build()?;
     let tested = host.test_each(
         path,

@@ -10,6 +10,7 @@ use super::format::{self, Input, Manner, Rows, Selection};
 use crate::error::Result;
 use crate::event::{Events, RunContext, StopFlag};
 use crate::hub::Repository;
+use crate::policy;
 
 /// A data file and what was found out about it.
 #[derive(Debug)]
@@ -134,14 +135,14 @@ impl DataFile {
             let file = self.clone();
             // Whatever goes wrong, thread or download, shows when the file's turn comes.
             let thread = thread::Builder::new().name("saescript-fetch".into());
-            drop(thread.spawn(move || drop(file.path())));
+            drop(thread.spawn(policy::carried(move || drop(file.path()))));
         }
     }
 
     /// Returns the names of its columns.
     pub(super) fn columns(&self) -> Result<Vec<String>> {
         let input = self.input()?;
-        format::required(&input.path)?.columns(&input)
+        self.on_behalf(|| format::required(&input.path)?.columns(&input))
     }
 
     /// Returns the number of its records, counted once.
@@ -150,14 +151,22 @@ impl DataFile {
             return Ok(*rows);
         }
         let input = self.input()?;
-        let rows = format::required(&input.path)?.count(&input)?;
+        let rows = self.on_behalf(|| format::required(&input.path)?.count(&input))?;
         Ok(*self.rows.get_or_init(|| rows))
     }
 
     /// Starts to read it.
     pub(super) fn open(&self, selection: &Selection) -> Result<Rows> {
         let input = self.input()?;
-        format::required(&input.path)?.open(&input, selection)
+        self.on_behalf(|| format::required(&input.path)?.open(&input, selection))
+    }
+
+    /// Opens it: a file of our own is nothing that a script names.
+    fn on_behalf<T>(&self, open: impl FnOnce() -> T) -> T {
+        match self.place {
+            Place::Temporary(_) => policy::on_own_behalf(open),
+            Place::Here(_) | Place::OnHub { .. } => open(),
+        }
     }
 
     fn input(&self) -> Result<Input> {

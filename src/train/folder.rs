@@ -16,6 +16,7 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::{Events, Metrics};
 use crate::files::{require_regular, require_still_at};
+use crate::policy::{self, Access};
 use crate::tensor::{get_num_threads, product, runtime};
 
 const METRICS_FILE: &str = "metrics.jsonl";
@@ -240,6 +241,7 @@ fn open_metrics(path: &Path, keep: u64) -> Result<File> {
     }
     let opened = OpenOptions::new().create(true).append(true).open(path);
     let file = opened.map_err(failed)?;
+    policy::confirm(Access::Write, &file, path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     if length < keep {
         return Err(Error::input(format!(

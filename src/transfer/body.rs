@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ureq::Agent;
-use ureq::http::Response;
+use ureq::http::{Request, Response};
 use url::Url;
 
 use super::progress::Progress;
@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub method: Method,
     pub address: String,
     pub headers: Vec<(String, String)>,
+    /// What is sent, by POST.
+    pub body: Option<Vec<u8>>,
     /// How long a server may send next to nothing.
     pub patience: Duration,
 }
@@ -98,14 +100,21 @@ fn make(call: &Call, answer: &Sender<Answer>) {
         Some((asked, public)) if !redirect::is_private(asked) => public,
         _ => &call.agent,
     };
-    let mut request = match call.method {
-        Method::Get => agent.get(&call.address),
-        Method::Head => agent.head(&call.address),
+    let method = match (&call.body, call.method) {
+        (Some(_), _) => "POST",
+        (None, Method::Get) => "GET",
+        (None, Method::Head) => "HEAD",
     };
+    let mut request = Request::builder().method(method).uri(&call.address);
     for (name, value) in &call.headers {
         request = request.header(name, value);
     }
-    let (head, body) = match request.call() {
+    let sent = match (request.body(()), &call.body) {
+        (Err(error), _) => Err(error.into()),
+        (Ok(request), None) => agent.run(request),
+        (Ok(request), Some(body)) => agent.run(request.map(|()| body.as_slice())),
+    };
+    let (head, body) = match sent {
         Ok(reply) => reply.into_parts(),
         Err(error) => return drop(answer.send(Err(broken(&error)))),
     };

@@ -39,6 +39,8 @@ pub struct Request<'a> {
     pub address: &'a str,
     /// Headers for whoever answers.
     pub headers: &'a [(&'a str, String)],
+    /// What is sent, by POST whatever the method.
+    pub body: Option<&'a [u8]>,
     /// A server (scheme and host) and the `authorization` that is for it alone.
     pub authorization: Option<(&'a str, String)>,
     /// Where redirects may lead; those on the same server are always followed.
@@ -122,6 +124,7 @@ impl Web {
             method: request.method,
             address: address.to_string(),
             headers,
+            body: request.body.map(<[u8]>::to_vec),
             patience: self.silence * 3,
         };
         body::start(call, progress)

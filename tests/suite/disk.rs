@@ -12,7 +12,7 @@ use crate::program::{Ran, finish, program, run_in};
 
 /// The program behind a shell script that runs as root of a name space of its own: `$0` is the program, and a disk of
 /// the options `disk` is mounted on `small`. `None` where that is forbidden.
-fn on_a_disk(folder: &Path, disk: &str, script: &str) -> Option<Ran> {
+pub fn on_a_disk(folder: &Path, disk: &str, script: &str) -> Option<Ran> {
     let mut probe = Command::new("unshare");
     let allowed = probe
         .args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"])

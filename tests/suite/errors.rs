@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
 fn failure(script: &Path) -> String {
     let cache = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env!("CARGO_BIN_EXE_saescript"))
-        .arg("run")
+        .args(["run", "--allow-read=../../examples"])
         .arg(script.file_name().expect("a file name"))
         .current_dir(folder())
         .env("NO_COLOR", "1")

@@ -29,6 +29,7 @@ mod library;
 mod loggers;
 mod model;
 mod mutations;
+mod permissions;
 mod program;
 mod rehearsal;
 mod runner;

@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 fn stops(text: &str, signal: i32, configure: impl FnOnce(&mut Command), ready: impl FnOnce(&mut Child)) {
     let (_kept, path) = script(text);
     let mut command = program();
-    command.arg("run").arg(&path);
+    // One looks through the whole disk.
+    command.args(["run", "--allow-read"]).arg(&path);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

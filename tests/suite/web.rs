@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -29,6 +29,8 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub headers: BTreeMap<String, String>,
+    /// What was sent along.
+    pub body: Vec<u8>,
 }
 
 /// An answer before it is sent.
@@ -74,11 +76,17 @@ fn read(server: &'static str, stream: &TcpStream) -> std::io::Result<Request> {
             headers.insert(name.to_lowercase(), value.trim().to_string());
         }
     }
+    let length = headers
+        .get("content-length")
+        .and_then(|length| length.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
     Ok(Request {
         server,
         method,
         path,
         headers,
+        body,
     })
 }
 

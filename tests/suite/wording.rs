@@ -62,6 +62,15 @@ const OBJECTS: &[(&str, &str)] = &[
     ("Trainer", "Trainer(trainer_config())"),
     ("Initializer", "Initializer(InitializerConfig())"),
     ("ActivationStream", "ActivationStream([])"),
+    (
+        "FeatureAnalyzer",
+        "FeatureAnalyzer(FeatureAnalyzerConfig(#{ total_analyzing_tokens: 10 }))",
+    ),
+    (
+        "FeatureAnalyzerConfig",
+        "FeatureAnalyzerConfig(#{ total_analyzing_tokens: 10 })",
+    ),
+    ("DirectLogitAttributorConfig", "DirectLogitAttributorConfig()"),
 ];
 
 const MAKERS: &str = r#"

@@ -13,6 +13,7 @@ use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::fingerprint::Change;
+use crate::policy::{self, Access};
 
 /// The longest index, or file of origins, that is read: one of a million chunks has less.
 pub(super) const INDEX_MOST: u64 = 256 << 20;
@@ -206,6 +207,7 @@ impl IndexWriter {
         let file = OpenOptions::new()
             .append(true)
             .open(path)
+            .and_then(|file| policy::confirm(Access::Write, &file, path).map(|()| file))
             .map_err(|error| Error::io("write", path, error))?;
         Ok(IndexWriter {
             path: path.to_path_buf(),

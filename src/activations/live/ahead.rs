@@ -19,6 +19,7 @@ use crate::activations::stream::Batch;
 use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::StopFlag;
+use crate::policy;
 use crate::tensor::{Device, no_grad};
 
 /// Name of the file in a checkpoint folder with the rows of the batches that were ready.
@@ -79,7 +80,7 @@ impl AheadProducer {
         let told = Arc::clone(&stats);
         let thread = thread::Builder::new()
             .name("saescript-activations".into())
-            .spawn(move || work(producer, &queue, &reply, &told))
+            .spawn(policy::carried(move || work(producer, &queue, &reply, &told)))
             .map_err(|error| Error::run(format!("cannot start a thread that makes activations: {error}")))?;
         Ok(AheadProducer {
             orders: Some(orders),

@@ -14,6 +14,7 @@ use super::model::Encoder;
 use super::packing::{Leftover, Packer, TokenSequence};
 use super::position::SourcePosition;
 use crate::error::{Error, Fault, Result};
+use crate::policy;
 use crate::text::{Content, Dataset, Record, RecordKind, Records, Skipped};
 
 /// Records tokenised by one thread at a time.
@@ -214,7 +215,7 @@ fn read_ahead(
 fn spawn(role: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new()
         .name(format!("saescript-{role}"))
-        .spawn(work)
+        .spawn(policy::carried(work))
         .map(drop)
         .map_err(|error| Error::run(format!("cannot start a {role} thread: {error}")))
 }

@@ -6,7 +6,10 @@ use super::checked::Checked;
 use crate::config::{Config, Document};
 use crate::error::{Error, Fault};
 use crate::library::{MANIFEST, Manifest};
-use crate::runner::{EvalSettings, GenerateActivationsSettings, TrainSAESettings};
+use crate::runner::{
+    AnalyzeCrosscoderSettings, AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings,
+    GenerateActivationsSettings, TrainSAESettings,
+};
 
 /// What a configuration file may be for.
 struct Purpose {
@@ -32,10 +35,15 @@ impl Purpose {
 }
 
 /// One for each command that takes a configuration file.
-static PURPOSES: [Purpose; 3] = [
+static PURPOSES: [Purpose; 6] = [
     Purpose::of::<TrainSAESettings>("a training (saescript train)"),
     Purpose::of::<GenerateActivationsSettings>("a generation of activations (saescript generate)"),
     Purpose::of::<EvalSettings>("an evaluation (saescript eval)"),
+    Purpose::of::<AnalyzeSAESettings>("a feature analysis (saescript analyze)"),
+    Purpose::of::<AnalyzeCrosscoderSettings>(
+        "a feature analysis of a crosscoder (`analyze_crosscoder` of scripts)",
+    ),
+    Purpose::of::<DirectLogitAttributeSettings>("an attribution of logits (saescript logits)"),
 ];
 
 /// A manifest is told by its name.
@@ -88,7 +96,7 @@ pub(super) fn check(file: &Path) -> Checked {
     }
 }
 
-/// The purpose that most of the topmost keys belong to.
+/// The purpose that most of the topmost keys belong to; of several, that of which none is missing.
 fn purpose_of(document: &Document) -> Result<&'static Purpose, Error> {
     let given: Vec<&String> = document
         .value()
@@ -98,14 +106,16 @@ fn purpose_of(document: &Document) -> Result<&'static Purpose, Error> {
         .collect();
     let fitting = |purpose: &Purpose| {
         let keys = (purpose.keys)();
-        given.iter().filter(|key| keys.contains(key)).count()
+        let needed = (purpose.needed)();
+        let is_whole = needed.iter().all(|key| given.contains(&key));
+        (given.iter().filter(|key| keys.contains(key)).count(), is_whole)
     };
     let counts = PURPOSES.each_ref().map(fitting);
-    let most = counts.iter().copied().max().unwrap_or(0);
+    let most = counts.iter().copied().max().unwrap_or_default();
     let mut best = PURPOSES
         .iter()
         .zip(counts)
-        .filter(|(_, count)| *count == most && most > 0);
+        .filter(|(_, count)| *count == most && most.0 > 0);
     match (best.next(), best.next()) {
         (Some((purpose, _)), None) => Ok(purpose),
         (first, _) => {

@@ -14,5 +14,5 @@ mod threshold;
 pub use compute::{DeadLatents, LossInput};
 pub use means::{squared_error, sum_last};
 pub use settings::{LossSettings, SparsityLoss};
-pub use sparsity::Penalty;
+pub use sparsity::{ByNumber, Penalty};
 pub use terms::{LossTerms, Term};

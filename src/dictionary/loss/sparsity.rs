@@ -72,43 +72,93 @@ impl SparsityLoss {
         tokens: i64,
         soft_counts: Option<&Tensor>,
     ) -> Result<Penalty> {
+        let zeros = entries.zeros_by_latent(weighted)?;
+        match self.by_number(settings, tokens, soft_counts, &zeros)? {
+            None => power(
+                weighted,
+                entries,
+                settings.p,
+                settings.l1_coefficient / tokens as f64,
+            ),
+            Some(ByNumber::Linear(share)) => Ok(Penalty {
+                value: weighted.f_abs()?.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
+                gradient: weighted.f_sign()?.f_mul_scalar(share)?,
+            }),
+            Some(ByNumber::Tanh(tanh)) => {
+                let soft = weighted.f_mul_scalar(tanh.stretch)?.f_tanh()?;
+                let slope = soft.f_square()?.f_neg()?.f_add_scalar_(1.0)?;
+                Ok(Penalty {
+                    value: tanh.value(&entries.sum_by_latent(&soft)?)?,
+                    gradient: slope.f_mul(&entries.of_latent(&tanh.steepness)?)?,
+                })
+            }
+        }
+    }
+
+    /// Returns how the penalty of a batch of `tokens` tokens grows with each weighted activation by itself, for as many
+    /// latents as there are `zeros (d_sae)`. `None` where those of a token act together.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn by_number(
+        self,
+        settings: &LossSettings,
+        tokens: i64,
+        soft_counts: Option<&Tensor>,
+        zeros: &Tensor,
+    ) -> Result<Option<ByNumber>> {
         let share = settings.l1_coefficient / tokens as f64;
         if self == SparsityLoss::Power {
-            return power(weighted, entries, settings.p, share);
+            return Ok((settings.p == 1).then_some(ByNumber::Linear(share)));
         }
         let stretch = settings.tanh_stretch_coefficient;
-        let soft = weighted.f_mul_scalar(stretch)?.f_tanh()?;
-        let slope = soft
-            .f_square()?
-            .f_mul_scalar_(-share * stretch)?
-            .f_add_scalar_(share * stretch)?;
-        let Some(counts) = soft_counts else {
-            return Ok(Penalty {
-                value: soft.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
-                gradient: slope,
-            });
-        };
-        let frequency = counts.f_div_scalar(tokens)?;
-        let excess = frequency.f_div_scalar(settings.frequency_scale)?;
         // p (1 + p/s) is shared out by tokens: all its parts together are the penalty.
-        let cost = excess.f_add_scalar(1.0)?.f_mul(&entries.sum_by_latent(&soft)?)?;
-        let steepness = excess.f_mul_scalar(2.0)?.f_add_scalar_(1.0)?;
-        Ok(Penalty {
-            value: cost.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
-            gradient: slope.f_mul(&entries.of_latent(&steepness)?)?,
-        })
+        let excess = match soft_counts {
+            Some(counts) => counts
+                .f_div_scalar(tokens)?
+                .f_div_scalar(settings.frequency_scale)?,
+            None => zeros.shallow_clone(),
+        };
+        let mut steepness = excess.f_mul_scalar(2.0)?.f_add_scalar_(1.0)?;
+        Ok(Some(ByNumber::Tanh(SoftCost {
+            stretch,
+            cost: excess.f_add_scalar(1.0)?.f_mul_scalar_(share)?,
+            steepness: steepness.f_mul_scalar_(share * stretch)?,
+        })))
+    }
+}
+
+/// How a penalty grows with each weighted activation `w` by itself.
+pub enum ByNumber {
+    /// So much for each unit.
+    Linear(f64),
+    /// By way of its soft count.
+    Tanh(SoftCost),
+}
+
+/// What soft counts cost.
+pub struct SoftCost {
+    /// The stretch `c` of a soft count `tanh(c w)`.
+    pub stretch: f64,
+    /// What each soft count adds to the penalty, `(d_sae)`.
+    pub cost: Tensor,
+    /// The derivative by `w` is this times `1 − tanh²(c w)`, `(d_sae)`.
+    pub steepness: Tensor,
+}
+
+impl SoftCost {
+    /// Returns the penalty of tokens whose soft counts add up to `soft (d_sae)`, 0-d.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn value(&self, soft: &Tensor) -> Result<Tensor> {
+        Ok(self.cost.f_mul(soft)?.f_sum(None::<Kind>)?)
     }
 }
 
 /// Returns `share · Σ_t ‖w_t‖_p` with its derivative `sign(w) |w|^(p−1) ‖w_t‖^(1−p)`, 0 where the norm is.
 fn power(weighted: &Tensor, entries: &Entries, p: i64, share: f64) -> Result<Penalty> {
     let sign = weighted.f_sign()?;
-    if p == 1 {
-        return Ok(Penalty {
-            value: weighted.f_abs()?.f_sum(None::<Kind>)?.f_mul_scalar(share)?,
-            gradient: sign.f_mul_scalar(share)?,
-        });
-    }
     let sizes = weighted.f_abs()?;
     let norms = entries
         .sum_by_token(&sizes.f_pow_tensor_scalar(p)?)?

@@ -1,34 +1,14 @@
 //! A latent as text for a terminal: what it is called, its figures, where it fires, what it does and what is near.
 
+mod options;
 mod tokens;
 
 use std::fmt::Write as _;
 
-pub use self::tokens::Colours;
+pub use self::options::{Colours, Printing};
 use self::tokens::{line, word};
 use super::{Analysis, Flags, Label, Latent, Logits, Near, Samples, Store, Subsample, Vocabulary};
 use crate::error::{Error, Result};
-
-/// How a latent is printed.
-#[derive(Clone, Copy, Debug)]
-pub struct Printing {
-    /// How activations are shown.
-    pub colours: Colours,
-    /// The most contexts of each subsample.
-    pub samples: usize,
-    /// Tokens on each side of a peak.
-    pub range: usize,
-}
-
-impl Default for Printing {
-    fn default() -> Self {
-        Printing {
-            colours: Colours::None,
-            samples: 5,
-            range: 20,
-        }
-    }
-}
 
 /// Everything that is printed of a latent.
 struct Facts {

@@ -2,20 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Printing;
+use super::options::{Colours, Printing};
 use crate::findings::{Sample, Vocabulary};
-
-/// How activations are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colours {
-    /// By signs: ‹token› where the latent fires, «token» at the peak.
-    #[default]
-    None,
-    /// By one of the 256 colours that most terminals have.
-    Palette,
-    /// By any colour.
-    Full,
-}
 
 /// A weak activation's colour, and the strongest one's.
 const WEAK: [f64; 3] = [86.0, 62.0, 24.0];
@@ -37,7 +25,7 @@ pub(super) fn line(
     let to = tokens
         .len()
         .min(peak.saturating_add(printing.range).saturating_add(1));
-    let mut line = String::from(if from > 0 { "… " } else { "" });
+    let mut line = String::new();
     for (range, text) in words.pieces(&tokens[from..to]) {
         let inside = from + range.start..from + range.end;
         let own = sample
@@ -54,12 +42,19 @@ pub(super) fn line(
             printing.colours,
         );
     }
-    line.push_str(if to < tokens.len() { " …" } else { "" });
-    line
+    // Most tokens begin with a blank of their own.
+    let before = match (from > 0, line.starts_with(' ')) {
+        (true, true) => "…",
+        (true, false) => "… ",
+        (false, _) => "",
+    };
+    let after = if to < tokens.len() { " …" } else { "" };
+    format!("{before}{line}{after}")
 }
 
 fn put(line: &mut String, text: &str, part: f64, is_peak: bool, colours: Colours) {
-    if !(part > 0.0) {
+    // Also what is no number does not fire.
+    if part.is_nan() || part <= 0.0 {
         return line.push_str(text);
     }
     // Blanks stay outside of the signs, where words begin with one.

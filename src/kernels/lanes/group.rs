@@ -44,6 +44,15 @@ pub trait Lanes: Copy {
     /// Returns `a · b + c`, rounded once where the processor can.
     fn fma(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group;
 
+    /// Returns the larger of both, and `b` where either is not a number.
+    fn max(self, a: Self::Group, b: Self::Group) -> Self::Group;
+
+    /// Returns the smaller of both, and `b` where either is not a number.
+    fn min(self, a: Self::Group, b: Self::Group) -> Self::Group;
+
+    /// Returns `value` where `a` is over `b`, and 0 elsewhere.
+    fn where_over(self, a: Self::Group, b: Self::Group, value: Self::Group) -> Self::Group;
+
     /// Returns 1 where a number is not 0, and 0 elsewhere.
     fn indicator(self, a: Self::Group) -> Self::Group;
 

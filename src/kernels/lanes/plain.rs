@@ -61,6 +61,21 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        lanes(|k| if a[k] > b[k] { a[k] } else { b[k] })
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        lanes(|k| if a[k] < b[k] { a[k] } else { b[k] })
+    }
+
+    #[inline(always)]
+    fn where_over(self, a: Self::Group, b: Self::Group, value: Self::Group) -> Self::Group {
+        lanes(|k| if a[k] > b[k] { value[k] } else { 0.0 })
+    }
+
+    #[inline(always)]
     fn indicator(self, a: Self::Group) -> Self::Group {
         lanes(|k| f32::from(a[k] != 0.0))
     }

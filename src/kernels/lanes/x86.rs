@@ -111,6 +111,28 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX2.
+        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX2.
+        unsafe { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn where_over(self, a: Self::Group, b: Self::Group, value: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX2.
+        unsafe {
+            let low = _mm256_cmp_ps::<_CMP_GT_OQ>(a[0], b[0]);
+            let high = _mm256_cmp_ps::<_CMP_GT_OQ>(a[1], b[1]);
+            [_mm256_and_ps(value[0], low), _mm256_and_ps(value[1], high)]
+        }
+    }
+
+    #[inline(always)]
     fn indicator(self, a: Self::Group) -> Self::Group {
         // SAFETY: `self` proves that the processor has AVX2.
         unsafe {
@@ -226,6 +248,24 @@ impl Lanes for Avx512 {
     fn fma(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group {
         // SAFETY: `self` proves that the processor has AVX-512.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX-512.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX-512.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn where_over(self, a: Self::Group, b: Self::Group, value: Self::Group) -> Self::Group {
+        // SAFETY: `self` proves that the processor has AVX-512.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), value) }
     }
 
     #[inline(always)]

@@ -96,7 +96,7 @@ fn cut(job: &Job, stores: &mut Stores, blocks: usize, count: usize) -> Cut {
 fn gather(job: &Job, stores: &mut Stores, blocks: usize, mut cut: Cut, out: &mut Rows) {
     for found in &mut stores.found[..blocks] {
         let found = get(found);
-        for (row, range) in found.entries() {
+        for (row, range) in found.entries(&found.ends) {
             for entry in range {
                 let (index, value) = (found.index[entry], found.value[entry]);
                 if cut.takes(job.encoder.score(index, value)) {

@@ -64,10 +64,7 @@ impl Screen {
     ) -> Counts {
         check(isa, x, encoder, keep);
         let rows = x.len() / encoder.width;
-        out.offsets.clear();
-        out.offsets.resize(rows + 1, 0);
-        out.index.clear();
-        out.value.clear();
+        out.clear(rows);
         if rows == 0 || encoder.latents() == 0 || matches!(keep, Keep::Largest(0) | Keep::Batch(0)) {
             return Counts {
                 rows,
@@ -115,8 +112,11 @@ fn check(isa: Isa, x: &[f32], encoder: &Encoder, keep: Keep) {
         encoder.factor.is_none_or(|factor| factor.len() == latents),
         "each latent has a factor"
     );
-    if let Keep::Above(bounds) = keep {
+    if let Some(bounds) = keep.bounds() {
         assert_eq!(bounds.len(), latents, "each latent has a bound");
+    }
+    if let Keep::Between { spans, .. } = keep {
+        assert_eq!(spans.len(), latents, "each latent has a span");
     }
 }
 
@@ -139,7 +139,7 @@ fn lists(keep: Keep, latents: usize, rows: usize) -> Lists {
                 largest: None,
             }
         }
-        Keep::Above(_) => Lists {
+        Keep::Above(_) | Keep::Between { .. } => Lists {
             capacity: common.min(padded * 2),
             largest: None,
         },
@@ -177,24 +177,38 @@ fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows)
 /// Brings what was found in the order of rows.
 fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
     for found in found.iter_mut() {
-        for (row, range) in get(found).entries() {
+        let found = get(found);
+        for (row, range) in found.entries(&found.ends) {
             out.offsets[row as usize + 1] = range.len();
         }
+        for (row, range) in found.entries(&found.bare_ends) {
+            out.bare.offsets[row as usize + 1] = range.len();
+        }
     }
-    for row in 1..out.offsets.len() {
-        out.offsets[row] += out.offsets[row - 1];
-    }
-    let total = out.offsets.last().copied().unwrap_or(0);
+    let total = add_up(&mut out.offsets);
     out.index.resize(total, 0);
     out.value.resize(total, 0.0);
+    out.bare.index.resize(add_up(&mut out.bare.offsets), 0);
     for found in found.iter_mut() {
         let found = get(found);
-        for (row, range) in found.entries() {
+        for (row, range) in found.entries(&found.ends) {
             let place = out.offsets[row as usize]..out.offsets[row as usize + 1];
             out.index[place.clone()].copy_from_slice(&found.index[range.clone()]);
             out.value[place].copy_from_slice(&found.value[range]);
         }
+        for (row, range) in found.entries(&found.bare_ends) {
+            let place = out.bare.offsets[row as usize]..out.bare.offsets[row as usize + 1];
+            out.bare.index[place].copy_from_slice(&found.bare[range]);
+        }
     }
+}
+
+/// Turns the lengths of rows, after a 0, into where they end, and returns where the last one does.
+fn add_up(offsets: &mut [usize]) -> usize {
+    for row in 1..offsets.len() {
+        offsets[row] += offsets[row - 1];
+    }
+    offsets.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

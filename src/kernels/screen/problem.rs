@@ -47,6 +47,24 @@ pub enum Keep<'a> {
     Batch(usize),
     /// The scores above their latent's bound (S of them, none below zero), and all scores of a latent whose bound is NaN.
     Above(&'a [f32]),
+    /// The scores above their latent's bound, as [`Above`](Self::Above). Those that are surely above it, and surely by less
+    /// than their latent's span, are listed without a number ([`Rows::bare`]).
+    Between {
+        /// S bounds.
+        bounds: &'a [f32],
+        /// S spans.
+        spans: &'a [f32],
+    },
+}
+
+impl<'a> Keep<'a> {
+    /// Returns the bounds of the latents, where those above them are selected.
+    pub fn bounds(self) -> Option<&'a [f32]> {
+        match self {
+            Keep::Above(bounds) | Keep::Between { bounds, .. } => Some(bounds),
+            Keep::Largest(_) | Keep::Batch(_) => None,
+        }
+    }
 }
 
 /// The selected latents, row by row.
@@ -58,6 +76,30 @@ pub struct Rows {
     pub index: Vec<u32>,
     /// Their pre-activations, not multiplied with the factor.
     pub value: Vec<f32>,
+    /// Those without a number.
+    pub bare: Bare,
+}
+
+impl Rows {
+    /// Becomes so many rows without entries.
+    pub(super) fn clear(&mut self, rows: usize) {
+        for offsets in [&mut self.offsets, &mut self.bare.offsets] {
+            offsets.clear();
+            offsets.resize(rows + 1, 0);
+        }
+        self.index.clear();
+        self.value.clear();
+        self.bare.index.clear();
+    }
+}
+
+/// Latents that are selected, but whose pre-activations nobody asked for, row by row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bare {
+    /// Row `i` has the entries `offsets[i]..offsets[i + 1]`.
+    pub offsets: Vec<usize>,
+    /// The latents, ascending in each row.
+    pub index: Vec<u32>,
 }
 
 /// How screening went.

@@ -173,11 +173,7 @@ fn fill_panel(isa: Isa, encoder: &Encoder, keep: Keep, first: usize, lines: &mut
     for (lane, rounded) in rounded[..count].iter().enumerate() {
         let latent = first + lane;
         let factor = encoder.factor.map_or(1.0, |factor| factor[latent]);
-        let bound = if let Keep::Above(bounds) = keep {
-            bounds[latent]
-        } else {
-            0.0
-        };
+        let bound = keep.bounds().map_or(0.0, |bounds| bounds[latent]);
         terms.set(lane, rounded, encoder.bias[latent], factor, bound);
     }
 }

@@ -72,6 +72,9 @@ pub struct Found {
     pub value: Vec<f32>,
     /// For a batch the lower bounds of scores.
     pub lower: Vec<f32>,
+    /// Latents without a number, and where each row's end.
+    pub bare: Vec<u32>,
+    pub bare_ends: Vec<usize>,
     /// The rows whose guess was too high.
     pub redo: Vec<u32>,
     /// The least scores selected in rows relative to their norms, where that is finite.
@@ -86,15 +89,20 @@ impl Found {
         self.index.clear();
         self.value.clear();
         self.lower.clear();
+        self.bare.clear();
+        self.bare_ends.clear();
         self.redo.clear();
         self.ratios.clear();
         self.counts = Counts::default();
     }
 
-    /// Returns the rows that are done, and where each one's entries are.
-    pub fn entries(&self) -> impl Iterator<Item = (u32, std::ops::Range<usize>)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let ranges = starts.zip(&self.ends).map(|(start, &end)| start..end);
+    /// Returns the rows that are done, and where each one's entries are: up to its one of `ends`.
+    pub fn entries<'a>(
+        &'a self,
+        ends: &'a [usize],
+    ) -> impl Iterator<Item = (u32, std::ops::Range<usize>)> + 'a {
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let ranges = starts.zip(ends).map(|(start, &end)| start..end);
         self.rows.iter().copied().zip(ranges)
     }
 }
@@ -141,7 +149,10 @@ impl Worker {
         for slot in 0..rows.len() {
             match job.keep {
                 Keep::Largest(count) => self.largest(job, count, slot, rows, found),
-                Keep::Above(bounds) => self.above(job, bounds, slot, rows, found),
+                Keep::Above(bounds) => self.above(job, (bounds, None), slot, rows, found),
+                Keep::Between { bounds, spans } => {
+                    self.above(job, (bounds, Some(spans)), slot, rows, found);
+                }
                 Keep::Batch(_) => self.bounds(job, slot, rows, found),
             }
         }
@@ -170,14 +181,25 @@ impl Worker {
         self.hand_on(rows[slot], found);
     }
 
-    /// Selects what is above its bound in one row.
-    fn above(&mut self, job: &Job, bounds: &[f32], slot: usize, rows: &[u32], found: &mut Found) {
+    /// Selects what is above its bound in one row, with numbers where it may be so by as much as its span.
+    fn above(
+        &mut self,
+        job: &Job,
+        (bounds, spans): (&[f32], Option<&[f32]>),
+        slot: usize,
+        rows: &[u32],
+        found: &mut Found,
+    ) {
         if self.block.is_closed(slot) {
             self.full(job, slot, rows, found);
         } else {
-            self.candidates(job, slot, LEAST);
+            match spans {
+                Some(spans) => self.split(job, slot, spans, &mut found.bare),
+                None => self.candidates(job, slot, LEAST),
+            }
             self.rescore(job, rows[slot], found);
         }
+        found.bare_ends.push(found.bare.len());
         keep(&mut self.index, &mut self.value, |latent, value| {
             let score = job.encoder.score(latent, value);
             score > bounds[latent as usize] || score.is_nan() || bounds[latent as usize].is_nan()
@@ -219,6 +241,20 @@ impl Worker {
             .extend(index.iter().zip(estimate).filter_map(|(&latent, &estimate)| {
                 (estimate + self.block.bound(slot, latent, job.weights) >= floor).then_some(latent)
             }));
+    }
+
+    /// Takes the survivors of a row, those apart that need no number.
+    fn split(&mut self, job: &Job, slot: usize, spans: &[f32], bare: &mut Vec<u32>) {
+        let (index, estimate) = self.block.survivors(slot);
+        self.index.clear();
+        for (&latent, &estimate) in index.iter().zip(estimate) {
+            let bound = self.block.bound(slot, latent, job.weights);
+            if estimate - bound > 0.0 && estimate + bound < spans[latent as usize] {
+                bare.push(latent);
+            } else if estimate + bound >= LEAST {
+                self.index.push(latent);
+            }
+        }
     }
 
     /// Computes the pre-activations of the candidates of a row.

@@ -16,6 +16,9 @@ impl Kernel for Everything {
             lanes.sub(a, b),
             lanes.fma(a, b, a),
             quotient,
+            lanes.max(a, b),
+            lanes.min(a, b),
+            lanes.where_over(a, b, quotient),
             lanes.indicator(a),
         ];
         let mut written = vec![];
@@ -60,5 +63,28 @@ fn numbers_that_are_not_numbers_are_not_zero() {
     }
     for isa in sets() {
         assert_eq!(run(isa, Count), (4, 4.0), "{}", isa.name());
+    }
+}
+
+#[test]
+fn the_second_is_returned_where_either_is_not_a_number() {
+    struct Largest;
+    impl Kernel for Largest {
+        type Output = [f32; 4];
+
+        fn run<L: Lanes>(self, lanes: L) -> [f32; 4] {
+            let nan = lanes.load_part(&[f32::NAN, 1.0, f32::NAN]);
+            let other = lanes.load_part(&[2.0, f32::NAN, f32::NAN]);
+            let mut written = [0.0; GROUP];
+            lanes.store(lanes.max(nan, other), &mut written);
+            let [a, b, ..] = written;
+            lanes.store(lanes.min(nan, other), &mut written);
+            let c = written[0];
+            lanes.store(lanes.where_over(nan, other, lanes.splat(1.0)), &mut written);
+            [a, f32::from(b.is_nan()), c, written.iter().sum()]
+        }
+    }
+    for isa in sets() {
+        assert_eq!(run(isa, Largest), [2.0, 1.0, 2.0, 0.0], "{}", isa.name());
     }
 }

@@ -18,7 +18,7 @@ fn found(example: &Example, isa: Isa, width: usize) -> Found {
     let batch = Batch {
         pattern: example.pattern(),
         activation: &example.activation,
-        decoder: &decoder,
+        decoder: decoder.view(),
         bias: &example.bias,
         label: &label,
         scale: &example.scale,

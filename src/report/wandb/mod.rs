@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 pub use config::{Resume, RunOptions, WandbConfig};
 pub use core::find_core;
-pub use settings::has_api_key;
+pub use settings::{folder, has_api_key, key_places, server, talks_to_server};
 
 use self::items::{config_items, histogram, item, number};
 use self::protocol::{

@@ -9,6 +9,9 @@ use crate::atomic;
 use crate::clock;
 use crate::error::{Error, Result};
 
+/// The variable that may hold the key.
+const API_KEY: &str = "WANDB_API_KEY";
+
 /// Everything decided about a run before it starts.
 pub(super) struct Plan {
     pub run_id: String,
@@ -35,7 +38,24 @@ fn base_url() -> String {
 }
 
 fn api_key(base_url: &str) -> Option<String> {
-    variable("WANDB_API_KEY").or_else(|| key_from_netrc(base_url))
+    variable(API_KEY).or_else(|| key_from_netrc(base_url))
+}
+
+/// Returns the address of the server in use.
+pub fn server() -> String {
+    base_url()
+}
+
+/// Returns the folder in which runs are kept, if nothing else is said: `wandb` in the one that `WANDB_DIR` names, or in
+/// the working folder.
+pub fn folder() -> PathBuf {
+    let root = variable("WANDB_DIR").map(PathBuf::from);
+    root.unwrap_or_else(|| ".".into()).join("wandb")
+}
+
+/// Returns where keys are kept: variables of the environment, and files.
+pub fn key_places() -> (Vec<&'static str>, Vec<PathBuf>) {
+    (vec![API_KEY], netrc().into_iter().collect())
 }
 
 /// Returns whether a run could be logged online: `WANDB_API_KEY` is set or `wandb login` was done for the server in
@@ -56,6 +76,13 @@ fn mode(options: &RunOptions) -> Result<&'static str> {
             Err(error.hint("it comes from `mode` or the variable WANDB_MODE"))
         }
     }
+}
+
+/// Returns whether a run with this mode, or that of the environment, is sent to the server. A mode that there is not is
+/// told when the run begins.
+pub fn talks_to_server(mode: Option<&str>) -> bool {
+    let given = mode.map(str::to_string).or_else(|| variable("WANDB_MODE"));
+    !matches!(given.as_deref(), Some("offline" | "dryrun" | "disabled"))
 }
 
 /// What to do about an id that exists: as configured or, left at its default, as the variable says.
@@ -274,13 +301,15 @@ fn new_id() -> String {
         .collect()
 }
 
+fn netrc() -> Option<PathBuf> {
+    let given = variable("NETRC").map(PathBuf::from);
+    given.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".netrc")))
+}
+
 /// The key that `wandb login` keeps in `~/.netrc` for the server's host.
 fn key_from_netrc(base_url: &str) -> Option<String> {
     let host = base_url.split("://").nth(1)?.split(['/', ':']).next()?;
-    let file = variable("NETRC")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".netrc")))?;
-    let netrc = std::fs::read_to_string(file).ok()?;
+    let netrc = std::fs::read_to_string(netrc()?).ok()?;
     let mut words = netrc.split_whitespace();
     let mut in_host = false;
     while let Some(word) = words.next() {

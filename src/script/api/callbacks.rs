@@ -38,7 +38,9 @@ impl<'a> Callbacks<'a> {
                 if let EvalAltResult::ErrorTerminated(why, _) = error.unwrap_inner()
                     && !why.is::<ExitCode>()
                 {
-                    return Error::interrupted("interrupted");
+                    // A limit, or somebody who asked.
+                    let limit = why.read_lock::<Error>().map(|error| error.clone());
+                    return limit.unwrap_or_else(|| Error::interrupted("interrupted"));
                 }
                 // What a script throws itself is thrown on as it is; failures get their place, and advice on the way.
                 match error.unwrap_inner() {

@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, ImmutableString, Module};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Subject};
 use crate::script::guard;
 
 /// Puts the error object into `module`.
@@ -24,11 +24,12 @@ mod functions {
         error.headline()
     }
 
-    /// Returns `"input"` if what was asked for makes no sense, `"run"` if the work failed, `"interrupted"` after
-    /// Ctrl-C.
+    /// Returns `"input"` if what was asked for makes no sense, `"permission"` if the script may not do it, `"run"` if the
+    /// work failed, `"interrupted"` after Ctrl-C.
     #[rhai_fn(get = "kind", pure)]
     pub fn kind(error: &mut Error) -> ImmutableString {
         match error.fault() {
+            Fault::Input if *error.subject() == Subject::NotPermitted => "permission",
             Fault::Input => "input",
             Fault::Run => "run",
             Fault::Interrupted => "interrupted",

@@ -14,9 +14,10 @@ use super::trainer::{TrainerHandle, metrics_map, report_map};
 use super::watchers::Watchers;
 use crate::config::{self, Value};
 use crate::dictionary::SparseAutoEncoder;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::event::{Control, Events, Metrics};
 use crate::script::failure::{Raise, RhaiResultOf};
+use crate::script::permissions;
 use crate::script::state::State;
 use crate::train::{EvalFn, FitOptions, FitOutcome, Lane, Provenance, StepFn, StepReport, fit_all};
 
@@ -184,6 +185,19 @@ pub fn fit(
     let state = State::of(context);
     let callbacks = Callbacks::new(context);
     let facts = facts(context, &state);
+    for member in members {
+        let folder = member
+            .trainer
+            .get_mut()
+            .raise()?
+            .trainer
+            .cfg
+            .exp_result_path
+            .clone();
+        permissions::ask_to_write(context, &folder)
+            .under("exp_result_path")
+            .raise()?;
+    }
     // The script's handles can be looked at in callbacks, but not changed: they share parameters with what is trained.
     let training = members.iter().map(|member| member.sae.hold());
     let _training = training.collect::<Result<Vec<_>>>().raise()?;

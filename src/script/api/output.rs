@@ -157,7 +157,16 @@ pub mod functions {
         Ok(numbers.iter().map(bar).collect())
     }
 
-    /// Returns the value of an environment variable, or `()` if it is not set.
+    /// Returns the path of a folder among the temporary files that is the script's own: made at the first call, and removed
+    /// with all that is in it when the program ends.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn temporary_folder(context: NativeCallContext) -> RhaiResultOf<String> {
+        let folder = State::of(&context).temporary_folder().raise()?;
+        Ok(folder.display().to_string())
+    }
+
+    /// Returns the value of an environment variable, or `()` if it is not set. Scripts may read some (`SAESCRIPT_…`, those
+    /// of Slurm and torchrun, …), and others with `--allow-env`; never those that hold tokens.
     #[rhai_fn(volatile)]
     pub fn env(name: &str) -> Dynamic {
         std::env::var(name).map_or(Dynamic::UNIT, Dynamic::from)

@@ -3,14 +3,15 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-use super::analysis::AnalysisHandle;
+use super::analysis_handle::AnalysisHandle;
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
 use super::writer::written_map;
 use crate::runner::{
-    AnalyzeOptions, AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings,
-    GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings, analyze_sae,
-    direct_logit_attribute as attribute, evaluate_sae, generate_activations, train_sae,
+    AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeSAESettings, DirectLogitAttributeSettings,
+    EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings,
+    analyze_crosscoder, analyze_sae, direct_logit_attribute as attribute, evaluate_sae, generate_activations,
+    train_sae,
 };
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
@@ -108,6 +109,19 @@ mod functions {
         options: Map,
     ) -> RhaiResultOf<AnalysisHandle> {
         analyze(&context, &settings.get(), options).raise()
+    }
+
+    /// Finds out what the latents of a crosscoder mean, over caches whose hook points are read side by side. Returns the
+    /// analysis.
+    #[rhai_fn(name = "analyze_crosscoder", return_raw, volatile)]
+    pub fn analyze_heads(
+        context: NativeCallContext,
+        settings: ConfigHandle<AnalyzeCrosscoderSettings>,
+    ) -> RhaiResultOf<AnalysisHandle> {
+        let (options, state) = (AnalyzeOptions::default(), State::of(&context));
+        analyze_crosscoder(&settings.get(), &options, state.context())
+            .and_then(|report| AnalysisHandle::open(&report.store, Some(&report.analysis.name)))
+            .raise()
     }
 
     /// Computes what the latents of a dictionary add to the logits of its model, into the store of an analysis. Returns

@@ -4,16 +4,47 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rhai::plugin::{PluginFunc, RhaiFunc, RhaiResult};
-use rhai::{Dynamic, EvalAltResult, NativeCallContext, Shared};
+use rhai::{Dynamic, EvalAltResult, FuncMetadata, NativeCallContext, Shared};
 
-use super::doors::Door;
+use super::doors::{self, Door};
+use super::keeper;
 use crate::error::Error;
-use crate::script::failure::{RhaiResultOf, raise};
+use crate::policy::{Policy, acting};
+use crate::script;
+use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::{guard, memory};
 
-/// Puts `function`, which scripts call `name`, behind the guard, and behind `door` if it has one.
-pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Option<Door>) -> RhaiFunc {
-    let guard = Guard { name, door };
+/// Who is asked before a function begins.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Doors {
+    /// Is there memory for it?
+    memory: Option<Door>,
+    /// May it reach what it names?
+    outside: Option<&'static script::doors::Door>,
+}
+
+impl Doors {
+    /// Returns those of a function that reaches outside by this door.
+    pub(super) fn outside(door: Option<&'static script::doors::Door>) -> Self {
+        Doors {
+            memory: None,
+            outside: door,
+        }
+    }
+
+    /// Returns those of a function.
+    pub(super) fn of(function: &FuncMetadata) -> Self {
+        Doors {
+            memory: doors::of(function),
+            outside: script::doors::Door::of(&function.name),
+        }
+    }
+}
+
+/// Puts `function`, which scripts call `name`, behind the guard and its doors.
+pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, doors: Doors) -> RhaiFunc {
+    let guard_wants_context = doors.outside.is_some();
+    let guard = Guard { name, doors };
     match function {
         RhaiFunc::Pure {
             func,
@@ -23,11 +54,11 @@ pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Opti
         } => RhaiFunc::Pure {
             func: Shared::new(
                 move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
-                    guard.admit(arguments)?;
-                    guard.caught(|| func(context, arguments))
+                    let policy = guard.admit(context.as_ref(), arguments)?;
+                    guard.caught(policy.as_ref(), || func(context, arguments))
                 },
             ),
-            has_context,
+            has_context: has_context || guard_wants_context,
             is_pure,
             is_volatile,
         },
@@ -39,11 +70,11 @@ pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Opti
         } => RhaiFunc::Method {
             func: Shared::new(
                 move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
-                    guard.admit(arguments)?;
-                    guard.caught(|| func(context, arguments))
+                    let policy = guard.admit(context.as_ref(), arguments)?;
+                    guard.caught(policy.as_ref(), || func(context, arguments))
                 },
             ),
-            has_context,
+            has_context: has_context || guard_wants_context,
             is_pure,
             is_volatile,
         },
@@ -67,18 +98,29 @@ pub(super) fn guarded(function: RhaiFunc, name: Rc<OnceCell<String>>, door: Opti
 struct Guard {
     /// Known once the function is registered.
     name: Rc<OnceCell<String>>,
-    door: Option<Door>,
+    doors: Doors,
 }
 
 impl Guard {
-    /// Lets the call begin, if there is memory for it.
-    fn admit(&self, arguments: &[&mut Dynamic]) -> RhaiResultOf<()> {
+    /// Lets the call begin, if there is memory for it and it may reach what it names. Returns for whom files are opened
+    /// meanwhile, where that is a library.
+    fn admit(
+        &self,
+        context: Option<&NativeCallContext>,
+        arguments: &[&mut Dynamic],
+    ) -> RhaiResultOf<Option<Policy>> {
         if memory::is_nearly_over() && !self.takes_nothing() && memory::is_still_nearly_over() {
             return Err(raise(memory::used_up()));
         }
-        match self.door {
-            Some(door) => door(arguments).map_err(raise),
-            None => Ok(()),
+        if let Some(door) = self.doors.memory {
+            door(arguments).raise()?;
+        }
+        match self.doors.outside {
+            // What is asked for is looked up in folders: that may fail in any way.
+            Some(door) => guard::attempt(|| keeper::ask(context, door, arguments))
+                .unwrap_or_else(|panic| Err(panic.explain(&format!("`{}`", door.function))))
+                .raise(),
+            None => Ok(None),
         }
     }
 
@@ -91,7 +133,11 @@ impl Guard {
         SUCH.contains(&name) || name.starts_with("get$")
     }
 
-    fn caught(&self, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
+    fn caught(&self, policy: Option<&Policy>, call: impl FnOnce() -> RhaiResult) -> RhaiResult {
+        let call = || match policy {
+            Some(policy) => acting(policy, call),
+            None => call(),
+        };
         match guard::attempt(|| memory::at_any_depth(call)) {
             Ok(result) => result.map_err(|failure| self.explained(catchable(*failure))),
             Err(panic) => {
@@ -143,8 +189,9 @@ struct Plugin<P> {
 
 impl<P: std::ops::Deref<Target: PluginFunc>> PluginFunc for Plugin<P> {
     fn call(&self, context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]) -> RhaiResult {
-        self.guard.admit(arguments)?;
-        self.guard.caught(|| self.function.call(context, arguments))
+        let policy = self.guard.admit(context.as_ref(), arguments)?;
+        self.guard
+            .caught(policy.as_ref(), || self.function.call(context, arguments))
     }
 
     fn is_method_call(&self) -> bool {
@@ -152,7 +199,7 @@ impl<P: std::ops::Deref<Target: PluginFunc>> PluginFunc for Plugin<P> {
     }
 
     fn has_context(&self) -> bool {
-        self.function.has_context()
+        self.function.has_context() || self.guard.doors.outside.is_some()
     }
 
     fn is_pure(&self) -> bool {

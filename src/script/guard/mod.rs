@@ -9,11 +9,13 @@
 //! operation what ends a script before its next operation
 //! joining   `+` and `+=` of texts and containers
 //! waiting   `sleep`
+//! keeper    who asks the policy before a function reaches outside
 //! ```
 
 mod doors;
 mod function;
 mod joining;
+mod keeper;
 mod operation;
 mod standard;
 mod values;
@@ -25,9 +27,11 @@ use std::rc::Rc;
 use rhai::plugin::{ModuleManifest, RhaiFunc};
 use rhai::{Engine, FuncMetadata, FuncRegistration, Module, RhaiNativeFunc, Variant};
 
-use self::function::guarded;
+use self::function::{Doors, guarded};
+pub use self::keeper::install_keeper;
 pub use self::operation::{before_each_operation, unparsable};
 pub use self::standard::standard_library;
+use super::doors::Door;
 
 /// Puts the functions of `module` that `#[export_module(manifest)]` lists behind the guard.
 pub fn protect(module: &mut Module, manifest: &'static ModuleManifest) {
@@ -52,6 +56,16 @@ pub trait SetGuarded {
     ) where
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static;
+
+    /// The same, and the policy is asked for `door` before it begins.
+    fn set_behind<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(
+        self,
+        door: Option<&'static Door>,
+        module: &mut Module,
+        function: FUNC,
+    ) where
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static;
 }
 
 impl SetGuarded for FuncRegistration {
@@ -63,8 +77,24 @@ impl SetGuarded for FuncRegistration {
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
     {
+        self.set_behind(None, module, function);
+    }
+
+    fn set_behind<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(
+        self,
+        door: Option<&'static Door>,
+        module: &mut Module,
+        function: FUNC,
+    ) where
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
+    {
         let name = Rc::new(OnceCell::new());
-        let function = guarded(function.into_rhai_function(true, true), name.clone(), None);
+        let function = guarded(
+            function.into_rhai_function(door.is_none(), true),
+            name.clone(),
+            Doors::outside(door),
+        );
         let metadata = self.set_into_module_raw(module, FUNC::param_types(), function);
         let _ = name.set(metadata.name.to_string());
     }
@@ -80,7 +110,7 @@ fn register(module: &mut Module, metadata: &FuncMetadata, function: RhaiFunc) {
         .set_into_module_raw(
             module,
             &metadata.param_types,
-            guarded(function, Rc::new(name), doors::of(metadata)),
+            guarded(function, Rc::new(name), Doors::of(metadata)),
         );
 }
 

@@ -35,11 +35,14 @@ export function along(state, next) {
   return { ...kept, item: null, ...next };
 }
 
-/** Goes to a state; `quiet` replaces the entry of the browser's history, as for each letter of a filter. */
+/**
+ * Goes to a state, at once: a key that is pressed next finds it there. `quiet` replaces the entry of the browser's history,
+ * as for each letter of a filter.
+ */
 export function go(state, quiet = false) {
   const address = write(state);
   if (address === location.hash) return;
-  if (!quiet) return void (location.hash = address);
-  history.replaceState(null, "", address);
+  if (quiet) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
   dispatchEvent(new HashChangeEvent("hashchange"));
 }

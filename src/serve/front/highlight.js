@@ -17,14 +17,15 @@ const facts = new WeakMap();
 
 /**
  * Returns a context as a line of marked tokens. `context` has `pieces` (texts of tokens, from the place `first` on), `on`
- * (pairs of a piece and its activation), `peak_at` (a piece) and `total` tokens; `max` is what counts as full colour.
+ * (pairs of a piece and its activation), `peak_at` (a piece) and `total` tokens; `max` is what counts as full colour, `before` how many tokens at most
+ * stand before the peak where there is little room.
  */
-export function contextLine(context, { range, scale, max, marks, whole }) {
+export function contextLine(context, { range, scale, max, marks, whole, before = Infinity }) {
   const peak = context.peak_at;
-  const from = Math.max(0, peak === null ? 0 : peak - RANGES[range]);
+  const from = Math.max(0, peak === null ? 0 : peak - Math.min(before, RANGES[range]));
   const to = Math.min(context.pieces.length, (peak ?? RANGES[range]) + RANGES[range] + 1);
   const values = new Map(context.on);
-  const line = h("p", { class: `context${whole ? " whole" : ""}${marks ? " marks" : ""}`, dir: "auto" });
+  const line = h("p", { class: `context${whole ? " whole" : ""}${marks ? " marks" : ""}`, dir: direction(context.pieces.slice(from, to).join("")) });
   if (from > 0 || context.first > 0) line.append(h("span", { class: "cut" }, "… "));
   let plain = "";
   for (const piece of joined(context.pieces, from, to)) {
@@ -43,6 +44,12 @@ export function contextLine(context, { range, scale, max, marks, whole }) {
     line.append(h("span", { class: "cut" }, " …"));
   }
   return line;
+}
+
+/** The direction of most letters: a text that was cut may begin with any word. */
+function direction(text) {
+  const letters = (kind) => text.match(kind)?.length ?? 0;
+  return letters(/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/g) > letters(/[A-Za-z\u00c0-\u058f\u0900-\u1fff\u3040-\ud7ff]/g) ? "rtl" : "ltr";
 }
 
 function marked(piece, value, { scale, max, outlined, marks, whole, context }) {

@@ -88,6 +88,7 @@ const storeOf = ({ store, analysis }) => `${store ?? 0} ${analysis ?? ""}`;
 async function show() {
   const previous = app.state;
   app.state = read();
+  clear();
   if (storeOf(app.state) !== opened) return start();
   const page = PAGES.find(({ name }) => name === app.state.page) ?? PAGES[0];
   topBar(app, page);

@@ -11,15 +11,16 @@ use axum::http::header::{HOST, ORIGIN};
 /// The names of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Doors {
-    /// The name it was told to listen on, if one.
-    name: String,
+    /// The name it was told to listen on, and that which its links have.
+    names: Vec<String>,
 }
 
 impl Doors {
-    /// Returns the doors of a server that listens on `name`.
-    pub(super) fn new(name: &str) -> Self {
+    /// Returns the doors of a server with these names.
+    pub(super) fn new(names: &[&str]) -> Self {
+        let bare = |name: &&str| name.trim_matches(['[', ']']).to_ascii_lowercase();
         Doors {
-            name: name.trim_matches(['[', ']']).to_ascii_lowercase(),
+            names: names.iter().map(bare).collect(),
         }
     }
 
@@ -44,7 +45,7 @@ impl Doors {
             return false;
         };
         let name = name.to_ascii_lowercase();
-        name == "localhost" || name == self.name || name.parse::<IpAddr>().is_ok()
+        name == "localhost" || self.names.contains(&name) || name.parse::<IpAddr>().is_ok()
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_own_names_and_own_pages_come_in() {
-        let doors = Doors::new("desk.example");
+        let doors = Doors::new(&["0.0.0.0", "desk.example"]);
         let open = |pairs: &[(&str, &str)]| doors.refusal(&headers(pairs)).is_none();
         for host in [
             "127.0.0.1:80",

@@ -72,14 +72,15 @@ impl Server {
         let listener = std::net::TcpListener::bind(places.as_slice()).map_err(cannot)?;
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        let shown_host = shown(address.ip(), bare);
         Ok(Server {
             listener,
             address,
             shelf,
             sessions: Sessions::new(address.port())?,
-            doors: Doors::new(host),
+            doors: Doors::new(&[host, &shown_host]),
             given: given.clone(),
-            shown_host: shown(address.ip(), bare),
+            shown_host,
         })
     }
 

@@ -134,6 +134,6 @@ mod tests {
         assert!(!sessions.has("saescript-1234="));
         assert!(sessions.enter(&other).expect("asked").is_some());
         assert!(!sessions.may_write(""));
-        assert!(sessions.may_write(&sessions.write_token().to_string()));
+        assert!(sessions.may_write(sessions.write_token()));
     }
 }

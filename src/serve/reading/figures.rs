@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ReadText;
 use super::load::Readers;
+use super::told::{Firing, ReadText};
 use crate::dictionary::Pass;
 use crate::error::{Error, Result};
 use crate::findings::Vocabulary;
@@ -15,9 +15,6 @@ const MOST: usize = 256;
 
 /// Where the final norm keeps by what it divides.
 const SCALE: &str = "ln_final.hook_scale";
-
-/// Latent, activation, share of the reconstruction, effect on the next token.
-type Firing = (u32, f32, Option<f32>, Option<f32>);
 
 /// The figures of each token.
 struct Tokens {

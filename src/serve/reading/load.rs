@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Given, Named};
+use super::told::{Given, Named};
 use crate::config::Value;
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Context, Error, Result};

@@ -6,13 +6,13 @@
 
 mod figures;
 mod load;
+mod told;
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
-
 use self::load::Readers;
+pub use self::told::Given;
+pub(super) use self::told::{Named, ReadText};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::Vocabulary;
@@ -20,51 +20,11 @@ use crate::findings::Vocabulary;
 /// The longest text that is read, in tokens; a model may take fewer.
 const LONGEST: usize = 512;
 
-/// Where model and dictionary lie, where they are not as the store says.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Folder of the model, or its name on a hub.
-    pub model: Option<String>,
-    /// Folder of the dictionary, or its name on a hub.
-    pub sae: Option<PathBuf>,
-}
-
-/// What a store says of its model and dictionary.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Named {
-    pub(super) model: Option<String>,
-    pub(super) model_weights: Option<String>,
-    pub(super) sae: Option<PathBuf>,
-    pub(super) sae_identity: Option<String>,
-}
-
 /// Reads texts; holds one model and one dictionary, those of the store that was asked last.
 pub(super) struct Reading {
     given: Given,
     loaded: Mutex<Option<(Named, Readers)>>,
     context: RunContext,
-}
-
-/// A text as it was read, piece by piece: a piece is a token, or several that share a character.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct ReadText {
-    /// Texts of the pieces.
-    pub(super) pieces: Vec<String>,
-    /// The latents that fire on each piece: number, activation, share of the reconstruction, effect on the next token;
-    /// strongest first.
-    pub(super) latents: Vec<Vec<(u32, f32, Option<f32>, Option<f32>)>>,
-    /// How many fire on each piece.
-    pub(super) active: Vec<usize>,
-    /// The part of each activation that the reconstruction lacks: ‖x − y‖²/‖x‖².
-    pub(super) error: Vec<Option<f32>>,
-    /// The model's loss on each piece, in nats; none for the first.
-    pub(super) loss: Vec<Option<f32>>,
-    /// The same with the reconstruction in place of the activations.
-    pub(super) loss_with: Vec<Option<f32>>,
-    /// The text was longer than what was read.
-    pub(super) cut: bool,
-    /// Why there are no effects, if so.
-    pub(super) no_effects: Option<String>,
 }
 
 impl Reading {

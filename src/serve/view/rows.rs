@@ -14,9 +14,11 @@ const MOST: usize = 200;
 const AROUND: usize = 12;
 
 /// One latent of a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(in crate::serve) struct Row {
     latent: u32,
+    /// Why nothing is known of it, if so.
+    trouble: Option<String>,
     label: Option<String>,
     context: Option<Shown>,
     histogram: Option<Vec<u32>>,
@@ -25,7 +27,7 @@ pub(in crate::serve) struct Row {
 /// Returns the rows of `latents`.
 ///
 /// # Errors
-/// Too many at once; one that is not there; a damaged store.
+/// Too many at once; one that is not there.
 pub(in crate::serve) fn rows(page: &mut Page<'_>, latents: &[u32]) -> Result<Vec<Row>> {
     if latents.len() > MOST {
         return Err(Error::input(format!(
@@ -33,7 +35,18 @@ pub(in crate::serve) fn rows(page: &mut Page<'_>, latents: &[u32]) -> Result<Vec
             latents.len()
         )));
     }
-    latents.iter().map(|latent| row(page, *latent)).collect()
+    if let Some(beyond) = latents.iter().find(|latent| **latent >= page.analysis.latents) {
+        return Err(Error::input(format!("there is no latent {beyond}")));
+    }
+    let row = |latent: &u32| {
+        // A list is shown also where one of its latents is damaged.
+        row(page, *latent).unwrap_or_else(|error| Row {
+            latent: *latent,
+            trouble: Some(error.message().to_string()),
+            ..Row::default()
+        })
+    };
+    Ok(latents.iter().map(row).collect())
 }
 
 fn row(page: &mut Page<'_>, latent: u32) -> Result<Row> {
@@ -59,6 +72,7 @@ fn row(page: &mut Page<'_>, latent: u32) -> Result<Row> {
     };
     Ok(Row {
         latent,
+        trouble: None,
         label: label_text(store, latent)?,
         context,
         histogram: store

@@ -1,14 +1,18 @@
 //! `saescript analyze` and the objects of scripts, as people use them.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use saescript::event::RunContext;
 use saescript::findings::{State, Store};
 use saescript::lock::FolderLock;
 use serde_json::{Value, json};
 
-use crate::program::{Ran, run_in};
+use super::dictionary_at;
+use super::same::everything;
+use crate::program::{Ran, program, run_in};
 
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -41,10 +45,7 @@ fn dictionary(folder: &Path, name: &str) -> PathBuf {
     let to = folder.join(name);
     fs::create_dir_all(&to).expect("made");
     for file in ["config.json", "sae_weights.safetensors"] {
-        let from = Path::new(SOURCE)
-            .join("tests/fixtures/sae/sae_pretrained")
-            .join(name)
-            .join(file);
+        let from = dictionary_at(&format!("sae_pretrained/{name}")).join(file);
         fs::copy(from, to.join(file)).expect("copied");
     }
     to
@@ -54,6 +55,36 @@ pub fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
     fs::write(folder.join("analyze.json"), settings.to_string()).expect("written");
     run_in(folder, ["analyze", "analyze.json"].iter().chain(more))
 }
+
+/// Looks at an analysis in every way, and adds to it.
+const LOOK: &str = r#"
+        let analysis = Analysis::open("a.sqlite");
+        print(analysis.name + " " + analysis.n_latents);
+        let living = analysis.latents(|latent| latent.act_times > 0);
+        let dead = analysis.flagged("dead");
+        print((living | dead).len() == analysis.n_latents && (living & dead).is_empty());
+        let latent = living.sort_by(|latent| latent.act_times)[0];
+        let best = latent.top(3);
+        print(best.len() + " " + (best[0].peak == latent.max) + " " + (best[0].activations[best[0].position] == latent.max));
+        print(best[0].text.contains(best[0].token));
+        let histogram = latent.histogram();
+        let total = 0;
+        for count in histogram { total += count; }
+        print(total == latent.act_times && latent.tokens().len() > 0);
+        print(latent.logits().top.len() + " " + latent.neighbours("pearson").len());
+        let rare = living.sort_by(|latent| -latent.contexts)[0];
+        print(rare.samples("silent").len() + " " + rare.samples("silent")[0].peak);
+        analysis.set_label(latent.index, "felines");
+        analysis.bookmark(latent.index, "animals", "look again");
+        print(analysis.find("felines").indices() == [latent.index]);
+        print(analysis.bookmarked("animals").contains(latent.index) && analysis.labelled().len() == 1);
+        print(analysis.latent(latent.index).label);
+        print(analysis.add_metric("peakiness", |latent| if latent.mean > 0.0 { latent.max / latent.mean } else { () }) == living.len());
+        print(analysis.latent(latent.index).metrics.peakiness >= 1.0);
+        print(("" + analysis.latent(latent.index)).contains("felines"));
+        print(analysis.find("birds").len() > 0);
+        try { analysis.latent(192); } catch (error) { print(error); }
+"#;
 
 #[test]
 fn an_analysis_is_written_found_labelled_and_shown() {
@@ -73,33 +104,7 @@ fn an_analysis_is_written_found_labelled_and_shown() {
         again.err
     );
 
-    let script = r#"
-        let analysis = Analysis::open("a.sqlite");
-        print(analysis.name + " " + analysis.n_latents);
-        let living = analysis.latents(|latent| latent.act_times > 0);
-        let dead = analysis.flagged("dead");
-        print((living | dead).len() == analysis.n_latents && (living & dead).is_empty());
-        let latent = living.sort_by(|latent| latent.act_times)[0];
-        let best = latent.top(3);
-        print(best.len() + " " + (best[0].peak == latent.max) + " " + (best[0].activations[best[0].position] == latent.max));
-        print(best[0].text.contains(best[0].token));
-        let histogram = latent.histogram();
-        let total = 0;
-        for count in histogram { total += count; }
-        print(total == latent.act_times && latent.tokens().len() > 0);
-        print(latent.logits().top.len() + " " + latent.neighbours("pearson").len() + " " + latent.samples("silent").len());
-        analysis.set_label(latent.index, "felines");
-        analysis.bookmark(latent.index, "animals", "look again");
-        print(analysis.find("felines").indices() == [latent.index]);
-        print(analysis.bookmarked("animals").contains(latent.index) && analysis.labelled().len() == 1);
-        print(analysis.latent(latent.index).label);
-        print(analysis.add_metric("peakiness", |latent| if latent.mean > 0.0 { latent.max / latent.mean } else { () }) == living.len());
-        print(analysis.latent(latent.index).metrics.peakiness >= 1.0);
-        print(("" + analysis.latent(latent.index)).contains("felines"));
-        print(analysis.find("birds").len() > 0);
-        try { analysis.latent(192); } catch (error) { print(error); }
-    "#;
-    fs::write(folder.path().join("look.rhai"), script).expect("written");
+    fs::write(folder.path().join("look.rhai"), LOOK).expect("written");
     let ran = run_in(folder.path(), ["run", "look.rhai"]).ended_with(0);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(
@@ -110,7 +115,8 @@ fn an_analysis_is_written_found_labelled_and_shown() {
             "3 true true",
             "true",
             "true",
-            "10 10 20",
+            "10 10",
+            "20 0.0",
             "true",
             "true",
             "felines",
@@ -118,7 +124,7 @@ fn an_analysis_is_written_found_labelled_and_shown() {
             "true",
             "true",
             "true",
-            "there is no latent 192",
+            "there is no latent 192; latents are numbered from 0 to 191",
         ]
     );
 }
@@ -144,7 +150,7 @@ fn scripts_analyse_what_they_hold() {
             datasets: #{{ words: datasets::load_dataset("corpus.jsonl") }}, name: "first",
         }});
         print(analysis);
-        print(analysis.latents(|latent| latent.act_times > 0).len() > 100);
+        print(analysis.latents(|latent| latent.act_times > 0).len() > 50);
     "#
     );
     fs::write(folder.path().join("analyse.rhai"), script).expect("written");
@@ -253,4 +259,78 @@ fn a_store_of_something_else_or_in_use_is_refused_and_stays() {
     assert_eq!(store.label(3).expect("read").expect("a label").text, "kept");
     assert_eq!(store.analysis(Some("default")).expect("there").tokens, 720);
     assert_eq!(store.analysis(Some("other")).expect("there").tokens, 504);
+}
+
+/// Kills an analysis when it has come to a few places, and has it go on; what it finds is what one finds that never
+/// stopped.
+#[test]
+fn a_killed_analysis_goes_on_with_equal_results() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = settings(folder.path());
+    all["analyzer"]["save_every_seconds"] = json!(0);
+    all["store"] = json!("whole.sqlite");
+    analyze(folder.path(), &all, &["-q"]).ended_with(0);
+    all["store"] = json!("killed.sqlite");
+    fs::write(folder.path().join("analyze.json"), all.to_string()).expect("written");
+    let mut killed = 0;
+    for events in [8, 16, 24] {
+        let mut child = program()
+            .args(["analyze", "analyze.json", "--progress", "json"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let said = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        // The rest of what it says has nowhere to go, but it is killed before it waits for that.
+        let advanced = said
+            .map_while(Result::ok)
+            .filter(|line| line.contains("advanced"));
+        let seen = advanced.take(events).count();
+        child.kill().expect("killed, or over");
+        killed += usize::from(!child.wait().expect("ended").success() && seen == events);
+    }
+    assert!(killed >= 2, "killed {killed} times");
+    let ran = analyze(folder.path(), &all, &[]);
+    assert!(
+        ran.code == Some(0) || ran.err.contains("complete analysis"),
+        "{}",
+        ran.err
+    );
+    let [whole, again] = ["whole.sqlite", "killed.sqlite"].map(|name| {
+        let store = Store::open(folder.path().join(name)).expect("a store");
+        let analysis = store.analysis(None).expect("an analysis");
+        assert_eq!(analysis.state, State::Complete);
+        everything(&store, &analysis)
+    });
+    assert!(whole == again, "what was found differs");
+}
+
+#[test]
+fn another_model_than_the_dictionary_was_trained_on_is_refused_unless_allowed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = settings(folder.path());
+    all["analyzer"]["total_analyzing_tokens"] = json!(500);
+    let trained =
+        json!({"program.arithmetic": 2, "model.weights": "1 file, 7 bytes, xxh3 0", "model.config": "other"});
+    fs::write(
+        folder.path().join("topk_folded/fingerprint.json"),
+        trained.to_string(),
+    )
+    .expect("written");
+    let ran = analyze(folder.path(), &all, &[]).ended_with(2);
+    assert!(
+        ran.err.contains("model.weights") && ran.err.contains("7 bytes"),
+        "{}",
+        ran.err
+    );
+    assert!(!folder.path().join("a.sqlite").exists());
+    let allowed = [
+        "--allow-change",
+        "model.weights",
+        "--allow-change",
+        "model.config",
+    ];
+    let ran = analyze(folder.path(), &all, &allowed).ended_with(0);
+    assert!(ran.err.contains("7 bytes"), "it is said: {}", ran.err);
 }

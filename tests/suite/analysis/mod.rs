@@ -1,6 +1,8 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
 pub mod command;
+mod disks;
+mod quickstart;
 mod reference;
 mod refusals;
 mod same;
@@ -117,17 +119,21 @@ pub fn root_with(path: &str) -> Option<PathBuf> {
     roots("").into_iter().find(|root| root.join(path).exists())
 }
 
-/// A dictionary of the fixtures.
-pub fn dictionary(name: &str) -> SparseAutoEncoder {
-    let found = [roots(""), roots("sae")]
+/// Where a dictionary of the fixtures lies.
+pub fn dictionary_at(name: &str) -> PathBuf {
+    let found = [roots(""), roots("sae"), roots("analysis")]
         .concat()
         .into_iter()
         .map(|root| root.join(name));
-    let path = found
+    found
         .into_iter()
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("no {name}"));
-    SparseAutoEncoder::from_pretrained(&path, &LoadOptions::default()).expect("a dictionary")
+        .unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// A dictionary of the fixtures.
+pub fn dictionary(name: &str) -> SparseAutoEncoder {
+    SparseAutoEncoder::from_pretrained(dictionary_at(name), &LoadOptions::default()).expect("a dictionary")
 }
 
 pub fn config(value: Value) -> FeatureAnalyzerConfig {

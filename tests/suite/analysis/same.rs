@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Contexts, analyse, config, dictionary, go, root_with};
 
 /// All that an analysis found, as text.
-fn everything(store: &Store, analysis: &Analysis) -> String {
+pub fn everything(store: &Store, analysis: &Analysis) -> String {
     let id = analysis.id;
     let mut text = format!("{} {} {}\n", analysis.tokens, analysis.counted, analysis.contexts);
     let mut named = Vec::new();

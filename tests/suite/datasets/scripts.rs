@@ -9,7 +9,13 @@ const RECORDS: &str =
 fn run(text: &str) -> crate::program::Ran {
     let (folder, path) = script(text);
     std::fs::write(folder.path().join("records.jsonl"), RECORDS).expect("written");
-    finish(program().arg("run").arg(path).current_dir(folder.path()), "")
+    let examples = concat!("--allow-read=", env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut command = program();
+    command
+        .args(["run", examples])
+        .arg(path)
+        .current_dir(folder.path());
+    finish(&mut command, "")
 }
 
 #[test]

@@ -12,7 +12,11 @@ use crate::program::{Ran, finish, program, script};
 fn run_script(text: &str, here: &std::path::Path, variables: &[(&str, &str)]) -> Ran {
     let (_kept, path) = script(text);
     let mut command = program();
-    command.arg("run").arg(path).current_dir(here).env("HOME", here);
+    command
+        .args(["run", "-A"])
+        .arg(path)
+        .current_dir(here)
+        .env("HOME", here);
     command.envs(variables.iter().copied());
     finish(&mut command, "")
 }

@@ -76,7 +76,8 @@ pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 fn script(folder: &Path, text: &str) -> Ran {
     write(folder, "script.rhai", text);
-    run_in(folder, ["run", "script.rhai"])
+    let fixtures = concat!("--allow-read=", env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    run_in(folder, ["run", fixtures, "script.rhai"])
 }
 
 /// The same generation from settings in a script.

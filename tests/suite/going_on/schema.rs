@@ -6,6 +6,7 @@ use saescript::activations::{
     ActivationFactoryActivationsSource, ActivationFactoryConfig, ActivationFactoryDatasetSource,
     ActivationWriterConfig, BufferShuffleConfig,
 };
+use saescript::analysis::FeatureAnalyzerConfig;
 use saescript::config::Value;
 use saescript::dictionary::{Row, SAEConfig, VARIANTS};
 use saescript::fingerprint::Identified;
@@ -68,6 +69,7 @@ fn every_field_decides_numbers_or_is_free() {
         check::<ActivationWriterConfig>(),
         check::<BufferShuffleConfig>(),
         check::<DatasetConfig>(),
+        check::<FeatureAnalyzerConfig>(),
         check::<GenerateActivationsSettings>(),
         check::<InitializerConfig>(),
         check::<LanguageModelConfig>(),

@@ -5,6 +5,7 @@
 //! in `scripts/` and runs in `work/`. No script sees anything of the user's own.
 
 mod moments;
+mod outside;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -66,10 +67,8 @@ struct End {
     /// Whoever reads its output leaves after some of it.
     #[serde(default)]
     reader_leaves: bool,
-    /// What should become of it is for permissions to say; until then it ends without harm, thus.
-    #[serde(default)]
-    #[allow(dead_code, reason = "for readers of the table")]
-    needs_permission: Option<String>,
+    /// What it is refused with in the sandbox; what reaches for nothing outside ends there as it does otherwise.
+    sandbox: Option<String>,
 }
 
 fn folder() -> PathBuf {
@@ -201,11 +200,22 @@ fn text_of(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("what it said")).into_owned()
 }
 
-/// The program, about to run `script` in its world and within limits.
+/// The program, about to run `script` in its world and within limits. The script may read the examples and its data.
 fn limited(world: &World, script: &Path, end: &End) -> Command {
+    let examples = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    let flag = format!("--allow-read={examples},{}", world.path("data").display());
+    flagged(world, script, end, &flag)
+}
+
+fn flagged(world: &World, script: &Path, end: &End, flag: &str) -> Command {
     let mut command = program();
     command
-        .args(["--max-memory", end.memory.as_deref().unwrap_or(MEMORY), "run"])
+        .args([
+            "--max-memory",
+            end.memory.as_deref().unwrap_or(MEMORY),
+            "run",
+            flag,
+        ])
         .arg(script)
         .current_dir(world.path("work"))
         .env("HOME", world.path("home"))

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +26,7 @@ pub struct Blob {
 #[derive(Clone, Default)]
 pub struct Repo {
     commits: Vec<(String, BTreeMap<String, Blob>)>,
+    tags: BTreeMap<String, String>,
     gated: bool,
 }
 
@@ -157,6 +160,9 @@ impl State {
             return Reply::new(status, headers);
         }
         let path = request.path.trim_start_matches('/');
+        if request.method == "POST" {
+            return self.posted(request, path);
+        }
         if let Some(rest) = path.strip_prefix("api/") {
             return self.listing(request, rest);
         }
@@ -234,11 +240,64 @@ impl State {
         }
         let commit = match revision {
             "main" => found.commits.last(),
-            other => found.commits.iter().find(|(name, _)| name == other),
+            other => {
+                let name = found.tags.get(other).map_or(other, String::as_str);
+                found.commits.iter().find(|(commit, _)| commit == name)
+            }
         };
         commit
             .cloned()
             .ok_or_else(|| refused(404, "RevisionNotFound", "Invalid rev id"))
+    }
+
+    /// A repository made, a commit, or a tag.
+    fn posted(&mut self, request: &Request, path: &str) -> Reply {
+        if request.headers.get("authorization") != Some(&"Bearer hf_writer".to_string()) {
+            return Reply::new(403, "");
+        }
+        let text = String::from_utf8(request.body.clone()).expect("UTF-8");
+        let mut lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let first: serde_json::Value = lines.next().expect("a line");
+        if path == "api/repos/create" {
+            let id = format!(
+                "models/{}/{}",
+                text_of(&first["organization"]),
+                text_of(&first["name"])
+            );
+            let is_new = !self.repos.contains_key(&id);
+            self.repos.entry(id).or_default();
+            return Reply::new(if is_new { 200 } else { 409 }, "");
+        }
+        let path = path.strip_prefix("api/").unwrap_or_default();
+        if let Some(id) = path.strip_suffix("/tag/main") {
+            let repo = self.repos.get_mut(id).expect("a repository");
+            let commit = repo.commits.last().expect("a commit").0.clone();
+            repo.tags.insert(text_of(&first["tag"]), commit);
+            return Reply::new(200, "");
+        }
+        let id = path.strip_suffix("/commit/main").expect("a commit");
+        let repo = self.repos.get_mut(id).expect("a repository");
+        let mut files = repo
+            .commits
+            .last()
+            .map(|(_, files)| files.clone())
+            .unwrap_or_default();
+        for part in lines {
+            let path = text_of(&part["value"]["path"]);
+            match part["key"].as_str() {
+                Some("deletedFile") => drop(files.remove(&path)),
+                Some("file") => {
+                    let bytes = STANDARD
+                        .decode(text_of(&part["value"]["content"]))
+                        .expect("base64");
+                    files.insert(path, blob(&bytes));
+                }
+                other => panic!("{other:?} is no part of a commit"),
+            }
+        }
+        let name = hex(&Sha1::digest(format!("{id} {}", repo.commits.len())));
+        repo.commits.push((name, files));
+        Reply::new(200, "")
     }
 
     fn listing(&mut self, request: &Request, rest: &str) -> Reply {
@@ -286,6 +345,10 @@ impl State {
         }
         reply
     }
+}
+
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().expect("a text").to_string()
 }
 
 fn refused(status: u16, code: &str, message: &str) -> Reply {

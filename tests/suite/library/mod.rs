@@ -3,11 +3,12 @@
 mod imports;
 mod page;
 mod place;
+mod publishing;
 mod resolving;
 mod sources;
 mod tampering;
 
-use self::place::Workplace;
+pub use self::place::Workplace;
 
 #[test]
 fn what_new_begins_runs() {
@@ -28,6 +29,21 @@ fn what_new_begins_runs() {
 }
 
 #[test]
+fn the_example_library_passes_its_tests_and_the_example_project_uses_it_as_it_is() {
+    let place = Workplace::new();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let said = place.run("", 0, &["test", &format!("{examples}/library")]).out;
+    assert!(said.contains(" 0 failed, 0 skipped"), "{said}");
+    let said = place
+        .run("", 0, &["run", &format!("{examples}/compare"), "out", "4096"])
+        .out;
+    assert!(
+        said.contains("of the latents have a partner\nmost alike\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn commands_outside_of_a_project_say_so() {
     let place = Workplace::new();
     for arguments in [
@@ -36,6 +52,7 @@ fn commands_outside_of_a_project_say_so() {
         &["remove", "x"],
         &["vendor"],
         &["pack"],
+        &["publish", "x"],
     ] {
         let said = place.run("", 2, arguments).err;
         assert!(

@@ -28,7 +28,7 @@ fn labels_bookmarks_tags_and_notes_are_written_and_seen_everywhere() {
     browser.write("seen near \"banks\"");
     browser.click(".editing button");
     browser.wait_text(".heading .note", "seen near \"banks\"");
-    browser.click("nav a:nth-child(3)");
+    browser.click("nav a:nth-child(4)");
     browser.wait_text(".marks li", "rivers & <b>lakes</b>");
     browser.wait_text(".marks li", "to check");
     browser.open(&served.at("latents?where=tag%3A%22to+check%22"));

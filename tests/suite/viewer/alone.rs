@@ -37,7 +37,7 @@ fn a_page_that_stands_alone_shows_what_it_was_given() {
     browser.open(&format!("file://{file}#/latents?where=months"));
     browser.wait_text(".told", " of 33 latents");
     browser.open(&format!("file://{file}#/overview"));
-    browser.wait_text(".card", "33");
+    browser.wait_text(".card", "32alive");
     let troubles = browser.troubles();
     assert_eq!(troubles, [] as [String; 0]);
 }
@@ -57,11 +57,11 @@ fn what_cannot_be_exported_is_said() {
     let ran = run(["view", &store, &store, "--html", &page]).ended_with(2);
     assert!(ran.err.contains("of one store"), "{}", ran.err);
     assert!(!folder.path().join("page.html").exists());
-    let nowhere = folder.path().join("no/such/page.html").display().to_string();
-    let ran = run(["view", &store, "--html", &nowhere, "--latents", "1"]);
+    let folder = folder.path().display().to_string();
+    let taken = run(["view", &store, "--html", &folder, "--latents", "1"]);
     assert!(
-        ran.code != Some(0) && ran.err.contains("page.html"),
+        taken.code != Some(0) && taken.err.contains("cannot"),
         "{}",
-        ran.err
+        taken.err
     );
 }

@@ -37,6 +37,45 @@ pub fn installed() -> Option<PathBuf> {
     named.into_iter().chain(found).find(|path| path.is_file())
 }
 
+/// Starts the program without a window, its protocol on standard input and output.
+fn spawned(program: &Path, profile: &Path) -> Child {
+    // It speaks on the descriptors 3 and 4.
+    let exec = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+    let mut command = Command::new("sh");
+    command.args(["-c", exec]).arg(program);
+    command.args([
+        "--headless",
+        "--remote-debugging-pipe",
+        "--no-sandbox",
+        "--disable-gpu",
+    ]);
+    command.args([
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-extensions",
+    ]);
+    command.args(["--disable-background-networking", "--force-color-profile=srgb"]);
+    command.args(["--hide-scrollbars", "--lang=en-US", "--font-render-hinting=none"]);
+    command.arg(format!("--user-data-dir={}", profile.display()));
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    spawned.expect("the browser starts")
+}
+
+/// What the browser says, message by message.
+fn messages_of(child: &mut Child) -> Receiver<Value> {
+    let output = child.stdout.take().expect("a pipe");
+    let (send, messages) = channel();
+    std::thread::spawn(move || {
+        for message in BufReader::new(output).split(0).map_while(Result::ok) {
+            let read = serde_json::from_slice(&message).expect("JSON");
+            if send.send(read).is_err() {
+                return;
+            }
+        }
+    });
+    messages
+}
+
 impl Browser {
     /// Starts the browser; `None`, with a remark, where none is installed.
     pub fn start() -> Option<Browser> {
@@ -49,40 +88,9 @@ impl Browser {
         let turn = File::create(std::env::temp_dir().join("saescript-test-browser.lock")).expect("a lock");
         turn.lock().expect("a turn");
         let profile = tempfile::tempdir().expect("a folder");
-        // The pipe is on descriptors 3 and 4.
-        let mut child = Command::new("sh")
-            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1"])
-            .arg(program)
-            .args([
-                "--headless",
-                "--remote-debugging-pipe",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-            ])
-            .args([
-                "--no-first-run",
-                "--disable-extensions",
-                "--disable-background-networking",
-                "--force-color-profile=srgb",
-            ])
-            .args(["--hide-scrollbars", "--lang=en-US", "--font-render-hinting=none"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the browser starts");
+        let mut child = spawned(&program, profile.path());
         let input = child.stdin.take();
-        let output = child.stdout.take().expect("a pipe");
-        let (send, messages) = channel();
-        std::thread::spawn(move || {
-            for message in BufReader::new(output).split(0).map_while(Result::ok) {
-                let read = serde_json::from_slice(&message).expect("JSON");
-                if send.send(read).is_err() {
-                    return;
-                }
-            }
-        });
+        let messages = messages_of(&mut child);
         let mut browser = Browser {
             child,
             input,
@@ -210,7 +218,10 @@ impl Browser {
     #[track_caller]
     pub fn wait(&mut self, expression: &str) {
         let begun = Instant::now();
-        while self.value(&format!("Boolean({expression})")) != true {
+        // What is not there yet is not so yet.
+        let asked =
+            format!("(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()");
+        while self.value(&asked) != true {
             if begun.elapsed() > PATIENCE {
                 let shown = self.value("document.body.innerText.slice(0, 3000)");
                 let troubles = self.troubles();

@@ -18,6 +18,7 @@ fn large() -> PathBuf {
     let made_by = concat!(
         include_str!("made_store.rs"),
         include_str!("made_texts.rs"),
+        include_str!("themes.rs"),
         include_str!("../../../src/findings/schema.sql")
     );
     let stamp = folder.join("viewer-large.stamp");

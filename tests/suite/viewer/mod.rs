@@ -12,4 +12,6 @@ mod made_texts;
 mod pages;
 pub mod served;
 mod shown;
+mod text;
+mod themes;
 mod trouble;

@@ -16,6 +16,7 @@ use crate::activations::cache::chunk_name::{self, ChunkName};
 use crate::activations::cache::index::Entry;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
+use crate::policy;
 use crate::store::{RemoteFolder, is_remote};
 use crate::transfer::{Progress, Trouble, pool};
 
@@ -174,7 +175,7 @@ fn check_all(folders: &[HookFolder], names: &[ChunkName], context: &RunContext) 
     let outcome = thread::scope(|scope| {
         for _ in 0..THREADS.min(names.len()) {
             let (sender, next, progress) = (sender.clone(), &next, &progress);
-            scope.spawn(move || {
+            scope.spawn(policy::carried(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(name) = names.get(index).filter(|_| progress.check().is_ok()) else {
@@ -183,7 +184,7 @@ fn check_all(folders: &[HookFolder], names: &[ChunkName], context: &RunContext) 
                     // Nobody listens any more after an interrupt.
                     let _ = sender.send((index, check_chunk(folders, *name, progress)));
                 }
-            });
+            }));
         }
         drop(sender);
         let mut done = 0;

@@ -11,6 +11,7 @@ use super::chunk::Chunk;
 use super::chunk_list::ChunkList;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::policy;
 use crate::transfer::Progress;
 
 /// How often an interruption is looked for while a chunk is waited for.
@@ -49,7 +50,7 @@ impl Fetching {
             let progress = fetching.progress.clone();
             let thread = thread::Builder::new()
                 .name("saescript-fetch".into())
-                .spawn(move || {
+                .spawn(policy::carried(move || {
                     for (number, reply) in queue {
                         // Checked here as well, so that whoever waits for it has nothing left to do.
                         let chunk = list
@@ -58,7 +59,7 @@ impl Fetching {
                         // Nobody listens any more when the stream is gone.
                         let _ = reply.send(chunk);
                     }
-                })
+                }))
                 .map_err(|error| Error::run(format!("cannot start a thread that fetches chunks: {error}")))?;
             fetching.threads.push(thread);
         }

@@ -21,6 +21,7 @@ use crate::activations::state_file;
 use crate::activations::stats::StreamStats;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
+use crate::policy;
 use crate::tensor::{Device, Tensor};
 
 /// Work for a reading thread.
@@ -91,7 +92,7 @@ impl CachedProducer {
             let given_up = producer.given_up.clone();
             let thread = thread::Builder::new()
                 .name("saescript-cache".into())
-                .spawn(move || work(&queue, &handing, &given_up))
+                .spawn(policy::carried(move || work(&queue, &handing, &given_up)))
                 .map_err(|error| {
                     Error::run(format!("cannot start a thread that reads the cache: {error}"))
                 })?;

@@ -14,7 +14,7 @@ use crate::activations::cache::tensor_names::{ACTIVATION, ATTENTION_MASK, MASK, 
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, safetensors};
-use crate::{atomic, checksums};
+use crate::{atomic, checksums, policy};
 
 struct Job {
     name: ChunkName,
@@ -42,12 +42,12 @@ impl WritingThreads {
             let folders = target.folders().to_vec();
             thread::Builder::new()
                 .name("saescript-writer".into())
-                .spawn(move || {
+                .spawn(policy::carried(move || {
                     for job in queue {
                         // Nobody listens any more when the generation failed elsewhere.
                         let _ = job.reply.send(write(&folders, job.name, &job.chunk, job.tokens));
                     }
-                })
+                }))
                 .map_err(|error| Error::run(format!("cannot start a thread that writes: {error}")))?;
         }
         Ok(WritingThreads {

@@ -97,6 +97,10 @@ impl Case {
                     .map(|at| if at % 3 == 0 { 0.0 } else { bound })
                     .collect::<Vec<_>>();
                 self.check_one(isa, screen, Keep::Above(&bounds), what);
+                let spans = (0..latents)
+                    .map(|at| scale * (at % 4) as f32 / 2.0)
+                    .collect::<Vec<_>>();
+                self.check_between(isa, screen, (&bounds, &spans), what);
             }
         }
     }
@@ -111,6 +115,43 @@ impl Case {
             (finite.map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
         };
         (size(&self.x) * size(&self.weight) * (self.width as f64).sqrt()).min(1e38) as f32
+    }
+
+    /// Checks that what is listed with a number and without is what is above the bounds, that what stands without a number
+    /// is within the span. Returns how many are, and how many of them have no number.
+    pub fn check_between(
+        &self,
+        isa: Isa,
+        screen: &mut Screen,
+        (bounds, spans): (&[f32], &[f32]),
+        what: &str,
+    ) -> (usize, usize) {
+        let encoder = self.encoder();
+        let keep = Keep::Between { bounds, spans };
+        let above = expected(isa, &self.x, &encoder, keep);
+        let mut rows = Rows::default();
+        screen.encode_with(isa, &self.x, &encoder, keep, &mut rows);
+        let (mut within, mut found) = (0, 0);
+        for row in 0..self.rows() {
+            let mut listed = rows.bare.index[rows.bare.offsets[row]..rows.bare.offsets[row + 1]].to_vec();
+            let bare = listed.clone();
+            listed.extend(&rows.index[rows.offsets[row]..rows.offsets[row + 1]]);
+            listed.sort_unstable();
+            let all = above.offsets[row]..above.offsets[row + 1];
+            assert_eq!(listed, above.index[all.clone()], "{what}, {isa:?}, row {row}");
+            for (latent, value) in above.index[all.clone()].iter().zip(&above.value[all]) {
+                let at = *latent as usize;
+                let over = encoder.score(*latent, *value) - bounds[at];
+                let is_bare = bare.contains(latent);
+                assert!(
+                    !is_bare || over < spans[at],
+                    "{what}, {isa:?}, row {row}, latent {latent}"
+                );
+                within += usize::from(over < spans[at]);
+                found += usize::from(is_bare);
+            }
+        }
+        (within, found)
     }
 
     pub fn check_one(&self, isa: Isa, screen: &mut Screen, keep: Keep, what: &str) {
@@ -152,7 +193,7 @@ fn expected(isa: Isa, x: &[f32], encoder: &Encoder, keep: Keep) -> Rows {
             .collect::<Vec<_>>();
         match keep {
             Keep::Largest(count) => first(&mut scored, count),
-            Keep::Above(bounds) => {
+            Keep::Above(bounds) | Keep::Between { bounds, .. } => {
                 scored.retain(|entry| {
                     let bound = bounds[entry.1 as usize];
                     entry.3 > bound || entry.3.is_nan() || bound.is_nan()
@@ -171,6 +212,7 @@ fn expected(isa: Isa, x: &[f32], encoder: &Encoder, keep: Keep) -> Rows {
         offsets: (0..=x.len() / encoder.width).map(offset).collect(),
         index: entries.iter().map(|entry| entry.1).collect(),
         value: entries.iter().map(|entry| entry.2).collect(),
+        ..Rows::default()
     }
 }
 

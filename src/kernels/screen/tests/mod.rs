@@ -274,6 +274,20 @@ fn latents_with_a_factor_of_zero_are_never_selected() {
 }
 
 #[test]
+fn most_that_need_no_number_have_none() {
+    let (rows, width, latents) = (50, 300, 1000);
+    let case = Case::random(&mut Random(43), rows, width, latents);
+    let (bounds, spans) = (vec![0.0; latents], vec![1e30; latents]);
+    for isa in Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best()) {
+        let (within, bare) = case.check_between(isa, &mut Screen::default(), (&bounds, &spans), "positive");
+        assert!(
+            within > rows * latents / 4 && bare * 100 > within * 95,
+            "{bare} of {within}"
+        );
+    }
+}
+
+#[test]
 fn guesses_that_fail_are_counted() {
     let mut random = Random(21);
     let case = Case::random(&mut random, 300, 24, 200);

@@ -23,15 +23,15 @@ async function fill(app, place, state) {
   const chip = (tag, text) => h("button", { class: "chip", "aria-pressed": String((state.tag ?? "") === tag), onclick: () => app.change({ tag: tag || null }) }, text);
   const head = h("section", { class: "head" }, h("h1", {}, "Bookmarks"), h("p", { class: "quiet" }, counted(shown.length, "latent")), tags.length > 0 && h("div", { class: "chips" }, chip("", "all"), tags.map((tag) => chip(tag, tag))));
   const empty = h("p", { class: "empty" }, "Nothing is bookmarked yet. ", h("kbd", {}, "b"), " on a latent's page or in the list bookmarks it.");
-  put(place, head, shown.length === 0 ? empty : h("ul", { class: "marks" }, shown.map((mark) => item(app, mark, rows.get(mark.latent)))));
+  put(place, head, shown.length === 0 ? empty : h("ul", { class: "marks" }, shown.map((mark) => item(app, place, mark, rows.get(mark.latent)))));
 }
 
-function item(app, mark, row) {
+function item(app, place, mark, row) {
   const remove = h("button", { class: "icon", title: "Take the bookmark away", "aria-label": `Take the bookmark of latent ${mark.latent} away`, onclick: () =>
     app.attempt(async () => {
       await setBookmark(app, mark.latent, null);
       app.say("The bookmark is gone.");
-      app.change({ at: String(Date.now()) }, true);
+      await fill(app, place, app.state);
     }) }, "✕");
   const text = row?.context ? contextLine(row.context, { range: 0, scale: app.state.scale ?? "linear", max: row.context.peak }) : null;
   return h("li", {},

@@ -23,7 +23,7 @@ class Latents {
     this.latents = new Uint32Array(0);
     this.rows = new Map();
     this.cursor = 0;
-    this.selection = new Selection(app, () => this.list.refresh());
+    this.selection = new Selection(app, (changed) => this.#changed(changed));
     this.field = h("input", { type: "search", placeholder: "Filter: dense  max>3  tag:dates  or words to look for", "aria-label": "Filter and search", spellcheck: "false", autocomplete: "off", oninput: () => this.#typed(), onkeydown: (event) => this.#entered(event) });
     this.chips = h("div", { class: "chips" });
     this.told = h("p", { class: "told", role: "status" });
@@ -142,9 +142,10 @@ class Latents {
 
   #line(row) {
     if (!row) return h("span", { class: "line" });
+    if (row.trouble) return h("span", { class: "line remark" }, row.trouble);
     const label = row.label ? h("b", { dir: "auto" }, row.label) : null;
     const { scale = "linear" } = this.app.state;
-    const text = row.context ? contextLine(row.context, { range: 0, scale, max: row.context.peak }) : h("p", { class: "context quiet" }, "never fires");
+    const text = row.context ? contextLine(row.context, { range: 0, scale, max: row.context.peak, before: innerWidth < 740 ? 2 : 10 }) : h("p", { class: "context quiet" }, "never fires");
     return h("span", { class: `line${label ? " labelled" : ""}` }, label, text);
   }
 
@@ -158,6 +159,12 @@ class Latents {
     if (at >= this.latents.length) return;
     history.replaceState(null, "", this.app.link({ ...this.app.state, at: this.latents[at] }));
     this.app.open({ page: "latent", item: this.latents[at] });
+  }
+
+  /** Draws again; rows of latents that were changed are fetched anew. */
+  #changed(latents) {
+    for (const latent of latents) this.rows.delete(latent);
+    this.list.refresh();
   }
 
   async #bookmark() {

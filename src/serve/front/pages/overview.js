@@ -68,7 +68,7 @@ function densities(app) {
   const ticks = [];
   for (let power = Math.ceil(from); power <= to; power++) ticks.push([power, percent(10 ** power)]);
   const plot = histogram({
-    counts, low: from, high: to, width: 640, height: 240, ticks: ticks.length > 1 ? ticks : [[from, percent(10 ** from)], [to, percent(10 ** to)]],
+    counts, low: from, high: to, width: innerWidth < 700 ? 340 : 640, height: innerWidth < 700 ? 180 : 240, ticks: ticks.length > 1 ? ticks : [[from, percent(10 ** from)], [to, percent(10 ** to)]],
     label: "How many latents have which density",
     tell: (bin, value) => `${percent(edge(bin))} – ${percent(edge(bin + 1))}: ${counted(value, "latent")}`,
     onbin: (bin) => app.open({ page: "latents", where: between("", "density", edge(bin), edge(bin + 1)), sort: "-density" }),

@@ -3,7 +3,7 @@
 import { h, put } from "../dom.js";
 import { counted } from "../format.js";
 
-/** The picked latents; `changed` is called when the list has to be drawn again. */
+/** The picked latents; `changed` is called with the latents of which something was saved, when the list is to be drawn. */
 export class Selection {
   constructor(app, changed) {
     this.app = app;
@@ -32,9 +32,9 @@ export class Selection {
     this.#done();
   }
 
-  #done() {
+  #done(saved = []) {
     this.show();
-    this.changed();
+    this.changed(saved);
   }
 
   show() {
@@ -56,7 +56,7 @@ export class Selection {
       for (const latent of latents) await setBookmark(app, latent, on ? (app.bookmarks.get(latent) ?? { tags: [], note: "" }) : null);
       app.say(on ? `${counted(latents.length, "latent")} bookmarked.` : "The bookmark is gone.");
     });
-    this.#done();
+    this.#done(latents);
   }
 
   #label() {
@@ -69,7 +69,7 @@ export class Selection {
         app.say(`${counted(this.picked.size, "latent")} labelled.`);
         this.show();
       });
-      this.changed();
+      this.changed([...this.picked]);
     };
     put(this.element, h("form", { onsubmit: save }, field, h("button", {}, "Save"), h("button", { type: "button", class: "plain", onclick: () => this.show() }, "Cancel")));
     field.focus();

@@ -28,7 +28,7 @@ function figures(app, { latent }) {
 function activations(app, view, bin) {
   const counts = view.histogram;
   const max = app.table.columns.max[view.latent];
-  if (!counts || !(max > 0)) return null;
+  if (!counts?.some((value) => value > 0) || !(max > 0) || !Number.isFinite(max)) return null;
   const bands = view.subsamples.filter(({ kind }) => kind === "uniform").map((one) => ({
     name: `${title(one)}: ${about(one, max)}`, low: one.low * max, high: one.high * max, current: one === bin,
     onclick: () => app.change({ bin: one === bin ? null : one.name }),

@@ -26,17 +26,18 @@ class TextPage {
       ["j ArrowRight", "the next token", () => this.#step(1)],
       ["k ArrowLeft", "the token before", () => this.#step(-1)],
       ["s", "colours linear, by square root, by logarithm", () => this.#scale()],
-      ["u", "no latent pinned", () => app.change({ pin: null })],
+      ["u", "colours by the strongest latents again", () => app.change({ pin: null })],
     ];
     this.field = h("textarea", { rows: 3, placeholder: "Type or paste a text", "aria-label": "Text", onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.#read() });
     this.button = h("button", { onclick: () => this.#read() }, "Read");
     this.told = h("p", { class: "told", role: "status" });
     this.line = h("p", { class: "context whole read", dir: "auto" });
     this.side = h("aside", { class: "side" });
+    this.pinned = h("p", { class: "quiet" });
     this.rows = h("div", { class: "measures" });
     const missing = app.meta.no_text;
     put(place, h("section", { class: "head" }, h("h1", {}, "Text"), h("p", { class: "quiet" }, "Which latents fire on a text of your own. Point at a token to see its latents; a click keeps it.")),
-      missing ? h("p", { class: "empty" }, `No text can be read: ${missing}.`) : [h("div", { class: "ask" }, this.field, this.button), this.told, h("div", { class: "columns" }, h("div", { class: "sheet-text" }, this.line, this.rows), this.side)]);
+      missing ? h("p", { class: "empty" }, `No text can be read: ${missing}.`) : [h("div", { class: "ask" }, this.field, this.button), this.told, h("div", { class: "columns" }, h("div", { class: "sheet-text" }, this.pinned, this.line, this.rows), this.side)]);
   }
 
   async update(state) {
@@ -52,7 +53,7 @@ class TextPage {
     if (!this.field.value) return;
     this.field.blur();
     if (this.field.value === this.text) this.text = null;
-    this.app.change({ text: this.field.value, token: null });
+    this.app.change({ text: this.field.value, piece: null });
     if (this.text === null) this.update(this.app.state).catch(this.app.failed);
   }
 
@@ -74,12 +75,12 @@ class TextPage {
   }
 
   get current() {
-    const at = Number(this.app.state.token ?? -1);
+    const at = Number(this.app.state.piece ?? -1);
     return at >= 0 && at < this.read.pieces.length ? at : null;
   }
 
   #show(state) {
-    const { read } = this;
+    const { read, labels } = this;
     const pin = state.pin === undefined ? null : Number(state.pin);
     const values = read.latents.map((latents) => (pin === null ? (latents[0]?.[1] ?? 0) : (latents.find(([latent]) => latent === pin)?.[1] ?? 0)));
     const max = Math.max(pin === null ? 0 : this.app.table.columns.max[pin] || 0, ...values.map(Math.abs));
@@ -88,11 +89,14 @@ class TextPage {
       const strength = max > 0 ? scale(Math.min(1, Math.abs(values[at]) / max)) : 0;
       const element = h("span", {
         class: `t${values[at] < 0 ? " below" : ""}${at === this.current ? " peak" : ""}`, vars: { v: strength.toFixed(3) }, role: "button", tabindex: -1,
-        onpointerenter: () => this.#side(at), onpointerleave: () => this.#side(this.current), onclick: () => this.app.change({ token: at === this.current ? null : at }),
+        onpointerenter: () => this.#side(at), onpointerleave: () => this.#side(this.current), onclick: () => this.app.change({ piece: at === this.current ? null : at }),
       }, visible(text, false, true));
       remember(element, { text, value: values[at], part: max > 0 ? values[at] / max : 0, place: at });
       return element;
     }));
+    const strongest = "Coloured by the strongest latent of each token.";
+    const name = (latent) => [h("a", { href: this.app.link({ page: "latent", item: latent }) }, `latent ${latent}`), labels[latent] ? ` (${labels[latent]})` : ""];
+    put(this.pinned, pin === null ? strongest : ["Coloured by ", name(pin), ". ", h("button", { class: "plain", title: "Key u", onclick: () => this.app.change({ pin: null }) }, "by the strongest")]);
     this.#side(this.current);
     put(this.rows, this.#measure("Loss on each token", read.loss), this.#measure("Loss with the reconstruction", read.loss_with), this.#measure("Unexplained on each token", read.error));
   }
@@ -126,7 +130,7 @@ class TextPage {
   #step(by) {
     if (!this.read) return;
     const last = this.read.pieces.length - 1;
-    this.app.change({ token: Math.min(last, Math.max(0, (this.current ?? -1) + by)) }, true);
+    this.app.change({ piece: Math.min(last, Math.max(0, (this.current ?? -1) + by)) }, true);
   }
 
   #scale() {

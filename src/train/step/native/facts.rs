@@ -70,6 +70,11 @@ impl<'a> Facts<'a> {
         Ok(self.sae.parameter(name)?.f_detach()?)
     }
 
+    /// Returns how many latents there are.
+    pub(super) fn latents(&self) -> usize {
+        self.sae.cfg.d_sae() as usize
+    }
+
     /// Returns `x W`, in the number format of the pass.
     ///
     /// # Errors
@@ -90,12 +95,29 @@ impl<'a> Facts<'a> {
         kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
     }
 
-    /// Returns the thresholds and what a token's pre-activation costs for each unit that it is below its own, times the
-    /// decoder norm; `None` where there is no threshold penalty.
-    pub(super) fn threshold_penalty(&self) -> Option<(&Tensor, f64)> {
-        let coefficient = self.settings.lp_coefficient;
-        let theta = self.gate.threshold.as_ref().filter(|_| coefficient > 0.0)?;
-        Some((theta, coefficient / self.tokens as f64))
+    /// Returns the thresholds, where there is a threshold penalty.
+    pub(super) fn penalised_thresholds(&self) -> Option<&Tensor> {
+        self.gate
+            .threshold
+            .as_ref()
+            .filter(|_| self.settings.lp_coefficient > 0.0)
+    }
+
+    /// Returns what a token's pre-activation costs for each unit that it is below its threshold, `(d_sae)`; `None` where
+    /// there is no threshold penalty.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn threshold_cost(&self) -> Result<Option<Tensor>> {
+        match self.penalised_thresholds() {
+            Some(_) => Ok(Some(self.norm.f_mul_scalar(self.threshold_share())?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns that cost at a decoder norm of 1.
+    pub(super) fn threshold_share(&self) -> f64 {
+        self.settings.lp_coefficient / self.tokens as f64
     }
 
     /// Returns the derivative by the logarithms of the thresholds from that by the thresholds, in their format.

@@ -1,6 +1,6 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::{TENSORS, rows_at_a_time};
+use super::dense::{TENSORS, kept_bytes, rows_at_a_time};
 use super::form::is_sparse;
 use crate::dictionary::SAEConfig;
 use crate::tensor::{Device, Kind};
@@ -13,10 +13,15 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
     // Input, label, reconstruction and its derivative.
     let batch = 4 * rows * d * width;
     if is_sparse(cfg, kind, device, cfg.top_k, None) {
-        // The decoder in tiles, the encoder in short integers, and of every pair its place and some numbers.
+        // The encoder in short integers, and of every pair its place and some numbers.
         let pairs = rows * cfg.top_k as u64;
-        return batch + n * d * (width + Kind::Int16.elt_size_in_bytes() as u64) + pairs * 40;
+        return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * 40;
     }
     let block = rows_at_a_time(cfg, device, rows as i64) as u64;
-    batch + TENSORS * block * n * width
+    let kept = if block < rows {
+        kept_bytes(cfg, rows as i64) as u64
+    } else {
+        0
+    };
+    batch + TENSORS * block * n * width + kept
 }

@@ -9,7 +9,10 @@ use crate::tensor::Tensor;
 
 /// Returns the sparsity penalty on activations `acts` with its derivative by their weighted form; `None` without one.
 /// `soft_counts` are those of the whole batch.
-fn penalty(
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn penalty(
     facts: &Facts<'_>,
     entries: &Entries,
     acts: &Tensor,
@@ -59,10 +62,26 @@ pub(super) fn add_thresholds(
     gradients: &mut Gradients,
 ) -> Result<()> {
     let act_fn = facts.sae.cfg.act_fn;
-    let Some(by_threshold) = act_fn.threshold_gradient(seen, by_scaled, entries, gate)? else {
+    let Some(near) = act_fn.near_thresholds(seen, by_scaled, entries, gate)? else {
         return Ok(());
     };
-    match facts.by_log_threshold(&spread(by_threshold)?)? {
+    add_by_threshold(facts, &spread(gate.by_threshold(&near)?)?, gradients)
+}
+
+/// Adds what the activation function says of its thresholds, where it has any: `near (d_sae)` are the sums of the
+/// derivatives by what it gave within their windows.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn add_near(facts: &Facts<'_>, near: &Tensor, gradients: &mut Gradients) -> Result<()> {
+    if facts.gate.threshold.is_none() {
+        return Ok(());
+    }
+    add_by_threshold(facts, &facts.gate.by_threshold(near)?, gradients)
+}
+
+fn add_by_threshold(facts: &Facts<'_>, by_threshold: &Tensor, gradients: &mut Gradients) -> Result<()> {
+    match facts.by_log_threshold(by_threshold)? {
         Some(by_log) => gradients.add(LOG_THRESHOLD, by_log),
         None => Ok(()),
     }

@@ -47,45 +47,31 @@ impl Terms {
         add(&mut self.penalty, value)
     }
 
-    pub(super) fn add_threshold(&mut self, value: Tensor) -> Result<()> {
-        add(&mut self.threshold, value)
-    }
-
     pub(super) fn add_auxk(&mut self, value: Tensor) -> Result<()> {
         add(&mut self.auxk, value)
     }
 
-    /// Adds the threshold penalty `c · mean_t Σ relu(θ − h) n` on `hidden_pre (n, d_sae)`, and its derivatives by them,
-    /// by the thresholds and by the decoder norms.
+    /// Adds the threshold penalty `c · mean_t Σ relu(θ − h) n`, and its derivatives by the thresholds and by the decoder
+    /// norms: `below (d_sae)` are the sums of `relu(θ − h)` over the tokens, `count (d_sae)` on how many it is over 0.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn add_threshold_penalty(
         &mut self,
         facts: &Facts<'_>,
-        hidden_pre: &Tensor,
-        by_pre: &mut Tensor,
+        (below, count): (&Tensor, &Tensor),
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let Some((theta, share)) = facts.threshold_penalty() else {
+        let Some(cost) = facts.threshold_cost()? else {
             return Ok(());
         };
-        let below = theta.f_sub(hidden_pre)?.f_relu()?;
-        let sums = below.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-        self.add_threshold(
-            sums.f_mul(&facts.norm)?
-                .f_sum(None::<Kind>)?
-                .f_mul_scalar(share)?,
-        )?;
-        gradients.add("W_D", facts.by_rows(&sums.f_mul_scalar(share)?)?)?;
-        let is_below = below.f_gt(0.0)?;
-        let cost = facts.norm.f_mul_scalar(share)?;
-        let count = is_below.f_sum_dim_intlist([0i64].as_slice(), false, cost.f_kind()?)?;
-        if let Some(by_log) = facts.by_log_threshold(&count.f_mul(&cost)?)? {
-            gradients.add(LOG_THRESHOLD, by_log)?;
+        add(&mut self.threshold, below.f_mul(&cost)?.f_sum(None::<Kind>)?)?;
+        let by_norm = below.f_mul_scalar(facts.threshold_share())?;
+        gradients.add("W_D", facts.by_rows(&by_norm)?)?;
+        match facts.by_log_threshold(&count.f_mul(&cost)?)? {
+            Some(by_log) => gradients.add(LOG_THRESHOLD, by_log),
+            None => Ok(()),
         }
-        let _ = by_pre.f_sub_(&is_below.f_mul(&cost)?)?;
-        Ok(())
     }
 
     /// Returns the sum of the terms and the terms, with that of the reconstruction from the squared error of each token.

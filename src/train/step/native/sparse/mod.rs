@@ -4,6 +4,7 @@
 //! What the encoder leaves are pairs of a token and a latent. With `G = dL/dx̂`, the derivative by the activation of a
 //! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent.
 
+mod bare;
 mod penalties;
 mod room;
 mod subset;
@@ -23,7 +24,7 @@ use crate::kernels::norms::column_sums;
 use crate::kernels::residual::{Batch, Errors, residual};
 use crate::kernels::scatter::scatter;
 use crate::kernels::screen::{Encoder, Keep};
-use crate::kernels::tiles;
+use crate::kernels::tiles::{self, View};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -52,14 +53,16 @@ pub(super) fn step(
     }
     facts.laps.end(Part::Auxk);
     reach_thresholds(room, facts)?;
-    add_penalties(room, facts, input.x, &mut terms, gradients)?;
+    let bare = bare::add_up(room, facts)?;
+    facts.laps.end(Part::Scatter);
+    add_penalties(room, facts, (input.x, bare), &mut terms, gradients)?;
     facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, gradients)?;
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     Ok(Found {
         terms,
         squared_error,
-        pairs: Some(room.rows.index.len() as u64),
+        pairs: Some((room.rows.index.len() + room.rows.bare.index.len()) as u64),
         activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
         fired,
     })
@@ -81,7 +84,14 @@ fn encode(room: &mut Room, facts: &Facts<'_>, x: &Tensor, selection: &Selection)
     let keep = match selection {
         Selection::Largest(k) => Keep::Largest(*k as usize),
         Selection::Batch(k) => Keep::Batch((*k * facts.tokens) as usize),
-        Selection::Above(bounds) => Keep::Above(numbers(bounds)?),
+        Selection::Above { bounds, spans: None } => Keep::Above(numbers(bounds)?),
+        Selection::Above {
+            bounds,
+            spans: Some(spans),
+        } => Keep::Between {
+            bounds: numbers(bounds)?,
+            spans: numbers(spans)?,
+        },
     };
     room.counts += room.screen.encode(numbers(x)?, &encoder, keep, &mut room.rows);
     Ok(())
@@ -93,7 +103,6 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
     let decoder = facts.parameter("W_D")?;
     let latents = decoder.size()[0] as usize;
     let width = tiles::width_for(latents.max(tokens));
-    room.decoder.pack(numbers(&decoder)?, latents, columns, width);
     room.label.pack(numbers(input.label)?, tokens, columns, width);
     room.reads_its_label = input.x.data_ptr() == input.label.data_ptr();
     if !room.reads_its_label {
@@ -103,11 +112,21 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
     room.on.take(&room.acts, &mut room.some);
     room.sorted.clear();
     room.sorted.resize(room.some.len(), 0.0);
+    // The gradient's place is free until the reconstruction is known.
+    let mut gradient = room.by_decoder.take(&decoder)?;
+    let shape = (latents, columns);
+    let tiled = match View::pack(numbers(&decoder)?, shape, width, numbers_mut(&mut gradient)?) {
+        Some(tiled) => tiled,
+        None => {
+            room.decoder.pack(numbers(&decoder)?, latents, columns, width);
+            room.decoder.view()
+        }
+    };
     residual(
         Batch {
             pattern: room.on.pattern(latents),
             activation: &room.some,
-            decoder: &room.decoder,
+            decoder: tiled,
             bias: &room.bias,
             label: &room.label,
             scale: &room.scale,
@@ -190,7 +209,7 @@ fn add_auxk(
     gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
     let changed = by_reconstruction.f_add(&aux.by_reconstruction)?;
     room.rows_of_residual.copy_from_slice(numbers(&changed)?);
-    room.pack();
+    room.pack(facts);
     let decoder = facts.parameter("W_D")?;
     let Room {
         on,
@@ -205,7 +224,7 @@ fn add_auxk(
 
 /// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
 fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-    let latents = room.decoder.rows();
+    let latents = facts.latents();
     let mut by_decoder = room.by_decoder.take(&facts.parameter("W_D")?)?;
     room.on.take(&room.acts, &mut room.some);
     room.by_latent.sort(room.on.pattern(latents));

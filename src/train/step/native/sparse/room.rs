@@ -25,6 +25,9 @@ pub(in super::super) struct Room {
     /// Those whose pre-activations have a derivative.
     pub(super) moving: Subset,
     pub(super) by_latent: ByLatent,
+    /// Those without a number.
+    pub(super) bare_by_latent: ByLatent,
+    /// The decoder in tiles, where the place of its gradient does not do for that.
     pub(super) decoder: Tiles,
     pub(super) label: Tiles,
     pub(super) input: Tiles,
@@ -46,6 +49,7 @@ pub(in super::super) struct Room {
     pub(super) sorted: Vec<f32>,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
+    pub(super) by_bare: Buffer,
 }
 
 /// A tensor that serves one step after the other.
@@ -129,9 +133,9 @@ impl Room {
     }
 
     /// Makes `G` in tiles what it is row after row.
-    pub(super) fn pack(&mut self) {
+    pub(super) fn pack(&mut self, facts: &Facts<'_>) {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
-        let width = tiles::width_for(self.decoder.rows().max(tokens));
+        let width = tiles::width_for(facts.latents().max(tokens));
         self.residual.pack(&self.rows_of_residual, tokens, columns, width);
     }
 
@@ -139,7 +143,7 @@ impl Room {
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn entries(&self) -> Result<Entries> {
+    pub(super) fn entries(&self, facts: &Facts<'_>) -> Result<Entries> {
         let lengths = self
             .rows
             .offsets
@@ -150,7 +154,7 @@ impl Room {
         let tokens = lengths.len() as i64;
         Ok(Entries::Listed {
             tokens,
-            width: self.decoder.rows() as i64,
+            width: facts.latents() as i64,
             token: Tensor::f_repeat_interleave(&Tensor::f_from_slice(&lengths)?, None::<i64>)?,
             latent: Tensor::f_from_slice(&latent)?.f_to_kind(Kind::Int64)?,
         })

@@ -69,6 +69,7 @@ mod tests {
             offsets: vec![0, 2, 2, 5],
             index: vec![1, 3, 0, 2, 3],
             value: vec![0.0; 5],
+            ..Rows::default()
         };
         let mut subset = Subset::default();
         subset.choose(&rows, |place| place != 0 && place != 3);

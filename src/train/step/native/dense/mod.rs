@@ -4,16 +4,23 @@
 //! `dW_E = xᵀ dh`. What a penalty says of the decoder norms goes along the decoder's rows.
 //!
 //! Tokens are taken some at a time, so few that what is computed of them stays in the processor's caches. What has to be
-//! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own.
+//! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own; the
+//! pre-activations are kept from it where they are not too many.
+//!
+//! Between the products stands what is computed number by number: in one pass of a kernel (`fused`), or by operations on
+//! tensors (`tensors`).
 
+mod counts;
+mod fused;
+mod tensors;
+
+use self::counts::Counts;
 use super::auxk::{self, Latents};
 use super::facts::Facts;
-use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
-use super::penalties::{add_thresholds, penalise};
-use super::terms::{Terms, add};
-use crate::dictionary::{Entries, LossInput, SAEConfig, Selection};
+use super::terms::Terms;
+use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
 use crate::train::step::Part;
@@ -22,6 +29,8 @@ use crate::train::step::Part;
 /// still fast for.
 const BLOCK_BYTES: i64 = 12 << 20;
 const BLOCK_LEAST: i64 = 256;
+/// Bytes of pre-activations up to which those of all tokens are kept for a second pass.
+const KEPT_BYTES: i64 = 128 << 20;
 /// About how many tensors of the size of the pre-activations a step holds at its height.
 pub(super) const TENSORS: u64 = 8;
 
@@ -31,21 +40,26 @@ struct Encoded {
     hidden_pre: Tensor,
     /// `x W_E + b_E` and the gate's value, where the encoder has a gate.
     gated: Option<(Tensor, Tensor)>,
-    /// What the activation function sees, `h` times the factor.
-    seen: Tensor,
-    /// Activations.
-    acts: Tensor,
 }
 
-/// What has to be known of a whole batch before its parts are looked at.
+/// What is known of a whole batch before its gradients are computed.
 #[derive(Default)]
 struct Known {
-    /// The soft counts of tanh-quad.
     soft_counts: Option<Tensor>,
-    /// How many tokens each latent fired on, float `(d_sae)`.
-    fired: Option<Tensor>,
     /// Which latents are dead, where Aux-K wants to know.
     is_dead: Option<Tensor>,
+}
+
+/// What was encoded of some tokens, with the activations where they have been counted for good.
+struct Kept {
+    encoded: Encoded,
+    acts: Option<Tensor>,
+}
+
+impl Kept {
+    fn new(encoded: Encoded) -> Self {
+        Self { encoded, acts: None }
+    }
 }
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
@@ -60,31 +74,30 @@ pub(super) fn step(
 ) -> Result<Found> {
     let rows = rows_at_a_time(&facts.sae.cfg, facts.sae.device(), facts.tokens);
     let (xs, labels) = (input.x.f_split(rows, 0)?, input.label.f_split(rows, 0)?);
+    let mut is_dead = Some(is_dead);
     let mut known = Known::default();
-    let mut last = None;
+    let mut kept: Vec<Option<Kept>> = xs.iter().map(|_| None).collect();
+    let mut parts = Parts::new(facts)?;
     if facts.looks_ahead() {
-        for x in &xs {
-            let encoded = encode(facts, x)?;
-            known.add(facts, &encoded)?;
-            last = Some(encoded);
+        let mut counts = look_ahead(facts, &xs, &mut kept)?;
+        if let Some(is_dead) = is_dead.take() {
+            known.is_dead = is_dead(&counts.fired)?;
+        }
+        known.soft_counts = counts.soft.take();
+        if xs.len() == 1 {
+            parts.counts = counts;
         }
     }
-    let mut is_dead = Some(is_dead);
-    if let (Some(fired), Some(is_dead)) = (&known.fired, is_dead.take_if(|_| facts.looks_ahead())) {
-        known.is_dead = is_dead(fired)?;
-    }
-    // What was encoded is at hand where one block is all.
-    let mut last = last.filter(|_| xs.len() == 1);
-    let mut parts = Parts::new(facts)?;
-    for (x, label) in xs.iter().zip(&labels) {
-        let encoded = match last.take() {
-            Some(encoded) => encoded,
-            None => encode(facts, x)?,
+    for ((x, label), kept) in xs.iter().zip(&labels).zip(kept) {
+        let encoded = match kept {
+            Some(kept) => kept,
+            None => Kept::new(encode(facts, x)?),
         };
-        block(facts, (x, label), &encoded, &known, &mut parts, gradients)?;
+        block(facts, (x, label), encoded, &known, &mut parts, gradients)?;
+        facts.laps.end(Part::Scatter);
     }
     if let Some(is_dead) = is_dead {
-        is_dead(&parts.fired)?;
+        is_dead(&parts.counts.fired)?;
     }
     parts.together()
 }
@@ -95,94 +108,69 @@ pub(super) fn rows_at_a_time(cfg: &SAEConfig, device: Device, tokens: i64) -> i6
     if device != Device::Cpu || !cfg.act_fn.is_per_token() {
         return tokens;
     }
-    let width = cfg.d_sae() * cfg.dtype.kind().elt_size_in_bytes() as i64;
-    (BLOCK_BYTES / width).max(BLOCK_LEAST).min(tokens)
+    (BLOCK_BYTES / token_bytes(cfg)).max(BLOCK_LEAST).min(tokens)
 }
 
-impl Known {
-    /// Takes note of some tokens.
-    fn add(&mut self, facts: &Facts<'_>, encoded: &Encoded) -> Result<()> {
-        add(&mut self.fired, count(&encoded.acts.f_gt(0.0)?)?)?;
-        if let Some(kind) = facts.settings.sparsity_loss_type {
-            let weighted = encoded.acts.f_mul(&facts.norm)?;
-            if let Some(counts) = kind.soft_counts(&weighted, &Entries::Every, facts.settings)? {
-                add(&mut self.soft_counts, counts)?;
-            }
-        }
-        Ok(())
+/// Returns the bytes of the pre-activations that are kept from one pass to the other, of those of `tokens` tokens.
+pub(super) fn kept_bytes(cfg: &SAEConfig, tokens: i64) -> i64 {
+    let bytes = tokens * token_bytes(cfg);
+    if bytes <= KEPT_BYTES { bytes } else { 0 }
+}
+
+/// Returns the bytes of the pre-activations of a token.
+fn token_bytes(cfg: &SAEConfig) -> i64 {
+    cfg.d_sae() * cfg.dtype.kind().elt_size_in_bytes() as i64
+}
+
+/// Counts what there is to know of all tokens, and keeps what will be needed again.
+fn look_ahead(facts: &Facts<'_>, xs: &[Tensor], kept: &mut [Option<Kept>]) -> Result<Counts> {
+    let mut counts = Counts::with_soft(facts)?;
+    let is_one = xs.len() == 1;
+    let keeps = is_one || kept_bytes(&facts.sae.cfg, facts.tokens) > 0;
+    for (x, kept) in xs.iter().zip(kept) {
+        let encoded = encode(facts, x)?;
+        let acts = Some(activate(facts, &encoded, &mut counts)?).filter(|_| is_one);
+        *kept = keeps.then_some(Kept { encoded, acts });
     }
+    Ok(counts)
 }
 
 /// What the blocks of a batch add up to.
 struct Parts {
     terms: Terms,
     squared_error: Vec<Tensor>,
-    fired: Tensor,
-    sum: Tensor,
-    active: Tensor,
-    pairs: Pairs,
-}
-
-/// Counts the pairs of a token and a latent that take part in gradients, where somebody wants to know.
-struct Pairs(Option<(Tensor, u64)>);
-
-impl Pairs {
-    fn new(facts: &Facts<'_>) -> Result<Self> {
-        let (cfg, kind, device) = (&facts.sae.cfg, facts.sae.kind(), facts.sae.device());
-        if !form::depends_on_density(cfg, kind, device) {
-            return Ok(Pairs(None));
-        }
-        match facts.selection()? {
-            Selection::Above(bounds) => Ok(Pairs(Some((bounds, 0)))),
-            Selection::Largest(_) | Selection::Batch(_) => Ok(Pairs(None)),
-        }
-    }
-
-    fn add(&mut self, seen: &Tensor) -> Result<()> {
-        if let Some((bounds, count)) = &mut self.0 {
-            let above = seen.f_gt_tensor(bounds)?.f_sum(Kind::Int64)?;
-            *count += above.f_int64_value(&[])?.max(0) as u64;
-        }
-        Ok(())
-    }
+    counts: Counts,
 }
 
 impl Parts {
     fn new(facts: &Facts<'_>) -> Result<Self> {
-        let zeros = |size: &[i64], kind| Tensor::f_zeros(size, (kind, facts.sae.device()));
         Ok(Self {
             terms: Terms::new(facts)?,
             squared_error: Vec::new(),
-            fired: zeros(&[facts.sae.cfg.d_sae()], Kind::Float)?,
-            sum: facts.zero()?,
-            active: zeros(&[], Kind::Int64)?,
-            pairs: Pairs::new(facts)?,
+            counts: Counts::new(facts)?,
         })
-    }
-
-    /// Counts what is `on` of some tokens.
-    fn count(&mut self, encoded: &Encoded, on: &Tensor) -> Result<()> {
-        let fired = count(on)?;
-        let _ = self.fired.f_add_(&fired)?;
-        let _ = self.active.f_add_(&fired.f_sum(Kind::Int64)?)?;
-        let _ = self.sum.f_add_(&encoded.acts.f_sum(None::<Kind>)?)?;
-        self.pairs.add(&encoded.seen)
     }
 
     fn together(self) -> Result<Found> {
         Ok(Found {
+            activity: self.counts.activity()?,
+            pairs: self.counts.pairs()?,
             terms: self.terms,
             squared_error: Tensor::f_cat(&self.squared_error, 0)?,
-            fired: self.fired,
-            activity: (self.sum, self.active),
-            pairs: self.pairs.0.map(|(_, count)| count),
+            fired: self.counts.fired,
         })
     }
 }
 
-/// Returns on how many tokens each latent is `on`, float `(d_sae)`.
-fn count(on: &Tensor) -> Result<Tensor> {
-    Ok(on.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
+/// Returns the activations of what was encoded, `(n, d_sae)`, and counts them.
+fn activate(facts: &Facts<'_>, encoded: &Encoded, counts: &mut Counts) -> Result<Tensor> {
+    let acts = if fused::serves(facts) {
+        fused::activate(facts, &encoded.hidden_pre, counts)
+    } else {
+        tensors::activate(facts, &encoded.hidden_pre, counts)
+    }?;
+    facts.laps.end(Part::Encode);
+    Ok(acts)
 }
 
 /// Returns `x̂ − y`, `(n, d_model)`.
@@ -198,59 +186,51 @@ fn error(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
 fn block(
     facts: &Facts<'_>,
     (x, label): (&Tensor, &Tensor),
-    encoded: &Encoded,
+    Kept { encoded, acts }: Kept,
     known: &Known,
     parts: &mut Parts,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let on = encoded.acts.f_gt(0.0)?;
-    parts.count(encoded, &on)?;
+    let acts = match acts {
+        Some(acts) => acts,
+        None => activate(facts, &encoded, &mut parts.counts)?,
+    };
     let decoder = facts.parameter("W_D")?;
-    let error = error(facts, &encoded.acts, label)?;
+    let error = error(facts, &acts, label)?;
     let squares = error.f_square()?;
     parts
         .squared_error
         .push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
     let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
     facts.laps.end(Part::Decode);
-    let mut by_pre = None;
+    let mut by_aux = None;
     if let Some(is_dead) = &known.is_dead {
         let latents = Latents::masked(facts, is_dead)?;
         let aux = auxk::step(facts, &encoded.hidden_pre, &error, &latents, gradients)?;
         let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
         parts.terms.add_auxk(aux.value)?;
-        by_pre = Some(aux.by_pre);
+        by_aux = Some(aux.by_pre);
     }
     drop(error);
     facts.laps.end(Part::Auxk);
-    gradients.add_product(facts, "W_D", &encoded.acts.f_tr()?, &by_reconstruction)?;
+    gradients.add_product(facts, "W_D", &acts.f_tr()?, &by_reconstruction)?;
     add_bias(gradients, facts, "b_D", &by_reconstruction)?;
     facts.laps.end(Part::Scatter);
-    let mut by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
+    let by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
     facts.laps.end(Part::Decode);
-    let (every, soft_counts) = (&Entries::Every, known.soft_counts.as_ref());
     let kept = (&mut parts.terms, &mut *gradients);
-    penalise(facts, every, (&encoded.acts, &mut by_acts), soft_counts, kept)?;
-    if facts.sae.cfg.act_fn.has_thresholds() {
-        let by_scaled = facts.unscaled(by_acts.shallow_clone())?;
-        add_thresholds(
-            facts,
-            every,
-            (&encoded.seen, &by_scaled),
-            &facts.gate,
-            Ok,
-            gradients,
-        )?;
+    let soft_counts = known.soft_counts.as_ref();
+    let numbers = (&encoded.hidden_pre, &acts);
+    let mut by_pre = if fused::serves(facts) {
+        fused::derive(facts, numbers, by_acts, soft_counts, kept)
+    } else {
+        tensors::derive(facts, numbers, by_acts, soft_counts, kept)
+    }?;
+    if let Some(by_aux) = by_aux {
+        let _ = by_pre.f_add_(&by_aux)?;
     }
-    let _ = by_acts.f_mul_(&on)?;
-    if let Some(by_pre) = by_pre {
-        let _ = by_acts.f_add_(&by_pre)?;
-    }
-    parts
-        .terms
-        .add_threshold_penalty(facts, &encoded.hidden_pre, &mut by_acts, gradients)?;
     facts.laps.end(Part::Penalties);
-    encoder(facts, x, encoded, by_acts, gradients)
+    encoder(facts, x, &encoded, by_pre, gradients)
 }
 
 fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
@@ -265,19 +245,8 @@ fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
         let opened = hidden_pre.f_mul(&gate)?;
         gated = Some((std::mem::replace(&mut hidden_pre, opened), gate));
     }
-    let seen = match &facts.factor {
-        Some(factor) => hidden_pre.f_mul(factor)?,
-        None => hidden_pre.shallow_clone(),
-    };
-    let acts = facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?;
-    let acts = facts.unscaled(acts)?;
     facts.laps.end(Part::Encode);
-    Ok(Encoded {
-        hidden_pre,
-        gated,
-        seen,
-        acts,
-    })
+    Ok(Encoded { hidden_pre, gated })
 }
 
 /// Adds the gradients of the encoder from the derivative by its pre-activations.

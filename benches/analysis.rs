@@ -1,0 +1,209 @@
+//! How fast dictionaries are analysed, next to what cannot be avoided, and what that takes.
+//!
+//!     scripts/bench analysis [--latents 6144,65536] [--k 50] [--tokens 16_384] [--context 256] [--batch 8] [--rounds 3]
+//!
+//! Texts of examples/corpus go through a random model in the shape of Pythia-160m up to block 6, and a random top-k
+//! dictionary of so many latents. *Bare* is a forward pass over as many tokens without padding, and the product with the
+//! encoder, in float32. Each pass of an analysis is shown as a multiple of that; "written" is what comes after the passes.
+//! Rounds alternate; medians are shown. Peak memory is the process's own, above what model and dictionary take.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use saescript::activations::{ActivationFactory, ActivationFactoryConfig, BatchStream, Inputs};
+use saescript::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
+use saescript::config::from_value;
+use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
+use saescript::event::{Control, Event, Observer, RunContext};
+use saescript::findings::Store;
+use saescript::fingerprint::{Allowances, Fingerprint};
+use saescript::memory;
+use saescript::model::{LanguageModel, LanguageModelConfig};
+use saescript::tensor::{DType, Device, Kind, Tensor, product, runtime};
+use saescript::text::{Dataset, DatasetConfig};
+use saescript::{Error, Result};
+use serde_json::json;
+
+use support::{Options, PYTHIA_160M, median, timed, write_model};
+
+const HOOK: &str = "blocks.5.hook_resid_post";
+
+fn main() -> Result<()> {
+    let options = Options::read(&[
+        ("latents", "6144,65536"),
+        ("k", "50"),
+        ("tokens", "16_384"),
+        ("context", "256"),
+        ("batch", "8"),
+        ("rounds", "3"),
+    ])?;
+    runtime::start();
+    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+    write_model(folder.path(), PYTHIA_160M, DType::FLOAT32)?;
+    let config = LanguageModelConfig {
+        model_from_pretrained_path: Some(folder.path().into()),
+        ..LanguageModelConfig::default()
+    };
+    let model = LanguageModel::load(&config, &RunContext::default())?;
+    let dataset = DatasetConfig {
+        dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
+        ..DatasetConfig::default()
+    };
+    let dataset = Dataset::load(&dataset, &RunContext::default())?;
+    line(&format!(
+        "Pythia-160m's shape to {HOOK}, {} × {} tokens, {} threads",
+        options.text("batch"),
+        options.text("context"),
+        tch::get_num_threads()
+    ));
+    for latents in options.text("latents").split(',') {
+        let latents = latents.trim().parse();
+        let latents = latents.map_err(|_| Error::input("--latents needs whole numbers, e.g. 6144,65536"))?;
+        measure(&options, &model, &dataset, latents)?;
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout)] // a program of its own
+fn line(text: &str) {
+    println!("{text}");
+}
+
+/// Notes how long tasks take, and the most memory that is held.
+#[derive(Default)]
+struct Clock(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    passes: Vec<Duration>,
+    started: Option<Instant>,
+    peak: u64,
+}
+
+impl Observer for Clock {
+    fn on(&mut self, event: &Event) -> Result<Control> {
+        let mut noted = self.0.lock().map_err(|_| Error::run("a lock"))?;
+        noted.peak = noted.peak.max(memory::used());
+        match event {
+            Event::TaskStarted { .. } => noted.started = Some(Instant::now()),
+            Event::TaskFinished => {
+                let spent = noted.started.take().map(|start| start.elapsed());
+                noted.passes.extend(spent);
+            }
+            _ => {}
+        }
+        Ok(Control::Continue)
+    }
+}
+
+fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents: i64) -> Result<()> {
+    let (wanted, batch, context) = (
+        options.number("tokens")?,
+        options.number("batch")?,
+        options.number("context")?,
+    );
+    let d_model = PYTHIA_160M.d_model;
+    let cfg: SAEConfig = from_value(json!({
+        "hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": d_model, "d_sae": latents, "act_fn": "topk",
+        "top_k": options.number("k")?, "norm_activation": "token-wise",
+    }))?;
+    let sae = SparseAutoEncoder::new(cfg)?;
+    let whole = Tensor::f_randint(2048, [batch, context], (Kind::Int64, Device::Cpu))?;
+    let hook = [HOOK.to_string()];
+    let batches = (wanted + batch * context - 1) / (batch * context);
+    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+    let (mut bare, mut first, mut second, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut peak, mut size) = (0, 0);
+    for round in 0..options.number("rounds")? + 1 {
+        let base = timed(Device::Cpu, || {
+            for _ in 0..batches {
+                let captured = model.capture(&whole, &hook)?;
+                let x = captured.values().next().ok_or_else(|| Error::run("nothing"))?;
+                let _ = product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
+            }
+            Ok(())
+        })?;
+        let before = memory::used();
+        let path = folder.path().join(format!("{round}.sqlite"));
+        let (noted, whole_time) = analysed(options, model, dataset, &sae, &path)?;
+        size = std::fs::metadata(&path).map_or(0, |about| about.len());
+        if round > 0 {
+            bare.push(base);
+            first.push(noted.passes[0]);
+            second.push(noted.passes[1]);
+            written.push(whole_time.saturating_sub(noted.passes.iter().sum()));
+            peak = peak.max(noted.peak.saturating_sub(before));
+        }
+    }
+    let tokens = (batches * batch * context) as f64;
+    let base = median(bare);
+    line(&format!("\n{latents} latents, k = {}", options.text("k")));
+    let shown = |name: &str, time: Duration| {
+        line(&format!(
+            "  {name:<36}{:>10.0} tokens/s  {:.2}",
+            tokens / time.as_secs_f64(),
+            time.as_secs_f64() / base.as_secs_f64()
+        ));
+    };
+    shown("bare forward and encoder product", base);
+    shown("pass 1: counts", median(first));
+    shown("pass 2: samples", median(second));
+    line(&format!(
+        "  {:<36}{:>10.1} s",
+        "written",
+        median(written).as_secs_f64()
+    ));
+    line(&format!("  {:<36}{:>10.0} MB", "peak memory", peak as f64 / 1e6));
+    line(&format!("  {:<36}{:>10.0} MB", "store", size as f64 / 1e6));
+    Ok(())
+}
+
+/// One analysis; what was noted of it, and how long it took.
+fn analysed(
+    options: &Options,
+    model: &LanguageModel,
+    dataset: &Dataset,
+    sae: &SparseAutoEncoder,
+    path: &std::path::Path,
+) -> Result<(Noted, Duration)> {
+    let factory: ActivationFactoryConfig = from_value(json!({
+        "sources": [{"type": "dataset", "name": "corpus"}], "target": "activations-2d", "hook_points": [HOOK],
+        "batch_size": options.number("batch")?, "model_batch_size": options.number("batch")?,
+        "context_size": options.number("context")?, "packed": true,
+    }))?;
+    let factory = ActivationFactory::new(factory)?;
+    let inputs = Inputs {
+        model: Some(Arc::new(model.clone())),
+        datasets: BTreeMap::from([("corpus".to_string(), dataset.clone())]),
+        ..Inputs::default()
+    };
+    let config: FeatureAnalyzerConfig =
+        from_value(json!({"total_analyzing_tokens": options.number("tokens")?}))?;
+    let clock = Clock::default();
+    let noted = Arc::clone(&clock.0);
+    let context = RunContext::default();
+    context.events.add(Box::new(clock));
+    let mut open =
+        || Ok(Box::new(factory.process(inputs.clone(), &RunContext::default())?) as Box<dyn BatchStream>);
+    let store = Store::create(path, &BTreeMap::new())?;
+    let start = Instant::now();
+    FeatureAnalyzer::new(config)?.analyze(
+        &store,
+        "default",
+        AnalysisInputs {
+            sae,
+            open: &mut open,
+            amp: None,
+            decided_by: Fingerprint::default(),
+            runs_a_model: true,
+            allow_change: Allowances::default(),
+        },
+        &context,
+    )?;
+    let spent = start.elapsed();
+    let noted = std::mem::take(&mut *noted.lock().map_err(|_| Error::run("a lock"))?);
+    Ok((noted, spent))
+}

@@ -1,0 +1,166 @@
+//! What is computed number by number, each in one pass of a kernel: for relu and jumprelu in float32 on the CPU.
+
+use super::super::facts::Facts;
+use super::super::gradients::Gradients;
+use super::super::penalties::{add_near, penalty};
+use super::super::terms::Terms;
+use super::counts::Counts;
+use crate::dictionary::{ActFn, ByNumber, Entries};
+use crate::error::Result;
+use crate::kernels::pointwise::{self, Counted, Latents, Penalty, Sums, Thresholds};
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Returns whether the kernels can compute what these facts describe.
+pub(super) fn serves(facts: &Facts<'_>) -> bool {
+    let is_plain = facts.sae.kind() == Kind::Float && facts.sae.device() == Device::Cpu;
+    is_plain && matches!(facts.sae.cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
+}
+
+/// Calls `with` with what is known of each latent.
+fn with_latents<R>(facts: &Facts<'_>, with: impl FnOnce(Latents<'_>) -> Result<R>) -> Result<R> {
+    let divisor = facts.divisor()?;
+    let scale = match &facts.factor {
+        Some(factor) => Some((numbers(factor)?, numbers(&divisor)?)),
+        None => None,
+    };
+    with(Latents {
+        norm: numbers(&facts.norm)?,
+        scale,
+        threshold: facts.gate.threshold.as_ref().map(numbers).transpose()?,
+    })
+}
+
+/// Returns the activations of `hidden_pre`, both `(n, d_sae)`, and counts them.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
+    let stretch = facts.settings.tanh_stretch_coefficient as f32;
+    let mut acts = hidden_pre.f_empty_like()?;
+    with_latents(facts, |latents| {
+        let counted = Counted {
+            fired: numbers_mut(&mut counts.fired)?,
+            sum: numbers_mut(&mut counts.sum)?,
+            taking_part: match &mut counts.taking_part {
+                Some((bounds, over)) => Some((numbers(bounds)?, numbers_mut(over)?)),
+                None => None,
+            },
+            soft: match &mut counts.soft {
+                Some(soft) => Some((stretch, numbers_mut(soft)?)),
+                None => None,
+            },
+        };
+        pointwise::activate(numbers(hidden_pre)?, &latents, numbers_mut(&mut acts)?, counted);
+        Ok(())
+    })?;
+    Ok(acts)
+}
+
+/// What the kernel sums of each latent, in the order of [`Sums`].
+struct Summed([Tensor; 5]);
+
+impl Summed {
+    fn new(facts: &Facts<'_>) -> Result<Self> {
+        let zeros = || facts.norm.f_zeros_like();
+        Ok(Self([zeros()?, zeros()?, zeros()?, zeros()?, zeros()?]))
+    }
+
+    fn as_sums(&mut self) -> Result<Sums<'_>> {
+        let [penalty, by_norm, near, below, below_count] = &mut self.0;
+        Ok(Sums {
+            penalty: numbers_mut(penalty)?,
+            by_norm: numbers_mut(by_norm)?,
+            near: numbers_mut(near)?,
+            below: numbers_mut(below)?,
+            below_count: numbers_mut(below_count)?,
+        })
+    }
+}
+
+/// What the sparsity penalty adds, if there is one.
+enum Slopes {
+    None,
+    ByNumber(ByNumber),
+    /// The numbers of a token act together.
+    Given(crate::dictionary::Penalty),
+}
+
+impl Slopes {
+    fn new(facts: &Facts<'_>, acts: &Tensor, soft_counts: Option<&Tensor>) -> Result<Self> {
+        let settings = facts.settings;
+        let Some(kind) = settings.sparsity_loss_type else {
+            return Ok(Slopes::None);
+        };
+        let zeros = facts.norm.f_zeros_like()?;
+        if let Some(by_number) = kind.by_number(settings, facts.tokens, soft_counts, &zeros)? {
+            return Ok(Slopes::ByNumber(by_number));
+        }
+        let given = penalty(facts, &Entries::Every, acts, soft_counts)?;
+        Ok(given.map_or(Slopes::None, Slopes::Given))
+    }
+
+    fn as_penalty(&self) -> Result<Penalty<'_>> {
+        Ok(match self {
+            Slopes::None => Penalty::None,
+            Slopes::ByNumber(ByNumber::Linear(share)) => Penalty::Linear(*share as f32),
+            Slopes::ByNumber(ByNumber::Tanh(tanh)) => Penalty::Tanh {
+                stretch: tanh.stretch as f32,
+                steepness: numbers(&tanh.steepness)?,
+            },
+            Slopes::Given(penalty) => Penalty::Given(numbers(&penalty.gradient)?),
+        })
+    }
+
+    /// Returns the penalty, from what was summed of each latent.
+    fn value(&self, summed: &Tensor) -> Result<Option<Tensor>> {
+        Ok(match self {
+            Slopes::None => None,
+            Slopes::ByNumber(ByNumber::Linear(share)) => {
+                Some(summed.f_sum(None::<Kind>)?.f_mul_scalar(*share)?)
+            }
+            Slopes::ByNumber(ByNumber::Tanh(tanh)) => Some(tanh.value(summed)?),
+            Slopes::Given(penalty) => Some(penalty.value.shallow_clone()),
+        })
+    }
+}
+
+/// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn derive(
+    facts: &Facts<'_>,
+    (hidden_pre, acts): (&Tensor, &Tensor),
+    mut by_acts: Tensor,
+    soft_counts: Option<&Tensor>,
+    (terms, gradients): (&mut Terms, &mut Gradients),
+) -> Result<Tensor> {
+    let slopes = Slopes::new(facts, acts, soft_counts)?;
+    let cost = facts.threshold_cost()?;
+    let thresholds = Thresholds {
+        half_window: (facts.gate.window / 2.0) as f32,
+        cost: cost.as_ref().map(numbers).transpose()?,
+    };
+    let mut summed = Summed::new(facts)?;
+    with_latents(facts, |latents| {
+        pointwise::derive(
+            (numbers(hidden_pre)?, numbers(acts)?),
+            &latents,
+            (slopes.as_penalty()?, thresholds),
+            numbers_mut(&mut by_acts)?,
+            summed.as_sums()?,
+        );
+        Ok(())
+    })?;
+    let Summed([penalty, by_norm, near, below, below_count]) = &summed;
+    if let Some(value) = slopes.value(penalty)? {
+        terms.add_penalty(value)?;
+        gradients.add("W_D", facts.by_rows(by_norm)?)?;
+    }
+    add_near(facts, near, gradients)?;
+    if cost.is_some() {
+        terms.add_threshold_penalty(facts, (below, below_count), gradients)?;
+    }
+    Ok(by_acts)
+}
