@@ -9,7 +9,7 @@ fn start() -> String {
         r#"
         let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
             model_name: "tiny", model_from_pretrained_path: "{fixtures}/model/lm/neox_parallel" }}));
-        let sae = SparseAutoEncoder::from_pretrained("{fixtures}/sae/sae_pretrained/topk_folded");
+        let sae = SparseAutoEncoder::from_pretrained("{fixtures}/analysis/sae_pretrained/topk_folded");
         let hook = sae.cfg.hook_point_in;
         let tokens = model.to_tokens("the cat sat on a mat and saw two birds near old trees");
         let x = model.run_with_cache(tokens, [hook])[hook];
