@@ -32,6 +32,9 @@ pub enum TableCell {
     Reals(Vec<f32>),
 }
 
+/// What makes a cell of a blob; `None` where that is not what this program writes.
+pub(super) type ReadBlob = fn(&[u8]) -> Option<TableCell>;
+
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct TableColumn {
@@ -42,7 +45,7 @@ pub struct TableColumn {
     /// What SQLite is asked for.
     pub(super) source: &'static str,
     /// What is made of a blob.
-    pub(super) read: Option<fn(&[u8]) -> Option<TableCell>>,
+    pub(super) read: Option<ReadBlob>,
 }
 
 /// One table.
@@ -94,7 +97,7 @@ pub(super) const fn blob(
     name: &'static str,
     source: &'static str,
     kind: CellKind,
-    read: fn(&[u8]) -> Option<TableCell>,
+    read: ReadBlob,
 ) -> TableColumn {
     TableColumn {
         name,
@@ -104,19 +107,11 @@ pub(super) const fn blob(
     }
 }
 
-pub(super) const fn integers(
-    name: &'static str,
-    source: &'static str,
-    read: fn(&[u8]) -> Option<TableCell>,
-) -> TableColumn {
+pub(super) const fn integers(name: &'static str, source: &'static str, read: ReadBlob) -> TableColumn {
     blob(name, source, CellKind::Integers, read)
 }
 
-pub(super) const fn reals(
-    name: &'static str,
-    source: &'static str,
-    read: fn(&[u8]) -> Option<TableCell>,
-) -> TableColumn {
+pub(super) const fn reals(name: &'static str, source: &'static str, read: ReadBlob) -> TableColumn {
     blob(name, source, CellKind::Reals, read)
 }
 
