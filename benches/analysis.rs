@@ -122,7 +122,7 @@ fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents:
             for _ in 0..batches {
                 let captured = model.capture(&whole, &hook)?;
                 let x = captured.values().next().ok_or_else(|| Error::run("nothing"))?;
-                product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
+                let _ = product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
             }
             Ok(())
         })?;

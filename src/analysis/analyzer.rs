@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::progress::Keeper;
 use super::settings::FeatureAnalyzerConfig;
-use super::work::Work;
+use super::work::{OpenStream, Work};
 use crate::activations::BatchStream;
 use crate::config::{Checked, IntoChecked, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
@@ -13,9 +13,6 @@ use crate::event::RunContext;
 use crate::findings::{Analysis, State, Store};
 use crate::fingerprint::{Allowances, Fingerprint, Names};
 use crate::tensor::{DType, no_grad_guard};
-
-/// Opens a stream at its beginning; called once for each pass.
-pub type OpenStream<'a> = dyn FnMut() -> Result<Box<dyn BatchStream>> + 'a;
 
 /// What is analysed, and on what.
 pub struct AnalysisInputs<'a> {

@@ -29,6 +29,7 @@ mod statistics;
 mod tokens;
 mod work;
 
-pub use analyzer::{AnalysisInputs, AnalysisReport, FeatureAnalyzer, OpenStream};
+pub use analyzer::{AnalysisInputs, AnalysisReport, FeatureAnalyzer};
 pub use logits::{DirectLogitAttributor, DirectLogitAttributorConfig, LatentLogits, write_logits};
 pub use settings::{FeatureAnalyzerConfig, FlagThresholds, SubsampleConfig};
+pub use work::OpenStream;

@@ -241,7 +241,7 @@ impl Config for FeatureAnalyzerConfig {
         if self.latents_at_a_time == Some(0) {
             return Err(Error::input("must be at least 1").under("latents_at_a_time"));
         }
-        if !(self.save_every_seconds >= 0.0) {
+        if self.save_every_seconds.is_nan() || self.save_every_seconds < 0.0 {
             return Err(Error::input("must be at least 0").under("save_every_seconds"));
         }
         for (name, subsample) in &self.subsamples {

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::analyzer::OpenStream;
 use super::bands::latents_at_a_time;
 use super::coactivation::Coactivation;
 use super::contexts::ContextReader;
@@ -18,6 +17,9 @@ use crate::event::RunContext;
 use crate::findings::Subsample;
 use crate::memory;
 use crate::tensor::DType;
+
+/// Opens a stream at its beginning; called once for each pass.
+pub type OpenStream<'a> = dyn FnMut() -> Result<Box<dyn BatchStream>> + 'a;
 
 /// An analysis under way.
 pub(super) struct Work<'a> {
@@ -132,42 +134,16 @@ impl Work<'_> {
         position: &mut Position,
         parts: &Parts,
     ) -> Result<()> {
-        let latents = self.latents() as u32;
-        let (number, bands) = (
-            band.start / position.at_a_time + 1,
-            latents.div_ceil(position.at_a_time),
-        );
-        let title = match bands {
-            1 => "analysing, pass 2: collecting samples".to_string(),
-            bands => format!(
-                "analysing, pass {} of {}: collecting samples",
-                number + 1,
-                bands + 1
-            ),
-        };
-        if self.runs_a_model {
-            self.context.events.note(format!(
-                "the model runs through the stream again, for pass {} of {}; cached activations would spare that",
-                number + 1,
-                bands + 1
-            ))?;
-        }
+        let title = self.announce(&band, position)?;
         let statistics = &first.statistics;
-        let (seed, max) = (
-            self.config.seed,
-            &statistics.max[band.start as usize..band.end as usize],
-        );
+        let max = &statistics.max[band.start as usize..band.end as usize];
         let near = weights.near_of(&band);
-        let mut collection = Collection::new(&self.rules, seed, band.start, max, self.latents());
+        let mut stream = self.stream()?;
+        let mut collection = Collection::new(&self.rules, self.config.seed, band.start, max, self.latents());
         if let Some((count, near)) = &near {
             collection.set_near(*count, near);
         }
         let mut second = Second::new(statistics, collection, band.clone(), parts)?;
-        let mut stream = match self.opened.take() {
-            Some(stream) => stream,
-            None => (self.open)()?,
-        };
-        self.passes += 1;
         let mut reader = ContextReader::new(self.sae, self.config, self.amp)?;
         walk(
             &mut second,
@@ -187,6 +163,21 @@ impl Work<'_> {
                 (self.config, band),
             )?;
             keeper.next(position)
+        })
+    }
+
+    /// Returns what the pass for the latents of `band` is called, and says that the model runs again.
+    fn announce(&self, band: &Range<u32>, position: &Position) -> Result<String> {
+        let number = band.start / position.at_a_time + 2;
+        let passes = (self.latents() as u32).div_ceil(position.at_a_time) + 1;
+        if self.runs_a_model {
+            self.context.events.note(format!(
+                "the model runs through the stream again, for pass {number} of {passes}; cached activations would spare that"
+            ))?;
+        }
+        Ok(match passes {
+            2 => "analysing, pass 2: collecting samples".to_string(),
+            passes => format!("analysing, pass {number} of {passes}: collecting samples"),
         })
     }
 }

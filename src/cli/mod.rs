@@ -37,12 +37,14 @@ mod viewer;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 pub use self::stack::on_large_stack;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::guard;
 use crate::memory;
 use crate::report::{Printer, visible};
 use crate::tensor::runtime::{self, CudaLibrary};
@@ -112,6 +114,27 @@ struct DoctorArguments {
 
 /// With which libtorch's generator starts, until somebody seeds it.
 const DEFAULT_SEED: i64 = 0;
+
+/// Runs the command that this process was given, and says how it ended: 0 all went well, 1 the run failed, 2 what was asked
+/// for makes no sense, 130 it was interrupted; a script that calls `exit(n)` ends with n.
+pub fn main(printer: &Printer) -> ExitCode {
+    let work = || guard::caught("the program", || run(std::env::args_os(), printer));
+    let ended = on_large_stack(work);
+    let result = match (ended, printer.finish()) {
+        // Whoever reads standard output has seen enough (`saescript run x.rhai | head`), or it took no more.
+        (Err(error), written) if error.fault() == Fault::Interrupted && printer.reader_left() => {
+            written.map(|()| 0)
+        }
+        (ended, written) => ended.and_then(|code| written.map(|()| code)),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.fault().exit_code())
+        }
+    }
+}
 
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 ///

@@ -1,6 +1,7 @@
 //! Dashboards of latents as SAEDashboard writes them for Neuronpedia: `batch-N.json`, 128 latents each.
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -42,30 +43,42 @@ pub fn export_dashboards(
         .collect();
     existing.admit(&paths)?;
     files::refuse_leftovers(out, ".json", &paths)?;
-    for (range, path) in batches.into_iter().zip(&paths) {
-        if stop.is_set() {
-            return Err(Error::interrupted("the export was stopped"));
+    files::all_or_none(&paths, existing, || {
+        for (range, path) in batches.into_iter().zip(&paths) {
+            if stop.is_set() {
+                return Err(Error::interrupted("the export was stopped"));
+            }
+            write_batch(described, identity, range, path)?;
         }
-        let batch = BatchFile {
-            model_id: &identity.model,
-            layer: identity.layer,
-            sae_set: &identity.set,
-            sae_id_suffix: identity.suffix.as_deref(),
-            features: range
-                .map(|latent| described.feature(latent))
-                .collect::<Result<_>>()?,
-        };
-        files::write(path, |file| {
-            serde_json::to_writer(&mut *file, &batch)
-                .map_err(|error| Error::run(format!("cannot write `{}`: {error}", path.display())))?;
-            file.write_all(b"\n").map_err(failed(path))
-        })?;
-    }
+        Ok(())
+    })?;
     Ok(paths)
 }
 
+fn write_batch(
+    described: &Described<'_>,
+    identity: &SourceIdentity,
+    latents: Range<u32>,
+    path: &Path,
+) -> Result<()> {
+    let batch = BatchFile {
+        model_id: &identity.model,
+        layer: identity.layer,
+        sae_set: &identity.set,
+        sae_id_suffix: identity.suffix.as_deref(),
+        features: latents
+            .map(|latent| described.feature(latent))
+            .collect::<Result<_>>()?,
+    };
+    files::write(path, |file| {
+        serde_json::to_writer(&mut *file, &batch)
+            .map_err(|error| Error::run(format!("cannot write `{}`: {error}", path.display())))?;
+        file.write_all(b"\n").map_err(failed(path))
+    })
+}
+
 /// Returns the latents of each file.
-pub(super) fn batches(latents: u32) -> Vec<std::ops::Range<u32>> {
+pub(super) fn batches(latents: u32) -> Vec<Range<u32>> {
     let starts = (0..latents).step_by(BATCH as usize);
     starts.map(|start| start..latents.min(start + BATCH)).collect()
 }

@@ -58,6 +58,24 @@ pub(super) fn refuse_leftovers(folder: &Path, ending: &str, ours: &[PathBuf]) ->
     Ok(())
 }
 
+/// Does `work`, which writes `paths`; where it fails, what it wrote is removed again, unless it replaced what was there.
+///
+/// # Errors
+/// What `work` says.
+pub(super) fn all_or_none<T>(
+    paths: &[PathBuf],
+    existing: Existing,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    work().inspect_err(|_| {
+        if existing == Existing::Keep {
+            for path in paths {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    })
+}
+
 /// Writes the file at `path` through `fill`, whole or not at all.
 ///
 /// # Errors

@@ -57,18 +57,21 @@ pub fn export_neuronpedia(
     for part in PARTS {
         files::refuse_leftovers(&folder.join(part), ".jsonl.gz", &paths)?;
     }
-    for (name, row) in &about {
-        let path = folder.join(name);
-        files::write(&path, |file| writeln!(file, "{row}").map_err(failed(&path)))?;
-    }
-    for (number, range) in batches.into_iter().enumerate() {
-        if stop.is_set() {
-            return Err(Error::interrupted("the export was stopped"));
+    files::all_or_none(&paths, existing, || {
+        for (name, row) in &about {
+            let path = folder.join(name);
+            files::write(&path, |file| writeln!(file, "{row}").map_err(failed(&path)))?;
         }
-        for (part, rows) in rows(described, identity, maker, range)? {
-            write_packed(&of(part, number), &rows)?;
+        for (number, range) in batches.into_iter().enumerate() {
+            if stop.is_set() {
+                return Err(Error::interrupted("the export was stopped"));
+            }
+            for (part, rows) in rows(described, identity, maker, range)? {
+                write_packed(&of(part, number), &rows)?;
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok((folder, paths))
 }
 

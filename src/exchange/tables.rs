@@ -55,13 +55,16 @@ pub fn export_tables(
             .collect(),
     };
     existing.admit(&paths)?;
-    for (table, path) in tables.iter().zip(&paths) {
-        files::write(path, |file| match format {
-            TableFormat::JsonLines => json_lines(store, table, file, path),
-            TableFormat::Csv => csv(store, table, file, path),
-            TableFormat::Parquet => parquet(store, table, file, path),
-        })?;
-    }
+    files::all_or_none(&paths, existing, || {
+        for (table, path) in tables.iter().zip(&paths) {
+            files::write(path, |file| match format {
+                TableFormat::JsonLines => json_lines(store, table, file, path),
+                TableFormat::Csv => csv(store, table, file, path),
+                TableFormat::Parquet => parquet(store, table, file, path),
+            })?;
+        }
+        Ok(())
+    })?;
     Ok(paths)
 }
 

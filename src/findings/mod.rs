@@ -23,6 +23,8 @@ mod samples;
 mod search;
 mod store;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 pub use analyses::{Analysis, State, Subsample, SubsampleKind};

@@ -113,7 +113,7 @@ impl Store {
         }
         let store = Self::connect(path, access)?;
         store.require_store()?;
-        migrate::to_current(&store)?;
+        migrate::to_current(&store.connection, path, access == Access::Write)?;
         Ok(store)
     }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::analyze_crosscoder::side_by_side;
 use super::analyze_settings::{AnalyzePlan, AnalyzeSAESettings};
 use super::logits::attribute_into;
+use super::side_by_side::side_by_side;
 use crate::activations::{ActivationFactorySource, Inputs};
 use crate::analysis::{AnalysisInputs, AnalysisReport, FeatureAnalyzer};
 use crate::config::Value;

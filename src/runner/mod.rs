@@ -17,6 +17,7 @@ mod plan;
 mod prepare;
 mod sae_choice;
 mod settings;
+mod side_by_side;
 mod train;
 
 pub use analyze::{AnalyzeOptions, AnalyzeReport, analyze_sae};

@@ -38,7 +38,7 @@ pub struct Door {
 }
 
 impl Door {
-    const fn by(function: &'static str, arguments: &'static [(usize, Place)]) -> Self {
+    pub(super) const fn by(function: &'static str, arguments: &'static [(usize, Place)]) -> Self {
         Door {
             function,
             arguments,

@@ -16,6 +16,7 @@ use super::failure::RhaiResultOf;
 use super::guard;
 use super::limits::Limits;
 use super::modules::Modules;
+use super::native_library::{NativeLibrary, of_all_hosts};
 use super::state::State;
 use super::{diagnostic, evaluation, modules, numbers, permissions, reading};
 use crate::error::{Error, Fault, Result};
@@ -45,6 +46,7 @@ pub struct HostBuilder {
     library: Option<Vec<PathBuf>>,
     policy: Option<Policy>,
     limits: Limits,
+    native: Vec<NativeLibrary>,
 }
 
 impl HostBuilder {
@@ -78,6 +80,12 @@ impl HostBuilder {
         self
     }
 
+    /// Adds a library in Rust.
+    pub fn native(mut self, library: NativeLibrary) -> Self {
+        self.native.push(library);
+        self
+    }
+
     /// Builds the host, ready to run scripts, and [starts](runtime::start) libtorch, which finds the GPUs only if that
     /// happens before the first tensor is made.
     ///
@@ -98,6 +106,9 @@ impl HostBuilder {
         engine.set_max_strings_interned(MAX_STRINGS_INTERNED);
         engine.register_global_module(guard::standard_library().into());
         SaescriptPackage::new().register_into_engine(&mut engine);
+        for library in of_all_hosts().into_iter().chain(self.native) {
+            library.install(&mut engine);
+        }
         numbers::install(&mut engine);
         reading::install(&mut engine, &state);
         evaluation::install(&mut engine);

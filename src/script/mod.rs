@@ -17,6 +17,7 @@
 //! doors         which functions and settings reach outside, and what they say of where
 //! permissions   the policy, asked for what scripts give
 //! limits        how long a script may run, and how much it may do
+//! native_library  libraries in Rust
 //! modules       `import`: `std/…`, libraries, beside the script, SAESCRIPT_PATH
 //! source        texts by name, tokens, and where a key of a map literal stands
 //! diagnostic    the engine's errors -> the crate's error, with place, callers and hints
@@ -45,6 +46,7 @@ mod interactive;
 mod limits;
 mod module_docs;
 mod modules;
+mod native_library;
 mod numbers;
 mod permissions;
 mod plain;
@@ -64,6 +66,7 @@ pub use failure::{Raise, RhaiResultOf, raise};
 pub use host::{Host, HostBuilder, Outcome};
 pub use interactive::Interactive;
 pub use limits::Limits;
+pub use native_library::{Described, NativeLibrary, add_to_all_hosts};
 pub use permissions::RunPermissions;
 pub use state::State;
 pub use test_functions::{TEST_PREFIX, TestEvent, TestOutcome};

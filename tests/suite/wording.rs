@@ -58,6 +58,7 @@ const OBJECTS: &[(&str, &str)] = &[
         "DatasetConfig(#{ dataset_name_or_path: \"corpus\" })",
     ),
     ("SparseAutoEncoder", "SparseAutoEncoder(sae_config())"),
+    ("LatentChange", "ablate(SparseAutoEncoder(sae_config()), 1)"),
     ("Trainer", "Trainer(trainer_config())"),
     ("Initializer", "Initializer(InitializerConfig())"),
     ("ActivationStream", "ActivationStream([])"),

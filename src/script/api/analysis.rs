@@ -1,18 +1,17 @@
 //! `Analysis`: what was found out about the latents of a dictionary.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
+use super::analysis_handle::AnalysisHandle;
 use super::callbacks::Callbacks;
 use super::latent::LatentHandle;
 use super::latent_set::LatentSet;
 use crate::error::{Error, Result, a};
-use crate::findings::{Analysis, Flag, Store, Vocabulary};
+use crate::findings::Flag;
 use crate::script::bridge;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
@@ -20,75 +19,9 @@ use crate::script::guard;
 /// Latents that `find` gives if nothing is said.
 const FOUND: i64 = 20;
 
-/// An analysis that scripts hold; copies of the handle mean the same one.
-#[derive(Clone)]
-pub struct AnalysisHandle(Rc<Opened>);
-
-struct Opened {
-    store: Store,
-    analysis: Analysis,
-    vocabulary: OnceCell<Vocabulary>,
-}
-
-impl AnalysisHandle {
-    /// Opens the analysis `name` of the store at `path`; without a name the only one, or "default", or the first.
-    ///
-    /// # Errors
-    /// No store there, or no such analysis in it.
-    pub fn open(path: &Path, name: Option<&str>) -> Result<Self> {
-        let inside = path.join("analysis.sqlite");
-        let store = Store::open(if inside.is_file() { &inside } else { path })?;
-        let analysis = store.analysis(name)?;
-        Ok(AnalysisHandle(Rc::new(Opened {
-            store,
-            analysis,
-            vocabulary: OnceCell::new(),
-        })))
-    }
-
-    /// Returns the store.
-    pub fn store(&self) -> &Store {
-        &self.0.store
-    }
-
-    /// Returns the analysis as the store has it.
-    pub fn analysis(&self) -> &Analysis {
-        &self.0.analysis
-    }
-
-    /// Returns what tokens stand for.
-    ///
-    /// # Errors
-    /// A damaged store.
-    pub fn vocabulary(&self) -> Result<&Vocabulary> {
-        if let Some(known) = self.0.vocabulary.get() {
-            return Ok(known);
-        }
-        let read = self.0.store.vocabulary()?;
-        Ok(self.0.vocabulary.get_or_init(|| read))
-    }
-
-    /// Returns the latent of that number.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn number(&self, latent: i64) -> Result<u32> {
-        let latents = self.0.analysis.latents;
-        u32::try_from(latent)
-            .ok()
-            .filter(|latent| *latent < latents)
-            .ok_or_else(|| {
-                Error::input(format!("there is no latent {latent}")).hint(format!(
-                    "latents are numbered from 0 to {}",
-                    latents.saturating_sub(1)
-                ))
-            })
-    }
-
-    /// Returns the latents of these numbers.
-    pub fn set(&self, latents: Vec<u32>) -> LatentSet {
-        LatentSet::new(self.clone(), latents)
-    }
+/// Returns the latents of these numbers.
+fn set(analysis: &AnalysisHandle, latents: Vec<u32>) -> LatentSet {
+    LatentSet::new(analysis.clone(), latents)
 }
 
 /// Puts the analysis object into `module`.
@@ -188,7 +121,7 @@ mod methods {
     /// Returns all latents.
     #[rhai_fn(pure)]
     pub fn latents(analysis: &mut AnalysisHandle) -> LatentSet {
-        analysis.set((0..analysis.analysis().latents).collect())
+        set(analysis, (0..analysis.analysis().latents).collect())
     }
 
     /// Returns the latents for which a closure is true: `analysis.latents(|latent| latent.density > 0.01)`.
@@ -212,7 +145,7 @@ mod methods {
             ))),
         };
         let numbers: Result<Vec<u32>> = numbers.iter().map(number).collect();
-        numbers.map(|numbers| analysis.set(numbers)).raise()
+        numbers.map(|numbers| set(analysis, numbers)).raise()
     }
 
     /// Returns the latents about which something stands out: "dead", "rare", "dense", "duplicate", "token" or "output".
@@ -228,7 +161,7 @@ mod methods {
             .into_iter()
             .filter(|one| one.flags.has(known))
             .map(|one| one.latent);
-        Ok(analysis.set(found.collect()))
+        Ok(set(analysis, found.collect()))
     }
 
     /// Returns the latents whose label, tokens or texts have these words, best first, at most 20 of them.
@@ -245,7 +178,7 @@ mod methods {
             .store()
             .search(analysis.analysis().id, words, limit)
             .raise()?;
-        Ok(analysis.set(hits.into_iter().map(|hit| hit.latent).collect()))
+        Ok(set(analysis, hits.into_iter().map(|hit| hit.latent).collect()))
     }
 
     /// Gives a latent a label; an empty text takes it away. Earlier labels stay in the store.
@@ -259,7 +192,7 @@ mod methods {
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn labelled(analysis: &mut AnalysisHandle) -> RhaiResultOf<LatentSet> {
         let labels = analysis.store().labels().raise()?;
-        Ok(analysis.set(labels.into_keys().collect()))
+        Ok(set(analysis, labels.into_keys().collect()))
     }
 
     /// Bookmarks a latent.
@@ -290,14 +223,15 @@ mod methods {
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn bookmarked(analysis: &mut AnalysisHandle) -> RhaiResultOf<LatentSet> {
         let marks = analysis.store().bookmarks().raise()?;
-        Ok(analysis.set(marks.into_iter().map(|mark| mark.latent).collect()))
+        Ok(set(analysis, marks.into_iter().map(|mark| mark.latent).collect()))
     }
 
     /// Returns the latents that are bookmarked under a tag.
     #[rhai_fn(name = "bookmarked", return_raw, pure, volatile)]
     pub fn bookmarked_under(analysis: &mut AnalysisHandle, tag: &str) -> RhaiResultOf<LatentSet> {
         let marks = analysis.store().bookmarks().raise()?.into_iter();
-        Ok(analysis.set(
+        Ok(set(
+            analysis,
             marks
                 .filter(|mark| mark.tag == tag)
                 .map(|mark| mark.latent)

@@ -6,7 +6,7 @@ use std::path::Path;
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
-use super::analysis::AnalysisHandle;
+use super::analysis_handle::AnalysisHandle;
 use super::factory::{ActivationFactoryHandle, inputs_of};
 use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;

@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
-use super::analysis::AnalysisHandle;
+use super::analysis_handle::AnalysisHandle;
 use crate::error::{Error, Result};
 use crate::findings::{Latent, Near, Neighbour, Printing, Sample, TokenLogit};
 use crate::script::failure::{Raise, RhaiResultOf};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Module};
 
-use super::analysis::AnalysisHandle;
+use super::analysis_handle::AnalysisHandle;
 use super::callbacks::Callbacks;
 use super::latent::LatentHandle;
 use crate::error::{Error, Result, a};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // in what #[export_module] makes of each function, after the engine checked the types
 
 mod analysis;
+mod analysis_handle;
 mod analyzer;
 mod batch;
 mod batches;

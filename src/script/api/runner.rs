@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-use super::analysis::AnalysisHandle;
+use super::analysis_handle::AnalysisHandle;
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
 use super::writer::written_map;

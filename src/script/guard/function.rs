@@ -24,6 +24,14 @@ pub(super) struct Doors {
 }
 
 impl Doors {
+    /// Returns those of a function that reaches outside by this door.
+    pub(super) fn outside(door: Option<&'static script::doors::Door>) -> Self {
+        Doors {
+            memory: None,
+            outside: door,
+        }
+    }
+
     /// Returns those of a function.
     pub(super) fn of(function: &FuncMetadata) -> Self {
         Doors {

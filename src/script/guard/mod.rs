@@ -31,6 +31,7 @@ use self::function::{Doors, guarded};
 pub use self::keeper::install_keeper;
 pub use self::operation::{before_each_operation, unparsable};
 pub use self::standard::standard_library;
+use super::doors::Door;
 
 /// Puts the functions of `module` that `#[export_module(manifest)]` lists behind the guard.
 pub fn protect(module: &mut Module, manifest: &'static ModuleManifest) {
@@ -55,6 +56,16 @@ pub trait SetGuarded {
     ) where
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static;
+
+    /// The same, and the policy is asked for `door` before it begins.
+    fn set_behind<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(
+        self,
+        door: Option<&'static Door>,
+        module: &mut Module,
+        function: FUNC,
+    ) where
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static;
 }
 
 impl SetGuarded for FuncRegistration {
@@ -66,11 +77,23 @@ impl SetGuarded for FuncRegistration {
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
     {
+        self.set_behind(None, module, function);
+    }
+
+    fn set_behind<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(
+        self,
+        door: Option<&'static Door>,
+        module: &mut Module,
+        function: FUNC,
+    ) where
+        R: Variant + Clone,
+        FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
+    {
         let name = Rc::new(OnceCell::new());
         let function = guarded(
-            function.into_rhai_function(true, true),
+            function.into_rhai_function(door.is_none(), true),
             name.clone(),
-            Doors::default(),
+            Doors::outside(door),
         );
         let metadata = self.set_into_module_raw(module, FUNC::param_types(), function);
         let _ = name.set(metadata.name.to_string());

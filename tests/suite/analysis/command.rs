@@ -51,30 +51,13 @@ fn dictionary(folder: &Path, name: &str) -> PathBuf {
     to
 }
 
-fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
+pub fn analyze(folder: &Path, settings: &Value, more: &[&str]) -> Ran {
     fs::write(folder.join("analyze.json"), settings.to_string()).expect("written");
     run_in(folder, ["analyze", "analyze.json"].iter().chain(more))
 }
 
-#[test]
-fn an_analysis_is_written_found_labelled_and_shown() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let ran = analyze(folder.path(), &settings(folder.path()), &["--json"]).ended_with(0);
-    let facts: Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert_eq!(
-        (&facts["state"], &facts["latents"]),
-        (&json!("complete"), &json!(192))
-    );
-    assert_eq!(facts["tokens"], 4008, "the context that reaches 4000 is the last");
-    assert!(ran.err.contains("runs through the stream again"), "{}", ran.err);
-    let again = analyze(folder.path(), &settings(folder.path()), &[]).ended_with(2);
-    assert!(
-        again.err.contains("complete analysis") && again.err.contains("--replace"),
-        "{}",
-        again.err
-    );
-
-    let script = r#"
+/// Looks at an analysis in every way, and adds to it.
+const LOOK: &str = r#"
         let analysis = Analysis::open("a.sqlite");
         print(analysis.name + " " + analysis.n_latents);
         let living = analysis.latents(|latent| latent.act_times > 0);
@@ -101,8 +84,27 @@ fn an_analysis_is_written_found_labelled_and_shown() {
         print(("" + analysis.latent(latent.index)).contains("felines"));
         print(analysis.find("birds").len() > 0);
         try { analysis.latent(192); } catch (error) { print(error); }
-    "#;
-    fs::write(folder.path().join("look.rhai"), script).expect("written");
+"#;
+
+#[test]
+fn an_analysis_is_written_found_labelled_and_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ran = analyze(folder.path(), &settings(folder.path()), &["--json"]).ended_with(0);
+    let facts: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(
+        (&facts["state"], &facts["latents"]),
+        (&json!("complete"), &json!(192))
+    );
+    assert_eq!(facts["tokens"], 4008, "the context that reaches 4000 is the last");
+    assert!(ran.err.contains("runs through the stream again"), "{}", ran.err);
+    let again = analyze(folder.path(), &settings(folder.path()), &[]).ended_with(2);
+    assert!(
+        again.err.contains("complete analysis") && again.err.contains("--replace"),
+        "{}",
+        again.err
+    );
+
+    fs::write(folder.path().join("look.rhai"), LOOK).expect("written");
     let ran = run_in(folder.path(), ["run", "look.rhai"]).ended_with(0);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
-mod command;
+pub mod command;
 mod disks;
 mod quickstart;
 mod reference;
@@ -125,16 +125,15 @@ pub fn dictionary_at(name: &str) -> PathBuf {
         .concat()
         .into_iter()
         .map(|root| root.join(name));
-    let path = found
+    found
         .into_iter()
         .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("no {name}"));
-    path
+        .unwrap_or_else(|| panic!("no {name}"))
 }
 
 /// A dictionary of the fixtures.
 pub fn dictionary(name: &str) -> SparseAutoEncoder {
-    SparseAutoEncoder::from_pretrained(&dictionary_at(name), &LoadOptions::default()).expect("a dictionary")
+    SparseAutoEncoder::from_pretrained(dictionary_at(name), &LoadOptions::default()).expect("a dictionary")
 }
 
 pub fn config(value: Value) -> FeatureAnalyzerConfig {

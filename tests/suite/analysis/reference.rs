@@ -57,6 +57,11 @@ pub fn compare(store: &Store, analysis: &Analysis, file: &SafeFile, about: &Valu
         assert_eq!(u64::from(ours.linear.iter().sum::<u32>()), one.act_times);
         assert_eq!(u64::from(ours.octaves.iter().sum::<u32>()), one.act_times);
     }
+    samples_compared(store, analysis, file)
+}
+
+/// Compares the samples that are firm, and returns how many were.
+fn samples_compared(store: &Store, analysis: &Analysis, file: &SafeFile) -> usize {
     let rules = store.subsamples(analysis.id).expect("rules");
     let compared = rules.iter().map(|rule| {
         let field = |field: &str| rows(file, &format!("spec.{}.{field}", rule.name));
@@ -67,7 +72,7 @@ pub fn compare(store: &Store, analysis: &Analysis, file: &SafeFile, about: &Valu
             field("firm"),
         );
         let mut compared = 0;
-        for latent in 0..scalars.len() {
+        for latent in 0..analysis.latents as usize {
             let kept = samples(store, analysis.id, latent as u32, rule.id);
             for (rank, peaks) in peaks.iter().enumerate() {
                 if firm[rank][latent] == 0.0 {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use saescript::config::from_value;
 use saescript::event::RunContext;
-use saescript::findings::Near;
+use saescript::findings::{Analysis, Near, Store};
 use saescript::model::{LanguageModel, LanguageModelConfig, LogitMode};
+use saescript::tensor::safetensors::SafeFile;
 use saescript::tensor::{Kind, Tensor};
 use serde_json::json;
 
@@ -54,7 +55,17 @@ fn a_trained_dictionary_is_analysed_as_the_reference_does() {
     activations(&store, &analysis, &file);
 
     let geometry = tensors(root.join("analysis/wiki/geometry.safetensors"));
-    let one = |name: &str| doubles(&tensor(&geometry, name));
+    compare_geometry(&store, &analysis, &geometry);
+
+    let dla = tensors(root.join("analysis/wiki/dla.safetensors"));
+    for (mode, prefix) in [(LogitMode::Reference, ""), (LogitMode::Linear, "linear.")] {
+        weights::compare(&weights::attributed(&sae, &model, mode), &dla, prefix);
+    }
+}
+
+/// Compares norms and cosines of weights, and neighbours of all kinds.
+fn compare_geometry(store: &Store, analysis: &Analysis, geometry: &SafeFile) {
+    let one = |name: &str| doubles(&tensor(geometry, name));
     let (encoder, decoder, cosine) = (
         one("encoder_norm"),
         one("decoder_norm"),
@@ -83,38 +94,37 @@ fn a_trained_dictionary_is_analysed_as_the_reference_does() {
         (Near::Jaccard, "jaccard"),
         (Near::Pearson, "pearson"),
     ] {
-        let values = rows(&geometry, &format!("{name}.value"));
-        let indices = rows(&geometry, &format!("{name}.index"));
-        for (latent, (values, indices)) in values.iter().zip(&indices).enumerate() {
-            let ours = store
-                .neighbours(analysis.id, latent as u32, near)
-                .expect("neighbours");
-            for (rank, (value, index)) in values.iter().zip(indices).enumerate() {
-                // Those that never fire together are not kept.
-                let Some(found) = ours.get(rank) else {
-                    assert!(
-                        near != Near::Decoder && *value <= 0.0,
-                        "{name} {latent}: {value} is missing"
-                    );
-                    continue;
-                };
-                let apart = (f64::from(found.value) - value).abs();
+        compare_neighbours(store, analysis, geometry, (near, name));
+    }
+}
+
+/// Compares neighbours of one kind.
+fn compare_neighbours(store: &Store, analysis: &Analysis, geometry: &SafeFile, (near, name): (Near, &str)) {
+    let values = rows(geometry, &format!("{name}.value"));
+    let indices = rows(geometry, &format!("{name}.index"));
+    for (latent, (values, indices)) in values.iter().zip(&indices).enumerate() {
+        let ours = store
+            .neighbours(analysis.id, latent as u32, near)
+            .expect("neighbours");
+        for (rank, (value, index)) in values.iter().zip(indices).enumerate() {
+            // Those that never fire together are not kept.
+            let Some(found) = ours.get(rank) else {
                 assert!(
-                    apart < 2e-5,
-                    "{name} {latent}, {rank}: {} and {value}",
-                    found.value
+                    near != Near::Decoder && *value <= 0.0,
+                    "{name} {latent}: {value} is missing"
                 );
-                let alone =
-                    (0..values.len()).all(|other| other == rank || (values[other] - value).abs() > 1e-6);
-                if alone && rank + 1 < values.len() {
-                    assert_eq!(f64::from(found.latent), *index, "{name} {latent}, {rank}");
-                }
+                continue;
+            };
+            let apart = (f64::from(found.value) - value).abs();
+            assert!(
+                apart < 2e-5,
+                "{name} {latent}, {rank}: {} and {value}",
+                found.value
+            );
+            let alone = (0..values.len()).all(|other| other == rank || (values[other] - value).abs() > 1e-6);
+            if alone && rank + 1 < values.len() {
+                assert_eq!(f64::from(found.latent), *index, "{name} {latent}, {rank}");
             }
         }
-    }
-
-    let dla = tensors(root.join("analysis/wiki/dla.safetensors"));
-    for (mode, prefix) in [(LogitMode::Reference, ""), (LogitMode::Linear, "linear.")] {
-        weights::compare(&weights::attributed(&sae, &model, mode), &dla, prefix);
     }
 }

@@ -135,7 +135,7 @@ fn the_picture_in_the_readme_is_of_this_viewer() {
         return;
     };
     browser.resize(1280, 760);
-    browser.open(&served.at("latent/192?where=alive"));
+    browser.open(&served.at("latent/276?where=alive"));
     browser.wait_text(".moves", " of 58");
     browser.wait("document.querySelectorAll('.bin').length === 7");
     browser.picture(&picture);

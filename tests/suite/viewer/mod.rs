@@ -10,7 +10,7 @@ mod look;
 mod made_store;
 mod made_texts;
 mod pages;
-mod served;
+pub mod served;
 mod shown;
 mod text;
 mod themes;
