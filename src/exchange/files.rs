@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::atomic;
 use crate::error::{Error, Result};
 
-/// Where exports go.
+/// What becomes of files that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// What is there stays, and is an error.

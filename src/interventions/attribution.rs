@@ -8,8 +8,8 @@
 use super::hook_points;
 use crate::dictionary::{Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::model::LanguageModel;
-use crate::tensor::{Kind, Tensor, no_grad_guard};
+use crate::model::{Gradient, LanguageModel};
+use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// The part of a latent at a position.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,62 +67,71 @@ pub fn attribute(
         let last = logits.f_select(1, -1)?.f_select(0, 0)?.f_to_kind(Kind::Float)?;
         Ok(last.f_select(0, token)?.f_sub(&last.f_mean(Kind::Float)?)?)
     })?;
+    divided(sae, &found, [reads, writes], pass)
+}
+
+/// Returns the parts of what the model said.
+fn divided(
+    sae: &SparseAutoEncoder,
+    found: &Gradient,
+    [reads, writes]: [&str; 2],
+    pass: &Pass<'_>,
+) -> Result<Attribution> {
     let _no_grad = no_grad_guard();
-    let activations = |hook: &str| {
+    let at = |hook: &str| -> Result<Tensor> {
         let x = found.activations.get(hook);
-        x.ok_or_else(|| Error::run(format!("the model gave no activations at `{hook}`")))
+        let x = x.ok_or_else(|| Error::run(format!("the model gave no activations at `{hook}`")))?;
+        Ok(x.f_to_device(sae.device())?.f_to_kind(sae.kind())?)
     };
-    let acts = sae.encode_with(&sae.normalize_with(activations(reads)?, reads, pass)?, pass)?;
+    let acts = sae.encode_with(&sae.normalize_with(&at(reads)?, reads, pass)?, pass)?;
     let acts = acts.feature_acts;
-    let output = activations(writes)?
-        .f_to_device(sae.device())?
-        .f_to_kind(sae.kind())?;
+    let output = at(writes)?;
     let factor = sae.norm_factor_with(&output, writes, pass)?;
+    // All of the one text, on the CPU and exact.
     let rows = |x: &Tensor| -> Result<Tensor> {
-        let x = x.f_to_device(sae.device())?.f_to_kind(Kind::Double)?;
-        Ok(x.f_select(0, 0)?)
+        Ok(x.f_to_device(Device::Cpu)?
+            .f_to_kind(Kind::Double)?
+            .f_select(0, 0)?)
     };
-    let gradient = rows(&found.gradient)?;
-    // Of the dictionary's output, which is larger by the factor.
-    let inner = rows(
-        &found
-            .gradient
-            .f_to_device(sae.device())?
-            .f_to_kind(sae.kind())?
-            .f_div(&factor)?,
-    )?;
-    let output = rows(&output)?;
+    let gradient = found.gradient.f_to_device(sae.device())?;
+    // Of the dictionary's own output, which is larger by the factor.
+    let inner = rows(&gradient.f_to_kind(sae.kind())?.f_div(&factor)?)?;
+    let (gradient, output) = (rows(&gradient)?, rows(&output)?);
     let explained = rows(&sae.decode_with(&acts, pass)?.f_div(&factor)?)?;
-    let by_position = |x: &Tensor| -> Result<Vec<f64>> {
-        let sums = x
-            .f_mul(&gradient)?
-            .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
-        Ok(Vec::<f64>::try_from(
-            sums.f_to_device(crate::tensor::Device::Cpu)?,
-        )?)
+    let bias = match sae.parameter("b_D") {
+        Ok(bias) => {
+            let bias = bias
+                .f_detach()?
+                .f_to_device(Device::Cpu)?
+                .f_to_kind(Kind::Double)?;
+            along(&inner, &bias)?.iter().sum()
+        }
+        Err(_) => 0.0,
     };
     Ok(Attribution {
         logit: found.value,
-        total: by_position(&output)?.iter().sum(),
-        bias: match sae.parameter("b_D") {
-            Ok(bias) => inner
-                .f_mul(&bias.f_detach()?.f_to_kind(Kind::Double)?)?
-                .f_sum(Kind::Double)?
-                .f_double_value(&[])?,
-            Err(_) => 0.0,
-        },
-        errors: by_position(&output.f_sub(&explained)?)?,
+        total: along(&gradient, &output)?.iter().sum(),
+        bias,
+        errors: along(&gradient, &output.f_sub(&explained)?)?,
         latents: parts(sae, &rows(&acts)?, &inner)?,
     })
 }
 
+/// Returns the product of each row of `gradient (seq, d)` with that of `x`, or with the one row `x`.
+fn along(gradient: &Tensor, x: &Tensor) -> Result<Vec<f64>> {
+    let sums = gradient
+        .f_mul(x)?
+        .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
+    Ok(Vec::<f64>::try_from(sums)?)
+}
+
 /// Returns `f_i (g·d_i)` of every latent that fires, for `acts (seq, d_sae)` and `gradient (seq, d_model)`.
 fn parts(sae: &SparseAutoEncoder, acts: &Tensor, gradient: &Tensor) -> Result<Vec<Part>> {
-    let decoder = sae.parameter("W_D")?.f_detach()?;
+    let decoder = sae.parameter("W_D")?.f_detach()?.f_to_device(Device::Cpu)?;
     let places = acts.f_nonzero()?;
     let (positions, latents) = (places.f_select(1, 0)?, places.f_select(1, 1)?);
     let directions = decoder.f_index_select(0, &latents)?.f_to_kind(Kind::Double)?;
-    let along = gradient
+    let slopes = gradient
         .f_index_select(0, &positions)?
         .f_mul(&directions)?
         .f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
@@ -130,7 +139,7 @@ fn parts(sae: &SparseAutoEncoder, acts: &Tensor, gradient: &Tensor) -> Result<Ve
     let flat = positions.f_mul_scalar(width)?.f_add(&latents)?;
     let values = acts.f_reshape([-1])?.f_index_select(0, &flat)?;
     let numbers = |x: &Tensor| -> Result<Vec<i64>> { Ok(Vec::<i64>::try_from(x)?) };
-    let attributions = Vec::<f64>::try_from(&values.f_mul(&along)?)?;
+    let attributions = Vec::<f64>::try_from(&values.f_mul(&slopes)?)?;
     let each = numbers(&positions)?
         .into_iter()
         .zip(numbers(&latents)?)

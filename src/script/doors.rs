@@ -103,6 +103,16 @@ pub static DOORS: &[Door] = &[
     Door::by_settings("train_sae", &[]),
     Door::by_settings("generate_activations", &[]),
     Door::by_settings("evaluate_sae", &[]),
+    Door::by_settings("analyze_sae", &[]),
+    Door::by_settings("analyze_crosscoder", &[]),
+    Door::by_settings("direct_logit_attribute", &[]),
+    Door {
+        // For the records.
+        leaves_out: &["model_name"],
+        ..Door::by_settings("analyze_chunk", &[])
+    },
+    // Labels and bookmarks are written into it.
+    Door::by("open", &[(0, Place::Read), (0, Place::Write)]),
 ];
 
 /// Every key of settings, and every named argument, that says where something is.
@@ -118,6 +128,8 @@ pub static KEYS: &[(&str, Place)] = &[
     ("path", Place::Cache),
     ("cache_dir", Place::Write),
     ("output_dir", Place::Write),
+    ("store", Place::Write),
+    ("analysis_file", Place::Write),
     ("exp_result_path", Place::Write),
     ("save_path", Place::Write),
     ("folder", Place::Write),

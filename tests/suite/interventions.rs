@@ -2,6 +2,8 @@
 
 use saescript::Host;
 
+use crate::program::run_in;
+
 /// A model, a dictionary for its hook point, tokens, and what closures would do in the place of changes.
 fn start() -> String {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
@@ -9,7 +11,7 @@ fn start() -> String {
         r#"
         let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
             model_name: "tiny", model_from_pretrained_path: "{fixtures}/model/lm/neox_parallel" }}));
-        let sae = SparseAutoEncoder::from_pretrained("{fixtures}/sae/sae_pretrained/topk_folded");
+        let sae = SparseAutoEncoder::from_pretrained("{fixtures}/analysis/sae_pretrained/topk_folded");
         let hook = sae.cfg.hook_point_in;
         let tokens = model.to_tokens("the cat sat on a mat and saw two birds near old trees");
         let x = model.run_with_cache(tokens, [hook])[hook];
@@ -209,4 +211,32 @@ fn what_makes_no_sense_is_refused() {
         let error = refused(text);
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn the_example_analyses_labels_steers_and_attributes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/analysis/quickstart");
+    std::fs::create_dir(folder.path().join("sae")).expect("made");
+    for file in ["config.json", "sae_weights.safetensors"] {
+        let from = std::path::Path::new(shipped).join(file);
+        std::fs::copy(from, folder.path().join("sae").join(file)).expect("copied");
+    }
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/analyse.rhai");
+    let ran = run_in(folder.path(), ["run", "--quiet", example, "sae", "8000"]).ended_with(0);
+    for expected in [
+        "latents fire 20 times",
+        "found by its label: [",
+        "turned up:",
+        "attribution",
+        "saescript view sae/analysis.sqlite",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} in {}", ran.out);
+    }
+    let continued = |name: &str| {
+        ran.out
+            .lines()
+            .find_map(|line| line.strip_prefix(name).map(str::trim))
+    };
+    assert_ne!(continued("as it is:"), continued("turned up:"), "{}", ran.out);
 }

@@ -72,14 +72,12 @@ pub fn needed(paths: &[PathBuf], stop: &StopFlag) -> Result<Needed> {
                 _ => {}
             }
         }
-        let analyses = document.analyses.iter();
-        analyses
-            .map(|analysis| {
-                needed
-                    .add(analysis)
-                    .map_err(|error| of_latent(error, latent, &analysis.name))
-            })
-            .collect()
+        let mut analyses = document.analyses.iter();
+        analyses.try_for_each(|analysis| {
+            needed
+                .add(analysis)
+                .map_err(|error| of_latent(error, latent, &analysis.name))
+        })
     })?;
     let end = latents.last().map_or(0, |last| last + 1);
     if end == 0 {

@@ -104,36 +104,42 @@ fn dashboards_show_what_the_store_holds() {
     let shown = feature["activations"].as_array().expect("a list");
     let samples = store.samples(id, 3).expect("read");
     for (sample, activation) in samples[0].samples.iter().zip(shown) {
-        assert_eq!(
-            (&activation["bin_min"], &activation["bin_contains"]),
-            (&(-1.0).into(), &(-1.0).into())
-        );
+        let bin = [&activation["bin_min"], &activation["bin_contains"]];
+        assert_eq!(bin, [&Value::from(-1.0), &Value::from(-1.0)]);
         let peak = activation["qualifying_token_index"].as_u64().expect("a number") as usize;
         assert_eq!(peak, usize::from(sample.peak_position));
         let value = activation["values"][peak].as_f64().expect("a number");
         assert!((value - f64::from(sample.peak)).abs() <= 5.1e-6, "five places");
-        assert_eq!(value, (value * 1e5).round() / 1e5);
-        assert_eq!(
-            activation["tokens"].as_array().map(Vec::len),
-            activation["values"].as_array().map(Vec::len)
-        );
+        let lengths = ["tokens", "values"].map(|name| activation[name].as_array().map(Vec::len));
+        assert_eq!(lengths[0], lengths[1]);
     }
-    let binned = shown.iter().filter(|one| one["bin_min"] != -1.0);
-    let inside = binned.map(|one| {
-        let values = one["values"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .filter_map(Value::as_f64);
-        let peak = values.fold(0.0, f64::max);
-        let edge = |name: &str| one[name].as_f64().expect("a number");
-        assert!(
-            edge("bin_min") <= peak + 2e-5 && peak <= edge("bin_max") + 2e-5,
-            "{one}"
-        );
-        assert!((0.0..=1.0).contains(&edge("bin_contains")));
-    });
-    assert!(inside.count() > 0);
+    let binned: Vec<&Value> = shown.iter().filter(|one| one["bin_min"] != -1.0).collect();
+    assert!(!binned.is_empty());
+    binned.into_iter().for_each(lies_in_its_bin);
+}
+
+/// The peak of a context lies between the edges of its interval.
+fn lies_in_its_bin(one: &Value) {
+    let values = one["values"].as_array().expect("a list");
+    let peak = values.iter().filter_map(Value::as_f64).fold(0.0, f64::max);
+    let edge = |name: &str| one[name].as_f64().expect("a number");
+    assert!(
+        edge("bin_min") <= peak + 2e-5 && peak <= edge("bin_max") + 2e-5,
+        "{one}"
+    );
+    assert!((0.0..=1.0).contains(&edge("bin_contains")));
+}
+
+#[test]
+fn directions_of_another_dictionary_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    analysed(folder.path());
+    let other = folder.path().join("relu_folded");
+    std::fs::create_dir(&other).expect("made");
+    for file in ["config.json", "sae_weights.safetensors"] {
+        let from = crate::analysis::dictionary_at("sae_pretrained/relu_folded").join(file);
+        std::fs::copy(from, other.join(file)).expect("copied");
+    }
     let wrong = [
         "export",
         "a.sqlite",
@@ -144,15 +150,6 @@ fn dashboards_show_what_the_store_holds() {
         "-o",
         "other",
     ];
-    let other = folder.path().join("relu_folded");
-    std::fs::create_dir(&other).expect("made");
-    for file in ["config.json", "sae_weights.safetensors"] {
-        let from = format!(
-            "{}/tests/fixtures/sae/sae_pretrained/relu_folded/{file}",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        std::fs::copy(from, other.join(file)).expect("copied");
-    }
     let refused = run_in(folder.path(), wrong).ended_with(2);
     assert!(
         refused.err.contains("is not the dictionary that was analysed"),

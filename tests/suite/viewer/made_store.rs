@@ -135,7 +135,7 @@ impl<'a> Made<'a> {
             texts,
             theme: latent as usize % THEMES.len(),
             max: 0.5 + 12.0 * draws.part().powi(2),
-            dead: latent % DEAD_EVERY == 0,
+            dead: latent.is_multiple_of(DEAD_EVERY),
             draws,
         }
     }

@@ -112,8 +112,8 @@ fn a_latent_shows_its_contexts_and_every_key_does_what_the_help_says() {
     let Some((_folder, _path, served, mut browser)) = opened() else {
         return;
     };
-    browser.open(&served.at("latent/17"));
-    browser.wait_text(".heading .text", &label(17));
+    browser.open(&served.at("latent/276"));
+    browser.wait_text(".heading .text", &label(276));
     browser.wait("document.querySelectorAll('.bin').length === 7");
     assert_eq!(browser.count(".bin.top li"), 10);
     assert!(browser.count(".bin.top .t.peak") == 10);
@@ -153,6 +153,16 @@ fn a_latent_shows_its_contexts_and_every_key_does_what_the_help_says() {
     browser.wait("location.hash.includes('of=sample') && getComputedStyle(document.querySelector('.t.peak')).getPropertyValue('--v') == 1");
     browser.keys(["w"]);
     browser.wait("document.querySelector('.context.marks').textContent.includes('·')");
+    assert_eq!(browser.troubles(), [] as [String; 0]);
+}
+
+#[test]
+fn help_numbers_and_chance_are_a_key_away() {
+    let Some((_folder, _path, served, mut browser)) = opened() else {
+        return;
+    };
+    browser.open(&served.at("latent/276?of=sample"));
+    browser.wait_text(".heading h1", "276");
     browser.keys(["?"]);
     browser.wait_text("dialog[open]", "the next latent of the list");
     browser.keys(["Escape"]);
@@ -166,7 +176,7 @@ fn a_latent_shows_its_contexts_and_every_key_does_what_the_help_says() {
         "how tokens are shown goes along"
     );
     browser.keys(["r"]);
-    browser.wait("!location.hash.includes('latent/23')");
+    browser.wait("!location.hash.includes('latent/23?')");
 }
 
 #[test]

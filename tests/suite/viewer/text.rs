@@ -72,6 +72,15 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.to_kind(Kind::Double).reshape([-1])).expect("numbers")
 }
 
+#[track_caller]
+fn near(told: &Value, expected: f64, what: &str) {
+    let told = told.as_f64().expect("a number");
+    assert!(
+        (told - expected).abs() < 1e-4 * expected.abs().max(1.0),
+        "{what}: {told}, not {expected}"
+    );
+}
+
 /// What the page is told of each token, against the library's own way to the same numbers.
 fn compare(read: &Value, model: &LanguageModel, sae: &SparseAutoEncoder) {
     let ids = model.tokenizer().encode(TEXT, true, None).expect("tokens");
@@ -98,41 +107,26 @@ fn compare(read: &Value, model: &LanguageModel, sae: &SparseAutoEncoder) {
         let told = read["latents"][token - bos].as_array().expect("latents");
         let acts = numbers(&acts.get(0).get(token as i64));
         assert_eq!(told.len(), acts.iter().filter(|act| **act != 0.0).count());
-        let near = |a: f64, b: f64, what: &str| {
-            assert!(
-                (a - b).abs() < 1e-4 * b.abs().max(1.0),
-                "{what} of token {token}: {a}, not {b}"
-            )
+        let near = |told: &Value, expected: f64, what: &str| {
+            near(told, expected, &format!("{what} of token {token}"))
         };
         let mut shares = 0.0;
         for one in told {
             let latent = one[0].as_u64().expect("a latent") as usize;
-            near(
-                one[1].as_f64().expect("an activation"),
-                acts[latent],
-                "activation",
-            );
+            near(&one[1], acts[latent], "activation");
             shares += one[2].as_f64().expect("a share");
             match ids.get(token + 1) {
                 Some(next) => {
                     let per_unit = direct.double_value(&[latent as i64, *next]);
                     let factor = factor[token % factor.len()];
-                    near(
-                        one[3].as_f64().expect("an effect"),
-                        acts[latent] * per_unit / factor / scale[token],
-                        "effect",
-                    );
+                    near(&one[3], acts[latent] * per_unit / factor / scale[token], "effect");
                 }
                 None => assert!(one[3].is_null()),
             }
         }
-        near(shares, 1.0, "shares");
+        near(&shares.into(), 1.0, "shares");
         if token > 0 {
-            near(
-                read["loss"][token - bos].as_f64().expect("a loss"),
-                losses[token - 1],
-                "loss",
-            );
+            near(&read["loss"][token - bos], losses[token - 1], "loss");
         }
     }
 }
