@@ -15,7 +15,7 @@ use super::docs::Catalog;
 use super::failure::RhaiResultOf;
 use super::guard;
 use super::limits::Limits;
-use super::modules::Modules;
+use super::modules::{Modules, SharedModules};
 use super::native_library::{NativeLibrary, of_all_hosts};
 use super::state::State;
 use super::{diagnostic, evaluation, modules, numbers, permissions, reading};
@@ -326,21 +326,6 @@ fn configure(engine: &mut Engine, state: &State, modules: &Rc<Modules>, output: 
         let file = source.unwrap_or("script");
         output(&format!("[{file}:{}] {text}", position.line().unwrap_or(0)));
     });
-}
-
-/// The resolver, shared between engine and host.
-struct SharedModules(Rc<Modules>);
-
-impl rhai::ModuleResolver for SharedModules {
-    fn resolve(
-        &self,
-        engine: &Engine,
-        source: Option<&str>,
-        path: &str,
-        position: rhai::Position,
-    ) -> RhaiResultOf<rhai::Shared<Module>> {
-        rhai::ModuleResolver::resolve(&*self.0, engine, source, path, position)
-    }
 }
 
 pub(super) fn read_script(path: &Path) -> Result<String> {

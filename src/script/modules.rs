@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use include_dir::{Dir, include_dir};
 use rhai::{AST, Engine, EvalAltResult, FnNamespace, Module, ModuleResolver, Position, Scope, Shared};
@@ -350,5 +351,20 @@ fn not_found(path: &str, tried: &[PathBuf], libraries: &[String]) -> Error {
     match near {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error,
+    }
+}
+
+/// The resolver, shared between engine and host.
+pub(super) struct SharedModules(pub(super) Rc<Modules>);
+
+impl ModuleResolver for SharedModules {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: rhai::Position,
+    ) -> RhaiResultOf<rhai::Shared<Module>> {
+        rhai::ModuleResolver::resolve(&*self.0, engine, source, path, position)
     }
 }
