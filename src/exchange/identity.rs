@@ -76,7 +76,11 @@ fn missing(flag: &str) -> Error {
 
 /// Returns `name` with what parts folders replaced, so that names of a hub serve too.
 fn named(name: String, flag: &str) -> Result<String> {
-    let name = name.trim().replace(['/', '\\'], "-");
+    let name = name.trim();
+    // Of a path on this machine only the last part is a name.
+    let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
+    let name = if name.starts_with('/') { last } else { name };
+    let name = name.replace(['/', '\\'], "-");
     if name.starts_with('.') || name.chars().any(char::is_control) {
         return Err(Error::input(format!(
             "`{}` cannot be the name of a folder",

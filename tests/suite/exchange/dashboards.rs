@@ -78,9 +78,12 @@ fn dashboards_show_what_the_store_holds() {
     ];
     run_in(folder.path(), export).ended_with(0);
     let batch = batch(&folder.path().join("boards/batch-0.json"));
-    assert_eq!((&batch["model_id"], &batch["layer"]), (&"tiny".into(), &1.into()));
-    let feature = &batch["features"][3];
-    let figures = store.latent(id, 3).expect("read").expect("there");
+    assert_eq!(
+        (&batch["model_id"], &batch["layer"]),
+        (&"neox_parallel".into(), &1.into())
+    );
+    let figures = most_active(&store, id);
+    let feature = &batch["features"][figures.latent as usize];
     assert_eq!(feature["frac_nonzero"], figures.density);
     let vector = feature["vector"].as_array().expect("a list");
     assert_eq!(vector.len(), 48);
@@ -102,7 +105,7 @@ fn dashboards_show_what_the_store_holds() {
                 .all(|part| part.as_f64().is_some_and(|part| part < 1.0))
     );
     let shown = feature["activations"].as_array().expect("a list");
-    let samples = store.samples(id, 3).expect("read");
+    let samples = store.samples(id, figures.latent).expect("read");
     for (sample, activation) in samples[0].samples.iter().zip(shown) {
         let bin = [&activation["bin_min"], &activation["bin_contains"]];
         assert_eq!(bin, [&Value::from(-1.0), &Value::from(-1.0)]);
@@ -116,6 +119,13 @@ fn dashboards_show_what_the_store_holds() {
     let binned: Vec<&Value> = shown.iter().filter(|one| one["bin_min"] != -1.0).collect();
     assert!(!binned.is_empty());
     binned.into_iter().for_each(lies_in_its_bin);
+}
+
+/// The latent of the first file that fires most.
+fn most_active(store: &Store, id: i64) -> saescript::findings::Latent {
+    let all = store.scalars(id).expect("read").into_iter();
+    let first = all.filter(|one| one.latent < 128);
+    first.max_by_key(|one| one.act_times).expect("one")
 }
 
 /// The peak of a context lies between the edges of its interval.
@@ -186,8 +196,8 @@ fn neuronpedia_gets_its_layout() {
         "b",
     ];
     let ran = run_in(folder.path(), export.iter().chain(&["-o", "out"])).ended_with(0);
-    assert_eq!(ran.out, "10 files in out/tiny/1-tests__b\n");
-    let source = folder.path().join("out/tiny/1-tests__b");
+    assert_eq!(ran.out, "10 files in out/neox_parallel/1-tests__b\n");
+    let source = folder.path().join("out/neox_parallel/1-tests__b");
     for part in ["release", "model", "sourceset", "source"] {
         let rows = lines(&source.join(format!("{part}.jsonl")));
         assert_eq!(rows.len(), 1);

@@ -168,11 +168,9 @@ fn with(change: impl Fn(&mut Value)) -> String {
     record.to_string()
 }
 
-#[test]
-fn what_is_wrong_with_records_is_said_and_nothing_is_made() {
-    let folder = tempfile::tempdir().expect("a folder");
-    settings(folder.path());
-    let faults: Vec<(String, &str)> = vec![
+/// Records with wrong lines, lists and numbers, and what is said of them.
+fn wrong_as_a_whole() -> Vec<(String, &'static str)> {
+    vec![
         ("[{".into(), "JSON lines, one a latent"),
         ("{\"index\": 0}".into(), "missing field `analyses`"),
         (String::new(), "there are no records"),
@@ -201,6 +199,12 @@ fn what_is_wrong_with_records_is_said_and_nothing_is_made() {
             with(|one| one["analyses"][0]["samplings"][0]["feature_acts_values"] = json!([1.0])),
             "has 1 entries",
         ),
+    ]
+}
+
+/// Records that name what is not there.
+fn wrong_in_places() -> Vec<(String, &'static str)> {
+    vec![
         (
             with(|one| one["analyses"][0]["samplings"][0]["feature_acts_indices"][0][2] = 2.into()),
             "an activation is of sample 2, but there are 2",
@@ -233,8 +237,14 @@ fn what_is_wrong_with_records_is_said_and_nothing_is_made() {
             with(|one| one["metric"] = json!({"x": {"$numberDouble": "NaN"}})),
             "the metric `x`",
         ),
-    ];
-    for (text, expected) in faults {
+    ]
+}
+
+#[test]
+fn what_is_wrong_with_records_is_said_and_nothing_is_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    settings(folder.path());
+    for (text, expected) in wrong_as_a_whole().into_iter().chain(wrong_in_places()) {
         fs::write(folder.path().join("r.jsonl"), &text).expect("written");
         let refused = import(folder.path(), "r.jsonl", &["-o", "made.sqlite"]).ended_with(2);
         assert!(refused.err.contains(expected), "{expected} in {}", refused.err);

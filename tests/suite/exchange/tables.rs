@@ -99,12 +99,19 @@ fn every_table_is_the_same_in_every_form() {
             }
         }
     }
+    samples_and_contexts_are_there(&store, folder.path());
+}
+
+/// The best sample of a latent, and its context's tokens, are those of the store.
+fn samples_and_contexts_are_there(store: &Store, folder: &Path) {
     let id = store.analysis(None).expect("one").id;
-    let best = &store.samples(id, 3).expect("read")[0].samples[0];
-    let rows = lines(&folder.path().join("jsonl/sample.jsonl"));
+    let all = store.scalars(id).expect("read").into_iter();
+    let latent = all.max_by_key(|one| one.act_times).expect("one").latent;
+    let best = &store.samples(id, latent).expect("read")[0].samples[0];
+    let rows = lines(&folder.join("jsonl/sample.jsonl"));
     let row = rows
         .iter()
-        .find(|row| row["latent"] == 3 && row["rank"] == 0 && row["subsample"] == 0)
+        .find(|row| row["latent"] == latent && row["rank"] == 0 && row["subsample"] == 0)
         .expect("a row");
     assert_eq!(row["peak"], json!(f64::from(best.peak)));
     assert_eq!(
@@ -112,7 +119,7 @@ fn every_table_is_the_same_in_every_form() {
         Some(best.activations.len())
     );
     let context = &store.contexts([best.context]).expect("read")[&best.context];
-    let rows = lines(&folder.path().join("jsonl/context.jsonl"));
+    let rows = lines(&folder.join("jsonl/context.jsonl"));
     let row = rows.iter().find(|row| row["id"] == best.context).expect("a row");
     assert_eq!(row["tokens"], json!(context.tokens));
 }
