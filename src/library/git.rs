@@ -92,7 +92,8 @@ pub fn publish(url: &str, contents: &Contents, message: &str, tag: &str) -> Resu
         .map_err(|error| Error::io("create", std::env::temp_dir(), error))?;
     let root = folder.path();
     git(root, ["init", "--quiet", "--template="], url)?;
-    let listed = git(root, ["ls-remote", "--symref", "--", url, "HEAD"], url)?;
+    let heads = ["ls-remote", "--symref", "--", url, "HEAD", "refs/heads/main"];
+    let listed = git(root, heads, url)?;
     let (branch, parent) = shown_first(&String::from_utf8_lossy(&listed));
     if parent.is_some() {
         git(
@@ -140,17 +141,21 @@ pub fn publish(url: &str, contents: &Contents, message: &str, tag: &str) -> Resu
     Ok(commit)
 }
 
-/// Reads what `git ls-remote --symref URL HEAD` says: the branch that is shown first, and its commit if it has one.
+/// Reads what `git ls-remote --symref URL HEAD refs/heads/main` says: the branch that is shown first, and its commit if it
+/// has one. Where none is shown, it is `main`.
 fn shown_first(listed: &str) -> (String, Option<String>) {
     let mut branch = "main".to_string();
-    let mut commit = None;
+    let mut commits = Vec::new();
     for line in listed.lines() {
-        match line.strip_prefix("ref: refs/heads/") {
-            Some(rest) => branch = rest.split_whitespace().next().unwrap_or("main").to_string(),
-            None => commit = line.split_whitespace().next().map(str::to_string),
+        match (line.strip_prefix("ref: refs/heads/"), line.split_once('\t')) {
+            (Some(rest), _) => branch = rest.split_whitespace().next().unwrap_or("main").to_string(),
+            (None, Some((commit, name))) => commits.push((name.to_string(), commit.to_string())),
+            (None, None) => (),
         }
     }
-    (branch, commit)
+    let of = |wanted: &str| commits.iter().find(|(name, _)| name == wanted);
+    let found = of("HEAD").or_else(|| of("refs/heads/main").filter(|_| branch == "main"));
+    (branch, found.map(|(_, commit)| commit.clone()))
 }
 
 /// Runs `git` in the repository; what it wrote to standard output.

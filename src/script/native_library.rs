@@ -60,7 +60,7 @@ impl NativeLibrary {
         self
     }
 
-    /// Adds a method of its objects, whose first parameter is the object.
+    /// Adds a method of its objects, whose first parameter is the object, `"self: Running"`.
     pub fn method<A: 'static, const N: usize, const X: bool, R, const F: bool, FUNC>(
         mut self,
         described: Described<'_>,
@@ -89,10 +89,17 @@ impl NativeLibrary {
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + 'static,
     {
+        let mut signature: Vec<String> = described.signature.iter().map(|part| part.to_string()).collect();
+        if namespace == FnNamespace::Global
+            && let Some(object) = signature.first_mut()
+        {
+            // So the engine writes what a method is called on, and documentation tells methods by it.
+            *object = object.replacen(": ", ": &mut ", 1);
+        }
         let comments: Vec<String> = described.docs.lines().map(|line| format!("/// {line}")).collect();
         FuncRegistration::new(described.name)
             .with_namespace(namespace)
-            .with_params_info(described.signature)
+            .with_params_info(&signature)
             .with_comments(&comments)
             .set_behind(door(&described), &mut self.module, function);
     }

@@ -41,56 +41,23 @@ fn records_make_the_store_again() {
         (&192.into(), &0.into())
     );
     let second = Store::open(folder.path().join("b.sqlite")).expect("a store");
-    let ids = [&first, &second].map(|store| store.analysis(Some("default")).expect("there").id);
     assert_eq!(
         first.vocabulary().expect("read"),
         second.vocabulary().expect("read")
     );
-    let rules = [(&first, ids[0]), (&second, ids[1])].map(|(store, id)| store.subsamples(id).expect("read"));
-    let kinds = |at: usize| -> Vec<(SubsampleKind, f64, f64)> {
-        let rules = rules[at].iter();
-        rules
-            .map(|rule| (rule.kind, rule.min_proportion, rule.proportion))
-            .collect()
-    };
-    assert_eq!(kinds(0), kinds(1));
+    assert_eq!(rules(&first), rules(&second));
     for latent in 0..192 {
-        let [ours, theirs] = [(&first, ids[0]), (&second, ids[1])].map(|(store, id)| {
-            let figures = store.latent(id, latent).expect("read").expect("there");
-            let samples = store.samples(id, latent).expect("read");
-            let named = samples
-                .iter()
-                .flat_map(|one| one.samples.iter().map(|one| one.context));
-            let contexts = store.contexts(named.collect::<Vec<_>>()).expect("read");
-            let shown: Vec<_> = samples
-                .iter()
-                .flat_map(|one| one.samples.iter().map(move |sample| (one.subsample, sample)))
-                .map(|(rule, one)| {
-                    let context = &contexts[&one.context];
-                    let place = (&context.place.dataset, context.place.record);
-                    format!(
-                        "{rule} {place:?} {:?} {} {} {:?}",
-                        context.tokens, one.peak, one.peak_position, one.activations
-                    )
-                })
-                .collect();
-            let logits = store
-                .logits(latent)
-                .expect("read")
-                .map(|logits| (logits.top, logits.bottom));
-            let label = store.label(latent).expect("read").map(|label| label.text);
-            let known = (
-                figures.act_times,
-                figures.max,
-                figures.density,
-                store.metrics_of(latent).expect("read"),
-            );
-            (known, shown, logits, label)
-        });
-        assert_eq!(ours, theirs, "latent {latent}");
+        assert_eq!(
+            seen_of(&first, latent),
+            seen_of(&second, latent),
+            "latent {latent}"
+        );
     }
     assert!(
-        !second.search(ids[1], "birds", 5).expect("searched").is_empty(),
+        !second
+            .search(id(&second), "birds", 5)
+            .expect("searched")
+            .is_empty(),
         "texts can be found"
     );
     run_in(
@@ -104,6 +71,52 @@ fn records_make_the_store_again() {
         "records of records are the same"
     );
     run_in(folder.path(), ["show", "b.sqlite", "3"]).ended_with(0);
+}
+
+/// The analysis of a store.
+fn id(store: &Store) -> i64 {
+    store.analysis(Some("default")).expect("there").id
+}
+
+/// By which rules samples were chosen.
+fn rules(store: &Store) -> Vec<(SubsampleKind, f64, f64)> {
+    let rules = store.subsamples(id(store)).expect("read");
+    rules
+        .iter()
+        .map(|rule| (rule.kind, rule.min_proportion, rule.proportion))
+        .collect()
+}
+
+/// All that records carry of a latent, as text.
+fn seen_of(store: &Store, latent: u32) -> Vec<String> {
+    let id = id(store);
+    let figures = store.latent(id, latent).expect("read").expect("there");
+    let samples = store.samples(id, latent).expect("read");
+    let named = samples
+        .iter()
+        .flat_map(|one| one.samples.iter().map(|one| one.context));
+    let contexts = store.contexts(named.collect::<Vec<_>>()).expect("read");
+    let of_rules = samples
+        .iter()
+        .flat_map(|one| one.samples.iter().map(move |sample| (one.subsample, sample)));
+    let shown = of_rules.map(|(rule, one)| {
+        let context = &contexts[&one.context];
+        let place = (&context.place.dataset, context.place.record);
+        format!(
+            "{rule} {place:?} {:?} {} {} {:?}",
+            context.tokens, one.peak, one.peak_position, one.activations
+        )
+    });
+    let logits = store.logits(latent).expect("read");
+    let label = store.label(latent).expect("read").map(|label| label.text);
+    let known = (figures.act_times, figures.max, figures.density);
+    let mut seen: Vec<String> = shown.collect();
+    seen.push(format!(
+        "{known:?} {:?} {label:?}",
+        store.metrics_of(latent).expect("read")
+    ));
+    seen.push(format!("{:?}", logits.map(|logits| (logits.top, logits.bottom))));
+    seen
 }
 
 /// A record as the reference system has it, numbers as `mongoexport` writes them.

@@ -73,7 +73,7 @@ fn versions_are_published_to_a_git_repository() {
     let path = repository.to_string_lossy().into_owned();
     git(&["init", "--quiet", "--bare", "--initial-branch=trunk", &path]);
     publish_twice(&place, &format!("git+file://{path}"), "");
-    let log = git(&["-C", &path, "log", "--format=%s", "trunk"]);
+    let log = git(&["-C", &path, "log", "--format=%s", "main"]);
     assert_eq!(log, "probes 0.1.1\nprobes 0.1.0\n");
     let files = git(&["-C", &path, "ls-tree", "-r", "--name-only", "v0.1.1"]);
     assert_eq!(files, "lib.rhai\nsaescript.toml\n");
