@@ -154,7 +154,7 @@ fn scripts_analyse_what_they_hold() {
     "#
     );
     fs::write(folder.path().join("analyse.rhai"), script).expect("written");
-    let ran = run_in(folder.path(), ["run", "analyse.rhai"]).ended_with(0);
+    let ran = run_in(folder.path(), ["run", "-A", "analyse.rhai"]).ended_with(0);
     assert!(
         ran.out.contains("Analysis(\"first\": 192 latents on "),
         "{}",
