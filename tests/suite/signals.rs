@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 fn stops(text: &str, signal: i32, configure: impl FnOnce(&mut Command), ready: impl FnOnce(&mut Child)) {
     let (_kept, path) = script(text);
     let mut command = program();
-    // One looks through the whole disk.
-    command.args(["run", "--allow-read"]).arg(&path);
+    // One looks through the whole disk, one asks a server.
+    command.args(["run", "-A"]).arg(&path);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -91,7 +91,7 @@ fn waiting_for_a_silent_hub_stops() {
                 command.env("HF_ENDPOINT", address).env("HF_HOME", home.path());
                 command.env_remove("HF_HUB_OFFLINE").current_dir(home.path());
             },
-            |_| asked.recv().expect("asked"),
+            |_| asked.recv_timeout(PATIENCE).expect("asked"),
         );
     }
 }
@@ -106,7 +106,12 @@ fn a_cache_that_trickles_in_stops() {
                 target: ActivationFactoryTarget::ACTIVATIONS_1D, hook_points: ["h"], batch_size: 4
             }})).process(#{{}});"#
         );
-        stops(&text, signal, |_| {}, |_| asked.recv().expect("asked"));
+        stops(
+            &text,
+            signal,
+            |_| {},
+            |_| asked.recv_timeout(PATIENCE).expect("asked"),
+        );
     }
 }
 
