@@ -29,9 +29,9 @@ pub struct Latent {
     pub top_token: Option<u32>,
     /// Part of its firings that are on that token.
     pub top_token_share: f64,
-    /// ‖W_E[:, i]‖.
+    /// `‖W_E[:, i]‖`.
     pub encoder_norm: Option<f64>,
-    /// ‖W_D[i]‖.
+    /// `‖W_D[i]‖`.
     pub decoder_norm: Option<f64>,
     /// Cosine of its encoder column and decoder row.
     pub encoder_decoder: Option<f64>,

@@ -3,7 +3,7 @@
 //!
 //! A [`Policy`] is asked before a script's text becomes a path, an address or a variable's name. It knows nothing of
 //! scripts: who asks, and where, is told by the layer above. Paths are compared after every link in them was followed,
-//! and [`acting`] has the file that was opened compared once more, so that a link which changes between the question and
+//! and [`acting()`] has the file that was opened compared once more, so that a link which changes between the question and
 //! the use opens nothing.
 //!
 //! ```text

@@ -72,7 +72,7 @@ pub fn derive(
     );
 }
 
-/// Does what [`derive`] does in a set of instructions.
+/// Does what [`derive()`] does in a set of instructions.
 pub(super) fn derive_in(
     isa: Isa,
     (hidden_pre, acts): (&[f32], &[f32]),

@@ -1,5 +1,5 @@
 //! What a step computes number by number over the pre-activations of some tokens, each in one pass: activations with what
-//! is counted of them ([`activate`]), and the derivatives by pre-activations with what is summed of them ([`derive`]).
+//! is counted of them ([`activate()`]), and the derivatives by pre-activations with what is summed of them ([`derive()`]).
 //!
 //! Latents are taken some at a time, so that what is known and summed of them stays in the first-level cache. Threads share
 //! out the latents, so that sums do not depend on how many threads there are.
