@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sae_choice::PretrainedSAE;
-use crate::activations::{ActivationFactoryConfig, ActivationFactorySource, ActivationFactoryTarget};
+use super::settings::require_data_sets;
+use crate::activations::{ActivationFactoryConfig, ActivationFactoryTarget};
 use crate::analysis::{DirectLogitAttributorConfig, FeatureAnalyzerConfig};
 use crate::config::{Checked, Config, Value};
 use crate::error::{Context, Error, Result};
@@ -160,28 +161,7 @@ impl AnalyzeSAESettings {
             .under("target")
             .under("activation_factory"));
         }
-        for (index, source) in factory.sources.iter().enumerate() {
-            let ActivationFactorySource::Dataset(source) = source else {
-                continue;
-            };
-            if self.model.is_none() {
-                return Err(
-                    Error::input("a data set needs a language model that turns it into activations")
-                        .hint("add a `model`, or read cached activations")
-                        .under("model"),
-                );
-            }
-            let known: Vec<&String> = self.datasets.iter().flatten().map(|(name, _)| name).collect();
-            if !known.contains(&&source.name) {
-                return Err(Error::unknown("data set", &source.name, &known)
-                    .hint("each source is the name of one of `datasets`")
-                    .under("name")
-                    .under(format!("[{index}]"))
-                    .under("sources")
-                    .under("activation_factory"));
-            }
-        }
-        Ok(())
+        require_data_sets(factory, self.model.is_some(), self.datasets.as_ref())
     }
 
     /// Returns where the analysis is written.

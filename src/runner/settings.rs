@@ -117,6 +117,39 @@ impl Identified for TrainSAESettings {
     ];
 }
 
+/// Refuses data sets that a factory reads without a model, or that `datasets` do not name.
+///
+/// # Errors
+/// As said, under `model` or `activation_factory`.
+pub(super) fn require_data_sets(
+    factory: &ActivationFactoryConfig,
+    has_model: bool,
+    datasets: Option<&BTreeMap<String, DatasetConfig>>,
+) -> Result<()> {
+    for (index, source) in factory.sources.iter().enumerate() {
+        let ActivationFactorySource::Dataset(source) = source else {
+            continue;
+        };
+        if !has_model {
+            return Err(
+                Error::input("a data set needs a language model that turns it into activations")
+                    .hint("add a `model`, or read cached activations")
+                    .under("model"),
+            );
+        }
+        let known: Vec<&String> = datasets.into_iter().flatten().map(|(name, _)| name).collect();
+        if !known.contains(&&source.name) {
+            return Err(Error::unknown("data set", &source.name, &known)
+                .hint("each source is the name of one of `datasets`")
+                .under("name")
+                .under(format!("[{index}]"))
+                .under("sources")
+                .under("activation_factory"));
+        }
+    }
+    Ok(())
+}
+
 impl TrainSAESettings {
     /// Checks the settings, each part by itself and all of them against each other, and returns what they resolve to.
     ///
@@ -268,27 +301,11 @@ impl TrainSAESettings {
     }
 
     fn validate_sources(&self) -> Result<()> {
-        for (index, source) in self.activation_factory.sources.iter().enumerate() {
-            let ActivationFactorySource::Dataset(source) = source else {
-                continue;
-            };
-            if self.model.is_none() {
-                return Err(
-                    Error::input("a data set needs a language model that turns it into activations")
-                        .hint("add a `model`, or read cached activations")
-                        .under("model"),
-                );
-            }
-            let known: Vec<&String> = self.datasets.iter().flatten().map(|(name, _)| name).collect();
-            if !known.contains(&&source.name) {
-                return Err(Error::unknown("data set", &source.name, &known)
-                    .hint("each source is the name of one of `datasets`")
-                    .under("name")
-                    .under(format!("[{index}]"))
-                    .under("sources")
-                    .under("activation_factory"));
-            }
-        }
+        require_data_sets(
+            &self.activation_factory,
+            self.model.is_some(),
+            self.datasets.as_ref(),
+        )?;
         if self.eval && self.model.is_none() {
             return Err(Error::input("an evaluation needs the language model").under("model"));
         }
