@@ -1,9 +1,9 @@
 //! A session: entries share variables, functions and imports. An entry that fails part-way keeps what it had defined.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 
-use rhai::{AST, Dynamic, LexError, Module, ParseErrorType, Scope, Shared};
+use rhai::{AST, Dynamic, LexError, Map, Module, ParseErrorType, Scope, Shared};
 
 use super::closure::evaluating;
 use super::diagnostic;
@@ -23,6 +23,16 @@ pub struct Interactive<'host> {
     origins: HashMap<String, String>,
     imports: BTreeMap<String, Shared<Module>>,
     entries: usize,
+    /// The newest results, oldest first, and their names.
+    results: VecDeque<(String, Dynamic)>,
+}
+
+/// So many results of a session are kept under their numbers.
+pub const RESULTS: usize = 20;
+
+/// Returns whether a name is that of a session's result: `_`, `__`, `_12`.
+pub fn is_result(name: &str) -> bool {
+    name.starts_with('_') && name.chars().all(|letter| letter == '_' || letter.is_ascii_digit())
 }
 
 impl Host {
@@ -43,6 +53,7 @@ impl<'host> Interactive<'host> {
             origins: HashMap::new(),
             imports: BTreeMap::new(),
             entries: 0,
+            results: VecDeque::new(),
         }
     }
 
@@ -58,6 +69,7 @@ impl<'host> Interactive<'host> {
     /// Evaluates `text` as an entry that errors call `name`.
     fn enter_as(&mut self, name: &str, text: &str) -> Result<Outcome> {
         self.host.state().context().stop.clear();
+        self.host.state().set_session_constants(self.constants());
         self.tell_sources(self.origins.clone());
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
@@ -80,6 +92,56 @@ impl<'host> Interactive<'host> {
         outcome.map_err(|failure| self.host.explain(&failure, name))
     }
 
+    /// What was defined with `const`, unless a variable of the same name came later.
+    fn constants(&self) -> Map {
+        let mut newest = Map::new();
+        for (name, is_constant, value) in self.scope.iter_raw() {
+            if is_constant {
+                newest.insert(name.into(), value.clone());
+            } else {
+                newest.remove(name);
+            }
+        }
+        newest
+    }
+
+    /// Returns the number of the newest entry.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Names `value`, the result of the newest entry, by that entry's number (`_3`), and the last three results `_`, `__`
+    /// and `___`. Of older ones the newest [`RESULTS`] are kept: each may hold a large tensor.
+    pub fn keep_result(&mut self, value: Dynamic) {
+        self.results.push_back((format!("_{}", self.entries), value));
+        if self.results.len() > RESULTS {
+            self.results.pop_front();
+        }
+        self.name_results();
+    }
+
+    /// Puts the results into the scope anew, so that those which are no longer kept leave it.
+    fn name_results(&mut self) {
+        let (names, values): (Vec<&str>, Vec<&Dynamic>) =
+            self.results.iter().map(|(name, value)| (name.as_str(), value)).unzip();
+        let last = ["_", "__", "___"].into_iter().zip(values.iter().rev().copied());
+        let mut scope = Scope::new();
+        for (name, is_constant, value) in self.scope.iter_raw() {
+            if is_result(name) {
+                continue;
+            }
+            if is_constant {
+                scope.push_constant_dynamic(name, value.clone());
+            } else {
+                scope.push_dynamic(name, value.clone());
+            }
+        }
+        for (name, value) in names.into_iter().zip(values.iter().copied()).chain(last) {
+            scope.push_dynamic(name.to_string(), value.clone());
+        }
+        self.scope = scope;
+    }
+
     /// Runs the script at `path` as an entry. `SCRIPT_DIR` and `SCRIPT_PATH` are its own from then on.
     ///
     /// # Errors
@@ -95,6 +157,7 @@ impl<'host> Interactive<'host> {
 
     /// Forgets all variables, functions and imports.
     pub fn reset(&mut self) {
+        self.results.clear();
         self.scope = self.host.scope.clone();
         self.functions = AST::empty();
         self.origins.clear();

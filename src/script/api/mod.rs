@@ -29,12 +29,15 @@ mod loss_map;
 mod model;
 mod output;
 mod own_pieces;
+mod ranges;
 mod runner;
 mod sae;
 mod sae_handle;
 mod sae_pass;
 mod stream;
 mod tensor;
+mod texts;
+mod times;
 mod tokens;
 mod torch;
 mod trainer;
@@ -89,6 +92,9 @@ def_package! {
         loggers::register(module);
         errors::register(module);
         files::register(module);
+        texts::register(module);
+        ranges::register(module);
+        times::register(module);
         combine_with_exported_module!(module, "output", output::functions);
         guard::protect(module, &output::functions::RHAI_MANIFEST);
     } |> |engine| {

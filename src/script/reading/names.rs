@@ -1,7 +1,7 @@
 //! Words that the language keeps for itself, as names: where nothing but a name can stand, they are names. PyTorch's
 //! `x.var()` is one.
 
-use rhai::{Token, is_valid_identifier};
+use rhai::{LexError, Token, is_valid_identifier};
 
 /// Words that the engine looks for as such where they are called.
 const CALLED: [&str; 9] = [
@@ -65,6 +65,24 @@ pub(super) fn called(token: Token) -> Token {
     match token {
         Token::Reserved(word) if *word == "eval" => Token::Custom(Box::new(EVAL.into())),
         other => other,
+    }
+}
+
+/// Returns `token`, or the name that it is: `_` but for the case of a `switch`, `__`, `_3`. A session gives the first to
+/// its results, and everybody to what is not needed: `for _ in 0..3`.
+pub(super) fn blank(token: Token, is_case: bool) -> Token {
+    let name = match &token {
+        Token::Underscore if !is_case => Some("_"),
+        Token::LexError(error) => match &**error {
+            LexError::MalformedIdentifier(name) => Some(name.as_str()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let is_blank = |name: &&str| name.starts_with('_') && name.chars().all(|x| x == '_' || x.is_ascii_digit());
+    match name.filter(is_blank) {
+        Some(name) => Token::Identifier(Box::new(name.into())),
+        None => token,
     }
 }
 
