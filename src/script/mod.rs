@@ -3,6 +3,7 @@
 //! ```text
 //! host          an engine with every binding; runs files, evaluates text
 //! interactive   a session: variables, functions and imports that stay from entry to entry
+//! pretty        values as a session shows them
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
@@ -50,6 +51,7 @@ mod native_library;
 mod numbers;
 mod permissions;
 mod plain;
+mod pretty;
 mod python;
 mod reading;
 pub mod source;
@@ -64,7 +66,7 @@ pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
 pub use failure::{Raise, RhaiResultOf, raise};
 pub use host::{Host, HostBuilder, Outcome};
-pub use interactive::Interactive;
+pub use interactive::{Interactive, RESULTS, is_result};
 pub use limits::Limits;
 pub use native_library::{Described, NativeLibrary, add_to_all_hosts};
 pub use permissions::RunPermissions;

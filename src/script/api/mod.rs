@@ -49,6 +49,7 @@ use rhai::def_package;
 use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
+pub use model::LanguageModelHandle;
 pub use output::ExitCode;
 pub use tensor::{Pending, TensorHandle, check_call, documented};
 

@@ -13,6 +13,8 @@ use crate::script::source::lexer::{Kind, Lexer};
 
 /// What the colon is read as; it calls the function of this name with the value and the format.
 pub const FORMAT: &str = "#";
+/// Lower than that of every operator of the language; at 1 the engine reads no operator.
+const LOWEST: u8 = 2;
 /// In place of each letter of a format.
 const LETTER: &str = "x";
 
@@ -47,7 +49,7 @@ impl Formats {
 
 /// Lets the parser take the colon for an operator.
 pub(super) fn install(engine: &mut Engine) {
-    let registered = engine.register_custom_operator(FORMAT, 1);
+    let registered = engine.register_custom_operator(FORMAT, LOWEST);
     debug_assert!(registered.is_ok(), "a reserved symbol");
 }
 
