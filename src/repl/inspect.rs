@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::outside::page;
 use super::session::{Next, Session};
-use crate::error::{Result, byte_size};
+use crate::error::{Result, byte_size, counted};
 use crate::report::Table;
 use crate::script::{Outcome, TensorHandle, is_result};
 use crate::tensor::{Cuda, Tensor, get_num_threads, gpu, runtime, summarise};
@@ -103,7 +103,7 @@ pub(super) fn show_devices(session: &mut Session, _: &str) -> Result<Next> {
     };
     let used = crate::memory::used();
     let memory = format!("{} used, {} allowed", byte_size(used), byte_size(crate::memory::limit()));
-    row("cpu".into(), format!("{} threads", get_num_threads()), memory);
+    row("cpu".into(), counted(get_num_threads(), "thread"), memory);
     let gpus = gpu::driver().map(|driver| driver.gpus).unwrap_or_default();
     for index in 0..Cuda::device_count().max(0) as usize {
         let gpu = gpus.get(index);

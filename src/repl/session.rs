@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::entries::Entry;
 use crate::error::{Error, Fault, Result};
 use crate::event::StopFlag;
+use crate::report::plot::Plot;
 use crate::report::{Printer, format};
 use crate::script::docs::Catalog;
 use crate::script::rhai::Dynamic;
@@ -102,6 +103,9 @@ impl<'host> Session<'host> {
 
     /// Prints a value; of one with more lines than the terminal those that fit.
     fn print(&self, value: &Dynamic) {
+        if let Some(plot) = value.read_lock::<Plot>() {
+            return self.printer.styled(&format!("{}\n", plot.coloured));
+        }
         let shown = self.interactive.borrow().show(value, self.printer.width());
         let lines = shown.lines().count();
         // The line that says so, the next prompt and what was typed are to be seen as well.

@@ -230,6 +230,11 @@ impl<'host> Interactive<'host> {
     /// Returns whether `text` is the beginning of something that goes on in the next line.
     pub fn is_incomplete(&self, text: &str) -> bool {
         let host = &self.host;
+        // What a function does is said above it.
+        let is_said_before = |line: &str| line.trim_start().starts_with("///");
+        if text.lines().next_back().is_some_and(is_said_before) {
+            return true;
+        }
         let Err(error) = reading::compile(host.engine(), host.state(), &self.scope, text) else {
             return false;
         };

@@ -5,6 +5,7 @@ use rhai::{Dynamic, Module};
 
 use super::analysis;
 use super::datasets;
+use super::plots;
 use super::sae;
 use super::tensor;
 use super::torch;
@@ -95,6 +96,10 @@ pub fn modules() -> Vec<(&'static str, Module)> {
     );
     let mut modules = vec![
         ("torch", torch),
+        (
+            "plot",
+            guarded(exported_module!(plots::functions), &plots::functions::RHAI_MANIFEST),
+        ),
         ("datasets", datasets),
         (
             "SparseAutoEncoder",

@@ -29,6 +29,7 @@ mod loss_map;
 mod model;
 mod output;
 mod own_pieces;
+mod plots;
 mod ranges;
 mod runner;
 mod sae;
@@ -93,6 +94,7 @@ def_package! {
         loggers::register(module);
         errors::register(module);
         files::register(module);
+        plots::register(module);
         texts::register(module);
         ranges::register(module);
         times::register(module);

@@ -97,7 +97,8 @@ impl Marks {
             }
             other => {
                 self.bodies.follow(&other);
-                names::blank(self.bodies.label_literal(other), self.bodies.in_label())
+                let token = self.bodies.label_literal(other);
+                self.names.blank(token, self.bodies.in_label())
             }
         }
     }

@@ -58,6 +58,27 @@ impl Names {
         self.before_key = in_map && matches!(token, Token::MapStart | Token::Comma);
         token
     }
+
+    /// Returns `token`, or the name that it is: `_` but for the case of a `switch`, `__`, `_3`. A session gives such names
+    /// to its results, and everybody to what is not needed: `for _ in 0..3`.
+    pub(super) fn blank(&mut self, token: Token, is_case: bool) -> Token {
+        let name = match &token {
+            Token::Underscore if !is_case => Some("_"),
+            Token::LexError(error) => match &**error {
+                LexError::MalformedIdentifier(name) => Some(name.as_str()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let is_part = |letter: char| letter == '_' || letter.is_ascii_digit();
+        match name.filter(|name| name.starts_with('_') && name.chars().all(is_part)) {
+            Some(name) => {
+                self.after_name = true;
+                Token::Identifier(Box::new(name.into()))
+            }
+            None => token,
+        }
+    }
 }
 
 /// Returns `eval` as it is called here.
@@ -65,24 +86,6 @@ pub(super) fn called(token: Token) -> Token {
     match token {
         Token::Reserved(word) if *word == "eval" => Token::Custom(Box::new(EVAL.into())),
         other => other,
-    }
-}
-
-/// Returns `token`, or the name that it is: `_` but for the case of a `switch`, `__`, `_3`. A session gives the first to
-/// its results, and everybody to what is not needed: `for _ in 0..3`.
-pub(super) fn blank(token: Token, is_case: bool) -> Token {
-    let name = match &token {
-        Token::Underscore if !is_case => Some("_"),
-        Token::LexError(error) => match &**error {
-            LexError::MalformedIdentifier(name) => Some(name.as_str()),
-            _ => None,
-        },
-        _ => None,
-    };
-    let is_blank = |name: &&str| name.starts_with('_') && name.chars().all(|x| x == '_' || x.is_ascii_digit());
-    match name.filter(is_blank) {
-        Some(name) => Token::Identifier(Box::new(name.into())),
-        None => token,
     }
 }
 
