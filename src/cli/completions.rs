@@ -1,9 +1,7 @@
 //! `saescript completions`: what a shell completes.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::CommandLine;
 use crate::error::Result;
 use crate::report::Printer;
 
@@ -21,13 +19,13 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-/// Writes the completions; the exit code is 0.
+/// Writes the completions of `program`, whose name is `saescript`; the exit code is 0.
 ///
 /// # Errors
 /// None.
-pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+pub(super) fn run(arguments: &Arguments, mut program: clap::Command, printer: &Printer) -> Result<u8> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "saescript", &mut text);
+    clap_complete::generate(arguments.shell, &mut program, "saescript", &mut text);
     printer.text(&String::from_utf8_lossy(&text));
     Ok(0)
 }

@@ -41,7 +41,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::stack::on_large_stack;
 use crate::error::{Error, Fault, Result};
@@ -191,7 +191,7 @@ impl Command {
             Command::Vendor(arguments) => vendor::run(&arguments, printer),
             Command::Pack(arguments) => pack::run(&arguments, printer),
             Command::Publish(arguments) => publish::run(&arguments, printer),
-            Command::Completions(arguments) => completions::run(&arguments, printer),
+            Command::Completions(arguments) => completions::run(&arguments, CommandLine::command(), printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }

@@ -25,10 +25,19 @@ pub(super) fn about(
         });
         return Some(described.collect::<Vec<_>>().join("\n\n"));
     }
-    if let Some((name, kind, value)) = interactive.variables().into_iter().find(|(name, _, _)| name == text) {
+    if let Some((name, kind, value)) = interactive
+        .variables()
+        .into_iter()
+        .find(|(name, _, _)| name == text)
+    {
         let shown = interactive.show(&value, width);
         let mut lines = shown.lines();
-        let first: String = lines.next().unwrap_or_default().chars().take(width.saturating_sub(2)).collect();
+        let first: String = lines
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(width.saturating_sub(2))
+            .collect();
         let more = if lines.next().is_some() { "\n  …" } else { "" };
         let head = format!("{BOLD}{name}: {}{BOLD:#}\n  {first}{more}", catalog_name(&kind));
         return Some(with_type(head, &catalog_name(&kind), catalog, width));
@@ -39,13 +48,22 @@ pub(super) fn about(
     }
     if let Some((receiver, member)) = text.rsplit_once('.')
         && let Some(kind) = type_of_last(receiver, interactive, catalog)
-        && member.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+        && member
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || letter == '_')
     {
         let path = format!("{kind}.{member}");
-        return (!catalog.find(&path).is_empty()).then(|| help::topic(catalog, &path, width).ok()).flatten();
+        return (!catalog.find(&path).is_empty())
+            .then(|| help::topic(catalog, &path, width).ok())
+            .flatten();
     }
     let kind = type_of_last(text, interactive, catalog)?;
-    Some(with_type(format!("{BOLD}{text}: {kind}{BOLD:#}"), &kind, catalog, width))
+    Some(with_type(
+        format!("{BOLD}{text}: {kind}{BOLD:#}"),
+        &kind,
+        catalog,
+        width,
+    ))
 }
 
 /// `head`, then what there is to know of the type.

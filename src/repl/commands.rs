@@ -70,26 +70,86 @@ const fn command(
 
 /// Every command.
 pub(super) const COMMANDS: &[Command] = &[
-    command("help", Argument::Topic, "what there is, or how to use a name or a value (also `NAME?`)", show_help),
-    command("type", Argument::Expression, "the type of a value; shape, dtype and device of a tensor", inspect::show_type),
-    command("who", Argument::Part, "variables and functions of this session", inspect::show_variables),
-    command("device", Argument::None, "CPU and GPUs, their memory, and which tensors are where", inspect::show_devices),
+    command(
+        "help",
+        Argument::Topic,
+        "what there is, or how to use a name or a value (also `NAME?`)",
+        show_help,
+    ),
+    command(
+        "type",
+        Argument::Expression,
+        "the type of a value; shape, dtype and device of a tensor",
+        inspect::show_type,
+    ),
+    command(
+        "who",
+        Argument::Part,
+        "variables and functions of this session",
+        inspect::show_variables,
+    ),
+    command(
+        "device",
+        Argument::None,
+        "CPU and GPUs, their memory, and which tensors are where",
+        inspect::show_devices,
+    ),
     command("time", Argument::Expression, "how long it takes", timing::time),
-    command("bench", Argument::Expression, "how long it takes, called many times", timing::bench),
-    command("page", Argument::AnyExpression, "a long value from its beginning (the last result)", inspect::page_value),
-    command("edit", Argument::AnyFile, "the last entry, or a file, in $EDITOR, then run it", entries::edit),
-    command("load", Argument::File, "run a script in this session", entries::load),
-    command("save", Argument::File, "write what was entered so far as a script", entries::save),
-    command("reset", Argument::None, "forget all variables, functions and imports", entries::reset),
-    command("quit", Argument::None, "end the session (also Ctrl-D)", |_, _| Ok(Next::Quit(0))),
+    command(
+        "bench",
+        Argument::Expression,
+        "how long it takes, called many times",
+        timing::bench,
+    ),
+    command(
+        "page",
+        Argument::AnyExpression,
+        "a long value from its beginning (the last result)",
+        inspect::page_value,
+    ),
+    command(
+        "edit",
+        Argument::AnyFile,
+        "the last entry, or a file, in $EDITOR, then run it",
+        entries::edit,
+    ),
+    command(
+        "load",
+        Argument::File,
+        "run a script in this session",
+        entries::load,
+    ),
+    command(
+        "save",
+        Argument::File,
+        "write what was entered so far as a script",
+        entries::save,
+    ),
+    command(
+        "reset",
+        Argument::None,
+        "forget all variables, functions and imports",
+        entries::reset,
+    ),
+    command("quit", Argument::None, "end the session (also Ctrl-D)", |_, _| {
+        Ok(Next::Quit(0))
+    }),
 ];
 
 /// Other names under which people look for commands.
-const ALSO: [(&str, &str); 4] = [("exit", "quit"), ("vars", "who"), ("whos", "who"), ("timeit", "bench")];
+const ALSO: [(&str, &str); 4] = [
+    ("exit", "quit"),
+    ("vars", "who"),
+    ("whos", "who"),
+    ("timeit", "bench"),
+];
 
 /// Returns the command whose name begins with `word`, if it is the only one.
 pub(super) fn find(word: &str) -> Option<&'static Command> {
-    let word = ALSO.iter().find(|(other, _)| *other == word).map_or(word, |(_, name)| name);
+    let word = ALSO
+        .iter()
+        .find(|(other, _)| *other == word)
+        .map_or(word, |(_, name)| name);
     let mut fitting = COMMANDS
         .iter()
         .filter(|command| !word.is_empty() && command.name.starts_with(word));
@@ -158,7 +218,11 @@ fn obey(session: &mut Session, line: &str) -> Result<Next> {
 fn show_help(session: &mut Session, topic: &str) -> Result<Next> {
     let width = session.printer.width();
     let text = match topic.strip_prefix(':').map_or(topic, |_| "") {
-        "" => format!("{}\n\n{}", commands_help(), help::overview(&session.catalog, width)),
+        "" => format!(
+            "{}\n\n{}",
+            commands_help(),
+            help::overview(&session.catalog, width)
+        ),
         name => {
             let interactive = session.interactive.borrow();
             match about(name, &interactive, &session.catalog, width) {
@@ -178,11 +242,20 @@ fn commands_help() -> String {
         format!("  {written:<14} {}", command.help)
     });
     let keys = [
-        ("_  __  ___  _3", "the last results, and that of entry 3; the newest 20 are kept"),
-        ("Tab", "completes names, members, keys, values, hook points, files"),
+        (
+            "_  __  ___  _3",
+            "the last results, and that of entry 3; the newest 20 are kept",
+        ),
+        (
+            "Tab",
+            "completes names, members, keys, values, hook points, files",
+        ),
         ("→", "takes over the grey text: how an earlier entry went on"),
         ("Ctrl-R", "searches what was entered, also in earlier sessions"),
-        ("Ctrl-C", "clears the line, or stops the call that is running; the session stays"),
+        (
+            "Ctrl-C",
+            "clears the line, or stops the call that is running; the session stays",
+        ),
         ("Ctrl-\\", "ends the program at once, whatever it does"),
     ];
     let keys = keys.map(|(key, does)| format!("  {key:<14} {does}"));

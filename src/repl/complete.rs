@@ -46,12 +46,22 @@ pub(super) fn complete(line: &str, interactive: &Interactive, catalog: &Catalog)
             let (start, mut found) = own.expression();
             let documented = topics(&line[at..], catalog);
             if start == at {
-                found.retain(|own| !documented.iter().any(|known| own.replacement.starts_with(&known.replacement)));
+                found.retain(|own| {
+                    !documented
+                        .iter()
+                        .any(|known| own.replacement.starts_with(&known.replacement))
+                });
             }
             if documented.is_empty() {
                 return (start, found);
             }
-            (at, documented.into_iter().chain(found.into_iter().filter(|_| start == at)).collect())
+            (
+                at,
+                documented
+                    .into_iter()
+                    .chain(found.into_iter().filter(|_| start == at))
+                    .collect(),
+            )
         }
         Some(Argument::None) | None => (line.len(), Vec::new()),
     }
@@ -236,8 +246,13 @@ impl Completion<'_> {
 
     /// Does the string stand for a hook point: in a field or in a call that has hooks in its name, or of `run_with_cache`?
     fn is_about_hooks(&self, before: &[Token]) -> bool {
-        let names = before.iter().rev().take_while(|token| token.kind != Kind::Symbol || self.line[token.span.clone()] == *".");
-        let mut words = names.filter(|token| token.kind == Kind::Name).map(|token| &self.line[token.span.clone()]);
+        let names = before
+            .iter()
+            .rev()
+            .take_while(|token| token.kind != Kind::Symbol || self.line[token.span.clone()] == *".");
+        let mut words = names
+            .filter(|token| token.kind == Kind::Name)
+            .map(|token| &self.line[token.span.clone()]);
         words.any(|word| word.contains("hook") || word == "run_with_cache")
     }
 

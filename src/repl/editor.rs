@@ -89,7 +89,10 @@ impl<'host> Editor<'host> {
     /// The terminal cannot be read.
     pub(super) fn read(&mut self, number: usize) -> Result<Typed> {
         self.waiting.set();
-        let prompts = (format!("{number}{PROMPT}"), format!("{}{number}{PROMPT}{}", self.colour.0, self.colour.1));
+        let prompts = (
+            format!("{number}{PROMPT}"),
+            format!("{}{number}{PROMPT}{}", self.colour.0, self.colour.1),
+        );
         let typed = self.line.readline(&(prompts.0.as_str(), prompts.1.as_str()));
         self.waiting.clear();
         match typed {

@@ -3,22 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::outside;
-use super::session::{Next, Session};
+use super::session::{Entry, Next, Session};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::report::format;
-use crate::script::is_result;
+use crate::script::is_blank;
 use crate::script::source::lexer::{Kind, Lexer};
-
-/// An entry that succeeded.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Its number, as errors name it.
-    pub(super) number: usize,
-    pub(super) text: String,
-    /// Did it have a value, which later entries may name `_` and `_3`?
-    pub(super) has_result: bool,
-}
 
 /// Runs a script in the session.
 pub(super) fn load(session: &mut Session, file: &str) -> Result<Next> {
@@ -81,11 +71,14 @@ fn with_numbers(text: &str, results: &[usize], named: &mut Vec<String>) -> Strin
     let (mut written, mut at) = (String::new(), 0);
     for token in Lexer::new(text, 0).filter(|token| token.kind == Kind::Name) {
         let word = &text[token.span.clone()];
-        if !is_result(word) {
+        if !is_blank(word) {
             continue;
         }
         let is_blank = word.chars().all(|letter| letter == '_');
-        let before = results.len().checked_sub(word.len()).and_then(|index| results.get(index));
+        let before = results
+            .len()
+            .checked_sub(word.len())
+            .and_then(|index| results.get(index));
         let name = match before {
             Some(number) if is_blank => format!("_{number}"),
             _ => word.to_string(),
@@ -104,15 +97,23 @@ pub(super) fn edit(session: &mut Session, file: &str) -> Result<Next> {
     if !file.is_empty() {
         let path = path(file);
         outside::edit(&path, &session.waiting)?;
-        return if path.exists() { session.run_script(&path) } else { Ok(Next::Continue) };
+        return if path.exists() {
+            session.run_script(&path)
+        } else {
+            Ok(Next::Continue)
+        };
     }
     let before = session.newest.clone();
-    let draft = tempfile::Builder::new().prefix("entry-").suffix(".rhai").tempfile();
+    let draft = tempfile::Builder::new()
+        .prefix("entry-")
+        .suffix(".rhai")
+        .tempfile();
     let draft = draft.map_err(|error| Error::io("create", std::env::temp_dir(), error))?;
     std::fs::write(draft.path(), format!("{before}\n"))
         .map_err(|error| Error::io("write", draft.path(), error))?;
     outside::edit(draft.path(), &session.waiting)?;
-    let text = std::fs::read_to_string(draft.path()).map_err(|error| Error::io("read", draft.path(), error))?;
+    let text =
+        std::fs::read_to_string(draft.path()).map_err(|error| Error::io("read", draft.path(), error))?;
     let text = text.trim();
     if text.is_empty() || text == before {
         session.printer.line("nothing was changed, so nothing is run");
@@ -148,7 +149,11 @@ mod tests {
 
     #[test]
     fn results_that_are_named_later_become_variables() {
-        let entry = |number, text: &str, has_result| Entry { number, text: text.into(), has_result };
+        let entry = |number, text: &str, has_result| Entry {
+            number,
+            text: text.into(),
+            has_result,
+        };
         let entries = [
             entry(1, "1 + 1", true),
             entry(2, "let a = _ * 2", false),
@@ -156,7 +161,8 @@ mod tests {
             entry(5, "_ + __ + _1", true),
             entry(6, "for _x in 0..2 {}", false),
         ];
-        let wanted = "let _1 = 1 + 1;\nlet a = _1 * 2;\nlet b = 2;let _4 = a;\n_4 + _1 + _1;\nfor _x in 0..2 {}\n";
+        let wanted =
+            "let _1 = 1 + 1;\nlet a = _1 * 2;\nlet b = 2;let _4 = a;\n_4 + _1 + _1;\nfor _x in 0..2 {}\n";
         assert_eq!(script_of(&entries), wanted);
     }
 }

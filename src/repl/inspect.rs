@@ -6,7 +6,7 @@ use super::outside::page;
 use super::session::{Next, Session};
 use crate::error::{Result, byte_size, counted};
 use crate::report::Table;
-use crate::script::{Outcome, TensorHandle, is_result};
+use crate::script::{Outcome, TensorHandle, is_blank};
 use crate::tensor::{Cuda, Tensor, get_num_threads, gpu, runtime, summarise};
 
 /// Shows the type of a value, of a tensor with shape, dtype and device.
@@ -43,14 +43,18 @@ pub(super) fn show_variables(session: &mut Session, part: &str) -> Result<Next> 
     let mut variables = interactive.variables();
     variables.retain(|(name, kind, _)| {
         !["ARGS", "SCRIPT_DIR", "SCRIPT_PATH"].contains(&name.as_str())
-            && !is_result(name)
+            && !is_blank(name)
             && (fits(name) || fits(kind))
     });
     variables.reverse();
     let mut functions = interactive.functions();
     functions.retain(|function| fits(function));
     if variables.is_empty() && functions.is_empty() {
-        let nothing = if part.is_empty() { "nothing is defined yet" } else { "nothing of that name or type" };
+        let nothing = if part.is_empty() {
+            "nothing is defined yet"
+        } else {
+            "nothing of that name or type"
+        };
         session.printer.line(nothing);
         return Ok(Next::Continue);
     }
@@ -98,11 +102,19 @@ pub(super) fn show_devices(session: &mut Session, _: &str) -> Result<Next> {
     let mut table = Table::new(["device", "what it is", "memory", "tensors of the session"]);
     let mut row = |device: String, what: String, memory: String| {
         let (count, bytes) = held.get(&device).copied().unwrap_or_default();
-        let tensors = if count == 0 { "none".into() } else { format!("{count}, {}", byte_size(bytes as u64)) };
+        let tensors = if count == 0 {
+            "none".into()
+        } else {
+            format!("{count}, {}", byte_size(bytes as u64))
+        };
         table.row([device, what, memory, tensors]);
     };
     let used = crate::memory::used();
-    let memory = format!("{} used, {} allowed", byte_size(used), byte_size(crate::memory::limit()));
+    let memory = format!(
+        "{} used, {} allowed",
+        byte_size(used),
+        byte_size(crate::memory::limit())
+    );
     row("cpu".into(), counted(get_num_threads(), "thread"), memory);
     let gpus = gpu::driver().map(|driver| driver.gpus).unwrap_or_default();
     for index in 0..Cuda::device_count().max(0) as usize {
@@ -119,7 +131,9 @@ pub(super) fn show_devices(session: &mut Session, _: &str) -> Result<Next> {
     }
     session.printer.line(&table.render(None));
     if !runtime::cuda_usable() {
-        session.printer.line("no GPU can be used here; `saescript doctor` says why");
+        session
+            .printer
+            .line("no GPU can be used here; `saescript doctor` says why");
     }
     Ok(Next::Continue)
 }

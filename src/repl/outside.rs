@@ -11,7 +11,9 @@ use crate::report::Printer;
 /// Shows `text`, which may have colours: through `$PAGER` (`less` by default) where it has more lines than the terminal,
 /// at once elsewhere, and where the pager cannot be started. While it runs, `waiting` is set.
 pub(super) fn page(text: &str, printer: &Printer, waiting: &StopFlag) {
-    let is_long = printer.height().is_some_and(|height| text.lines().count() >= height);
+    let is_long = printer
+        .height()
+        .is_some_and(|height| text.lines().count() >= height);
     if !(is_long && std::io::stdin().is_terminal() && through_pager(text, waiting)) {
         printer.styled(&format!("{}\n", text.trim_end_matches('\n')));
     }
@@ -51,7 +53,9 @@ fn through_pager(text: &str, waiting: &StopFlag) -> bool {
 /// # Errors
 /// The editor cannot be started, or says that it failed.
 pub(super) fn edit(path: &Path, waiting: &StopFlag) -> Result<()> {
-    let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let named = ["VISUAL", "EDITOR"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok());
     let editor = named.into_iter().find(|name| !name.trim().is_empty());
     let editor = editor.unwrap_or_else(|| "vi".into());
     let advice = "set EDITOR to the editor that you use, e.g. `EDITOR=nano saescript repl`";

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::entries::Entry;
 use crate::error::{Error, Fault, Result};
 use crate::event::StopFlag;
 use crate::report::plot::Plot;
@@ -20,6 +19,16 @@ pub(super) enum Next {
     Continue,
     /// End with this exit code.
     Quit(u8),
+}
+
+/// An entry that succeeded.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Its number, as errors name it.
+    pub(super) number: usize,
+    pub(super) text: String,
+    /// Did it have a value, which later entries may name `_` and `_3`?
+    pub(super) has_result: bool,
 }
 
 /// One session: the interpreter's state and what was entered so far.
@@ -109,7 +118,10 @@ impl<'host> Session<'host> {
         let shown = self.interactive.borrow().show(value, self.printer.width());
         let lines = shown.lines().count();
         // The line that says so, the next prompt and what was typed are to be seen as well.
-        let most = self.printer.height().map_or(lines, |height| height.saturating_sub(4).max(10));
+        let most = self
+            .printer
+            .height()
+            .map_or(lines, |height| height.saturating_sub(4).max(10));
         if lines <= most {
             return self.printer.line(&shown);
         }

@@ -17,7 +17,11 @@ pub(super) fn remaining(line: &str, interactive: &Interactive, catalog: &Catalog
     let others = signatures.len() > 1;
     signatures.retain(|parameters| parameters.len() > written);
     let parameters = signatures.first()?;
-    let blank = if written > 0 && !line.ends_with(' ') { " " } else { "" };
+    let blank = if written > 0 && !line.ends_with(' ') {
+        " "
+    } else {
+        ""
+    };
     let more = if others { "  …" } else { "" };
     Some(format!("{blank}{}){more}", parameters[written..].join(", ")))
 }
@@ -68,9 +72,16 @@ fn signatures(
             return Vec::new();
         };
         let entries = catalog.find(&format!("{}.{word}", catalog_name(&kind)));
-        return entries.iter().flat_map(|entry| &entry.signatures).map(|text| parameters(text)).collect();
+        return entries
+            .iter()
+            .flat_map(|entry| &entry.signatures)
+            .map(|text| parameters(text))
+            .collect();
     }
-    let own = interactive.described_functions(word).into_iter().map(|(signature, _)| signature);
+    let own = interactive
+        .described_functions(word)
+        .into_iter()
+        .map(|(signature, _)| signature);
     let imported = word.split_once("::").into_iter().flat_map(|(alias, function)| {
         let members = interactive.import_members(alias).into_iter();
         members.filter(move |member| member.split_once('(').is_some_and(|(name, _)| name == function))
@@ -81,7 +92,10 @@ fn signatures(
     }
     let entries = catalog.find(word);
     let entries = entries.iter().filter(|entry| !entry.standard);
-    entries.flat_map(|entry| &entry.signatures).map(|text| parameters(text)).collect()
+    entries
+        .flat_map(|entry| &entry.signatures)
+        .map(|text| parameters(text))
+        .collect()
 }
 
 /// `f(a: int, b) -> int` → `a: int`, `b`.
@@ -110,7 +124,9 @@ mod tests {
         let mut host = Host::builder().output(|_| ()).build().expect("a host");
         let catalog = host.catalog().expect("a catalog");
         let mut interactive = host.interactive();
-        interactive.enter("fn add(first, second) { first + second }; let t = torch::zeros([2])").expect("fine");
+        interactive
+            .enter("fn add(first, second) { first + second }; let t = torch::zeros([2])")
+            .expect("fine");
         let hint = |line: &str| remaining(line, &interactive, &catalog).unwrap_or_default();
         assert_eq!(hint("add("), "first, second)");
         assert_eq!(hint("1 + add(f(1, 2), "), "second)");
@@ -119,7 +135,11 @@ mod tests {
             assert_eq!(hint(nothing), "", "{nothing}");
         }
         assert!(hint("write_text(\"a\", ").starts_with("text: string)"));
-        assert!(hint("torch::linspace(").starts_with("start"), "{}", hint("torch::linspace("));
+        assert!(
+            hint("torch::linspace(").starts_with("start"),
+            "{}",
+            hint("torch::linspace(")
+        );
         assert!(hint("t.reshape(").contains(')'));
     }
 }

@@ -52,7 +52,12 @@ mod tests {
 
     #[test]
     fn times_have_a_unit_of_their_size() {
-        for (nanoseconds, wanted) in [(850, "850 ns"), (12_340, "12.34 µs"), (4_567_000, "4.567 ms"), (2_500_000_000, "2.5 s")] {
+        for (nanoseconds, wanted) in [
+            (850, "850 ns"),
+            (12_340, "12.34 µs"),
+            (4_567_000, "4.567 ms"),
+            (2_500_000_000, "2.5 s"),
+        ] {
             assert_eq!(precise(Duration::from_nanos(nanoseconds)), wanted);
         }
     }

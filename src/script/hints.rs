@@ -13,6 +13,7 @@ use rhai::Engine;
 
 use self::member::Member;
 use super::docs::{Catalog, Entry, Kind};
+use super::reading::is_blank;
 use super::source::lexer::{Kind as TokenKind, Lexer};
 use super::source::{Closure, SourceMap};
 use super::state::State;
@@ -66,6 +67,11 @@ impl Hints {
         if let Some(written) = python_constant(name) {
             return error.hint(format!("Rhai writes `{written}`"));
         }
+        if is_blank(name) {
+            return error.hint(
+                "a session names its results so, `_` the last and `_3` that of entry 3, and keeps the newest",
+            );
+        }
         let has_members = |entry: &Entry| entry.owner.as_deref() == Some(name);
         if self
             .catalog
@@ -91,7 +97,10 @@ impl Hints {
         if self.names.iter().any(|known| known == name) {
             let inside = place.is_some_and(|place| self.is_inside_function(place));
             return if inside {
-                error.hint("functions see their parameters only: pass the value as an argument")
+                error.hint(&format!(
+                    "functions see their parameters and what the script defines with `const`: write `const {name} = …` \
+                     for what never changes, or pass the value as an argument"
+                ))
             } else {
                 error.hint("it is defined further down or in another block")
             };

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, LexError, Map, Module, ParseErrorType, Scope, Shared};
 
+use super::api::LanguageModelHandle;
 use super::closure::evaluating;
 use super::diagnostic;
-use super::api::LanguageModelHandle;
 use super::docs::strip_comment;
+use super::failure::RhaiResultOf;
 use super::host::{Host, Outcome, read_script};
 use super::pretty::Pretty;
 use super::reading;
 use super::source::lexer::Lexer;
 use super::source::{SessionNames, imports, is_closure, open_bracket};
-use super::failure::RhaiResultOf;
 use crate::error::Result;
 
 /// What stays from entry to entry of a session.
@@ -33,12 +33,7 @@ pub struct Interactive<'host> {
 }
 
 /// So many results of a session are kept under their numbers.
-pub const RESULTS: usize = 20;
-
-/// Returns whether a name is that of a session's result: `_`, `__`, `_12`.
-pub fn is_result(name: &str) -> bool {
-    name.starts_with('_') && name.chars().all(|letter| letter == '_' || letter.is_ascii_digit())
-}
+const RESULTS: usize = 20;
 
 impl Host {
     /// Returns a session that keeps variables, functions and imports from entry to entry.
@@ -80,7 +75,8 @@ impl<'host> Interactive<'host> {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
         let own = ast.iter_functions().map(|function| function.name.to_string());
-        self.origins.extend(own.map(|function| (function, name.to_string())));
+        self.origins
+            .extend(own.map(|function| (function, name.to_string())));
         self.tell_sources(self.origins.clone());
         Ok(self.functions.merge(&ast))
     }
@@ -125,7 +121,10 @@ impl<'host> Interactive<'host> {
         let whole = self.read(&name, text)?;
         let defined = self.scope.len();
         let first = self.run(&whole, 1).and_then(|(_, took)| {
-            let one = took.first().map_or(budget, |took| *took).max(Duration::from_nanos(1));
+            let one = took
+                .first()
+                .map_or(budget, |took| *took)
+                .max(Duration::from_nanos(1));
             let times = (budget.as_nanos() / one.as_nanos()) as usize;
             self.scope.rewind(defined);
             match times.min(most) {
@@ -144,7 +143,9 @@ impl<'host> Interactive<'host> {
             newest.entry(name).or_insert((is_constant, value));
         }
         let constants = newest.into_iter().filter(|(_, (is_constant, _))| *is_constant);
-        constants.map(|(name, (_, value))| (name.into(), value.clone())).collect()
+        constants
+            .map(|(name, (_, value))| (name.into(), value.clone()))
+            .collect()
     }
 
     /// Returns the number of the newest entry.
@@ -161,7 +162,11 @@ impl<'host> Interactive<'host> {
         {
             drop(self.scope.remove::<Dynamic>(&oldest));
         }
-        let newest = self.results.back().into_iter().map(|(name, value)| (name.as_str(), value));
+        let newest = self
+            .results
+            .back()
+            .into_iter()
+            .map(|(name, value)| (name.as_str(), value));
         let last = self.results.iter().rev().map(|(_, value)| value);
         for (name, value) in newest.chain(["_", "__", "___"].into_iter().zip(last)) {
             drop(self.scope.remove::<Dynamic>(name));
@@ -281,7 +286,10 @@ impl<'host> Interactive<'host> {
     /// Returns how the session's function `name` is called, and what the comments above it say; one for each number of
     /// parameters.
     pub fn described_functions(&self, name: &str) -> Vec<(String, String)> {
-        let known = self.functions.iter_functions().filter(|function| function.name == name);
+        let known = self
+            .functions
+            .iter_functions()
+            .filter(|function| function.name == name);
         known
             .map(|function| {
                 let comments: Vec<String> = function.comments.iter().map(ToString::to_string).collect();
@@ -293,8 +301,13 @@ impl<'host> Interactive<'host> {
 
     /// Returns the names of the hook points of all language models among the session's variables.
     pub fn hook_points(&self) -> Vec<String> {
-        let models = self.scope.iter_raw().filter_map(|(_, _, value)| value.read_lock::<LanguageModelHandle>());
-        let points = models.filter_map(|model| model.model().hook_points().ok()).flatten();
+        let models = self
+            .scope
+            .iter_raw()
+            .filter_map(|(_, _, value)| value.read_lock::<LanguageModelHandle>());
+        let points = models
+            .filter_map(|model| model.model().hook_points().ok())
+            .flatten();
         points.map(|point| point.name).collect()
     }
 

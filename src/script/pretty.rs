@@ -46,7 +46,8 @@ impl<'engine> Pretty<'engine> {
 
     fn call(&self, function: &str, value: &Dynamic) -> String {
         let printed =
-            self.engine.call_fn::<Dynamic>(&mut Scope::new(), &self.functions, function, (value.clone(),));
+            self.engine
+                .call_fn::<Dynamic>(&mut Scope::new(), &self.functions, function, (value.clone(),));
         printed.map_or_else(|_| value.to_string(), |text| text.to_string())
     }
 
@@ -58,7 +59,8 @@ impl<'engine> Pretty<'engine> {
         } else if let Some(entries) = value.read_lock::<Map>().filter(|_| depth < DEEPEST) {
             self.map(&entries, indent, used)
         } else {
-            self.call("__inner", value).replace('\n', &format!("\n{:indent$}", ""))
+            self.call("__inner", value)
+                .replace('\n', &format!("\n{:indent$}", ""))
         }
     }
 
@@ -79,7 +81,10 @@ impl<'engine> Pretty<'engine> {
         if fits(&texts, 2, self.width.saturating_sub(used)) {
             return format!("[{}]", texts.join(", "));
         }
-        let flat = items.iter().take(MOST_ITEMS).all(|item| !item.is_array() && !item.is_map());
+        let flat = items
+            .iter()
+            .take(MOST_ITEMS)
+            .all(|item| !item.is_array() && !item.is_map());
         let lines = if flat && texts.iter().all(|text| !text.contains('\n')) {
             filled(&texts, self.width.saturating_sub(inner))
         } else {
@@ -93,7 +98,11 @@ impl<'engine> Pretty<'engine> {
         let lines: Vec<String> = entries
             .iter()
             .map(|(key, value)| {
-                let key = if is_valid_identifier(key) { key.to_string() } else { format!("{key:?}") };
+                let key = if is_valid_identifier(key) {
+                    key.to_string()
+                } else {
+                    format!("{key:?}")
+                };
                 let column = inner + key.chars().count() + 2;
                 format!("{key}: {}", self.nested(value, inner, column))
             })
@@ -110,8 +119,13 @@ impl<'engine> Pretty<'engine> {
 
     /// Maps that all have the same keys and hold nothing nested.
     fn table(&self, items: &Array) -> Option<String> {
-        let maps: Vec<_> = items.iter().map(|item| item.read_lock::<Map>()).collect::<Option<_>>()?;
-        let first = maps.first().filter(|_| (ROWS..=MOST_ITEMS).contains(&maps.len()))?;
+        let maps: Vec<_> = items
+            .iter()
+            .map(|item| item.read_lock::<Map>())
+            .collect::<Option<_>>()?;
+        let first = maps
+            .first()
+            .filter(|_| (ROWS..=MOST_ITEMS).contains(&maps.len()))?;
         let is_row = |map: &Map| {
             map.keys().eq(first.keys()) && map.values().all(|value| !value.is_array() && !value.is_map())
         };
@@ -149,7 +163,10 @@ fn filled(parts: &[String], width: usize) -> Vec<String> {
 
 fn bracketed(open: &str, lines: &[String], close: &str, indent: usize) -> String {
     let inner = indent + STEP;
-    let lines: String = lines.iter().map(|line| format!("{:inner$}{line}\n", "")).collect();
+    let lines: String = lines
+        .iter()
+        .map(|line| format!("{:inner$}{line}\n", ""))
+        .collect();
     format!("{open}\n{lines}{:indent$}{close}", "")
 }
 
@@ -181,7 +198,10 @@ mod tests {
             assert_eq!(shown(text), wanted, "{text}");
         }
         let long = shown("(0..1000).to_array()");
-        assert!(long.contains("… 977 more …") && long.ends_with("997, 998, 999,\n]"), "{long}");
+        assert!(
+            long.contains("… 977 more …") && long.ends_with("997, 998, 999,\n]"),
+            "{long}"
+        );
         let table = shown("[#{ k: 1, loss: 0.5 }, #{ k: 2, loss: 0.25 }]");
         assert!(table.lines().count() >= 3 && table.contains("loss"), "{table}");
     }

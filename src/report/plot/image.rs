@@ -16,8 +16,13 @@ pub struct Pixels {
 /// From dark to light, where there are no colours.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 /// From low to high: violet over green to yellow, by eyes of any kind in order (viridis of matplotlib, at five places).
-const RAMP: [[f64; 3]; 5] =
-    [[68.0, 1.0, 84.0], [59.0, 82.0, 139.0], [33.0, 145.0, 140.0], [94.0, 201.0, 98.0], [253.0, 231.0, 37.0]];
+const RAMP: [[f64; 3]; 5] = [
+    [68.0, 1.0, 84.0],
+    [59.0, 82.0, 139.0],
+    [33.0, 145.0, 140.0],
+    [94.0, 201.0, 98.0],
+    [253.0, 231.0, 37.0],
+];
 /// Where there is no number.
 const NOTHING: [f64; 3] = [128.0, 128.0, 128.0];
 
@@ -26,7 +31,9 @@ pub fn image(pixels: &Pixels, most: Size) -> Option<Plot> {
     let (low, high) = range(pixels.numbers.iter().copied())?;
     let channels = if pixels.is_rgb { 3 } else { 1 };
     let height = pixels.numbers.len() / channels / pixels.width;
-    let shrink = (pixels.width.div_ceil(most.width)).max(height.div_ceil(2 * most.height)).max(1);
+    let shrink = (pixels.width.div_ceil(most.width))
+        .max(height.div_ceil(2 * most.height))
+        .max(1);
     let (columns, rows) = (pixels.width.div_ceil(shrink), height.div_ceil(shrink));
     let span = if high > low { high - low } else { 1.0 };
     // The mean of the pixels that become one, from 0 to 1 in each channel.
@@ -54,7 +61,10 @@ pub fn image(pixels: &Pixels, most: Size) -> Option<Plot> {
         plain.push(letters.trim_end().to_string());
         coloured.push(painted + RESET);
     }
-    Some(Plot { plain: plain.join("\n"), coloured: coloured.join("\n") })
+    Some(Plot {
+        plain: plain.join("\n"),
+        coloured: coloured.join("\n"),
+    })
 }
 
 fn shade(upper: &[f64], lower: Option<&[f64]>) -> char {
@@ -88,7 +98,13 @@ fn colour(shares: &[f64]) -> [u8; 3] {
         }
         _ => NOTHING,
     };
-    colour.map(|channel| if channel.is_finite() { channel.round() as u8 } else { NOTHING[0] as u8 })
+    colour.map(|channel| {
+        if channel.is_finite() {
+            channel.round() as u8
+        } else {
+            NOTHING[0] as u8
+        }
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +113,11 @@ mod tests {
 
     #[test]
     fn pictures_are_made_smaller_and_shaded() {
-        let pixels = Pixels { width: 4, numbers: (0..16).map(f64::from).collect(), is_rgb: false };
+        let pixels = Pixels {
+            width: 4,
+            numbers: (0..16).map(f64::from).collect(),
+            is_rgb: false,
+        };
         let plot = image(&pixels, Size { width: 8, height: 8 }).expect("there are numbers");
         let wanted = [" ░░░", "▒▓▓▓"].map(str::to_string);
         assert_eq!(plot.plain.lines().map(str::to_string).collect::<Vec<_>>(), wanted);

@@ -19,7 +19,12 @@ const MARKS: [char; 6] = ['●', '×', '+', '○', '▲', '◆'];
 
 /// Returns the lines in one frame, with the ends of both axes written beside it; `None` where no point is finite.
 pub fn lines(lines: &[Line], title: &str, size: Size) -> Option<Plot> {
-    let points = || lines.iter().flat_map(|line| &line.points).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let points = || {
+        lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+    };
     let xs = widened(range(points().map(|(x, _)| *x))?);
     let ys = widened(range(points().map(|(_, y)| *y))?);
     let mut raster = Raster::new(size);
@@ -42,7 +47,11 @@ pub fn lines(lines: &[Line], title: &str, size: Size) -> Option<Plot> {
 
 /// A range with some extent.
 fn widened((low, high): (f64, f64)) -> (f64, f64) {
-    if high > low { (low, high) } else { (low - 0.5, high + 0.5) }
+    if high > low {
+        (low, high)
+    } else {
+        (low - 0.5, high + 0.5)
+    }
 }
 
 fn share(number: f64, (low, high): (f64, f64)) -> f64 {
@@ -57,13 +66,19 @@ struct Raster {
 
 impl Raster {
     fn new(size: Size) -> Self {
-        Raster { size, cells: vec![(0, 0); size.width * size.height] }
+        Raster {
+            size,
+            cells: vec![(0, 0); size.width * size.height],
+        }
     }
 
     /// The dot at these shares of the width and, from below, of the height.
     fn dot(&self, x: f64, y: f64) -> (i64, i64) {
         let place = |share: f64, dots: usize| (share.clamp(0.0, 1.0) * (dots - 1) as f64).round() as i64;
-        (place(x, 2 * self.size.width), place(1.0 - y, 4 * self.size.height))
+        (
+            place(x, 2 * self.size.width),
+            place(1.0 - y, 4 * self.size.height),
+        )
     }
 
     /// A straight line of dots.
@@ -104,7 +119,11 @@ impl Frame<'_> {
     /// Half-way up; 0 where it is nothing beside the ends.
     fn middle(&self) -> f64 {
         let middle = (self.ys.0 + self.ys.1) / 2.0;
-        if middle.abs() < 1e-3 * (self.ys.1 - self.ys.0) { 0.0 } else { middle }
+        if middle.abs() < 1e-3 * (self.ys.1 - self.ys.0) {
+            0.0
+        } else {
+            middle
+        }
     }
 
     fn around(&self, raster: &Raster, lines: &[Line], coloured: bool) -> String {
@@ -115,7 +134,10 @@ impl Frame<'_> {
             _ if height > 6 && row == height / 2 => metric(self.middle()),
             _ => String::new(),
         };
-        let margin = (0..height).map(|row| label(row).chars().count()).max().unwrap_or(0);
+        let margin = (0..height)
+            .map(|row| label(row).chars().count())
+            .max()
+            .unwrap_or(0);
         let mut text = Vec::new();
         if !self.title.is_empty() {
             text.push(format!("{:margin$}  {}", "", self.title));
@@ -134,7 +156,11 @@ impl Frame<'_> {
                 false if lines.len() > 1 => format!("{} {}", MARKS[index % MARKS.len()], line.name),
                 false => line.name.clone(),
             });
-            text.push(format!("{:margin$}  {}", "", names.collect::<Vec<_>>().join("   ")));
+            text.push(format!(
+                "{:margin$}  {}",
+                "",
+                names.collect::<Vec<_>>().join("   ")
+            ));
         }
         text.join("\n")
     }
@@ -148,7 +174,10 @@ mod tests {
 
     fn line(name: &str, ys: &[f64]) -> Line {
         let points = ys.iter().enumerate().map(|(x, y)| (x as f64, *y));
-        Line { name: name.into(), points: points.collect() }
+        Line {
+            name: name.into(),
+            points: points.collect(),
+        }
     }
 
     #[test]
@@ -161,9 +190,16 @@ mod tests {
 
     #[test]
     fn gaps_stay_open_and_lines_are_told_apart() {
-        let plot = lines(&[line("a", &[1.0, f64::NAN, 1.0]), line("b", &[0.0, 0.0, 0.0])], "", SIZE);
+        let plot = lines(
+            &[line("a", &[1.0, f64::NAN, 1.0]), line("b", &[0.0, 0.0, 0.0])],
+            "",
+            SIZE,
+        );
         let plot = plot.expect("there are points").plain;
-        assert!(plot.contains("│●  ●") && plot.contains("│××××") && plot.ends_with("● a   × b"), "{plot}");
+        assert!(
+            plot.contains("│●  ●") && plot.contains("│××××") && plot.ends_with("● a   × b"),
+            "{plot}"
+        );
         assert!(lines(&[line("a", &[f64::NAN])], "", SIZE).is_none());
     }
 }

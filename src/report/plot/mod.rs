@@ -35,7 +35,9 @@ pub struct Size {
 /// Ends a colour.
 const RESET: &str = "\x1b[0m";
 /// Foreground colours of lines and bars: cyan, yellow, magenta, green, blue, red.
-const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m", "\x1b[34m", "\x1b[31m"];
+const COLOURS: [&str; 6] = [
+    "\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[32m", "\x1b[34m", "\x1b[31m",
+];
 
 /// The smallest and the largest of the finite numbers.
 fn range(numbers: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {

@@ -98,7 +98,10 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("torch", torch),
         (
             "plot",
-            guarded(exported_module!(plots::functions), &plots::functions::RHAI_MANIFEST),
+            guarded(
+                exported_module!(plots::functions),
+                &plots::functions::RHAI_MANIFEST,
+            ),
         ),
         ("datasets", datasets),
         (

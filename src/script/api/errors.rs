@@ -53,13 +53,19 @@ mod functions {
     /// Returns the first advice, or `""` if there is none.
     #[rhai_fn(get = "hint", pure)]
     pub fn hint(error: &mut Error) -> ImmutableString {
-        error.hints().first().map(ImmutableString::from).unwrap_or_default()
+        error
+            .hints()
+            .first()
+            .map(ImmutableString::from)
+            .unwrap_or_default()
     }
 
     /// Returns the file that it happened in, as it is named in what is shown, or `()` where that is not known.
     #[rhai_fn(get = "file", pure)]
     pub fn file(error: &mut Error) -> Dynamic {
-        error.place().map_or(Dynamic::UNIT, |place| place.file.clone().into())
+        error
+            .place()
+            .map_or(Dynamic::UNIT, |place| place.file.clone().into())
     }
 
     /// Returns the column that it happened in, in characters from 1, or `()` where that is not known.
@@ -74,7 +80,9 @@ mod functions {
     #[rhai_fn(get = "place", pure)]
     pub fn place(error: &mut Error) -> String {
         let place = error.place().map(|place| (&place.file, place.line_column()));
-        place.map_or_else(String::new, |(file, (line, column))| format!("{file}:{line}:{column}"))
+        place.map_or_else(String::new, |(file, (line, column))| {
+            format!("{file}:{line}:{column}")
+        })
     }
 
     /// Returns an error to be thrown, which whoever catches it gets with its place: `throw Error("no such column")`.

@@ -5,14 +5,17 @@ use rhai::{Dynamic, Map, Module};
 
 use super::tensor::{Options, from_dynamic, input_error};
 use crate::error::{Error, Result};
-use crate::report::visible;
 use crate::report::plot::{self, Line, Pixels, Plot, Size};
+use crate::report::visible;
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard;
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Where nothing else is asked for.
-const SIZE: Size = Size { width: 70, height: 14 };
+const SIZE: Size = Size {
+    width: 70,
+    height: 14,
+};
 /// As large as any terminal.
 const MOST: usize = 1000;
 const BINS: usize = 12;
@@ -47,16 +50,29 @@ struct Settings {
 
 impl Settings {
     fn of(given: &Map, known: &[&str]) -> Result<Self> {
-        let mut settings = Settings { size: SIZE, title: String::new(), bins: BINS, x: None };
+        let mut settings = Settings {
+            size: SIZE,
+            title: String::new(),
+            bins: BINS,
+            x: None,
+        };
         for (name, value) in given {
             if !known.contains(&name.as_str()) {
                 return Err(Error::unknown_key("argument", name, known));
             }
             let whole = || {
-                let number = value.as_int().ok().and_then(|number| usize::try_from(number).ok());
-                number.filter(|number| (1..=MOST).contains(number)).ok_or_else(|| {
-                    Error::input(format!("expected a number from 1 to {MOST}, but was given {value}")).under(name.as_str())
-                })
+                let number = value
+                    .as_int()
+                    .ok()
+                    .and_then(|number| usize::try_from(number).ok());
+                number
+                    .filter(|number| (1..=MOST).contains(number))
+                    .ok_or_else(|| {
+                        Error::input(format!(
+                            "expected a number from 1 to {MOST}, but was given {value}"
+                        ))
+                        .under(name.as_str())
+                    })
             };
             match name.as_str() {
                 "width" => settings.size.width = whole()?,
@@ -79,7 +95,10 @@ impl Settings {
             Some(x) => x.clone(),
             None => (0..heights.len()).map(|index| index as f64).collect(),
         };
-        Ok(Line { name: visible(name).into_owned(), points: places.into_iter().zip(heights).collect() })
+        Ok(Line {
+            name: visible(name).into_owned(),
+            points: places.into_iter().zip(heights).collect(),
+        })
     }
 }
 
@@ -91,7 +110,9 @@ fn lines_of(values: &Dynamic, options: &Map) -> Result<Plot> {
     let settings = Settings::of(options, &["title", "width", "height", "x"])?;
     let lines = match values.read_lock::<Map>() {
         Some(named) => {
-            let each = named.iter().map(|(name, values)| settings.line(name, numbers(values)?));
+            let each = named
+                .iter()
+                .map(|(name, values)| settings.line(name, numbers(values)?));
             each.collect::<Result<Vec<_>>>()?
         }
         None => vec![settings.line("", numbers(values)?)?],
@@ -105,14 +126,26 @@ fn bars_of(values: &Dynamic, options: &Map) -> Result<Plot> {
         Some(named) => {
             let one = |value: &Dynamic| {
                 let all = numbers(value)?;
-                all.first().copied().filter(|_| all.len() == 1).ok_or_else(|| Error::input("a bar is one number"))
+                all.first()
+                    .copied()
+                    .filter(|_| all.len() == 1)
+                    .ok_or_else(|| Error::input("a bar is one number"))
             };
-            let each = named.iter().map(|(name, value)| Ok((visible(name).into_owned(), one(value)?)));
+            let each = named
+                .iter()
+                .map(|(name, value)| Ok((visible(name).into_owned(), one(value)?)));
             each.collect::<Result<_>>()?
         }
-        None => numbers(values)?.into_iter().enumerate().map(|(index, number)| (index.to_string(), number)).collect(),
+        None => numbers(values)?
+            .into_iter()
+            .enumerate()
+            .map(|(index, number)| (index.to_string(), number))
+            .collect(),
     };
-    Ok(titled(plot::bars(&named, settings.size.width.min(50)), &settings.title))
+    Ok(titled(
+        plot::bars(&named, settings.size.width.min(50)),
+        &settings.title,
+    ))
 }
 
 fn histogram_of(values: &Dynamic, options: &Map) -> Result<Plot> {
@@ -133,11 +166,16 @@ fn image_of(values: &Dynamic, options: &Map) -> Result<Plot> {
         [3, _, width] => (tensor.f_permute([1, 2, 0]).map_err(input_error)?, width, true),
         [_, width, 3] => (tensor, width, true),
         _ => {
-            let sentence = format!("an image has two dimensions, or three with 3 colours first or last, but was given {shape:?}");
+            let sentence = format!(
+                "an image has two dimensions, or three with 3 colours first or last, but was given {shape:?}"
+            );
             return Err(Error::input(sentence).hint("take one matrix: `x[0]`, or `x.mean(0)`"));
         }
     };
-    let flat = tensor.f_contiguous().and_then(|tensor| tensor.f_flatten(0, -1)).map_err(input_error)?;
+    let flat = tensor
+        .f_contiguous()
+        .and_then(|tensor| tensor.f_flatten(0, -1))
+        .map_err(input_error)?;
     let pixels = Pixels {
         width: usize::try_from(width).unwrap_or(0).max(1),
         numbers: Vec::<f64>::try_from(flat).map_err(input_error)?,

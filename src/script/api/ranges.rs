@@ -32,7 +32,9 @@ fn array(range: &Range<i64>) -> RhaiResultOf<Array> {
 
 fn mapped(context: &NativeCallContext, range: &Range<i64>, function: &FnPtr) -> RhaiResultOf<Array> {
     let numbers = range.clone();
-    numbers.map(|number| function.call_within_context(context, (number,))).collect()
+    numbers
+        .map(|number| function.call_within_context(context, (number,)))
+        .collect()
 }
 
 /// Functions of ranges.

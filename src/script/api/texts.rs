@@ -16,7 +16,9 @@ pub fn register(module: &mut Module) {
     // What stands between backquotes with a format.
     FuncRegistration::new(FORMAT).set_guarded(
         module,
-        |context: NativeCallContext, value: Dynamic, format: &str| formatted(&context, &value, format).raise(),
+        |context: NativeCallContext, value: Dynamic, format: &str| {
+            formatted(&context, &value, format).raise()
+        },
     );
     combine_with_exported_module!(module, "texts", functions);
     guard::protect(module, &functions::RHAI_MANIFEST);
@@ -72,7 +74,9 @@ fn filled(context: &NativeCallContext, template: &str, values: &Values) -> Resul
         }
         let Some((field, after)) = rest.split_once('}').filter(|_| bracket == "{") else {
             let sentence = format!("the template has a `{bracket}` alone: {template:?}");
-            return Err(Error::input(sentence).hint("a bracket that is to be seen is written twice: `{{`, `}}`"));
+            return Err(
+                Error::input(sentence).hint("a bracket that is to be seen is written twice: `{{`, `}}`")
+            );
         };
         let (name, specification) = field.split_once(':').unwrap_or((field, ""));
         let value = found(values, name.trim(), &mut next)?;
@@ -89,17 +93,25 @@ fn found(values: &Values, name: &str, next: &mut usize) -> Result<Dynamic> {
             let names: Vec<String> = map.keys().map(ToString::to_string).collect();
             Error::unknown("name", name, &names)
         }),
-        (Values::ByName(_), _) => Err(Error::input("a template that is given a map names its values: `{key}`")),
+        (Values::ByName(_), _) => Err(Error::input(
+            "a template that is given a map names its values: `{key}`",
+        )),
         (Values::InOrder(values), number) if number.is_ok() || name.is_empty() => {
             let index = number.unwrap_or(*next);
             *next += usize::from(name.is_empty());
             values.get(index).cloned().ok_or_else(|| {
                 let given = format::amount(values.len() as u64, None, "values");
-                Error::input(format!("the template asks for value {index}, counted from 0, but was given {given}"))
+                Error::input(format!(
+                    "the template asks for value {index}, counted from 0, but was given {given}"
+                ))
             })
         }
-        (Values::InOrder(_), _) => Err(Error::input(format!("the template names `{name}`, but was given no names"))
-            .hint(format!("write `text.format(#{{ {name}: … }})`, or `` `${{{name}:.2f}}` `` between backquotes"))),
+        (Values::InOrder(_), _) => Err(Error::input(format!(
+            "the template names `{name}`, but was given no names"
+        ))
+        .hint(format!(
+            "write `text.format(#{{ {name}: … }})`, or `` `${{{name}:.2f}}` `` between backquotes"
+        ))),
     }
 }
 
@@ -134,7 +146,11 @@ mod functions {
     /// Returns the text with values put in place of its `{}`, as in Python: `"{} has {:.1%}".format(name, share)`. `{1}`
     /// takes a value by its number from 0, `{key}` from a map: `"{k:>4}".format(#{ k: 32 })`. An array gives its items.
     #[rhai_fn(name = "format", return_raw, pure)]
-    pub fn format_one(context: NativeCallContext, text: &mut ImmutableString, value: Dynamic) -> RhaiResultOf<String> {
+    pub fn format_one(
+        context: NativeCallContext,
+        text: &mut ImmutableString,
+        value: Dynamic,
+    ) -> RhaiResultOf<String> {
         if let Some(map) = value.read_lock::<Map>() {
             return filled(&context, text, &Values::ByName(&map)).raise();
         }

@@ -42,8 +42,11 @@ mod functions {
     #[rhai_fn(name = "time", return_raw)]
     pub fn time_at(seconds: f64) -> RhaiResultOf<Zoned> {
         let moment = jiff::SignedDuration::try_from_secs_f64(seconds).and_then(Timestamp::from_duration);
-        let moment = moment.map_err(|error| Error::input(format!("{seconds} seconds after 1970 is no time: {error}")));
-        moment.map(|moment| moment.to_zoned(jiff::tz::TimeZone::system())).raise()
+        let moment =
+            moment.map_err(|error| Error::input(format!("{seconds} seconds after 1970 is no time: {error}")));
+        moment
+            .map(|moment| moment.to_zoned(jiff::tz::TimeZone::system()))
+            .raise()
     }
 
     /// Returns the time as text in the form that `strftime` takes: `t.format("%Y-%m-%d %H:%M:%S")`.
@@ -120,7 +123,10 @@ mod functions {
     /// Returns the seconds from the second to the first.
     #[rhai_fn(name = "-")]
     pub fn between(later: Zoned, earlier: Zoned) -> f64 {
-        later.timestamp().duration_since(earlier.timestamp()).as_secs_f64()
+        later
+            .timestamp()
+            .duration_since(earlier.timestamp())
+            .as_secs_f64()
     }
 
     /// Returns seconds as people say them: `duration(4530.0)` is `"1h15m"`.

@@ -26,7 +26,11 @@ pub(super) fn install(engine: &mut Engine, state: &State) {
     #[allow(deprecated)] // the engine's name for what may change in its later versions
     engine.on_var(move |name, index, context| {
         // Whatever has an index is a variable of the place itself.
-        Ok(if index > 0 { None } else { constant(name, &context, &state) })
+        Ok(if index > 0 {
+            None
+        } else {
+            constant(name, &context, &state)
+        })
     });
 }
 
@@ -62,7 +66,8 @@ mod tests {
 
     #[test]
     fn only_constants_of_the_top_level_count() {
-        let text = "const A = #{ b: 1 }; fn f() { const C = 1; } export const D = 2; if true { const E = 3; }";
+        let text =
+            "const A = #{ b: 1 }; fn f() { const C = 1; } export const D = 2; if true { const E = 3; }";
         assert_eq!(constants(text), ["A", "D"]);
     }
 }

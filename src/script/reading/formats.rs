@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use rhai::{Engine, LexError, Token};
 
-use super::marks::Spot;
 use crate::script::source::lexer::{Kind, Lexer};
 
 /// What the colon is read as; it calls the function of this name with the value and the format.
@@ -18,6 +17,9 @@ const LOWEST: u8 = 2;
 /// In place of each letter of a format.
 const LETTER: &str = "x";
 
+/// Line and column, from 1.
+type Spot = (usize, usize);
+
 /// The formats of a text: at which spot each colon stands, and what follows it.
 #[derive(Default)]
 pub(super) struct Formats(HashMap<Spot, String>);
@@ -26,7 +28,11 @@ impl Formats {
     /// Notes the formats at `ranges` of `text`, from the colon to the closing bracket.
     pub(super) fn of(text: &str, ranges: &[Range<usize>], spot: impl Fn(usize) -> Spot) -> Self {
         let known = ranges.iter();
-        Formats(known.map(|range| (spot(range.start), text[range.start + 1..range.end].to_string())).collect())
+        Formats(
+            known
+                .map(|range| (spot(range.start), text[range.start + 1..range.end].to_string()))
+                .collect(),
+        )
     }
 
     /// Returns `token`, or what it stands for here.

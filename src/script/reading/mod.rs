@@ -24,11 +24,11 @@ use std::ops::Range;
 
 use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 
-use self::formats::{Formats, formats};
 pub use self::formats::FORMAT;
+use self::formats::{Formats, formats};
 pub use self::marks::Reading;
 use self::marks::{Marks, Occurrence, Spot, WORDS, Word, refused};
-pub use self::names::EVAL;
+pub use self::names::{EVAL, is_blank};
 use super::numbers;
 use super::state::State;
 

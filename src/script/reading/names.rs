@@ -70,8 +70,7 @@ impl Names {
             },
             _ => None,
         };
-        let is_part = |letter: char| letter == '_' || letter.is_ascii_digit();
-        match name.filter(|name| name.starts_with('_') && name.chars().all(is_part)) {
+        match name.filter(|name| is_blank(name)) {
             Some(name) => {
                 self.after_name = true;
                 Token::Identifier(Box::new(name.into()))
@@ -79,6 +78,14 @@ impl Names {
             None => token,
         }
     }
+}
+
+/// Returns whether a name has no letters: `_`, `__`, `_12`.
+pub fn is_blank(name: &str) -> bool {
+    name.starts_with('_')
+        && name
+            .chars()
+            .all(|letter| letter == '_' || letter.is_ascii_digit())
 }
 
 /// Returns `eval` as it is called here.
