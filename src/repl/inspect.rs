@@ -1,6 +1,6 @@
 //! Commands that look at what there is: `:type`, `:who`, `:device`, `:page`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::outside::page;
 use super::session::{Next, Session};
@@ -91,9 +91,14 @@ fn shortened(text: &str) -> String {
 /// Shows what tensors can be computed on, and what the session's variables take there.
 pub(super) fn show_devices(session: &mut Session, _: &str) -> Result<Next> {
     let mut held: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut seen = HashSet::new();
     for (_, _, value) in session.interactive.borrow().variables() {
         if let Some(tensor) = value.read_lock::<TensorHandle>() {
             let tensor = tensor.tensor();
+            // A result has two names, and is in one place.
+            if !seen.insert(tensor.data_ptr()) {
+                continue;
+            }
             let (count, bytes) = held.entry(device_of(tensor)).or_default();
             *count += 1;
             *bytes += tensor.numel() * tensor.kind().elt_size_in_bytes();

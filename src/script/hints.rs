@@ -95,15 +95,7 @@ impl Hints {
             };
         }
         if self.names.iter().any(|known| known == name) {
-            let inside = place.is_some_and(|place| self.is_inside_function(place));
-            return if inside {
-                error.hint(&format!(
-                    "functions see their parameters and what the script defines with `const`: write `const {name} = …` \
-                     for what never changes, or pass the value as an argument"
-                ))
-            } else {
-                error.hint("it is defined further down or in another block")
-            };
+            return error.hint(self.out_of_reach(name, place));
         }
         let near = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
         let near = near.or_else(|| {
@@ -121,6 +113,18 @@ impl Hints {
         match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
+        }
+    }
+
+    /// Why a name that is defined is not known at `place`.
+    fn out_of_reach(&self, name: &str, place: Option<&Place>) -> String {
+        if place.is_some_and(|place| self.is_inside_function(place)) {
+            format!(
+                "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
+                 what never changes, or pass the value as an argument"
+            )
+        } else {
+            "it is defined further down or in another block".into()
         }
     }
 

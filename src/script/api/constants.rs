@@ -131,6 +131,12 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ),
         ("ActivationFactoryTarget", Module::new()),
     ];
+    fill_in(&mut modules);
+    modules
+}
+
+/// Puts the constants into their modules.
+fn fill_in(modules: &mut [(&'static str, Module)]) {
     for constant in constants() {
         let module = modules
             .iter_mut()
@@ -139,5 +145,4 @@ pub fn modules() -> Vec<(&'static str, Module)> {
             module.set_var(constant.name, value);
         }
     }
-    modules
 }

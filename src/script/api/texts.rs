@@ -5,7 +5,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Map, Module};
 
 use super::tensor::{TensorHandle, item};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, a};
 use crate::report::{FormatSpec, format};
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::{self, SetGuarded};
@@ -49,7 +49,18 @@ fn formatted(context: &NativeCallContext, value: &Dynamic, specification: &str) 
     if let Ok(number) = value.as_int() {
         return spec.integer(number);
     }
-    spec.text(&shown(context, &value))
+    let is_text = value.is_string() || value.is_char() || value.is_bool();
+    spec.text(&shown(context, &value)).map_err(|error| {
+        if is_text {
+            return error;
+        }
+        let kind = context.engine().map_type_name(value.type_name());
+        Error::input(format!(
+            "`{specification}` writes numbers and texts, but was given {}",
+            a(kind)
+        ))
+        .hint("a width alone writes any value: `>20`")
+    })
 }
 
 /// Where the values of a template come from.

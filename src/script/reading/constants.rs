@@ -3,7 +3,9 @@
 //!
 //! The engine keeps such constants, and has scripts write `global::NAME`.
 
-use rhai::{Dynamic, Engine, EvalContext, Scope};
+use rhai::{
+    AST, ASTNode, Dynamic, Engine, EvalContext, Expr, ParseError, ParseErrorType, Position, Scope, Stmt,
+};
 
 use crate::script::source::lexer::{Kind, Lexer, Token};
 use crate::script::state::State;
@@ -18,6 +20,35 @@ pub(super) fn with_constants_of<'s>(text: &str, scope: &Scope<'s>) -> Scope<'s> 
         }
     }
     known
+}
+
+/// Returns where a function of `ast` changes part of a constant of `text`: it would change a copy that is then forgotten.
+pub(super) fn changed_in_function(text: &str, ast: &AST) -> Option<ParseError> {
+    let constants = constants(text);
+    let mut found = None;
+    ast.walk(&mut |path| {
+        if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
+            && let Some((name, position)) = outside_variable(&assignment.1.lhs)
+            && constants.contains(&name.as_str())
+        {
+            found = Some((name, position));
+        }
+        found.is_none()
+    });
+    found.map(|(name, position)| ParseError(Box::new(ParseErrorType::AssignmentToConstant(name)), position))
+}
+
+/// What `a.b[c]` begins with, if that is no variable of the function itself.
+fn outside_variable(expression: &Expr) -> Option<(String, Position)> {
+    match expression {
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => match &pair.lhs {
+            Expr::Variable(variable, None, position) if variable.0.is_none() => {
+                Some((variable.1.to_string(), *position))
+            }
+            inner => outside_variable(inner),
+        },
+        _ => None,
+    }
 }
 
 /// Tells the engine where a name may come from that no variable has.

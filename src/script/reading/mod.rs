@@ -41,6 +41,9 @@ pub fn compile(engine: &Engine, state: &State, scope: &Scope, text: &str) -> Res
     // What is wrong is said of the text as it was written, where `try` brings no brackets.
     let ast = read(engine, state, &known, text, &WORDS)
         .or_else(|_| read(engine, state, &known, text, &WORDS[..1]))?;
+    if let Some(error) = constants::changed_in_function(text, &ast) {
+        return Err(error);
+    }
     if literal_maps::lacks_a_key(&ast) {
         return Ok(ast);
     }

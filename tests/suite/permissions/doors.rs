@@ -12,19 +12,20 @@ use saescript::script::doors::{DOORS, Door, KEYS, UNLESS};
 /// Functions that take texts, lists, maps or settings, and reach nothing that these name. `fit` asks by itself, for the
 /// folder in its trainer's settings; constructors of settings only make them.
 const HARMLESS: &str = "
-    ablate add_metric all amax amin any append arange at attribute bookmark bookmarked bytes cat chars chop clamp
-    clear compute_loss contains copy copy_ crop debug dedup div drain encode ends_with expand extract eye fill_with
-    filter find find_map fit flagged flip fmt for_each forward from_list full gelu generate get get_fn_metadata_list
-    index_of insert is_empty keys latents len linspace log logsumexp loss_with_hooks make_lower make_upper map mean
-    mixin neighbours norm normalize_activations ones order order_by order_desc pad parameter parse_float parse_int
-    parse_json permute pop print print_table process push quantile rand randint randn reduce reduce_rev remove
-    repeat replace reshape retain reverse run_with_cache run_with_hooks samples select set set_label set_tag shard
-    shift shuffle some sort sort_by sort_desc sparkline splice split split_rev squeeze stack starts_with std steer
-    step sub_string sum tag take tensor to to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_string
-    to_tokens to_upper trace trim truncate update values var variance view write_ascii write_utf8 zeros zip
+    ablate add_metric all amax amin any append arange at attribute bars bookmark bookmarked bytes cat chars chop
+    clamp clear compute_loss contains copy copy_ crop debug dedup div drain encode ends_with expand extract eye
+    fill_with filter find find_map fit flagged flip fmt for_each format forward from_list full gelu generate get
+    get_fn_metadata_list histogram image index_of insert is_empty join keys latents len lines linspace log
+    logsumexp loss_with_hooks make_lower make_upper map mean mixin neighbours norm normalize_activations ones
+    order order_by order_desc pad parameter parse_float parse_int parse_json permute pop print print_table
+    process push quantile rand randint randn reduce reduce_rev remove repeat replace reshape retain reverse
+    run_with_cache run_with_hooks samples select set set_label set_tag shard shift shuffle some sort sort_by
+    sort_desc sparkline splice split split_rev squeeze stack starts_with std steer step strip sub_string sum tag
+    take tensor to to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_string to_tokens to_upper
+    trace trim truncate update values var variance view write_ascii write_utf8 zeros zip
     ActivationFactoryActivationsSource ActivationFactoryConfig ActivationFactoryDatasetSource ActivationStream
     ActivationWriterConfig AnalyzeCrosscoderSettings AnalyzeSAESettings BufferShuffleConfig CrossCoderConfig
-    CrosscoderConfig DatasetConfig DirectLogitAttributeSettings DirectLogitAttributorConfig EvalSettings
+    CrosscoderConfig DatasetConfig DirectLogitAttributeSettings DirectLogitAttributorConfig Error EvalSettings
     FeatureAnalyzer FeatureAnalyzerConfig GenerateActivationsSettings GenerationConfig InitializerConfig
     LanguageModelConfig PretrainedSAE SAEConfig TrainCrossCoderSettings TrainCrosscoderSettings TrainSAESettings
     TrainerConfig WandbConfig

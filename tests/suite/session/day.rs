@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
-use expectrl::{Expect, Regex};
+use expectrl::Expect;
 
 use super::{Terminal, folder};
 
@@ -42,7 +43,7 @@ const STEPS: &[Step] = &[
         "more lines: `:page` shows them all",
     ),
     Enter(":page", "\"text of line 59\""),
-    Enter("[#{ k: 32, loss: 0.25 }, #{ k: 64, loss: 0.125 }]", " 32   0.25"),
+    Enter("[#{ k: 32, loss: 0.25 }, #{ k: 64, loss: 0.125 }]", " 64   0.125"),
     Enter("let x = torch::arange(6).reshape([2, 3]).float()", ""),
     Enter("x", "tensor([[0., 1., 2.],"),
     Enter("torch::zeros([100, 100])", "shape=[100, 100]"),
@@ -62,7 +63,7 @@ const STEPS: &[Step] = &[
     Enter(":who", "tensor([[0., 1., 2.], …"),
     Enter(":who tensor", "x      Tensor"),
     Enter(":vars nothing", "nothing of that name or type"),
-    Enter(":device", "1, 24 B"),
+    Enter(":device", "2, 40.0 KB"),
     Enter(":time sleep(0.01)", "took 1"),
     Enter(":bench x.sum()", "each (median of"),
     Enter(":bench wrong(", "error"),
@@ -140,7 +141,7 @@ const STEPS: &[Step] = &[
         "blocks.1.hook_resid_post\"",
     ),
     Tab(
-        "SAEConfig(#{ hook_point_in: \"blocks.0.hook_mlp",
+        "SAEConfig(#{ hook_point_in: \"blocks.0.hook_mlp_o",
         "blocks.0.hook_mlp_out\"",
     ),
     // entries in an editor and in files
@@ -155,6 +156,12 @@ const STEPS: &[Step] = &[
     Enter(":load tools.rhai", ""),
     Enter("counter().add(1)", "3"),
 ];
+
+/// What the terminal is told when an entry was taken, and when the next one is waited for.
+const ENTERED: &str = "\u{1b}[?2004l";
+const WAITS: &str = "\u{1b}[?2004h";
+/// A step takes some milliseconds; a busy machine some more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An editor that puts 42 into what says `EDIT`.
 const EDITOR: &str = "#!/bin/sh\nsed -i 's|= 1 // EDIT|= 42|' \"$1\"\n";
@@ -172,18 +179,33 @@ fn prepare(place: &Path) {
 }
 
 impl Terminal {
-    /// Waits for the next prompt.
-    #[track_caller]
-    fn expect_prompt(&mut self, step: &str) {
-        if let Err(error) = self.0.expect(Regex(r"\d+> ")) {
-            panic!("no prompt after {step:?}: {error}");
+    /// Takes a step; what did not come, if something did not.
+    fn take(&mut self, step: &Step) -> Option<String> {
+        let (typed, key, seen) = match step {
+            Enter(entry, answer) => (entry, "\r", answer),
+            Tab(typed, completed) => (typed, "\t", completed),
+            Hint(typed, grey) => (typed, "", grey),
+        };
+        self.send(typed);
+        self.send(key);
+        let is_entry = matches!(step, Enter(..));
+        let came = (!is_entry || self.0.expect(ENTERED).is_ok()) && self.0.expect(*seen).is_ok();
+        if !came {
+            let mut rest = [0; 4096];
+            let length = self.0.try_read(&mut rest).unwrap_or(0);
+            let there = String::from_utf8_lossy(&rest[..length]).into_owned();
+            self.send("\u{3}");
+            let _ = self.0.expect(WAITS);
+            return Some(format!(
+                "{seen:?} did not come after {typed:?}; there was {there:?}"
+            ));
         }
-    }
-
-    #[track_caller]
-    fn forget_line(&mut self, step: &str) {
-        self.send("\u{3}");
-        self.expect_prompt(step);
+        if !is_entry {
+            self.send("\u{3}");
+        }
+        let next = self.0.expect(WAITS);
+        next.err()
+            .map(|error| format!("no prompt after {typed:?}: {error}"))
     }
 }
 
@@ -198,28 +220,15 @@ fn a_day_in_the_session() {
         &[("PAGER", "cat"), ("EDITOR", &editor), ("VISUAL", "")],
     );
     assert!(STEPS.len() >= 100, "{}", STEPS.len());
-    for step in STEPS {
-        match step {
-            Enter(entry, answer) => {
-                terminal.send(entry);
-                terminal.send("\r");
-                terminal.expect("\r\n");
-                terminal.expect(answer);
-                terminal.expect_prompt(entry);
-            }
-            Tab(typed, completed) => {
-                terminal.send(typed);
-                terminal.send("\t");
-                terminal.expect(completed);
-                terminal.forget_line(typed);
-            }
-            Hint(typed, grey) => {
-                terminal.send(typed);
-                terminal.expect(grey);
-                terminal.forget_line(typed);
-            }
-        }
-    }
+    terminal.0.set_expect_timeout(Some(PATIENCE));
+    let missed: Vec<String> = STEPS.iter().filter_map(|step| terminal.take(step)).collect();
+    assert!(
+        missed.is_empty(),
+        "{} of {} steps:\n{}",
+        missed.len(),
+        STEPS.len(),
+        missed.join("\n")
+    );
     // A call that is stopped, and keys pressed again and again: the session and what it holds stay.
     terminal.send("let held = 7; print(\"be\" + \"gun\"); loop {}\r");
     terminal.expect("begun");
@@ -227,7 +236,7 @@ fn a_day_in_the_session() {
         terminal.send("\u{3}");
     }
     terminal.expect("interrupted");
-    terminal.expect_prompt("an interruption");
+    terminal.expect("> ");
     terminal.enter("held", "7");
     terminal.send(":quit\r");
     terminal.ends_with(0);
