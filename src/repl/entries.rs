@@ -41,12 +41,11 @@ fn script_of(entries: &[Entry]) -> String {
         .collect();
     let lines = entries.iter().zip(texts).map(|(entry, text)| {
         let end = if text.ends_with([';', '}']) { "" } else { ";" };
-        match named.contains(&format!("_{}", entry.number)) {
-            true => {
-                let (before, result) = text.split_at(start_of_result(&text));
-                format!("{before}let _{} = {};\n", entry.number, result.trim())
-            }
-            false => format!("{text}{end}\n"),
+        if named.contains(&format!("_{}", entry.number)) {
+            let (before, result) = text.split_at(start_of_result(&text));
+            format!("{before}let _{} = {};\n", entry.number, result.trim())
+        } else {
+            format!("{text}{end}\n")
         }
     });
     lines.collect()

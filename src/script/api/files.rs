@@ -38,7 +38,8 @@ fn matching(context: &NativeCallContext, pattern: &str) -> Result<Vec<String>> {
     })?;
     let mut found = Vec::new();
     for path in paths {
-        let path = path.map_err(|error| Error::io("list", error.path().to_path_buf(), error.into()))?;
+        let path = path
+            .map_err(|error| Error::io("list", error.path(), std::io::Error::from(error.error().kind())))?;
         // A link leads elsewhere than the pattern says.
         ask_to_read(context, &path)?;
         found.extend(path.into_os_string().into_string().ok());

@@ -14,7 +14,7 @@ use crate::script::state::State;
 /// that are used in functions.
 pub(super) fn with_constants_of<'s>(text: &str, scope: &Scope<'s>) -> Scope<'s> {
     let mut known = scope.clone();
-    for name in constants(text) {
+    for name in constants_of(text) {
         if !known.contains(name) {
             known.push_constant(name, ());
         }
@@ -24,7 +24,7 @@ pub(super) fn with_constants_of<'s>(text: &str, scope: &Scope<'s>) -> Scope<'s> 
 
 /// Returns where a function of `ast` changes part of a constant of `text`: it would change a copy that is then forgotten.
 pub(super) fn changed_in_function(text: &str, ast: &AST) -> Option<ParseError> {
-    let constants = constants(text);
+    let constants = constants_of(text);
     let mut found = None;
     ast.walk(&mut |path| {
         if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = path.last()
@@ -74,8 +74,8 @@ fn constant(name: &str, context: &EvalContext, state: &State) -> Option<Dynamic>
     value.or_else(|| state.session_constant(name))
 }
 
-/// The names of the constants at the top level of `text`.
-fn constants(text: &str) -> Vec<&str> {
+/// Returns the names of the constants at the top level of `text`.
+pub fn constants_of(text: &str) -> Vec<&str> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let (mut depth, mut names) = (0usize, Vec::new());
     for pair in tokens.windows(2) {
@@ -99,6 +99,6 @@ mod tests {
     fn only_constants_of_the_top_level_count() {
         let text =
             "const A = #{ b: 1 }; fn f() { const C = 1; } export const D = 2; if true { const E = 3; }";
-        assert_eq!(constants(text), ["A", "D"]);
+        assert_eq!(constants_of(text), ["A", "D"]);
     }
 }

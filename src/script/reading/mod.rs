@@ -24,6 +24,7 @@ use std::ops::Range;
 
 use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 
+pub use self::constants::constants_of;
 pub use self::formats::FORMAT;
 use self::formats::{Formats, formats};
 pub use self::marks::Reading;
