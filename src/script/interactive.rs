@@ -154,7 +154,7 @@ impl<'host> Interactive<'host> {
     }
 
     /// Names `value`, the result of the newest entry, by that entry's number (`_3`), and the last three results `_`, `__`
-    /// and `___`. The newest [`RESULTS`] are kept: each may hold a large tensor.
+    /// and `___`. The newest 20 are kept: each may hold a large tensor.
     pub fn keep_result(&mut self, value: Dynamic) {
         self.results.push_back((format!("_{}", self.entries), value));
         if self.results.len() > RESULTS
