@@ -2,6 +2,7 @@
 
 mod copy;
 mod device;
+mod draws;
 mod dtype;
 mod failure;
 pub mod gpu;
@@ -21,6 +22,7 @@ pub mod size;
 pub mod slices;
 
 pub use device::DeviceSpec;
+pub use draws::Draws;
 pub use dtype::DType;
 pub use graph::builds_graph;
 pub use random::Generator;

@@ -166,7 +166,7 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "permute",
         "Returns the tensor with its dimensions in the given order.",
-        Home::Method,
+        Home::Both,
         &[(
             "dims: int...|array",
             Body::Of(|t, call| one(t.f_permute(call.sizes("dims")?))),
@@ -175,7 +175,7 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "reshape",
         "Returns the same elements in another shape; one size may be -1.",
-        Home::Method,
+        Home::Both,
         &[(
             "shape: int...|array",
             Body::Of(|t, call| reshape(t, call.sizes("shape")?)),
@@ -229,13 +229,13 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "softmax",
         "Returns probabilities along `dim`: exp(x) over their sum.",
-        Home::Both,
+        Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, false)))],
     ),
     shaped(
         "log_softmax",
         "Returns the logarithms of the probabilities along `dim`.",
-        Home::Both,
+        Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, true)))],
     ),
     shaped(

@@ -9,6 +9,7 @@ use std::fmt;
 use rhai::{Dynamic, Map};
 
 use super::TensorHandle;
+use super::generator::GeneratorHandle;
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
 use crate::tensor::DType;
@@ -79,6 +80,7 @@ impl Parameter {
             "array" => value.is_array(),
             "dtype" => value.is::<DType>() || value.is_string(),
             "Tensor" => value.read_lock::<TensorHandle>().is_some(),
+            "Generator" => value.is::<GeneratorHandle>(),
             _ => true,
         })
     }
