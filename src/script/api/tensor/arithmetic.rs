@@ -251,6 +251,11 @@ pub fn register(module: &mut Module) {
             tensor(float_like(b, a).and_then(|a| combine(name, function, &a, b)))
         });
     }
+    FuncRegistration::new("@")
+        .in_global_namespace()
+        .set_guarded(module, |a: &mut TensorHandle, b: TensorHandle| {
+            tensor(matrix_product(a.tensor(), b.tensor()))
+        });
     let negate = |a: &mut TensorHandle| handle(a.tensor().f_neg());
     FuncRegistration::new("-").set_guarded(module, negate);
     let not = |a: &mut TensorHandle| handle(a.tensor().f_logical_not());

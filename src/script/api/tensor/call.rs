@@ -185,8 +185,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Returns the tensors of an array.
+    /// Returns the tensors of an array, or the one that was given.
     pub fn tensors(&self, name: &str) -> Result<Vec<Tensor>> {
+        if let Ok(tensor) = self.tensor(name) {
+            return Ok(vec![tensor]);
+        }
         let array = self.get(name).into_array();
         let array = array.map_err(|_| self.wrong(name, "an array of tensors"))?;
         let tensor = |(index, value): (usize, &Dynamic)| match value.read_lock::<TensorHandle>() {

@@ -160,31 +160,31 @@ pub const FUNCTIONS: &[Function] = &[
     of_all(
         "block_diag",
         "Returns a matrix with others along its diagonal, zeros elsewhere.",
-        &[("tensors: array", Body::Free(block_diagonal))],
+        &[("tensors: Tensor...|array", Body::Free(block_diagonal))],
     ),
     of_all(
         "cartesian_prod",
         "Returns a row for each combination of one element of each vector.",
-        &[("tensors: array", Body::Free(cartesian_product))],
+        &[("tensors: Tensor...|array", Body::Free(cartesian_product))],
     ),
     of_all(
         "meshgrid",
         "Returns the coordinates of a grid: a tensor for each vector, of the shape of their sizes; with `indexing` \
          \"xy\" the first two are swapped.",
         &[(
-            "tensors: array, *, indexing: string = \"ij\" -> array",
+            "tensors: Tensor...|array, *, indexing: string = \"ij\" -> array",
             Body::Free(meshgrid),
         )],
     ),
     of_all(
         "broadcast_tensors",
         "Returns tensors as views of one shape.",
-        &[("tensors: array -> array", Body::Free(broadcast))],
+        &[("tensors: Tensor...|array -> array", Body::Free(broadcast))],
     ),
     of_all(
         "einsum",
-        "Returns the sum of products that letters of dimensions name: `torch::einsum(\"bi,ij->bj\", [x, w])`.",
-        &[("equation: string, operands: array", Body::Free(einsum))],
+        "Returns the sum of products that letters of dimensions name: `torch::einsum(\"bi,ij->bj\", x, w)`.",
+        &[("equation: string, operands: Tensor...|array", Body::Free(einsum))],
     ),
 ];
 

@@ -26,6 +26,7 @@ mod maths;
 mod operands;
 mod order;
 mod places;
+mod places_of;
 mod products;
 mod random;
 mod rearrange;
