@@ -24,7 +24,7 @@ pub mod slices;
 pub use device::DeviceSpec;
 pub use draws::Draws;
 pub use dtype::DType;
-pub use graph::builds_graph;
+pub use graph::{backward, builds_graph, gradients};
 pub use random::Generator;
 pub use rows::fill_rows;
 pub use show::{show, summarise};

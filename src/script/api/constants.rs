@@ -5,6 +5,7 @@ use rhai::{Dynamic, Module};
 
 use super::analysis;
 use super::datasets;
+use super::optim;
 use super::sae;
 use super::tensor;
 use super::torch;
@@ -96,6 +97,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
     let mut modules = vec![
         ("torch", torch),
         ("datasets", datasets),
+        ("optim", optim::module()),
         (
             "SparseAutoEncoder",
             guarded(exported_module!(sae::statics), &sae::statics::RHAI_MANIFEST),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rhai::plugin::*;
-use rhai::{Dynamic, ImmutableString, Map};
+use rhai::{Dynamic, FnPtr, ImmutableString, Map};
 
 use super::tensor::TensorHandle;
 use crate::error::{Error, a};
@@ -55,6 +55,25 @@ pub mod functions {
                 .collect();
             safetensors::write(path.as_str(), &named, &BTreeMap::new()).raise()
         })
+    }
+
+    /// Returns what a closure returns, without a record for gradients meanwhile: `torch::no_grad(|| model.call(x))`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn no_grad(context: NativeCallContext, closure: FnPtr) -> RhaiResultOf<Dynamic> {
+        let _guard = tensor::no_grad_guard();
+        closure.call_within_context(&context, ())
+    }
+
+    /// Returns what a closure returns, with a record for gradients also inside of `no_grad`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn enable_grad(context: NativeCallContext, closure: FnPtr) -> RhaiResultOf<Dynamic> {
+        tensor::with_grad(|| closure.call_within_context(&context, ()))
+    }
+
+    /// Returns whether what is computed is recorded for gradients.
+    #[rhai_fn(volatile)]
+    pub fn is_grad_enabled() -> bool {
+        tensor::builds_graph()
     }
 
     /// Returns the number of threads that libtorch computes with.

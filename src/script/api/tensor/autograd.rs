@@ -1,16 +1,120 @@
-//! What gradients leave on tensors.
+//! Gradients: the way back from a number, and what it leaves on tensors.
 
 use rhai::plugin::*;
-use rhai::{Dynamic, Module};
+use rhai::{Array, Dynamic, Module};
 
-use super::TensorHandle;
+use super::call::Call;
+use super::definition::{Body, Function, Home, Memory};
+use super::{TensorHandle, input_error};
+use crate::error::{Error, Result};
 use crate::script::guard;
+use crate::tensor::{self, Tensor};
 
 /// Puts the methods into `module`.
 pub fn register(module: &mut Module) {
     combine_with_exported_module!(module, "tensor_autograd", functions);
     guard::protect(module, &functions::RHAI_MANIFEST);
 }
+
+/// The number that gradients start from: the tensor, or the sum of it times what was given for its own gradient.
+fn start(tensor: &Tensor, call: &Call<'_>, gradient: &str) -> Result<Tensor> {
+    if !tensor.requires_grad() {
+        return Err(
+            Error::input("this number does not depend on anything that gradients are kept for").hint(
+                "the parameters of a dictionary have gradients; other tensors after `requires_grad_(true)`",
+            ),
+        );
+    }
+    if let Some(gradient) = call.optional_tensor(gradient)? {
+        if gradient.size() != tensor.size() {
+            return Err(Error::input(format!(
+                "the gradient has shape {:?}, but the tensor {:?}",
+                gradient.size(),
+                tensor.size()
+            )));
+        }
+        let weighted = tensor.f_mul(&gradient).map_err(input_error)?;
+        return weighted.f_sum(weighted.kind()).map_err(input_error);
+    }
+    if tensor.numel() != 1 {
+        return Err(Error::input(format!(
+            "gradients start from a single number, but this tensor has shape {:?}",
+            tensor.size()
+        ))
+        .hint("take its mean() or sum() first, or give the gradient of each element"));
+    }
+    Ok(tensor.shallow_clone())
+}
+
+/// Is the graph kept? As long as the gradient is recorded itself, unless it was said.
+fn keeps(call: &Call<'_>, create: bool) -> Result<bool> {
+    if call.lacks("retain_graph") {
+        Ok(create)
+    } else {
+        call.flag("retain_graph")
+    }
+}
+
+fn used_up(error: impl Into<Error>) -> Error {
+    input_error(error).hint("a loss can run backward once; compute it again for another gradient, or say `#{ retain_graph: true }`")
+}
+
+fn run_backward(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let create = call.flag("create_graph")?;
+    let start = start(tensor, call, "gradient")?;
+    tensor::backward(&start, keeps(call, create)?, create).map_err(used_up)?;
+    Ok(Dynamic::UNIT)
+}
+
+/// One gradient for each input, in an array.
+fn gradients(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+    let (inputs, create) = (call.tensors("inputs")?, call.flag("create_graph")?);
+    if let Some(at) = inputs.iter().position(|input| !input.requires_grad()) {
+        return Err(Error::input("no gradient is kept for this tensor")
+            .hint("make it with `#{ requires_grad: true }`, or call `requires_grad_()` on it")
+            .under(format!("[{at}]"))
+            .under("inputs"));
+    }
+    let start = start(tensor, call, "grad_outputs")?;
+    let found = tensor::gradients(&start, &inputs, keeps(call, create)?, create).map_err(used_up)?;
+    let allow = call.flag("allow_unused").unwrap_or(false);
+    let value = |(at, gradient): (usize, Option<Tensor>)| match gradient {
+        Some(gradient) => Ok(Dynamic::from(TensorHandle::new(gradient))),
+        None if allow => Ok(Dynamic::UNIT),
+        None => Err(Error::input("the number does not depend on this tensor")
+            .hint("with `#{ allow_unused: true }` its gradient is `()`")
+            .under(format!("[{at}]"))
+            .under("inputs")),
+    };
+    let array: Array = found.into_iter().enumerate().map(value).collect::<Result<_>>()?;
+    Ok(array.into())
+}
+
+/// The table.
+pub const FUNCTIONS: &[Function] = &[
+    Function::method(
+        "backward",
+        "Computes the gradient of this number with respect to everything it was computed from, and adds it to their \
+         `grad`. Of several numbers `gradient` says how much each counts; `retain_graph` allows another time, and \
+         `create_graph` records the gradient itself.",
+        &[(
+            "gradient: Tensor? = (), retain_graph: bool? = (), create_graph: bool = false -> ()",
+            Body::Of(run_backward),
+        )],
+    ),
+    Function::new(
+        "grad",
+        "Returns an array with the gradient of a number with respect to each of `inputs`, a tensor or several, whose own \
+         `grad` stays as it is; `create_graph` records the gradients themselves.",
+        Home::Autograd,
+        Memory::Own,
+        &[(
+            "inputs: Tensor|array, grad_outputs: Tensor? = (), retain_graph: bool? = (), create_graph: bool = false, \
+             allow_unused: bool? = () -> array",
+            Body::Of(gradients),
+        )],
+    ),
+];
 
 #[export_module(manifest)]
 mod functions {

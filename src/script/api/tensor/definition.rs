@@ -16,11 +16,12 @@ pub enum Body {
 }
 
 /// The modules that hold functions of tensors.
-pub const MODULES: [&str; 3] = [TORCH, LINALG, FUNCTIONAL];
+pub const MODULES: [&str; 4] = [TORCH, LINALG, FUNCTIONAL, AUTOGRAD];
 
 const TORCH: &str = "torch";
 const LINALG: &str = "torch::linalg";
 const FUNCTIONAL: &str = "torch::nn::functional";
+const AUTOGRAD: &str = "torch::autograd";
 
 /// Where a function is found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Home {
     Linalg,
     /// `torch::nn::functional::name(…)`.
     Functional,
+    /// `torch::autograd::name(…)`.
+    Autograd,
     /// Both, and `torch::nn::functional::name(…)`.
     Everywhere,
     /// `torch::name(…)` and `torch::nn::functional::name(…)`.
@@ -54,6 +57,7 @@ impl Home {
             Home::Torch | Home::Both => &[TORCH],
             Home::Linalg => &[LINALG],
             Home::Functional => &[FUNCTIONAL],
+            Home::Autograd => &[AUTOGRAD],
             Home::Everywhere | Home::Modules => &[TORCH, FUNCTIONAL],
         }
     }

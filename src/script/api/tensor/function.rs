@@ -9,8 +9,8 @@ use super::call::Call;
 use super::definition::{Body, Function, MODULES, Memory};
 use super::signature::{Mismatch, Signature};
 use super::{
-    TensorHandle, activations, alike, cast, creation, elementwise, generator, in_place, joining, linalg,
-    losses, maths, order, places, products, random, rearrange, reduction, select, shape, statistics,
+    TensorHandle, activations, alike, autograd, cast, creation, elementwise, generator, in_place, joining,
+    linalg, losses, maths, order, places, products, random, rearrange, reduction, select, shape, statistics,
 };
 use crate::error::{Error, Fault, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf, placed};
@@ -30,6 +30,7 @@ static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
     let tables = [
         activations::FUNCTIONS,
         alike::FUNCTIONS,
+        autograd::FUNCTIONS,
         cast::FUNCTIONS,
         creation::FUNCTIONS,
         elementwise::UNARY,
@@ -352,7 +353,7 @@ pub fn register_methods(module: &mut Module) {
 
 /// Puts the functions into `torch::` and the modules in it.
 pub fn register_functions(torch: &mut Module) {
-    let [own, linalg, functional] = MODULES.map(|name| {
+    let [own, linalg, functional, autograd] = MODULES.map(|name| {
         let mut module = Module::new();
         for ready in FUNCTIONS.iter().filter(|ready| ready.is_in(Some(name))) {
             ready.register(&mut module, Some(name));
@@ -361,6 +362,7 @@ pub fn register_functions(torch: &mut Module) {
     });
     torch.combine(own);
     torch.set_sub_module("linalg", linalg);
+    torch.set_sub_module("autograd", autograd);
     let mut nn = Module::new();
     nn.set_sub_module("functional", functional);
     torch.set_sub_module("nn", nn);

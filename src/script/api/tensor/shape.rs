@@ -4,7 +4,6 @@ use rhai::{Array, Dynamic};
 
 use super::call::{Call, one};
 use super::definition::{Body, Function, Home, Memory};
-use super::input_error;
 use crate::error::{Error, Result, Subject};
 use crate::tensor::{Kind, TchError, Tensor, size};
 
@@ -280,32 +279,4 @@ pub const FUNCTIONS: &[Function] = &[
         Home::Both,
         &[("-> bool", Body::Of(|t, _| Ok(t.is_floating_point().into())))],
     ),
-    shaped(
-        "backward",
-        "Computes the gradient of this number with respect to everything it was computed from, and adds it to their \
-         `grad`.",
-        Home::Method,
-        &[("-> ()", Body::Of(|t, _| run_backward(t).map(|()| Dynamic::UNIT)))],
-    ),
 ];
-
-/// Runs backward from a number.
-fn run_backward(tensor: &Tensor) -> Result<()> {
-    if tensor.numel() != 1 {
-        return Err(Error::input(format!(
-            "gradients start from a single number, but this tensor has shape {:?}",
-            tensor.size()
-        ))
-        .hint("take its mean() or sum() first"));
-    }
-    if !tensor.requires_grad() {
-        return Err(
-            Error::input("this number does not depend on anything that gradients are kept for").hint(
-                "the parameters of a dictionary have gradients; other tensors after `requires_grad_(true)`",
-            ),
-        );
-    }
-    tensor.f_backward().map_err(|error| {
-        input_error(error).hint("a loss can run backward once; compute it again for another gradient")
-    })
-}
