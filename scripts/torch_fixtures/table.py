@@ -105,8 +105,8 @@ x.kron(y) torch.einsum("...i,...i->...",x,y) torch.tensordot(x,y,0) torch.tensor
 torch.meshgrid(v,w,indexing="xy") x.new_zeros(2,3) x.new_ones([2]) x.new_full([2],3) torch.zeros_like(x) torch.ones_like(x)
 torch.full_like(x,2) torch.tril_indices(3,4) torch.triu_indices(3,3,1) torch.logspace(0,2,3) torch.logspace(-1,1,4,2.0)
 torch.linspace(0,1,4) torch.arange(5) torch.eye(3) torch.full([2],3) torch.zeros(3) torch.ones(2) torch.tensor([1,2])"""),
-    ("23", FLOATS, """x.matmul(v) torch.broadcast_tensors(x,v) torch.einsum("...i,ji->...j",x,a) torch.tensordot(x,a,[[-1],[1]]) torch.linalg.cross(x,y)
-torch.cross(x,y,-1) torch.linalg.vecdot(x,y) x.cross(y)"""),
+    ("23", FLOATS, """x.matmul(v) torch.broadcast_tensors(x,v) torch.einsum("...i,ji->...j",x,a) torch.tensordot(x,a,[[-1],[1]]) L.cross(x,y)
+torch.cross(x,y,-1) L.vecdot(x,y) x.cross(y)"""),
     ("123", FLOATS, """L.det(s) L.slogdet(s) L.inv(s) L.pinv(s) L.pinv(b) L.pinv(d,hermitian=True) L.matrix_rank(s) L.matrix_rank(b,atol=0.1) L.matrix_exp(s)
 L.matrix_power(s,3) L.matrix_power(s,-1) L.svdvals(b) L.qr(d).R.abs() L.svd(b,False).S L.svd(b).S L.eigh(d).eigenvalues L.eigvalsh(d)
 L.eigvalsh(d,"U") L.cholesky(d) L.cholesky(d,upper=True) L.lu(s) L.solve(s,b) L.solve(d,d,left=False) L.solve_triangular(d,b,upper=True)
@@ -173,13 +173,14 @@ def cases(written: Callable[[str], str]) -> list[dict]:
     found = []
     for shapes, dtypes, text in GROUPS:
         calls = expressions(text)
+        tables = {}
         for shape in shapes:
             for name in dtypes:
                 given = inputs(shape, getattr(torch, name))
-                results = []
+                tables[f"{shape} {name}"] = results = []
                 for call in calls:
                     fresh = {key: value.clone() for key, value in given.items()}
                     values = {"torch": torch, "F": F, "L": torch.linalg, "inf": math.inf} | fresh
                     results.append(digest(eval(call, values)))  # noqa: S307
-                found.append({"shape": shape, "dtype": name, "calls": [written(call) for call in calls], "results": results})
+        found.append({"calls": [written(call) for call in calls], "results": tables})
     return found

@@ -53,6 +53,7 @@ mod signals;
 mod step;
 mod testing;
 mod torch;
+mod torch_table;
 mod variants;
 mod viewer;
 mod web;

@@ -100,28 +100,30 @@ fn scatter_reduce(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     if !WAYS.contains(&way.as_str()) {
         return Err(Error::unknown("reduction", &way, &WAYS).under("reduce"));
     }
-    if call.flag("include_self")? {
-        return one(tensor.f_scatter_reduce(dim, &index, &source, &way));
+    let include = call.flag("include_self")?;
+    if source.dim() != index.dim() || source.size().iter().zip(index.size()).any(|(own, wanted)| *own < wanted) {
+        return Err(Error::input(format!(
+            "`src` has shape {:?}, which is less than the index's {:?}",
+            source.size(),
+            index.size()
+        )));
     }
-    let result = || match way.as_str() {
-        // Begun with what changes nothing: 0, 1, or one of the elements themselves.
-        "sum" => tensor
-            .f_scatter_value(dim, &index, 0i64)?
-            .f_scatter_reduce(dim, &index, &source, &way),
-        "prod" => tensor
-            .f_scatter_value(dim, &index, 1i64)?
-            .f_scatter_reduce(dim, &index, &source, &way),
-        "mean" => {
-            let sums = tensor
-                .f_scatter_value(dim, &index, 0i64)?
-                .f_scatter_add(dim, &index, &source)?;
-            let ones = source.f_ones_like()?;
-            let counts = tensor.f_zeros_like()?.f_scatter_add(dim, &index, &ones)?;
-            sums.f_div(&counts.f_clamp_min(1i64)?)?.f_to_kind(tensor.kind())
+    size::admit_like(tensor, Kind::Int64)?;
+    let result = || {
+        // Where each element goes among all in order; there a reduction by one index does the same.
+        let places = Tensor::f_arange(tensor.numel() as i64, (Kind::Int64, tensor.device()))?;
+        let places = places.f_reshape(tensor.size())?.f_gather(dim, &index, false)?.f_flatten(0, -1)?;
+        let mut taken = source;
+        for (at, size) in index.size().into_iter().enumerate() {
+            taken = taken.f_narrow(at as i64, 0, size)?;
         }
-        _ => tensor
-            .f_scatter(dim, &index, &source)?
-            .f_scatter_reduce(dim, &index, &source, &way),
+        let (flat, taken) = (tensor.f_flatten(0, -1)?, taken.f_reshape(-1)?);
+        let reduced = match (way.as_str(), include) {
+            ("sum", true) => flat.f_index_add(0, &places, &taken)?,
+            ("sum", false) => flat.f_index_fill(0, &places, 0i64)?.f_index_add(0, &places, &taken)?,
+            (way, include) => flat.f_index_reduce(0, &places, &taken, way, include)?,
+        };
+        reduced.f_reshape(tensor.size())
     };
     one(result())
 }

@@ -78,7 +78,7 @@ fn add_outer(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 /// Over the last dimensions of one and the first of the other, or over those that are named.
 fn tensordot(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let other = call.tensor("other")?;
+    let other = call.tensor("b")?;
     let (own, others): (Vec<i64>, Vec<i64>) = match call.int("dims") {
         Ok(count) if count < 0 || count > tensor.dim().min(other.dim()) as i64 => {
             return Err(Error::input(format!(
@@ -241,10 +241,10 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     product(
         "tensordot",
-        "Returns the sum of products over `dims`: the last of the tensor and the first of `other`, or those of \
+        "Returns the sum of products over `dims`: the last of the tensor and the first of `b`, or those of \
          `[[…], […]]`.",
         Home::Torch,
-        &[("other: Tensor, dims: int|array = 2", Body::Of(tensordot))],
+        &[("b: Tensor, dims: int|array = 2", Body::Of(tensordot))],
     ),
     product(
         "kron",

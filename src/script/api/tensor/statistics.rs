@@ -7,8 +7,9 @@ use super::convert::Options;
 use super::definition::{Body, Function, Home, Memory};
 use super::input_error;
 use super::reduction::{floating, std, variance};
+use super::select::entries;
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor, norm, size};
+use crate::tensor::{Kind, Tensor, norm, range, size};
 
 const fn statistic(
     name: &'static str,
@@ -70,14 +71,21 @@ fn difference(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 /// By the trapezoidal rule: at points `x`, or `dx` apart.
 fn area(tensor: &Tensor, call: &Call<'_>, is_running: bool) -> Result<Dynamic> {
     let dim = call.int("dim")?;
-    let area = match (call.optional_tensor("x")?, is_running) {
-        (Some(x), true) => return one(Tensor::f_cumulative_trapezoid_x(tensor, &x, dim)),
-        (Some(x), false) => return one(Tensor::f_trapezoid_x(tensor, &x, dim)),
-        (None, true) => Tensor::f_cumulative_trapezoid(tensor, dim),
-        (None, false) => Tensor::f_trapezoid(tensor, dim),
+    let points = match call.optional_tensor("x")? {
+        Some(points) => points,
+        None => {
+            let count = entries(tensor, dim).unwrap_or(0) as f64;
+            let kind = floating(tensor).map_err(input_error)?.kind();
+            let apart = call.number("dx")?;
+            let row = range::range(0.0, count, 1.0, (kind, tensor.device()))?;
+            row.f_mul_scalar(apart).map_err(input_error)?
+        }
     };
-    let apart = if call.lacks("dx") { 1.0 } else { call.number("dx")? };
-    one(area.and_then(|area| area.f_mul_scalar(apart)))
+    one(if is_running {
+        Tensor::f_cumulative_trapezoid_x(tensor, &points, dim)
+    } else {
+        Tensor::f_trapezoid_x(tensor, &points, dim)
+    })
 }
 
 /// Entries along a dimension, shortened to a norm.
