@@ -11,6 +11,7 @@ pub mod integer;
 mod mapped;
 mod memory;
 pub mod norm;
+pub mod npy;
 pub mod product;
 mod random;
 pub mod range;

@@ -44,10 +44,22 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "torch.searchsorted",
         "documented with `values`, in the stubs it is `self` or `input`",
     ),
-    ("Tensor.uniform_", "documented with `from`, in the stubs it is `from_`"),
-    ("torch.einsum", "documented with `equation, *operands`, defined with `*args`"),
-    ("torch::nn::functional.softmax", "has no `_stacklevel` before `dtype`"),
-    ("torch::nn::functional.log_softmax", "has no `_stacklevel` before `dtype`"),
+    (
+        "Tensor.uniform_",
+        "documented with `from`, in the stubs it is `from_`",
+    ),
+    (
+        "torch.einsum",
+        "documented with `equation, *operands`, defined with `*args`",
+    ),
+    (
+        "torch::nn::functional.softmax",
+        "has no `_stacklevel` before `dtype`",
+    ),
+    (
+        "torch::nn::functional.log_softmax",
+        "has no `_stacklevel` before `dtype`",
+    ),
     // The same defaults, which an array is.
     ("Tensor.rot90", "turns in the plane of 0 and 1"),
     ("torch.rot90", "turns in the plane of 0 and 1"),
@@ -211,9 +223,7 @@ fn foreign_types(ours: &[Parameter], all: &[Value]) -> Option<String> {
         });
         let types: Vec<String> = everywhere
             .flatten()
-            .filter(|argument| {
-                argument["name"] == parameter.name.as_str() || parameter.name == "input"
-            })
+            .filter(|argument| argument["name"] == parameter.name.as_str() || parameter.name == "input")
             .filter_map(|argument| argument["type"].as_str().map(str::to_string))
             .collect();
         let foreign = |kind: &&String| !types.iter().any(|theirs| takes(theirs, kind));

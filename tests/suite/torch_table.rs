@@ -68,7 +68,9 @@ fn inputs(shape: &str, dtype: &str) -> String {
         .to_vec();
     if !whole {
         text.push(format!("let p = (numbers({size}, 6) / 8 + 0.5).to(\"{dtype}\");"));
-        text.push(format!("let q = (numbers({size}, 7).abs() + 0.25).to(\"{dtype}\");"));
+        text.push(format!(
+            "let q = (numbers({size}, 7).abs() + 0.25).to(\"{dtype}\");"
+        ));
         text.push(of("s", square, 8));
         text.push(format!("let d = symmetric({square}).to(\"{dtype}\");"));
         text.push(of("b", beside, 10));
@@ -76,7 +78,9 @@ fn inputs(shape: &str, dtype: &str) -> String {
     }
     text.push("let count = x.numel();".into());
     text.push(format!("let n = (torch::arange(count) * 5 % 3).reshape({size});"));
-    text.push(format!("let m = (torch::arange(count) * 7 % 5 > 1).reshape({size});"));
+    text.push(format!(
+        "let m = (torch::arange(count) * 7 % 5 > 1).reshape({size});"
+    ));
     text.join(" ")
 }
 
@@ -102,10 +106,15 @@ fn agree(ours: &Value, theirs: &Value, dtype: &str) -> bool {
             let is_same = |(own, value): (&Value, &Value)| agree(own, value, dtype);
             ours.len() == theirs.len()
                 && (ours.iter().zip(theirs).all(is_same)
-                    || theirs.iter().all(|value| ours.iter().any(|own| agree(own, value, dtype))))
+                    || theirs
+                        .iter()
+                        .all(|value| ours.iter().any(|own| agree(own, value, dtype))))
         }
         (Value::Number(ours), Value::Number(theirs)) => {
-            let (ours, theirs) = (ours.as_f64().unwrap_or(f64::NAN), theirs.as_f64().unwrap_or(f64::NAN));
+            let (ours, theirs) = (
+                ours.as_f64().unwrap_or(f64::NAN),
+                theirs.as_f64().unwrap_or(f64::NAN),
+            );
             let within = if dtype == "float64" { 1e-6 } else { 2e-4 };
             (ours - theirs).abs() <= within * theirs.abs().max(1.0)
         }
@@ -148,11 +157,17 @@ fn every_function_gives_what_pytorch_gives_on_three_shapes_and_two_dtypes() {
         })
         .map(|((call, place, _, result), line)| format!("{call} ({place}): {line} instead of {result}"))
         .collect();
-    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// Functions that are tested elsewhere: they draw by chance, need gradients or other devices, or give no numbers.
-const ELSEWHERE: &str = "backward bernoulli bernoulli_ bfloat16 empty empty_like exponential_ grad int long manual_seed
+const ELSEWHERE: &str =
+    "backward bernoulli bernoulli_ bfloat16 empty empty_like exponential_ grad int long manual_seed
     multinomial normal normal_ rand rand_like randint randint_like randn randn_like randperm uniform_";
 
 #[test]
@@ -160,15 +175,27 @@ fn every_function_that_pytorch_has_is_in_the_table() {
     let mut called = BTreeSet::new();
     let mut note = |call: &str| {
         for (at, _) in call.match_indices('(') {
-            let name = call[..at].rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
+            let name = call[..at]
+                .rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .next();
             called.insert(name.unwrap_or_default().to_string());
         }
     };
     for group in fixture("table.json").as_array().expect("groups") {
-        group["calls"].as_array().expect("calls").iter().filter_map(Value::as_str).for_each(&mut note);
+        group["calls"]
+            .as_array()
+            .expect("calls")
+            .iter()
+            .filter_map(Value::as_str)
+            .for_each(&mut note);
     }
     let values = fixture("values.json");
-    values["cases"].as_array().expect("calls").iter().filter_map(|case| case["call"].as_str()).for_each(&mut note);
+    values["cases"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .filter_map(|case| case["call"].as_str())
+        .for_each(&mut note);
     let signatures = fixture("signatures.json");
     let mut names = BTreeSet::new();
     for owner in ["Tensor", "torch", "torch::linalg", "torch::nn::functional"] {
@@ -195,7 +222,13 @@ fn shapes_that_do_not_go_together_are_told_in_words() {
     let groups = fixture("table.json");
     let mut calls = Vec::new();
     for group in groups.as_array().expect("groups") {
-        calls.extend(group["calls"].as_array().expect("calls").iter().filter_map(Value::as_str));
+        calls.extend(
+            group["calls"]
+                .as_array()
+                .expect("calls")
+                .iter()
+                .filter_map(Value::as_str),
+        );
     }
     let tried: Vec<String> = calls
         .iter()
@@ -210,9 +243,20 @@ fn shapes_that_do_not_go_together_are_told_in_words() {
     let mut failures = 0;
     let mut wrong = Vec::new();
     for (call, line) in calls.iter().zip(&lines) {
-        let Some(error) = line.strip_prefix("error: ") else { continue };
+        let Some(error) = line.strip_prefix("error: ") else {
+            continue;
+        };
         failures += 1;
-        let foreign = ["c10", "at::", ".cpp", "Exception", "#0", "panicked", "INTERNAL ASSERT", "defect"];
+        let foreign = [
+            "c10",
+            "at::",
+            ".cpp",
+            "Exception",
+            "#0",
+            "panicked",
+            "INTERNAL ASSERT",
+            "defect",
+        ];
         let has_shape = error.contains('[') || error.contains("(");
         if foreign.iter().any(|word| error.contains(word)) || !has_shape {
             wrong.push(format!("{call}: {error}"));

@@ -101,7 +101,13 @@ fn scatter_reduce(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
         return Err(Error::unknown("reduction", &way, &WAYS).under("reduce"));
     }
     let include = call.flag("include_self")?;
-    if source.dim() != index.dim() || source.size().iter().zip(index.size()).any(|(own, wanted)| *own < wanted) {
+    if source.dim() != index.dim()
+        || source
+            .size()
+            .iter()
+            .zip(index.size())
+            .any(|(own, wanted)| *own < wanted)
+    {
         return Err(Error::input(format!(
             "`src` has shape {:?}, which is less than the index's {:?}",
             source.size(),
@@ -112,7 +118,10 @@ fn scatter_reduce(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let result = || {
         // Where each element goes among all in order; there a reduction by one index does the same.
         let places = Tensor::f_arange(tensor.numel() as i64, (Kind::Int64, tensor.device()))?;
-        let places = places.f_reshape(tensor.size())?.f_gather(dim, &index, false)?.f_flatten(0, -1)?;
+        let places = places
+            .f_reshape(tensor.size())?
+            .f_gather(dim, &index, false)?
+            .f_flatten(0, -1)?;
         let mut taken = source;
         for (at, size) in index.size().into_iter().enumerate() {
             taken = taken.f_narrow(at as i64, 0, size)?;
@@ -120,7 +129,9 @@ fn scatter_reduce(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
         let (flat, taken) = (tensor.f_flatten(0, -1)?, taken.f_reshape(-1)?);
         let reduced = match (way.as_str(), include) {
             ("sum", true) => flat.f_index_add(0, &places, &taken)?,
-            ("sum", false) => flat.f_index_fill(0, &places, 0i64)?.f_index_add(0, &places, &taken)?,
+            ("sum", false) => flat
+                .f_index_fill(0, &places, 0i64)?
+                .f_index_add(0, &places, &taken)?,
             (way, include) => flat.f_index_reduce(0, &places, &taken, way, include)?,
         };
         reduced.f_reshape(tensor.size())
