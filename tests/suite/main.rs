@@ -5,6 +5,8 @@
 mod activations;
 mod analysis;
 mod architecture;
+mod arrays;
+mod as_in_pytorch;
 mod check;
 mod command_line;
 mod datasets;
@@ -25,6 +27,7 @@ mod hostile;
 mod hub;
 mod interventions;
 mod layering;
+mod learning;
 mod library;
 mod loggers;
 mod model;

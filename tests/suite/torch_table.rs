@@ -165,10 +165,12 @@ fn every_function_gives_what_pytorch_gives_on_three_shapes_and_two_dtypes() {
     );
 }
 
-/// Functions that are tested elsewhere: they draw by chance, need gradients or other devices, or give no numbers.
-const ELSEWHERE: &str =
-    "backward bernoulli bernoulli_ bfloat16 empty empty_like exponential_ grad int long manual_seed
-    multinomial normal normal_ rand rand_like randint randint_like randn randn_like randperm uniform_";
+/// Functions that are tested elsewhere: they draw by chance, need gradients or other devices, or give no
+/// numbers; `var` is `variance` in the language of scripts, which keeps the word.
+const ELSEWHERE: &str = "backward bernoulli bernoulli_ bfloat16 empty empty_like exponential_ get_num_threads
+    grad int is_grad_enabled long manual_seed
+    multinomial normal normal_ rand rand_like randint randint_like randn randn_like randperm
+    set_num_threads uniform_ var";
 
 #[test]
 fn every_function_that_pytorch_has_is_in_the_table() {

@@ -57,6 +57,19 @@ pub fn constants() -> Vec<Constant> {
         });
     }
     for (name, value, docs) in [
+        ("inf", f64::INFINITY, "Infinity."),
+        ("nan", f64::NAN, "Not a number."),
+        ("pi", std::f64::consts::PI, "Half a turn in radians."),
+        ("e", std::f64::consts::E, "The base of the natural logarithm."),
+    ] {
+        all.push(Constant {
+            module: Some("torch"),
+            name,
+            docs,
+            value: Some(value.into()),
+        });
+    }
+    for (name, value, docs) in [
         ("TOKENS", "tokens", "Batches of token ids, no activations."),
         (
             "ACTIVATIONS_2D",

@@ -78,8 +78,9 @@ fn missing(token: &str, why: &str, there: &str) -> Error {
             "a slice is written with a range or in a text: `x[0..2]`, `x[\"1:\"]` of a Tensor, `a.extract(0..2)` of an \
              array, `s.sub_string(0..2)` of a string",
         ),
-        ("]", ",") => Error::input("an index holds one value")
-            .hint("several dimensions of a Tensor are indexed by a text or an array: `x[\"0, :\"]`, `x.at([0, mask])`"),
+        ("]", ",") => Error::input("an index holds one value").hint(
+            "several dimensions of a Tensor are indexed by a text or an array: `x[\"0, :\"]`, `x.at([0, mask])`",
+        ),
         ("{", ":") => error.hint("what belongs together stands between braces: `if x { … }`"),
         (";", ":") => error.hint("a map is written `#{ a: 1 }`"),
         (";", "if") => error.hint("write `if c { a } else { b }`"),
@@ -112,8 +113,8 @@ fn python_statement(place: &Place) -> Option<Error> {
             "saescript's own classes need no import; for a file of yours, write `import \"file\" as name;`",
         ),
         "lambda" => Some("write `|x| x + 1`"),
-        "and" => Some("write `a && b`"),
-        "or" => Some("write `a || b`"),
+        "and" => Some("write `a && b`, between tensors `a & b`"),
+        "or" => Some("write `a || b`, between tensors `a | b`"),
         "not" => Some("write `!a`"),
         "elif" => Some("write `else if`"),
         "is" => Some("write `a == b`"),

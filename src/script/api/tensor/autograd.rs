@@ -7,6 +7,7 @@ use super::call::Call;
 use super::definition::{Body, Function, Home, Memory};
 use super::{TensorHandle, input_error};
 use crate::error::{Error, Result};
+use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
 use crate::tensor::{self, Tensor};
 
@@ -133,6 +134,24 @@ mod functions {
     #[rhai_fn(get = "requires_grad", pure)]
     pub fn requires_grad(tensor: &mut TensorHandle) -> bool {
         tensor.tensor().requires_grad()
+    }
+
+    /// Forgets the gradient, which only `()` can be set to: `p.grad = ();`.
+    #[rhai_fn(set = "grad", return_raw, pure, volatile)]
+    pub fn set_grad(tensor: &mut TensorHandle, value: Dynamic) -> RhaiResultOf<()> {
+        if !value.is_unit() {
+            let error = Error::input("a gradient comes from `backward()`, and can be set to `()` only");
+            return Err(error.hint("`p.grad.mul_(0.5)` changes it in place")).raise();
+        }
+        tensor.tensor().shallow_clone().zero_grad();
+        Ok(())
+    }
+
+    /// Records what is computed from this tensor from now on, or no longer.
+    #[rhai_fn(set = "requires_grad", return_raw, pure, volatile)]
+    pub fn set_requires_grad(tensor: &mut TensorHandle, value: bool) -> RhaiResultOf<()> {
+        let recorded = tensor.tensor().f_set_requires_grad(value);
+        recorded.map(drop).map_err(input_error).raise()
     }
 
     /// Forgets the gradient.

@@ -40,6 +40,11 @@ impl<'a> Call<'a> {
         let named = self.signature.names().zip(&self.values);
         let rest = named.filter_map(|(name, value)| match value.read_lock::<TensorHandle>() {
             Some(handle) => Some(format!("`{name}` {}", described(handle.tensor()))),
+            None if value.is_array() => {
+                let tensors = self.tensors(name).ok()?;
+                let all: Vec<String> = tensors.iter().map(described).collect();
+                Some(format!("`{name}` {}", all.join(" and ")))
+            }
             None if value.is_int() || value.is_float() || value.is_string() => {
                 Some(format!("`{name}` {value:?}"))
             }

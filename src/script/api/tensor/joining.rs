@@ -56,6 +56,12 @@ fn cartesian_product(call: &Call<'_>) -> Result<Dynamic> {
 fn meshgrid(call: &Call<'_>) -> Result<Dynamic> {
     let tensors = call.tensors("tensors")?;
     admit_all(&tensors)?;
+    if let Some(other) = tensors.iter().find(|tensor| tensor.dim() > 1) {
+        return Err(Error::input(format!(
+            "a grid is made of vectors, but one has shape {:?}",
+            other.size()
+        )));
+    }
     let indexing = match call.text("indexing")?.as_str() {
         "xy" => "xy",
         "ij" => "ij",
@@ -115,12 +121,7 @@ fn einsum(call: &Call<'_>) -> Result<Dynamic> {
     if let Some(shape) = result_of_einsum(&equation, &operands) {
         size::admit(&shape, first.kind(), first.device())?;
     }
-    let shapes: Vec<String> = operands
-        .iter()
-        .map(|tensor| format!("{:?}", tensor.size()))
-        .collect();
     one(Tensor::f_einsum(&equation, &operands, None::<&[i64]>))
-        .map_err(|error| error.hint(format!("the shapes are {}", shapes.join(", "))))
 }
 
 /// The table.
