@@ -49,6 +49,14 @@ const RUN: &[(&str, &str)] = &[
         "[[2, 0, 1], [5, 3, 4]]",
     ),
     ("(p * p).sum().backward(); p.grad.tolist()", "[2.0, 2.0]"),
+    (
+        "(p * p).sum().backward(); p.grad.mul_(0.5); p.grad.tolist()",
+        "[1.0, 1.0]",
+    ),
+    (
+        "(p * p).sum().backward(); p.grad = (); p.grad.tolist()",
+        "[0.0, 0.0]",
+    ),
     ("torch::no_grad(|| (p * 2).requires_grad)", "false"),
     ("p.requires_grad = false; p.requires_grad", "false"),
 ];
@@ -58,7 +66,7 @@ const ADVISED: &[(&str, &str)] = &[
     ("x[:, 0]", "[\":, 0\"]"),
     ("x[0, 1]", "[\"0, 1\"]"),
     ("x[..., ::2]", "[\"..., ::2\"]"),
-    ("x[1:]", "x[\"1:\"]"),
+    ("x[1:]", "[\"1:\"]"),
     ("x[:, None]", "[\":, None\"]"),
     ("x[None]", "x[\"None\"]"),
     ("x[\"::-1\"]", "flip"),
@@ -86,10 +94,10 @@ const ADVISED: &[(&str, &str)] = &[
     ("torch::cat((x, x), 0)", "[1, 2]"),
     ("x @ x", "[2, 3]"),
     ("x + torch::ones(5)", "[5]"),
-    ("if x > 0 { }", ".all()"),
+    ("if x > 0 { 1 } else { 2 }", ".all()"),
     ("x.topk(9)", "[2, 3] of float32"),
     ("x.float_(1)", "float"),
-    ("p.grad = 1", "`()` only"),
+    ("p.grad = 1", "set to `()`"),
 ];
 
 #[test]

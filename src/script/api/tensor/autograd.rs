@@ -91,6 +91,23 @@ fn gradients(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     Ok(array.into())
 }
 
+/// Writes a tensor into the gradient; the gradient itself, which the engine writes back after `p.grad.mul_(2)`, is left.
+fn replace_gradient(tensor: &Tensor, value: &Dynamic) -> Result<()> {
+    let mut gradient = tensor.grad();
+    match value.read_lock::<TensorHandle>() {
+        Some(value) if gradient.defined() && value.tensor().size() == gradient.size() => {
+            if value.tensor().data_ptr() == gradient.data_ptr() {
+                return Ok(());
+            }
+            let _guard = tensor::no_grad_guard();
+            gradient.f_copy_(value.tensor()).map_err(input_error)
+        }
+        _ => Err(Error::input(
+            "a gradient comes from `backward()`; it can be set to `()`, or to a tensor of its shape",
+        )),
+    }
+}
+
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
     Function::method(
@@ -136,20 +153,24 @@ mod functions {
         tensor.tensor().requires_grad()
     }
 
-    /// Forgets the gradient, which only `()` can be set to: `p.grad = ();`.
+    /// Forgets the gradient where it is set to `()`, as in `p.grad = ();`, or takes over the numbers of a tensor of its
+    /// shape.
     #[rhai_fn(set = "grad", return_raw, pure, volatile)]
     pub fn set_grad(tensor: &mut TensorHandle, value: Dynamic) -> RhaiResultOf<()> {
-        if !value.is_unit() {
-            let error = Error::input("a gradient comes from `backward()`, and can be set to `()` only");
-            return Err(error.hint("`p.grad.mul_(0.5)` changes it in place")).raise();
+        if value.is_unit() {
+            tensor.tensor().shallow_clone().zero_grad();
+            return Ok(());
         }
-        tensor.tensor().shallow_clone().zero_grad();
-        Ok(())
+        replace_gradient(tensor.tensor(), &value).raise()
     }
 
     /// Records what is computed from this tensor from now on, or no longer.
     #[rhai_fn(set = "requires_grad", return_raw, pure, volatile)]
     pub fn set_requires_grad(tensor: &mut TensorHandle, value: bool) -> RhaiResultOf<()> {
+        // The engine writes back what it read, too.
+        if tensor.tensor().requires_grad() == value {
+            return Ok(());
+        }
         let recorded = tensor.tensor().f_set_requires_grad(value);
         recorded.map(drop).map_err(input_error).raise()
     }
