@@ -80,6 +80,7 @@ const ADVISED: &[(&str, &str)] = &[
     ("(x > 0) and (x < 1)", "a & b"),
     ("not x", "!a"),
     ("~(x > 0)", "!mask"),
+    ("0 < x < 1", "(x > 0) & (x < 1)"),
     ("torch.zeros(2, 3)", "torch::zeros"),
     ("torch.nn.functional.relu(x)", "torch::nn::functional::relu"),
     ("F.relu(x)", "torch::nn::functional"),

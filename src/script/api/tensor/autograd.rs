@@ -19,6 +19,13 @@ pub fn register(module: &mut Module) {
 
 /// The number that gradients start from: the tensor, or the sum of it times what was given for its own gradient.
 fn start(tensor: &Tensor, call: &Call<'_>, gradient: &str) -> Result<Tensor> {
+    if tensor.numel() != 1 && call.lacks(gradient) {
+        return Err(Error::input(format!(
+            "gradients start from a single number, but this tensor has shape {:?}",
+            tensor.size()
+        ))
+        .hint("take its mean() or sum() first, or give the gradient of each element"));
+    }
     if !tensor.requires_grad() {
         return Err(
             Error::input("this number does not depend on anything that gradients are kept for").hint(
@@ -36,13 +43,6 @@ fn start(tensor: &Tensor, call: &Call<'_>, gradient: &str) -> Result<Tensor> {
         }
         let weighted = tensor.f_mul(&gradient).map_err(input_error)?;
         return weighted.f_sum(weighted.kind()).map_err(input_error);
-    }
-    if tensor.numel() != 1 {
-        return Err(Error::input(format!(
-            "gradients start from a single number, but this tensor has shape {:?}",
-            tensor.size()
-        ))
-        .hint("take its mean() or sum() first, or give the gradient of each element"));
     }
     Ok(tensor.shallow_clone())
 }
