@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, Kind, TchError, Tensor, integer, range, size};
 
 type Maker = fn(&[i64], (Kind, Device)) -> Result<Tensor, TchError>;
+type Draw = fn(&GeneratorHandle, &[i64], (Kind, Device)) -> Result<Tensor>;
 
 /// A tensor that keeps gradients if `requires_grad` says so.
 ///
@@ -34,11 +35,7 @@ fn of_shape(call: &Call<'_>, maker: Maker) -> Result<Dynamic> {
 }
 
 /// Random numbers of a shape, from the generator that was given or by `maker`.
-fn random(
-    call: &Call<'_>,
-    maker: Maker,
-    drawn: fn(&GeneratorHandle, &[i64], (Kind, Device)) -> Result<Tensor>,
-) -> Result<Dynamic> {
+fn random(call: &Call<'_>, maker: Maker, drawn: Draw) -> Result<Dynamic> {
     let Some(generator) = call.generator() else {
         return of_shape(call, maker);
     };

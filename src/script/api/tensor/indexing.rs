@@ -113,8 +113,7 @@ impl Viewed {
     fn admit(&self) -> Result<()> {
         let size = self.view.size();
         let (mut picked, mut left) = (Vec::new(), self.view.numel() as i64);
-        let mut at = 0;
-        for gather in &self.gathers {
+        for (at, gather) in self.gathers.iter().enumerate() {
             match gather {
                 Some(mask) if mask.kind() == Kind::Bool => return Ok(()),
                 Some(indices) => {
@@ -123,7 +122,6 @@ impl Viewed {
                 }
                 None => (),
             }
-            at += 1;
         }
         picked.push(left);
         size::admit(&picked, self.view.kind(), self.view.device())

@@ -17,12 +17,10 @@ const fn ordering(
     Function::new(name, docs, Home::Both, Memory::Like, overloads)
 }
 
+type Along = fn(&Tensor, i64, bool) -> Result<(Tensor, Tensor), TchError>;
+
 /// Values and indices along one dimension.
-fn along(
-    tensor: &Tensor,
-    call: &Call<'_>,
-    function: fn(&Tensor, i64, bool) -> Result<(Tensor, Tensor), TchError>,
-) -> Result<Dynamic> {
+fn along(tensor: &Tensor, call: &Call<'_>, function: Along) -> Result<Dynamic> {
     let keepdim = call.flag("keepdim").unwrap_or(false);
     values_and_indices(function(tensor, call.int("dim")?, keepdim))
 }

@@ -98,11 +98,10 @@ fn combinations(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     one(tensor.f_combinations(r, again))
 }
 
+type Triangle = fn(i64, i64, i64, (Kind, Device)) -> Result<Tensor, TchError>;
+
 /// Where the triangle is: a row of row numbers, a row of columns.
-fn triangle(
-    call: &Call<'_>,
-    function: fn(i64, i64, i64, (Kind, Device)) -> Result<Tensor, TchError>,
-) -> Result<Dynamic> {
+fn triangle(call: &Call<'_>, function: Triangle) -> Result<Dynamic> {
     let (row, col, to) = (
         call.int("row")?,
         call.int("col")?,
