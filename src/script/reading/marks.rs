@@ -7,7 +7,7 @@ use rhai::{LexError, Position, Token};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
 
-/// Stands for a keyword.
+/// Stands for a keyword; elsewhere it is the operator of the matrix product.
 pub(super) const KEYWORD: &str = "@";
 
 /// A keyword that is handed to the parser as symbols.
@@ -77,13 +77,14 @@ impl Marks {
         let spot = (position.line().unwrap_or(0), position.position().unwrap_or(0));
         let token = names::called(self.names.read(token));
         match token {
-            Token::Reserved(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
+            Token::Custom(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
                 Some(word) => {
                     self.keywords.push(spot);
                     self.bodies.follow(&word.token);
                     word.token.clone()
                 }
-                None => Token::Reserved(symbol),
+                // The operator between matrices.
+                None => Token::Custom(symbol),
             },
             Token::Custom(symbol) => {
                 if self.is_mark(&symbol, spot) {
