@@ -33,6 +33,8 @@ pub struct Settings {
     pub filter: String,
     /// Flags for that program: what the scripts may do.
     pub flags: Vec<String>,
+    /// Is to be found out which statements run?
+    pub coverage: bool,
     /// How many files at a time; `None`: by processors and memory.
     pub jobs: Option<usize>,
     /// How long a test may run.
@@ -74,6 +76,7 @@ pub fn run(
     Ok(Report {
         files: files.iter().cloned().zip(heard?).collect(),
         took: began.elapsed(),
+        coverage: None,
     })
 }
 
@@ -119,6 +122,7 @@ fn test_file(file: &Path, settings: &Settings, budget: u64, jobs: usize, stop: &
     command
         .args(["--max-memory", &budget.to_string(), "test", "--worker"])
         .args(&settings.flags)
+        .args(settings.coverage.then_some("--coverage"))
         .arg(file)
         .arg(&settings.filter)
         .env(FOLDER, folder.path());

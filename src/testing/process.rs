@@ -1,5 +1,6 @@
 //! Starts the process of a file, hears what it tells, and ends it where it takes too long.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -12,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use super::message::{Ended, Failure, Message};
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
+use crate::script::Spot;
 
 /// How often it is asked whether to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -26,6 +28,8 @@ pub struct Heard {
     pub tests: Vec<Ended>,
     /// Why the script as a whole could not be tested.
     pub broken: Option<Failure>,
+    /// Which statements ran, by the script's name in errors; nothing where that is not asked for.
+    pub covered: BTreeMap<String, BTreeSet<Spot>>,
 }
 
 /// Runs `command`, which works on the tests of `file`, to its end. A test that runs for longer than `timeout` fails, and
@@ -56,6 +60,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
                 heard.tests.push(ended);
                 running = Some((String::new(), Instant::now()));
             }
+            Ok(Message::Covered { files }) => heard.cover(files),
             Ok(Message::Broken { failure }) => heard.broken = Some(failure),
             Err(RecvTimeoutError::Disconnected) => break false,
             Err(RecvTimeoutError::Timeout) if stop.is_set() => {
@@ -90,6 +95,12 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
 }
 
 impl Heard {
+    fn cover(&mut self, files: BTreeMap<String, Vec<Spot>>) {
+        for (file, spots) in files {
+            self.covered.entry(file).or_default().extend(spots);
+        }
+    }
+
     /// The test that was running failed with its process; without a name, the script did.
     fn fail(&mut self, test: String, ran: Duration, why: &Error) {
         let failure = Failure::new(why);
