@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let permissions = &arguments.permissions;
         let folders = testing::own_folder().into_iter().collect();
         let policy = permissions.policy(&arguments.path, &[], folders, printer)?;
-        let limits = permissions.limits_of_tests();
+        let limits = permissions.limits_of_tests(arguments.timeout);
         let coverage = arguments.coverage.is_some();
         return testing::work(
             &arguments.path,

@@ -11,6 +11,7 @@ use super::closure::evaluating;
 use super::coverage::{Statement, statements};
 use super::failure::RhaiResultOf;
 use super::host::{Host, read_script};
+use super::modules::standard_text;
 use crate::error::{Error, Result};
 
 /// With what the names of test functions begin.
@@ -122,7 +123,11 @@ impl Host {
                 ))
                 .hint("end a test with `return`, or by what it throws"),
             ),
-            (None, Err(failure)) if skipped.is_none() => Some(self.explain(&failure, file)),
+            (None, Err(failure)) if skipped.is_none() => Some(
+                // An assertion fails where it is made, not where it is defined.
+                self.explain(&failure, file)
+                    .seen_from_outside(|file| standard_text(file).is_some()),
+            ),
             _ => None,
         };
         TestOutcome {

@@ -32,12 +32,17 @@ pub struct Heard {
     pub covered: BTreeMap<String, BTreeSet<Spot>>,
 }
 
-/// Runs `command`, which works on the tests of `file`, to its end. A test that runs for longer than `timeout` fails, and
-/// those after it are not run.
+/// Runs `command`, which works on the tests of `file` and ends each when `timeout` is over, to its end. Where a test goes on
+/// for `grace` longer, its process is ended: it fails, and those after it are not run.
 ///
 /// # Errors
 /// The process cannot be started; `stop` was set.
-pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFlag) -> Result<Heard> {
+pub fn hear(
+    mut command: Command,
+    file: &Path,
+    (timeout, grace): (Duration, Duration),
+    stop: &StopFlag,
+) -> Result<Heard> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -70,7 +75,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
             Err(RecvTimeoutError::Timeout) => {
                 if running
                     .as_ref()
-                    .is_some_and(|(_, since)| since.elapsed() > timeout)
+                    .is_some_and(|(_, since)| since.elapsed() > timeout + grace)
                 {
                     end(&mut child);
                     break true;
@@ -85,7 +90,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
     let (test, since) = running.take().unwrap_or_else(|| (String::new(), Instant::now()));
     if late || !status.success() {
         let why = if late {
-            too_long(timeout)
+            too_long(timeout, grace)
         } else {
             died(status, &said)
         };
@@ -118,9 +123,13 @@ impl Heard {
     }
 }
 
-fn too_long(timeout: Duration) -> Error {
-    Error::run(format!("it did not end within {} s", timeout.as_secs_f64()))
-        .hint("the tests after it in this file were not run; `--timeout SECONDS` gives them more time")
+fn too_long(timeout: Duration, grace: Duration) -> Error {
+    Error::run(format!(
+        "it did not end within {} s, nor {} s after it was to",
+        timeout.as_secs_f64(),
+        grace.as_secs_f64()
+    ))
+    .hint("the tests after it in this file were not run; `--timeout SECONDS` gives them more time")
 }
 
 fn died(status: ExitStatus, said: &str) -> Error {
@@ -169,4 +178,25 @@ fn rest_of(child: &mut Child) -> thread::JoinHandle<String> {
         }
         String::from_utf8_lossy(&said).into_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_does_not_end_is_ended() {
+        let began = "{\"event\":\"began\",\"test\":\"test_a\"}";
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo '{began}'; exec sleep 600")]);
+        let bounds = (Duration::from_millis(100), Duration::from_millis(100));
+        let heard = hear(command, Path::new("a.rhai"), bounds, &StopFlag::default()).expect("it starts");
+        let failure = heard.tests[0].failure.as_ref().expect("it failed");
+        assert_eq!(heard.tests[0].test, "test_a");
+        assert!(
+            failure.message.contains("did not end within 0.1 s"),
+            "{failure:?}"
+        );
+        assert!(failure.shown.contains("were not run"), "{failure:?}");
+    }
 }

@@ -108,7 +108,7 @@ fn where_there_is_nothing_to_test_that_is_said() {
 }
 
 #[test]
-fn a_process_that_dies_or_hangs_is_the_failure_of_its_test_alone() {
+fn a_test_that_ends_its_process_or_hangs_fails_alone() {
     let folder = folder(&[
         (
             "a.rhai",
@@ -120,19 +120,38 @@ fn a_process_that_dies_or_hangs_is_the_failure_of_its_test_alone() {
             "fn test_f() { let all = []; loop { all.push(torch::zeros([1000000])); } }\nfn test_g() {}\n",
         ),
     ]);
-    let ran = run_in(folder.path(), ["--max-memory", "1GB", "test", "--timeout", "20"]).ended_with(1);
-    for line in [
-        "ok      test_a",
-        "FAILED  test_b",
-        "FAILED  test_d",
-        "ok      test_e",
-        "FAILED  test_f",
+    let late = run_in(folder.path(), ["test", "a.rhai", "--timeout", "1"]).ended_with(1);
+    let others = [
+        "--max-memory",
+        "1GB",
+        "test",
+        "--jobs",
+        "2",
+        ".",
+        "--max-ops",
+        "1000000",
+    ];
+    let others = run_in(folder.path(), others).ended_with(1);
+    for (ran, lines) in [
+        (&late, &["ok      test_a", "FAILED  test_b", "ok      test_c"][..]),
+        (
+            &others,
+            &[
+                "FAILED  test_b",
+                "FAILED  test_d",
+                "ok      test_e",
+                "FAILED  test_f",
+                "ok      test_g",
+            ],
+        ),
     ] {
-        assert!(ran.out.contains(line), "{line} in {}\n{}", ran.out, ran.err);
+        for line in lines {
+            assert!(ran.out.contains(line), "{line} in {}\n{}", ran.out, ran.err);
+        }
     }
-    assert!(!ran.out.contains("test_c"), "{}", ran.out);
-    for part in ["it did not end within 20 s", "`exit(3)`"] {
-        assert!(ran.err.contains(part), "{part} in {}", ran.err);
+    assert!(late.err.contains("did not end within 1 s"), "{}", late.err);
+    for part in ["did not end within 1000000 operations", "`exit(3)`", "memory"] {
+        assert!(others.err.contains(part), "{part} in {}", others.err);
     }
 }
 
@@ -190,6 +209,14 @@ fn differences_say_where_and_how_much() {
         (
             "testing::close(0.0 / 0.0, 1.0, 0.5)",
             "expected 1.0 within 0.5, but got NaN",
+        ),
+        (
+            "testing::close(1.0, 1.0, -0.1)",
+            "a tolerance is a number of at least 0, but -0.1 was given --> a.rhai:1:",
+        ),
+        (
+            "testing::close(1.0, 1.0, \"x\")",
+            r#"a tolerance is a number of at least 0, but "x" was given"#,
         ),
         (
             "testing::cases([[1, 2], [2, 5], [3, 7]], |row| testing::equal(2 * row[0], row[1]))",
