@@ -200,8 +200,12 @@ impl Error {
             .iter()
             .position(|caller| !inside(&caller.place.file));
         if let (true, Some(last)) = (is_inside, outside) {
-            let passed = self.0.callers.drain(..=last);
-            self.0.place = passed.last().map(|caller| caller.place);
+            self.0.place = self
+                .0
+                .callers
+                .drain(..=last)
+                .next_back()
+                .map(|caller| caller.place);
         }
         self
     }

@@ -44,6 +44,8 @@ mod source;
 mod store;
 mod tree;
 
+pub use archive::unpack;
+pub use contents::Contents;
 pub use imports::{Found, Imports, Owner};
 pub use locked::Locked;
 pub use manifest::{About, Dependency, Manifest};

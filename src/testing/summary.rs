@@ -98,9 +98,10 @@ pub fn print_json(report: &Report, printer: &Printer) {
 pub fn print_coverage(coverage: &Coverage, printer: &Printer) {
     for file in &coverage.files {
         let not_run: Vec<String> = file.not_run().into_iter().map(range).collect();
-        let not_run = match not_run.is_empty() {
-            true => String::new(),
-            false => format!(": {} never ran", not_run.join(", ")),
+        let not_run = if not_run.is_empty() {
+            String::new()
+        } else {
+            format!(": {} never ran", not_run.join(", "))
         };
         printer.line(&format!(
             "  {:>6}  {}{not_run}",
