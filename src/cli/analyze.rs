@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::again::command_with;
+use super::again::with_way_on;
 use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use super::interrupt;
-use crate::error::{Fault, Result, counted};
+use crate::error::{Result, counted};
 use crate::findings::{Flag, Store};
 use crate::report::Printer;
 use crate::runner::{AnalyzeOptions, AnalyzeSAESettings, analyze_sae};
@@ -44,19 +43,13 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: AnalyzeSAESettings = document.build()?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let options = AnalyzeOptions {
         replace: arguments.replace,
         allow_change: arguments.allowances.get(),
     };
-    let report = analyze_sae(&settings, &options, &context).map_err(|error| {
-        let error = document.locate(error);
-        match error.fault() {
-            Fault::Input => error,
-            _ => error.hint(format!("go on with: {}", command_with(None))),
-        }
-    })?;
+    let report =
+        analyze_sae(&settings, &options, &context).map_err(|error| with_way_on(document.locate(error)))?;
     let scalars = Store::open(&report.store)?.scalars(report.analysis.id)?;
     let count = |flag: Flag| scalars.iter().filter(|one| one.flags.has(flag)).count();
     let analysis = &report.analysis;
