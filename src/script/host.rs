@@ -81,7 +81,7 @@ impl HostBuilder {
         self
     }
 
-    /// Notes which statements run; see [`Coverage::take`](super::coverage::Coverage::take).
+    /// Notes which statements run; see [`Coverage::take`](super::Coverage::take).
     pub fn coverage(mut self, is_wanted: bool) -> Self {
         self.coverage = is_wanted;
         self

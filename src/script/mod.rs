@@ -64,7 +64,7 @@ pub use rhai;
 pub use api::TensorHandle;
 pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
-pub use coverage::{Covered, Spot, Statement};
+pub use coverage::{Coverage, Covered, Spot, Statement};
 pub use failure::{Raise, RhaiResultOf, raise};
 pub use host::{Host, HostBuilder, Outcome};
 pub use interactive::Interactive;

@@ -38,22 +38,12 @@ pub struct Heard {
 /// # Errors
 /// The process cannot be started; `stop` was set.
 pub fn hear(
-    mut command: Command,
+    command: Command,
     file: &Path,
     (timeout, grace): (Duration, Duration),
     stop: &StopFlag,
 ) -> Result<Heard> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
-            Error::run(format!(
-                "cannot start a process for `{}`: {error}",
-                file.display()
-            ))
-        })?;
+    let mut child = started(command, file)?;
     let lines = lines_of(&mut child);
     let said = rest_of(&mut child);
     let mut heard = Heard::default();
@@ -97,6 +87,20 @@ pub fn hear(
         heard.fail(test, since.elapsed(), &why);
     }
     Ok(heard)
+}
+
+fn started(mut command: Command, file: &Path) -> Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            Error::run(format!(
+                "cannot start a process for `{}`: {error}",
+                file.display()
+            ))
+        })
 }
 
 impl Heard {
