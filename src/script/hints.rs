@@ -13,6 +13,7 @@ use rhai::Engine;
 
 use self::member::Member;
 use super::docs::{Catalog, Entry, Kind};
+use super::reading::is_blank;
 use super::source::lexer::{Kind as TokenKind, Lexer};
 use super::source::{Closure, SourceMap};
 use super::state::State;
@@ -72,6 +73,11 @@ impl Hints {
         if let Some(written) = python_constant(name) {
             return error.hint(format!("Rhai writes `{written}`"));
         }
+        if is_blank(name) {
+            return error.hint(
+                "a session names its results so, `_` the last and `_3` that of entry 3, and keeps the newest",
+            );
+        }
         let has_members = |entry: &Entry| entry.owner.as_deref() == Some(name);
         if self
             .catalog
@@ -95,12 +101,7 @@ impl Hints {
             };
         }
         if self.names.iter().any(|known| known == name) {
-            let inside = place.is_some_and(|place| self.is_inside_function(place));
-            return if inside {
-                error.hint("functions see their parameters only: pass the value as an argument")
-            } else {
-                error.hint("it is defined further down or in another block")
-            };
+            return error.hint(self.out_of_reach(name, place));
         }
         let near = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
         let near = near.or_else(|| {
@@ -118,6 +119,18 @@ impl Hints {
         match near {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error,
+        }
+    }
+
+    /// Why a name that is defined is not known at `place`.
+    fn out_of_reach(&self, name: &str, place: Option<&Place>) -> String {
+        if place.is_some_and(|place| self.is_inside_function(place)) {
+            format!(
+                "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
+                 what never changes, or pass the value as an argument"
+            )
+        } else {
+            "it is defined further down or in another block".into()
         }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! host          an engine with every binding; runs files, evaluates text
 //! interactive   a session: variables, functions and imports that stay from entry to entry
+//! pretty        values as a session shows them
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
@@ -52,6 +53,7 @@ mod native_library;
 mod numbers;
 mod permissions;
 mod plain;
+mod pretty;
 mod python;
 mod reading;
 pub mod source;
@@ -71,5 +73,6 @@ pub use interactive::Interactive;
 pub use limits::Limits;
 pub use native_library::{Described, NativeLibrary, add_to_all_hosts};
 pub use permissions::RunPermissions;
+pub use reading::is_blank;
 pub use state::State;
 pub use test_functions::{TEST_PREFIX, TestEvent, TestOutcome};

@@ -96,7 +96,8 @@ impl<'t> Reader<'t> {
         if (is_prefix(here) && is_text(self.at(1))) || (is_prefix(before) && is_text(self.at(0))) {
             let sentence = "texts have no letter before their quotes";
             return Some(
-                Error::input(sentence).hint("values are put into a text between backquotes: `loss: ${loss}`"),
+                Error::input(sentence)
+                    .hint("values are put into a text between backquotes: `loss: ${loss:.3f}`"),
             );
         }
         if before == "import" && self.kind(self.at(0)) == Some(Kind::Name) {

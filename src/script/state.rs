@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{Engine, NativeCallContext};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 use tempfile::TempDir;
 
 use super::coverage::Coverage;
@@ -32,6 +32,8 @@ struct Inner {
     policy: Policy,
     used: Used,
     temporary: RefCell<Option<TempDir>>,
+    /// What a session has defined with `const`.
+    constants: RefCell<Map>,
     /// The policies of libraries, by the names of their modules' texts.
     libraries: RefCell<HashMap<String, Policy>>,
 }
@@ -93,6 +95,16 @@ impl State {
     /// Notes that the text called `source` is a module of a library that may do what `policy` allows.
     pub fn add_library_text(&self, source: &str, policy: Policy) {
         self.0.libraries.borrow_mut().insert(source.to_string(), policy);
+    }
+
+    /// Sets what the session around the scripts has defined with `const`.
+    pub fn set_session_constants(&self, constants: Map) {
+        *self.0.constants.borrow_mut() = constants;
+    }
+
+    /// Returns the session's constant of that name.
+    pub fn session_constant(&self, name: &str) -> Option<Dynamic> {
+        self.0.constants.borrow().get(name).cloned()
     }
 
     /// Returns what is known of the text that is being parsed.

@@ -6,6 +6,7 @@ use rhai::{Dynamic, Module};
 use super::analysis;
 use super::datasets;
 use super::optim;
+use super::plots;
 use super::sae;
 use super::tensor;
 use super::torch;
@@ -109,6 +110,13 @@ pub fn modules() -> Vec<(&'static str, Module)> {
     );
     let mut modules = vec![
         ("torch", torch),
+        (
+            "plot",
+            guarded(
+                exported_module!(plots::functions),
+                &plots::functions::RHAI_MANIFEST,
+            ),
+        ),
         ("datasets", datasets),
         ("optim", optim::module()),
         (
@@ -138,6 +146,12 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ),
         ("ActivationFactoryTarget", Module::new()),
     ];
+    fill_in(&mut modules);
+    modules
+}
+
+/// Puts the constants into their modules.
+fn fill_in(modules: &mut [(&'static str, Module)]) {
     for constant in constants() {
         let module = modules
             .iter_mut()
@@ -146,5 +160,4 @@ pub fn modules() -> Vec<(&'static str, Module)> {
             module.set_var(constant.name, value);
         }
     }
-    modules
 }

@@ -30,12 +30,16 @@ mod model;
 mod optim;
 mod output;
 mod own_pieces;
+mod plots;
+mod ranges;
 mod runner;
 mod sae;
 mod sae_handle;
 mod sae_pass;
 mod stream;
 mod tensor;
+mod texts;
+mod times;
 mod tokens;
 mod torch;
 mod trainer;
@@ -47,6 +51,7 @@ use rhai::def_package;
 use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
+pub use model::LanguageModelHandle;
 pub use output::ExitCode;
 pub use tensor::{Pending, TensorHandle, check_call, documented};
 
@@ -91,6 +96,10 @@ def_package! {
         loggers::register(module);
         errors::register(module);
         files::register(module);
+        plots::register(module);
+        texts::register(module);
+        ranges::register(module);
+        times::register(module);
         combine_with_exported_module!(module, "output", output::functions);
         guard::protect(module, &output::functions::RHAI_MANIFEST);
     } |> |engine| {

@@ -31,7 +31,6 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
         &["lower", "toLowerCase", "lowercase", "to_lowercase"],
         &["to_lower"],
     ),
-    (&["strip"], &["trim"]),
     (&["startswith", "startsWith"], &["starts_with"]),
     (&["endswith", "endsWith"], &["ends_with"]),
     (&["find", "search", "index", "indexOf"], &["index_of"]),
@@ -67,11 +66,6 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
         "an array is a list of values; arithmetic is done by tensors: `torch::tensor(a)`",
     ),
     (
-        &["array", "string"],
-        &["join"],
-        "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
-    ),
-    (
         &["array"],
         &["pop_front"],
         "`a.shift()` takes the first element, `a.pop()` the last",
@@ -91,11 +85,6 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
     (&["Tensor"], &["detach_"], "write `x.detach()`"),
     (&["array"], &["copy", "clone"], "`let b = a;` is a copy already"),
     (&["map"], &["copy", "clone"], "`let b = m;` is a copy already"),
-    (
-        &["string"],
-        &["format"],
-        "put values into a text between backquotes: `` `x is ${x}` ``",
-    ),
     (
         &["int", "float"],
         &["append", "push", "len"],
@@ -144,7 +133,7 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     ),
     (
         &["open", "fopen"],
-        "files are read by what needs them: `load_dataset`, `torch::load`, `from_pretrained`",
+        "`read_text(path)` reads a text, `write_text(path, text)` writes one; data sets and tensors are read by `load_dataset`, `torch::load`",
     ),
     (
         &["require", "include", "load_module"],

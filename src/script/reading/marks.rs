@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use rhai::{LexError, Position, Token};
 
+use super::formats::{FORMAT, Formats};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
 
@@ -59,13 +60,14 @@ pub(super) struct Marks {
     /// Where one is.
     pub keywords: Vec<Spot>,
     pub bodies: Bodies,
+    pub formats: Formats,
     pub names: Names,
 }
 
 /// The symbols mean nothing where no keyword was.
 pub(super) fn refused(token: Token) -> Token {
     match token {
-        Token::Custom(symbol) if [switch::CANONICAL, BODY].contains(&symbol.as_str()) => {
+        Token::Custom(symbol) if [switch::CANONICAL, BODY, FORMAT].contains(&symbol.as_str()) => {
             Token::LexError(Box::new(LexError::UnexpectedInput(symbol.to_string())))
         }
         other => other,
@@ -76,6 +78,7 @@ impl Marks {
     pub(super) fn read(&mut self, token: Token, position: Position) -> Token {
         let spot = (position.line().unwrap_or(0), position.position().unwrap_or(0));
         let token = names::called(self.names.read(token));
+        let token = self.formats.read(token, spot);
         match token {
             Token::Custom(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
                 Some(word) => {
@@ -87,7 +90,7 @@ impl Marks {
                 None => Token::Custom(symbol),
             },
             Token::Custom(symbol) => {
-                if self.is_mark(&symbol, spot) {
+                if *symbol == FORMAT || self.is_mark(&symbol, spot) {
                     Token::Custom(symbol)
                 } else {
                     refused(Token::Custom(symbol))
@@ -95,7 +98,8 @@ impl Marks {
             }
             other => {
                 self.bodies.follow(&other);
-                self.bodies.label_literal(other)
+                let token = self.bodies.label_literal(other);
+                self.names.blank(token, self.bodies.in_label())
             }
         }
     }
