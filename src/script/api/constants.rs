@@ -5,6 +5,7 @@ use rhai::{Dynamic, Module};
 
 use super::analysis;
 use super::datasets;
+use super::optim;
 use super::plots;
 use super::sae;
 use super::tensor;
@@ -57,6 +58,19 @@ pub fn constants() -> Vec<Constant> {
         });
     }
     for (name, value, docs) in [
+        ("inf", f64::INFINITY, "Infinity."),
+        ("nan", f64::NAN, "Not a number."),
+        ("pi", std::f64::consts::PI, "Half a turn in radians."),
+        ("e", std::f64::consts::E, "The base of the natural logarithm."),
+    ] {
+        all.push(Constant {
+            module: Some("torch"),
+            name,
+            docs,
+            value: Some(value.into()),
+        });
+    }
+    for (name, value, docs) in [
         ("TOKENS", "tokens", "Batches of token ids, no activations."),
         (
             "ACTIVATIONS_2D",
@@ -104,6 +118,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
             ),
         ),
         ("datasets", datasets),
+        ("optim", optim::module()),
         (
             "SparseAutoEncoder",
             guarded(exported_module!(sae::statics), &sae::statics::RHAI_MANIFEST),

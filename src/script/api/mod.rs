@@ -27,6 +27,7 @@ mod loggers;
 mod loss;
 mod loss_map;
 mod model;
+mod optim;
 mod output;
 mod own_pieces;
 mod plots;
@@ -77,6 +78,7 @@ def_package! {
         stream::register(module);
         sae::register(module);
         loss::register(module);
+        optim::register(module);
         convert::register(module);
         initializer::register(module);
         trainer::register(module);

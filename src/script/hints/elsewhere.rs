@@ -75,17 +75,14 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
         &["pop"],
         "`m.remove(\"key\")` takes an entry out and returns its value",
     ),
+    (&["Tensor"], &["einsum"], "write `torch::einsum(\"ij->i\", x)`"),
     (
         &["Tensor"],
-        &["numpy", "tolist"],
+        &["numpy"],
         "`x.to_array()` gives the numbers as arrays",
     ),
     (&["Tensor"], &["cuda"], "`x.to(\"cuda\")` copies it to the GPU"),
-    (
-        &["Tensor"],
-        &["detach_", "requires_grad_"],
-        "gradients are kept only where a training asks for them",
-    ),
+    (&["Tensor"], &["detach_"], "write `x.detach()`"),
     (&["array"], &["copy", "clone"], "`let b = a;` is a copy already"),
     (&["map"], &["copy", "clone"], "`let b = m;` is a copy already"),
     (
@@ -171,6 +168,32 @@ pub(super) fn member(kind: &str, name: &str, members: &[Member]) -> Option<Strin
         Some(advice) if name != "shape" => Some(advice),
         advice => synonym().or(advice),
     }
+}
+
+/// Names under which Python knows modules, and numbers of theirs.
+const MODULES: &[(&[&str], &str)] = &[
+    (
+        &["F"],
+        "write `torch::nn::functional::…`; activations are methods too: `x.relu()`",
+    ),
+    (
+        &["nn"],
+        "functions are in `torch::nn::functional`, layers in `std/nn`: `import \"std/nn\" as nn;`",
+    ),
+    (&["linalg"], "write `torch::linalg::…`"),
+    (&["functional"], "write `torch::nn::functional::…`"),
+    (
+        &["np", "numpy"],
+        "what NumPy does tensors do: `torch::…`; its files are read by `torch::load(\"x.npy\")`",
+    ),
+    (&["inf"], "write `torch::inf`"),
+    (&["nan"], "write `torch::nan`"),
+];
+
+/// Returns how what is in the module `name` of Python's is written here.
+pub(super) fn module(name: &str) -> Option<&'static str> {
+    let found = MODULES.iter().find(|(names, _)| names.contains(&name));
+    found.map(|(_, advice)| *advice)
 }
 
 /// Returns how the function `name` of Python's is written here.

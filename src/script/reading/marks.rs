@@ -8,7 +8,7 @@ use super::formats::{FORMAT, Formats};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
 
-/// Stands for a keyword.
+/// Stands for a keyword; elsewhere it is the operator of the matrix product.
 pub(super) const KEYWORD: &str = "@";
 
 /// A keyword that is handed to the parser as symbols.
@@ -80,13 +80,14 @@ impl Marks {
         let token = names::called(self.names.read(token));
         let token = self.formats.read(token, spot);
         match token {
-            Token::Reserved(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
+            Token::Custom(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
                 Some(word) => {
                     self.keywords.push(spot);
                     self.bodies.follow(&word.token);
                     word.token.clone()
                 }
-                None => Token::Reserved(symbol),
+                // The operator between matrices.
+                None => Token::Custom(symbol),
             },
             Token::Custom(symbol) => {
                 if *symbol == FORMAT || self.is_mark(&symbol, spot) {
