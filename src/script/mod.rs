@@ -16,6 +16,7 @@
 //! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
 //! doors         which functions and settings reach outside, and what they say of where
 //! permissions   the policy, asked for what scripts give
+//! coverage      which statements ran
 //! limits        how long a script may run, and how much it may do
 //! native_library  libraries in Rust
 //! modules       `import`: `std/…`, libraries, beside the script, SAESCRIPT_PATH
@@ -33,6 +34,7 @@ mod bridge;
 mod check;
 mod class;
 mod closure;
+mod coverage;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;
@@ -62,6 +64,7 @@ pub use rhai;
 pub use api::TensorHandle;
 pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
+pub use coverage::{Coverage, Covered, Spot, Statement};
 pub use failure::{Raise, RhaiResultOf, raise};
 pub use host::{Host, HostBuilder, Outcome};
 pub use interactive::Interactive;

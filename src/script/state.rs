@@ -8,6 +8,7 @@ use std::rc::Rc;
 use rhai::{Engine, NativeCallContext};
 use tempfile::TempDir;
 
+use super::coverage::Coverage;
 use super::docs::Catalog;
 use super::limits::{Limits, Used};
 use super::reading::Reading;
@@ -25,6 +26,7 @@ struct Inner {
     context: RunContext,
     sources: SourceMap,
     reading: Reading,
+    coverage: Rc<Coverage>,
     catalog: RefCell<Option<Rc<Catalog>>>,
     exit: Cell<Option<u8>>,
     policy: Policy,
@@ -96,6 +98,11 @@ impl State {
     /// Returns what is known of the text that is being parsed.
     pub fn reading(&self) -> &Reading {
         &self.0.reading
+    }
+
+    /// Returns which statements have run.
+    pub fn coverage(&self) -> &Rc<Coverage> {
+        &self.0.coverage
     }
 
     /// Returns every name that scripts of `engine` can use; read once, until [`forget_catalog`](Self::forget_catalog).
