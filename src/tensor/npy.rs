@@ -245,7 +245,7 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
 /// Writes arrays by their names as a `.npz` file, whole or not at all, with the same bytes every time.
 ///
 /// # Errors
-/// As of [`write`].
+/// As of [`write()`].
 pub fn write_all(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)]) -> Result<()> {
     let mut arrays = Vec::new();
     for (name, tensor) in tensors {

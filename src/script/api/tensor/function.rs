@@ -10,7 +10,8 @@ use super::definition::{Body, Function, MODULES, Memory};
 use super::signature::{Mismatch, Signature};
 use super::{
     TensorHandle, activations, alike, autograd, cast, creation, elementwise, generator, in_place, joining,
-    linalg, losses, maths, order, places, products, random, rearrange, reduction, select, shape, statistics,
+    linalg, losses, maths, matrix_norms, order, places, products, random, rearrange, reduction, select,
+    shape, statistics,
 };
 use crate::error::{Error, Fault, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf, placed};
@@ -39,6 +40,7 @@ static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
         joining::FUNCTIONS,
         linalg::FUNCTIONS,
         losses::FUNCTIONS,
+        matrix_norms::FUNCTIONS,
         maths::UNARY,
         maths::BINARY,
         order::FUNCTIONS,

@@ -1,4 +1,4 @@
-//! `torch::linalg`: decompositions, solutions, norms of matrices.
+//! `torch::linalg`: decompositions and solutions.
 
 use rhai::Dynamic;
 
@@ -6,9 +6,10 @@ use super::call::{Call, map, one};
 use super::definition::{Body, Function, Home, Memory};
 use super::{input_error, shape_text};
 use crate::error::{Error, Result};
-use crate::tensor::{Device, Kind, TchError, Tensor, norm};
+use crate::tensor::{Device, TchError, Tensor, size};
 
-const fn linalg(
+/// A function of `torch::linalg`.
+pub const fn linalg(
     name: &'static str,
     docs: &'static str,
     overloads: &'static [(&'static str, Body)],
@@ -17,7 +18,10 @@ const fn linalg(
 }
 
 /// A matrix of floats, or several in the last two dimensions.
-fn matrix(tensor: &Tensor) -> Result<()> {
+///
+/// # Errors
+/// It is none.
+pub fn matrix(tensor: &Tensor) -> Result<()> {
     if tensor.dim() < 2 {
         return Err(Error::input(format!(
             "a matrix has two dimensions, but the shape is {}",
@@ -49,10 +53,22 @@ fn of_square(tensor: &Tensor, function: fn(&Tensor) -> Result<Tensor, TchError>)
 
 fn svd(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     matrix(tensor)?;
-    let (u, s, v) = tensor
-        .f_svd(!call.flag("full_matrices")?, true)
-        .map_err(input_error)?;
+    let full = call.flag("full_matrices")?;
+    if full {
+        admit_square(tensor)?;
+    }
+    let (u, s, v) = tensor.f_svd(!full, true).map_err(input_error)?;
     map([("U", u), ("S", s), ("Vh", v.f_mt().map_err(input_error)?)])
+}
+
+/// Lets square matrices of the rows and of the columns be made.
+fn admit_square(tensor: &Tensor) -> Result<()> {
+    let shape = tensor.size();
+    if let [batch @ .., rows, columns] = &shape[..] {
+        let side = *rows.max(columns);
+        size::admit(&[batch, &[side, side]].concat(), tensor.kind(), tensor.device())?;
+    }
+    Ok(())
 }
 
 fn singular_values(tensor: &Tensor) -> Result<Dynamic> {
@@ -65,6 +81,9 @@ fn qr(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let mode = call.text("mode")?;
     if !["reduced", "complete", "r"].contains(&mode.as_str()) {
         return Err(Error::unknown("mode", &mode, &["reduced", "complete", "r"]).under("mode"));
+    }
+    if mode == "complete" {
+        admit_square(tensor)?;
     }
     let (q, r) = Tensor::f_linalg_qr(tensor, &mode).map_err(input_error)?;
     map([("Q", q), ("R", r)])
@@ -135,6 +154,16 @@ fn lstsq(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     ])
 }
 
+fn multi_dot(call: &Call<'_>) -> Result<Dynamic> {
+    let tensors = call.tensors("tensors")?;
+    if let [first, .., last] = &tensors[..] {
+        let rows = first.size().first().copied().unwrap_or(1);
+        let columns = last.size().last().copied().unwrap_or(1);
+        size::admit(&[rows, columns], first.kind(), first.device())?;
+    }
+    one(Tensor::f_linalg_multi_dot(&tensors))
+}
+
 fn pinv(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     matrix(tensor)?;
     let [atol, rtol] = ["atol", "rtol"].map(|name| call.optional_number(name));
@@ -147,108 +176,8 @@ fn rank(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     one(tensor.f_linalg_matrix_rank_atol_rtol_float(atol?, rtol?, call.flag("hermitian")?))
 }
 
-/// The order of a norm: a number, or a name of a norm of matrices.
-enum Order {
-    Number(f64),
-    Named(String),
-}
-
-/// The argument `name`: a number, or one of the norms that have a name.
-fn order(call: &Call<'_>, name: &str) -> Result<Option<Order>> {
-    const NAMES: [&str; 2] = ["fro", "nuc"];
-    if call.lacks(name) {
-        return Ok(None);
-    }
-    match (call.number(name), call.text(name)) {
-        (Ok(number), _) => Ok(Some(Order::Number(number))),
-        (_, Ok(text)) if NAMES.contains(&text.as_str()) => Ok(Some(Order::Named(text))),
-        (_, Ok(text)) => Err(Error::unknown("norm", &text, &NAMES)
-            .hint("or a number, infinity is `1.0 / 0.0`")
-            .under(name)),
-        (Err(error), _) => Err(error),
-    }
-}
-
-/// libtorch's norms, of one dimension for vectors and of two for matrices.
-fn linalg_norm(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let (dims, keepdim) = (call.ints("dim")?, call.flag("keepdim")?);
-    let kind = call.kind("dtype")?;
-    one(match order(call, "ord")? {
-        None => norm::norm(&in_kind(tensor, kind)?, 2.0, dims.as_deref(), keepdim),
-        Some(Order::Number(p)) => tensor.f_linalg_norm(p, dims.as_deref(), keepdim, kind),
-        Some(Order::Named(name)) => tensor.f_linalg_norm_ord_str(&name, dims.as_deref(), keepdim, kind),
-    })
-}
-
-fn in_kind(tensor: &Tensor, kind: Option<Kind>) -> Result<Tensor> {
-    tensor
-        .f_to_kind(kind.unwrap_or(tensor.kind()))
-        .map_err(input_error)
-}
-
-fn vector_norm(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let tensor = in_kind(tensor, call.kind("dtype")?)?;
-    let dims = call.ints("dim")?;
-    one(norm::norm(
-        &tensor,
-        call.number("ord")?,
-        dims.as_deref(),
-        call.flag("keepdim")?,
-    ))
-}
-
-fn matrix_norm(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    matrix(tensor)?;
-    let dims = call.ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
-    let (keepdim, kind) = (call.flag("keepdim")?, call.kind("dtype")?);
-    one(match order(call, "ord")? {
-        Some(Order::Number(p)) => tensor.f_linalg_norm(p, Some(&dims[..]), keepdim, kind),
-        Some(Order::Named(name)) => tensor.f_linalg_norm_ord_str(&name, Some(&dims[..]), keepdim, kind),
-        None => tensor.f_linalg_norm_ord_str("fro", Some(&dims[..]), keepdim, kind),
-    })
-}
-
-fn condition(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    matrix(tensor)?;
-    one(match order(call, "p")? {
-        Some(Order::Named(name)) => tensor.f_linalg_cond_p_str(&name),
-        Some(Order::Number(p)) => tensor.f_linalg_cond(p),
-        None => tensor.f_linalg_cond(2.0),
-    })
-}
-
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    linalg(
-        "norm",
-        "Returns the norm `ord` of vectors (one `dim`) or matrices (two): a number, \"fro\" or \"nuc\"; unless given the \
-         root of the sum of squares.",
-        &[(
-            "ord: number|string? = (), dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()",
-            Body::Of(linalg_norm),
-        )],
-    ),
-    linalg(
-        "vector_norm",
-        "Returns the norm `ord` of all elements, or along `dim`.",
-        &[(
-            "ord: number = 2, dim: int|array? = (), keepdim: bool = false, *, dtype: dtype? = ()",
-            Body::Of(vector_norm),
-        )],
-    ),
-    linalg(
-        "matrix_norm",
-        "Returns the norm of matrices: \"fro\", \"nuc\", 1, -1, 2, -2 or an infinity.",
-        &[(
-            "ord: number|string = \"fro\", dim: array = (), keepdim: bool = false, *, dtype: dtype? = ()",
-            Body::Of(matrix_norm),
-        )],
-    ),
-    linalg(
-        "cond",
-        "Returns the condition number of matrices by the norm `p`.",
-        &[("p: number|string? = ()", Body::Of(condition))],
-    ),
     linalg(
         "det",
         "Returns the determinant.",
@@ -365,10 +294,7 @@ pub const FUNCTIONS: &[Function] = &[
     linalg(
         "multi_dot",
         "Returns the product of matrices in an array, in the order that costs least.",
-        &[(
-            "tensors: array",
-            Body::Free(|call| one(Tensor::f_linalg_multi_dot(&call.tensors("tensors")?))),
-        )],
+        &[("tensors: array", Body::Free(multi_dot))],
     ),
     linalg(
         "cross",

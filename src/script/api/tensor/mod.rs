@@ -23,6 +23,7 @@ mod joining;
 mod linalg;
 mod losses;
 mod maths;
+mod matrix_norms;
 mod operands;
 mod order;
 mod places;

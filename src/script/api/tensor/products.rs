@@ -100,7 +100,10 @@ fn tensordot(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let rest = |tensor: &Tensor, dims: &[i64]| {
         let size = tensor.size();
         let rank = size.len() as i64;
-        let summed = |at: i64| dims.iter().any(|dim| (dim + rank) % rank.max(1) == at);
+        let summed = |at: i64| {
+            dims.iter()
+                .any(|dim| dim.wrapping_add(rank).rem_euclid(rank.max(1)) == at)
+        };
         let kept = (0..rank).filter(|at| !summed(*at));
         kept.map(|at| size[at as usize]).collect::<Vec<i64>>()
     };

@@ -71,6 +71,14 @@ fn multinomial(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     };
     let to = (Kind::Double, tensor.device());
     let weights = tensor.f_to_kind(Kind::Double).map_err(input_error)?;
+    let least = weights.f_min().and_then(|least| least.f_double_value(&[]));
+    if least
+        .map_err(input_error)?
+        .partial_cmp(&0.0)
+        .is_none_or(|order| order.is_lt())
+    {
+        return Err(Error::input("weights are 0 or more"));
+    }
     if again {
         let mut shape = tensor.size();
         shape.pop();

@@ -93,7 +93,9 @@ fn renormalised(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     let (p, most) = (call.number("p")?, call.number("maxnorm")?);
     let dim = call.int("dim")?;
     let rank = tensor.dim() as i64;
-    let others: Vec<i64> = (0..rank).filter(|at| *at != (dim + rank) % rank.max(1)).collect();
+    let others: Vec<i64> = (0..rank)
+        .filter(|at| *at != dim.wrapping_add(rank).rem_euclid(rank.max(1)))
+        .collect();
     let factor = || {
         let norms = norm::norm(tensor, p, Some(&others), true)?;
         let shorter = norms.f_add_scalar(1e-7)?.f_reciprocal()?.f_mul_scalar(most)?;
