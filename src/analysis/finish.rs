@@ -19,10 +19,6 @@ use crate::findings::{
 /// Tokens that are kept of each latent.
 const TOKENS: usize = 10;
 
-/// Samples whose texts are searched, and tokens on each side of their peaks.
-const TEXTS: usize = 5;
-const AROUND: usize = 10;
-
 /// What the dictionary's weights say of its latents.
 pub(super) struct Weights {
     geometry: Geometry,
@@ -245,22 +241,12 @@ pub(super) fn finish(
     })
 }
 
-/// Returns the texts by which a latent is found: of its `tokens`, and around the peaks of its best samples.
+/// Returns the texts by which a latent is found.
 fn text(second: &Second<'_>, latent: u32, tokens: &[(u32, u32, f64)], words: &Vocabulary) -> LatentText {
-    if words.is_empty() {
-        return LatentText::default();
-    }
-    let best = second.collection.samples(latent, 0, 0).into_iter().take(TEXTS);
-    let texts = best.filter_map(|sample| {
-        let tokens = &second.contexts.get(&sample.context)?.tokens;
-        let peak = usize::from(sample.peak_position);
-        let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
-        let pieces = words.pieces(around).into_iter().map(|(_, text)| text);
-        Some(pieces.collect::<String>())
+    let best = second.collection.samples(latent, 0, 0);
+    let best = best.iter().filter_map(|sample| {
+        let context = second.contexts.get(&sample.context)?;
+        Some((&*context.tokens, sample.peak_position))
     });
-    let tokens: Vec<String> = tokens.iter().map(|(token, _, _)| words.text(*token)).collect();
-    LatentText {
-        texts: texts.collect::<Vec<_>>().join("\n"),
-        tokens: tokens.join(" "),
-    }
+    LatentText::new(words, tokens.iter().map(|(token, _, _)| *token), best)
 }

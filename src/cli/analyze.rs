@@ -5,16 +5,22 @@ use serde_json::json;
 use super::again::command_with;
 use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use super::interrupt;
+use crate::config::Document;
 use crate::error::{Fault, Result, counted};
+use crate::event::RunContext;
 use crate::findings::{Flag, Store};
 use crate::report::Printer;
-use crate::runner::{AnalyzeOptions, AnalyzeSAESettings, analyze_sae};
+use crate::runner::{
+    AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeReport, AnalyzeSAESettings, analyze_crosscoder,
+    analyze_sae,
+};
 
 /// Find out what the latents of a trained dictionary mean
 ///
 /// Where each latent fires, with samples of its contexts, statistics, the latents near it and what it adds to the logits,
-/// in one SQLite file that `saescript view` and `show` open. The file holds the fields of AnalyzeSAESettings. An analysis
-/// that was interrupted goes on where it stopped when the same command is given again.
+/// in one SQLite file that `saescript view` and `show` open. The file holds the fields of AnalyzeSAESettings, or those of
+/// AnalyzeCrosscoderSettings, which has several `activation_factories`. An analysis that was interrupted goes on where it
+/// stopped when the same command is given again.
 ///
 /// Exit code: 0 written, 1 the run failed, 2 the settings or data are wrong, 130 interrupted.
 #[derive(Debug, clap::Args)]
@@ -37,20 +43,36 @@ pub(super) struct Arguments {
     progress: ProgressArguments,
 }
 
+type Analysis = dyn Fn(&AnalyzeOptions, &RunContext) -> Result<AnalyzeReport>;
+
+/// Returns the analysis that `document` has the settings of: a crosscoder's is told by its several streams.
+fn prepared(document: &Document) -> Result<Box<Analysis>> {
+    if document.value().get("activation_factories").is_some() {
+        let settings: AnalyzeCrosscoderSettings = document.build()?;
+        return Ok(Box::new(move |options, context| {
+            analyze_crosscoder(&settings, options, context)
+        }));
+    }
+    let settings: AnalyzeSAESettings = document.build()?;
+    Ok(Box::new(move |options, context| {
+        analyze_sae(&settings, options, context)
+    }))
+}
+
 /// Analyses; the exit code.
 ///
 /// # Errors
-/// What [`analyze_sae`] cannot do, with the place in the file where it is about a setting.
+/// What [`analyze_sae`] and [`analyze_crosscoder`] cannot do, with the place in the file where it is about a setting.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
-    let settings: AnalyzeSAESettings = document.build()?;
+    let analyze = prepared(&document)?;
     let context = arguments.progress.context(printer);
     interrupt::install(context.stop.clone(), printer.clone())?;
     let options = AnalyzeOptions {
         replace: arguments.replace,
         allow_change: arguments.allowances.get(),
     };
-    let report = analyze_sae(&settings, &options, &context).map_err(|error| {
+    let report = analyze(&options, &context).map_err(|error| {
         let error = document.locate(error);
         match error.fault() {
             Fault::Input => error,

@@ -40,9 +40,7 @@ static PURPOSES: [Purpose; 6] = [
     Purpose::of::<GenerateActivationsSettings>("a generation of activations (saescript generate)"),
     Purpose::of::<EvalSettings>("an evaluation (saescript eval)"),
     Purpose::of::<AnalyzeSAESettings>("a feature analysis (saescript analyze)"),
-    Purpose::of::<AnalyzeCrosscoderSettings>(
-        "a feature analysis of a crosscoder (`analyze_crosscoder` of scripts)",
-    ),
+    Purpose::of::<AnalyzeCrosscoderSettings>("a feature analysis of a crosscoder (saescript analyze)"),
     Purpose::of::<DirectLogitAttributeSettings>("an attribution of logits (saescript logits)"),
 ];
 

@@ -1,6 +1,8 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
+mod cached;
 pub mod command;
+mod crosscoder;
 mod disks;
 mod quickstart;
 mod reference;
