@@ -196,6 +196,7 @@ fn analysed(
         AnalysisInputs {
             sae,
             open: &mut open,
+            can_replay: true,
             amp: None,
             decided_by: Fingerprint::default(),
             runs_a_model: true,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::coactivation::Coactivation;
 use super::geometry::{Geometry, heads, nearest_decoders};
 use super::neighbours::firing_together;
 use super::passes::{First, Second};
@@ -12,8 +13,8 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
-    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store, TokenFiring,
-    Vocabulary,
+    Context, Estimates, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store,
+    TokenFiring, Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
@@ -237,7 +238,11 @@ pub(super) fn finish(
         } else {
             State::Complete
         };
-        store.finish_analysis(analysis, state, false)
+        let estimates = Estimates {
+            samples: config.single_pass,
+            pairs: first.pairs.as_ref().is_some_and(Coactivation::is_estimated),
+        };
+        store.finish_analysis(analysis, state, estimates)
     })
 }
 

@@ -93,6 +93,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             "counted": analysis.counted,
             "contexts": analysis.contexts,
             "passes": report.passes,
+            "estimates": analysis.estimates(),
             "flags": serde_json::Map::from_iter(flags),
         });
         printer.line(&facts.to_string());
@@ -105,6 +106,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             counted(analysis.contexts, "context"),
             flags.join(", ")
         ));
+        analysis.estimates().iter().for_each(|text| printer.line(text));
         printer.line(&format!("saescript view {}", report.store.display()));
     }
     Ok(0)

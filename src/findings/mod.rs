@@ -27,7 +27,7 @@ mod tables;
 mod tests;
 mod vocabulary;
 
-pub use analyses::{Analysis, State, Subsample, SubsampleKind};
+pub use analyses::{Analysis, Estimates, State, Subsample, SubsampleKind};
 pub use bookmarks::Bookmark;
 pub use contexts::{Context, Place};
 pub use flags::{Flag, Flags};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::analyze_settings::{AnalysisSettings, AnalyzePlan};
-use super::analyzed::{hold, load};
+use super::analyzed::{hold_store, load};
 use super::logits::attribute_into;
 use super::side_by_side::side_by_side;
 use crate::activations::{ActivationFactorySource, Inputs};
@@ -50,7 +50,7 @@ pub(super) fn analyze(
     context: &RunContext,
 ) -> Result<AnalyzeReport> {
     let path = plan.settings.store_path();
-    let _lock = hold(&path, context).under("store")?;
+    let _lock = hold_store(&path, context).under("store")?;
     let sae = load(&plan.sae, context).under("sae")?;
     check_hook_points(plan, &sae)?;
     let identity = SparseAutoEncoder::identity(Path::new(&plan.sae.pretrained_name_or_path), context)?;
@@ -118,6 +118,7 @@ fn write(
     let inputs = AnalysisInputs {
         sae: subject.sae,
         open: &mut open,
+        can_replay: true,
         amp: plan.settings.amp_dtype,
         decided_by,
         runs_a_model: sources.into_iter().any(is_dataset),

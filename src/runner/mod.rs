@@ -26,6 +26,7 @@ pub use analyze::{AnalyzeOptions, AnalyzeReport};
 pub use analyze_crosscoder::{AnalyzeCrosscoderSettings, AnalyzedStreams, analyze_crosscoder};
 pub use analyze_sae::{AnalyzeSAESettings, AnalyzedStream, analyze_sae};
 pub use analyze_settings::AnalysisSettings;
+pub use analyzed::hold_store;
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
 pub use export::{Export, ExportForm, Exported, export_store};

@@ -53,6 +53,9 @@ impl Store {
         self.put_contexts_of(&mut text, &facts, printing)?;
         put_logits(&mut text, &facts);
         self.put_rest(&mut text, analysis, &facts)?;
+        for estimate in analysis.estimates() {
+            let _ = writeln!(text, "\n{estimate}");
+        }
         Ok(text.trim_end().to_string())
     }
 

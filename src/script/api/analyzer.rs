@@ -10,11 +10,13 @@ use super::analysis_handle::AnalysisHandle;
 use super::factory::{ActivationFactoryHandle, inputs_of};
 use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;
+use super::stream::ActivationStreamHandle;
 use crate::activations::BatchStream;
 use crate::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
 use crate::error::{Error, Result};
 use crate::findings::{Store, Vocabulary};
 use crate::fingerprint::Fingerprint;
+use crate::runner::hold_store;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -37,7 +39,11 @@ pub fn register(module: &mut Module) {
 
 fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map) -> Result<AnalysisHandle> {
     let mut arguments = Arguments::new("FeatureAnalyzer", "analyze_chunk", options);
-    let factory = arguments.required::<ActivationFactoryHandle>("factory", "an ActivationFactory")?;
+    let stream = arguments.optional::<ActivationStreamHandle>("stream", "an ActivationStream")?;
+    let factory = match stream {
+        Some(_) => None,
+        None => Some(arguments.required::<ActivationFactoryHandle>("factory", "an ActivationFactory")?),
+    };
     let sae = arguments.required::<SparseAutoEncoderHandle>("sae", "a SparseAutoEncoder")?;
     let path: String = arguments
         .data("store")?
@@ -51,6 +57,7 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     inputs.model = model.as_ref().map(LanguageModelHandle::for_activations);
     let name = name.unwrap_or_else(|| "default".into());
     let state = State::of(context);
+    let _lock = hold_store(Path::new(&path), state.context())?;
     let store = if Path::new(&path).exists() {
         Store::open(&path)?
     } else {
@@ -68,14 +75,20 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
         store.transaction(|| store.put_vocabulary(&vocabulary))?;
     }
     let runs_a_model = inputs.model.is_some() && !inputs.datasets.is_empty();
-    let mut open =
-        || -> Result<Box<dyn BatchStream>> { Ok(Box::new(factory.stream(inputs.clone(), state.context())?)) };
+    let mut open = || -> Result<Box<dyn BatchStream>> {
+        match (&factory, &stream) {
+            (Some(factory), _) => Ok(Box::new(factory.stream(inputs.clone(), state.context())?)),
+            (None, Some(stream)) => Ok(Box::new(stream.clone())),
+            (None, None) => Err(Error::input("`analyze_chunk` needs a `factory` or a `stream`")),
+        }
+    };
     let mut decided_by = Fingerprint::default();
     decided_by.set_unverified("sae", "a dictionary of the script");
     let sae = sae.get()?;
     let inputs = AnalysisInputs {
         sae: &sae,
         open: &mut open,
+        can_replay: factory.is_some(),
         amp: None,
         decided_by,
         runs_a_model,
@@ -97,8 +110,8 @@ mod functions {
     }
 
     /// Analyses a dictionary into a file: `#{ factory: factory, sae: sae, store: "a.sqlite", model: model,
-    /// datasets: #{ wiki: dataset } }`. The factory's target is `ACTIVATIONS_2D`; its stream is read at least twice. A
-    /// model also tells what the tokens stand for. `name` is that of the analysis, and `replace: true` removes one of the
+    /// datasets: #{ wiki: dataset } }`. The factory's target is `ACTIVATIONS_2D`; its stream is read at least twice. In
+    /// its place `stream` is one that can be read only once, for which the analyzer has to have `single_pass`. A model also tells what the tokens stand for. `name` is that of the analysis, and `replace: true` removes one of the
     /// same name first. Returns the analysis.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn analyze_chunk(

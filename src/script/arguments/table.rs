@@ -84,6 +84,7 @@ static NAMED: &[Named] = &[
 
 const ANALYZE: &[&str] = &[
     "factory",
+    "stream",
     "sae",
     "store",
     "model",

@@ -4,6 +4,7 @@ mod cached;
 pub mod command;
 mod crosscoder;
 mod disks;
+mod estimates;
 mod quickstart;
 mod reference;
 mod refusals;
@@ -170,6 +171,7 @@ pub fn go(
     let inputs = AnalysisInputs {
         sae,
         open: &mut open,
+        can_replay: true,
         amp: None,
         decided_by: Fingerprint::default(),
         runs_a_model: false,
