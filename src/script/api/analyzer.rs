@@ -58,22 +58,7 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     let name = name.unwrap_or_else(|| "default".into());
     let state = State::of(context);
     let _lock = hold_store(Path::new(&path), state.context())?;
-    let store = if Path::new(&path).exists() {
-        Store::open(&path)?
-    } else {
-        Store::create(&path, &BTreeMap::new())?
-    };
-    if let Some(there) = store
-        .analyses()?
-        .into_iter()
-        .find(|one| replace && one.name == name)
-    {
-        store.remove_analysis(there.id)?;
-    }
-    if let Some(model) = model.filter(|_| store.vocabulary().is_ok_and(|known| known.is_empty())) {
-        let vocabulary = Vocabulary::new(model.model().tokenizer().token_bytes());
-        store.transaction(|| store.put_vocabulary(&vocabulary))?;
-    }
+    let store = store_at(Path::new(&path), replace.then_some(name.as_str()), model.as_ref())?;
     let runs_a_model = inputs.model.is_some() && !inputs.datasets.is_empty();
     let mut open = || -> Result<Box<dyn BatchStream>> {
         match (&factory, &stream) {
@@ -97,6 +82,24 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     analyzer.analyze(&store, &name, inputs, state.context())?;
     drop(store);
     AnalysisHandle::open(Path::new(&path), Some(&name))
+}
+
+/// Opens the store at `path`, or makes it, without the analysis `removed`; what tokens stand for is told by `model`.
+fn store_at(path: &Path, removed: Option<&str>, model: Option<&LanguageModelHandle>) -> Result<Store> {
+    let store = if path.exists() {
+        Store::open(path)?
+    } else {
+        Store::create(path, &BTreeMap::new())?
+    };
+    let there = store.analyses()?.into_iter();
+    for one in there.filter(|one| Some(one.name.as_str()) == removed) {
+        store.remove_analysis(one.id)?;
+    }
+    if let Some(model) = model.filter(|_| store.vocabulary().is_ok_and(|known| known.is_empty())) {
+        let vocabulary = Vocabulary::new(model.model().tokenizer().token_bytes());
+        store.transaction(|| store.put_vocabulary(&vocabulary))?;
+    }
+    Ok(store)
 }
 
 #[export_module(manifest)]
