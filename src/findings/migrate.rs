@@ -43,10 +43,10 @@ fn apply(store: &Connection, path: &Path, may_write: bool, version: i32) -> Resu
     }
     if !may_write {
         return Err(Error::input(format!(
-            "the store `{}` is of an older version and has to be changed, but may not be written",
+            "the store `{}` is of an older version and has to be changed, but is open for reading only",
             path.display()
         ))
-        .hint("copy it to a folder that can be written, and open the copy"));
+        .hint("`saescript view STORE --write` changes it and keeps a copy; where it may not be written, open a copy of it"));
     }
     let mut copy = path.as_os_str().to_owned();
     copy.push(format!(".v{version}"));

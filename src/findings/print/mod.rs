@@ -1,11 +1,13 @@
 //! A latent as text for a terminal: what it is called, its figures, where it fires, what it does and what is near.
 
 mod options;
+mod summary;
 mod tokens;
 
 use std::fmt::Write as _;
 
 pub use self::options::{Colours, Printing};
+pub use self::summary::{AnalysisSummary, StoreSummary};
 use self::tokens::{line, word};
 use super::{Analysis, Flags, Label, Latent, Logits, Near, Samples, Store, Subsample, Vocabulary};
 use crate::error::{Error, Result};
