@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::checkpoint::list_checkpoints;
@@ -62,15 +63,13 @@ impl RunRecord {
         Ok(is_there.then_some(record))
     }
 
-    /// Returns the values of each metric that was logged, oldest first, in the order of the newest line.
-    pub fn curves(&self) -> Vec<(&str, Vec<f64>)> {
-        let names = self.metrics.last().into_iter().flat_map(|(_, metrics)| metrics);
-        let values = |wanted: &str| {
-            let all = self.metrics.iter().flat_map(|(_, metrics)| metrics);
-            let own = all.filter(|(name, _)| name == wanted);
-            own.map(|(_, value)| *value).collect()
-        };
-        names.map(|(name, _)| (name.as_str(), values(name))).collect()
+    /// Returns the values of each metric that was logged, oldest first.
+    pub fn curves(&self) -> IndexMap<&str, Vec<f64>> {
+        let mut curves: IndexMap<&str, Vec<f64>> = IndexMap::new();
+        for (name, value) in self.metrics.iter().flat_map(|(_, metrics)| metrics) {
+            curves.entry(name).or_default().push(*value);
+        }
+        curves
     }
 }
 

@@ -1,5 +1,6 @@
 //! What lies in a folder: a run, a dictionary, a store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::config::to_value;
 use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::event::RunContext;
 use crate::report::{Printer, Table, format};
 use crate::serve::{Shelf, Writing};
 use crate::train::RunRecord;
@@ -50,13 +51,13 @@ pub(super) fn show(path: &Path, json: bool, printer: &Printer) -> Result<()> {
         .hint("give the folder that `saescript train` wrote, a checkpoint in it, or an analysis.sqlite"));
     }
     if json {
-        let last = run.as_ref().and_then(|run| run.metrics.last());
-        let last = last.map(|(step, metrics)| {
-            let metrics = metrics.iter().map(|(name, value)| (name.clone(), json!(value)));
-            json!({"step": step, "metrics": metrics.collect::<Map<_, _>>()})
-        });
+        let curves = run.as_ref().map(RunRecord::curves).unwrap_or_default();
+        let last = curves
+            .iter()
+            .filter_map(|(name, values)| Some((*name, *values.last()?)));
+        let last: BTreeMap<&str, f64> = last.collect();
         let all = json!({
-            "run": to_value(&run)?, "last": last, "dictionary": dictionary, "analyses": to_value(&store)?,
+            "run": to_value(&run)?, "metrics": last, "dictionary": dictionary, "analyses": to_value(&store)?,
         });
         printer.line(&all.to_string());
         return Ok(());
@@ -79,16 +80,13 @@ pub(super) fn show(path: &Path, json: bool, printer: &Printer) -> Result<()> {
 
 /// Returns what a dictionary in `folder` is, if there is one.
 fn dictionary(folder: &Path) -> Result<Option<Map<String, Value>>> {
-    let path = folder.join("config.json");
-    if !path.is_file() {
+    if !["config.json", "cfg.json"]
+        .iter()
+        .any(|name| folder.join(name).is_file())
+    {
         return Ok(None);
     }
-    let text =
-        files::read_text(&path, files::SETTINGS_MOST).map_err(|error| Error::io("read", &path, error))?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::input(format!("`{}` is no JSON: {error}", path.display())))?;
-    let config: SAEConfig = crate::config::parse(value)
-        .map_err(|error| error.hint(format!("while reading `{}`", path.display())))?;
+    let config = SAEConfig::from_pretrained(folder, &RunContext::default())?;
     config.architecture().map(Some)
 }
 
@@ -105,16 +103,13 @@ fn print_run(path: &Path, run: &RunRecord, printer: &Printer) {
     printer.line(&format!("run\n{}", listed(facts)));
     let steps: Vec<String> = run.checkpoints.iter().map(|step| format::count(*step)).collect();
     if !steps.is_empty() {
-        printer.line(&format!("  {:<20} of step {}", "checkpoints", steps.join(", ")));
+        printer.line(&format!("  {:<30} of step {}", "checkpoints", steps.join(", ")));
     }
     let Some((step, _)) = run.metrics.last() else {
         return;
     };
-    let mut table = Table::new([
-        "metric".to_string(),
-        format!("step {}", format::count(*step)),
-        "curve".into(),
-    ]);
+    let last = format!("up to step {}", format::count(*step));
+    let mut table = Table::new(["metric", last.as_str(), "curve"]);
     for (name, values) in run.curves() {
         let last = values.last().copied().unwrap_or(f64::NAN);
         table.row([
@@ -128,8 +123,8 @@ fn print_run(path: &Path, run: &RunRecord, printer: &Printer) {
 
 fn listed<'f>(facts: impl Iterator<Item = (&'f String, &'f Value)>) -> String {
     let lines = facts.map(|(name, value)| match value {
-        Value::String(text) => format!("  {name:<20} {text}"),
-        other => format!("  {name:<20} {other}"),
+        Value::String(text) => format!("  {name:<30} {text}"),
+        other => format!("  {name:<30} {other}"),
     });
     lines.collect::<Vec<_>>().join("\n")
 }
