@@ -112,6 +112,8 @@ pub fn line(text: &str) {
 pub struct Reading {
     pub model: LanguageModel,
     dataset: Dataset,
+    /// Weights are read from it when they are needed.
+    _folder: tempfile::TempDir,
 }
 
 impl Reading {
@@ -131,6 +133,7 @@ impl Reading {
         Ok(Reading {
             model: LanguageModel::load(&config, &RunContext::default())?,
             dataset: Dataset::load(&dataset, &RunContext::default())?,
+            _folder: folder,
         })
     }
 
