@@ -1,7 +1,6 @@
 //! `saescript add`: a library for the project.
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use super::libraries::print_changes;
 use crate::error::Result;
 use crate::library::{self, Source};
@@ -33,8 +32,7 @@ pub(super) struct Arguments {
 /// # Errors
 /// What [`library::add`] refuses.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let source = Source::of_argument(&arguments.source)?;
     print_changes(&library::add(&source, arguments.dev, &context)?, printer);
     Ok(0)

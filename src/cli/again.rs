@@ -2,9 +2,19 @@
 
 use std::ffi::OsString;
 
+use crate::error::{Error, Fault};
+
 /// Returns the command line after the program's name, as a shell takes it, with `option` where it is not there already.
 pub(super) fn command_with(option: Option<&str>) -> String {
     written(std::env::args_os().skip(1), option)
+}
+
+/// Adds the command that goes on, unless the same command would be refused again.
+pub(super) fn with_way_on(error: Error) -> Error {
+    match error.fault() {
+        Fault::Input => error,
+        _ => error.hint(format!("go on with: {}", command_with(None))),
+    }
 }
 
 fn written(arguments: impl Iterator<Item = OsString>, option: Option<&str>) -> String {

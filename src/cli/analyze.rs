@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::again::command_with;
+use super::again::with_way_on;
 use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use super::interrupt;
 use crate::config::Document;
-use crate::error::{Fault, Result, counted};
+use crate::error::{Result, counted};
 use crate::event::RunContext;
-use crate::findings::{Flag, Store};
+use crate::findings::Store;
 use crate::report::Printer;
 use crate::runner::{
     AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeReport, AnalyzeSAESettings, analyze_crosscoder,
@@ -66,24 +65,16 @@ fn prepared(document: &Document) -> Result<Box<Analysis>> {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let analyze = prepared(&document)?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let options = AnalyzeOptions {
         replace: arguments.replace,
         allow_change: arguments.allowances.get(),
     };
-    let report = analyze(&options, &context).map_err(|error| {
-        let error = document.locate(error);
-        match error.fault() {
-            Fault::Input => error,
-            _ => error.hint(format!("go on with: {}", command_with(None))),
-        }
-    })?;
-    let scalars = Store::open(&report.store)?.scalars(report.analysis.id)?;
-    let count = |flag: Flag| scalars.iter().filter(|one| one.flags.has(flag)).count();
+    let report = analyze(&options, &context).map_err(|error| with_way_on(document.locate(error)))?;
+    let flags = Store::open(&report.store)?.flag_counts(report.analysis.id)?;
     let analysis = &report.analysis;
     if arguments.json {
-        let flags = Flag::ALL.map(|flag| (flag.name().to_string(), count(flag).into()));
+        let flags = flags.map(|(flag, count)| (flag.name().to_string(), count.into()));
         let facts = json!({
             "store": report.store,
             "analysis": analysis.name,
@@ -98,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         });
         printer.line(&facts.to_string());
     } else {
-        let flags = Flag::ALL.map(|flag| format!("{} {}", count(flag), flag.name()));
+        let flags = flags.map(|(flag, count)| format!("{count} {}", flag.name()));
         printer.line(&format!(
             "{} on {} in {}: {}",
             counted(u64::from(analysis.latents), "latent"),

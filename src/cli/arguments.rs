@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::interrupt;
 use crate::config::Document;
 use crate::error::Result;
 use crate::event::{RunContext, StopFlag};
@@ -41,6 +42,13 @@ impl ProgressArguments {
             .context(context)
             .output(move |line| output.line(line));
         (host, stop)
+    }
+
+    /// Reports as asked, and stops what runs when the user interrupts it.
+    pub(super) fn interruptible(&self, printer: &Printer) -> Result<RunContext> {
+        let context = self.context(printer);
+        interrupt::install(context.stop.clone(), printer.clone())?;
+        Ok(context)
     }
 
     /// Reports as asked.

@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use crate::error::{Result, counted};
 use crate::report::Printer;
 use crate::runner::{Conversion, ConversionData, ConversionTarget, convert_sae};
@@ -66,8 +65,7 @@ enum Target {
 /// # Errors
 /// What [`convert_sae`] cannot do.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let texts = arguments.model.clone().zip(arguments.dataset.clone());
     let data = match (&arguments.cache, texts) {
         (Some(cache), _) => Some(ConversionData::Cache(cache.clone())),

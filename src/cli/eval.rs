@@ -1,7 +1,6 @@
 //! `saescript eval`: how well a trained dictionary explains its model.
 
 use super::arguments::{ConfigArguments, ProgressArguments};
-use super::interrupt;
 use crate::config::Value;
 use crate::error::Result;
 use crate::report::{Printer, figures};
@@ -34,8 +33,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: EvalSettings = document.build()?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let metrics = evaluate_sae(&settings, &context).map_err(|error| document.locate(error))?;
     if arguments.json {
         let named = metrics

@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use crate::error::{Error, Result, counted};
 use crate::exchange::{Existing, GivenIdentity, PICKLE_SCRIPT, TableFormat};
 use crate::report::Printer;
@@ -144,8 +143,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         return Ok(0);
     };
     arguments.check(form)?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let export = Export {
         store: store.clone(),
         analysis: arguments.analysis.clone(),

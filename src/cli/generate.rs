@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::again::command_with;
+use super::again::with_way_on;
 use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use super::interrupt;
-use crate::error::{Fault, Result, counted};
+use crate::error::{Result, counted};
 use crate::report::Printer;
 use crate::runner::{
     GenerateActivationsSettings, GenerateOptions, generate_activations, rehearse_generation,
@@ -50,8 +49,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: GenerateActivationsSettings = document.build()?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let options = GenerateOptions {
         allow_change: arguments.allowances.get(),
     };
@@ -70,13 +68,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         }
         return Ok(0);
     }
-    let written = generate_activations(&settings, &options, &context).map_err(|error| {
-        let error = document.locate(error);
-        match error.fault() {
-            Fault::Input => error,
-            _ => error.hint(format!("go on with: {}", command_with(None))),
-        }
-    })?;
+    let written = generate_activations(&settings, &options, &context)
+        .map_err(|error| with_way_on(document.locate(error)))?;
     if arguments.json {
         let facts = json!({
             "folder": settings.output_dir,

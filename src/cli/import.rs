@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use crate::config::Document;
 use crate::error::{Error, Result, counted};
 use crate::exchange::Existing;
@@ -99,8 +98,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         Some(document) => document.build()?,
         None => arguments.settings()?,
     };
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let existing = if arguments.force {
         Existing::Replace
     } else {

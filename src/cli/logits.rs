@@ -1,7 +1,6 @@
 //! `saescript logits`: what the latents of a dictionary add to the logits of its model.
 
 use super::arguments::{ConfigArguments, ProgressArguments};
-use super::interrupt;
 use crate::error::Result;
 use crate::report::Printer;
 use crate::runner::{DirectLogitAttributeSettings, direct_logit_attribute};
@@ -28,8 +27,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: DirectLogitAttributeSettings = document.build()?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let store = direct_logit_attribute(&settings, &context).map_err(|error| document.locate(error))?;
     printer.line(&format!("logits of every latent in {}", store.display()));
     Ok(0)

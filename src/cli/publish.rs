@@ -1,7 +1,6 @@
 //! `saescript publish`: a version of a library, put where others get it.
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use crate::error::Result;
 use crate::library::{self, Target};
 use crate::report::Printer;
@@ -29,8 +28,7 @@ pub(super) struct Arguments {
 /// What [`library::publish`] refuses.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let target = Target::of_argument(&arguments.target)?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let published = library::publish(&target, &context)?;
     let (about, source) = (&published.about, &published.source);
     let said = if published.was_there {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::again::command_with;
 use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
-use super::interrupt;
 use crate::error::{Error, Fault, Result, counted};
 use crate::report::{Printer, figures};
 use crate::runner::{TrainOptions, TrainSAESettings, rehearse_training, train_sae};
@@ -48,8 +47,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: TrainSAESettings = document.build()?;
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let options = TrainOptions {
         resume: arguments.resume,
         allow_change: arguments.allowances.get(),

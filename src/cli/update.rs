@@ -1,7 +1,6 @@
 //! `saescript update`: what the sources of libraries give now.
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use super::libraries::{print_changes, shown};
 use crate::error::Result;
 use crate::library;
@@ -31,8 +30,7 @@ pub(super) struct Arguments {
 /// # Errors
 /// What [`library::update`] and [`library::fetch_locked`] refuse.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     if !arguments.locked {
         print_changes(&library::update(arguments.name.as_deref(), &context)?, printer);
         return Ok(0);

@@ -1,7 +1,6 @@
 //! `saescript vendor`: libraries copied into the project.
 
 use super::arguments::ProgressArguments;
-use super::interrupt;
 use super::libraries::shown;
 use crate::error::{Result, counted};
 use crate::library;
@@ -23,8 +22,7 @@ pub(super) struct Arguments {
 /// # Errors
 /// What [`library::vendor`] refuses.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let context = arguments.progress.context(printer);
-    interrupt::install(context.stop.clone(), printer.clone())?;
+    let context = arguments.progress.interruptible(printer)?;
     let libraries = library::vendor(&context)?;
     for locked in &libraries {
         printer.line(&format!("copied {}", shown(locked)));

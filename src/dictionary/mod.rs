@@ -31,6 +31,7 @@ mod other_makes;
 mod parameters;
 mod pass;
 mod place;
+mod prefix;
 mod sae;
 mod saelens;
 mod scale;
@@ -54,6 +55,7 @@ pub use loss::{
 };
 pub use parameters::{Parameter, ParameterSpec, Parameters, Role};
 pub use pass::{Custom, LossFn, Pass, PenaltyFn, counted_rows};
+pub use prefix::Prefix;
 pub use scale::{NormActivation, norm_floor};
 pub use variant::{Encoded, LossContext, SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 pub use variants::{Row, VARIANTS};

@@ -18,6 +18,7 @@ use super::hook_points::HookPoints;
 use super::loss::{LossSettings, Term};
 use super::parameters::{ParameterSpec, Parameters, Role};
 use super::pass::Pass;
+use super::prefix::Prefix;
 use super::wants::Wants;
 use crate::config::{Checked, Value};
 use crate::error::{Error, Result};
@@ -208,6 +209,16 @@ pub trait Variant: Debug + Send + Sync {
     /// Too little memory.
     fn decode(&self, sae: &SparseAutoEncoder, feature_acts: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         pass.product(feature_acts, sae.parameter("W_D")?)
+    }
+
+    /// Returns the prefixes of the latents whose reconstructions the loss looks at, from the shortest to all latents. Where
+    /// gradients are written by hand they follow it, and [`reconstruction_terms`](Self::reconstruction_terms) is to say
+    /// the same.
+    fn prefixes(&self, cfg: &SAEConfig) -> Vec<Prefix> {
+        vec![Prefix {
+            latents: cfg.d_sae(),
+            weight: 1.0,
+        }]
     }
 
     /// Returns what the loss says of the reconstruction: the terms whose sum is to be small whatever the latents are.

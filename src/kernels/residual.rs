@@ -26,17 +26,30 @@ pub struct Batch<'a> {
     pub label: &'a Tiles,
     /// The factor of each token's errors (tokens).
     pub scale: &'a [f32],
+    /// The prefixes of the latents that reconstruct, from the shortest to all.
+    pub prefixes: &'a [Prefix],
+}
+
+/// The first so many latents, which reconstruct by themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix {
+    /// How many they are.
+    pub latents: u32,
+    /// A further factor of their errors.
+    pub weight: f32,
 }
 
 /// Where the errors of a batch go.
 #[derive(Debug)]
 pub struct Errors<'a> {
-    /// For each token `scale · (reconstruction − label)` (tokens × columns); takes the label's shape.
-    pub residual: &'a mut Tiles,
-    /// For each token the sum of the squares of `reconstruction − label` (tokens).
+    /// For each prefix and token the sum of `weight · scale · (reconstruction − label)` over this prefix and the longer ones
+    /// (tokens × columns): what the latents of this prefix that are not of the one before it are to blame for. Each takes
+    /// the label's shape.
+    pub residual: &'a mut [Tiles],
+    /// For each prefix, for each token, the sum of the squares of `reconstruction − label` (prefixes × tokens).
     pub squared: &'a mut [f64],
-    /// For each pair the product of the token's residual with the latent's row of the decoder, if wanted: the gradient
-    /// of the activation, where the residual is that of the reconstruction.
+    /// For each pair the product of the token's residual, of the shortest prefix with this latent, with the latent's row of
+    /// the decoder, if wanted: the gradient of the activation, where the residual is that of the reconstruction.
     pub dots: Option<&'a mut [f32]>,
 }
 
@@ -56,21 +69,26 @@ pub(super) fn residual_in(isa: Isa, batch: Batch, errors: Errors) {
         squared,
         dots,
     } = errors;
-    residual.reshape(
-        batch.label.rows(),
-        batch.label.columns(),
-        batch.label.groups() * GROUP,
-    );
+    let prefixes = batch.prefixes.len();
+    assert_eq!(residual.len(), prefixes, "each prefix has its residuals");
     assert_eq!(
         squared.len(),
-        batch.pattern.rows(),
-        "there is one squared error for each token"
+        prefixes * batch.pattern.rows(),
+        "there is one squared error for each prefix and token"
     );
     let whole = dots
         .as_ref()
         .is_none_or(|dots| dots.len() == batch.pattern.pairs());
     assert!(whole, "there is one product for each pair");
-    let (residual, squared) = (Shared::new(residual.lines_mut()), Shared::new(squared));
+    let label = batch.label;
+    let residual: Vec<Shared<'_, Line>> = residual
+        .iter_mut()
+        .map(|tiles| {
+            tiles.reshape(label.rows(), label.columns(), label.groups() * GROUP);
+            Shared::new(tiles.lines_mut())
+        })
+        .collect();
+    let squared = Shared::new(squared);
     let dots = dots.map(Shared::new);
     batch.pattern.for_rows(GRAIN, |tokens| {
         let part = Part {
@@ -115,6 +133,8 @@ impl Batch<'_> {
             "the bias is as wide as the decoder"
         );
         assert_eq!(self.scale.len(), tokens, "there is a scale for each token");
+        let last = self.prefixes.last().map(|prefix| prefix.latents as usize);
+        assert_eq!(last, Some(self.pattern.width()), "the last prefix is all latents");
     }
 }
 
@@ -122,7 +142,7 @@ impl Batch<'_> {
 struct Part<'a> {
     batch: &'a Batch<'a>,
     tokens: Range<usize>,
-    residual: &'a Shared<'a, Line>,
+    residual: &'a [Shared<'a, Line>],
     squared: &'a Shared<'a, f64>,
     dots: Option<&'a Shared<'a, f32>>,
 }
@@ -132,8 +152,10 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        // SAFETY: each thread has tokens of its own.
-        unsafe { self.squared.part(self.tokens.clone()) }.fill(0.0);
+        for prefix in 0..self.residual.len() {
+            // SAFETY: each thread has tokens of its own.
+            unsafe { self.squared.part(self.squares(prefix)) }.fill(0.0);
+        }
         if let Some(dots) = self.dots {
             // SAFETY: each thread has tokens, and so pairs, of its own.
             unsafe { dots.part(self.pairs()) }.fill(0.0);
@@ -154,43 +176,117 @@ impl Part<'_> {
         offsets[self.tokens.start]..offsets[self.tokens.end]
     }
 
+    /// Returns where the squared errors of its tokens by a prefix stand.
+    fn squares(&self, prefix: usize) -> Range<usize> {
+        let first = prefix * self.batch.pattern.rows();
+        first + self.tokens.start..first + self.tokens.end
+    }
+
+    /// Returns which of a token's `pairs` are of a prefix, but not of the one before it.
+    #[inline(always)]
+    fn group(&self, pairs: &Range<usize>, prefix: usize) -> Range<usize> {
+        let Batch {
+            pattern, prefixes, ..
+        } = *self.batch;
+        let index = &pattern.index()[pairs.clone()];
+        // The latents of a token ascend.
+        let before = |end: u32| pairs.start + index.partition_point(|&latent| latent < end);
+        let start = match prefix {
+            0 => pairs.start,
+            _ => before(prefixes[prefix - 1].latents),
+        };
+        let end = if prefix + 1 == prefixes.len() {
+            pairs.end
+        } else {
+            before(prefixes[prefix].latents)
+        };
+        start..end
+    }
+
     /// Does the columns of tile `tile`.
     #[inline(always)]
     fn tile<L: Lanes, const G: usize>(&self, lanes: L, tile: usize) {
         let Batch {
             pattern,
-            activation,
             decoder,
             bias,
             label,
-            scale,
+            ..
         } = *self.batch;
-        let spans: [Range<usize>; G] = std::array::from_fn(|group| label.span(tile, group));
-        let bias: [L::Group; G] = std::array::from_fn(|group| lanes.load_part(&bias[spans[group].clone()]));
-        let (decoder, labels) = (decoder.tile::<G>(tile), label.tile::<G>(tile));
-        // SAFETY: each thread has tokens of its own.
-        let squared = unsafe { self.squared.part(self.tokens.clone()) };
-        for (token, squared) in self.tokens.clone().zip(squared) {
+        let bias: [L::Group; G] =
+            std::array::from_fn(|group| lanes.load_part(&bias[label.span(tile, group)]));
+        let decoder = decoder.tile::<G>(tile);
+        for token in self.tokens.clone() {
             let pairs = pattern.row(token);
-            let (index, weight) = (&pattern.index()[pairs.clone()], &activation[pairs.clone()]);
-            let mut error = weighted_sum(lanes, index, weight, decoder);
+            self.decode(lanes, (tile, token), &pairs, (bias, decoder));
+            let mut error = [lanes.splat(0.0); G];
+            for prefix in (0..self.residual.len()).rev() {
+                // SAFETY: each thread has tokens of its own, and these are the parts of one.
+                let residual = unsafe { self.residual[prefix].part(self.lines::<G>(tile, token)) };
+                let is_last = prefix + 1 == self.residual.len();
+                for (error, line) in error.iter_mut().zip(residual) {
+                    let own = lanes.load(&line.0);
+                    if is_last {
+                        *error = own;
+                    } else {
+                        *error = lanes.add(own, *error);
+                        lanes.store(*error, &mut line.0);
+                    }
+                }
+                if let Some(dots) = self.dots {
+                    let group = self.group(&pairs, prefix);
+                    let index = &pattern.index()[group.clone()];
+                    // SAFETY: each thread has tokens, and so pairs, of its own.
+                    add_dots(lanes, &error, index, decoder, unsafe { dots.part(group) });
+                }
+            }
+        }
+    }
+
+    /// Returns where the parts of a token's residual stand.
+    fn lines<const G: usize>(&self, tile: usize, token: usize) -> Range<usize> {
+        let first = (tile * self.batch.label.rows() + token) * G;
+        first..first + G
+    }
+
+    /// Decodes a token by one prefix after the other, and writes the error of each.
+    #[inline(always)]
+    fn decode<L: Lanes, const G: usize>(
+        &self,
+        lanes: L,
+        (tile, token): (usize, usize),
+        pairs: &Range<usize>,
+        (bias, decoder): ([L::Group; G], &[[Line; G]]),
+    ) {
+        let Batch {
+            pattern,
+            activation,
+            label,
+            scale,
+            prefixes,
+            ..
+        } = *self.batch;
+        let labels = &label.tile::<G>(tile)[token];
+        let mut whole = bias;
+        for (prefix, Prefix { weight, .. }) in prefixes.iter().enumerate() {
+            let group = self.group(pairs, prefix);
+            let (index, activation) = (&pattern.index()[group.clone()], &activation[group]);
+            let sums = weighted_sum(lanes, index, activation, decoder);
+            let factor = lanes.splat(scale[token] * weight);
             let mut squares = lanes.splat(0.0);
-            let first = (tile * label.rows() + token) * G;
             // SAFETY: each thread has tokens of its own, and these are the parts of one.
-            let residual = unsafe { self.residual.part(first..first + G) };
-            for group in 0..G {
-                let whole = lanes.add(error[group], bias[group]);
-                let difference = lanes.sub(whole, lanes.load(&labels[token][group].0));
-                let difference = lanes.keep(difference, spans[group].len());
+            let residual = unsafe { self.residual[prefix].part(self.lines::<G>(tile, token)) };
+            for part in 0..G {
+                whole[part] = lanes.add(sums[part], whole[part]);
+                let difference = lanes.sub(whole[part], lanes.load(&labels[part].0));
+                let difference = lanes.keep(difference, label.span(tile, part).len());
                 squares = lanes.fma(difference, difference, squares);
-                error[group] = lanes.mul(difference, lanes.splat(scale[token]));
-                lanes.store(error[group], &mut residual[group].0);
+                lanes.store(lanes.mul(difference, factor), &mut residual[part].0);
             }
-            *squared += f64::from(lanes.sum(squares));
-            if let Some(dots) = self.dots {
-                // SAFETY: each thread has tokens, and so pairs, of its own.
-                add_dots(lanes, &error, index, decoder, unsafe { dots.part(pairs) });
-            }
+            let place = prefix * pattern.rows() + token;
+            // SAFETY: each thread has tokens of its own.
+            let squared = unsafe { self.squared.part(place..place + 1) };
+            squared[0] += f64::from(lanes.sum(squares));
         }
     }
 }

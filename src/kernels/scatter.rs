@@ -11,29 +11,50 @@ use crate::native::parallel::Shared;
 /// How many pairs are worth a thread.
 const GRAIN: usize = 1 << 12;
 
+/// What some latents add up rows of.
+#[derive(Clone, Copy, Debug)]
+pub struct Addends<'a> {
+    /// The latents are those below this one, as far as no addends before are theirs.
+    pub end: usize,
+    /// The rows (tokens × columns).
+    pub tokens: &'a Tiles,
+}
+
 /// Writes to `output` (latents × columns), for each row of `pattern` (latents × tokens, see
-/// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of `tokens` (tokens × columns) that it names, each
-/// times its weight: the gradient of the decoder, where these are activations and residuals, and that of the encoder,
-/// where they are gradients of pre-activations and inputs. Rows without pairs become 0.
+/// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of its `addends` that it names, each times its weight: the
+/// gradient of the decoder, where these are activations and residuals, and that of the encoder, where they are gradients of
+/// pre-activations and inputs. Rows without pairs become 0.
 ///
 /// # Panics
 /// Panics where shapes do not agree.
-pub fn scatter(pattern: Pattern, weight: &[f32], tokens: &Tiles, output: &mut [f32]) {
-    scatter_in(Isa::chosen(), pattern, weight, tokens, output);
+pub fn scatter(pattern: Pattern, weight: &[f32], addends: &[Addends<'_>], output: &mut [f32]) {
+    scatter_in(Isa::chosen(), pattern, weight, addends, output);
 }
 
 /// Does what [`scatter`] does in a set of instructions.
-pub(super) fn scatter_in(isa: Isa, pattern: Pattern, weight: &[f32], tokens: &Tiles, output: &mut [f32]) {
+pub(super) fn scatter_in(
+    isa: Isa,
+    pattern: Pattern,
+    weight: &[f32],
+    addends: &[Addends<'_>],
+    output: &mut [f32],
+) {
     assert_eq!(weight.len(), pattern.pairs(), "there is one weight for each pair");
-    assert_eq!(tokens.rows(), pattern.width(), "there is a row for each token");
+    let last = addends.last().expect("there are addends");
+    assert_eq!(last.end, pattern.rows(), "every latent has addends");
+    let (columns, groups) = (last.tokens.columns(), last.tokens.groups());
+    for Addends { tokens, .. } in addends {
+        assert_eq!(tokens.rows(), pattern.width(), "there is a row for each token");
+        let shape = (tokens.columns(), tokens.groups());
+        assert_eq!(shape, (columns, groups), "all are equally wide");
+    }
     assert_eq!(
         output.len(),
-        pattern.rows() * tokens.columns(),
+        pattern.rows() * columns,
         "there is a row for each latent"
     );
     let output = Shared::new(output);
     pattern.for_rows(GRAIN, |rows| {
-        let columns = tokens.columns();
         // SAFETY: each thread has latents of its own.
         let output = unsafe { output.part(rows.start * columns..rows.end * columns) };
         lanes::run(
@@ -42,7 +63,7 @@ pub(super) fn scatter_in(isa: Isa, pattern: Pattern, weight: &[f32], tokens: &Ti
                 pattern,
                 rows,
                 weight,
-                tokens,
+                addends,
                 output,
             },
         );
@@ -54,7 +75,7 @@ struct Part<'a> {
     pattern: Pattern<'a>,
     rows: Range<usize>,
     weight: &'a [f32],
-    tokens: &'a Tiles,
+    addends: &'a [Addends<'a>],
     output: &'a mut [f32],
 }
 
@@ -63,24 +84,35 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
-        for tile in 0..self.tokens.tiles() {
-            match self.tokens.groups() {
-                1 => self.tile::<L, 1>(lanes, tile),
-                _ => self.tile::<L, 2>(lanes, tile),
+        let mut start = 0;
+        for &Addends { end, tokens } in self.addends {
+            let latents = start.max(self.rows.start)..end.min(self.rows.end);
+            start = end;
+            for tile in 0..tokens.tiles() {
+                match tokens.groups() {
+                    1 => self.tile::<L, 1>(lanes, tile, (tokens, latents.clone())),
+                    _ => self.tile::<L, 2>(lanes, tile, (tokens, latents.clone())),
+                }
             }
         }
     }
 }
 
 impl Part<'_> {
-    /// Does the columns of tile `tile`.
+    /// Does the columns of tile `tile` for some latents.
     #[inline(always)]
-    fn tile<L: Lanes, const G: usize>(&mut self, lanes: L, tile: usize) {
-        let columns = self.tokens.columns();
-        let spans: [Range<usize>; G] = std::array::from_fn(|group| self.tokens.span(tile, group));
-        let rows = self.tokens.tile::<G>(tile);
-        for (at, row) in self.rows.clone().enumerate() {
-            let pairs = self.pattern.row(row);
+    fn tile<L: Lanes, const G: usize>(
+        &mut self,
+        lanes: L,
+        tile: usize,
+        (tokens, latents): (&Tiles, Range<usize>),
+    ) {
+        let columns = tokens.columns();
+        let spans: [Range<usize>; G] = std::array::from_fn(|group| tokens.span(tile, group));
+        let rows = tokens.tile::<G>(tile);
+        for latent in latents {
+            let at = latent - self.rows.start;
+            let pairs = self.pattern.row(latent);
             let (index, weight) = (&self.pattern.index()[pairs.clone()], &self.weight[pairs]);
             let sums = weighted_sum(lanes, index, weight, rows);
             let output = &mut self.output[at * columns..(at + 1) * columns];

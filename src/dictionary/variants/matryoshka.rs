@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
+use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
 use crate::dictionary::loss::Term;
+use crate::dictionary::prefix::Prefix;
 use crate::dictionary::variant::{Encoded, LossContext, SAEConfig, Variant};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -43,11 +45,6 @@ impl Matryoshka {
             widths.push(d_sae);
         }
         widths
-    }
-
-    fn weight(&self, index: usize) -> f64 {
-        let weights = self.matryoshka_weights.as_deref().unwrap_or_default();
-        weights.get(index).copied().unwrap_or(1.0)
     }
 
     /// Returns the settings' own key for the prefixes.
@@ -122,14 +119,29 @@ impl Variant for Matryoshka {
         self.validate_weights(widths.len())
     }
 
+    fn can(&self, _capability: Capability) -> bool {
+        true
+    }
+
+    fn prefixes(&self, cfg: &SAEConfig) -> Vec<Prefix> {
+        let weights = self.matryoshka_weights.as_deref().unwrap_or_default();
+        let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
+        let prefix = |(latents, weight)| Prefix { latents, weight };
+        self.widths(cfg.d_sae())
+            .into_iter()
+            .zip(weights)
+            .map(prefix)
+            .collect()
+    }
+
     fn reconstruction_terms(&self, context: &LossContext<'_>) -> Result<Vec<Term>> {
         let sae = context.sae;
         let mut terms = Vec::new();
-        let widths = self.widths(sae.cfg.d_sae());
-        let last = widths.len() - 1;
         let mut partial: Option<(i64, Tensor)> = None;
-        for (index, width) in widths.into_iter().enumerate() {
-            let reconstructed = if index == last {
+        for prefix in self.prefixes(&sae.cfg) {
+            let width = prefix.latents;
+            let is_all = width == sae.cfg.d_sae();
+            let reconstructed = if is_all {
                 context.reconstructed.shallow_clone()
             } else {
                 let sum = with_more(context, partial.take(), width)?;
@@ -137,22 +149,9 @@ impl Variant for Matryoshka {
                 partial = Some((width, sum));
                 biased
             };
-            let value = context.squared_error(&reconstructed)?;
-            let weight = self.weight(index);
-            let value = if weight == 1.0 {
-                value
-            } else {
-                value.f_mul_scalar(weight)?
-            };
-            if index == last {
-                terms.insert(0, Term::reconstruction(value));
-            } else {
-                terms.push(Term {
-                    name: format!("l_rec_{width}"),
-                    metric: format!("losses/inner_mse_loss_{width}"),
-                    value,
-                });
-            }
+            let term = prefix.term(&context.squared_error(&reconstructed)?, is_all)?;
+            let place = if is_all { 0 } else { terms.len() };
+            terms.insert(place, term);
         }
         Ok(terms)
     }

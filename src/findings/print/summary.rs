@@ -53,6 +53,16 @@ const ABOUT: [&str; 5] = [
 ];
 
 impl Store {
+    /// Returns how many latents of an analysis have each flag.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn flag_counts(&self, analysis: i64) -> Result<[(Flag, usize); Flag::ALL.len()]> {
+        let scalars = self.scalars(analysis)?;
+        let count = |flag: Flag| scalars.iter().filter(|one| one.flags.has(flag)).count();
+        Ok(Flag::ALL.map(|flag| (flag, count(flag))))
+    }
+
     /// Returns what the store holds.
     ///
     /// # Errors
@@ -62,17 +72,13 @@ impl Store {
         about.retain(|key, _| ABOUT.contains(&key.as_str()));
         let mut analyses = Vec::new();
         for one in self.analyses()? {
-            let scalars = self.scalars(one.id)?;
-            let with = |flag: Flag| scalars.iter().filter(|latent| latent.flags.has(flag)).count();
+            let flags = self.flag_counts(one.id)?;
             analyses.push(AnalysisSummary {
                 state: one.state.name(),
                 latents: one.latents,
                 tokens: one.counted,
                 contexts: one.contexts,
-                flags: Flag::ALL
-                    .into_iter()
-                    .map(|flag| (flag.name(), with(flag)))
-                    .collect(),
+                flags: flags.map(|(flag, count)| (flag.name(), count)).into(),
                 estimates: one.estimates(),
                 name: one.name,
             });

@@ -132,6 +132,34 @@ pub(super) fn sets() -> impl Iterator<Item = Isa> {
     Isa::ALL.into_iter().filter(|&isa| isa <= Isa::best())
 }
 
+impl Example {
+    /// The same with the first so many latents alone.
+    fn of_the_first(&self, latents: usize) -> Example {
+        let mut part = Example {
+            tokens: self.tokens,
+            latents,
+            columns: self.columns,
+            offsets: vec![0],
+            index: Vec::new(),
+            activation: Vec::new(),
+            decoder: self.decoder[..latents * self.columns].to_vec(),
+            bias: self.bias.clone(),
+            label: self.label.clone(),
+            scale: self.scale.clone(),
+        };
+        for row in self.offsets.windows(2) {
+            for at in row[0]..row[1] {
+                if (self.index[at] as usize) < latents {
+                    part.index.push(self.index[at]);
+                    part.activation.push(self.activation[at]);
+                }
+            }
+            part.offsets.push(part.index.len());
+        }
+        part
+    }
+}
+
 /// A sum in double precision, and how large its terms are: what rounding errors are relative to.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sum {

@@ -1,7 +1,7 @@
 use super::{Active, Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::gather::gather_in;
 use crate::kernels::isa::Isa;
-use crate::kernels::residual::{Batch, Errors, residual_in};
+use crate::kernels::residual::{Batch, Errors, Prefix, residual_in};
 use crate::kernels::tiles::Tiles;
 
 /// What the kernels return for an example.
@@ -12,7 +12,17 @@ struct Found {
 }
 
 fn found(example: &Example, isa: Isa, width: usize) -> Found {
-    let (mut decoder, mut label, mut residual) = (Tiles::default(), Tiles::default(), Tiles::default());
+    let all = Prefix {
+        latents: example.latents as u32,
+        weight: 1.0,
+    };
+    found_by(example, &[all], isa, width)
+}
+
+/// What the kernels return where prefixes reconstruct; the residuals and squared errors of one prefix after the other.
+fn found_by(example: &Example, prefixes: &[Prefix], isa: Isa, width: usize) -> Found {
+    let (mut decoder, mut label) = (Tiles::default(), Tiles::default());
+    let mut residual: Vec<Tiles> = prefixes.iter().map(|_| Tiles::default()).collect();
     decoder.pack(&example.decoder, example.latents, example.columns, width);
     label.pack(&example.label, example.tokens, example.columns, width);
     let batch = Batch {
@@ -22,16 +32,20 @@ fn found(example: &Example, isa: Isa, width: usize) -> Found {
         bias: &example.bias,
         label: &label,
         scale: &example.scale,
+        prefixes,
     };
-    let (mut squared, mut dots) = (vec![9.0; example.tokens], vec![9.0; example.activation.len()]);
+    let mut squared = vec![9.0; prefixes.len() * example.tokens];
+    let mut dots = vec![9.0; example.activation.len()];
     let errors = Errors {
         residual: &mut residual,
         squared: &mut squared,
         dots: Some(&mut dots),
     };
     residual_in(isa, batch, errors);
-    let mut rows = vec![0.0; example.label.len()];
-    residual.unpack(&mut rows);
+    let mut rows = vec![0.0; prefixes.len() * example.label.len()];
+    for (tiles, rows) in residual.iter().zip(rows.chunks_mut(example.label.len().max(1))) {
+        tiles.unpack(rows);
+    }
     Found {
         residual: rows,
         squared,
@@ -90,6 +104,59 @@ fn residuals_losses_and_gradients_of_activations() {
                 );
             }
         }
+    }
+}
+
+/// A prefix is what a dictionary of its latents alone is; what a latent sees is the sum over the prefixes that it is in.
+#[test]
+fn prefixes_reconstruct_by_themselves() {
+    for example in examples() {
+        let latents = example.latents as u32;
+        let mut prefixes: Vec<Prefix> = [(latents / 3, 0.5), (latents / 2, 2.0), (latents, 1.0)]
+            .map(|(latents, weight)| Prefix { latents, weight })
+            .to_vec();
+        prefixes.dedup_by_key(|prefix| prefix.latents);
+        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+            let found = found_by(&example, &prefixes, isa, width);
+            let alone: Vec<Found> = prefixes
+                .iter()
+                .map(|prefix| self::found(&example.of_the_first(prefix.latents as usize), isa, width))
+                .collect();
+            let (mut residual, mut squared) = (Vec::new(), Vec::new());
+            for at in 0..prefixes.len() {
+                for place in 0..example.label.len() {
+                    let longer = prefixes[at..].iter().zip(&alone[at..]);
+                    let blame = longer.map(|(prefix, alone)| prefix.weight * alone.residual[place]);
+                    residual.push(blame.sum::<f32>());
+                }
+                squared.extend(alone[at].squared.iter().map(|squared| *squared as f32));
+            }
+            assert_near(&found.residual, &residual);
+            let ours: Vec<f32> = found.squared.iter().map(|squared| *squared as f32).collect();
+            assert_near(&ours, &squared);
+            let dots = example.pairs().into_iter().map(|(token, latent)| {
+                let at = prefixes.partition_point(|prefix| prefix.latents as usize <= latent);
+                let row = (at * example.tokens + token) * example.columns;
+                let weights = &example.decoder[latent * example.columns..][..example.columns];
+                let products = residual[row..].iter().zip(weights).map(|(a, b)| a * b);
+                products.sum::<f32>()
+            });
+            assert_near(&found.dots, &dots.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Asserts that numbers agree to four digits of the largest.
+fn assert_near(ours: &[f32], expected: &[f32]) {
+    assert_eq!(ours.len(), expected.len());
+    let largest = expected
+        .iter()
+        .fold(0.0f32, |largest, number| largest.max(number.abs()));
+    for (ours, expected) in ours.iter().zip(expected) {
+        assert!(
+            (ours - expected).abs() <= 1e-4 * largest,
+            "{ours} in place of {expected}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
-use crate::kernels::scatter::scatter_in;
+use crate::kernels::scatter::{Addends, scatter_in};
 use crate::kernels::tiles::Tiles;
 
 /// Returns the gradient of the decoder, where labels are taken for residuals.
@@ -11,7 +11,10 @@ fn found(example: &Example, isa: Isa, width: usize) -> Vec<f32> {
     order.permute(&example.activation, &mut weight);
     tokens.pack(&example.label, example.tokens, example.columns, width);
     let mut gradient = vec![9.0; example.decoder.len()];
-    scatter_in(isa, order.pattern(), &weight, &tokens, &mut gradient);
+    // Also in two parts, which are of the same tokens here.
+    let middle = example.latents / 3;
+    let addends = [middle, example.latents].map(|end| Addends { end, tokens: &tokens });
+    scatter_in(isa, order.pattern(), &weight, &addends, &mut gradient);
     gradient
 }
 

@@ -69,7 +69,11 @@ function paint(canvas, size, { x, y, axes, names }) {
   const ink = canvas.getContext("2d");
   ink.scale(dense, dense);
   const style = getComputedStyle(canvas);
-  const colour = (name) => style.getPropertyValue(name).trim();
+  // What a custom property comes to in this theme is told of a colour only.
+  const colour = (name) => {
+    canvas.style.color = `var(${name})`;
+    return style.color;
+  };
   ink.font = `11px ${style.fontFamily}`;
   grid(ink, size, axes, names, { line: colour("--line"), text: colour("--quiet") });
   ink.fillStyle = colour("--accent");

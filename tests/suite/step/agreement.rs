@@ -103,8 +103,34 @@ fn cases() -> Vec<Case> {
         let loss = json!({ "auxk_coefficient": 0.5, "k_aux": 400, "sparsity_loss_type": "tanh" });
         let sae = json!({ "act_fn": act, "top_k": 5, "hook_point_out": "out" });
         cases.push(Case { sae, loss, k });
+        cases.extend(matryoshka(act, k));
     }
     cases
+}
+
+/// Prefixes of the latents that reconstruct by themselves.
+fn matryoshka(act: &str, k: Option<i64>) -> [Case; 2] {
+    let sae = |more: Value| {
+        let mut sae = json!({ "sae_type": "matryoshka", "act_fn": act, "top_k": 5 });
+        for (key, value) in more.as_object().expect("settings") {
+            sae[key] = value.clone();
+        }
+        sae
+    };
+    [
+        Case {
+            sae: sae(json!({ "matryoshka_widths": [3, 17], "matryoshka_weights": [0.5, 2.0, 1.5] })),
+            loss: json!({ "auxk_coefficient": 0.5, "k_aux": 4, "lp_coefficient": 0.3 }),
+            k,
+        },
+        Case {
+            sae: sae(
+                json!({ "matryoshka_fractions": [0.5], "use_decoder_bias": false, "hook_point_out": "out" }),
+            ),
+            loss: json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "frequency_scale": 0.1 }),
+            k: None,
+        },
+    ]
 }
 
 /// The engines by hand, in both forms.

@@ -1,7 +1,9 @@
 //! What all parts of a step look at: the dictionary's numbers as they stand, and how the batch is passed through.
 
+use std::ops::Range;
+
 use crate::dictionary::{
-    Gate, LOG_THRESHOLD, LossSettings, Pass, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
+    Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
 };
 use crate::error::Result;
 use crate::kernels::norms::row_norms;
@@ -22,6 +24,8 @@ pub(super) struct Facts<'a> {
     /// norms, 0 under their floor, where the configuration includes them.
     pub(super) factor: Option<Tensor>,
     pub(super) gate: Gate<'a>,
+    /// The prefixes of the latents that reconstruct, from the shortest to all.
+    pub(super) prefixes: Vec<Prefix>,
     pub(super) laps: &'a Laps,
 }
 
@@ -58,6 +62,7 @@ impl<'a> Facts<'a> {
             norm,
             factor,
             gate,
+            prefixes: sae.cfg.variant.prefixes(&sae.cfg),
             laps,
         })
     }
@@ -73,6 +78,18 @@ impl<'a> Facts<'a> {
     /// Returns how many latents there are.
     pub(super) fn latents(&self) -> usize {
         self.sae.cfg.d_sae() as usize
+    }
+
+    /// Returns the latents of each prefix that are not of the one before it.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Range<i64>> {
+        let starts = std::iter::once(0).chain(self.prefixes.iter().map(|prefix| prefix.latents));
+        let ends = self.prefixes.iter().map(|prefix| prefix.latents);
+        starts.zip(ends).map(|(start, end)| start..end)
+    }
+
+    /// Returns the factor from the error of a prefix of this weight to what the loss says of its reconstruction.
+    pub(super) fn error_slope(&self, weight: f64) -> f64 {
+        2.0 * weight / self.tokens as f64
     }
 
     /// Returns `x W`, in the number format of the pass.

@@ -6,8 +6,8 @@ use crate::tensor::Tensor;
 /// What a step found.
 pub(super) struct Found {
     pub(super) terms: Terms,
-    /// `‖x̂ − y‖²` of each token, `(n)`.
-    pub(super) squared_error: Tensor,
+    /// `‖x̂ − y‖²` of each token, `(n)`, x̂ being what each prefix of the latents reconstructs.
+    pub(super) squared_errors: Vec<Tensor>,
     /// How many tokens each latent fired on, float `(d_sae)`.
     pub(super) fired: Tensor,
     /// Sum of all activations, and how many were active.

@@ -153,12 +153,13 @@ impl StepEngine for NativeEngine {
         self.laps.end(Part::Scatter);
         let all = (facts.tokens * sae.cfg.d_sae()) as f64;
         self.density = found.pairs.map(|pairs| pairs as f64 / all);
-        let (loss, terms) = found.terms.finish(&found.squared_error)?;
+        let (loss, terms) = found.terms.finish(&facts.prefixes, &found.squared_errors)?;
+        let squared_error = found.squared_errors.last();
         Ok(StepOutput {
             loss,
             terms,
             gradients: gradients.in_order(sae)?,
-            squared_error: found.squared_error,
+            squared_error: squared_error.map_or_else(|| facts.zero(), |error| Ok(error.shallow_clone()))?,
             fired: found.fired,
             activity: found.activity,
             tokens,

@@ -2,8 +2,8 @@
 
 use super::facts::Facts;
 use super::gradients::Gradients;
-use crate::dictionary::{LOG_THRESHOLD, Term};
-use crate::error::Result;
+use crate::dictionary::{LOG_THRESHOLD, Prefix, Term};
+use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
 /// The terms besides the reconstruction that there are, 0-d.
@@ -74,27 +74,41 @@ impl Terms {
         }
     }
 
-    /// Returns the sum of the terms and the terms, with that of the reconstruction from the squared error of each token.
+    /// Returns the sum of the terms and the terms, with those of the reconstructions by `prefixes` from the squared errors
+    /// of each token.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn finish(self, squared_error: &Tensor) -> Result<(Tensor, Vec<Term>)> {
+    pub(super) fn finish(
+        self,
+        prefixes: &[Prefix],
+        squared_errors: &[Tensor],
+    ) -> Result<(Tensor, Vec<Term>)> {
         let named = [
             ("l_s", "losses/sparsity_loss", self.penalty),
             ("l_p", "losses/lp_loss", self.threshold),
             ("l_aux", "losses/aux_loss", self.auxk),
         ];
-        let mut loss = squared_error.f_mean(None::<Kind>)?;
-        let mut terms = vec![Term::reconstruction(loss.shallow_clone())];
+        let mut terms = Vec::new();
+        for (index, (prefix, squared)) in prefixes.iter().zip(squared_errors).enumerate() {
+            let is_all = index + 1 == prefixes.len();
+            let term = prefix.term(&squared.f_mean(None::<Kind>)?, is_all)?;
+            // What all latents reconstruct comes first.
+            terms.insert(if is_all { 0 } else { index }, term);
+        }
         for (name, metric, value) in named {
             let Some(value) = value else { continue };
-            loss = loss.f_add(&value)?;
             terms.push(Term {
                 name: name.into(),
                 metric: metric.into(),
                 value,
             });
         }
-        Ok((loss, terms))
+        let mut sum = None;
+        for term in &terms {
+            add(&mut sum, term.value.shallow_clone())?;
+        }
+        let sum = sum.ok_or_else(|| Error::run("a loss needs at least one term"))?;
+        Ok((sum, terms))
     }
 }

@@ -1,7 +1,8 @@
 //! The step with a number for every latent of every token, on any device and in any format.
 //!
 //! With `G = dL/dx̂`: `dW_D = fᵀ G`, `df = G W_Dᵀ` and what the penalty adds, `dh = df` where the latent is on, and
-//! `dW_E = xᵀ dh`. What a penalty says of the decoder norms goes along the decoder's rows.
+//! `dW_E = xᵀ dh`. What a penalty says of the decoder norms goes along the decoder's rows. Where prefixes of the latents
+//! reconstruct too, each latent has a G of its own (`decode`).
 //!
 //! Tokens are taken some at a time, so few that what is computed of them stays in the processor's caches. What has to be
 //! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own; the
@@ -11,6 +12,7 @@
 //! tensors (`tensors`).
 
 mod counts;
+mod decode;
 mod fused;
 mod tensors;
 
@@ -138,7 +140,8 @@ fn look_ahead(facts: &Facts<'_>, xs: &[Tensor], kept: &mut [Option<Kept>]) -> Re
 /// What the blocks of a batch add up to.
 struct Parts {
     terms: Terms,
-    squared_error: Vec<Tensor>,
+    /// The squared errors of each block, for each prefix.
+    squared_errors: Vec<Vec<Tensor>>,
     counts: Counts,
 }
 
@@ -146,17 +149,18 @@ impl Parts {
     fn new(facts: &Facts<'_>) -> Result<Self> {
         Ok(Self {
             terms: Terms::new(facts)?,
-            squared_error: Vec::new(),
+            squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
         })
     }
 
     fn together(self) -> Result<Found> {
+        let whole = self.squared_errors.iter().map(|blocks| Tensor::f_cat(blocks, 0));
         Ok(Found {
+            squared_errors: whole.collect::<Result<_, _>>()?,
             activity: self.counts.activity()?,
             pairs: self.counts.pairs()?,
             terms: self.terms,
-            squared_error: Tensor::f_cat(&self.squared_error, 0)?,
             fired: self.counts.fired,
         })
     }
@@ -173,15 +177,6 @@ fn activate(facts: &Facts<'_>, encoded: &Encoded, counts: &mut Counts) -> Result
     Ok(acts)
 }
 
-/// Returns `x̂ − y`, `(n, d_model)`.
-fn error(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
-    let mut error = facts.product(acts, &facts.parameter("W_D")?)?;
-    if let Ok(bias) = facts.parameter("b_D") {
-        let _ = error.f_add_(&bias)?;
-    }
-    Ok(error.f_sub_(label)?)
-}
-
 /// Adds what some tokens say.
 fn block(
     facts: &Facts<'_>,
@@ -195,28 +190,29 @@ fn block(
         Some(acts) => acts,
         None => activate(facts, &encoded, &mut parts.counts)?,
     };
-    let decoder = facts.parameter("W_D")?;
-    let error = error(facts, &acts, label)?;
-    let squares = error.f_square()?;
-    parts
-        .squared_error
-        .push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
-    let mut by_reconstruction = error.f_mul_scalar(2.0 / facts.tokens as f64)?;
-    facts.laps.end(Part::Decode);
-    let mut by_aux = None;
-    if let Some(is_dead) = &known.is_dead {
-        let latents = Latents::masked(facts, is_dead)?;
-        let aux = auxk::step(facts, &encoded.hidden_pre, &error, &latents, gradients)?;
-        let _ = by_reconstruction.f_add_(&aux.by_reconstruction)?;
-        parts.terms.add_auxk(aux.value)?;
-        by_aux = Some(aux.by_pre);
+    let errors = decode::errors(facts, &acts, label)?;
+    for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
+        let squares = error.f_square()?;
+        blocks.push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
     }
-    drop(error);
+    facts.laps.end(Part::Decode);
+    let mut aux = None;
+    if let (Some(is_dead), Some(error)) = (&known.is_dead, errors.last()) {
+        let latents = Latents::masked(facts, is_dead)?;
+        let found = auxk::step(facts, &encoded.hidden_pre, error, &latents, gradients)?;
+        parts.terms.add_auxk(found.value.shallow_clone())?;
+        aux = Some(found);
+    }
+    let more = aux.as_ref().map(|aux| &aux.by_reconstruction);
+    let by_decoded = decode::by_decoded(facts, &errors, more)?;
+    drop(errors);
     facts.laps.end(Part::Auxk);
-    gradients.add_product(facts, "W_D", &acts.f_tr()?, &by_reconstruction)?;
-    add_bias(gradients, facts, "b_D", &by_reconstruction)?;
+    decode::decoder(facts, &acts, &by_decoded, gradients)?;
+    if let Some(of_all_prefixes) = by_decoded.first() {
+        add_bias(gradients, facts, "b_D", of_all_prefixes)?;
+    }
     facts.laps.end(Part::Scatter);
-    let by_acts = facts.product(&by_reconstruction, &decoder.f_tr()?)?;
+    let by_acts = decode::by_acts(facts, &by_decoded)?;
     facts.laps.end(Part::Decode);
     let kept = (&mut parts.terms, &mut *gradients);
     let soft_counts = known.soft_counts.as_ref();
@@ -226,8 +222,8 @@ fn block(
     } else {
         tensors::derive(facts, numbers, by_acts, soft_counts, kept)
     }?;
-    if let Some(by_aux) = by_aux {
-        let _ = by_pre.f_add_(&by_aux)?;
+    if let Some(aux) = aux {
+        let _ = by_pre.f_add_(&aux.by_pre)?;
     }
     facts.laps.end(Part::Penalties);
     encoder(facts, x, &encoded, by_pre, gradients)

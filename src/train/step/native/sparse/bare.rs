@@ -5,7 +5,7 @@ use super::super::facts::Facts;
 use super::room::Room;
 use crate::error::Result;
 use crate::kernels::pattern::Pattern;
-use crate::kernels::scatter::scatter;
+use crate::kernels::scatter::{Addends, scatter};
 use crate::tensor::Tensor;
 use crate::tensor::slices::numbers_mut;
 
@@ -37,7 +37,11 @@ pub(super) fn add_up(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Summed
         &room.input
     };
     let pattern = room.bare_by_latent.pattern();
-    scatter(pattern, &room.some, tokens, numbers_mut(&mut inputs)?);
+    let addends = [Addends {
+        end: pattern.rows(),
+        tokens,
+    }];
+    scatter(pattern, &room.some, &addends, numbers_mut(&mut inputs)?);
     let count: Vec<f32> = (0..pattern.rows())
         .map(|latent| pattern.row(latent).len() as f32)
         .collect();

@@ -2,7 +2,9 @@
 //! ([`Screen`](crate::kernels::screen::Screen)) and of what the active latents themselves take.
 //!
 //! What the encoder leaves are pairs of a token and a latent. With `G = dL/dx̂`, the derivative by the activation of a
-//! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent.
+//! pair is `G_t · W_D[i]`, and the gradients of both matrices are sums over the pairs of a latent. Where prefixes of the
+//! latents reconstruct too, each group of latents that a prefix adds has a `G` of its own: the sum over the prefixes it is
+//! in.
 
 mod bare;
 mod penalties;
@@ -21,8 +23,8 @@ use crate::dictionary::{LossInput, Selection};
 use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
-use crate::kernels::residual::{Batch, Errors, residual};
-use crate::kernels::scatter::scatter;
+use crate::kernels::residual::{Batch, Errors, Prefix, residual};
+use crate::kernels::scatter::{Addends, scatter};
 use crate::kernels::screen::{Encoder, Keep};
 use crate::kernels::tiles::{self, View};
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -45,7 +47,10 @@ pub(super) fn step(
     let fired = room.activate(facts)?;
     facts.laps.end(Part::Encode);
     decode(room, facts, input)?;
-    let squared_error = Tensor::f_from_slice(&room.squared)?.f_to_kind(Kind::Float)?;
+    let squared = room.squared.chunks(facts.tokens as usize);
+    let squared_errors = squared
+        .map(|squared| Ok(Tensor::f_from_slice(squared)?.f_to_kind(Kind::Float)?))
+        .collect::<Result<_>>()?;
     let mut terms = Terms::new(facts)?;
     facts.laps.end(Part::Decode);
     if let Some(is_dead) = is_dead(&fired)? {
@@ -61,7 +66,7 @@ pub(super) fn step(
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     Ok(Found {
         terms,
-        squared_error,
+        squared_errors,
         pairs: Some((room.rows.index.len() + room.rows.bare.index.len()) as u64),
         activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
         fired,
@@ -122,6 +127,14 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
             room.decoder.view()
         }
     };
+    let prefixes: Vec<Prefix> = facts
+        .prefixes
+        .iter()
+        .map(|prefix| Prefix {
+            latents: prefix.latents as u32,
+            weight: prefix.weight as f32,
+        })
+        .collect();
     residual(
         Batch {
             pattern: room.on.pattern(latents),
@@ -130,6 +143,7 @@ fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<(
             bias: &room.bias,
             label: &room.label,
             scale: &room.scale,
+            prefixes: &prefixes,
         },
         Errors {
             residual: &mut room.residual,
@@ -146,29 +160,32 @@ fn reach_thresholds(room: &mut Room, facts: &Facts<'_>) -> Result<()> {
     if room.near.is_empty() {
         return Ok(());
     }
-    room.unpack();
-    let decoder = facts.parameter("W_D")?;
-    let Room {
-        near,
-        rows_of_residual,
-        sorted,
-        by_acts,
-        ..
-    } = room;
-    dot(near, (rows_of_residual, numbers(&decoder)?), sorted, by_acts);
-    Ok(())
+    let near = std::mem::take(&mut room.near);
+    let done = dot(room, facts, &near);
+    room.near = near;
+    done
 }
 
-/// Computes the derivatives by the activations of some pairs from `G`, row after row, and the decoder's rows. `dots` is
-/// room to work in.
-fn dot(pairs: &Subset, (residual, decoder): (&[f32], &[f32]), dots: &mut Vec<f32>, by_acts: &mut [f32]) {
-    let tokens = pairs.tokens();
-    let columns = residual.len() / tokens;
-    let pattern = pairs.pattern(decoder.len() / columns);
-    dots.clear();
-    dots.resize(pattern.pairs(), 0.0);
-    gather(pattern, residual, decoder, columns, dots);
-    pairs.put(dots, by_acts);
+/// Computes the derivatives by the activations of some pairs from `G` and the decoder's rows.
+fn dot(room: &mut Room, facts: &Facts<'_>, pairs: &Subset) -> Result<()> {
+    let decoder = facts.parameter("W_D")?;
+    let columns = decoder.size()[1] as usize;
+    for (prefix, group) in facts.groups().enumerate() {
+        room.unpack(prefix);
+        room.group.within(pairs, group);
+        let pattern = room.group.pattern(facts.latents());
+        room.sorted.clear();
+        room.sorted.resize(pattern.pairs(), 0.0);
+        gather(
+            pattern,
+            &room.rows_of_residual,
+            numbers(&decoder)?,
+            columns,
+            &mut room.sorted,
+        );
+        room.group.put(&room.sorted, &mut room.by_acts);
+    }
+    Ok(())
 }
 
 /// Adds the Aux-K loss, which also changes `G`.
@@ -184,9 +201,7 @@ fn add_auxk(
     if dead.numel() == 0 {
         return Ok(());
     }
-    room.unpack();
-    let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?.f_view_as(input.x)?;
-    let error = by_reconstruction.f_mul_scalar(facts.tokens as f64 / 2.0)?;
+    let error = whole_error(room, facts)?.f_view_as(input.x)?;
     let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
     let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
     let hidden_pre = facts.product(input.x, &encoder.f_tr()?)?.f_add(&bias)?;
@@ -207,19 +222,28 @@ fn add_auxk(
         .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
     let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
     gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
-    let changed = by_reconstruction.f_add(&aux.by_reconstruction)?;
-    room.rows_of_residual.copy_from_slice(numbers(&changed)?);
-    room.pack(facts);
-    let decoder = facts.parameter("W_D")?;
-    let Room {
-        on,
-        rows_of_residual,
-        sorted,
-        by_acts,
-        ..
-    } = room;
-    dot(on, (rows_of_residual, numbers(&decoder)?), sorted, by_acts);
-    Ok(())
+    // Every latent is one of all latents.
+    for prefix in 0..room.residual.len() {
+        room.unpack(prefix);
+        let more = numbers(&aux.by_reconstruction)?;
+        room.rows_of_residual
+            .iter_mut()
+            .zip(more)
+            .for_each(|(sum, more)| *sum += more);
+        room.pack(prefix, facts);
+    }
+    let on = std::mem::take(&mut room.on);
+    let done = dot(room, facts, &on);
+    room.on = on;
+    done
+}
+
+/// Returns `x̂ − y` of all latents, flat.
+fn whole_error(room: &mut Room, facts: &Facts<'_>) -> Result<Tensor> {
+    let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
+    room.unpack(room.residual.len() - 1);
+    let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?;
+    Ok(by_reconstruction.f_div_scalar(facts.error_slope(weight))?)
 }
 
 /// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
@@ -230,12 +254,14 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
     room.by_latent.sort(room.on.pattern(latents));
     room.by_latent.permute(&room.some, &mut room.sorted);
     let pattern = room.by_latent.pattern();
-    scatter(
-        pattern,
-        &room.sorted,
-        &room.residual,
-        numbers_mut(&mut by_decoder)?,
-    );
+    let groups = facts.prefixes.iter().zip(&room.residual);
+    let groups: Vec<Addends<'_>> = groups
+        .map(|(prefix, tokens)| Addends {
+            end: prefix.latents as usize,
+            tokens,
+        })
+        .collect();
+    scatter(pattern, &room.sorted, &groups, numbers_mut(&mut by_decoder)?);
     gradients.add_to(by_decoder, "W_D")?;
     let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
     room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
@@ -248,14 +274,19 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
         &room.input
     };
     let pattern = room.by_latent.pattern();
-    scatter(pattern, &room.sorted, input, numbers_mut(&mut by_encoder)?);
+    let input = [Addends {
+        end: latents,
+        tokens: input,
+    }];
+    scatter(pattern, &room.sorted, &input, numbers_mut(&mut by_encoder)?);
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
     room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
     gradients.add("b_E", by_bias)?;
     if let Ok(bias) = facts.parameter("b_D") {
         let mut by_bias = bias.f_zeros_like()?;
-        column_sums(&room.residual, numbers_mut(&mut by_bias)?);
+        // Every prefix has the bias.
+        column_sums(&room.residual[0], numbers_mut(&mut by_bias)?);
         gradients.add("b_D", by_bias)?;
     }
     Ok(())

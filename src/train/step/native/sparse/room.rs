@@ -22,6 +22,8 @@ pub(in super::super) struct Room {
     pub(super) on: Subset,
     /// Those that are off, but within the window of their threshold: it takes gradient from them.
     pub(super) near: Subset,
+    /// Those of them that one prefix adds.
+    pub(super) group: Subset,
     /// Those whose pre-activations have a derivative.
     pub(super) moving: Subset,
     pub(super) by_latent: ByLatent,
@@ -33,10 +35,11 @@ pub(in super::super) struct Room {
     pub(super) input: Tiles,
     /// The encoder reads what the decoder writes.
     pub(super) reads_its_label: bool,
-    /// `G` in tiles, and row after row where that is needed.
-    pub(super) residual: Tiles,
+    /// For each prefix of the latents that reconstructs, `G` of the latents that it adds, in tiles; and that of one of them
+    /// row after row, where that is needed.
+    pub(super) residual: Vec<Tiles>,
     pub(super) rows_of_residual: Vec<f32>,
-    /// `‖x̂ − y‖²` of each token.
+    /// For each prefix, `‖x̂ − y‖²` of each token.
     pub(super) squared: Vec<f64>,
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
@@ -112,11 +115,13 @@ impl Room {
     /// Too little memory.
     pub(super) fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
         let tokens = facts.tokens as usize;
-        self.squared.resize(tokens, 0.0);
+        let prefixes = facts.prefixes.len();
+        self.squared.resize(prefixes * tokens, 0.0);
+        self.residual.resize_with(prefixes, Tiles::default);
         self.by_acts.clear();
         self.by_acts.resize(self.acts.len(), 0.0);
         self.scale.clear();
-        self.scale.resize(tokens, 2.0 / tokens as f32);
+        self.scale.resize(tokens, facts.error_slope(1.0) as f32);
         self.bias.clear();
         match facts.parameter("b_D") {
             Ok(bias) => self.bias.extend_from_slice(numbers(&bias)?),
@@ -125,18 +130,18 @@ impl Room {
         Ok(())
     }
 
-    /// Writes `G` row after row.
-    pub(super) fn unpack(&mut self) {
+    /// Writes `G` of the latents that a prefix adds row after row.
+    pub(super) fn unpack(&mut self, prefix: usize) {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
         self.rows_of_residual.resize(tokens * columns, 0.0);
-        self.residual.unpack(&mut self.rows_of_residual);
+        self.residual[prefix].unpack(&mut self.rows_of_residual);
     }
 
-    /// Makes `G` in tiles what it is row after row.
-    pub(super) fn pack(&mut self, facts: &Facts<'_>) {
+    /// Makes `G` of the latents that a prefix adds in tiles what it is row after row.
+    pub(super) fn pack(&mut self, prefix: usize, facts: &Facts<'_>) {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
         let width = tiles::width_for(facts.latents().max(tokens));
-        self.residual.pack(&self.rows_of_residual, tokens, columns, width);
+        self.residual[prefix].pack(&self.rows_of_residual, tokens, columns, width);
     }
 
     /// Returns the places of the pairs.

@@ -1,5 +1,7 @@
 //! Some of the pairs of a token and a latent.
 
+use std::ops::Range;
+
 use crate::kernels::pattern::Pattern;
 use crate::kernels::screen::Rows;
 
@@ -30,14 +32,26 @@ impl Subset {
         }
     }
 
+    /// Becomes the pairs of `all` with one of the latents `latents`.
+    pub(super) fn within(&mut self, all: &Subset, latents: Range<i64>) {
+        self.offsets.clear();
+        self.index.clear();
+        self.place.clear();
+        self.offsets.push(0);
+        for range in all.offsets.windows(2) {
+            for at in range[0]..range[1] {
+                if latents.contains(&i64::from(all.index[at])) {
+                    self.index.push(all.index[at]);
+                    self.place.push(all.place[at]);
+                }
+            }
+            self.offsets.push(self.index.len());
+        }
+    }
+
     /// Returns whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.place.is_empty()
-    }
-
-    /// Returns how many tokens the step has.
-    pub(super) fn tokens(&self) -> usize {
-        self.offsets.len() - 1
     }
 
     /// Returns which latents they are of, token by token, out of `width` latents.
@@ -83,6 +97,9 @@ mod tests {
         assert_eq!(some, [2.0, 3.0, 5.0]);
         subset.put(&some, &mut all);
         assert_eq!(all, [0.0, 2.0, 3.0, 0.0, 5.0]);
+        let mut part = Subset::default();
+        part.within(&subset, 1..4);
+        assert_eq!((&part.index[..], &part.place[..]), (&[3, 3][..], &[1, 4][..]));
         subset.choose(&rows, |_| false);
         assert!(subset.is_empty() && subset.pattern(4).rows() == 3);
     }

@@ -1,0 +1,33 @@
+//! Parts of the latents that reconstruct by themselves.
+
+use super::loss::Term;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// The first so many latents, as far as the loss looks at what they reconstruct without the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prefix {
+    /// How many latents they are.
+    pub latents: i64,
+    /// The weight of their error in the loss.
+    pub weight: f64,
+}
+
+impl Prefix {
+    /// Returns the term of its `error`, 0-d or of each token; `is_all`: it is all latents.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn term(self, error: &Tensor, is_all: bool) -> Result<Term> {
+        let value = error.f_mul_scalar(self.weight)?;
+        Ok(if is_all {
+            Term::reconstruction(value)
+        } else {
+            Term {
+                name: format!("l_rec_{}", self.latents),
+                metric: format!("losses/inner_mse_loss_{}", self.latents),
+                value,
+            }
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Decoding, and what comes back through it. Each prefix of the latents that reconstructs adds its own latents to what the
+//! one before it does; a latent's derivative is of all prefixes that it is in.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::train::step::native::facts::Facts;
+use crate::train::step::native::gradients::Gradients;
+
+/// Returns the latents `group` of `x`, along `dim`.
+fn part(x: &Tensor, dim: i64, group: &Range<i64>) -> Result<Tensor> {
+    Ok(x.f_narrow(dim, group.start, group.end - group.start)?)
+}
+
+/// Returns parts that follow one another along `dim` as one.
+fn joined(mut parts: Vec<Tensor>, dim: i64) -> Result<Tensor> {
+    match parts.len() {
+        1 => Ok(parts.remove(0)),
+        _ => Ok(Tensor::f_cat(&parts, dim)?),
+    }
+}
+
+/// Returns `x̂ − y` for each prefix, `(n, d_model)`.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Vec<Tensor>> {
+    let decoder = facts.parameter("W_D")?;
+    let mut errors: Vec<Tensor> = Vec::new();
+    for group in facts.groups() {
+        let mut error = facts.product(&part(acts, 1, &group)?, &part(&decoder, 0, &group)?)?;
+        match (errors.last(), facts.parameter("b_D")) {
+            (Some(shorter), _) => drop(error.f_add_(shorter)?),
+            (None, Ok(bias)) => drop(error.f_add_(&bias)?.f_sub_(label)?),
+            (None, Err(_)) => drop(error.f_sub_(label)?),
+        }
+        errors.push(error);
+    }
+    Ok(errors)
+}
+
+/// Returns the derivatives by what the latents between two prefixes decode to, `(n, d_model)` each, from the errors of the
+/// prefixes; `more` is a further derivative by what all latents decode to.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn by_decoded(facts: &Facts<'_>, errors: &[Tensor], more: Option<&Tensor>) -> Result<Vec<Tensor>> {
+    let mut longer: Option<Tensor> = None;
+    let mut all = Vec::new();
+    for (prefix, error) in facts.prefixes.iter().zip(errors).rev() {
+        let mut by = error.f_mul_scalar(facts.error_slope(prefix.weight))?;
+        if let Some(longer) = longer.as_ref().or(more) {
+            let _ = by.f_add_(longer)?;
+        }
+        longer = Some(by.shallow_clone());
+        all.insert(0, by);
+    }
+    Ok(all)
+}
+
+/// Adds the gradient of the decoder.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn decoder(
+    facts: &Facts<'_>,
+    acts: &Tensor,
+    by_decoded: &[Tensor],
+    gradients: &mut Gradients,
+) -> Result<()> {
+    if let [by_decoded] = by_decoded {
+        return gradients.add_product(facts, "W_D", &acts.f_tr()?, by_decoded);
+    }
+    let rows = facts.groups().zip(by_decoded);
+    let rows = rows.map(|(group, by)| facts.product(&part(acts, 1, &group)?.f_tr()?, by));
+    gradients.add("W_D", joined(rows.collect::<Result<_>>()?, 0)?)
+}
+
+/// Returns the derivative by the activations, `(n, d_sae)`.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn by_acts(facts: &Facts<'_>, by_decoded: &[Tensor]) -> Result<Tensor> {
+    let decoder = facts.parameter("W_D")?;
+    let columns = facts.groups().zip(by_decoded);
+    let columns = columns.map(|(group, by)| facts.product(by, &part(&decoder, 0, &group)?.f_tr()?));
+    joined(columns.collect::<Result<_>>()?, 1)
+}
