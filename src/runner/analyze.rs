@@ -43,7 +43,7 @@ pub struct AnalyzeReport {
 /// Analyses as `plan` says.
 ///
 /// # Errors
-/// As [`analyze_sae`](super::analyze_sae).
+/// As [`analyze_sae`](super::analyze_sae()).
 pub(super) fn analyze(
     plan: &AnalyzePlan,
     options: &AnalyzeOptions,

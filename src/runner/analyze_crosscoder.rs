@@ -65,7 +65,7 @@ impl AnalyzeCrosscoderSettings {
 /// Analyses a crosscoder as the settings say, into one file. An analysis that was broken off goes on.
 ///
 /// # Errors
-/// As [`analyze_sae`](super::analyze_sae); streams of different contexts.
+/// As [`analyze_sae`](super::analyze_sae()); streams of different contexts.
 pub fn analyze_crosscoder(
     settings: &AnalyzeCrosscoderSettings,
     options: &AnalyzeOptions,
