@@ -192,6 +192,24 @@ impl Error {
         self
     }
 
+    /// Moves the place to the innermost caller in another file than those that are `inside`; unchanged where there is none.
+    pub fn seen_from_outside(mut self, inside: impl Fn(&str) -> bool) -> Self {
+        let is_inside = self.place().is_some_and(|place| inside(&place.file));
+        let outside = self
+            .callers()
+            .iter()
+            .position(|caller| !inside(&caller.place.file));
+        if let (true, Some(last)) = (is_inside, outside) {
+            self.0.place = self
+                .0
+                .callers
+                .drain(..=last)
+                .next_back()
+                .map(|caller| caller.place);
+        }
+        self
+    }
+
     /// Turns it into an error of another fault, e.g. an optional file's absence into bad input.
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.0.fault = fault;

@@ -45,6 +45,9 @@ KINDS = [
     kind("script, checked", "script.rhai", "check {file}", named=True),
     kind("script, run", "script.rhai", "run {file}", named=True),
     kind("module", "parts/module.rhai", "run script.rhai"),
+    kind("project's manifest and lock", "app/saescript.toml app/saescript.lock", "run app/main.rhai"),
+    kind("project's manifest and lock, tested", "app/saescript.toml app/saescript.lock", "test app --coverage"),
+    kind("library", "probes/saescript.toml probes/lib.rhai", "run app/main.rhai", checked=True),
     kind("TOML of a training", "train.toml", "train {file}", named=True),
     kind("JSON of a training", "train.json", "train {file}", named=True),
     kind("YAML of a training", "train.yaml", "train {file}", named=True),
@@ -94,5 +97,5 @@ KINDS = [
 ]
 
 #: Which contents a file has, by the end of its name.
-FORM_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "tensors", ".gz": "gzip", ".parquet": "footed", ".arrow": "footed", ".toml": "text", ".yaml": "text", ".rhai": "text",
+FORM_OF = {".json": "json", ".jsonl": "lines", ".safetensors": "tensors", ".gz": "gzip", ".parquet": "footed", ".arrow": "footed", ".toml": "text", ".lock": "text", ".yaml": "text", ".rhai": "text",
            ".csv": "text", ".tsv": "text", ".txt": "text", ".md": "text"}

@@ -183,6 +183,16 @@ def write_hub_cache(place: Path) -> None:
     (repository / f".files/{commit}.json").write_text(json.dumps(["train.jsonl"]))
 
 
+def write_libraries(program: Path, place: Path) -> None:
+    """A library, and a project with a test that uses it."""
+    ask(program, place, "new", "probes", "--lib")
+    (place / "app/tests").mkdir(parents=True)
+    (place / "app/saescript.toml").write_text(toml({"package": {"name": "app", "version": "0.1.0"}, "dependencies": {"probes": {"path": "../probes"}}}))
+    (place / "app/main.rhai").write_text('import "probes" as probes;\nprint(probes::share([1.0, 0.0]));\n')
+    (place / "app/tests/share.rhai").write_text('import "probes" as probes;\nfn test_share() { probes::share([1.0]); }\n')
+    ask(program, place / "app", "update")
+
+
 def ask(program: Path, place: Path, *arguments: str) -> None:
     """Runs the program on what is whole."""
     command = [str(program), *arguments, "--quiet"]
@@ -219,6 +229,7 @@ def build(program: Path, place: Path) -> None:
     write_data(place)
     write_shards(place / "model", place / "sharded")
     write_hub_cache(place)
+    write_libraries(program, place)
     ask(program, place, "generate", "generate.toml")
     ask(program, place, "train", "train.toml")
     ask(program, place, "train", "cached.toml")

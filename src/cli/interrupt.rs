@@ -1,11 +1,9 @@
 //! Ctrl-C and SIGTERM: the first asks work to stop at a safe point, a second ends the process at once. In a session on a
 //! terminal Ctrl-C only ends the call that is running, and SIGTERM the session after it.
 
-use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,11 +13,6 @@ use crate::error::{Error, Fault, Result};
 use crate::event::StopFlag;
 use crate::repl::Presence;
 use crate::report::Printer;
-
-/// So many Ctrl-C …
-const PRESSES: usize = 5;
-/// … within this time end a session whose call does not come back.
-const IMPATIENCE: Duration = Duration::from_secs(2);
 
 /// Remembers whether an interrupt came.
 pub(super) struct Interrupts {
@@ -59,8 +52,8 @@ impl Interrupts {
 }
 
 /// Has Ctrl-C set `stop` from now on, which ends the call that the session is running as soon as it comes to a safe
-/// point; five within two seconds end the process, for a call that never does. Where the session is not on a terminal,
-/// the second Ctrl-C does.
+/// point. However often it is pressed, the session stays. Where the session is not on a terminal, the second ends the
+/// process.
 ///
 /// SIGTERM and SIGHUP end a session that waits for an entry at once, and another after its call.
 ///
@@ -69,7 +62,6 @@ impl Interrupts {
 pub(super) fn install_for_session(stop: StopFlag, presence: Presence, printer: Printer) -> Result<()> {
     let terminal = Terminal::as_it_is();
     let on_terminal = std::io::stdin().is_terminal();
-    let mut presses = VecDeque::new();
     watch(move |signal| {
         let is_key = signal == SIGINT && on_terminal;
         if presence.at_prompt.is_set() {
@@ -90,19 +82,8 @@ pub(super) fn install_for_session(stop: StopFlag, presence: Presence, printer: P
             }
             return printer.interrupted("stopping at the next safe point; once more to stop at once");
         }
-        if is_first {
-            presses.clear();
-        }
-        presses.push_back(Instant::now());
-        if presses.len() > PRESSES {
-            presses.pop_front();
-        }
-        if presses.len() == PRESSES && presses[0].elapsed() <= IMPATIENCE {
-            terminal.leave();
-        }
         printer.interrupted(if is_first { "stopping at the next safe point" } else {
-            "the running step cannot be stopped midway and is finished first; Ctrl-C five times within two seconds \
-             ends the program"
+            "the running step cannot be stopped midway and is finished first; the session stays (Ctrl-\\ ends it at once)"
         });
     })
 }

@@ -38,10 +38,16 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     if arguments.json {
         let all: Vec<Value> = libraries.iter().map(|locked| json!(locked)).collect();
         printer.line(&Value::Array(all).to_string());
-    } else if libraries.is_empty() {
+        return Ok(0);
+    }
+    libraries.iter().for_each(|locked| printer.line(&shown(locked)));
+    let mut named = project.dependencies().peekable();
+    if named.peek().is_none() && libraries.is_empty() {
         printer.line("the project uses no libraries");
-    } else {
-        libraries.iter().for_each(|locked| printer.line(&shown(locked)));
+    }
+    for (name, dependency, _) in named {
+        // What is named and not locked cannot be imported.
+        project.locked(name, dependency)?;
     }
     Ok(0)
 }

@@ -6,6 +6,7 @@ mod analyze;
 mod arguments;
 mod ask;
 mod check;
+mod completions;
 mod convert;
 mod doc;
 pub mod doctor;
@@ -40,7 +41,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::stack::on_large_stack;
 use crate::error::{Error, Fault, Result};
@@ -100,6 +101,7 @@ enum Command {
     Vendor(vendor::Arguments),
     Pack(pack::Arguments),
     Publish(publish::Arguments),
+    Completions(completions::Arguments),
     Doctor(DoctorArguments),
 }
 
@@ -189,6 +191,7 @@ impl Command {
             Command::Vendor(arguments) => vendor::run(&arguments, printer),
             Command::Pack(arguments) => pack::run(&arguments, printer),
             Command::Publish(arguments) => publish::run(&arguments, printer),
+            Command::Completions(arguments) => completions::run(&arguments, CommandLine::command(), printer),
             Command::Doctor(arguments) => doctor::run(arguments.json).map(|()| 0),
         }
     }

@@ -99,11 +99,11 @@ impl PermissionArguments {
         }
     }
 
-    /// Returns the limits of a test, whose time others look at.
-    pub(super) fn limits_of_tests(&self) -> Limits {
+    /// Returns the limits of a test that may run for so many seconds.
+    pub(super) fn limits_of_tests(&self, seconds: u64) -> Limits {
         Limits {
             operations: Some(self.max_ops.unwrap_or(TEST_OPERATIONS)),
-            time: None,
+            time: Some(Duration::from_secs(seconds)),
         }
     }
 

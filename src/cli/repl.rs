@@ -12,8 +12,8 @@ use crate::report::Printer;
 ///
 /// Entries may have several lines; Tab completes, the arrow keys bring back earlier entries, `:help` lists what there
 /// is. Ctrl-C stops what is running and returns to the prompt; one step that cannot be stopped midway, such as a large
-/// matrix product, is finished first. Five times within two seconds end the program, whatever it does. An entry that fails
-/// keeps what it defined before it failed. Without a terminal, entries are read from standard input.
+/// matrix product, is finished first. However often it is pressed, the session stays; Ctrl-\ ends the program at once. An
+/// entry that fails keeps what it defined before it failed. Without a terminal, entries are read from standard input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript repl

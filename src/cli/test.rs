@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::interrupt;
 use super::permissions::PermissionArguments;
+use crate::atomic;
 use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::report::Printer;
-use crate::testing::{self, Report, Settings, Snapshot, files_with_tests};
+use crate::testing::{self, Coverage, Report, Settings, Snapshot, files_with_tests};
 
 /// Run the test functions of scripts and libraries
 ///
@@ -22,6 +23,8 @@ use crate::testing::{self, Report, Settings, Snapshot, files_with_tests};
   saescript test
   saescript test tests/share.rhai
   saescript test . tensor                      # tests with `tensor` in their names
+  saescript test --coverage                    # and tell which lines never ran
+  saescript test --coverage=lcov.info          # and write that for editors and other programs
   saescript test --watch                       # again whenever a script changes
   saescript test --json | jq '.tests[] | select(.outcome == \"failed\")'")]
 pub(super) struct Arguments {
@@ -37,6 +40,9 @@ pub(super) struct Arguments {
     /// Run so many files at a time; by processors and memory if not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Tell which lines of the project's scripts ran, and write that for other programs into FILE, as LCOV
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    coverage: Option<Option<PathBuf>>,
     /// Let a test fail that runs for longer
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -59,8 +65,16 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let permissions = &arguments.permissions;
         let folders = testing::own_folder().into_iter().collect();
         let policy = permissions.policy(&arguments.path, &[], folders, printer)?;
-        let limits = permissions.limits_of_tests();
-        return testing::work(&arguments.path, &arguments.filter, (policy, limits), printer).map(|()| 0);
+        let limits = permissions.limits_of_tests(arguments.timeout);
+        let coverage = arguments.coverage.is_some();
+        return testing::work(
+            &arguments.path,
+            &arguments.filter,
+            (policy, limits),
+            coverage,
+            printer,
+        )
+        .map(|()| 0);
     }
     let context = RunContext::default();
     printer.stop_when_reader_leaves(context.stop.clone());
@@ -90,10 +104,11 @@ fn test(arguments: &Arguments, context: &RunContext, printer: &Printer) -> Resul
             .map_err(|error| Error::run(format!("cannot find this program's file: {error}")))?,
         filter: arguments.filter.clone(),
         flags: arguments.permissions.flags(),
+        coverage: arguments.coverage.is_some(),
         jobs: arguments.jobs.map(usize::from),
         timeout: Duration::from_secs(arguments.timeout),
     };
-    let report = testing::run(&files, &settings, &context.stop, |file, heard| {
+    let mut report = testing::run(&files, &settings, &context.stop, |file, heard| {
         if !arguments.json {
             testing::print_lines(file, heard, printer);
         }
@@ -102,10 +117,20 @@ fn test(arguments: &Arguments, context: &RunContext, printer: &Printer) -> Resul
     if passed + failed + skipped == 0 {
         return Err(nothing(&arguments.path, &arguments.filter));
     }
+    if !arguments.json {
+        printer.line(&total(&report));
+    }
+    if let Some(file) = &arguments.coverage {
+        let coverage = Coverage::of(&report.files, &arguments.path)?;
+        if let Some(file) = file {
+            atomic::write(file, coverage.to_lcov())?;
+        }
+        report.coverage = Some(coverage);
+    }
     if arguments.json {
         testing::print_json(&report, printer);
-    } else {
-        printer.line(&total(&report));
+    } else if let Some(coverage) = &report.coverage {
+        testing::print_coverage(coverage, printer);
     }
     Ok(u8::from(failed > 0))
 }

@@ -11,7 +11,7 @@ use tar::{Archive, Builder, EntryType, Header};
 use super::contents::{Contents, link_refused};
 use super::manifest::About;
 use super::naming::ARCHIVE;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, byte_size};
 use crate::files;
 
 /// How hard zstd tries; another level gives other bytes.
@@ -98,6 +98,7 @@ impl From<Error> for Failure {
 /// Reads a tar; `in_folder`: each name begins with a folder that is left out.
 fn read_tar(bytes: impl Read, in_folder: bool) -> std::result::Result<Contents, Failure> {
     let mut contents = Contents::default();
+    let mut folder = None;
     let mut archive = Archive::new(bytes.take(MOST));
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -111,20 +112,55 @@ fn read_tar(bytes: impl Read, in_folder: bool) -> std::result::Result<Contents, 
                 return Err(Error::input(format!("`{name}` is neither a file nor a folder")).into());
             }
         }
-        let inside = match (in_folder, name.split_once('/')) {
-            (false, _) => name.as_str(),
-            (true, Some((_, inside))) => inside,
-            (true, None) => {
-                return Err(
-                    Error::input(format!("`{name}` does not lie in the folder of its library")).into(),
-                );
-            }
+        let inside = if in_folder {
+            without_folder(&name, &mut folder)?
+        } else {
+            name.as_str()
         };
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;
         contents.insert(inside, bytes)?;
     }
+    let mut rest = archive.into_inner();
+    let is_more = read_rest(&mut rest)?;
+    if rest.limit() == 0 {
+        let most = byte_size(MOST);
+        return Err(Error::input(format!("it has more than {most} when it is unpacked")).into());
+    }
+    if is_more {
+        return Err(Error::input("there is something after the end of the archive").into());
+    }
     Ok(contents)
+}
+
+/// Returns the path `name` without the folder that all names of an archive begin with.
+///
+/// # Errors
+/// There is no folder, or another than before.
+fn without_folder<'a>(name: &'a str, folder: &mut Option<String>) -> Result<&'a str> {
+    let refused = || {
+        Error::input(format!("{name:?} does not lie in the folder of its library"))
+            .hint("in an archive, all files lie in one folder `NAME-VERSION`")
+    };
+    let (first, inside) = name.split_once('/').ok_or_else(refused)?;
+    let is_known = folder.get_or_insert_with(|| first.to_string()) == first;
+    if is_known && !["", ".", ".."].contains(&first) {
+        Ok(inside)
+    } else {
+        Err(refused())
+    }
+}
+
+/// Reads to the end; is there anything but zeros, with which a tar may be filled up?
+fn read_rest(rest: &mut impl Read) -> io::Result<bool> {
+    let mut part = [0; 8192];
+    let mut is_more = false;
+    loop {
+        match rest.read(&mut part)? {
+            0 => return Ok(is_more),
+            count => is_more |= part[..count].iter().any(|byte| *byte != 0),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,6 +220,10 @@ mod tests {
             atomic::write(&path, bytes).expect("written");
             unpack(&path).expect_err(name).to_string()
         };
+        for name in ["/etc/passwd", "../x", "./x"] {
+            let said = refusal(name, EntryType::Regular);
+            assert!(said.contains("does not lie in the folder"), "{said}");
+        }
         for name in ["a/../../x", "a//etc/passwd", "a/b\\c"] {
             let said = refusal(name, EntryType::Regular);
             assert!(said.contains("cannot be the name of a file"), "{said}");
@@ -192,6 +232,22 @@ mod tests {
         assert!(refusal("a/x", EntryType::Symlink).contains("is a link"));
         assert!(refusal("a/x", EntryType::Link).contains("is a link"));
         assert!(refusal("a/x", EntryType::Char).contains("neither a file nor a folder"));
+        let packed = pack(&about(), &contents()).expect("packed");
+        for (more, said) in [
+            (b"more".to_vec(), "is no archive"),
+            (packed.clone(), "after the end"),
+            (zstd::encode_all(&[0; 100][..], 1).expect("encoded"), ""),
+            (
+                zstd::encode_all(io::repeat(0).take(MOST), 1).expect("encoded"),
+                "more than",
+            ),
+        ] {
+            atomic::write(&path, [packed.clone(), more].concat()).expect("written");
+            match unpack(&path) {
+                Ok(unpacked) => assert!(said.is_empty() && unpacked == contents()),
+                Err(error) => assert!(!said.is_empty() && error.to_string().contains(said), "{error}"),
+            }
+        }
         atomic::write(&path, "no archive").expect("written");
         assert!(
             unpack(&path)

@@ -1,6 +1,6 @@
 //! The files of a library, held in memory: what was compared with a hash is what is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -26,6 +26,8 @@ const DEEPEST: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contents {
     files: BTreeMap<String, Vec<u8>>,
+    /// Their paths in small letters: some systems take `a` and `A` for one.
+    folded: BTreeSet<String>,
     bytes: u64,
 }
 
@@ -94,10 +96,36 @@ impl Contents {
         if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
             return Err(too_much());
         }
-        if self.files.insert(name.into(), bytes).is_some() {
-            return Err(Error::input(format!("the library has two files called `{name}`")));
-        }
+        self.check_new(name)?;
+        self.folded.insert(name.to_lowercase());
+        self.files.insert(name.into(), bytes);
         Ok(())
+    }
+
+    /// Refuses a second file of that name, also where only capital letters differ, and a file in the place of a folder.
+    fn check_new(&self, name: &str) -> Result<()> {
+        let folded = name.to_lowercase();
+        if self.folded.contains(&folded) {
+            let error = Error::input(format!("the library has two files called `{name}`"));
+            return Err(if self.files.contains_key(name) {
+                error
+            } else {
+                error.hint("they differ in capital letters, which some systems take for the same; rename one")
+            });
+        }
+        let below = format!("{folded}/");
+        let mut after = self.folded.range(below.clone()..);
+        let is_folder = after.next().is_some_and(|known| known.starts_with(&below));
+        let mut above = folded.match_indices('/').map(|(end, _)| &folded[..end]);
+        match above.find(|folder| self.folded.contains(*folder)) {
+            Some(file) => Err(Error::input(format!(
+                "the library has `{file}` as a file and as a folder"
+            ))),
+            None if is_folder => Err(Error::input(format!(
+                "the library has `{name}` as a file and as a folder"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Returns the files with their paths, in order of these.
@@ -205,6 +233,23 @@ mod tests {
         // `printf hello > a; sha256sum a | sha256sum`
         let known = "sha256:4b4a26c2f1d891924105322b0c53b3857b475f6022cb4974dc75a375bbdf3738";
         assert_eq!(contents(&[("a", "hello")]).hash(), known);
+    }
+
+    #[test]
+    fn names_that_meet_on_some_system_are_refused() {
+        for (first, second, said) in [
+            ("a.rhai", "a.rhai", "two files called `a.rhai`"),
+            ("a.rhai", "A.rhai", "two files called `A.rhai`"),
+            ("src/Ä", "src/ä", "two files called"),
+            ("a", "a/b", "`a` as a file and as a folder"),
+            ("a/b/c", "a", "`a` as a file and as a folder"),
+            ("A/b", "a", "`a` as a file and as a folder"),
+        ] {
+            let mut contents = contents(&[(first, "1")]);
+            let error = contents.insert(second, Vec::new()).expect_err(second);
+            assert!(error.message().contains(said), "{error}");
+        }
+        contents(&[("a-b", "1"), ("a/b", "2"), ("a.b", "3"), ("a/c", "4")]);
     }
 
     #[test]

@@ -217,6 +217,7 @@ impl Imports {
         let stored = load(&project.root, &locked)?;
         let file = stored.folder.join(MANIFEST);
         let manifest: Manifest = stored.contents.manifest(&file.display().to_string())?;
+        locked.check_against(&manifest)?;
         let library = Rc::new(Library {
             project: project.clone(),
             about: manifest.package,

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::naming::LOCK;
+use super::manifest::Manifest;
+use super::naming::{LOCK, check_name};
 use super::source::Source;
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -15,6 +16,9 @@ use crate::files::{SETTINGS_MOST, read_text};
 
 /// Which form of the lock this program reads and writes.
 const FORM: u32 = 1;
+
+/// How many letters SHA-256 has.
+const HASH_LENGTH: usize = 64;
 
 const HEADER: &str = "# Written by saescript: which contents of which libraries this project uses.\n# Keep it with the \
                       project; do not change it by hand.\n\n";
@@ -67,6 +71,27 @@ impl Locked {
             version: self.version.clone(),
         }
     }
+
+    /// Compares name and version with those that the library itself has.
+    ///
+    /// # Errors
+    /// They differ, which no program writes.
+    pub fn check_against(&self, manifest: &Manifest) -> Result<()> {
+        let about = &manifest.package;
+        if (&about.name, &about.version) == (&self.name, &self.version) {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "`{LOCK}` has a library as `{}` that calls itself `{} {}`",
+            self.id(),
+            about.name,
+            about.version
+        ))
+        .hint(format!(
+            "the lock was changed by hand; run `saescript update {}`",
+            self.name
+        )))
+    }
 }
 
 impl Lock {
@@ -95,14 +120,39 @@ impl Lock {
                 .hint("take it from the project's history, or delete it and run `saescript update`")
         };
         let lock: Lock = toml::from_str(&text).map_err(|error| damaged(error.message().to_string()))?;
-        if lock.form == FORM {
-            Ok(Some(lock))
-        } else {
-            Err(damaged(format!(
+        if lock.form != FORM {
+            return Err(damaged(format!(
                 "it is of form {}, and this program knows {FORM}",
                 lock.form
-            )))
+            )));
         }
+        match lock.check() {
+            Ok(()) => Ok(Some(lock)),
+            Err(error) => Err(damaged(error.to_string())),
+        }
+    }
+
+    /// Refuses what this program does not write: names are parts of paths, and commits are handed to git.
+    fn check(&self) -> Result<()> {
+        for (index, locked) in self.libraries.iter().enumerate() {
+            let id = locked.id();
+            let refused = |what: String| Err(Error::input(format!("`{id}` {what}")));
+            check_name(&locked.name)?;
+            let hash = locked.contents.strip_prefix("sha256:").unwrap_or_default();
+            if hash.len() != HASH_LENGTH || !is_hexadecimal(hash) {
+                return refused(format!("has {:?} for the hash of its contents", locked.contents));
+            }
+            if let Some(commit) = locked.commit.as_ref().filter(|commit| !is_hexadecimal(commit)) {
+                return refused(format!("has {commit:?} for its commit"));
+            }
+            if self.libraries[..index].iter().any(|other| other.id() == id) {
+                return refused("stands there twice".into());
+            }
+            for needed in &locked.dependencies {
+                self.get(needed)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the lock of the project in `folder`.
@@ -127,6 +177,11 @@ impl Lock {
             )
         })
     }
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    let is_digit = |letter: char| letter.is_ascii_digit() || ('a'..='f').contains(&letter);
+    !text.is_empty() && text.chars().all(is_digit)
 }
 
 impl fmt::Display for Id {
@@ -175,7 +230,7 @@ mod tests {
             version: Version::new(1, 2, 3),
             source: "git+https://host/a#v1".parse().expect("a source"),
             commit: Some("abc".into()),
-            contents: "sha256:00".into(),
+            contents: format!("sha256:{}", "0".repeat(64)),
             dependencies: dependencies.iter().map(|id| id.parse().expect("an id")).collect(),
         };
         let lock = Lock::new(vec![locked("b", &["a 1.2.3"]), locked("a", &[])]);
@@ -188,7 +243,16 @@ mod tests {
             ("sha256", "\""),
             ("git+", "svn+"),
             ("a 1.2.3", "a"),
+            // What would lead out of the folders for libraries, or be an option of git.
+            ("name = \"b\"", "name = \"../b\""),
+            ("sha256:0000", "sha256:../0"),
+            ("sha256:0000", "sha256:000"),
+            ("\"abc\"", "\"--output=x\""),
+            ("name = \"b\"", "name = \"a\""),
+            ("a 1.2.3", "c 1.2.3"),
+            ("form = 1", "<<<<<<< HEAD\nform = 1"),
         ] {
+            assert!(text.contains(from), "{text}");
             atomic::write(folder.path().join(LOCK), text.replace(from, to)).expect("written");
             let error = Lock::read(folder.path()).expect_err(from);
             assert!(error.message().contains("cannot be used"), "{error}");

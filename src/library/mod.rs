@@ -44,13 +44,15 @@ mod source;
 mod store;
 mod tree;
 
+pub use archive::unpack;
+pub use contents::Contents;
 pub use imports::{Found, Imports, Owner};
 pub use locked::Locked;
 pub use manifest::{About, Dependency, Manifest};
 pub use naming::{LOCK, MANIFEST};
 pub use operations::{Change, add, fetch_locked, pack, remove, update, vendor};
 pub use permissions::{Granted, Grants, Permissions};
-pub use project::Project;
+pub use project::{Project, or_here};
 pub use publish::{Published, Target, publish};
 pub use scaffold::{Kind, scaffold};
 pub use source::Source;

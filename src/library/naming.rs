@@ -17,6 +17,15 @@ pub const ARCHIVE: &str = ".tar.zst";
 /// The most characters that the name of a library may have.
 const LONGEST_NAME: usize = 64;
 
+/// The most bytes that the path of a file in a library may have: below what any system allows, with a folder before it.
+const LONGEST_PATH: usize = 1024;
+
+/// The most bytes that a part of such a path may have, on any system.
+const LONGEST_PART: usize = 255;
+
+/// The most characters of a wrong name that a message shows.
+const MOST_SHOWN: usize = 100;
+
 /// Refuses what is no name of a library: lower-case letters, digits, `_` and `-`, with a letter first.
 ///
 /// # Errors
@@ -34,7 +43,7 @@ pub fn check_name(name: &str) -> Result<()> {
     if is_name {
         Ok(())
     } else {
-        Err(Error::input(format!("`{name}` is no name of a library")).hint(format!(
+        Err(Error::input(format!("`{name:.MOST_SHOWN$}` is no name of a library")).hint(format!(
             "a name has at most {LONGEST_NAME} characters: lower-case letters, digits, `_` and `-`, with a letter first"
         )))
     }
@@ -48,12 +57,15 @@ pub fn check_name(name: &str) -> Result<()> {
 pub fn check_file(name: &str) -> Result<()> {
     let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
     let odd = |letter: char| letter.is_control() || letter == '\\';
-    if name.split('/').all(is_part) && !name.contains(odd) {
+    let is_short = name.len() <= LONGEST_PATH && name.split('/').all(|part| part.len() <= LONGEST_PART);
+    if name.split('/').all(is_part) && !name.contains(odd) && is_short {
         Ok(())
     } else {
+        let shown: String = name.chars().take(MOST_SHOWN).collect();
         Err(
-            Error::input(format!("{name:?} cannot be the name of a file in a library")).hint(
-                "a path in a library is relative, has `/` between its parts, and no `..`, backslash or control character",
+            Error::input(format!("{shown:?} cannot be the name of a file in a library")).hint(
+                format!("a path in a library is relative, has `/` between its parts, and no `..`, backslash or control character; it \
+                 has at most {LONGEST_PATH} bytes, and each part {LONGEST_PART}"),
             ),
         )
     }
@@ -106,6 +118,8 @@ mod tests {
             "a\\b",
             "a\nb",
             "a\0",
+            &"a".repeat(256),
+            &"a/".repeat(600),
         ] {
             assert!(check_file(name).is_err(), "{name:?}");
         }

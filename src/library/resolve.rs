@@ -197,11 +197,12 @@ impl Resolution<'_> {
 /// Fetches what is locked from its source, which has to give the same contents.
 ///
 /// # Errors
-/// It cannot be fetched; the source gives something else now.
+/// It cannot be fetched; the source gives something else now; the lock calls it otherwise than itself.
 pub fn fetch_again(root: &Path, locked: &Locked, context: &RunContext) -> Result<Fetched> {
     let found = fetch(&locked.source, root, locked.commit.as_deref(), context)?;
     let hash = found.contents.hash();
     if hash == locked.contents {
+        locked.check_against(&found.manifest)?;
         return Ok(found);
     }
     Err(Error::input(format!(

@@ -5,7 +5,7 @@ use rustyline::completion::Pair;
 use super::candidates::{call, files, indentation, keep, opened, topics};
 use super::commands::{self, Argument, COMMANDS};
 use super::highlight::KEYWORDS;
-use super::receiver::{catalog_name, is_dot, is_open, type_of_last};
+use super::receiver::{is_dot, is_open, type_of_last};
 use crate::script::Interactive;
 use crate::script::docs::{Catalog, Entry, Kind as Name};
 use crate::script::source::lexer::{Kind, Lexer, Token};
@@ -30,14 +30,39 @@ pub(super) fn complete(line: &str, interactive: &Interactive, catalog: &Catalog)
     };
     let at = line.len() - rest.trim_start().len();
     match commands::find(word).map(|command| command.argument) {
-        Some(Argument::File) => (at, files(&line[at..], "")),
-        Some(Argument::Expression) => Completion {
+        Some(Argument::File | Argument::AnyFile) => (at, files(&line[at..], "")),
+        Some(Argument::Expression | Argument::AnyExpression | Argument::Part) => Completion {
             line,
             interactive,
             catalog,
         }
         .expression(),
-        Some(Argument::Topic) => (at, topics(&line[at..], catalog)),
+        Some(Argument::Topic) => {
+            let own = Completion {
+                line,
+                interactive,
+                catalog,
+            };
+            let (start, mut found) = own.expression();
+            let documented = topics(&line[at..], catalog);
+            if start == at {
+                found.retain(|own| {
+                    !documented
+                        .iter()
+                        .any(|known| own.replacement.starts_with(&known.replacement))
+                });
+            }
+            if documented.is_empty() {
+                return (start, found);
+            }
+            (
+                at,
+                documented
+                    .into_iter()
+                    .chain(found.into_iter().filter(|_| start == at))
+                    .collect(),
+            )
+        }
         Some(Argument::None) | None => (line.len(), Vec::new()),
     }
 }
@@ -194,12 +219,41 @@ impl Completion<'_> {
             candidates.extend(files(prefix, ".rhai"));
             return (start, candidates);
         }
-        let values = self.allowed_values(before);
-        if values.is_empty() {
-            (start, files(prefix, ""))
-        } else {
-            (start, keep(values.into_iter(), prefix))
+        let closed = |names: Vec<String>| names.into_iter().map(|name| format!("{name}\""));
+        if let [.., receiver, open] = before
+            && open.kind == Kind::OpenSquare
+            && receiver.kind == Kind::Name
+        {
+            let keys = self.keys_of(word(receiver));
+            if !keys.is_empty() {
+                return (start, keep(closed(keys), prefix));
+            }
         }
+        let values = self.allowed_values(before);
+        if !values.is_empty() {
+            return (start, keep(values.into_iter(), prefix));
+        }
+        let mut candidates = keep(closed(self.interactive.hook_points()), prefix);
+        if self.is_about_hooks(before) {
+            return (start, candidates);
+        }
+        if prefix.is_empty() {
+            candidates.clear();
+        }
+        candidates.extend(files(prefix, ""));
+        (start, candidates)
+    }
+
+    /// Does the string stand for a hook point: in a field or in a call that has hooks in its name, or of `run_with_cache`?
+    fn is_about_hooks(&self, before: &[Token]) -> bool {
+        let names = before
+            .iter()
+            .rev()
+            .take_while(|token| token.kind != Kind::Symbol || self.line[token.span.clone()] == *".");
+        let mut words = names
+            .filter(|token| token.kind == Kind::Name)
+            .map(|token| &self.line[token.span.clone()]);
+        words.any(|word| word.contains("hook") || word == "run_with_cache")
     }
 
     /// `SAEConfig(#{ act_fn: ` → what the field may be, from its signature.
@@ -254,26 +308,6 @@ fn open_string(line: &str, tokens: &[Token]) -> Option<usize> {
     let longer = format!("{line}x");
     let same = Lexer::new(&longer, last.span.start).next()?;
     (same.span.end == longer.len()).then_some(last.span.start)
-}
-
-/// The name of the function in whose brackets the cursor stands, right after the opening one.
-pub(super) fn just_called(line: &str) -> Option<String> {
-    let before = line.strip_suffix('(')?;
-    let start = before
-        .rfind(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter))
-        .map_or(0, |at| at + 1);
-    let name = &before[start..];
-    (!name.is_empty()).then(|| name.to_string())
-}
-
-/// Returns the type of what stands before the dot of the method just called.
-pub(super) fn receiver_type(line: &str, interactive: &Interactive, catalog: &Catalog) -> Option<String> {
-    let name = just_called(line)?;
-    let before = line[..line.len() - 1]
-        .strip_suffix(&name)?
-        .trim_end()
-        .strip_suffix('.')?;
-    type_of_last(before, interactive, catalog).map(|kind| catalog_name(&kind))
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{ColorMode, CompletionType, Config, Context, Helper};
 
-use super::complete::{self, complete};
+use super::complete::complete;
 use super::highlight::highlight;
 use super::history::{History, MOST_ENTRIES};
 use super::session::{Session, is_incomplete};
+use super::signature;
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 use crate::script::Interactive;
@@ -40,7 +41,8 @@ pub(super) struct Editor<'host> {
     history: History,
     waiting: StopFlag,
     printer: crate::report::Printer,
-    prompt: String,
+    /// Begins and ends the prompt's colour.
+    colour: (String, String),
 }
 
 impl<'host> Editor<'host> {
@@ -73,21 +75,25 @@ impl<'host> Editor<'host> {
             history,
             waiting,
             printer: session.printer.clone(),
-            prompt: if coloured {
-                format!("{style}{PROMPT}{style:#}")
+            colour: if coloured {
+                (style.to_string(), format!("{style:#}"))
             } else {
-                PROMPT.into()
+                Default::default()
             },
         })
     }
 
-    /// Waits for an entry.
+    /// Waits for the entry of this number, by which its result is named.
     ///
     /// # Errors
     /// The terminal cannot be read.
-    pub(super) fn read(&mut self) -> Result<Typed> {
+    pub(super) fn read(&mut self, number: usize) -> Result<Typed> {
         self.waiting.set();
-        let typed = self.line.readline(&(PROMPT, self.prompt.as_str()));
+        let prompts = (
+            format!("{number}{PROMPT}"),
+            format!("{}{number}{PROMPT}{}", self.colour.0, self.colour.1),
+        );
+        let typed = self.line.readline(&(prompts.0.as_str(), prompts.1.as_str()));
         self.waiting.clear();
         match typed {
             Ok(text) => {
@@ -101,7 +107,7 @@ impl<'host> Editor<'host> {
     }
 
     /// A history that cannot be written is worth one warning; the session goes on without.
-    fn remember(&mut self, text: &str) {
+    pub(super) fn remember(&mut self, text: &str) {
         let entry = text.trim_end();
         if entry.is_empty() {
             return;
@@ -207,27 +213,7 @@ impl Hinter for Assistant<'_> {
             // What went on over several lines would push the prompt about.
             (!hint.contains('\n')).then_some(Suggestion::Earlier(hint))
         };
-        self.parameters(line).map(Suggestion::Parameters).or_else(earlier)
-    }
-}
-
-impl Assistant<'_> {
-    /// `shape: array)` after `torch::zeros(`.
-    fn parameters(&self, line: &str) -> Option<String> {
-        let name = complete::just_called(line)?;
-        let receiver = complete::receiver_type(line, &self.interactive.borrow(), &self.catalog);
-        let entries = match &receiver {
-            Some(kind) => self.catalog.find(&format!("{kind}.{name}")),
-            None => self.catalog.find(&name),
-        };
-        let signatures: Vec<&String> = entries
-            .iter()
-            .filter(|entry| !entry.standard)
-            .flat_map(|entry| &entry.signatures)
-            .collect();
-        let after = signatures.first()?.split_once('(')?.1;
-        let inside = after.rsplit_once(')').map_or(after, |(inside, _)| inside);
-        let more = if signatures.len() > 1 { "  …" } else { "" };
-        (!inside.is_empty()).then(|| format!("{inside}){more}"))
+        let parameters = signature::remaining(line, &self.interactive.borrow(), &self.catalog);
+        parameters.map(Suggestion::Parameters).or_else(earlier)
     }
 }

@@ -2,24 +2,36 @@
 //!
 //! ```text
 //! session    what is typed -> what is printed; an error leaves everything defined before as it is
-//! commands   the table of `:help`, `:vars` …
+//! commands   the table of `:help`, `:who` …
+//! inspect    those that look at values, variables and devices
+//! timing     those that measure
+//! entries    those about entries and files of them
+//! about      what is told of a value
+//! outside    the pager and the editor
 //! help       documentation of names, for `:help` and for `saescript doc`
 //! editor     the prompt: several lines, history, colours, completion, hints
 //! complete   what could stand at the cursor
 //! receiver   of what type the thing before a dot is
+//! signature  the parameters that are still to come of the call at the cursor
 //! highlight  colours of the language
 //! history    what was typed, kept across sessions
 //! ```
 
+mod about;
 mod candidates;
 mod commands;
 mod complete;
 mod editor;
+mod entries;
 pub mod help;
 mod highlight;
 mod history;
+mod inspect;
+mod outside;
 mod receiver;
 mod session;
+mod signature;
+mod timing;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
@@ -49,7 +61,7 @@ pub struct Presence {
 /// # Errors
 /// The terminal or standard input cannot be read. What goes wrong in an entry is printed, and the session goes on.
 pub fn run(host: &mut Host, printer: &Printer, presence: &Presence, script: Option<&Path>) -> Result<u8> {
-    let mut session = Session::new(host, printer.clone())?;
+    let mut session = Session::new(host, printer.clone(), presence.at_prompt.clone())?;
     if let Some(script) = script
         && let Next::Quit(code) = session.load(script)
     {
@@ -72,7 +84,11 @@ fn prompt(session: &mut Session, editor: &mut Editor, printer: &Printer, presenc
         env!("CARGO_PKG_VERSION")
     ));
     loop {
-        match editor.read()? {
+        if let Some(edited) = session.edited.take() {
+            editor.remember(&edited);
+        }
+        let number = session.interactive.borrow().entries() + 1;
+        match editor.read(number)? {
             Typed::Entry(text) => {
                 if let Next::Quit(code) = session.enter(&text) {
                     return Ok(code);

@@ -10,6 +10,7 @@
 //! json       one JSON object an event, for programs
 //! columns    the table of logged metrics that grows while training runs
 //! table      tables of results
+//! plot       small plots in letters: lines, bars, histograms, images
 //! figures    the few figures of a run that people look at first
 //! visible    control characters, shown instead of obeyed
 //! diagnostic errors, with the place in the source that they are about
@@ -30,6 +31,7 @@ pub mod format;
 mod json;
 #[cfg(feature = "terminal")]
 mod lines;
+pub mod plot;
 #[cfg(feature = "terminal")]
 mod printer;
 #[cfg(feature = "terminal")]

@@ -122,6 +122,12 @@ impl Printer {
         }
     }
 
+    /// Returns the lines of the terminal that standard output is; `None` where it is no terminal.
+    pub fn height(&self) -> Option<usize> {
+        let window = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (window.ws_row > 0 && io::stdout().is_terminal()).then_some(usize::from(window.ws_row))
+    }
+
     /// Writes what an interrupt does to standard error, in place of the `^C` that the terminal shows.
     pub fn interrupted(&self, text: &str) {
         if std::io::stderr().is_terminal() {

@@ -13,6 +13,7 @@ use rhai::{AST, Engine};
 
 use self::builder::{Builder, Metadata};
 pub use self::entry::{Entry, Kind};
+pub(super) use self::text::strip_comment;
 pub use self::types::script_type;
 use crate::error::{Error, Result};
 

@@ -64,6 +64,11 @@ impl Door {
 pub static DOORS: &[Door] = &[
     Door::by("read_text", &[(0, Place::Read)]),
     Door::by("write_text", &[(0, Place::Write)]),
+    Door::by("exists", &[(0, Place::Read)]),
+    Door::by("is_file", &[(0, Place::Read)]),
+    Door::by("is_dir", &[(0, Place::Read)]),
+    Door::by("list_dir", &[(0, Place::Read)]),
+    Door::by("glob", &[(0, Place::Files)]),
     Door::by("env", &[(0, Place::Variable)]),
     Door::by("load", &[(0, Place::Read)]),
     Door::by("save", &[(1, Place::Write)]),

@@ -13,6 +13,7 @@ use rhai::Engine;
 
 use self::member::Member;
 use super::docs::{Catalog, Entry, Kind};
+use super::reading::is_blank;
 use super::source::lexer::{Kind as TokenKind, Lexer};
 use super::source::{Closure, SourceMap};
 use super::state::State;
@@ -63,8 +64,19 @@ impl Hints {
     /// Says that a name stands for nothing.
     pub fn no_such_variable(&self, name: &str, place: Option<&Place>) -> Error {
         let error = Error::input(format!("unknown variable `{name}`"));
+        if let Some(written) = elsewhere::module(name) {
+            return error.hint(written);
+        }
+        if name == "None" && place.is_some_and(is_index) {
+            return error.hint("a new dimension is written `x[\"None\"]`, or `x.unsqueeze(0)`");
+        }
         if let Some(written) = python_constant(name) {
             return error.hint(format!("Rhai writes `{written}`"));
+        }
+        if is_blank(name) {
+            return error.hint(
+                "a session names its results so, `_` the last and `_3` that of entry 3, and keeps the newest",
+            );
         }
         let has_members = |entry: &Entry| entry.owner.as_deref() == Some(name);
         if self
@@ -89,12 +101,7 @@ impl Hints {
             };
         }
         if self.names.iter().any(|known| known == name) {
-            let inside = place.is_some_and(|place| self.is_inside_function(place));
-            return if inside {
-                error.hint("functions see their parameters only: pass the value as an argument")
-            } else {
-                error.hint("it is defined further down or in another block")
-            };
+            return error.hint(self.out_of_reach(name, place));
         }
         let near = nearest(name, self.names.iter().map(String::as_str)).map(str::to_string);
         let near = near.or_else(|| {
@@ -115,6 +122,18 @@ impl Hints {
         }
     }
 
+    /// Why a name that is defined is not known at `place`.
+    fn out_of_reach(&self, name: &str, place: Option<&Place>) -> String {
+        if place.is_some_and(|place| self.is_inside_function(place)) {
+            format!(
+                "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
+                 what never changes, or pass the value as an argument"
+            )
+        } else {
+            "it is defined further down or in another block".into()
+        }
+    }
+
     /// Says that a module was not imported.
     pub fn no_such_module(&self, name: &str) -> Error {
         let modules: Vec<String> = self
@@ -126,6 +145,9 @@ impl Hints {
             .chain(self.names.iter().cloned())
             .collect();
         let error = Error::input(format!("unknown module `{name}`"));
+        if let Some(written) = elsewhere::module(name) {
+            return error.hint(written);
+        }
         let inner = modules
             .iter()
             .find(|module| module.ends_with(&format!("::{name}")));
@@ -179,13 +201,13 @@ impl Hints {
     /// Says that the value at `place` is of another type than is needed.
     pub fn another_type(&self, wanted: &str, given: &str, place: Option<&Place>) -> Error {
         let (wanted, given) = (tidy_types(wanted), tidy_types(given));
-        let is_index = place.is_some_and(|place| place.text[..place.span.start].trim_end().ends_with('['));
+        let is_index = place.is_some_and(is_index);
         match (wanted.as_str(), given.as_str()) {
             ("string", _) if is_index => Error::input(format!(
                 "the keys of a map are strings, but this is {}",
                 a(&given)
             ))
-            .hint("write `m[\"key\"]`, or `m[x.to_string()]`"),
+            .hint("write `m[\"key\"]`, or `m[x.to_string()]`; what a function returned in several parts has them by name: `x.max(1).values`"),
             ("int", _) if is_index => Error::input(format!(
                 "an array is indexed by an int, from 0 on or from -1 at its end, but this is {}",
                 a(&given)
@@ -278,6 +300,11 @@ fn habit(name: &str, place: &Place) -> Option<String> {
     if name == "f" && after.starts_with(['"', '\'']) {
         return Some("values in a text stand between backquotes: `` `x is ${x}` ``".into());
     }
+    if after.starts_with(", ") && after.lines().next().is_some_and(|line| line.contains(" = ")) {
+        return Some(
+            "a variable holds one value: `let r = x.max(1);`, then `r.values` and `r.indices`".into(),
+        );
+    }
     if before.ends_with('{') && has_colon {
         return Some(format!("a map is written `#{{ {name}: … }}`"));
     }
@@ -300,6 +327,11 @@ fn is_after_dot(place: &Place) -> bool {
     before.ends_with('.') || before.ends_with("?.")
 }
 
+/// Does the place begin an index?
+fn is_index(place: &Place) -> bool {
+    place.text[..place.span.start].trim_end().ends_with('[')
+}
+
 /// The module in `module::name`, where the place is the name or begins at the module.
 fn module_before(place: &Place) -> Option<String> {
     let before = place.text[..place.span.start].trim_end().strip_suffix("::")?;
@@ -309,11 +341,11 @@ fn module_before(place: &Place) -> Option<String> {
     Some(before[start..].to_string())
 }
 
-/// The name in `.name` right after the place.
+/// The path in `.nn.functional.relu` right after the place.
 fn name_after_dot(place: &Place) -> Option<String> {
     let after = place.text[place.span.end..].strip_prefix('.')?;
     let end = after
-        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .find(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '.')
         .unwrap_or(after.len());
-    (end > 0).then(|| after[..end].to_string())
+    (end > 0).then(|| after[..end].replace('.', "::"))
 }

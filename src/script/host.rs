@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::modules::{Modules, SharedModules};
 use super::native_library::{NativeLibrary, of_all_hosts};
 use super::state::State;
-use super::{diagnostic, evaluation, modules, numbers, permissions, reading};
+use super::{coverage, diagnostic, evaluation, modules, numbers, permissions, reading};
 use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::files::without_byte_order_mark;
@@ -46,6 +46,7 @@ pub struct HostBuilder {
     library: Option<Vec<PathBuf>>,
     policy: Option<Policy>,
     limits: Limits,
+    coverage: bool,
     native: Vec<NativeLibrary>,
 }
 
@@ -77,6 +78,12 @@ impl HostBuilder {
     /// Sets how long each evaluation may run, and how much it may do; without limits by default.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Notes which statements run; see [`Coverage::take`](super::Coverage::take).
+    pub fn coverage(mut self, is_wanted: bool) -> Self {
+        self.coverage = is_wanted;
         self
     }
 
@@ -112,6 +119,9 @@ impl HostBuilder {
         numbers::install(&mut engine);
         reading::install(&mut engine, &state);
         evaluation::install(&mut engine);
+        if self.coverage {
+            coverage::install(&mut engine, state.coverage().clone());
+        }
         configure(
             &mut engine,
             &state,

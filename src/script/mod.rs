@@ -3,6 +3,7 @@
 //! ```text
 //! host          an engine with every binding; runs files, evaluates text
 //! interactive   a session: variables, functions and imports that stay from entry to entry
+//! pretty        values as a session shows them
 //! api/          one file per object that scripts see
 //! class         configuration classes as script objects
 //! bridge        script values <-> plain data
@@ -16,6 +17,7 @@
 //! guard         the language's library and saescript's functions, behind a guard against panics and want of memory
 //! doors         which functions and settings reach outside, and what they say of where
 //! permissions   the policy, asked for what scripts give
+//! coverage      which statements ran
 //! limits        how long a script may run, and how much it may do
 //! native_library  libraries in Rust
 //! modules       `import`: `std/…`, libraries, beside the script, SAESCRIPT_PATH
@@ -33,6 +35,7 @@ mod bridge;
 mod check;
 mod class;
 mod closure;
+mod coverage;
 pub mod definitions;
 mod diagnostic;
 pub mod docs;
@@ -50,6 +53,7 @@ mod native_library;
 mod numbers;
 mod permissions;
 mod plain;
+mod pretty;
 mod python;
 mod reading;
 pub mod source;
@@ -62,11 +66,13 @@ pub use rhai;
 pub use api::TensorHandle;
 pub use bridge::{from_value, to_value};
 pub use class::{CLASSES, Class, ConfigHandle};
+pub use coverage::{Coverage, Covered, Spot, Statement};
 pub use failure::{Raise, RhaiResultOf, raise};
 pub use host::{Host, HostBuilder, Outcome};
 pub use interactive::Interactive;
 pub use limits::Limits;
 pub use native_library::{Described, NativeLibrary, add_to_all_hosts};
 pub use permissions::RunPermissions;
+pub use reading::is_blank;
 pub use state::State;
 pub use test_functions::{TEST_PREFIX, TestEvent, TestOutcome};

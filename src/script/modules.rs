@@ -222,6 +222,8 @@ impl Modules {
         if self.state.policy_of_library(name).is_some() {
             refuse_pointers(&ast, position)?;
         }
+        let ast = Rc::new(ast);
+        self.state.coverage().note(name, &ast);
         let mut module = Module::eval_ast_as_new(scope, &ast, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), error, position))?;
         // What the module gives away may be called where its functions are not known.

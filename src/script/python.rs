@@ -71,7 +71,10 @@ impl<'t> Reader<'t> {
         let is_at_line_start = self.here <= first + 1;
         let form = match word {
             "class" => "objects are maps: `let counter = #{ count: 0, step: |n| n + 1 };`",
-            "with" => "nothing needs it: gradients are kept only where a training asks for them",
+            "with" => {
+                "nothing needs it but what goes without gradients: `torch::no_grad(|| model.forward(x))`; files close by \
+                 themselves"
+            }
             "raise" => "write `throw \"what went wrong\";`",
             "except" => "write `try { … } catch (error) { … }`",
             "finally" => "write what is always to happen after the `try { … } catch { … }`",
@@ -93,7 +96,8 @@ impl<'t> Reader<'t> {
         if (is_prefix(here) && is_text(self.at(1))) || (is_prefix(before) && is_text(self.at(0))) {
             let sentence = "texts have no letter before their quotes";
             return Some(
-                Error::input(sentence).hint("values are put into a text between backquotes: `loss: ${loss}`"),
+                Error::input(sentence)
+                    .hint("values are put into a text between backquotes: `loss: ${loss:.3f}`"),
             );
         }
         if before == "import" && self.kind(self.at(0)) == Some(Kind::Name) {
@@ -101,6 +105,12 @@ impl<'t> Reader<'t> {
             return Some(error.hint(
                 "saescript's own modules and classes need none; a file of yours: `import \"file\" as name;`",
             ));
+        }
+        if let Some(advice) = self.unpacking().or_else(|| self.index()) {
+            return Some(advice);
+        }
+        if here == "~" {
+            return Some(Error::input("`~` is no operator").hint("write `!mask`"));
         }
         if here.starts_with('#') && self.kind(self.at(0)) != Some(Kind::OpenMap) {
             return Some(Error::input("`#` begins nothing here").hint("comments begin with `//`"));
@@ -123,6 +133,40 @@ impl<'t> Reader<'t> {
             );
         }
         None
+    }
+
+    /// `let (a, b) = f();`
+    fn unpacking(&self) -> Option<Error> {
+        let at_let = [0, -1]
+            .into_iter()
+            .find(|offset| self.word(self.at(*offset)) == "let")?;
+        let opens = matches!(self.word(self.at(at_let + 1)), "(" | "[");
+        opens.then(|| {
+            Error::input("a variable holds one value").hint(
+                "take what came out, and its parts by their names or numbers: `let r = x.max(1);` then `r.values` and \
+                 `r.indices`, or `r[0]` of an array",
+            )
+        })
+    }
+
+    /// `x[:, 0]`, which is written `x[":, 0"]`.
+    fn index(&self) -> Option<Error> {
+        let open = (0..self.here.min(self.tokens.len()))
+            .rev()
+            .find(|at| self.kind(Some(*at)) == Some(Kind::OpenSquare) || self.word(Some(*at)) == ";")?;
+        let before = self.kind(open.checked_sub(1));
+        let is_index = self.kind(Some(open)) == Some(Kind::OpenSquare)
+            && matches!(before, Some(Kind::Name | Kind::Close));
+        let close = (open + 1..self.tokens.len()).find(|at| self.word(Some(*at)) == "]")?;
+        let inside = self.text[self.tokens[open].span.end..self.tokens[close].span.start].trim();
+        let is_python = inside
+            .chars()
+            .all(|letter| letter.is_ascii_digit() || " -:,.".contains(letter) || "None".contains(letter));
+        let is_several = inside.contains([':', ',']) || inside.contains("...");
+        (is_index && is_python && is_several && !inside.is_empty()).then(|| {
+            let hint = format!("dimensions of a Tensor are indexed by a text: `[\"{inside}\"]`, and with tensors as `x.at([0, mask])`");
+            Error::input("an index holds one value").hint(hint)
+        })
     }
 
     /// What to do instead, where the complaint itself is right.
@@ -205,6 +249,12 @@ mod tests {
             ("import §torch\n", "need none"),
             ("with§ torch::no_grad():", "gradients"),
             ("x§++;", "x += 1"),
+            ("y = x[§:, 0];", "[\":, 0\"]"),
+            ("y = x[0§, 1];", "[\"0, 1\"]"),
+            ("y = x[§..., ::2];", "[\"..., ::2\"]"),
+            ("y = x[:§, None];", "[\":, None\"]"),
+            ("let §(a, b) = x.max(1);", "r.values"),
+            ("§~(x > 0)", "!mask"),
             ("§# a comment", "//"),
         ] {
             assert!(said(marked).contains(form), "{marked}: {}", said(marked));
@@ -213,7 +263,14 @@ mod tests {
 
     #[test]
     fn what_is_no_python_is_left_as_it_is() {
-        for marked in ["let x = 3 § 4;", "f(1, §2 3)", "let f = |x| x; f§ 1", "#{ a§ 1 }"] {
+        for marked in [
+            "let x = 3 § 4;",
+            "f(1, §2 3)",
+            "let f = |x| x; f§ 1",
+            "#{ a§ 1 }",
+            "let a = [1§, 2];",
+            "f([0]§, 2)",
+        ] {
             assert_eq!(said(marked), "cannot be read", "{marked}");
         }
     }

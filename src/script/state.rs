@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{Engine, NativeCallContext};
+use rhai::{Dynamic, Engine, Map, NativeCallContext};
 use tempfile::TempDir;
 
+use super::coverage::Coverage;
 use super::docs::Catalog;
 use super::limits::{Limits, Used};
 use super::reading::Reading;
@@ -25,11 +26,14 @@ struct Inner {
     context: RunContext,
     sources: SourceMap,
     reading: Reading,
+    coverage: Rc<Coverage>,
     catalog: RefCell<Option<Rc<Catalog>>>,
     exit: Cell<Option<u8>>,
     policy: Policy,
     used: Used,
     temporary: RefCell<Option<TempDir>>,
+    /// What a session has defined with `const`.
+    constants: RefCell<Map>,
     /// The policies of libraries, by the names of their modules' texts.
     libraries: RefCell<HashMap<String, Policy>>,
 }
@@ -93,9 +97,24 @@ impl State {
         self.0.libraries.borrow_mut().insert(source.to_string(), policy);
     }
 
+    /// Sets what the session around the scripts has defined with `const`.
+    pub fn set_session_constants(&self, constants: Map) {
+        *self.0.constants.borrow_mut() = constants;
+    }
+
+    /// Returns the session's constant of that name.
+    pub fn session_constant(&self, name: &str) -> Option<Dynamic> {
+        self.0.constants.borrow().get(name).cloned()
+    }
+
     /// Returns what is known of the text that is being parsed.
     pub fn reading(&self) -> &Reading {
         &self.0.reading
+    }
+
+    /// Returns which statements have run.
+    pub fn coverage(&self) -> &Rc<Coverage> {
+        &self.0.coverage
     }
 
     /// Returns every name that scripts of `engine` can use; read once, until [`forget_catalog`](Self::forget_catalog).

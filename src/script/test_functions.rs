@@ -1,13 +1,17 @@
 //! The functions `test_*` of a script, run one after the other.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, EvalAltResult, Map};
+use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, FnPtr, Map};
 
 use super::closure::evaluating;
+use super::coverage::{Statement, statements};
 use super::failure::RhaiResultOf;
 use super::host::{Host, read_script};
+use super::modules::standard_text;
 use crate::error::{Error, Result};
 
 /// With what the names of test functions begin.
@@ -72,7 +76,8 @@ impl Host {
         let text = read_script(path)?;
         let name = path.display().to_string();
         self.set_constants(&[], Some(path));
-        let ast = self.compile(&name, text)?;
+        let ast = Rc::new(self.compile(&name, text)?);
+        self.state().coverage().note(&name, &ast);
         let mut tests: Vec<String> = ast
             .iter_functions()
             .filter(|function| function.name.starts_with(TEST_PREFIX) && function.params.is_empty())
@@ -85,6 +90,21 @@ impl Host {
             observe(TestEvent::Ended(self.test(&ast, test, &name)));
         }
         Ok(())
+    }
+
+    /// Returns the statements of the script at `path` that are no tests, in no order, without running it.
+    ///
+    /// # Errors
+    /// The script cannot be read or parsed.
+    pub fn statements_of(&mut self, path: impl AsRef<Path>) -> Result<Vec<Statement>> {
+        let path = path.as_ref();
+        let text = read_script(path)?;
+        self.set_constants(&[], Some(path));
+        let mut ast = self.compile(&path.display().to_string(), text)?;
+        if without_tests(&mut ast) {
+            return Ok(Vec::new());
+        }
+        Ok(statements(&ast))
     }
 
     fn test(&self, ast: &AST, test: String, file: &str) -> TestOutcome {
@@ -103,7 +123,11 @@ impl Host {
                 ))
                 .hint("end a test with `return`, or by what it throws"),
             ),
-            (None, Err(failure)) if skipped.is_none() => Some(self.explain(&failure, file)),
+            (None, Err(failure)) if skipped.is_none() => Some(
+                // An assertion fails where it is made, not where it is defined.
+                self.explain(&failure, file)
+                    .seen_from_outside(|file| standard_text(file).is_some()),
+            ),
             _ => None,
         };
         TestOutcome {
@@ -113,6 +137,46 @@ impl Host {
             took,
         }
     }
+}
+
+/// Takes the test functions out, with their closures; true if the script has no others, and so is nothing but tests.
+fn without_tests(ast: &mut AST) -> bool {
+    let named = |ast: &AST| -> HashSet<String> {
+        let functions = ast.iter_functions();
+        functions.map(|function| function.name.to_string()).collect()
+    };
+    let mut of_tests: HashSet<String> = named(ast)
+        .into_iter()
+        .filter(|name| name.starts_with(TEST_PREFIX))
+        .collect();
+    let has_tests = !of_tests.is_empty();
+    // A closure of a test is a function of its own, and so is one within it.
+    loop {
+        let mut tests = ast.clone_functions_only();
+        tests.retain_functions(|_, _, name, _| of_tests.contains(name));
+        let closures = closures_in(&tests);
+        let before = of_tests.len();
+        of_tests.extend(closures);
+        if of_tests.len() == before {
+            break;
+        }
+    }
+    ast.retain_functions(|_, _, name, _| !of_tests.contains(name));
+    has_tests && !ast.has_functions()
+}
+
+/// The engine's names of the closures that functions of `ast` make.
+fn closures_in(ast: &AST) -> Vec<String> {
+    let mut names = Vec::new();
+    ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) = path.last()
+            && let Some(pointer) = value.read_lock::<FnPtr>()
+        {
+            names.push(pointer.fn_name().to_string());
+        }
+        true
+    });
+    names
 }
 
 /// Why a test wants to be skipped, if that is what it threw.

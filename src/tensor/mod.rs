@@ -2,6 +2,7 @@
 
 mod copy;
 mod device;
+mod draws;
 mod dtype;
 mod failure;
 pub mod gpu;
@@ -10,6 +11,7 @@ pub mod integer;
 mod mapped;
 mod memory;
 pub mod norm;
+pub mod npy;
 pub mod product;
 mod random;
 pub mod range;
@@ -21,8 +23,9 @@ pub mod size;
 pub mod slices;
 
 pub use device::DeviceSpec;
+pub use draws::Draws;
 pub use dtype::DType;
-pub use graph::builds_graph;
+pub use graph::{backward, builds_graph, gradients};
 pub use random::Generator;
 pub use rows::fill_rows;
 pub use show::{show, summarise};

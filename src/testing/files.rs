@@ -24,7 +24,23 @@ pub fn files_with_tests(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_path_buf()]);
     }
     let mut found = Vec::new();
-    gather(path, 0, &mut found)?;
+    for script in scripts_below(path)? {
+        let bytes = read(&script, SETTINGS_MOST).map_err(|error| Error::io("read", &script, error))?;
+        let function = format!("fn {TEST_PREFIX}");
+        if String::from_utf8_lossy(&bytes).contains(&function) {
+            found.push(script);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns all scripts in `folder` and below, sorted, but for the same folders.
+///
+/// # Errors
+/// A folder cannot be read.
+pub(super) fn scripts_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    gather(folder, 0, &mut found)?;
     found.sort();
     Ok(found)
 }
@@ -45,11 +61,7 @@ fn gather(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
         if kind.is_dir() && depth < DEEPEST && !OTHERS.contains(&name.as_str()) {
             gather(&entry.path(), depth + 1, found)?;
         } else if kind.is_file() && name.ends_with(".rhai") {
-            let bytes = read(&path, SETTINGS_MOST).map_err(|error| Error::io("read", &path, error))?;
-            let function = format!("fn {TEST_PREFIX}");
-            if String::from_utf8_lossy(&bytes).contains(&function) {
-                found.push(path);
-            }
+            found.push(path);
         }
     }
     Ok(())

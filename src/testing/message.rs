@@ -1,9 +1,12 @@
 //! What the process of a file tells the one that started it: a line of JSON for each message.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::report::diagnostic;
+use crate::script::Spot;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +19,11 @@ pub enum Message {
     },
     /// The test that began last came to its end.
     Ended(Ended),
+    /// Statements ran that had not run before.
+    Covered {
+        /// The lines and columns of each, by the script's name in errors.
+        files: BTreeMap<String, Vec<Spot>>,
+    },
     /// The script as a whole cannot be tested.
     Broken {
         /// Why.

@@ -16,6 +16,9 @@ use crate::memory;
 /// The least memory that the process of a file gets, where there is more than one.
 const LEAST_MEMORY: u64 = 2 << 30;
 
+/// How much longer than it may a test goes on, in a call that nothing interrupts, before its process is ended.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Where a test may write, in the environment of its process.
 const FOLDER: &str = "SAESCRIPT_TEST_FOLDER";
 
@@ -33,6 +36,8 @@ pub struct Settings {
     pub filter: String,
     /// Flags for that program: what the scripts may do.
     pub flags: Vec<String>,
+    /// Is to be found out which statements run?
+    pub coverage: bool,
     /// How many files at a time; `None`: by processors and memory.
     pub jobs: Option<usize>,
     /// How long a test may run.
@@ -74,6 +79,7 @@ pub fn run(
     Ok(Report {
         files: files.iter().cloned().zip(heard?).collect(),
         took: began.elapsed(),
+        coverage: None,
     })
 }
 
@@ -119,6 +125,8 @@ fn test_file(file: &Path, settings: &Settings, budget: u64, jobs: usize, stop: &
     command
         .args(["--max-memory", &budget.to_string(), "test", "--worker"])
         .args(&settings.flags)
+        .args(["--timeout", &settings.timeout.as_secs().to_string()])
+        .args(settings.coverage.then_some("--coverage"))
         .arg(file)
         .arg(&settings.filter)
         .env(FOLDER, folder.path());
@@ -126,5 +134,5 @@ fn test_file(file: &Path, settings: &Settings, budget: u64, jobs: usize, stop: &
         let processors = thread::available_parallelism().map_or(1, usize::from);
         command.env("OMP_NUM_THREADS", (processors / jobs).max(1).to_string());
     }
-    hear(command, file, settings.timeout, stop)
+    hear(command, file, (settings.timeout, GRACE), stop)
 }

@@ -1,5 +1,6 @@
 //! Starts the process of a file, hears what it tells, and ends it where it takes too long.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -12,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use super::message::{Ended, Failure, Message};
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
+use crate::script::Spot;
 
 /// How often it is asked whether to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -26,25 +28,22 @@ pub struct Heard {
     pub tests: Vec<Ended>,
     /// Why the script as a whole could not be tested.
     pub broken: Option<Failure>,
+    /// Which statements ran, by the script's name in errors; nothing where that is not asked for.
+    pub covered: BTreeMap<String, BTreeSet<Spot>>,
 }
 
-/// Runs `command`, which works on the tests of `file`, to its end. A test that runs for longer than `timeout` fails, and
-/// those after it are not run.
+/// Runs `command`, which works on the tests of `file` and ends each when `timeout` is over, to its end. Where a test goes on
+/// for `grace` longer, its process is ended: it fails, and those after it are not run.
 ///
 /// # Errors
 /// The process cannot be started; `stop` was set.
-pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFlag) -> Result<Heard> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
-            Error::run(format!(
-                "cannot start a process for `{}`: {error}",
-                file.display()
-            ))
-        })?;
+pub fn hear(
+    command: Command,
+    file: &Path,
+    (timeout, grace): (Duration, Duration),
+    stop: &StopFlag,
+) -> Result<Heard> {
+    let mut child = started(command, file)?;
     let lines = lines_of(&mut child);
     let said = rest_of(&mut child);
     let mut heard = Heard::default();
@@ -56,6 +55,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
                 heard.tests.push(ended);
                 running = Some((String::new(), Instant::now()));
             }
+            Ok(Message::Covered { files }) => heard.cover(files),
             Ok(Message::Broken { failure }) => heard.broken = Some(failure),
             Err(RecvTimeoutError::Disconnected) => break false,
             Err(RecvTimeoutError::Timeout) if stop.is_set() => {
@@ -65,7 +65,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
             Err(RecvTimeoutError::Timeout) => {
                 if running
                     .as_ref()
-                    .is_some_and(|(_, since)| since.elapsed() > timeout)
+                    .is_some_and(|(_, since)| since.elapsed() > timeout + grace)
                 {
                     end(&mut child);
                     break true;
@@ -80,7 +80,7 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
     let (test, since) = running.take().unwrap_or_else(|| (String::new(), Instant::now()));
     if late || !status.success() {
         let why = if late {
-            too_long(timeout)
+            too_long(timeout, grace)
         } else {
             died(status, &said)
         };
@@ -89,7 +89,27 @@ pub fn hear(mut command: Command, file: &Path, timeout: Duration, stop: &StopFla
     Ok(heard)
 }
 
+fn started(mut command: Command, file: &Path) -> Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            Error::run(format!(
+                "cannot start a process for `{}`: {error}",
+                file.display()
+            ))
+        })
+}
+
 impl Heard {
+    fn cover(&mut self, files: BTreeMap<String, Vec<Spot>>) {
+        for (file, spots) in files {
+            self.covered.entry(file).or_default().extend(spots);
+        }
+    }
+
     /// The test that was running failed with its process; without a name, the script did.
     fn fail(&mut self, test: String, ran: Duration, why: &Error) {
         let failure = Failure::new(why);
@@ -107,9 +127,13 @@ impl Heard {
     }
 }
 
-fn too_long(timeout: Duration) -> Error {
-    Error::run(format!("it did not end within {} s", timeout.as_secs_f64()))
-        .hint("the tests after it in this file were not run; `--timeout SECONDS` gives them more time")
+fn too_long(timeout: Duration, grace: Duration) -> Error {
+    Error::run(format!(
+        "it did not end within {} s, nor {} s after it was to",
+        timeout.as_secs_f64(),
+        grace.as_secs_f64()
+    ))
+    .hint("the tests after it in this file were not run; `--timeout SECONDS` gives them more time")
 }
 
 fn died(status: ExitStatus, said: &str) -> Error {
@@ -158,4 +182,25 @@ fn rest_of(child: &mut Child) -> thread::JoinHandle<String> {
         }
         String::from_utf8_lossy(&said).into_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_does_not_end_is_ended() {
+        let began = "{\"event\":\"began\",\"test\":\"test_a\"}";
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo '{began}'; exec sleep 600")]);
+        let bounds = (Duration::from_millis(100), Duration::from_millis(100));
+        let heard = hear(command, Path::new("a.rhai"), bounds, &StopFlag::default()).expect("it starts");
+        let failure = heard.tests[0].failure.as_ref().expect("it failed");
+        assert_eq!(heard.tests[0].test, "test_a");
+        assert!(
+            failure.message.contains("did not end within 0.1 s"),
+            "{failure:?}"
+        );
+        assert!(failure.shown.contains("were not run"), "{failure:?}");
+    }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::coverage::Coverage;
 use super::message::Ended;
 use super::process::Heard;
+use crate::error::counted;
 use crate::report::Printer;
 
 /// What came of all tests.
@@ -16,6 +18,8 @@ pub struct Report {
     pub files: Vec<(PathBuf, Heard)>,
     /// How long all of it took.
     pub took: Duration,
+    /// Which lines ran, if that was asked for.
+    pub coverage: Option<Coverage>,
 }
 
 impl Report {
@@ -67,7 +71,8 @@ fn line_of(test: &Ended) -> String {
 }
 
 /// Prints everything as one JSON object: `passed`, `failed`, `skipped`, `seconds`, and `tests` with `file`, `name`,
-/// `outcome`, `seconds`, `message`, `line`, `column` and `printed` of each.
+/// `outcome`, `seconds`, `message`, `line`, `column` and `printed` of each; and `coverage`, if that was asked for, with `lines`, `ran` and `files`,
+/// and `file`, `lines`, `ran` and `not_run`, a list of first and last lines, of each.
 pub fn print_json(report: &Report, printer: &Printer) {
     let (passed, failed, skipped) = report.counts();
     let mut tests: Vec<Value> = Vec::new();
@@ -80,10 +85,51 @@ pub fn print_json(report: &Report, printer: &Printer) {
             }));
         }
     }
-    let all = json!({
+    let mut all = json!({
         "passed": passed, "failed": failed, "skipped": skipped, "seconds": report.took.as_secs_f64(), "tests": tests,
     });
+    if let Some(coverage) = &report.coverage {
+        all["coverage"] = coverage.to_json();
+    }
     printer.line(&all.to_string());
+}
+
+/// Prints the share of lines that ran, of every script and of all, with the lines that never ran.
+pub fn print_coverage(coverage: &Coverage, printer: &Printer) {
+    for file in &coverage.files {
+        let not_run: Vec<String> = file.not_run().into_iter().map(range).collect();
+        let not_run = if not_run.is_empty() {
+            String::new()
+        } else {
+            format!(": {} never ran", not_run.join(", "))
+        };
+        printer.line(&format!(
+            "  {:>6}  {}{not_run}",
+            share(file.counts()),
+            file.file.display()
+        ));
+    }
+    let (ran, all) = coverage.counts();
+    printer.line(&format!(
+        "{} of {} ran: {}",
+        ran,
+        counted(all, "line"),
+        share((ran, all))
+    ));
+}
+
+fn range((first, last): (usize, usize)) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first}-{last}")
+    }
+}
+
+/// Rounded downwards, so that only what ran as a whole has 100%.
+fn share((ran, all): (usize, usize)) -> String {
+    let tenths = (1000 * ran).checked_div(all).unwrap_or(1000);
+    format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
 fn as_json(file: &Path, test: &Ended) -> Value {

@@ -1,6 +1,7 @@
 //! The process of a file: runs its tests and writes a line about each to standard output.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -8,14 +9,20 @@ use super::message::{Ended, Failure, Message};
 use crate::error::{Error, Result};
 use crate::policy::Policy;
 use crate::report::Printer;
-use crate::script::{Host, Limits, TestEvent};
+use crate::script::{Host, Limits, Spot, State, TestEvent};
 
 /// Runs those tests of the script at `path` whose names contain `filter`, as far as they may go, and writes messages about
-/// them.
+/// them, with `coverage` also about what ran.
 ///
 /// # Errors
 /// The host cannot be built. What is wrong with the script is a message.
-pub fn work(path: &Path, filter: &str, bounds: (Policy, Limits), printer: &Printer) -> Result<()> {
+pub fn work(
+    path: &Path,
+    filter: &str,
+    bounds: (Policy, Limits),
+    coverage: bool,
+    printer: &Printer,
+) -> Result<()> {
     let (policy, limits) = bounds;
     let printed = Rc::new(RefCell::new(String::new()));
     let sink = printed.clone();
@@ -27,7 +34,9 @@ pub fn work(path: &Path, filter: &str, bounds: (Policy, Limits), printer: &Print
         })
         .policy(policy)
         .limits(limits)
+        .coverage(coverage)
         .build()?;
+    let state = host.state().clone();
     let tested = host.test_each(
         path,
         |name| name.contains(filter),
@@ -46,7 +55,11 @@ pub fn work(path: &Path, filter: &str, bounds: (Policy, Limits), printer: &Print
                     printed: std::mem::take(&mut *printed.borrow_mut()),
                 }),
             };
+            let is_over = matches!(message, Message::Ended(_));
             tell(&message, printer);
+            if is_over && coverage {
+                tell(&covered(&state), printer);
+            }
         },
     );
     if let Err(error) = tested {
@@ -54,6 +67,18 @@ pub fn work(path: &Path, filter: &str, bounds: (Policy, Limits), printer: &Print
         tell(&Message::Broken { failure }, printer);
     }
     Ok(())
+}
+
+/// What ran for the first time.
+fn covered(state: &State) -> Message {
+    let mut files: BTreeMap<String, Vec<Spot>> = BTreeMap::new();
+    for covered in state.coverage().take() {
+        files
+            .entry(covered.file.to_string())
+            .or_default()
+            .push(covered.spot);
+    }
+    Message::Covered { files }
 }
 
 fn tell(message: &Message, printer: &Printer) {

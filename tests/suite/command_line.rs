@@ -35,6 +35,19 @@ fn every_command_has_help_with_examples_that_parse() {
 }
 
 #[test]
+fn shells_are_told_what_they_complete() {
+    for (shell, part) in [
+        ("bash", "complete -F _saescript"),
+        ("zsh", "#compdef saescript"),
+        ("fish", "-c saescript"),
+    ] {
+        let text = run(["completions", shell]).ended_with(0).out;
+        assert!(text.contains(part) && text.contains("completions"), "{shell}");
+    }
+    run(["completions", "cmd"]).ended_with(2);
+}
+
+#[test]
 fn exit_codes_tell_whose_fault_it_was() {
     for (text, code) in [
         ("1 + 1", 0),

@@ -78,6 +78,7 @@ fn programs_read_results_as_json() {
     let all = json(folder.path(), &[], 1);
     let counts = ["passed", "failed", "skipped"].map(|key| all[key].as_u64());
     assert_eq!(counts, [Some(1), Some(2), Some(0)], "{all}");
+    assert!(all["coverage"].is_null(), "not asked for: {all}");
     let tests = all["tests"].as_array().expect("a list");
     assert_eq!(
         (&tests[0]["outcome"], &tests[0]["printed"]),
@@ -107,7 +108,7 @@ fn where_there_is_nothing_to_test_that_is_said() {
 }
 
 #[test]
-fn a_process_that_dies_or_hangs_is_the_failure_of_its_test_alone() {
+fn a_test_that_ends_its_process_or_hangs_fails_alone() {
     let folder = folder(&[
         (
             "a.rhai",
@@ -119,19 +120,38 @@ fn a_process_that_dies_or_hangs_is_the_failure_of_its_test_alone() {
             "fn test_f() { let all = []; loop { all.push(torch::zeros([1000000])); } }\nfn test_g() {}\n",
         ),
     ]);
-    let ran = run_in(folder.path(), ["--max-memory", "1GB", "test", "--timeout", "20"]).ended_with(1);
-    for line in [
-        "ok      test_a",
-        "FAILED  test_b",
-        "FAILED  test_d",
-        "ok      test_e",
-        "FAILED  test_f",
+    let late = run_in(folder.path(), ["test", "a.rhai", "--timeout", "1"]).ended_with(1);
+    let others = [
+        "--max-memory",
+        "1GB",
+        "test",
+        "--jobs",
+        "2",
+        ".",
+        "--max-ops",
+        "1000000",
+    ];
+    let others = run_in(folder.path(), others).ended_with(1);
+    for (ran, lines) in [
+        (&late, &["ok      test_a", "FAILED  test_b", "ok      test_c"][..]),
+        (
+            &others,
+            &[
+                "FAILED  test_b",
+                "FAILED  test_d",
+                "ok      test_e",
+                "FAILED  test_f",
+                "ok      test_g",
+            ],
+        ),
     ] {
-        assert!(ran.out.contains(line), "{line} in {}\n{}", ran.out, ran.err);
+        for line in lines {
+            assert!(ran.out.contains(line), "{line} in {}\n{}", ran.out, ran.err);
+        }
     }
-    assert!(!ran.out.contains("test_c"), "{}", ran.out);
-    for part in ["it did not end within 20 s", "`exit(3)`"] {
-        assert!(ran.err.contains(part), "{part} in {}", ran.err);
+    assert!(late.err.contains("did not end within 1 s"), "{}", late.err);
+    for part in ["did not end within 1000000 operations", "`exit(3)`", "memory"] {
+        assert!(others.err.contains(part), "{part} in {}", others.err);
     }
 }
 
@@ -158,6 +178,8 @@ fn differences_say_where_and_how_much() {
     for (body, said) in [
         ("testing::equal(1, 2)", "expected 2, but got 1"),
         ("testing::equal(1, 1.0)", "expected 1.0 (float), but got 1 (int)"),
+        ("testing::equal((), 2)", "expected 2 (int), but got () (())"),
+        (r#"testing::equal("a ", "a")"#, r#"expected "a", but got "a ""#),
         (
             "testing::equal(#{ a: [1, 2, 3] }, #{ a: [1, 2, 4] })",
             "at .a[2]: expected 4, but got 3",
@@ -187,6 +209,14 @@ fn differences_say_where_and_how_much() {
         (
             "testing::close(0.0 / 0.0, 1.0, 0.5)",
             "expected 1.0 within 0.5, but got NaN",
+        ),
+        (
+            "testing::close(1.0, 1.0, -0.1)",
+            "a tolerance is a number of at least 0, but -0.1 was given --> a.rhai:1:",
+        ),
+        (
+            "testing::close(1.0, 1.0, \"x\")",
+            r#"a tolerance is a number of at least 0, but "x" was given"#,
         ),
         (
             "testing::cases([[1, 2], [2, 5], [3, 7]], |row| testing::equal(2 * row[0], row[1]))",
@@ -232,4 +262,82 @@ fn a_new_library_passes_its_tests_and_those_of_this_repository_pass() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/std.rhai");
     let ran = finish(program().arg("test").arg(scripts), "").ended_with(0);
     assert!(ran.out.contains(" 0 failed"), "{}", ran.out);
+}
+
+/// A project whose tests run a part of it: what they reach stands in `lib.rhai`, line by line.
+fn covered_project() -> tempfile::TempDir {
+    folder(&[
+        ("saescript.toml", "[package]\nname = \"p\"\nversion = \"0.1.0\"\n"),
+        (
+            "lib.rhai",
+            "import \"p/part\" as part;\n\nfn sum(a, b) {\n    if a > 3 {\n        throw a;\n    }\n    let f = |x| {\n        x + 1\n    \
+             };\n    switch b {\n        1 => part::one(),\n        2 => f.call(a),\n        _ => a\n            + b,\n    }\n}\n\n\
+             // not a statement\nfn never() {\n    let x = 1;\n\n    x\n}\n\
+             fn short(x) { if x { return 1; } 2 }\n\
+             fn tried() {\n    try {\n        throw 1;\n    } catch (e) {\n        e + 1\n    }\n}\n",
+        ),
+        // Its own test is no part of what it does, and neither is what stands in that test.
+        (
+            "src/part.rhai",
+            "fn one() { 1 }\nfn two() {\n    2\n}\nfn test_one() {\n    [1].map(|x| {\n        one()\n    });\n}\n",
+        ),
+        ("src/unused.rhai", "let seen = 1;\nfn f() { 1 }\n"),
+        ("vendor/other/lib.rhai", "fn other() { 1 }\n"),
+        (
+            "inner/saescript.toml",
+            "[package]\nname = \"inner\"\nversion = \"0.1.0\"\n",
+        ),
+        ("inner/lib.rhai", "fn inner() { 1 }\n"),
+        ("examples/a.rhai", "print(1);\n"),
+        // A closure and an evaluated text have places of their own files, which count for no other.
+        (
+            "tests/a.rhai",
+            "import \"p\" as p;\nfn apply(f) { f.call() }\nfn test_a() {\n    p::sum(1, 1);\n    eval(\"1;\\n2;\\n3;\\n4;\\n        5\");\n    p::tried();\n}\n",
+        ),
+        (
+            "tests/b.rhai",
+            "import \"p\" as p;\nfn test_b() { p::sum(1, 9); p::short(false); throw 1; }\n",
+        ),
+    ])
+}
+
+#[test]
+fn lines_that_no_test_runs_are_named() {
+    let folder = covered_project();
+    let ran = run_in(folder.path(), ["test", "--coverage=out/lcov.info"]).ended_with(1);
+    let listed = "  \
+        60.0%  lib.rhai: 5, 8, 12, 20-24 never ran\n    \
+        0.0%  src/unused.rhai: 1-2 never ran\n   \
+        50.0%  src/part.rhai: 3 never ran\n";
+    for line in listed.lines() {
+        assert!(ran.out.contains(line.trim()), "{line} in {}", ran.out);
+    }
+    assert_eq!(ran.out.matches("never ran").count(), 3, "{}", ran.out);
+    let plain = run_in(folder.path(), ["test"]).ended_with(1);
+    assert_eq!(plain.err, ran.err, "the same errors at the same places");
+    let lcov = fs::read_to_string(folder.path().join("out/lcov.info")).expect("written");
+    let lib = folder.path().join("lib.rhai");
+    assert!(
+        lcov.contains(&format!("SF:{}\nDA:1,1\nDA:4,1\nDA:5,0\n", lib.display())),
+        "{lcov}"
+    );
+    assert_eq!(lcov.matches("end_of_record").count(), 3, "{lcov}");
+
+    let all = json(folder.path(), &["--coverage", "tests", "test_a"], 0);
+    let files = all["coverage"]["files"].as_array().expect("a list");
+    assert_eq!(files[0]["file"], "lib.rhai", "{all}");
+    assert_eq!(files[0]["not_run"][2], serde_json::json!([12, 24]), "{all}");
+    let sum = |key: &str| files.iter().filter_map(|file| file[key].as_u64()).sum::<u64>();
+    assert_eq!(all["coverage"]["lines"], sum("lines"), "{all}");
+    assert_eq!(all["coverage"]["ran"], sum("ran"), "{all}");
+}
+
+#[test]
+fn a_script_that_cannot_be_read_is_an_error_of_coverage() {
+    let folder = folder(&[("a.rhai", "fn test_a() {}\n"), ("b.rhai", "fn (\n")]);
+    run_in(folder.path(), ["test"]).ended_with(0);
+    let ran = run_in(folder.path(), ["test", "--coverage"]).ended_with(2);
+    assert!(ran.err.contains("b.rhai:1:"), "{}", ran.err);
+    // Not asked for: neither the folder nor a project names it.
+    run_in(folder.path(), ["test", "a.rhai", "--coverage"]).ended_with(0);
 }

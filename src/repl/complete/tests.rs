@@ -162,11 +162,3 @@ fn libraries_of_the_project_can_be_imported() {
     table.offers_all("import \"pro", &["import \"probes", "import \"probes/linear"]);
     table.offers_all("import \"std/ta", &["import \"std/tables"]);
 }
-
-#[test]
-fn a_call_that_was_just_opened() {
-    assert_eq!(just_called("1 + torch::zeros(").as_deref(), Some("torch::zeros"));
-    assert_eq!(just_called("x.mean(").as_deref(), Some("mean"));
-    assert_eq!(just_called("("), None);
-    assert_eq!(just_called("f(1"), None);
-}

@@ -5,6 +5,8 @@ use rhai::{Dynamic, Module};
 
 use super::analysis;
 use super::datasets;
+use super::optim;
+use super::plots;
 use super::sae;
 use super::tensor;
 use super::torch;
@@ -56,6 +58,19 @@ pub fn constants() -> Vec<Constant> {
         });
     }
     for (name, value, docs) in [
+        ("inf", f64::INFINITY, "Infinity."),
+        ("nan", f64::NAN, "Not a number."),
+        ("pi", std::f64::consts::PI, "Half a turn in radians."),
+        ("e", std::f64::consts::E, "The base of the natural logarithm."),
+    ] {
+        all.push(Constant {
+            module: Some("torch"),
+            name,
+            docs,
+            value: Some(value.into()),
+        });
+    }
+    for (name, value, docs) in [
         ("TOKENS", "tokens", "Batches of token ids, no activations."),
         (
             "ACTIVATIONS_2D",
@@ -95,7 +110,15 @@ pub fn modules() -> Vec<(&'static str, Module)> {
     );
     let mut modules = vec![
         ("torch", torch),
+        (
+            "plot",
+            guarded(
+                exported_module!(plots::functions),
+                &plots::functions::RHAI_MANIFEST,
+            ),
+        ),
         ("datasets", datasets),
+        ("optim", optim::module()),
         (
             "SparseAutoEncoder",
             guarded(exported_module!(sae::statics), &sae::statics::RHAI_MANIFEST),
@@ -123,6 +146,12 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ),
         ("ActivationFactoryTarget", Module::new()),
     ];
+    fill_in(&mut modules);
+    modules
+}
+
+/// Puts the constants into their modules.
+fn fill_in(modules: &mut [(&'static str, Module)]) {
     for constant in constants() {
         let module = modules
             .iter_mut()
@@ -131,5 +160,4 @@ pub fn modules() -> Vec<(&'static str, Module)> {
             module.set_var(constant.name, value);
         }
     }
-    modules
 }

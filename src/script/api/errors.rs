@@ -1,4 +1,4 @@
-//! What `catch (e)` gets: `e.message`, `e.kind`, `e.key`, `e.hints`.
+//! What `catch (e)` gets: `e.message`, `e.kind`, `e.key`, `e.hint`, `e.file`, `e.line`; and errors that scripts make.
 
 use rhai::plugin::*;
 use rhai::{Array, ImmutableString, Module};
@@ -48,6 +48,53 @@ mod functions {
     #[rhai_fn(get = "hints", pure)]
     pub fn hints(error: &mut Error) -> Array {
         error.hints().iter().map(|hint| hint.clone().into()).collect()
+    }
+
+    /// Returns the first advice, or `""` if there is none.
+    #[rhai_fn(get = "hint", pure)]
+    pub fn hint(error: &mut Error) -> ImmutableString {
+        error
+            .hints()
+            .first()
+            .map(ImmutableString::from)
+            .unwrap_or_default()
+    }
+
+    /// Returns the file that it happened in, as it is named in what is shown, or `()` where that is not known.
+    #[rhai_fn(get = "file", pure)]
+    pub fn file(error: &mut Error) -> Dynamic {
+        error
+            .place()
+            .map_or(Dynamic::UNIT, |place| place.file.clone().into())
+    }
+
+    /// Returns the column that it happened in, in characters from 1, or `()` where that is not known.
+    #[rhai_fn(get = "column", pure)]
+    pub fn column(error: &mut Error) -> Dynamic {
+        error
+            .place()
+            .map_or(Dynamic::UNIT, |place| (place.line_column().1 as i64).into())
+    }
+
+    /// Returns where it happened, `file:line:column`; `""` where that is not known.
+    #[rhai_fn(get = "place", pure)]
+    pub fn place(error: &mut Error) -> String {
+        let place = error.place().map(|place| (&place.file, place.line_column()));
+        place.map_or_else(String::new, |(file, (line, column))| {
+            format!("{file}:{line}:{column}")
+        })
+    }
+
+    /// Returns an error to be thrown, which whoever catches it gets with its place: `throw Error("no such column")`.
+    #[rhai_fn(name = "Error")]
+    pub fn make(message: &str) -> Error {
+        Error::input(message)
+    }
+
+    /// Returns an error to be thrown, with advice: `throw Error("k is 0", "write a number from 1")`.
+    #[rhai_fn(name = "Error")]
+    pub fn make_with_hint(message: &str, hint: &str) -> Error {
+        Error::input(message).hint(hint)
     }
 
     /// Returns the line that it happened in, counted from 1, or `()` where that is not known.

@@ -27,14 +27,19 @@ mod loggers;
 mod loss;
 mod loss_map;
 mod model;
+mod optim;
 mod output;
 mod own_pieces;
+mod plots;
+mod ranges;
 mod runner;
 mod sae;
 mod sae_handle;
 mod sae_pass;
 mod stream;
 mod tensor;
+mod texts;
+mod times;
 mod tokens;
 mod torch;
 mod trainer;
@@ -46,6 +51,7 @@ use rhai::def_package;
 use rhai::plugin::*;
 
 pub use constants::{Constant, constants};
+pub use model::LanguageModelHandle;
 pub use output::ExitCode;
 pub use tensor::{Pending, TensorHandle, check_call, documented};
 
@@ -72,6 +78,7 @@ def_package! {
         stream::register(module);
         sae::register(module);
         loss::register(module);
+        optim::register(module);
         convert::register(module);
         initializer::register(module);
         trainer::register(module);
@@ -89,6 +96,10 @@ def_package! {
         loggers::register(module);
         errors::register(module);
         files::register(module);
+        plots::register(module);
+        texts::register(module);
+        ranges::register(module);
+        times::register(module);
         combine_with_exported_module!(module, "output", output::functions);
         guard::protect(module, &output::functions::RHAI_MANIFEST);
     } |> |engine| {

@@ -3,9 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
-use super::tensor::{TensorHandle, item};
 use crate::error::{Error, Result, a};
-use crate::report::{FormatSpec, Table};
+use crate::report::Table;
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::state::State;
 
@@ -74,34 +73,6 @@ fn number(value: &Dynamic) -> Result<f64> {
         .map_err(|given| Error::input(format!("expected numbers, but was given {given}")))
 }
 
-/// The number in a tensor of one element; other values as they are.
-fn unwrapped(value: &Dynamic) -> Result<Dynamic> {
-    match value.read_lock::<TensorHandle>() {
-        Some(tensor) => item(tensor.tensor()),
-        None => Ok(value.clone()),
-    }
-}
-
-fn formatted(value: &Dynamic, format: &str) -> Result<String> {
-    let spec = FormatSpec::parse(format)?;
-    let value = unwrapped(value)?;
-    if let Ok(number) = value.as_float() {
-        return spec.float(number);
-    }
-    if let Ok(number) = value.as_int() {
-        return spec.integer(number);
-    }
-    if let Ok(truth) = value.as_bool() {
-        return spec.text(if truth { "true" } else { "false" });
-    }
-    match value.into_immutable_string() {
-        Ok(text) => spec.text(&text),
-        Err(_) => {
-            Err(Error::input("`fmt` writes numbers and texts").hint("`to_string` and `print` show any value"))
-        }
-    }
-}
-
 /// Output and surroundings.
 #[export_module(manifest)]
 pub mod functions {
@@ -118,24 +89,6 @@ pub mod functions {
         let names = columns.iter().map(ToString::to_string).collect();
         let table = table_of(&context, &rows, Some(names)).raise()?;
         print_through(&context, table.render(None))
-    }
-
-    /// Returns a number or a text as Python's `format` writes it: `fmt(x, ".2f")`, `fmt(n, ",")`, `fmt(share, ".1%")`,
-    /// `fmt(name, ">12")`. A tensor of one element counts as its number.
-    #[rhai_fn(return_raw)]
-    pub fn fmt(value: Dynamic, format: &str) -> RhaiResultOf<String> {
-        formatted(&value, format).raise()
-    }
-
-    /// Returns a number in about five significant digits, as the tables of figures show it: `fmt(0.858912)` is
-    /// `0.8589`.
-    #[rhai_fn(name = "fmt", return_raw)]
-    pub fn fmt_short(value: Dynamic) -> RhaiResultOf<String> {
-        let value = unwrapped(&value).raise()?;
-        match value.as_float() {
-            Ok(number) => Ok(crate::report::format::metric(number)),
-            Err(_) => formatted(&value, "").raise(),
-        }
     }
 
     /// Returns numbers as one line of bars: `▁▃▆█`. What is no number leaves a gap.

@@ -72,6 +72,12 @@ static NAMED: &[Named] = &[
     Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),
     Named::of("datasets", "load_dataset_from_disk", &["path"]).and::<DatasetConfig>(),
     Named::of("datasets", "load_from_disk", &["path"]).and::<DatasetConfig>(),
+    Named::of("optim", "Adam", OPTIMIZER),
+    Named::of("optim", "AdamW", OPTIMIZER),
+    Named::of("optim", "Muon", OPTIMIZER),
+    Named::of("optim", "SGD", OPTIMIZER),
+    Named::of("optim", "Signum", OPTIMIZER),
+    Named::of("optim", "SparseAdam", OPTIMIZER),
     Named::of(
         "wandb",
         "init",
@@ -81,6 +87,8 @@ static NAMED: &[Named] = &[
         ],
     ),
 ];
+
+const OPTIMIZER: &[&str] = &["lr", "betas", "momentum", "weight_decay"];
 
 const ANALYZE: &[&str] = &[
     "factory",

@@ -138,7 +138,7 @@ impl Walker<'_> {
             return Type::Wrong;
         };
         self.check_keys(Some(module), call, position);
-        self.check_binding("torch", module == "torch", call, position);
+        self.check_binding(module, true, call, position);
         returned
     }
 

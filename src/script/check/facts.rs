@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, Stmt};
 
 use super::recover::Parsed;
+use crate::script::reading::constants_of;
 use crate::script::source::is_closure;
 use crate::script::source::lexer::{Kind, Lexer};
 
@@ -64,6 +65,8 @@ pub struct Script {
     pub has_undefined: bool,
     /// Names that are defined in what could not be parsed.
     pub lost: HashSet<String>,
+    /// What it defines with `const` at its top level, which its functions know.
+    pub constants: HashSet<String>,
     /// Everything written as a key, a property that is set, or a text: a map may hold a closure under it.
     pub mentioned: HashSet<String>,
     /// Variables that are assigned to after they were made, and so may change their types.
@@ -82,6 +85,7 @@ impl Script {
             exports: HashSet::new(),
             has_undefined: parsed.has_undefined,
             lost: parsed.lost,
+            constants: constants_of(text).into_iter().map(str::to_string).collect(),
             mentioned: mentioned(text),
             reassigned: HashSet::new(),
             is_dynamic: false,

@@ -258,7 +258,8 @@ impl<'c> Walker<'c> {
         if let Some(kind) = self.scopes.find(name) {
             return kind.clone();
         }
-        let is_known = self.checker.is_constant(name) || self.script.lost.contains(name);
+        let defined = [&self.script.lost, &self.script.constants];
+        let is_known = self.checker.is_constant(name) || defined.iter().any(|names| names.contains(name));
         if self.script.has_undefined && !is_known && !self.is_function(name) {
             self.report(rhai::EvalAltResult::ErrorVariableNotFound(name.into(), position));
             // Once is enough.

@@ -30,7 +30,6 @@ pub(super) fn parse_problem(
             let error = Error::input(format!("`{symbol}` is no operator of the language"));
             match symbol.as_str() {
                 "++" | "--" => error.hint("write `a += 1` or `a -= 1`"),
-                "@" => error.hint("matrices are multiplied with `a.matmul(b)`"),
                 _ => error,
             }
         }
@@ -76,8 +75,11 @@ fn missing(token: &str, why: &str, there: &str) -> Error {
     let error = Error::input(format!("expected `{token}` {why}")).about(Subject::MissingToken(token.into()));
     match (token, there) {
         ("]", ":") => Error::input("an index holds one value").hint(
-            "a slice is written with a range: `x[0..2]` of a Tensor, `a.extract(0..2)` of an array, \
-             `s.sub_string(0..2)` of a string",
+            "a slice is written with a range or in a text: `x[0..2]`, `x[\"1:\"]` of a Tensor, `a.extract(0..2)` of an \
+             array, `s.sub_string(0..2)` of a string",
+        ),
+        ("]", ",") => Error::input("an index holds one value").hint(
+            "several dimensions of a Tensor are indexed by a text or an array: `x[\"0, :\"]`, `x.at([0, mask])`",
         ),
         ("{", ":") => error.hint("what belongs together stands between braces: `if x { … }`"),
         (";", ":") => error.hint("a map is written `#{ a: 1 }`"),
@@ -111,8 +113,8 @@ fn python_statement(place: &Place) -> Option<Error> {
             "saescript's own classes need no import; for a file of yours, write `import \"file\" as name;`",
         ),
         "lambda" => Some("write `|x| x + 1`"),
-        "and" => Some("write `a && b`"),
-        "or" => Some("write `a || b`"),
+        "and" => Some("write `a && b`, between tensors `a & b`"),
+        "or" => Some("write `a || b`, between tensors `a | b`"),
         "not" => Some("write `!a`"),
         "elif" => Some("write `else if`"),
         "is" => Some("write `a == b`"),

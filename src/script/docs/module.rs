@@ -4,6 +4,7 @@ use rhai::{AST, ASTFlags, FnAccess, Stmt};
 
 use super::entry::{Entry, Kind};
 use super::text::strip_comment;
+use crate::script::source::is_closure;
 
 /// Returns the entries of the module that is imported as `name`: the module, its functions, its constants.
 /// The first says which `others` there are in its library.
@@ -22,10 +23,7 @@ pub(super) fn entries_of(name: &str, ast: &AST, others: &[String]) -> Vec<Entry>
     }
     let mut entries = vec![entry(name.into(), Kind::Module, vec![format!("{name}::…")], docs)];
     for function in ast.iter_functions() {
-        let is_named = function
-            .name
-            .starts_with(|first: char| first.is_alphabetic() || first == '_');
-        if function.access == FnAccess::Public && is_named {
+        if function.access == FnAccess::Public && !is_closure(function.name) {
             let comments: Vec<String> = function.comments.iter().map(ToString::to_string).collect();
             let signature = format!("{name}::{}({})", function.name, function.params.join(", "));
             let own = function.name.to_string();

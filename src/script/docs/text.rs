@@ -1,7 +1,7 @@
 //! Doc comments as text.
 
 /// Returns the text of doc comments without their markers.
-pub(super) fn strip_comment(comments: &[String]) -> String {
+pub(in crate::script) fn strip_comment(comments: &[String]) -> String {
     let lines = comments.iter().flat_map(|comment| comment.lines());
     let bare = lines.map(|line| {
         let line = line.trim_end();

@@ -31,7 +31,6 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
         &["lower", "toLowerCase", "lowercase", "to_lowercase"],
         &["to_lower"],
     ),
-    (&["strip"], &["trim"]),
     (&["startswith", "startsWith"], &["starts_with"]),
     (&["endswith", "endsWith"], &["ends_with"]),
     (&["find", "search", "index", "indexOf"], &["index_of"]),
@@ -67,11 +66,6 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
         "an array is a list of values; arithmetic is done by tensors: `torch::tensor(a)`",
     ),
     (
-        &["array", "string"],
-        &["join"],
-        "join with `a.reduce(|text, x| if text == () { `${x}` } else { `${text}, ${x}` })`",
-    ),
-    (
         &["array"],
         &["pop_front"],
         "`a.shift()` takes the first element, `a.pop()` the last",
@@ -81,24 +75,16 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
         &["pop"],
         "`m.remove(\"key\")` takes an entry out and returns its value",
     ),
+    (&["Tensor"], &["einsum"], "write `torch::einsum(\"ij->i\", x)`"),
     (
         &["Tensor"],
-        &["numpy", "tolist"],
+        &["numpy"],
         "`x.to_array()` gives the numbers as arrays",
     ),
     (&["Tensor"], &["cuda"], "`x.to(\"cuda\")` copies it to the GPU"),
-    (
-        &["Tensor"],
-        &["detach_", "requires_grad_"],
-        "gradients are kept only where a training asks for them",
-    ),
+    (&["Tensor"], &["detach_"], "write `x.detach()`"),
     (&["array"], &["copy", "clone"], "`let b = a;` is a copy already"),
     (&["map"], &["copy", "clone"], "`let b = m;` is a copy already"),
-    (
-        &["string"],
-        &["format"],
-        "put values into a text between backquotes: `` `x is ${x}` ``",
-    ),
     (
         &["int", "float"],
         &["append", "push", "len"],
@@ -147,7 +133,7 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
     ),
     (
         &["open", "fopen"],
-        "files are read by what needs them: `load_dataset`, `torch::load`, `from_pretrained`",
+        "`read_text(path)` reads a text, `write_text(path, text)` writes one; data sets and tensors are read by `load_dataset`, `torch::load`",
     ),
     (
         &["require", "include", "load_module"],
@@ -182,6 +168,32 @@ pub(super) fn member(kind: &str, name: &str, members: &[Member]) -> Option<Strin
         Some(advice) if name != "shape" => Some(advice),
         advice => synonym().or(advice),
     }
+}
+
+/// Names under which Python knows modules, and numbers of theirs.
+const MODULES: &[(&[&str], &str)] = &[
+    (
+        &["F"],
+        "write `torch::nn::functional::…`; activations are methods too: `x.relu()`",
+    ),
+    (
+        &["nn"],
+        "functions are in `torch::nn::functional`, layers in `std/nn`: `import \"std/nn\" as nn;`",
+    ),
+    (&["linalg"], "write `torch::linalg::…`"),
+    (&["functional"], "write `torch::nn::functional::…`"),
+    (
+        &["np", "numpy"],
+        "what NumPy does tensors do: `torch::…`; its files are read by `torch::load(\"x.npy\")`",
+    ),
+    (&["inf"], "write `torch::inf`"),
+    (&["nan"], "write `torch::nan`"),
+];
+
+/// Returns how what is in the module `name` of Python's is written here.
+pub(super) fn module(name: &str) -> Option<&'static str> {
+    let found = MODULES.iter().find(|(names, _)| names.contains(&name));
+    found.map(|(_, advice)| *advice)
 }
 
 /// Returns how the function `name` of Python's is written here.

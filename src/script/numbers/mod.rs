@@ -40,6 +40,10 @@ pub fn install(engine: &mut Engine) {
         let registered = engine.register_custom_operator(name, precedence);
         debug_assert!(registered.is_ok(), "{name} was disabled before");
     }
+    // A symbol that the language reserves and has no use for: the product of matrices binds as a product does.
+    const PRODUCT: u8 = 180;
+    let registered = engine.register_custom_operator("@", PRODUCT);
+    debug_assert!(registered.is_ok(), "the symbol is free");
     // Their compound forms cannot be custom operators; `x = x << n` says the same.
     for name in ["<<=", ">>="] {
         engine.disable_symbol(name);

@@ -64,6 +64,15 @@ pub fn ask_to_write(context: &NativeCallContext, folder: &str) -> Result<()> {
         .ask_path(Access::Write, Path::new(folder))
 }
 
+/// Asks for a file that a call found, which no argument of it names.
+///
+/// # Errors
+/// It may not be read; says which flag allows it.
+pub fn ask_to_read(context: &NativeCallContext, path: &Path) -> Result<()> {
+    let state = State::of(context);
+    policy_of(context, &state).0.ask_path(Access::Read, path)
+}
+
 /// A call that is being asked for.
 struct Asked<'a> {
     policy: &'a Policy,

@@ -10,6 +10,6 @@ mod asking;
 mod caller;
 mod run;
 
-pub use self::asking::{ask, ask_to_write};
+pub use self::asking::{ask, ask_to_read, ask_to_write};
 pub use self::caller::names_a_native_function;
 pub use self::run::{RunPermissions, secrets};

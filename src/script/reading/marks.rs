@@ -4,10 +4,11 @@ use std::cell::RefCell;
 
 use rhai::{LexError, Position, Token};
 
+use super::formats::{FORMAT, Formats};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
 
-/// Stands for a keyword.
+/// Stands for a keyword; elsewhere it is the operator of the matrix product.
 pub(super) const KEYWORD: &str = "@";
 
 /// A keyword that is handed to the parser as symbols.
@@ -59,13 +60,14 @@ pub(super) struct Marks {
     /// Where one is.
     pub keywords: Vec<Spot>,
     pub bodies: Bodies,
+    pub formats: Formats,
     pub names: Names,
 }
 
 /// The symbols mean nothing where no keyword was.
 pub(super) fn refused(token: Token) -> Token {
     match token {
-        Token::Custom(symbol) if [switch::CANONICAL, BODY].contains(&symbol.as_str()) => {
+        Token::Custom(symbol) if [switch::CANONICAL, BODY, FORMAT].contains(&symbol.as_str()) => {
             Token::LexError(Box::new(LexError::UnexpectedInput(symbol.to_string())))
         }
         other => other,
@@ -76,17 +78,19 @@ impl Marks {
     pub(super) fn read(&mut self, token: Token, position: Position) -> Token {
         let spot = (position.line().unwrap_or(0), position.position().unwrap_or(0));
         let token = names::called(self.names.read(token));
+        let token = self.formats.read(token, spot);
         match token {
-            Token::Reserved(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
+            Token::Custom(symbol) if *symbol == KEYWORD => match self.word_at(spot) {
                 Some(word) => {
                     self.keywords.push(spot);
                     self.bodies.follow(&word.token);
                     word.token.clone()
                 }
-                None => Token::Reserved(symbol),
+                // The operator between matrices.
+                None => Token::Custom(symbol),
             },
             Token::Custom(symbol) => {
-                if self.is_mark(&symbol, spot) {
+                if *symbol == FORMAT || self.is_mark(&symbol, spot) {
                     Token::Custom(symbol)
                 } else {
                     refused(Token::Custom(symbol))
@@ -94,7 +98,8 @@ impl Marks {
             }
             other => {
                 self.bodies.follow(&other);
-                self.bodies.label_literal(other)
+                let token = self.bodies.label_literal(other);
+                self.names.blank(token, self.bodies.in_label())
             }
         }
     }

@@ -5,22 +5,31 @@
 //! attempt        `catch` gets the error that is shown where nobody catches it
 //! literal_maps   what the optimiser would take for `()`
 //! names          `x.var()`, `#{ default: 1 }`: words that the language keeps are names after a dot and before a colon
+//! formats        `${loss:.4f}` between backquotes
+//! constants      a `const` of a script is known in its functions
 //! ```
 //!
 //! For the first two, a keyword is handed to the parser as symbols of the same length altogether, which leaves every
 //! position as it is: one of them is read as the keyword, and the others stand around what follows it.
 
 mod attempt;
+mod constants;
+mod formats;
 mod literal_maps;
 mod marks;
 mod names;
 mod switch;
 
+use std::ops::Range;
+
 use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 
+pub use self::constants::constants_of;
+pub use self::formats::FORMAT;
+use self::formats::{Formats, formats};
 pub use self::marks::Reading;
-use self::marks::{Marks, Occurrence, WORDS, Word, refused};
-pub use self::names::EVAL;
+use self::marks::{Marks, Occurrence, Spot, WORDS, Word, refused};
+pub use self::names::{EVAL, is_blank};
 use super::numbers;
 use super::state::State;
 
@@ -29,9 +38,13 @@ use super::state::State;
 /// # Errors
 /// The text is not a script.
 pub fn compile(engine: &Engine, state: &State, scope: &Scope, text: &str) -> Result<AST, ParseError> {
+    let known = constants::with_constants_of(text, scope);
     // What is wrong is said of the text as it was written, where `try` brings no brackets.
-    let ast = read(engine, state, scope, text, &WORDS)
-        .or_else(|_| read(engine, state, scope, text, &WORDS[..1]))?;
+    let ast = read(engine, state, &known, text, &WORDS)
+        .or_else(|_| read(engine, state, &known, text, &WORDS[..1]))?;
+    if let Some(error) = constants::changed_in_function(text, &ast) {
+        return Err(error);
+    }
     if literal_maps::lacks_a_key(&ast) {
         return Ok(ast);
     }
@@ -46,12 +59,14 @@ fn read(
     words: &'static [Word],
 ) -> Result<AST, ParseError> {
     let mut words: Vec<Occurrence> = words.iter().flat_map(|word| occurrences(text, word)).collect();
+    let formats = formats(text);
     loop {
         *state.reading().0.borrow_mut() = Some(Marks {
             words: words.iter().map(|(_, spot, word)| (*spot, *word)).collect(),
+            formats: Formats::of(text, &formats, |at| spot_of(text, at)),
             ..Marks::default()
         });
-        let parsed = engine.compile_with_scope(scope, marked(text, &words));
+        let parsed = engine.compile_with_scope(scope, marked(text, &words, &formats));
         let marks = state.reading().0.borrow_mut().take().unwrap_or_default();
         // A word also stands in strings and comments, which must keep it.
         if marks.keywords.len() == words.len() {
@@ -63,6 +78,7 @@ fn read(
 
 /// Tells the engine how to read the symbols.
 pub fn install(engine: &mut Engine, state: &State) {
+    constants::install(engine, state);
     let state = state.clone();
     #[allow(deprecated)] // the engine's name for what may change in its later versions
     engine.on_parse_token(move |token, position, _| {
@@ -74,6 +90,7 @@ pub fn install(engine: &mut Engine, state: &State) {
     });
     switch::install(engine);
     attempt::install(engine);
+    formats::install(engine);
 }
 
 /// Where the word stands in `text`, but for names (`m.catch`) and keys (`catch: 1`).
@@ -85,23 +102,26 @@ fn occurrences<'a>(text: &'a str, word: &'static Word) -> impl Iterator<Item = O
         let is_key = after.trim_start().starts_with(':');
         !is_name && !is_key && !before.ends_with(is_part) && !after.starts_with(is_part)
     };
-    let spot = |at: usize| {
-        let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let line = text[..at].matches('\n').count() + 1;
-        (line, text[line_start..at].chars().count() + 1)
-    };
     let places = text.match_indices(word.text).map(|(at, _)| at);
     places.filter(stands_alone).map(move |at| {
-        let (line, column) = spot(at);
+        let (line, column) = spot_of(text, at);
         (at, (line, column + word.at), word)
     })
 }
 
-/// `text` with the symbols in place of the words.
-fn marked(text: &str, words: &[Occurrence]) -> String {
+/// Line and column of the byte `at`.
+fn spot_of(text: &str, at: usize) -> Spot {
+    let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[..at].matches('\n').count() + 1;
+    (line, text[line_start..at].chars().count() + 1)
+}
+
+/// `text` with the symbols in place of the words and the formats.
+fn marked(text: &str, words: &[Occurrence], formats: &[Range<usize>]) -> String {
     let mut marked = text.to_string();
     for (at, _, word) in words {
         marked.replace_range(*at..at + word.text.len(), word.symbols);
     }
+    formats::mark(&mut marked, formats);
     marked
 }

@@ -1,7 +1,7 @@
 //! Words that the language keeps for itself, as names: where nothing but a name can stand, they are names. PyTorch's
 //! `x.var()` is one.
 
-use rhai::{Token, is_valid_identifier};
+use rhai::{LexError, Token, is_valid_identifier};
 
 /// Words that the engine looks for as such where they are called.
 const CALLED: [&str; 9] = [
@@ -58,6 +58,34 @@ impl Names {
         self.before_key = in_map && matches!(token, Token::MapStart | Token::Comma);
         token
     }
+
+    /// Returns `token`, or the name that it is: `_` but for the case of a `switch`, `__`, `_3`. A session gives such names
+    /// to its results, and everybody to what is not needed: `for _ in 0..3`.
+    pub(super) fn blank(&mut self, token: Token, is_case: bool) -> Token {
+        let name = match &token {
+            Token::Underscore if !is_case => Some("_"),
+            Token::LexError(error) => match &**error {
+                LexError::MalformedIdentifier(name) => Some(name.as_str()),
+                _ => None,
+            },
+            _ => None,
+        };
+        match name.filter(|name| is_blank(name)) {
+            Some(name) => {
+                self.after_name = true;
+                Token::Identifier(Box::new(name.into()))
+            }
+            None => token,
+        }
+    }
+}
+
+/// Returns whether a name has no letters: `_`, `__`, `_12`.
+pub fn is_blank(name: &str) -> bool {
+    name.starts_with('_')
+        && name
+            .chars()
+            .all(|letter| letter == '_' || letter.is_ascii_digit())
 }
 
 /// Returns `eval` as it is called here.

@@ -116,7 +116,7 @@ impl Bodies {
         }
     }
 
-    fn in_label(&self) -> bool {
+    pub(super) fn in_label(&self) -> bool {
         matches!(
             self.brackets.last(),
             Some(Bracket::Body(Part::Label) | Bracket::Other { in_label: true })

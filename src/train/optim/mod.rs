@@ -4,6 +4,7 @@ mod adam;
 mod adamw;
 mod clip;
 mod fused;
+mod loose;
 mod method;
 mod muon;
 mod optimizer;
@@ -15,6 +16,7 @@ mod table;
 mod tests;
 
 pub use clip::{GradientNorms, clip};
+pub use loose::{LooseOptimizer, LooseSettings};
 pub use method::Setting;
 pub use optimizer::Optimizer;
 pub use table::OptimizerClass;

@@ -92,7 +92,7 @@ impl Optimizer {
 
 impl dyn Method {
     /// Moves one parameter, by the kernel where there is one for these numbers.
-    fn go(
+    pub(super) fn go(
         &self,
         parameter: &Tensor,
         gradient: &Tensor,

@@ -7,6 +7,7 @@
 
 mod driver;
 mod files;
+mod libraries;
 mod listings;
 mod mutation;
 mod texts;
@@ -40,6 +41,9 @@ const TARGETS: &[Target] = &[
     files::CSV,
     files::SAFETENSORS,
     files::CACHE_INDEX,
+    libraries::MANIFESTS,
+    libraries::LOCKS,
+    libraries::ARCHIVES,
     listings::CARD,
     listings::CHOICE,
     listings::HUB_LIST,

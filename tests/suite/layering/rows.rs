@@ -18,6 +18,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("ureq", &["transfer"]),
     ("rusty_s3", &["store"]),
     ("tch", &["tensor", "kernels"]),
+    ("zip", &["tensor"]),
     ("rusqlite", &["findings"]),
 ];
 

@@ -113,6 +113,42 @@ fn another_revision_under_the_same_name_is_refused() {
 }
 
 #[test]
+fn a_lock_changed_by_hand_is_refused_and_leads_nowhere() {
+    let place = Workplace::new();
+    place.library("probes", "0.1.0", "1", "");
+    place.run("probes", 0, &["pack"]);
+    place.project("app", "probes");
+    place.run("app", 0, &["add", "../probes/probes-0.1.0.tar.zst"]);
+    let lock = place.read("app/saescript.lock");
+    // Copies of a library with that name would replace a folder outside.
+    place.write("probes-0.1.0/mine", "kept");
+    for (from, to, said) in [
+        ("\"probes\"", "\"../../probes\"", "no name of a library"),
+        ("\"sha256:", "\"sha256:../", "for the hash of its contents"),
+        (
+            "contents =",
+            "commit = \"--upload-pack=x\"\ncontents =",
+            "for its commit",
+        ),
+        ("\"0.1.0\"", "\"9.9.9\"", "calls itself `probes 0.1.0`"),
+    ] {
+        assert!(lock.contains(from), "{lock}");
+        place.write("app/saescript.lock", &lock.replacen(from, to, 1));
+        for arguments in [&["update", "--locked"][..], &["vendor"]] {
+            let refused = place.run("app", 2, arguments).err;
+            assert!(refused.contains(said), "{from}, {arguments:?}: {refused}");
+        }
+        place.refusal("app");
+    }
+    assert_eq!(place.read("probes-0.1.0/mine"), "kept");
+    assert!(!place.at("app/vendor").exists(), "nothing is copied");
+    // Without a lock, nothing is said to be used.
+    fs::remove_file(place.at("app/saescript.lock")).expect("removed");
+    let said = place.run("app", 2, &["list"]).err;
+    assert!(said.contains("the library `probes` is not locked"), "{said}");
+}
+
+#[test]
 fn nothing_of_a_library_runs_when_it_is_added() {
     let place = Workplace::new();
     place.library("probes", "0.1.0", "1", "");

@@ -213,6 +213,19 @@ fn check_power(a: &Tensor, exponent: i64) -> Result<()> {
     }
 }
 
+/// `0 < x < 1` compares the truth values of `0 < x` with 1, which nobody means.
+fn check_chain(name: &str, a: &Tensor, b: Option<&Tensor>) -> Result<()> {
+    let is_order = matches!(name, "<" | "<=" | ">" | ">=");
+    let is_mask = |tensor: &Tensor| tensor.kind() == Kind::Bool;
+    if is_order && is_mask(a) && !b.is_some_and(is_mask) {
+        return Err(
+            Error::input(format!("`{name}` does not compare truth values with numbers"))
+                .hint("two bounds are written `(x > 0) & (x < 1)`; a mask is a number after `.long()`"),
+        );
+    }
+    Ok(())
+}
+
 fn tensor(result: Result<Tensor>) -> RhaiResultOf<TensorHandle> {
     result.map(TensorHandle::new).raise()
 }
@@ -222,17 +235,22 @@ pub fn register(module: &mut Module) {
     for &(name, function) in OPERATORS {
         let add = || FuncRegistration::new(name).in_global_namespace();
         add().set_guarded(module, move |a: &mut TensorHandle, b: TensorHandle| {
-            tensor(combine(name, function, a.tensor(), b.tensor()))
+            let (a, b) = (a.tensor(), b.tensor());
+            tensor(check_chain(name, a, Some(b)).and_then(|()| combine(name, function, a, b)))
         });
         add().set_guarded(module, move |a: &mut TensorHandle, b: i64| {
             let a = a.tensor();
-            let checked = if name == "**" { check_power(a, b) } else { Ok(()) };
+            let checked = match name {
+                "**" => check_power(a, b),
+                _ => check_chain(name, a, None),
+            };
             let b = checked.and_then(|()| integer_like(a, b));
             tensor(b.and_then(|b| combine(name, function, a, &b)))
         });
         add().set_guarded(module, move |a: &mut TensorHandle, b: f64| {
             let a = a.tensor();
-            tensor(float_like(a, b).and_then(|b| combine(name, function, a, &b)))
+            let b = check_chain(name, a, None).and_then(|()| float_like(a, b));
+            tensor(b.and_then(|b| combine(name, function, a, &b)))
         });
         add().set_guarded(module, move |a: &mut TensorHandle, b: bool| {
             let a = a.tensor();
@@ -251,6 +269,11 @@ pub fn register(module: &mut Module) {
             tensor(float_like(b, a).and_then(|a| combine(name, function, &a, b)))
         });
     }
+    FuncRegistration::new("@")
+        .in_global_namespace()
+        .set_guarded(module, |a: &mut TensorHandle, b: TensorHandle| {
+            tensor(matrix_product(a.tensor(), b.tensor()))
+        });
     let negate = |a: &mut TensorHandle| handle(a.tensor().f_neg());
     FuncRegistration::new("-").set_guarded(module, negate);
     let not = |a: &mut TensorHandle| handle(a.tensor().f_logical_not());

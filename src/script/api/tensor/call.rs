@@ -3,11 +3,12 @@
 use rhai::{Array, Dynamic, Map};
 
 use super::convert::{Options, dtype_of, from_dynamic, sizes_of};
+use super::generator::GeneratorHandle;
 use super::signature::Signature;
 use super::{TensorHandle, input_error, operand, stored};
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
-use crate::tensor::{Device, DeviceSpec, Kind, TchError, Tensor};
+use crate::tensor::{DType, Device, DeviceSpec, Kind, Reduction, TchError, Tensor};
 
 /// One call: a value for each parameter of the signature.
 pub struct Call<'a> {
@@ -31,6 +32,26 @@ impl<'a> Call<'a> {
     /// Was it left out, or given as `()`?
     pub fn lacks(&self, name: &str) -> bool {
         self.get(name).is_unit()
+    }
+
+    /// Returns what was given, for an error: shapes and dtypes of tensors, and the rest as it is written.
+    pub fn described(&self, this: Option<&Tensor>) -> Option<String> {
+        let input = this.map(|tensor| format!("`input` {}", described(tensor)));
+        let named = self.signature.names().zip(&self.values);
+        let rest = named.filter_map(|(name, value)| match value.read_lock::<TensorHandle>() {
+            Some(handle) => Some(format!("`{name}` {}", described(handle.tensor()))),
+            None if value.is_array() => {
+                let tensors = self.tensors(name).ok()?;
+                let all: Vec<String> = tensors.iter().map(described).collect();
+                Some(format!("`{name}` {}", all.join(" and ")))
+            }
+            None if value.is_int() || value.is_float() || value.is_string() => {
+                Some(format!("`{name}` {value:?}"))
+            }
+            None => None,
+        });
+        let all: Vec<String> = input.into_iter().chain(rest).collect();
+        (!all.is_empty()).then(|| format!("given: {}", all.join(", ")))
     }
 
     fn wrong(&self, name: &str, expected: &str) -> Error {
@@ -136,8 +157,44 @@ impl<'a> Call<'a> {
         from_dynamic(&self.get(name), options).map_err(|error| error.under(name))
     }
 
-    /// Returns the tensors of an array.
+    /// Returns a tensor, or none.
+    pub fn optional_tensor(&self, name: &str) -> Result<Option<Tensor>> {
+        if self.lacks(name) {
+            Ok(None)
+        } else {
+            self.tensor(name).map(Some)
+        }
+    }
+
+    /// Returns a number, or none.
+    pub fn optional_number(&self, name: &str) -> Result<Option<f64>> {
+        if self.lacks(name) {
+            Ok(None)
+        } else {
+            self.number(name).map(Some)
+        }
+    }
+
+    /// Returns the source of chance that was given, if any.
+    pub fn generator(&self) -> Option<GeneratorHandle> {
+        self.get("generator").try_cast::<GeneratorHandle>()
+    }
+
+    /// Returns how a loss is brought together: "mean", "sum" or "none".
+    pub fn reduction(&self) -> Result<Reduction> {
+        match self.text("reduction")?.as_str() {
+            "none" => Ok(Reduction::None),
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            other => Err(Error::unknown("reduction", other, &["mean", "sum", "none"]).under("reduction")),
+        }
+    }
+
+    /// Returns the tensors of an array, or the one that was given.
     pub fn tensors(&self, name: &str) -> Result<Vec<Tensor>> {
+        if let Ok(tensor) = self.tensor(name) {
+            return Ok(vec![tensor]);
+        }
         let array = self.get(name).into_array();
         let array = array.map_err(|_| self.wrong(name, "an array of tensors"))?;
         let tensor = |(index, value): (usize, &Dynamic)| match value.read_lock::<TensorHandle>() {
@@ -152,6 +209,11 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Shape and dtype: `[2, 3] of float32`.
+fn described(tensor: &Tensor) -> String {
+    format!("{:?} of {}", tensor.size(), DType::from(tensor.kind()))
+}
+
 type Fallible<T> = Result<T, TchError>;
 
 /// Returns one tensor, as a script's value.
@@ -164,7 +226,11 @@ pub fn one(result: Fallible<Tensor>) -> Result<Dynamic> {
 /// Returns `#{ values, indices }`.
 pub fn values_and_indices(result: Fallible<(Tensor, Tensor)>) -> Result<Dynamic> {
     let (values, indices) = result.map_err(input_error)?;
-    let named = [("values", values), ("indices", indices)];
+    map([("values", values), ("indices", indices)])
+}
+
+/// Returns tensors by their names, as PyTorch's named tuples.
+pub fn map<const N: usize>(named: [(&str, Tensor); N]) -> Result<Dynamic> {
     let map: Map = named
         .into_iter()
         .map(|(name, tensor)| (name.into(), Dynamic::from(TensorHandle::new(tensor))))

@@ -291,6 +291,12 @@ mod functions {
         handle(tensor.tensor().f_tr())
     }
 
+    /// Returns the matrices of the last two dimensions transposed.
+    #[rhai_fn(get = "mT", return_raw, pure)]
+    pub fn matrices_transposed(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
+        handle(tensor.tensor().f_mt())
+    }
+
     /// Returns the text as PyTorch prints the tensor; large tensors in part and with statistics.
     #[rhai_fn(name = "to_string", pure)]
     pub fn to_text(tensor: &mut TensorHandle) -> String {

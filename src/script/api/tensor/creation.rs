@@ -5,15 +5,19 @@ use rhai::Dynamic;
 use super::call::{Call, one};
 use super::convert::{Options, from_dynamic};
 use super::definition::{Body, Function, Home, Memory};
+use super::generator::GeneratorHandle;
 use super::{TensorHandle, input_error};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, Kind, TchError, Tensor, integer, range, size};
 
 type Maker = fn(&[i64], (Kind, Device)) -> Result<Tensor, TchError>;
-type MakerLike = fn(&Tensor) -> Result<Tensor, TchError>;
+type Draw = fn(&GeneratorHandle, &[i64], (Kind, Device)) -> Result<Tensor>;
 
 /// A tensor that keeps gradients if `requires_grad` says so.
-fn made(result: Result<Tensor, TchError>, call: &Call<'_>) -> Result<Dynamic> {
+///
+/// # Errors
+/// Those of the result.
+pub fn made(result: Result<Tensor, TchError>, call: &Call<'_>) -> Result<Dynamic> {
     let recorded = call.flag("requires_grad").unwrap_or(false);
     if recorded {
         one(result.and_then(|tensor| tensor.f_set_requires_grad(true)))
@@ -30,17 +34,14 @@ fn of_shape(call: &Call<'_>, maker: Maker) -> Result<Dynamic> {
     made(maker(&shape, (kind, device)), call)
 }
 
-/// Shape, dtype and device of a tensor, unless others were given.
-fn like(tensor: &Tensor, call: &Call<'_>, maker: MakerLike) -> Result<Dynamic> {
-    let kind = call.kind("dtype")?.unwrap_or(tensor.kind());
-    size::admit_like(tensor, kind)?;
-    made(
-        tensor
-            .f_detach()
-            .and_then(|t| t.f_to_kind(kind))
-            .and_then(|t| maker(&t)),
-        call,
-    )
+/// Random numbers of a shape, from the generator that was given or by `maker`.
+fn random(call: &Call<'_>, maker: Maker, drawn: Draw) -> Result<Dynamic> {
+    let Some(generator) = call.generator() else {
+        return of_shape(call, maker);
+    };
+    let (shape, to) = (call.sizes("size")?, call.kind_and_device(Kind::Float)?);
+    size::admit(&shape, to.0, to.1)?;
+    made(Ok(drawn(&generator, &shape, to)?), call)
 }
 
 fn random_integers(call: &Call<'_>) -> Result<Dynamic> {
@@ -54,12 +55,21 @@ fn random_integers(call: &Call<'_>) -> Result<Dynamic> {
     }
     let (kind, device) = call.kind_and_device(Kind::Int64)?;
     size::admit(&shape, kind, device)?;
+    if let Some(generator) = call.generator() {
+        let drawn = generator.draw(|draws| draws.integers(low, high, &shape))?;
+        return one(drawn.f_to_kind(kind).and_then(|t| t.f_to_device(device)));
+    }
     one(Tensor::f_randint_low(low, high, shape, (kind, device)))
 }
 
 fn permutation(call: &Call<'_>) -> Result<Dynamic> {
     let n = call.int("n")?;
     size::admit(&[n], Kind::Int64, Device::Cpu)?;
+    if let Some(generator) = call.generator() {
+        let order = generator.draw(|draws| draws.generator().permutation(n.max(0) as usize));
+        let order: Vec<i64> = order.into_iter().map(|at| at as i64).collect();
+        return one(Tensor::f_from_slice(&order));
+    }
     one(Tensor::f_randperm(n, (Kind::Int64, Device::Cpu)))
 }
 
@@ -70,17 +80,6 @@ fn filled(call: &Call<'_>) -> Result<Dynamic> {
     size::admit(&shape, value.kind(), device)?;
     let filled = value
         .f_expand(&shape, false)
-        .and_then(|t| t.f_contiguous())
-        .and_then(|t| t.f_alias_copy());
-    made(filled, call)
-}
-
-fn filled_like(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let kind = call.kind("dtype")?.unwrap_or(tensor.kind());
-    size::admit_like(tensor, kind)?;
-    let value = call.value("fill_value", &Options::new(Some(kind), tensor.device()))?;
-    let filled = value
-        .f_expand(tensor.size(), false)
         .and_then(|t| t.f_contiguous())
         .and_then(|t| t.f_alias_copy());
     made(filled, call)
@@ -146,7 +145,10 @@ fn from_data(call: &Call<'_>) -> Result<Dynamic> {
 }
 
 /// Lets a tensor of all elements of `tensors` be made.
-fn admit_all(tensors: &[Tensor]) -> Result<()> {
+///
+/// # Errors
+/// There are none; too little memory.
+pub fn admit_all(tensors: &[Tensor]) -> Result<()> {
     let Some(first) = tensors.first() else {
         return Err(Error::input("there are no tensors in the array"));
     };
@@ -197,17 +199,10 @@ const fn free(
     Function::new(name, docs, Home::Torch, Memory::Own, overloads)
 }
 
-const fn of_tensor(
-    name: &'static str,
-    docs: &'static str,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function::new(name, docs, Home::TorchOf, Memory::Own, overloads)
-}
-
 const SHAPE: &str =
     "size: int...|array, *, dtype: dtype? = (), device: string? = (), requires_grad: bool = false";
-const LIKE: &str = "*, dtype: dtype? = (), requires_grad: bool = false";
+const RANDOM: &str = "size: int...|array, *, generator: Generator? = (), dtype: dtype? = (), device: string? = (), \
+                      requires_grad: bool = false";
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
@@ -229,6 +224,14 @@ pub const FUNCTIONS: &[Function] = &[
         )],
     ),
     free(
+        "empty",
+        "Returns a tensor of a shape whose elements are to be written: zeros until then.",
+        &[(
+            SHAPE,
+            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_zeros(shape, options))),
+        )],
+    ),
+    free(
         "ones",
         "Returns ones of a shape.",
         &[(
@@ -240,16 +243,28 @@ pub const FUNCTIONS: &[Function] = &[
         "rand",
         "Returns uniform random numbers in 0..1; `torch::manual_seed` makes them repeatable.",
         &[(
-            SHAPE,
-            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_rand(shape, options))),
+            RANDOM,
+            Body::Free(|call| {
+                random(
+                    call,
+                    |shape, options| Tensor::f_rand(shape, options),
+                    GeneratorHandle::uniform,
+                )
+            }),
         )],
     ),
     free(
         "randn",
         "Returns random numbers of the standard normal distribution.",
         &[(
-            SHAPE,
-            Body::Free(|call| of_shape(call, |shape, options| Tensor::f_randn(shape, options))),
+            RANDOM,
+            Body::Free(|call| {
+                random(
+                    call,
+                    |shape, options| Tensor::f_randn(shape, options),
+                    GeneratorHandle::normal,
+                )
+            }),
         )],
     ),
     free(
@@ -257,11 +272,11 @@ pub const FUNCTIONS: &[Function] = &[
         "Returns random whole numbers from `low` to `high - 1`.",
         &[
             (
-                "low: int, high: int, size: int|array, *, dtype: dtype? = (), device: string? = ()",
+                "low: int, high: int, size: int|array, *, generator: Generator? = (), dtype: dtype? = (), device: string? = ()",
                 Body::Free(random_integers),
             ),
             (
-                "high: int, size: array, *, dtype: dtype? = (), device: string? = ()",
+                "high: int, size: array, *, generator: Generator? = (), dtype: dtype? = (), device: string? = ()",
                 Body::Free(random_integers),
             ),
         ],
@@ -269,7 +284,7 @@ pub const FUNCTIONS: &[Function] = &[
     free(
         "randperm",
         "Returns the numbers 0 to `n - 1` in random order.",
-        &[("n: int", Body::Free(permutation))],
+        &[("n: int, *, generator: Generator? = ()", Body::Free(permutation))],
     ),
     free(
         "full",
@@ -317,34 +332,6 @@ pub const FUNCTIONS: &[Function] = &[
                 Body::Free(identity),
             ),
         ],
-    ),
-    of_tensor(
-        "zeros_like",
-        "Returns zeros of the shape, dtype and device of a tensor.",
-        &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_zeros_like)))],
-    ),
-    of_tensor(
-        "ones_like",
-        "Returns ones of the shape, dtype and device of a tensor.",
-        &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_ones_like)))],
-    ),
-    of_tensor(
-        "rand_like",
-        "Returns uniform random numbers in 0..1 of the shape, dtype and device of a tensor.",
-        &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_rand_like)))],
-    ),
-    of_tensor(
-        "randn_like",
-        "Returns normal random numbers of the shape, dtype and device of a tensor.",
-        &[(LIKE, Body::Of(|t, call| like(t, call, Tensor::f_randn_like)))],
-    ),
-    of_tensor(
-        "full_like",
-        "Returns one number in the shape, dtype and device of a tensor.",
-        &[(
-            "fill_value: number, *, dtype: dtype? = (), requires_grad: bool = false",
-            Body::Of(filled_like),
-        )],
     ),
     free(
         "cat",

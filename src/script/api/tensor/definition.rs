@@ -9,23 +9,58 @@ use crate::tensor::Tensor;
 /// What one way to call a function does.
 #[derive(Clone, Copy)]
 pub enum Body {
-    /// With a tensor first: a method, and in `torch::` with the tensor as its first argument, `input`.
+    /// With a tensor first: a method, and in modules with the tensor as its first argument, `input`.
     Of(fn(&Tensor, &Call<'_>) -> Result<Dynamic>),
-    /// Without one: in `torch::` only.
+    /// Without one: in modules only.
     Free(fn(&Call<'_>) -> Result<Dynamic>),
 }
+
+/// The modules that hold functions of tensors.
+pub const MODULES: [&str; 4] = [TORCH, LINALG, FUNCTIONAL, AUTOGRAD];
+
+const TORCH: &str = "torch";
+const LINALG: &str = "torch::linalg";
+const FUNCTIONAL: &str = "torch::nn::functional";
+const AUTOGRAD: &str = "torch::autograd";
 
 /// Where a function is found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Home {
     /// `x.name(…)`.
     Method,
-    /// `torch::name(…)`.
+    /// `torch::name(…)`, but no method.
     Torch,
-    /// `torch::name(x, …)`, but no method.
-    TorchOf,
     /// Both.
     Both,
+    /// `torch::linalg::name(…)`.
+    Linalg,
+    /// `torch::nn::functional::name(…)`.
+    Functional,
+    /// `torch::autograd::name(…)`.
+    Autograd,
+    /// Both, and `torch::nn::functional::name(…)`.
+    Everywhere,
+    /// `torch::name(…)` and `torch::nn::functional::name(…)`.
+    Modules,
+}
+
+impl Home {
+    /// Is it a method?
+    pub fn is_method(self) -> bool {
+        matches!(self, Home::Method | Home::Both | Home::Everywhere)
+    }
+
+    /// Returns the modules that it is in.
+    pub fn modules(self) -> &'static [&'static str] {
+        match self {
+            Home::Method => &[],
+            Home::Torch | Home::Both => &[TORCH],
+            Home::Linalg => &[LINALG],
+            Home::Functional => &[FUNCTIONAL],
+            Home::Autograd => &[AUTOGRAD],
+            Home::Everywhere | Home::Modules => &[TORCH, FUNCTIONAL],
+        }
+    }
 }
 
 /// Memory that a function needs beside its arguments.

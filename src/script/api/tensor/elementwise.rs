@@ -11,11 +11,14 @@ use crate::tensor::{Tensor, integer, size};
 
 /// A function of one tensor without further arguments.
 macro_rules! unary {
-    ($name:literal, $docs:literal, $call:expr) => {
-        elementwise(
+    ($name:literal, $docs:literal, $call:expr $(,)?) => {
+        unary!(Home::Both, $name, $docs, $call)
+    };
+    ($home:expr, $name:literal, $docs:literal, $call:expr $(,)?) => {
+        $crate::script::api::tensor::elementwise::elementwise(
             $name,
             $docs,
-            Home::Both,
+            $home,
             &[("", Body::Of(|t, _| one(($call)(t))))],
         )
     };
@@ -23,8 +26,8 @@ macro_rules! unary {
 
 /// A function of two tensors, or of a tensor and a number.
 macro_rules! binary {
-    ($name:literal, $docs:literal, $function:expr) => {
-        elementwise(
+    ($name:literal, $docs:literal, $function:expr $(,)?) => {
+        $crate::script::api::tensor::elementwise::elementwise(
             $name,
             $docs,
             Home::Both,
@@ -36,7 +39,10 @@ macro_rules! binary {
     };
 }
 
-const fn elementwise(
+pub(super) use {binary, unary};
+
+/// Returns a function that makes a tensor like the one that it is called on.
+pub const fn elementwise(
     name: &'static str,
     docs: &'static str,
     home: Home,
@@ -48,6 +54,7 @@ const fn elementwise(
 /// The functions of one tensor.
 pub const UNARY: &[Function] = &[
     unary!(
+        Home::Everywhere,
         "relu",
         "Returns the larger of each element and 0.",
         Tensor::f_relu
@@ -55,18 +62,20 @@ pub const UNARY: &[Function] = &[
     elementwise(
         "gelu",
         "Returns the Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
-        Home::Both,
+        Home::Everywhere,
         &[(
             "*, approximate: string = \"none\"",
             Body::Of(|t, call| one(t.f_gelu(&call.text("approximate")?))),
         )],
     ),
     unary!(
+        Home::Everywhere,
         "sigmoid",
         "Returns 1 / (1 + exp(-x)) of each element x.",
         Tensor::f_sigmoid
     ),
     unary!(
+        Home::Everywhere,
         "tanh",
         "Returns the hyperbolic tangent of each element.",
         Tensor::f_tanh
@@ -171,7 +180,8 @@ pub const UNARY: &[Function] = &[
     ),
 ];
 
-fn with_other(name: &str, function: Binary, tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
+/// Combines the tensor with the argument `other`, a tensor or a number.
+pub fn with_other(name: &str, function: Binary, tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     combined(name, function, tensor, &call.operand("other", tensor)?)
 }
 
@@ -243,17 +253,6 @@ fn close(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 fn product(tensor: &Tensor, call: &Call<'_>, name: &str) -> Result<Dynamic> {
     let product = matrix_product(tensor, &call.tensor(name)?)?;
     Ok(Dynamic::from(TensorHandle::new(product)))
-}
-
-/// Both have to be vectors.
-fn outer(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    let other = call.tensor("vec2")?;
-    size::admit(
-        &[tensor.size(), other.size()].concat(),
-        tensor.kind(),
-        tensor.device(),
-    )?;
-    one(tensor.f_outer(&other))
 }
 
 const PLUS_ALPHA: &str = "other: Tensor|number, *, alpha: number = 1";
@@ -386,11 +385,5 @@ pub const BINARY: &[Function] = &[
         "Returns the matrix product, batched: `(…, n, k)` with `(…, k, m)` is `(…, n, m)`.",
         Home::Both,
         &[("other: Tensor", Body::Of(|t, call| product(t, call, "other")))],
-    ),
-    elementwise(
-        "outer",
-        "Returns the products `(n, m)` of each element with each of `vec2`, both of one dimension.",
-        Home::Both,
-        &[("vec2: Tensor", Body::Of(outer))],
     ),
 ];

@@ -6,41 +6,59 @@ use std::sync::LazyLock;
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 
 use super::call::Call;
-use super::definition::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, MODULES, Memory};
 use super::signature::{Mismatch, Signature};
-use super::{TensorHandle, cast, creation, elementwise, in_place, reduction, select, shape};
-use crate::error::{Error, Result};
+use super::{
+    TensorHandle, activations, alike, autograd, cast, creation, elementwise, generator, in_place, joining,
+    linalg, losses, maths, order, places, products, random, rearrange, reduction, select, shape, statistics,
+};
+use crate::error::{Error, Fault, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf, placed};
 use crate::script::guard::SetGuarded;
 use crate::tensor::{Tensor, size};
 
 /// A function with its signatures read.
 struct Ready {
+    name: &'static str,
     function: &'static Function,
     signatures: Vec<Signature>,
+    /// Does it write its result into the tensor that it is called on?
+    is_in_place: bool,
 }
 
 static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
     let tables = [
+        activations::FUNCTIONS,
+        alike::FUNCTIONS,
+        autograd::FUNCTIONS,
         cast::FUNCTIONS,
         creation::FUNCTIONS,
         elementwise::UNARY,
         elementwise::BINARY,
         in_place::FUNCTIONS,
+        joining::FUNCTIONS,
+        linalg::FUNCTIONS,
+        losses::FUNCTIONS,
+        maths::UNARY,
+        maths::BINARY,
+        order::FUNCTIONS,
+        places::FUNCTIONS,
+        products::FUNCTIONS,
+        random::FUNCTIONS,
+        rearrange::FUNCTIONS,
         reduction::FUNCTIONS,
         select::FUNCTIONS,
         shape::FUNCTIONS,
+        statistics::FUNCTIONS,
     ];
-    let functions = tables.into_iter().flatten();
-    functions
-        .map(|function| Ready {
-            function,
-            signatures: function
-                .overloads
-                .iter()
-                .map(|(text, _)| Signature::parse(text))
-                .collect(),
-        })
+    let functions = || tables.into_iter().flatten();
+    let written_back = in_place::FORMS.iter().filter_map(|(name, of)| {
+        let function = functions().find(|function| function.name == *of)?;
+        Some(Ready::new(name, function, true))
+    });
+    functions()
+        .map(|function| Ready::new(function.name, function, false))
+        .chain(written_back)
         .collect()
 });
 
@@ -48,52 +66,44 @@ static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
 pub struct Documented {
     /// Its name.
     pub name: &'static str,
-    /// `Tensor` for methods, else `torch`.
+    /// `Tensor` for methods, else its module.
     pub owner: &'static str,
     /// One line for each way to call it.
     pub signatures: Vec<String>,
     /// What it does.
-    pub docs: &'static str,
+    pub docs: String,
 }
 
 /// Returns all functions, for documentation.
 pub fn documented() -> Vec<Documented> {
-    let mut all = Vec::new();
-    for ready in FUNCTIONS.iter() {
-        let mut add = |owner| {
-            all.push(Documented {
-                name: ready.function.name,
-                owner,
-                signatures: ready.written(owner == "torch"),
-                docs: ready.function.docs,
-            });
-        };
-        if matches!(ready.function.home, Home::Method | Home::Both) {
-            add("Tensor");
-        }
-        if ready.function.home != Home::Method {
-            add("torch");
-        }
-    }
-    all
+    let homes = |ready: &'static Ready| {
+        let method = ready.is_method().then_some((METHOD, None));
+        let modules = ready.modules().iter().map(|module| (*module, Some(*module)));
+        method.into_iter().chain(modules)
+    };
+    let all = FUNCTIONS.iter().flat_map(|ready| {
+        homes(ready).map(|(owner, module)| Documented {
+            name: ready.name,
+            owner,
+            signatures: ready.written(module),
+            docs: ready.docs(),
+        })
+    });
+    all.collect()
 }
 
-/// Does a call of the function of that name, in `torch` or as a method of `Tensor`, fit one of its signatures?
+/// The owner of methods.
+const METHOD: &str = "Tensor";
+
+/// Does a call of the function of that name, in a module or as a method of `Tensor`, fit one of its signatures?
 ///
 /// # Errors
 /// What running the call would say of its arguments.
 pub fn check_call(owner: &str, name: &str, arguments: &[Dynamic]) -> Result<()> {
-    let in_torch = owner == "torch";
-    let is_there = |home: Home| {
-        if in_torch {
-            home != Home::Method
-        } else {
-            matches!(home, Home::Method | Home::Both)
-        }
-    };
+    let module = MODULES.into_iter().find(|module| *module == owner);
     let mut all = FUNCTIONS.iter();
-    match all.find(|ready| ready.function.name == name && is_there(ready.function.home)) {
-        Some(ready) => ready.check(in_torch, arguments.to_vec()),
+    match all.find(|ready| ready.name == name && ready.is_in(module)) {
+        Some(ready) => ready.check(module, arguments.to_vec()),
         None => Ok(()),
     }
 }
@@ -108,9 +118,50 @@ fn take_named(arguments: &mut Vec<Dynamic>) -> Map {
 }
 
 impl Ready {
-    fn check(&self, in_torch: bool, mut arguments: Vec<Dynamic>) -> Result<()> {
+    fn new(name: &'static str, function: &'static Function, is_in_place: bool) -> Self {
+        let overloads = function.overloads.iter();
+        Ready {
+            name,
+            function,
+            signatures: overloads.map(|(text, _)| Signature::parse(text)).collect(),
+            is_in_place,
+        }
+    }
+
+    fn is_method(&self) -> bool {
+        self.is_in_place || self.function.home.is_method()
+    }
+
+    fn modules(&self) -> &'static [&'static str] {
+        if self.is_in_place {
+            &[]
+        } else {
+            self.function.home.modules()
+        }
+    }
+
+    /// Is it in that module, or a method?
+    fn is_in(&self, module: Option<&str>) -> bool {
+        match module {
+            Some(module) => self.modules().contains(&module),
+            None => self.is_method(),
+        }
+    }
+
+    fn docs(&self) -> String {
+        if self.is_in_place {
+            let of = self.function.name;
+            format!(
+                "As `{of}`, but writes the result into the tensor and returns it; gradients do not see it."
+            )
+        } else {
+            self.function.docs.to_string()
+        }
+    }
+
+    fn check(&self, module: Option<&str>, mut arguments: Vec<Dynamic>) -> Result<()> {
         let named = take_named(&mut arguments);
-        let input = usize::from(in_torch && !self.is_free());
+        let input = usize::from(module.is_some() && !self.is_free());
         let Some(arguments) = arguments.get(input..) else {
             return Ok(());
         };
@@ -121,22 +172,22 @@ impl Ready {
                 Err(mismatch) => mismatches.push(mismatch),
             }
         }
-        Err(self.refusal(mismatches, &named, in_torch))
+        Err(self.refusal(mismatches, &named, module))
     }
 
-    /// The signatures as they are shown: of the method, or of the function in `torch::`.
-    fn written(&self, in_torch: bool) -> Vec<String> {
-        let name = self.function.name;
+    /// The signatures as they are shown: of the method, or of the function in a module.
+    fn written(&self, module: Option<&str>) -> Vec<String> {
+        let name = self.name;
         let overloads = self.function.overloads.iter().zip(&self.signatures);
         overloads
             .map(|((_, body), signature)| {
                 let arguments = signature.to_string();
-                let written = match (in_torch, body) {
-                    (false, _) => format!("{name}({arguments})"),
-                    (true, Body::Free(_)) => format!("torch::{name}({arguments})"),
-                    (true, Body::Of(_)) => {
+                let written = match (module, body) {
+                    (None, _) => format!("{name}({arguments})"),
+                    (Some(module), Body::Free(_)) => format!("{module}::{name}({arguments})"),
+                    (Some(module), Body::Of(_)) => {
                         let comma = if arguments.is_empty() { "" } else { ", " };
-                        format!("torch::{name}(input: Tensor{comma}{arguments})")
+                        format!("{module}::{name}(input: Tensor{comma}{arguments})")
                     }
                 };
                 match signature.returns() {
@@ -147,7 +198,12 @@ impl Ready {
             .collect()
     }
 
-    fn call(&self, in_torch: bool, this: Option<&Tensor>, mut arguments: Vec<Dynamic>) -> Result<Dynamic> {
+    fn call(
+        &self,
+        module: Option<&str>,
+        this: Option<&Tensor>,
+        mut arguments: Vec<Dynamic>,
+    ) -> Result<Dynamic> {
         for argument in &mut arguments {
             *argument = std::mem::take(argument).flatten();
         }
@@ -162,18 +218,36 @@ impl Ready {
                 }
             };
             let call = Call::new(signature, values);
-            return match (body, this) {
-                (Body::Of(body), Some(this)) => {
-                    if self.function.memory == Memory::Like {
-                        size::admit_like(this, this.kind())?;
+            return self.run(*body, this, &call).map_err(|error| {
+                // What was given is seen where libtorch says what it cannot do with it.
+                match error.subject() {
+                    Subject::Other | Subject::OutOfRange if error.fault() == Fault::Input => {
+                        call.described(this).into_iter().fold(error, Error::hint)
                     }
-                    body(this, &call)
+                    _ => error,
                 }
-                (Body::Free(body), None) => body(&call),
-                _ => continue,
-            };
+            });
         }
-        Err(self.refusal(mismatches, &named, in_torch))
+        Err(self.refusal(mismatches, &named, module))
+    }
+
+    fn run(&self, body: Body, this: Option<&Tensor>, call: &Call<'_>) -> Result<Dynamic> {
+        match (body, this) {
+            (Body::Of(body), Some(this)) => {
+                if self.function.memory == Memory::Like {
+                    size::admit_like(this, this.kind())?;
+                }
+                if self.is_in_place {
+                    return in_place::write_back(this, || body(this, call));
+                }
+                body(this, call)
+            }
+            (Body::Free(body), None) => body(call),
+            _ => Err(Error::input(format!(
+                "`{}` cannot be called like this",
+                self.name
+            ))),
+        }
     }
 
     /// The complaint about a name that no signature has, if there is one.
@@ -185,8 +259,8 @@ impl Ready {
     }
 
     /// The complaint of the signature that fits best, and how the function can be called.
-    fn refusal(&self, mismatches: Vec<Mismatch>, named: &Map, in_torch: bool) -> Error {
-        let name = self.function.name;
+    fn refusal(&self, mismatches: Vec<Mismatch>, named: &Map, module: Option<&str>) -> Error {
+        let name = self.name;
         let best = mismatches
             .into_iter()
             .rev()
@@ -195,11 +269,9 @@ impl Ready {
             Some(error) => error.context(format!("in the call of `{name}`")),
             None => Error::input(format!("`{name}` cannot be called like this")),
         };
-        self.written(in_torch)
-            .into_iter()
-            .fold(error, |error, signature| {
-                error.hint(format!("it can be called as `{signature}`"))
-            })
+        self.written(module).into_iter().fold(error, |error, signature| {
+            error.hint(format!("it can be called as `{signature}`"))
+        })
     }
 
     fn most_arguments(&self) -> usize {
@@ -214,23 +286,23 @@ const MOST_ARGUMENTS: usize = 7;
 
 /// Registers closures of a number of arguments that is known only when the program runs.
 macro_rules! by_count {
-    ($module:ident, $ready:ident, $in_torch:ident, $count:ident; $($n:literal: $($argument:ident)*;)*) => {
+    ($module:ident, $ready:ident, $home:ident, $count:ident; $($n:literal: $($argument:ident)*;)*) => {
         match $count {
             $($n => {
-                let new = || FuncRegistration::new($ready.function.name);
-                if !$in_torch {
+                let new = || FuncRegistration::new($ready.name);
+                if $home.is_none() {
                     let types = ["tensor: &mut TensorHandle", $(concat!(stringify!($argument), ": Dynamic"),)*];
                     new().with_params_info(types).set_guarded(
                         $module,
                         move |this: &mut TensorHandle $(, $argument: Dynamic)*| -> RhaiResultOf<Dynamic> {
-                            $ready.call(false, Some(this.tensor()), vec![$($argument),*]).raise()
+                            $ready.call(None, Some(this.tensor()), vec![$($argument),*]).raise()
                         },
                     );
                 } else if $ready.is_free() {
                     new().set_guarded(
                         $module,
                         move |context: NativeCallContext<'_> $(, $argument: Dynamic)*| -> RhaiResultOf<Dynamic> {
-                            placed(&context, || $ready.call(true, None, vec![$($argument),*]).raise())
+                            placed(&context, || $ready.call($home, None, vec![$($argument),*]).raise())
                         },
                     );
                 } else {
@@ -238,7 +310,7 @@ macro_rules! by_count {
                         $module,
                         move |context: NativeCallContext<'_>, input: TensorHandle $(, $argument: Dynamic)*|
                             -> RhaiResultOf<Dynamic> {
-                            placed(&context, || $ready.call(true, Some(input.tensor()), vec![$($argument),*]).raise())
+                            placed(&context, || $ready.call($home, Some(input.tensor()), vec![$($argument),*]).raise())
                         },
                     );
                 }
@@ -249,14 +321,16 @@ macro_rules! by_count {
 }
 
 impl Ready {
+    /// In modules it takes no tensor before its arguments.
     fn is_free(&self) -> bool {
-        self.function.home == Home::Torch
+        let mut bodies = self.function.overloads.iter();
+        bodies.all(|(_, body)| matches!(body, Body::Free(_)))
     }
 
-    fn register(&'static self, module: &mut Module, in_torch: bool) {
+    fn register(&'static self, module: &mut Module, home: Option<&'static str>) {
         let ready = self;
         for count in 0..=self.most_arguments() {
-            by_count!(module, ready, in_torch, count;
+            by_count!(module, ready, home, count;
                 0: ;
                 1: a;
                 2: a b;
@@ -272,20 +346,25 @@ impl Ready {
 
 /// Puts the methods into `module`.
 pub fn register_methods(module: &mut Module) {
-    for ready in FUNCTIONS
-        .iter()
-        .filter(|ready| matches!(ready.function.home, Home::Method | Home::Both))
-    {
-        ready.register(module, false);
+    for ready in FUNCTIONS.iter().filter(|ready| ready.is_method()) {
+        ready.register(module, None);
     }
 }
 
-/// Puts the functions into `torch::`.
+/// Puts the functions into `torch::` and the modules in it.
 pub fn register_functions(torch: &mut Module) {
-    for ready in FUNCTIONS
-        .iter()
-        .filter(|ready| ready.function.home != Home::Method)
-    {
-        ready.register(torch, true);
-    }
+    let [own, linalg, functional, autograd] = MODULES.map(|name| {
+        let mut module = Module::new();
+        for ready in FUNCTIONS.iter().filter(|ready| ready.is_in(Some(name))) {
+            ready.register(&mut module, Some(name));
+        }
+        module
+    });
+    torch.combine(own);
+    torch.set_sub_module("linalg", linalg);
+    torch.set_sub_module("autograd", autograd);
+    let mut nn = Module::new();
+    nn.set_sub_module("functional", functional);
+    torch.set_sub_module("nn", nn);
+    generator::register_functions(torch);
 }

@@ -1,13 +1,12 @@
-//! `t[0]`, `t[1..3]`, `t[[0, 2]]`, `t[mask]`, the same on the left of `=`, and iteration over rows.
+//! `t[0]`, `t[1..3]`, `t[[0, 2]]`, `t[mask]`, `t["0, ::2, -1"]`, the same on the left of `=`, and iteration over rows.
 
 use std::any::TypeId;
-use std::ops::{Range, RangeInclusive};
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
-use super::select::check_indices;
-use super::{Options, TensorHandle, from_dynamic, input_error, shape_text, stored};
+use super::places_of::{Part, parts_of};
+use super::{TensorHandle, input_error, shape_text, stored};
 use crate::error::{Error, Result, Subject, counted};
 use crate::script::failure::{Raise, RhaiResultOf, raise};
 use crate::script::guard;
@@ -30,93 +29,143 @@ pub fn register(module: &mut Module) {
     });
 }
 
-/// The part of the first dimensions that `index` means: a view where libtorch can make one.
-fn part(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<(Tensor, i64)> {
-    let view = |result: Result<Tensor, TchError>, next| {
-        result
-            .map(|t| (t, next))
-            .map_err(|error| out_of_range(tensor, dim, error))
-    };
-    if index.is_unit() {
-        return Ok((tensor.shallow_clone(), dim + 1));
-    }
-    if let Ok(number) = index.as_int() {
-        return view(tensor.f_select(dim, number), dim);
-    }
-    if let Some(range) = index.clone().try_cast::<Range<i64>>() {
-        return view(tensor.f_slice(dim, range.start, range.end, 1), dim + 1);
-    }
-    if let Some(range) = index.clone().try_cast::<RangeInclusive<i64>>() {
-        let end = (*range.end() != -1).then_some(*range.end() + 1);
-        return view(tensor.f_slice(dim, *range.start(), end, 1), dim + 1);
-    }
-    if let Some(indices) = gather_indices(tensor, dim, index)? {
-        let mut all: Vec<Option<Tensor>> = (0..dim).map(|_| None).collect();
-        all.push(Some(indices));
-        return view(tensor.f_index(&all), dim + 1);
-    }
-    Err(Error::input(
-        "a tensor is indexed with numbers, ranges, arrays of numbers, or another tensor",
-    ))
+/// What numbers and ranges leave of a tensor, and the indices and masks that are still to be applied to it.
+struct Viewed {
+    view: Tensor,
+    gathers: Vec<Option<Tensor>>,
 }
 
-/// The tensor of indices or the mask that `index` is, if it is one, checked against dimension `dim`.
-fn gather_indices(tensor: &Tensor, dim: i64, index: &Dynamic) -> Result<Option<Tensor>> {
-    let indices = if let Some(handle) = index.clone().try_cast::<TensorHandle>() {
-        handle.tensor().shallow_clone()
-    } else if index.is_array() {
-        let indices = from_dynamic(index, &Options::default())?;
-        // No numbers are no floats either.
-        let kind = match indices.numel() {
-            0 => Kind::Int64,
-            _ => indices.kind(),
+impl Viewed {
+    /// Applies what can be a view, as PyTorch does: first the numbers, ranges and new dimensions, then all tensors at
+    /// once.
+    fn of(tensor: &Tensor, parts: &[Part]) -> Result<Self> {
+        let taken: usize = parts.iter().map(Part::dimensions).sum();
+        let Some(rest) = tensor.dim().checked_sub(taken) else {
+            return Err(too_many(tensor));
         };
-        let indices = indices.f_to_kind(kind).map_err(input_error)?;
-        indices.f_to_device(tensor.device()).map_err(input_error)?
-    } else {
-        return Ok(None);
-    };
-    if let Some(count) = tensor.size().get(dim as usize).copied() {
-        check_indices(&indices, count)?;
-        if indices.kind() != Kind::Bool {
-            let picked = (tensor.numel() as i64 / count.max(1)).saturating_mul(indices.numel() as i64);
-            size::admit(&[picked], tensor.kind(), tensor.device())?;
+        let mut viewed = Viewed {
+            view: tensor.shallow_clone(),
+            gathers: Vec::new(),
+        };
+        let mut dim = 0;
+        for part in parts {
+            viewed.apply(part, &mut dim, rest as i64, tensor)?;
+        }
+        Ok(viewed)
+    }
+
+    fn apply(&mut self, part: &Part, dim: &mut i64, rest: i64, whole: &Tensor) -> Result<()> {
+        let at = *dim;
+        let viewed = match part {
+            Part::Entry(index) => {
+                self.view = self
+                    .view
+                    .f_select(at, *index)
+                    .map_err(|error| out_of_range(&self.view, at, error))?;
+                return Ok(());
+            }
+            Part::Gather(indices) => {
+                let size = self.view.size();
+                if let Some(count) = size.get(at as usize).copied() {
+                    super::select::check_indices(indices, count)?;
+                }
+                self.gathers.push(Some(indices.shallow_clone()));
+                *dim += part.dimensions() as i64;
+                return Ok(());
+            }
+            Part::Slice { start, end, step } => self.view.f_slice(at, *start, *end, *step),
+            Part::New => {
+                size::elements(&vec![1; self.view.dim() + 1])?;
+                self.view.f_unsqueeze(at)
+            }
+            Part::Rest => {
+                self.gathers.extend((0..rest).map(|_| None));
+                *dim += rest;
+                return Ok(());
+            }
+        };
+        self.view = viewed.map_err(|error| out_of_range(whole, at, error))?;
+        self.gathers.push(None);
+        *dim += 1;
+        Ok(())
+    }
+
+    fn has_gathers(&self) -> bool {
+        self.gathers.iter().any(Option::is_some)
+    }
+
+    /// Reads the elements.
+    fn read(&self) -> Result<Tensor> {
+        if !self.has_gathers() {
+            return Ok(self.view.shallow_clone());
+        }
+        self.admit()?;
+        self.view
+            .f_index(&self.gathers)
+            .map_err(|error| out_of_range(&self.view, self.first_gather(), error))
+    }
+
+    fn first_gather(&self) -> i64 {
+        self.gathers.iter().take_while(|gather| gather.is_none()).count() as i64
+    }
+
+    /// Lets as many elements be made as the indices pick.
+    fn admit(&self) -> Result<()> {
+        let size = self.view.size();
+        let (mut picked, mut left) = (Vec::new(), self.view.numel() as i64);
+        for (at, gather) in self.gathers.iter().enumerate() {
+            match gather {
+                Some(mask) if mask.kind() == Kind::Bool => return Ok(()),
+                Some(indices) => {
+                    left /= size.get(at).copied().unwrap_or(1).max(1);
+                    picked = size::broadcast(&picked, &indices.size()).unwrap_or_default();
+                }
+                None => (),
+            }
+        }
+        picked.push(left);
+        size::admit(&picked, self.view.kind(), self.view.device())
+    }
+
+    /// Writes `value` into the elements.
+    fn write(&mut self, value: &Tensor) -> Result<(), TchError> {
+        if self.has_gathers() {
+            self.view.f_index_put_(&self.gathers, value, false).map(drop)
+        } else {
+            self.view.f_copy_(value)
         }
     }
-    Ok(Some(indices))
+}
+
+fn too_many(tensor: &Tensor) -> Error {
+    Error::input(format!(
+        "the tensor of shape {} has too few dimensions for this index",
+        shape_text(tensor)
+    ))
 }
 
 fn out_of_range(tensor: &Tensor, dim: i64, error: impl Into<Error>) -> Error {
     let error = input_error(error);
     match tensor.size().get(dim as usize) {
-        None => Error::input(format!(
-            "the tensor of shape {} has too few dimensions for this index",
-            shape_text(tensor)
-        )),
+        None => too_many(tensor),
         Some(size) if *error.subject() == Subject::OutOfRange => Error::input(format!(
             "the index is out of range: dimension {dim} of shape {} has {}",
             shape_text(tensor),
             counted(size, "entry")
         )),
-        Some(_) => error,
+        Some(_) => error.hint(format!("the tensor has shape {}", shape_text(tensor))),
     }
 }
 
 /// Writes `value`, a number, an array or a tensor, into the part that `index` means.
-fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
+fn assign(tensor: &Tensor, parts: &[Part], value: &Dynamic) -> Result<()> {
     let _guard = no_grad_guard();
     let value = stored(tensor, value)?;
-    let result = match gather_indices(tensor, 0, index)? {
-        Some(indices) => tensor
-            .shallow_clone()
-            .f_index_put_(&[Some(indices)], &value, false)
-            .map(drop),
-        None => part(tensor, 0, index)?.0.f_copy_(&value),
-    };
-    result.map_err(|error| {
+    let mut viewed = Viewed::of(tensor, parts)?;
+    viewed.write(&value).map_err(|error| {
         let error = input_error(error);
         if *error.subject() == Subject::OutOfRange {
-            out_of_range(tensor, 0, error)
+            out_of_range(&viewed.view, viewed.first_gather(), error)
         } else {
             Error::input(format!(
                 "a value of shape {} does not fit there",
@@ -127,43 +176,73 @@ fn assign(tensor: &Tensor, index: &Dynamic, value: &Dynamic) -> Result<()> {
     })
 }
 
+fn read(tensor: &Tensor, parts: &[Part]) -> Result<TensorHandle> {
+    Viewed::of(tensor, parts)?.read().map(TensorHandle::new)
+}
+
 /// The engine tries an unknown property as an index, and gives its own error only if that says so.
 fn refuse_names(index: &Dynamic) -> RhaiResultOf<()> {
-    if index.is_string() {
+    let is_name = |text: &str| {
+        text.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+            && text
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || letter == '_')
+            && text != "None"
+    };
+    let text = index.clone().into_immutable_string();
+    if text.is_ok_and(|text| is_name(&text) || text.is_empty()) {
         Err(EvalAltResult::ErrorIndexingType("Tensor [string]".into(), Position::NONE).into())
     } else {
         Ok(())
     }
 }
 
+/// Each element indexes a dimension.
+fn parts_of_all(tensor: &Tensor, indices: &Array) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for index in indices {
+        parts.extend(parts_of(tensor, index)?);
+    }
+    super::places_of::check_rests(&parts)?;
+    Ok(parts)
+}
+
 #[export_module(manifest)]
 mod functions {
     /// Returns rows, elements or a part: a number picks one, a range several, an array or an int64 tensor gathers, a
-    /// bool tensor selects where it is true.
+    /// bool tensor selects where it is true. Several dimensions and steps are written as in Python, in a text:
+    /// `x[":, 0"]`, `x["..., ::2"]`, `x["None, -1"]`.
     #[rhai_fn(index_get, return_raw, pure)]
     pub fn get(tensor: &mut TensorHandle, index: Dynamic) -> RhaiResultOf<TensorHandle> {
         refuse_names(&index)?;
-        part(tensor.tensor(), 0, &index)
-            .map(|(part, _)| TensorHandle::new(part))
-            .raise()
+        let parts = parts_of(tensor.tensor(), &index).raise()?;
+        read(tensor.tensor(), &parts).raise()
     }
 
     /// Writes a number, an array or a tensor into the indexed part, in place; gradients do not see it.
     #[rhai_fn(index_set, return_raw, pure)]
     pub fn set(tensor: &mut TensorHandle, index: Dynamic, value: Dynamic) -> RhaiResultOf<()> {
         refuse_names(&index)?;
-        assign(tensor.tensor(), &index, &value).raise()
+        let parts = parts_of(tensor.tensor(), &index).raise()?;
+        assign(tensor.tensor(), &parts, &value).raise()
     }
 
-    /// Indexes several dimensions at once, each with a number, a range, an array, a tensor, or `()` for all of it:
-    /// `t.at([0, 1..3, ()])` is Python's `t[0, 1:3, :]`.
+    /// Indexes several dimensions at once, each with a number, a range, an array, a tensor, a text as `"::2"` or
+    /// `"..."`, or `()` for all of it: `t.at([0, 1..3, ()])` is Python's `t[0, 1:3, :]`, and `t.at([rows, columns])`
+    /// one element for each pair.
     #[rhai_fn(return_raw, pure)]
     pub fn at(tensor: &mut TensorHandle, indices: Array) -> RhaiResultOf<TensorHandle> {
-        let mut current = (tensor.tensor().shallow_clone(), 0);
-        for index in &indices {
-            current = part(&current.0, current.1, index).raise()?;
-        }
-        Ok(current.0.into())
+        let parts = parts_of_all(tensor.tensor(), &indices).raise()?;
+        read(tensor.tensor(), &parts).raise()
+    }
+
+    /// Writes a number, an array or a tensor into the part that `at(indices)` reads, in place, and returns the tensor;
+    /// gradients do not see it.
+    #[rhai_fn(return_raw, pure)]
+    pub fn set_at(tensor: &mut TensorHandle, indices: Array, value: Dynamic) -> RhaiResultOf<TensorHandle> {
+        let parts = parts_of_all(tensor.tensor(), &indices).raise()?;
+        assign(tensor.tensor(), &parts, &value).raise()?;
+        Ok(tensor.clone())
     }
 
     /// Returns the entries `start` to `end - 1` along dimension `dim`; negative numbers count from the end.

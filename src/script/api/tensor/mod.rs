@@ -5,6 +5,8 @@
 //! fallible calls, so that a wrong shape is an error of the script at the operator or the method that it happened in, and
 //! what needs much memory asks for it before.
 
+mod activations;
+mod alike;
 mod arithmetic;
 mod autograd;
 mod call;
@@ -14,13 +16,25 @@ mod creation;
 mod definition;
 mod elementwise;
 mod function;
+mod generator;
 mod in_place;
 mod indexing;
+mod joining;
+mod linalg;
+mod losses;
+mod maths;
 mod operands;
+mod order;
+mod places;
+mod places_of;
+mod products;
+mod random;
+mod rearrange;
 mod reduction;
 mod select;
 mod shape;
 mod signature;
+mod statistics;
 mod tensor_handle;
 
 use rhai::Module;
@@ -48,6 +62,7 @@ pub fn register(module: &mut Module) {
     arithmetic::register(module);
     autograd::register(module);
     function::register_methods(module);
+    generator::register(module);
     indexing::register(module);
     convert::register(module);
 }

@@ -11,7 +11,7 @@ use crate::tensor::{Kind, TchError, Tensor, norm};
 type Fallible = Result<Tensor, TchError>;
 
 /// Means, norms and variances of whole numbers and truth values are those of float32.
-fn floating(tensor: &Tensor) -> Fallible {
+pub fn floating(tensor: &Tensor) -> Fallible {
     if tensor.is_floating_point() {
         Ok(tensor.shallow_clone())
     } else {
@@ -46,7 +46,7 @@ fn keepdim(call: &Call<'_>) -> bool {
 }
 
 /// Variance by whichever of `unbiased` and `correction` the signature has.
-fn variance(tensor: &Tensor, call: &Call<'_>) -> Result<Tensor> {
+pub fn variance(tensor: &Tensor, call: &Call<'_>) -> Result<Tensor> {
     let correction = match (call.lacks("unbiased"), call.lacks("correction")) {
         (false, _) => f64::from(u8::from(call.flag("unbiased")?)),
         (true, false) => call.number("correction")?,
@@ -62,8 +62,9 @@ fn var(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     one(Ok(variance(tensor, call)?))
 }
 
-fn std(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
-    one(variance(tensor, call)?.f_sqrt())
+/// The root of the variance.
+pub fn std(tensor: &Tensor, call: &Call<'_>) -> Result<Tensor> {
+    variance(tensor, call)?.f_sqrt().map_err(input_error)
 }
 
 /// Order of a norm: a number, or PyTorch's names for the ordinary one.
@@ -158,9 +159,9 @@ pub const FUNCTIONS: &[Function] = &[
         "std",
         "Returns the standard deviation, with n - 1 in the denominator unless `unbiased` is false; of a single number it is NaN.",
         &[
-            (UNBIASED, Body::Of(std)),
-            (DIM_UNBIASED, Body::Of(std)),
-            (CORRECTION, Body::Of(std)),
+            (UNBIASED, Body::Of(|t, call| one(Ok(std(t, call)?)))),
+            (DIM_UNBIASED, Body::Of(|t, call| one(Ok(std(t, call)?)))),
+            (CORRECTION, Body::Of(|t, call| one(Ok(std(t, call)?)))),
         ],
     ),
     reduction(

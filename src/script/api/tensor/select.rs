@@ -27,7 +27,7 @@ pub fn check_indices(index: &Tensor, count: i64) -> Result<()> {
 }
 
 /// Entries along `dim`, which counts from the end where it is negative; `None` if there is no such dimension.
-fn entries(tensor: &Tensor, dim: i64) -> Option<i64> {
+pub fn entries(tensor: &Tensor, dim: i64) -> Option<i64> {
     let at = if dim < 0 { dim + tensor.dim() as i64 } else { dim };
     let at = usize::try_from(at).ok()?;
     tensor.size().get(at).copied()
@@ -37,12 +37,12 @@ fn entries(tensor: &Tensor, dim: i64) -> Option<i64> {
 const PART: u64 = 400;
 
 /// Lets an array of so many parts of a tensor be made.
-fn admit_parts(count: i64) -> Result<()> {
+pub fn admit_parts(count: i64) -> Result<()> {
     memory::admit(count.unsigned_abs().saturating_mul(PART), "an array of tensors")
 }
 
 /// The `index` argument, checked against dimension `dim`.
-fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
+pub fn index(tensor: &Tensor, call: &Call<'_>) -> Result<(i64, Tensor)> {
     let (dim, index) = (call.int("dim")?, call.tensor("index")?);
     if let Some(count) = entries(tensor, dim) {
         check_indices(&index, count)?;
@@ -305,7 +305,7 @@ pub const FUNCTIONS: &[Function] = &[
     Function::new(
         "flip",
         "Returns the tensor with the entries along `dims` in reverse order.",
-        Home::Method,
+        Home::Both,
         Memory::Like,
         &[(
             "dims: int...|array",

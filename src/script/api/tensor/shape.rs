@@ -4,7 +4,6 @@ use rhai::{Array, Dynamic};
 
 use super::call::{Call, one};
 use super::definition::{Body, Function, Home, Memory};
-use super::input_error;
 use crate::error::{Error, Result, Subject};
 use crate::tensor::{Kind, TchError, Tensor, size};
 
@@ -166,7 +165,7 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "permute",
         "Returns the tensor with its dimensions in the given order.",
-        Home::Method,
+        Home::Both,
         &[(
             "dims: int...|array",
             Body::Of(|t, call| one(t.f_permute(call.sizes("dims")?))),
@@ -175,7 +174,7 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "reshape",
         "Returns the same elements in another shape; one size may be -1.",
-        Home::Method,
+        Home::Both,
         &[(
             "shape: int...|array",
             Body::Of(|t, call| reshape(t, call.sizes("shape")?)),
@@ -229,13 +228,13 @@ pub const FUNCTIONS: &[Function] = &[
     shaped(
         "softmax",
         "Returns probabilities along `dim`: exp(x) over their sum.",
-        Home::Both,
+        Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, false)))],
     ),
     shaped(
         "log_softmax",
         "Returns the logarithms of the probabilities along `dim`.",
-        Home::Both,
+        Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, true)))],
     ),
     shaped(
@@ -280,32 +279,4 @@ pub const FUNCTIONS: &[Function] = &[
         Home::Both,
         &[("-> bool", Body::Of(|t, _| Ok(t.is_floating_point().into())))],
     ),
-    shaped(
-        "backward",
-        "Computes the gradient of this number with respect to everything it was computed from, and adds it to their \
-         `grad`.",
-        Home::Method,
-        &[("-> ()", Body::Of(|t, _| run_backward(t).map(|()| Dynamic::UNIT)))],
-    ),
 ];
-
-/// Runs backward from a number.
-fn run_backward(tensor: &Tensor) -> Result<()> {
-    if tensor.numel() != 1 {
-        return Err(Error::input(format!(
-            "gradients start from a single number, but this tensor has shape {:?}",
-            tensor.size()
-        ))
-        .hint("take its mean() or sum() first"));
-    }
-    if !tensor.requires_grad() {
-        return Err(
-            Error::input("this number does not depend on anything that gradients are kept for").hint(
-                "the parameters of a dictionary have gradients; other tensors after `requires_grad_(true)`",
-            ),
-        );
-    }
-    tensor.f_backward().map_err(|error| {
-        input_error(error).hint("a loss can run backward once; compute it again for another gradient")
-    })
-}

@@ -9,6 +9,7 @@ use std::fmt;
 use rhai::{Dynamic, Map};
 
 use super::TensorHandle;
+use super::generator::GeneratorHandle;
 use crate::error::{Error, Result};
 use crate::script::bridge::kind_of;
 use crate::tensor::DType;
@@ -58,9 +59,9 @@ impl Parameter {
         }
     }
 
-    /// Does it take all remaining integers, as `x.reshape(2, 3)`?
+    /// Does it take all remaining integers or tensors, as `x.reshape(2, 3)`?
     fn is_variadic(&self) -> bool {
-        self.kind.starts_with("int...")
+        self.kind.contains("...")
     }
 
     fn fits(&self, value: &Dynamic) -> bool {
@@ -78,7 +79,8 @@ impl Parameter {
             "string" => value.is_string(),
             "array" => value.is_array(),
             "dtype" => value.is::<DType>() || value.is_string(),
-            "Tensor" => value.read_lock::<TensorHandle>().is_some(),
+            "Tensor" | "Tensor..." => value.read_lock::<TensorHandle>().is_some(),
+            "Generator" => value.is::<GeneratorHandle>(),
             _ => true,
         })
     }
@@ -91,6 +93,7 @@ impl Parameter {
             .kind
             .trim_end_matches('?')
             .replace("int...", "ints")
+            .replace("Tensor...", "Tensors")
             .replace('|', " or ");
         let sentence = format!("expected {kinds}, but was given {}", kind_of(value));
         Err(Error::input(sentence).under(self.name))
@@ -251,14 +254,12 @@ impl Signature {
         }
     }
 
-    /// `(2, 3)` as `([2, 3])` where the only positional parameter takes all.
+    /// `(2, 3)` as `([2, 3])` where the last positional parameter takes all.
     fn gathered(&self, positional: &[Dynamic]) -> Option<Vec<Dynamic>> {
         let last = self.positional().last().filter(|last| last.is_variadic())?;
         let before = self.positional().count() - 1;
         let rest = positional.get(before..)?;
-        let all = rest.len() > 1
-            && last.fits(&rest[0])
-            && rest.iter().all(|value| value.is_int() || value.is::<Pending>());
+        let all = rest.len() > 1 && rest.iter().all(|value| last.fits(value) && !value.is_array());
         all.then(|| {
             let mut gathered = positional[..before].to_vec();
             gathered.push(Dynamic::from_array(rest.to_vec()));

@@ -1,5 +1,7 @@
 //! The interactive session on a terminal of its own.
 
+mod day;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,8 +20,13 @@ impl Terminal {
     }
 
     fn open_with(state: &Path, arguments: &[&str]) -> Self {
+        Self::open_in(state, arguments, &[("PAGER", "cat")])
+    }
+
+    fn open_in(state: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = program();
         command.arg("repl").args(arguments).current_dir(state);
+        command.envs(variables.iter().copied());
         command
             .env("XDG_STATE_HOME", state)
             .env("TERM", "xterm")

@@ -1,0 +1,1 @@
+"""What `scripts/make-torch-fixtures` takes from PyTorch."""

@@ -1,0 +1,22 @@
+//! The examples that learn by themselves, each beside its built-in counterpart, which they compare with.
+
+use std::path::Path;
+
+use saescript::Host;
+
+#[test]
+fn what_scripts_learn_by_hand_is_what_is_built_in() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    // The results of the examples lie where they run; nextest runs each test in a process of its own.
+    std::env::set_current_dir(folder.path()).expect("the folder");
+    for example in ["probe.rhai", "matryoshka_by_hand.rhai", "custom_pieces.rhai"] {
+        let mut host = Host::builder().output(|_| ()).build().expect("a host");
+        let outcome = host.run_file(examples.join(example), &[]);
+        assert!(
+            outcome.is_ok(),
+            "{example}: {}",
+            outcome.err().map_or_else(String::new, |e| e.to_string())
+        );
+    }
+}
