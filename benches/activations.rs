@@ -23,11 +23,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use saescript::activations::{
@@ -36,14 +34,12 @@ use saescript::activations::{
 use saescript::config::{checked, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
-use saescript::model::{LanguageModel, LanguageModelConfig};
-use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, runtime};
-use saescript::text::{Dataset, DatasetConfig};
+use saescript::tensor::{Device, DeviceSpec, Kind, Tensor, runtime};
 use saescript::train::{Trainer, TrainerConfig};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_70M, RandomRows, median, timed, write_model};
+use support::{Options, PYTHIA_70M, RandomRows, Reading, line, median, timed};
 
 const HOOK: &str = "blocks.3.hook_resid_post";
 /// Batches of a cache that are under way, and the one that is used.
@@ -93,11 +89,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-#[allow(clippy::print_stdout)] // a program of its own
-fn line(text: &str) {
-    println!("{text}");
-}
-
 // ---- generation ----
 
 fn generation(options: &Options) -> Result<()> {
@@ -105,25 +96,13 @@ fn generation(options: &Options) -> Result<()> {
     let device = place.resolve()?;
     let (context_size, model_batch) = (options.number("context")?, options.number("model-batch")?);
     let wanted = options.number("tokens")?;
-    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
-    write_model(folder.path(), PYTHIA_70M, DType::FLOAT32)?;
-    let config = LanguageModelConfig {
-        model_from_pretrained_path: Some(folder.path().into()),
-        device: place,
-        ..LanguageModelConfig::default()
-    };
-    let model = LanguageModel::load(&config, &RunContext::default())?;
-    let dataset = DatasetConfig {
-        dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
-        ..DatasetConfig::default()
-    };
-    let dataset = Dataset::load(&dataset, &RunContext::default())?;
+    let reading = Reading::new(PYTHIA_70M, place)?;
     let whole = Tensor::f_randint(2048, [model_batch, context_size], (Kind::Int64, device))?;
     let hook = [HOOK.to_string()];
     let (mut streamed, mut bare) = (Vec::new(), Vec::new());
     let mut tokens = 0;
     for round in 0..options.number("rounds")? + 1 {
-        let mut stream = text_stream(options, &model, &dataset)?;
+        let mut stream = text_stream(options, &reading)?;
         let generation = timed(device, || {
             while stream.stats().tokens < wanted as u64 && stream.next_batch()?.is_some() {}
             Ok(())
@@ -132,7 +111,7 @@ fn generation(options: &Options) -> Result<()> {
         drop(stream);
         let forward = timed(device, || {
             for _ in 0..(tokens + model_batch * context_size - 1) / (model_batch * context_size) {
-                model.capture(&whole, &hook)?;
+                reading.model.capture(&whole, &hook)?;
             }
             Ok(())
         })?;
@@ -162,10 +141,9 @@ fn generation(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn text_stream(options: &Options, model: &LanguageModel, dataset: &Dataset) -> Result<ActivationStream> {
+fn text_stream(options: &Options, reading: &Reading) -> Result<ActivationStream> {
     let batch = 2048;
-    let config: ActivationFactoryConfig = from_value(json!({
-        "sources": [{"type": "dataset", "name": "corpus"}],
+    reading.stream(json!({
         "target": "activations-1d",
         "hook_points": [HOOK],
         "batch_size": batch,
@@ -173,13 +151,7 @@ fn text_stream(options: &Options, model: &LanguageModel, dataset: &Dataset) -> R
         "context_size": options.number("context")?,
         "model_batch_size": options.number("model-batch")?,
         "buffer_shuffle": {"perm_seed": 42},
-    }))?;
-    let inputs = Inputs {
-        model: Some(Arc::new(model.clone())),
-        datasets: BTreeMap::from([("corpus".to_string(), dataset.clone())]),
-        ..Inputs::default()
-    };
-    ActivationFactory::new(config)?.process(inputs, &RunContext::default())
+    }))
 }
 
 // ---- cached ----

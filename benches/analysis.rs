@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use saescript::activations::{ActivationFactory, ActivationFactoryConfig, BatchStream, Inputs};
+use saescript::activations::BatchStream;
 use saescript::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
 use saescript::config::from_value;
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
@@ -21,13 +21,11 @@ use saescript::event::{Control, Event, Observer, RunContext};
 use saescript::findings::Store;
 use saescript::fingerprint::{Allowances, Fingerprint};
 use saescript::memory;
-use saescript::model::{LanguageModel, LanguageModelConfig};
-use saescript::tensor::{DType, Device, Kind, Tensor, product, runtime};
-use saescript::text::{Dataset, DatasetConfig};
+use saescript::tensor::{Device, DeviceSpec, Kind, Tensor, product, runtime};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_160M, median, timed, write_model};
+use support::{Options, PYTHIA_160M, Reading, line, median, timed};
 
 const HOOK: &str = "blocks.5.hook_resid_post";
 
@@ -41,18 +39,7 @@ fn main() -> Result<()> {
         ("rounds", "3"),
     ])?;
     runtime::start();
-    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
-    write_model(folder.path(), PYTHIA_160M, DType::FLOAT32)?;
-    let config = LanguageModelConfig {
-        model_from_pretrained_path: Some(folder.path().into()),
-        ..LanguageModelConfig::default()
-    };
-    let model = LanguageModel::load(&config, &RunContext::default())?;
-    let dataset = DatasetConfig {
-        dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
-        ..DatasetConfig::default()
-    };
-    let dataset = Dataset::load(&dataset, &RunContext::default())?;
+    let reading = Reading::new(PYTHIA_160M, DeviceSpec::default())?;
     line(&format!(
         "Pythia-160m's shape to {HOOK}, {} × {} tokens, {} threads",
         options.text("batch"),
@@ -62,14 +49,9 @@ fn main() -> Result<()> {
     for latents in options.text("latents").split(',') {
         let latents = latents.trim().parse();
         let latents = latents.map_err(|_| Error::input("--latents needs whole numbers, e.g. 6144,65536"))?;
-        measure(&options, &model, &dataset, latents)?;
+        measure(&options, &reading, latents)?;
     }
     Ok(())
-}
-
-#[allow(clippy::print_stdout)] // a program of its own
-fn line(text: &str) {
-    println!("{text}");
 }
 
 /// Notes how long tasks take, and the most memory that is held.
@@ -99,7 +81,7 @@ impl Observer for Clock {
     }
 }
 
-fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents: i64) -> Result<()> {
+fn measure(options: &Options, reading: &Reading, latents: i64) -> Result<()> {
     let (wanted, batch, context) = (
         options.number("tokens")?,
         options.number("batch")?,
@@ -120,7 +102,7 @@ fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents:
     for round in 0..options.number("rounds")? + 1 {
         let base = timed(Device::Cpu, || {
             for _ in 0..batches {
-                let captured = model.capture(&whole, &hook)?;
+                let captured = reading.model.capture(&whole, &hook)?;
                 let x = captured.values().next().ok_or_else(|| Error::run("nothing"))?;
                 let _ = product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
             }
@@ -128,7 +110,7 @@ fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents:
         })?;
         let before = memory::used();
         let path = folder.path().join(format!("{round}.sqlite"));
-        let (noted, whole_time) = analysed(options, model, dataset, &sae, &path)?;
+        let (noted, whole_time) = analysed(options, reading, &sae, &path)?;
         size = std::fs::metadata(&path).map_or(0, |about| about.len());
         if round > 0 {
             bare.push(base);
@@ -164,30 +146,21 @@ fn measure(options: &Options, model: &LanguageModel, dataset: &Dataset, latents:
 /// One analysis; what was noted of it, and how long it took.
 fn analysed(
     options: &Options,
-    model: &LanguageModel,
-    dataset: &Dataset,
+    reading: &Reading,
     sae: &SparseAutoEncoder,
     path: &std::path::Path,
 ) -> Result<(Noted, Duration)> {
-    let factory: ActivationFactoryConfig = from_value(json!({
-        "sources": [{"type": "dataset", "name": "corpus"}], "target": "activations-2d", "hook_points": [HOOK],
-        "batch_size": options.number("batch")?, "model_batch_size": options.number("batch")?,
-        "context_size": options.number("context")?, "packed": true,
-    }))?;
-    let factory = ActivationFactory::new(factory)?;
-    let inputs = Inputs {
-        model: Some(Arc::new(model.clone())),
-        datasets: BTreeMap::from([("corpus".to_string(), dataset.clone())]),
-        ..Inputs::default()
-    };
+    let factory = json!({
+        "target": "activations-2d", "hook_points": [HOOK], "batch_size": options.number("batch")?,
+        "model_batch_size": options.number("batch")?, "context_size": options.number("context")?, "packed": true,
+    });
     let config: FeatureAnalyzerConfig =
         from_value(json!({"total_analyzing_tokens": options.number("tokens")?}))?;
     let clock = Clock::default();
     let noted = Arc::clone(&clock.0);
     let context = RunContext::default();
     context.events.add(Box::new(clock));
-    let mut open =
-        || Ok(Box::new(factory.process(inputs.clone(), &RunContext::default())?) as Box<dyn BatchStream>);
+    let mut open = || Ok(Box::new(reading.stream(factory.clone())?) as Box<dyn BatchStream>);
     let store = Store::create(path, &BTreeMap::new())?;
     let start = Instant::now();
     FeatureAnalyzer::new(config)?.analyze(
@@ -196,6 +169,7 @@ fn analysed(
         AnalysisInputs {
             sae,
             open: &mut open,
+            can_replay: true,
             amp: None,
             decided_by: Fingerprint::default(),
             runs_a_model: true,

@@ -1,14 +1,19 @@
-//! What the measurements share: options, clocks, and a model with random weights.
+//! What the measurements share: options, clocks, and a model with random weights that reads texts.
 
 #![allow(dead_code)] // each measurement is a program of its own and uses a part
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saescript::activations::{Batch, BatchStream};
-use saescript::tensor::{DType, Device, Kind, Tensor, safetensors};
+use saescript::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs};
+use saescript::config::checked;
+use saescript::event::RunContext;
+use saescript::model::{LanguageModel, LanguageModelConfig};
+use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, safetensors};
+use saescript::text::{Dataset, DatasetConfig};
 use saescript::{Error, Result};
 use serde_json::json;
 
@@ -95,6 +100,53 @@ pub fn timed(device: Device, work: impl FnOnce() -> Result<()>) -> Result<Durati
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+/// Writes a line of what was measured.
+#[allow(clippy::print_stdout)] // measurements are programs of their own
+pub fn line(text: &str) {
+    println!("{text}");
+}
+
+/// A model with random weights, and the texts that it reads.
+pub struct Reading {
+    pub model: LanguageModel,
+    dataset: Dataset,
+    /// Weights are read from it when they are needed.
+    _folder: tempfile::TempDir,
+}
+
+impl Reading {
+    /// A model of this shape on `device`, and examples/corpus.
+    pub fn new(shape: Shape, device: DeviceSpec) -> Result<Self> {
+        let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+        write_model(folder.path(), shape, DType::FLOAT32)?;
+        let config = LanguageModelConfig {
+            model_from_pretrained_path: Some(folder.path().into()),
+            device,
+            ..LanguageModelConfig::default()
+        };
+        let dataset = DatasetConfig {
+            dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
+            ..DatasetConfig::default()
+        };
+        Ok(Reading {
+            model: LanguageModel::load(&config, &RunContext::default())?,
+            dataset: Dataset::load(&dataset, &RunContext::default())?,
+            _folder: folder,
+        })
+    }
+
+    /// The stream of a factory with these settings besides its source, which is the texts.
+    pub fn stream(&self, mut factory: serde_json::Value) -> Result<ActivationStream> {
+        factory["sources"] = json!([{"type": "dataset", "name": "corpus"}]);
+        let inputs = Inputs {
+            model: Some(Arc::new(self.model.clone())),
+            datasets: BTreeMap::from([("corpus".to_string(), self.dataset.clone())]),
+            ..Inputs::default()
+        };
+        ActivationFactory::new(checked(factory)?)?.process(inputs, &RunContext::default())
+    }
 }
 
 /// The shape of a GPT-NeoX model.

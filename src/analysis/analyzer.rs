@@ -20,6 +20,8 @@ pub struct AnalysisInputs<'a> {
     pub sae: &'a SparseAutoEncoder,
     /// Gives its stream of whole contexts.
     pub open: &'a mut OpenStream<'a>,
+    /// Whether `open` gives the same stream from its beginning whenever it is called.
+    pub can_replay: bool,
     /// Number format of products; `None`: that of the dictionary.
     pub amp: Option<DType>,
     /// What decides the numbers besides the stream and the settings of the analyzer: what the dictionary holds.
@@ -74,6 +76,14 @@ impl FeatureAnalyzer {
         context: &RunContext,
     ) -> Result<AnalysisReport> {
         let _no_grad = no_grad_guard();
+        if !inputs.can_replay && !self.config.single_pass {
+            return Err(
+                Error::input("this stream can be read only once, and an analysis reads it at least twice").hint(
+                    "set `single_pass` of the analyzer, with which bins, histograms and tokens are approximate; or write \
+                     the activations to a cache, and analyse that",
+                ),
+            );
+        }
         let first = (inputs.open)()?;
         let analysis = self.begin(store, name, (&inputs, first.as_ref()), context)?;
         store.begin_writing()?;
@@ -113,10 +123,19 @@ impl FeatureAnalyzer {
         is.add("analyzer", &*self.config)?;
         is.set("amp_dtype", to_value(&inputs.amp)?);
         is.merge(stream.fingerprint()?);
-        let there = store.analyses()?.into_iter().find(|one| one.name == name);
+        let all = store.analyses()?;
+        let latents = inputs.sae.cfg.d_sae() as u32;
+        if let Some(other) = all.iter().find(|one| one.latents != latents) {
+            return Err(Error::input(format!(
+                "the store `{}` is of a dictionary with {} latents, and this one has {latents}",
+                store.path().display(),
+                other.latents
+            ))
+            .hint("write this analysis into another `store`"));
+        }
+        let there = all.into_iter().find(|one| one.name == name);
         let Some(there) = there else {
             let settings = json!({"analyzer": to_value(&*self.config)?, "decided_by": is.to_value()});
-            let latents = inputs.sae.cfg.d_sae() as u32;
             return store.transaction(|| {
                 let id = store.begin_analysis(name, &settings.to_string(), latents, self.config.compact)?;
                 store.put_subsamples(id, &self.config.subsamples())?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::coactivation::Coactivation;
 use super::geometry::{Geometry, heads, nearest_decoders};
 use super::neighbours::firing_together;
 use super::passes::{First, Second};
@@ -12,16 +13,12 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
-    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store, TokenFiring,
-    Vocabulary,
+    Context, Estimates, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store,
+    TokenFiring, Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
 const TOKENS: usize = 10;
-
-/// Samples whose texts are searched, and tokens on each side of their peaks.
-const TEXTS: usize = 5;
-const AROUND: usize = 10;
 
 /// What the dictionary's weights say of its latents.
 pub(super) struct Weights {
@@ -241,26 +238,20 @@ pub(super) fn finish(
         } else {
             State::Complete
         };
-        store.finish_analysis(analysis, state, false)
+        let estimates = Estimates {
+            samples: config.single_pass,
+            pairs: first.pairs.as_ref().is_some_and(Coactivation::is_estimated),
+        };
+        store.finish_analysis(analysis, state, estimates)
     })
 }
 
-/// Returns the texts by which a latent is found: of its `tokens`, and around the peaks of its best samples.
+/// Returns the texts by which a latent is found.
 fn text(second: &Second<'_>, latent: u32, tokens: &[(u32, u32, f64)], words: &Vocabulary) -> LatentText {
-    if words.is_empty() {
-        return LatentText::default();
-    }
-    let best = second.collection.samples(latent, 0, 0).into_iter().take(TEXTS);
-    let texts = best.filter_map(|sample| {
-        let tokens = &second.contexts.get(&sample.context)?.tokens;
-        let peak = usize::from(sample.peak_position);
-        let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
-        let pieces = words.pieces(around).into_iter().map(|(_, text)| text);
-        Some(pieces.collect::<String>())
+    let best = second.collection.samples(latent, 0, 0);
+    let best = best.iter().filter_map(|sample| {
+        let context = second.contexts.get(&sample.context)?;
+        Some((&*context.tokens, sample.peak_position))
     });
-    let tokens: Vec<String> = tokens.iter().map(|(token, _, _)| words.text(*token)).collect();
-    LatentText {
-        texts: texts.collect::<Vec<_>>().join("\n"),
-        tokens: tokens.join(" "),
-    }
+    LatentText::new(words, tokens.iter().map(|(token, _, _)| *token), best)
 }

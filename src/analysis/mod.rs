@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! batches -> contexts with the latents that fire in them       contexts, active
-//! pass 1: counts, maxima, candidates for tokens                statistics, tokens, coactivation
-//! pass 2: samples and exact histograms, some latents at a time samples, distributions
+//! pass 1: counts, maxima, candidates for tokens                statistics, frequent, coactivation
+//! pass 2: samples and exact histograms, some latents at a time samples, distributions, tokens
 //! at the end: geometry, neighbours, flags, texts               geometry, neighbours, finish
 //! ```
 //!
@@ -17,7 +17,9 @@ mod coactivation;
 mod contexts;
 mod distributions;
 mod finish;
+mod frequent;
 mod geometry;
+mod kept;
 mod logits;
 mod neighbours;
 mod pack;
@@ -25,6 +27,7 @@ mod passes;
 mod progress;
 mod samples;
 mod settings;
+mod single;
 mod statistics;
 mod tokens;
 mod work;

@@ -26,11 +26,7 @@ pub(super) fn firing_together(
     let times = |latent: usize| statistics.act_times[latent] as f64;
     let (mean, deviation) = moments(latent);
     let (mut jaccard, mut pearson) = (Vec::new(), Vec::new());
-    for other in (0..pairs.latents()).filter(|other| *other != latent) {
-        let (both, product) = pairs.of(latent, other);
-        if both == 0 {
-            continue;
-        }
+    for (other, both, product) in pairs.with(latent) {
         let both = f64::from(both);
         jaccard.push(neighbour(other, both / (times(latent) + times(other) - both)));
         let (others_mean, others_deviation) = moments(other);

@@ -64,7 +64,7 @@ impl<'a> Unpacked<'a> {
 /// Says that what an analysis would go on from is not whole.
 pub(super) fn broken() -> Error {
     Error::run("what the store keeps of the unfinished analysis is damaged, so it cannot go on")
-        .hint("start it anew with `--restart`")
+        .hint("begin it anew with `--replace`")
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::coactivation::Coactivation;
-use super::contexts::{ContextReader, Seen};
+use super::contexts::{ContextReader, Entry, Seen};
 use super::distributions::Distributions;
+use super::frequent::Place;
 use super::pack::{Packed, Unpacked, broken};
 use super::progress::{Keeper, Parts, Position, restore};
 use super::samples::Collection;
@@ -13,7 +14,7 @@ use super::tokens::TokenCounts;
 use crate::activations::BatchStream;
 use crate::error::{Error, Result};
 use crate::event::{Event, RunContext};
-use crate::findings::Place;
+use crate::findings;
 
 /// What a pass does with contexts.
 pub(super) trait Pass {
@@ -67,41 +68,43 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// Counts, maxima, and pairs where there are not too many.
+/// Counts, maxima, and which latents fire together.
 pub(super) struct First {
     pub(super) statistics: Statistics,
     pub(super) pairs: Option<Coactivation>,
 }
 
 impl First {
-    /// Returns nothing counted yet, or what `parts` have.
+    /// Returns nothing counted yet, or what `parts` have; `pairs` are to be counted.
     ///
     /// # Errors
     /// They are damaged.
-    pub(super) fn new(latents: usize, with_pairs: bool, parts: &Parts) -> Result<Self> {
+    pub(super) fn new(latents: usize, pairs: Option<Coactivation>, parts: &Parts) -> Result<Self> {
         let mut first = First {
             statistics: Statistics::new(latents),
-            pairs: with_pairs.then(|| Coactivation::new(latents)),
+            pairs,
         };
         if let Some(bytes) = parts.get("statistics") {
-            first.statistics = Statistics::unpack(&mut Unpacked::new(bytes))?;
-            if first.statistics.max.len() != latents {
-                return Err(broken());
-            }
+            first.statistics.unpack(&mut Unpacked::new(bytes))?;
         }
         if let (Some(pairs), Some(bytes)) = (&mut first.pairs, parts.get("pairs")) {
             pairs.unpack(&mut Unpacked::new(bytes))?;
         }
         Ok(first)
     }
+
+    /// Counts a context; `look` is told of each activation, its token and the place of that among the candidates.
+    pub(super) fn count(&mut self, seen: &Seen<'_>, look: impl FnMut(&Entry, u32, Place)) {
+        self.statistics.add(seen, look);
+        if let Some(pairs) = &mut self.pairs {
+            pairs.add(seen);
+        }
+    }
 }
 
 impl Pass for First {
     fn add(&mut self, seen: &Seen<'_>) -> Result<()> {
-        self.statistics.add(seen);
-        if let Some(pairs) = &mut self.pairs {
-            pairs.add(seen);
-        }
+        self.count(seen, |_, _, _| {});
         Ok(())
     }
 
@@ -122,7 +125,17 @@ impl Pass for First {
 /// A context that may be named by a sample.
 pub(super) struct KeptContext {
     pub(super) tokens: Box<[u32]>,
-    pub(super) place: Place,
+    pub(super) place: findings::Place,
+}
+
+impl KeptContext {
+    /// Returns a copy of what is kept of a context.
+    pub(super) fn of(seen: &Seen<'_>) -> Self {
+        KeptContext {
+            tokens: seen.tokens.into(),
+            place: seen.place.clone(),
+        }
+    }
 }
 
 /// Samples, exact histograms and counts of tokens of the latents of a band.
@@ -161,17 +174,33 @@ impl<'a> Second<'a> {
         if let Some(bytes) = parts.get("samples") {
             let mut unpacked = Unpacked::new(bytes);
             second.collection.unpack(&mut unpacked)?;
-            let (counts, sums) = (unpacked.u32s()?, unpacked.f64s()?);
+            second.tokens.unpack(&mut unpacked)?;
             let histograms = unpacked.u32s()?;
-            let fits = counts.len() == second.tokens.count.len() && sums.len() == second.tokens.sum.len();
-            if !fits || histograms.len() != second.distributions.counts.len() {
+            if histograms.len() != second.distributions.counts.len() {
                 return Err(broken());
             }
-            (second.tokens.count, second.tokens.sum) = (counts, sums);
             second.distributions.counts = histograms;
             second.contexts = unpack_contexts(&mut unpacked)?;
         }
         Ok(second)
+    }
+
+    /// Returns a pass for all latents that is over, with what was found otherwise.
+    pub(super) fn found(
+        statistics: &'a Statistics,
+        collection: Collection<'a>,
+        distributions: Distributions,
+        (tokens, contexts): (TokenCounts, HashMap<u32, KeptContext>),
+    ) -> Self {
+        Second {
+            statistics,
+            collection,
+            distributions,
+            tokens,
+            contexts,
+            cleared: 0,
+            band: 0..statistics.max.len() as u32,
+        }
     }
 
     /// Forgets the contexts that no sample names any more, where many were added.
@@ -206,11 +235,7 @@ impl Pass for Second<'_> {
             self.tokens.add(entry.latent, token, entry.value);
         }
         self.collection.add(seen);
-        let context = KeptContext {
-            tokens: seen.tokens.into(),
-            place: seen.place.clone(),
-        };
-        self.contexts.insert(seen.ordinal, context);
+        self.contexts.insert(seen.ordinal, KeptContext::of(seen));
         self.clear();
         Ok(())
     }
@@ -218,8 +243,7 @@ impl Pass for Second<'_> {
     fn parts(&self) -> Result<Parts> {
         let mut packed = Packed::default();
         self.collection.pack(&mut packed);
-        packed.u32s(&self.tokens.count);
-        packed.f64s(&self.tokens.sum);
+        self.tokens.pack(&mut packed);
         packed.u32s(&self.distributions.counts);
         let named = self.collection.ordinals();
         let kept = self
@@ -231,7 +255,7 @@ impl Pass for Second<'_> {
     }
 }
 
-fn pack_contexts<'c>(
+pub(super) fn pack_contexts<'c>(
     contexts: impl Iterator<Item = (&'c u32, &'c KeptContext)>,
     packed: &mut Packed,
 ) -> Result<()> {
@@ -252,9 +276,9 @@ fn pack_contexts<'c>(
     Ok(())
 }
 
-fn unpack_contexts(unpacked: &mut Unpacked<'_>) -> Result<HashMap<u32, KeptContext>> {
+pub(super) fn unpack_contexts(unpacked: &mut Unpacked<'_>) -> Result<HashMap<u32, KeptContext>> {
     let (ordinals, lengths, tokens) = (unpacked.u32s()?, unpacked.u32s()?, unpacked.u32s()?);
-    let places: Vec<Place> = serde_json::from_slice(&unpacked.u8s()?).map_err(|_| broken())?;
+    let places: Vec<findings::Place> = serde_json::from_slice(&unpacked.u8s()?).map_err(|_| broken())?;
     if lengths.len() != ordinals.len() || places.len() != ordinals.len() {
         return Err(broken());
     }

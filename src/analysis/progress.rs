@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Component, Path};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -150,19 +151,28 @@ fn state_of(stream: &mut dyn BatchStream) -> Result<Parts> {
     let folder = temporary()?;
     stream.save_state(folder.path())?;
     let mut parts = Parts::new();
-    let files = fs::read_dir(folder.path()).map_err(|error| Error::io("read", folder.path(), error))?;
-    for file in files {
-        let path = file
-            .map_err(|error| Error::io("read", folder.path(), error))?
-            .path();
+    gather(folder.path(), STREAM, &mut parts)?;
+    Ok(parts)
+}
+
+/// Reads the files in `folder` and the folders in it, under their paths after `prefix`.
+fn gather(folder: &Path, prefix: &str, parts: &mut Parts) -> Result<()> {
+    let failed = |error| Error::io("read", folder, error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or_default();
-        let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
-        parts.insert(format!("{STREAM}{name}"), bytes);
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            gather(&path, &format!("{name}/"), parts)?;
+        } else {
+            let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+            parts.insert(name, bytes);
+        }
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// Has `stream`, which gave nothing yet, go on where `parts` say; returns whether they say anything.
@@ -174,7 +184,13 @@ pub(super) fn restore(stream: &mut dyn BatchStream, parts: &Parts) -> Result<boo
     let mut any = false;
     for (name, bytes) in parts {
         if let Some(name) = name.strip_prefix(STREAM) {
+            let inside = |part| matches!(part, Component::Normal(_));
+            if !Path::new(name).components().all(inside) {
+                return Err(broken());
+            }
             let path = folder.path().join(name);
+            let parent = path.parent().unwrap_or(folder.path());
+            fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, error))?;
             fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
             any = true;
         }

@@ -146,10 +146,14 @@ pub struct FeatureAnalyzerConfig {
     /// Nearest latents that are kept of each kind; 0: none are looked for.
     #[serde(default = "ten")]
     pub neighbours: u32,
-    /// Latents up to which all pairs are counted for correlations, which takes 6 bytes for each pair of latents twice
-    /// over; of wider dictionaries only decoder rows are compared.
+    /// Latents up to which all pairs are counted that fire together, which takes 12 bytes a pair; of wider dictionaries the
+    /// 64 most frequent companions of each latent are followed, and the figures are estimates.
     #[serde(default = "widest_pairs")]
     pub coactivation_up_to: u32,
+    /// Read the stream once, as streams need that cannot be read again: histograms, the tokens that latents fire on and
+    /// samples below the largest peaks are approximate then.
+    #[serde(default)]
+    pub single_pass: bool,
     /// Bytes for samples; what does not fit is done in several passes. null: half of what is free.
     #[serde(default)]
     pub memory_limit: Option<u64>,
@@ -238,6 +242,11 @@ impl Config for FeatureAnalyzerConfig {
                 .hint("leave `clt_layer` out")
                 .under("clt_layer"));
         }
+        if self.single_pass && self.latents_at_a_time.is_some() {
+            return Err(Error::input("a single pass looks at all latents at once")
+                .hint("leave it out, or `single_pass`; `memory_limit` bounds what samples take")
+                .under("latents_at_a_time"));
+        }
         if self.latents_at_a_time == Some(0) {
             return Err(Error::input("must be at least 1").under("latents_at_a_time"));
         }
@@ -263,6 +272,7 @@ impl Identified for FeatureAnalyzerConfig {
         "seed",
         "neighbours",
         "coactivation_up_to",
+        "single_pass",
         "compact",
         "flags",
     ];

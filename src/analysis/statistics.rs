@@ -1,8 +1,9 @@
 //! The first pass: counts, maxima and sums of every latent.
 
-use super::contexts::Seen;
-use super::pack::{Packed, Unpacked};
-use super::tokens::Candidates;
+use super::contexts::{Entry, Seen};
+use super::frequent::{Frequent, Place};
+use super::pack::{Packed, Unpacked, broken};
+use super::tokens::CANDIDATES;
 use crate::error::Result;
 
 /// Exponents of the bins between powers of two: the first also has everything below, the last everything above.
@@ -24,7 +25,8 @@ pub(super) struct Statistics {
     pub(super) sum_squares: Vec<f64>,
     /// `OCTAVES` bins for each latent.
     pub(super) octaves: Vec<u32>,
-    pub(super) candidates: Candidates,
+    /// The tokens on which it may fire most.
+    pub(super) candidates: Frequent,
 }
 
 impl Statistics {
@@ -38,12 +40,12 @@ impl Statistics {
             sum: vec![0.0; latents],
             sum_squares: vec![0.0; latents],
             octaves: vec![0; latents * OCTAVES],
-            candidates: Candidates::new(latents),
+            candidates: Frequent::new(latents, CANDIDATES),
         }
     }
 
-    /// Counts a context.
-    pub(super) fn add(&mut self, seen: &Seen<'_>) {
+    /// Counts a context; `look` is told of each activation, its token and the place of that among the candidates.
+    pub(super) fn add(&mut self, seen: &Seen<'_>, mut look: impl FnMut(&Entry, u32, Place)) {
         let first = seen.counted.first().copied();
         for entries in seen.by_latent() {
             let latent = entries[0].latent as usize;
@@ -56,8 +58,8 @@ impl Statistics {
                 self.sum[latent] += value;
                 self.sum_squares[latent] += value * value;
                 self.octaves[latent * OCTAVES + octave(entry.value)] += 1;
-                self.candidates
-                    .add(entry.latent, seen.tokens[usize::from(entry.position)]);
+                let token = seen.tokens[usize::from(entry.position)];
+                look(entry, token, self.candidates.add(latent, token));
             }
         }
     }
@@ -79,28 +81,28 @@ impl Statistics {
         packed.f64s(&self.sum);
         packed.f64s(&self.sum_squares);
         packed.u32s(&self.octaves);
-        packed.u32s(&self.candidates.token);
-        packed.u32s(&self.candidates.count);
+        self.candidates.pack(packed);
     }
 
     /// Reads what [`pack`](Self::pack) wrote.
     ///
     /// # Errors
-    /// It did not.
-    pub(super) fn unpack(unpacked: &mut Unpacked<'_>) -> Result<Self> {
-        Ok(Statistics {
-            act_times: unpacked.u64s()?,
-            contexts: unpacked.u64s()?,
-            first: unpacked.u64s()?,
-            max: unpacked.f32s()?,
-            sum: unpacked.f64s()?,
-            sum_squares: unpacked.f64s()?,
-            octaves: unpacked.u32s()?,
-            candidates: Candidates {
-                token: unpacked.u32s()?,
-                count: unpacked.u32s()?,
-            },
-        })
+    /// It did not, or for other latents.
+    pub(super) fn unpack(&mut self, unpacked: &mut Unpacked<'_>) -> Result<()> {
+        let latents = self.max.len();
+        for counts in [&mut self.act_times, &mut self.contexts, &mut self.first] {
+            *counts = unpacked.u64s()?;
+        }
+        self.max = unpacked.f32s()?;
+        for sums in [&mut self.sum, &mut self.sum_squares] {
+            *sums = unpacked.f64s()?;
+        }
+        self.octaves = unpacked.u32s()?;
+        self.candidates.unpack(unpacked)?;
+        if self.max.len() != latents || self.octaves.len() != latents * OCTAVES {
+            return Err(broken());
+        }
+        Ok(())
     }
 }
 

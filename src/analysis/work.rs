@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bands::latents_at_a_time;
+use super::bands::{latents_at_a_time, memory_for_samples};
 use super::coactivation::Coactivation;
 use super::contexts::ContextReader;
 use super::finish::{Weights, finish, write_band};
@@ -10,6 +10,7 @@ use super::passes::{First, Pass, Second, walk};
 use super::progress::{Keeper, Parts, Position};
 use super::samples::Collection;
 use super::settings::FeatureAnalyzerConfig;
+use super::single::Single;
 use crate::activations::BatchStream;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result, counted};
@@ -44,6 +45,9 @@ impl Work<'_> {
     /// What the stream says, or the store; a stop was asked for, and what was done is kept.
     pub(super) fn run(&mut self) -> Result<()> {
         let (mut position, mut kept) = self.keeper.position()?;
+        if self.config.single_pass {
+            return self.run_once(&mut position, &kept);
+        }
         let first = if position.counted_all {
             self.first(&self.keeper.found()?)?
         } else {
@@ -62,6 +66,30 @@ impl Work<'_> {
         finish((store, analysis), &first, &weights, (self.config, &position))
     }
 
+    /// Counts and collects in one pass over a stream that need not be there again.
+    fn run_once(&mut self, position: &mut Position, kept: &Parts) -> Result<()> {
+        let (store, analysis) = (self.keeper.store, self.keeper.analysis);
+        let weights = Weights::of(self.sae, self.config, self.context)?;
+        let latents = self.latents();
+        let rules = self.rules.clone();
+        let near = weights.near_of(&(0..latents as u32));
+        let first = self.first(kept)?;
+        let unknown = vec![f32::INFINITY; latents];
+        let mut collection = Collection::new(&rules, self.config.seed, 0, unknown, latents);
+        if let Some((count, near)) = &near {
+            collection.set_near(*count, near);
+        }
+        let sizes = (self.config.seed, memory_for_samples(self.config));
+        let mut single = Single::new(first, (collection, &rules), sizes, kept)?;
+        let title = "analysing in a single pass";
+        self.read(&mut single, kept, position, title)?;
+        let (first, settle) = single.done();
+        let second = settle(&first.statistics);
+        let band = 0..latents as u32;
+        store.transaction(|| write_band((store, analysis), &second, &weights, (self.config, band)))?;
+        finish((store, analysis), &first, &weights, (self.config, position))
+    }
+
     fn latents(&self) -> usize {
         self.sae.cfg.d_sae() as usize
     }
@@ -78,25 +106,34 @@ impl Work<'_> {
     /// Returns the first pass with what `parts` have.
     fn first(&self, parts: &Parts) -> Result<First> {
         let latents = self.latents();
-        let with_pairs = self.config.neighbours > 0 && latents <= self.config.coactivation_up_to as usize;
-        if with_pairs {
-            let bytes = Coactivation::bytes(latents as u64);
-            memory::admit(bytes, "counting which latents fire together")
-                .map_err(|error| error.hint("a smaller `analyzer.coactivation_up_to` leaves it out"))?;
-        }
-        First::new(latents, with_pairs, parts)
+        let exact = latents <= self.config.coactivation_up_to as usize;
+        let pairs = if self.config.neighbours > 0 {
+            let bytes = Coactivation::bytes(latents as u64, exact);
+            memory::admit(bytes, "counting which latents fire together").map_err(|error| {
+                error.hint("a smaller `analyzer.coactivation_up_to` has it estimated; `analyzer.neighbours = 0` leaves it out")
+            })?;
+            Some(Coactivation::new(latents, exact))
+        } else {
+            None
+        };
+        First::new(latents, pairs, parts)
     }
 
-    /// The first pass.
-    fn count(&mut self, position: &mut Position, parts: &Parts) -> Result<First> {
-        let mut first = self.first(parts)?;
+    /// Reads the stream for `pass`, which is the first one, and notes how much there was of it.
+    fn read(
+        &mut self,
+        pass: &mut dyn Pass,
+        parts: &Parts,
+        position: &mut Position,
+        title: &str,
+    ) -> Result<()> {
         let mut stream = self.stream()?;
         let mut reader = ContextReader::new(self.sae, self.config, self.amp)?;
         walk(
-            &mut first,
+            pass,
             &mut reader,
             (stream.as_mut(), parts),
-            (&mut self.keeper, position, "analysing, pass 1: counting"),
+            (&mut self.keeper, position, title),
             (self.context, self.config.total_analyzing_tokens),
         )?;
         if reader.counted == 0 {
@@ -112,15 +149,17 @@ impl Work<'_> {
                 self.config.total_analyzing_tokens
             ))?;
         }
+        let (store, analysis) = (self.keeper.store, self.keeper.analysis);
+        store.set_extent(analysis, reader.tokens, reader.counted, u64::from(reader.next))
+    }
+
+    /// The first pass of several.
+    fn count(&mut self, position: &mut Position, parts: &Parts) -> Result<First> {
+        let mut first = self.first(parts)?;
+        self.read(&mut first, parts, position, "analysing, pass 1: counting")?;
         position.counted_all = true;
         position.at_a_time = latents_at_a_time(self.config, &first.statistics);
         position.first = 0;
-        self.keeper.store.transaction(|| {
-            let analysis = self.keeper.analysis;
-            self.keeper
-                .store
-                .set_extent(analysis, reader.tokens, reader.counted, u64::from(reader.next))
-        })?;
         (position.contexts, position.tokens) = (0, 0);
         self.keeper.keep_found(position, first.parts()?)?;
         Ok(first)
@@ -136,7 +175,7 @@ impl Work<'_> {
     ) -> Result<()> {
         let title = self.announce(&band, position)?;
         let statistics = &first.statistics;
-        let max = &statistics.max[band.start as usize..band.end as usize];
+        let max = statistics.max[band.start as usize..band.end as usize].to_vec();
         let near = weights.near_of(&band);
         let mut stream = self.stream()?;
         let mut collection = Collection::new(&self.rules, self.config.seed, band.start, max, self.latents());

@@ -14,13 +14,14 @@ use crate::runner::{Export, ExportForm, export_store};
 /// Write what a store holds for other programs
 ///
 /// The store's tables as JSON lines, CSV or Parquet; records of the reference system (Language-Model-SAEs), which
-/// `saescript import` reads back; dashboards as SAEDashboard writes them, or in the layout of Neuronpedia's bulk import.
+/// `saescript import` reads back; the cache from which delphi explains latents; dashboards as SAEDashboard writes them, or in the layout of Neuronpedia's bulk import.
 /// Nothing that is there is written over without --force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   saescript export results --to parquet -o tables
   saescript export results --to csv --table latent -o latents.csv
   saescript export results --to reference -o features.jsonl
+  saescript export results --to delphi -o latents
   saescript export results --to dashboard --sae results -o dashboards
   saescript export results --to neuronpedia --release my-release --creator me -o neuronpedia
   saescript export --pickle-script > pickle_records.py")]
@@ -84,6 +85,8 @@ enum Form {
     Parquet,
     /// Records of the reference system, a line a latent
     Reference,
+    /// The cache of activations from which delphi explains latents
+    Delphi,
     /// batch-N.json of SAEDashboard
     Dashboard,
     /// The layout of Neuronpedia's bulk import
@@ -120,6 +123,7 @@ impl Arguments {
             Form::Csv => ExportForm::Tables(TableFormat::Csv, self.table.clone()),
             Form::Parquet => ExportForm::Tables(TableFormat::Parquet, self.table.clone()),
             Form::Reference => ExportForm::Reference,
+            Form::Delphi => ExportForm::Delphi,
             Form::Dashboard => ExportForm::Dashboard,
             Form::Neuronpedia => ExportForm::Neuronpedia {
                 release: self.release.clone(),

@@ -9,6 +9,7 @@ mod class;
 mod elsewhere;
 mod faults;
 mod file;
+pub mod flat;
 mod message;
 mod steps;
 mod tables;

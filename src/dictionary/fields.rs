@@ -10,6 +10,7 @@ use super::base::BaseConfig;
 use super::hook_points::HookLayout;
 use super::variant::SAEConfig;
 use super::variants::{DEFAULT, Row, VARIANTS};
+use crate::config::flat::{properties, take};
 use crate::config::{Map, Value, parse, refuse, to_value};
 use crate::error::{Error, Result};
 
@@ -47,13 +48,7 @@ fn read(mut fields: Map<String, Value>) -> Result<SAEConfig> {
     };
     let (hooks, base, own) = (row.hooks.schema(), base_schema(), (row.schema)());
     refuse_unknown(&fields, row, &[&hooks, &base, &own])?;
-    let mut take = |schema: &Value| -> Map<String, Value> {
-        let keys = properties(schema).map(|(key, _)| key.clone()).collect::<Vec<_>>();
-        keys.into_iter()
-            .filter_map(|key| fields.remove_entry(&key))
-            .collect()
-    };
-    let (hooks, base, own) = (take(&hooks), take(&base), take(&own));
+    let [hooks, base, own] = [&hooks, &base, &own].map(|schema| take(&mut fields, schema));
     Ok(SAEConfig {
         hooks: row.hooks.read(hooks)?,
         base: parse(Value::Object(base))?,
@@ -110,10 +105,6 @@ impl Row {
 
 fn base_schema() -> Value {
     schemars::schema_for!(BaseConfig).to_value()
-}
-
-fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    schema["properties"].as_object().into_iter().flatten()
 }
 
 /// The keys of all variants; of those that only some have, the description says whose they are.

@@ -3,6 +3,7 @@
 
 mod columns;
 mod dashboard;
+mod delphi;
 mod described;
 mod files;
 mod identity;
@@ -11,6 +12,7 @@ mod reference;
 mod tables;
 
 pub use dashboard::export_dashboards;
+pub use delphi::export_delphi;
 pub use described::Described;
 pub use files::Existing;
 pub use identity::{GivenIdentity, SourceIdentity};

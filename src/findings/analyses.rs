@@ -71,6 +71,29 @@ impl SubsampleKind {
     }
 }
 
+/// What of an analysis is not exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimates {
+    /// It is of a single pass: samples below the top, histograms and counts of tokens.
+    pub samples: bool,
+    /// Neighbours by firing together are of the frequent companions of each latent.
+    pub pairs: bool,
+}
+
+impl Analysis {
+    /// Returns what of it is not exact, in sentences for people.
+    pub fn estimates(&self) -> Vec<&'static str> {
+        let single =
+            "of a single pass: the largest peaks are exact; bins, histograms and tokens are approximate";
+        let pairs =
+            "neighbours by firing together are estimates, of the 64 most frequent companions of each latent";
+        let said = [(self.approximate, single), (self.estimated_pairs, pairs)];
+        said.into_iter()
+            .filter_map(|(is, text)| is.then_some(text))
+            .collect()
+    }
+}
+
 /// One subsample of an analysis: a rule by which contexts of each latent were kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subsample {
@@ -109,8 +132,10 @@ pub struct Analysis {
     pub counted: u64,
     /// Contexts that were read.
     pub contexts: u64,
-    /// Whether uniform samples and histograms are of a single pass, and so approximate.
+    /// Whether it is of a single pass: samples below the top, histograms and counts of tokens are approximate then.
     pub approximate: bool,
+    /// Whether neighbours by firing together are estimates, of the frequent companions of each latent.
+    pub estimated_pairs: bool,
     /// Whether activations of samples are kept in float16.
     pub compact: bool,
     /// When it began, UTC.
@@ -120,7 +145,7 @@ pub struct Analysis {
 }
 
 const COLUMNS: &str = "SELECT id, name, settings, state, latents, tokens, counted, contexts, approximate, compact, \
-     created, finished FROM analysis";
+     created, finished, estimated_pairs FROM analysis";
 
 impl Store {
     /// Returns the analyses, in the order in which they were begun.
@@ -143,6 +168,7 @@ impl Store {
                 compact: row.get(9)?,
                 created: row.get(10)?,
                 finished: row.get(11)?,
+                estimated_pairs: row.get(12)?,
             };
             Ok((analysis, state))
         })?;
@@ -209,16 +235,16 @@ impl Store {
         .map(drop)
     }
 
-    /// Says that an analysis is done; what it would have gone on from is dropped.
+    /// Says that an analysis is done, and what of it are estimates; what it would have gone on from is dropped.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn finish_analysis(&self, analysis: i64, state: State, approximate: bool) -> Result<()> {
+    pub fn finish_analysis(&self, analysis: i64, state: State, estimates: Estimates) -> Result<()> {
         let now = timestamp(SystemTime::now());
         self.change("DELETE FROM progress WHERE analysis = ?", [analysis])?;
         self.change(
-            "UPDATE analysis SET state = ?, approximate = ?, finished = ? WHERE id = ?",
-            (state.name(), approximate, now, analysis),
+            "UPDATE analysis SET state = ?, approximate = ?, estimated_pairs = ?, finished = ? WHERE id = ?",
+            (state.name(), estimates.samples, estimates.pairs, now, analysis),
         )
         .map(drop)
     }

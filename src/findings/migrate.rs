@@ -8,10 +8,10 @@ use super::failure::OfStore;
 use crate::error::{Error, Result};
 
 /// `user_version` of the stores that this program writes.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// The change from version 1 to 2, from 2 to 3 and so on, as statements.
-const STEPS: &[&str] = &[];
+const STEPS: &[&str] = &["ALTER TABLE analysis ADD COLUMN estimated_pairs INTEGER NOT NULL DEFAULT 0;"];
 
 /// Brings the store at `path` to [`VERSION`]; a copy of it as it was is kept as `NAME.vN`.
 ///
@@ -28,30 +28,25 @@ pub(super) fn to_current(store: &Connection, path: &Path, may_write: bool) -> Re
         ))
         .hint("a newer program wrote it: open it with that"));
     }
-    apply(store, path, may_write, (version, STEPS))
+    apply(store, path, may_write, version)
 }
 
 /// Applies those of the steps that a store of `version` lacks.
 ///
 /// # Errors
 /// As [`to_current`].
-pub(super) fn apply(
-    store: &Connection,
-    path: &Path,
-    may_write: bool,
-    (version, steps): (i32, &[&str]),
-) -> Result<()> {
+fn apply(store: &Connection, path: &Path, may_write: bool, version: i32) -> Result<()> {
     let done = usize::try_from(version - 1).unwrap_or(0);
-    let missing = steps.get(done..).unwrap_or_default();
+    let missing = STEPS.get(done..).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());
     }
     if !may_write {
         return Err(Error::input(format!(
-            "the store `{}` is of an older version and has to be changed, but may not be written",
+            "the store `{}` is of an older version and has to be changed, but is open for reading only",
             path.display()
         ))
-        .hint("copy it to a folder that can be written, and open the copy"));
+        .hint("`saescript view STORE --write` changes it and keeps a copy; where it may not be written, open a copy of it"));
     }
     let mut copy = path.as_os_str().to_owned();
     copy.push(format!(".v{version}"));
@@ -60,9 +55,8 @@ pub(super) fn apply(
         let kept = store.execute("VACUUM INTO ?", [copy.to_string_lossy()]);
         kept.of_store("copy", path)?;
     }
-    let version = done + 1 + missing.len();
     let statements = format!(
-        "BEGIN; {} PRAGMA user_version = {version}; COMMIT;",
+        "BEGIN; {} PRAGMA user_version = {VERSION}; COMMIT;",
         missing.join("\n")
     );
     store.execute_batch(&statements).of_store("write", path)

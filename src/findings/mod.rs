@@ -27,7 +27,7 @@ mod tables;
 mod tests;
 mod vocabulary;
 
-pub use analyses::{Analysis, State, Subsample, SubsampleKind};
+pub use analyses::{Analysis, Estimates, State, Subsample, SubsampleKind};
 pub use bookmarks::Bookmark;
 pub use contexts::{Context, Place};
 pub use flags::{Flag, Flags};
@@ -35,7 +35,7 @@ pub use labels::Label;
 pub use latents::{Histogram, Latent, Scalars};
 pub use logits::{Heads, Logits, TokenLogit};
 pub use neighbours::{Near, Neighbour};
-pub use print::{Colours, Printing};
+pub use print::{AnalysisSummary, Colours, Printing, StoreSummary};
 pub use samples::{Sample, Samples};
 pub use search::{Hit, LatentText};
 pub use store::{Access, Store};

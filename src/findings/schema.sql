@@ -21,10 +21,11 @@ CREATE TABLE analysis (
     tokens      INTEGER NOT NULL DEFAULT 0,  -- all positions that were read
     counted     INTEGER NOT NULL DEFAULT 0,  -- those that count: no BOS, padding or ignored token
     contexts    INTEGER NOT NULL DEFAULT 0,
-    approximate INTEGER NOT NULL DEFAULT 0,  -- 1: uniform samples and histograms are of a single pass
+    approximate INTEGER NOT NULL DEFAULT 0,  -- 1: of a single pass: samples below the top, histograms, tokens
     compact     INTEGER NOT NULL DEFAULT 0,  -- 1: the activations of samples are float16
     created     TEXT    NOT NULL,
-    finished    TEXT
+    finished    TEXT,
+    estimated_pairs INTEGER NOT NULL DEFAULT 0 -- 1: neighbours by firing together are of frequent companions alone
 ) STRICT;
 
 CREATE TABLE subsample (

@@ -30,8 +30,30 @@ const SAMPLES: usize = 5;
 const AROUND: usize = 10;
 
 impl LatentText {
-    /// Returns the texts by which a latent of an analysis is found: of its tokens, and around the peaks of its best
-    /// samples.
+    /// Returns the texts by which a latent is found: of the `tokens` on which it fires most, and around the peaks of its
+    /// `best` samples, each a context's tokens and the peak's position.
+    pub fn new<'c>(
+        vocabulary: &Vocabulary,
+        tokens: impl IntoIterator<Item = u32>,
+        best: impl IntoIterator<Item = (&'c [u32], u16)>,
+    ) -> LatentText {
+        if vocabulary.is_empty() {
+            return LatentText::default();
+        }
+        let tokens: Vec<String> = tokens.into_iter().map(|token| vocabulary.text(token)).collect();
+        let texts = best.into_iter().take(SAMPLES).filter_map(|(tokens, peak)| {
+            let peak = usize::from(peak);
+            let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
+            let pieces = vocabulary.pieces(around).into_iter().map(|(_, text)| text);
+            Some(pieces.collect::<String>())
+        });
+        LatentText {
+            texts: texts.collect::<Vec<_>>().join("\n"),
+            tokens: tokens.join(" "),
+        }
+    }
+
+    /// Returns the texts of a latent whose tokens and samples the store has.
     ///
     /// # Errors
     /// A damaged store.
@@ -44,22 +66,19 @@ impl LatentText {
             return Ok(LatentText::default());
         }
         let tokens = store.tokens_of(analysis, one.latent)?.into_iter();
-        let tokens: Vec<String> = tokens.map(|firing| vocabulary.text(firing.token)).collect();
         let samples = store.samples(analysis, one.latent)?;
         let best = samples.first().map_or(&[][..], |all| &all.samples);
         let best = &best[..best.len().min(SAMPLES)];
         let contexts = store.contexts(best.iter().map(|sample| sample.context))?;
-        let texts = best.iter().filter_map(|sample| {
-            let tokens = &contexts.get(&sample.context)?.tokens;
-            let peak = usize::from(sample.peak_position);
-            let around = tokens.get(peak.saturating_sub(AROUND)..tokens.len().min(peak + AROUND + 1))?;
-            let pieces = vocabulary.pieces(around).into_iter().map(|(_, text)| text);
-            Some(pieces.collect::<String>())
+        let best = best.iter().filter_map(|sample| {
+            let context = contexts.get(&sample.context)?;
+            Some((context.tokens.as_slice(), sample.peak_position))
         });
-        Ok(LatentText {
-            tokens: tokens.join(" "),
-            texts: texts.collect::<Vec<_>>().join("\n"),
-        })
+        Ok(LatentText::new(
+            vocabulary,
+            tokens.map(|firing| firing.token),
+            best,
+        ))
     }
 }
 

@@ -1,25 +1,65 @@
 //! Stores of other versions.
 
-use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use super::migrate::apply;
-use super::store::Store;
+use rusqlite::Connection;
+
+use super::store::{Access, Store};
+use super::{Near, State};
+
+/// A store that a program wrote whose form had version 1.
+fn old(path: &Path) {
+    let store = Connection::open(path).expect("made");
+    let statements = include_str!("../../tests/fixtures/analysis/store-v1.sql");
+    store.execute_batch(statements).expect("written");
+}
 
 #[test]
 fn an_older_store_is_brought_up_and_a_copy_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.sqlite");
-    let store = Store::create(&path, &BTreeMap::new()).expect("made");
-    store.set_label(3, "months", "user").expect("labelled");
-    let step = ["CREATE TABLE more (x INTEGER) STRICT;"];
-    let refused = apply(store.connection(), &path, false, (1, &step)).expect_err("only for reading");
+    let copy = folder.path().join("a.sqlite.v1");
+    old(&path);
+    let before = fs::read(&path).expect("read");
+
+    let refused = Store::open_for(&path, Access::Read).expect_err("it has to be changed");
     assert!(refused.to_string().contains("older version"), "{refused}");
-    apply(store.connection(), &path, true, (1, &step)).expect("changed");
-    store
-        .change("INSERT INTO more VALUES (1)", [])
-        .expect("the new table");
+    assert!(refused.to_string().contains("--write"), "{refused}");
+    assert_eq!(fs::read(&path).expect("read"), before, "nothing was changed");
+    assert!(!copy.exists());
+
+    let store = Store::open(&path).expect("brought up");
+    let analysis = store.analysis(None).expect("an analysis");
+    assert_eq!((analysis.state, analysis.counted), (State::Complete, 90));
+    assert!(!analysis.estimated_pairs);
+    assert_eq!(store.scalars(1).expect("figures").len(), 2);
+    assert_eq!(store.neighbours(1, 0, Near::Decoder).expect("read")[0].latent, 1);
+    assert_eq!(store.label(0).expect("read").expect("a label").text, "felines");
+    assert_eq!(store.search(1, "feline", 5).expect("searched")[0].latent, 0);
+    assert_eq!(store.bookmarks().expect("read").len(), 1);
+    store.set_label(1, "new", "user").expect("labelled");
+    drop(store);
+    Store::open_for(&path, Access::Read).expect("it is of this version now");
+
+    let kept = Connection::open(&copy).expect("a copy of the old one");
+    let version = kept.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0));
+    assert_eq!(version.expect("a version"), 1);
+    let labels = kept.query_row("SELECT count(*) FROM explanation", [], |row| row.get::<_, i32>(0));
+    assert_eq!(labels.expect("counted"), 1);
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_refused_and_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.sqlite");
+    drop(Store::create(&path, &Default::default()).expect("made"));
+    let store = Connection::open(&path).expect("opened");
+    store.pragma_update(None, "user_version", 99).expect("set");
+    drop(store);
+    let before = fs::read(&path).expect("read");
     let newer = Store::open(&path).expect_err("of a newer program");
-    assert!(newer.to_string().contains("version 2"), "{newer}");
-    let copy = Store::open(folder.path().join("a.sqlite.v1")).expect("a copy of the old one");
-    assert_eq!(copy.label(3).expect("read").expect("a label").text, "months");
+    assert!(newer.to_string().contains("version 99"), "{newer}");
+    assert!(newer.to_string().contains("a newer program wrote it"), "{newer}");
+    assert_eq!(fs::read(&path).expect("read"), before);
 }

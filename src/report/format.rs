@@ -74,6 +74,23 @@ pub fn metric(value: f64) -> String {
     }
 }
 
+/// The bars of a curve, lowest first.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Returns numbers as one line of bars, `▁▃▆█`, from the least to the largest of them. What is no number leaves a gap.
+pub fn bars(numbers: &[f64]) -> String {
+    let finite = || numbers.iter().copied().filter(|number| number.is_finite());
+    let low = finite().fold(f64::INFINITY, f64::min);
+    let high = finite().fold(f64::NEG_INFINITY, f64::max);
+    let top = (BARS.len() - 1) as f64;
+    let bar = |number: &f64| match number.is_finite() {
+        true if high > low => BARS[((number - low) / (high - low) * top).round() as usize],
+        true => BARS[0],
+        false => ' ',
+    };
+    numbers.iter().map(bar).collect()
+}
+
 /// Returns the words of `text` in lines of at most `width` characters, but at least a word each.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::analyze_settings::{AnalyzePlan, AnalyzeSAESettings};
-use super::analyzed::{hold, load};
+use super::analyze_settings::{AnalysisSettings, AnalyzePlan};
+use super::analyzed::{hold_store, load};
 use super::logits::attribute_into;
 use super::side_by_side::side_by_side;
 use crate::activations::{ActivationFactorySource, Inputs};
@@ -40,31 +40,17 @@ pub struct AnalyzeReport {
     pub passes: u32,
 }
 
-/// Analyses a dictionary as the settings say, into one file. An analysis that was broken off goes on.
-///
-/// # Errors
-/// Settings that make no sense; a dictionary, model or data that cannot be read or do not fit each other; a store of
-/// another dictionary, or one that cannot be written; a stop was asked for.
-pub fn analyze_sae(
-    settings: &AnalyzeSAESettings,
-    options: &AnalyzeOptions,
-    context: &RunContext,
-) -> Result<AnalyzeReport> {
-    analyze(settings, &settings.plan()?, options, context)
-}
-
 /// Analyses as `plan` says.
 ///
 /// # Errors
-/// As [`analyze_sae`].
+/// As [`analyze_sae`](super::analyze_sae()).
 pub(super) fn analyze(
-    settings: &AnalyzeSAESettings,
     plan: &AnalyzePlan,
     options: &AnalyzeOptions,
     context: &RunContext,
 ) -> Result<AnalyzeReport> {
-    let path = settings.store_path();
-    let _lock = hold(&path, context).under("store")?;
+    let path = plan.settings.store_path();
+    let _lock = hold_store(&path, context).under("store")?;
     let sae = load(&plan.sae, context).under("sae")?;
     check_hook_points(plan, &sae)?;
     let identity = SparseAutoEncoder::identity(Path::new(&plan.sae.pretrained_name_or_path), context)?;
@@ -74,8 +60,8 @@ pub(super) fn analyze(
         .map(|model| LanguageModel::load(model, context).under("model"));
     let model = model.transpose()?;
     compare_with_training(plan, model.as_ref(), options, context).under("model")?;
-    let inputs = stream_inputs(settings, plan, model.as_ref(), context)?;
-    let about = about(settings, &sae, &identity, model.as_ref())?;
+    let inputs = stream_inputs(plan, model.as_ref(), context)?;
+    let about = about(&plan.settings, &sae, &identity, model.as_ref())?;
     let is_new = !path.exists();
     let store = open_store(&path, &about, options).under("store")?;
     let subject = Subject {
@@ -84,7 +70,7 @@ pub(super) fn analyze(
         model: model.as_ref(),
         inputs,
     };
-    let done = write(&store, (settings, plan), &subject, options, context);
+    let done = write(&store, plan, &subject, options, context);
     // What was refused before it began leaves no empty store behind.
     if done.is_err() && is_new && store.analyses().is_ok_and(|all| all.is_empty()) {
         drop(store);
@@ -113,26 +99,27 @@ struct Subject<'a> {
 /// Analyses into `store`, and attributes logits where the model's weights are there.
 fn write(
     store: &Store,
-    (settings, plan): (&AnalyzeSAESettings, &AnalyzePlan),
+    plan: &AnalyzePlan,
     subject: &Subject<'_>,
     options: &AnalyzeOptions,
     context: &RunContext,
 ) -> Result<AnalysisReport> {
-    let name = &settings.feature_analysis_name;
+    let name = &plan.settings.feature_analysis_name;
     tell_vocabulary(store, subject.model, context)?;
     let there = store.analyses()?.into_iter().find(|one| one.name == *name);
     if let Some(there) = there.filter(|_| options.replace) {
         store.remove_analysis(there.id)?;
     }
-    let mut open = || side_by_side(&plan.factories, &subject.inputs, context).under("activation_factory");
+    let mut open = || side_by_side(&plan.streams, &subject.inputs, context);
     let mut decided_by = Fingerprint::default();
     decided_by.set("sae", subject.identity.into());
-    let sources = plan.factories.iter().flat_map(|factory| &factory.sources);
+    let sources = plan.streams.iter().flat_map(|stream| &stream.factory.sources);
     let is_dataset = |source: &ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
     let inputs = AnalysisInputs {
         sae: subject.sae,
         open: &mut open,
-        amp: settings.amp_dtype,
+        can_replay: true,
+        amp: plan.settings.amp_dtype,
         decided_by,
         runs_a_model: sources.into_iter().any(is_dataset),
         allow_change: options.allow_change.clone(),
@@ -147,12 +134,7 @@ fn write(
 }
 
 /// Returns what streams are made from.
-fn stream_inputs(
-    settings: &AnalyzeSAESettings,
-    plan: &AnalyzePlan,
-    model: Option<&LanguageModel>,
-    context: &RunContext,
-) -> Result<Inputs> {
+fn stream_inputs(plan: &AnalyzePlan, model: Option<&LanguageModel>, context: &RunContext) -> Result<Inputs> {
     let mut datasets = BTreeMap::new();
     for (name, config) in &plan.datasets {
         let dataset = Dataset::load(config, context)
@@ -160,7 +142,7 @@ fn stream_inputs(
             .under("datasets")?;
         datasets.insert(name.clone(), dataset);
     }
-    let named = settings.model_name.clone();
+    let named = plan.settings.model_name.clone();
     Ok(Inputs {
         model: model.map(|model| Arc::new(model.clone()) as Arc<_>),
         model_name: named.or_else(|| Some(plan.model.as_ref()?.model_name.clone())),
@@ -206,20 +188,22 @@ fn compare_with_training(
 /// Refuses streams without the hook points that the dictionary reads.
 fn check_hook_points(plan: &AnalyzePlan, sae: &SparseAutoEncoder) -> Result<()> {
     let given: Vec<&String> = plan
-        .factories
+        .streams
         .iter()
-        .flat_map(|factory| &factory.hook_points)
+        .flat_map(|stream| &stream.factory.hook_points)
         .collect();
     for hook in sae.cfg.reads() {
         if !given.iter().any(|one| *one == hook) {
             let shown: Vec<String> = given.iter().map(|one| format!("`{one}`")).collect();
-            return Err(Error::input(format!(
+            let error = Error::input(format!(
                 "the dictionary reads `{hook}`, but the stream has {}",
                 shown.join(", ")
             ))
-            .hint("give the hook points of the dictionary, or the dictionary of these hook points")
-            .under("hook_points")
-            .under("activation_factory"));
+            .hint("give the hook points of the dictionary, or the dictionary of these hook points");
+            return Err(match plan.streams.as_slice() {
+                [only] => only.blamed(error.under("hook_points")),
+                _ => error.under("activation_factories"),
+            });
         }
     }
     Ok(())
@@ -227,7 +211,7 @@ fn check_hook_points(plan: &AnalyzePlan, sae: &SparseAutoEncoder) -> Result<()> 
 
 /// Returns what a store says of its dictionary and model.
 fn about(
-    settings: &AnalyzeSAESettings,
+    settings: &AnalysisSettings,
     sae: &SparseAutoEncoder,
     identity: &str,
     model: Option<&LanguageModel>,

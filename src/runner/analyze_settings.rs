@@ -1,4 +1,4 @@
-//! The settings of a feature analysis.
+//! What the settings of feature analyses have in common.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,21 @@ use super::sae_choice::PretrainedSAE;
 use super::settings::require_data_sets;
 use crate::activations::{ActivationFactoryConfig, ActivationFactoryTarget};
 use crate::analysis::{DirectLogitAttributorConfig, FeatureAnalyzerConfig};
-use crate::config::{Checked, Config, Value};
+use crate::config::{Checked, Value};
 use crate::error::{Context, Error, Result};
 use crate::model::LanguageModelConfig;
 use crate::tensor::{DType, DeviceSpec};
 use crate::text::DatasetConfig;
 
-/// A feature analysis: what the latents of a trained dictionary mean, over a stream of whole contexts.
+/// What the settings of all feature analyses have.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AnalyzeSAESettings {
+pub struct AnalysisSettings {
     /// The trained dictionary.
     pub sae: PretrainedSAE,
     /// Name of the dictionary.
     pub sae_name: String,
     /// Series that it belongs to.
     pub sae_series: String,
-    /// Where its activations come from; the target is "activations-2d".
-    pub activation_factory: ActivationFactoryConfig,
     /// The language model. Needed by data set sources; of a cache, it tells the texts and what latents add to the logits.
     #[serde(default)]
     pub model: Option<LanguageModelConfig>,
@@ -54,9 +51,6 @@ pub struct AnalyzeSAESettings {
     /// A folder; the store is `SERIES/NAME/analysis.sqlite` in it where `store` is not given.
     #[serde(default)]
     pub output_dir: Option<String>,
-    /// Processes that share the latents; 1: this one.
-    #[serde(default = "one")]
-    pub model_parallel_size: u64,
     /// Kind of device that processes run on; where the dictionary and the model live is said by their own settings.
     #[serde(default)]
     pub device_type: DeviceSpec,
@@ -70,27 +64,35 @@ fn default_name() -> String {
     "default".into()
 }
 
-fn one() -> u64 {
-    1
-}
-
-impl Config for AnalyzeSAESettings {
-    const NAME: &'static str = "AnalyzeSAESettings";
-
-    fn validate(&self) -> Result<()> {
-        self.plan().map(drop)
-    }
-}
-
-/// What the settings of an analysis resolve to; all of it was checked.
+/// What an analysis resolves to; all of it was checked.
 pub(super) struct AnalyzePlan {
+    pub(super) settings: AnalysisSettings,
     pub(super) sae: Checked<PretrainedSAE>,
     /// One stream, or several whose hook points are read side by side.
-    pub(super) factories: Vec<Checked<ActivationFactoryConfig>>,
+    pub(super) streams: Vec<PlannedStream>,
     pub(super) model: Option<Checked<LanguageModelConfig>>,
     pub(super) datasets: BTreeMap<String, Checked<DatasetConfig>>,
     pub(super) analyzer: Checked<FeatureAnalyzerConfig>,
     pub(super) logits: Checked<DirectLogitAttributorConfig>,
+}
+
+/// A stream of an analysis.
+pub(super) struct PlannedStream {
+    /// Its key path in the settings.
+    pub(super) key: Vec<String>,
+    pub(super) factory: Checked<ActivationFactoryConfig>,
+}
+
+impl PlannedStream {
+    /// Returns `error`, which is about this stream, under its key.
+    pub(super) fn blamed(&self, error: Error) -> Error {
+        blamed(&self.key, error)
+    }
+}
+
+/// Returns `error` under the key path `key`.
+pub(super) fn blamed(key: &[String], error: Error) -> Error {
+    key.iter().rev().fold(error, Error::under)
 }
 
 /// Refuses what the reference system writes to.
@@ -105,21 +107,16 @@ pub(super) fn refuse_mongo(mongo: Option<&Value>) -> Result<()> {
     }
 }
 
-impl AnalyzeSAESettings {
-    /// Checks the settings.
+impl AnalysisSettings {
+    /// Checks the settings of an analysis over the streams of `factories`, each with its key path.
     ///
     /// # Errors
     /// What is wrong, under its key.
-    pub(super) fn plan(&self) -> Result<AnalyzePlan> {
+    pub(super) fn plan(
+        &self,
+        factories: Vec<(Vec<String>, &ActivationFactoryConfig)>,
+    ) -> Result<AnalyzePlan> {
         refuse_mongo(self.mongo.as_ref())?;
-        if self.model_parallel_size != 1 {
-            return Err(Error::input(format!(
-                "an analysis is one process, but {} were asked for",
-                self.model_parallel_size
-            ))
-            .hint("set it to 1 or leave it out; `analyzer.latents_at_a_time` divides the latents over passes")
-            .under("model_parallel_size"));
-        }
         for (key, text) in [
             ("sae_name", &self.sae_name),
             ("feature_analysis_name", &self.feature_analysis_name),
@@ -128,40 +125,26 @@ impl AnalyzeSAESettings {
                 return Err(Error::input("must not be empty").under(key));
             }
         }
-        let sae = Checked::new(self.sae.clone()).under("sae")?;
-        let activation_factory = Checked::new(self.activation_factory.clone()).under("activation_factory")?;
-        let analyzer = Checked::new(self.analyzer.clone()).under("analyzer")?;
-        let logits = Checked::new(self.direct_logit_attributor.clone()).under("direct_logit_attributor")?;
-        let model = self.model.clone().map(Checked::new).transpose().under("model")?;
         let mut datasets = BTreeMap::new();
         for (name, dataset) in self.datasets.iter().flatten() {
             let dataset = Checked::new(dataset.clone()).under(name.as_str());
             datasets.insert(name.clone(), dataset.under("datasets")?);
         }
-        self.check_stream()?;
+        let streams = factories.into_iter().map(|(key, factory)| {
+            require_data_sets(factory, self.model.is_some(), self.datasets.as_ref(), &key)?;
+            let factory = whole_contexts(factory);
+            let factory = factory.map_err(|error| blamed(&key, error))?;
+            Ok(PlannedStream { key, factory })
+        });
         Ok(AnalyzePlan {
-            sae,
-            factories: vec![activation_factory],
-            model,
+            settings: self.clone(),
+            sae: Checked::new(self.sae.clone()).under("sae")?,
+            streams: streams.collect::<Result<_>>()?,
+            model: self.model.clone().map(Checked::new).transpose().under("model")?,
             datasets,
-            analyzer,
-            logits,
+            analyzer: Checked::new(self.analyzer.clone()).under("analyzer")?,
+            logits: Checked::new(self.direct_logit_attributor.clone()).under("direct_logit_attributor")?,
         })
-    }
-
-    /// Refuses streams that are no whole contexts, and sources without what they need.
-    fn check_stream(&self) -> Result<()> {
-        let factory = &self.activation_factory;
-        if factory.target != ActivationFactoryTarget::Activations2D {
-            return Err(Error::input(format!(
-                "an analysis looks at whole contexts, but the target is \"{}\"",
-                factory.target
-            ))
-            .hint("use \"activations-2d\"; a cache has to be written so too")
-            .under("target")
-            .under("activation_factory"));
-        }
-        require_data_sets(factory, self.model.is_some(), self.datasets.as_ref())
     }
 
     /// Returns where the analysis is written.
@@ -177,6 +160,20 @@ impl AnalyzeSAESettings {
         }
         beside(&self.sae.pretrained_name_or_path, &self.sae_name)
     }
+}
+
+/// Checks a stream, and refuses one that is no whole contexts.
+fn whole_contexts(factory: &ActivationFactoryConfig) -> Result<Checked<ActivationFactoryConfig>> {
+    let checked = Checked::new(factory.clone())?;
+    if checked.target != ActivationFactoryTarget::Activations2D {
+        return Err(Error::input(format!(
+            "an analysis looks at whole contexts, but the target is \"{}\"",
+            checked.target
+        ))
+        .hint("use \"activations-2d\"; a cache has to be written so too")
+        .under("target"));
+    }
+    Ok(checked)
 }
 
 /// Returns where the store of a dictionary is looked for, and made, if nothing is said.

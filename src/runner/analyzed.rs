@@ -8,8 +8,11 @@ use crate::error::Result;
 use crate::event::RunContext;
 use crate::lock::FolderLock;
 
-/// Holds the store at `path`, so that two analyses never mix there.
-pub(super) fn hold(path: &Path, context: &RunContext) -> Result<FolderLock> {
+/// Holds the store at `path` until what is returned is dropped, so that two analyses never mix there.
+///
+/// # Errors
+/// Another process or thread holds it; its folder cannot be written.
+pub fn hold_store(path: &Path, context: &RunContext) -> Result<FolderLock> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -8,7 +8,7 @@ use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::exchange::{
-    Described, Existing, GivenIdentity, Maker, SourceIdentity, TableFormat, export_dashboards,
+    Described, Existing, GivenIdentity, Maker, SourceIdentity, TableFormat, export_dashboards, export_delphi,
     export_neuronpedia, export_reference, export_tables,
 };
 use crate::findings::{Access, Store, TABLES, Table};
@@ -21,6 +21,8 @@ pub enum ExportForm {
     Tables(TableFormat, Vec<String>),
     /// Records of the reference system.
     Reference,
+    /// The cache from which delphi explains latents.
+    Delphi,
     /// `batch-N.json` of SAEDashboard.
     Dashboard,
     /// Neuronpedia's bulk import.
@@ -95,6 +97,10 @@ pub fn export_store(export: &Export, context: &RunContext) -> Result<Exported> {
             }
             export_reference(&store, &analyses, out, existing, stop)?;
             done(out, vec![out.to_path_buf()])
+        }
+        ExportForm::Delphi => {
+            let analysis = store.analysis(export.analysis.as_deref())?;
+            done(out, export_delphi(&store, &analysis, out, existing, stop)?)
         }
         ExportForm::Dashboard => {
             let analysis = store.analysis(export.analysis.as_deref())?;

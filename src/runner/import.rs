@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::analyzed::hold;
+use super::analyzed::hold_store;
 use crate::analysis::FlagThresholds;
 use crate::config::{Checked, Config};
 use crate::error::{Context, Error, Result, counted};
@@ -74,7 +74,7 @@ pub fn import_records(
 ) -> Result<Imported> {
     settings.validate()?;
     existing.admit([&out.to_path_buf()])?;
-    let _lock = hold(out, context)?;
+    let _lock = hold_store(out, context)?;
     let needed = needed(paths, &context.stop)?;
     let model = LanguageModelConfig {
         backend: Backend::TokenizerOnly,

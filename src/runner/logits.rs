@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::analyze_settings::{beside, refuse_mongo};
-use super::analyzed::{hold, load};
+use super::analyzed::{hold_store, load};
 use super::sae_choice::PretrainedSAE;
 use crate::analysis::{
     DirectLogitAttributor, DirectLogitAttributorConfig, FlagThresholds, LatentLogits, write_logits,
@@ -89,7 +89,7 @@ pub fn direct_logit_attribute(
     );
     let store = Store::open(&path).under("store")?;
     store.require_writable().under("store")?;
-    let _lock = hold(&path, context).under("store")?;
+    let _lock = hold_store(&path, context).under("store")?;
     let identity = SparseAutoEncoder::identity(Path::new(&settings.sae.pretrained_name_or_path), context)?;
     let known = store.meta("dictionary.identity")?.unwrap_or_default();
     if known != identity {

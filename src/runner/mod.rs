@@ -2,6 +2,7 @@
 
 mod analyze;
 mod analyze_crosscoder;
+mod analyze_sae;
 mod analyze_settings;
 mod analyzed;
 mod convert;
@@ -21,9 +22,11 @@ mod settings;
 mod side_by_side;
 mod train;
 
-pub use analyze::{AnalyzeOptions, AnalyzeReport, analyze_sae};
-pub use analyze_crosscoder::{AnalyzeCrosscoderSettings, analyze_crosscoder};
-pub use analyze_settings::AnalyzeSAESettings;
+pub use analyze::{AnalyzeOptions, AnalyzeReport};
+pub use analyze_crosscoder::{AnalyzeCrosscoderSettings, AnalyzedStreams, analyze_crosscoder};
+pub use analyze_sae::{AnalyzeSAESettings, AnalyzedStream, analyze_sae};
+pub use analyze_settings::AnalysisSettings;
+pub use analyzed::hold_store;
 pub use convert::{Conversion, ConversionData, ConversionTarget, convert_sae};
 pub use evaluate::{EvalSettings, evaluate_sae};
 pub use export::{Export, ExportForm, Exported, export_store};

@@ -117,14 +117,16 @@ impl Identified for TrainSAESettings {
     ];
 }
 
-/// Refuses data sets that a factory reads without a model, or that `datasets` do not name.
+/// Refuses data sets that a factory reads without a model, or that `datasets` do not name. `place` is the factory's key
+/// path.
 ///
 /// # Errors
-/// As said, under `model` or `activation_factory`.
+/// As said, under `model` or `place`.
 pub(super) fn require_data_sets(
     factory: &ActivationFactoryConfig,
     has_model: bool,
     datasets: Option<&BTreeMap<String, DatasetConfig>>,
+    place: &[String],
 ) -> Result<()> {
     for (index, source) in factory.sources.iter().enumerate() {
         let ActivationFactorySource::Dataset(source) = source else {
@@ -139,12 +141,12 @@ pub(super) fn require_data_sets(
         }
         let known: Vec<&String> = datasets.into_iter().flatten().map(|(name, _)| name).collect();
         if !known.contains(&&source.name) {
-            return Err(Error::unknown("data set", &source.name, &known)
+            let error = Error::unknown("data set", &source.name, &known)
                 .hint("each source is the name of one of `datasets`")
                 .under("name")
                 .under(format!("[{index}]"))
-                .under("sources")
-                .under("activation_factory"));
+                .under("sources");
+            return Err(place.iter().rev().fold(error, Error::under));
         }
     }
     Ok(())
@@ -305,6 +307,7 @@ impl TrainSAESettings {
             &self.activation_factory,
             self.model.is_some(),
             self.datasets.as_ref(),
+            &["activation_factory".to_string()],
         )?;
         if self.eval && self.model.is_none() {
             return Err(Error::input("an evaluation needs the language model").under("model"));

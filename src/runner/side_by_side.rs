@@ -1,9 +1,10 @@
 //! Several streams of the same contexts, each with some of the hook points, read as one.
 
-use crate::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs,
-};
-use crate::config::Checked;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::analyze_settings::PlannedStream;
+use crate::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
@@ -13,13 +14,15 @@ use crate::fingerprint::Fingerprint;
 /// # Errors
 /// As [`ActivationFactory::process`].
 pub(super) fn side_by_side(
-    factories: &[Checked<ActivationFactoryConfig>],
+    planned: &[PlannedStream],
     inputs: &Inputs,
     context: &RunContext,
 ) -> Result<Box<dyn BatchStream>> {
-    let streams = factories
-        .iter()
-        .map(|factory| ActivationFactory::new(factory)?.process(inputs.clone(), context));
+    let streams = planned.iter().map(|stream| {
+        ActivationFactory::new(&stream.factory)
+            .and_then(|factory| factory.process(inputs.clone(), context))
+            .map_err(|error| stream.blamed(error))
+    });
     let mut streams = streams.collect::<Result<Vec<ActivationStream>>>()?;
     match (streams.pop(), streams.is_empty()) {
         (Some(only), true) => Ok(Box::new(only)),
@@ -68,4 +71,27 @@ impl BatchStream for SideBySide {
         }
         Ok(joined)
     }
+
+    fn is_resumable(&self) -> bool {
+        self.0.iter().all(BatchStream::is_resumable)
+    }
+
+    fn save_state(&mut self, folder: &Path) -> Result<()> {
+        for (index, stream) in self.0.iter_mut().enumerate() {
+            let part = part(folder, index);
+            fs::create_dir(&part).map_err(|error| Error::io("create", &part, error))?;
+            stream.save_state(&part)?;
+        }
+        Ok(())
+    }
+
+    fn restore_state(&mut self, folder: &Path) -> Result<()> {
+        let mut streams = self.0.iter_mut().enumerate();
+        streams.try_for_each(|(index, stream)| stream.restore_state(&part(folder, index)))
+    }
+}
+
+/// Returns where the state of one stream lies in that of all.
+fn part(folder: &Path, index: usize) -> PathBuf {
+    folder.join(index.to_string())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::findings::{Access, Analysis, Store, Vocabulary};
+use crate::findings::{Access, Analysis, Store, StoreSummary, Vocabulary};
 
 /// Whether labels and bookmarks may be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,21 @@ impl Shelf {
             names,
             writing,
         })
+    }
+
+    /// Returns what the first store holds.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn summary(&self) -> Result<StoreSummary> {
+        let book = self
+            .books
+            .first()
+            .ok_or_else(|| Error::input("there is no store"))?;
+        book.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .store
+            .summary()
     }
 
     /// Returns the names of the stores, as a choice between them shows them.

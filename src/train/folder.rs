@@ -19,7 +19,8 @@ use crate::files::{require_regular, require_still_at};
 use crate::policy::{self, Access};
 use crate::tensor::{get_num_threads, product, runtime};
 
-const METRICS_FILE: &str = "metrics.jsonl";
+/// The file of what a run logged.
+pub(super) const METRICS_FILE: &str = "metrics.jsonl";
 
 /// What a run's starter knows about it and the trainer does not; written into the run's folder.
 #[derive(Clone, Debug, Default)]

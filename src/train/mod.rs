@@ -14,6 +14,7 @@
 //! run, resume         the training around the steps: what it goes on from, what is owed
 //! lane, fit           a whole stream, for one dictionary or several: folder, logs
 //! folder, checkpoint  what is written
+//! record              what was written, read back
 //! convert             top-k dictionaries to jumprelu
 //! ```
 
@@ -41,6 +42,7 @@ mod metrics;
 mod optim;
 mod options;
 mod provenance;
+mod record;
 mod resume;
 mod run;
 mod schedule;
@@ -68,6 +70,7 @@ pub use metrics::StepFigures;
 pub use optim::{LooseOptimizer, LooseSettings, OptimizerClass};
 pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
+pub use record::RunRecord;
 pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use step::{

@@ -161,3 +161,52 @@ fn a_folder_that_is_removed_or_replaced_while_training_is_missed() {
         assert_eq!(path.exists(), remains, "nothing is made again");
     }
 }
+
+#[test]
+fn a_run_is_shown_with_settings_metrics_and_curves() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let checkpoint = trained(folder.path());
+    let show = |path: &Path, more: &[&str]| {
+        crate::program::run(["show", &path.display().to_string()].iter().chain(more))
+    };
+    let text = show(folder.path(), &[]).ended_with(0).out;
+    for expected in [
+        "[trainer]",
+        "status",
+        "finished",
+        "checkpoints",
+        "losses/overall_loss",
+        "up to step",
+        "d_sae",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is missing in: {text}");
+    }
+    assert!(text.contains('▁') && text.contains('█'), "curves: {text}");
+    let json: Value =
+        serde_json::from_str(&show(folder.path(), &["--json"]).ended_with(0).out).expect("JSON");
+    assert_eq!(json["run"]["checkpoints"].as_array().expect("steps")[0], 10);
+    assert!(json["metrics"]["losses/overall_loss"].is_f64(), "{json}");
+    assert_eq!(json["analyses"], Value::Null);
+    let text = show(&checkpoint, &[]).ended_with(0).out;
+    assert!(text.starts_with("dictionary\n"), "{text}");
+
+    // A line that is still being written is none yet; a broken one is named.
+    let metrics = folder.path().join("metrics.jsonl");
+    let lines = std::fs::read_to_string(&metrics).expect("read");
+    std::fs::write(&metrics, format!("{lines}{{\"step\": 3")).expect("written");
+    show(folder.path(), &[]).ended_with(0);
+    std::fs::write(&metrics, format!("what\n{lines}")).expect("written");
+    let wrong = show(folder.path(), &[]).ended_with(2);
+    assert!(
+        wrong.err.contains("line 1 of") && wrong.err.contains("metrics.jsonl"),
+        "{}",
+        wrong.err
+    );
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    let wrong = show(empty.path(), &[]).ended_with(2);
+    assert!(
+        wrong.err.contains("no run, no dictionary and no store"),
+        "{}",
+        wrong.err
+    );
+}

@@ -8,7 +8,7 @@ use crate::error::{Error, Fault};
 use crate::library::{MANIFEST, Manifest};
 use crate::runner::{
     AnalyzeCrosscoderSettings, AnalyzeSAESettings, DirectLogitAttributeSettings, EvalSettings,
-    GenerateActivationsSettings, TrainSAESettings,
+    GenerateActivationsSettings, ImportSettings, TrainSAESettings,
 };
 
 /// What a configuration file may be for.
@@ -35,15 +35,14 @@ impl Purpose {
 }
 
 /// One for each command that takes a configuration file.
-static PURPOSES: [Purpose; 6] = [
+static PURPOSES: [Purpose; 7] = [
     Purpose::of::<TrainSAESettings>("a training (saescript train)"),
     Purpose::of::<GenerateActivationsSettings>("a generation of activations (saescript generate)"),
     Purpose::of::<EvalSettings>("an evaluation (saescript eval)"),
     Purpose::of::<AnalyzeSAESettings>("a feature analysis (saescript analyze)"),
-    Purpose::of::<AnalyzeCrosscoderSettings>(
-        "a feature analysis of a crosscoder (`analyze_crosscoder` of scripts)",
-    ),
+    Purpose::of::<AnalyzeCrosscoderSettings>("a feature analysis of a crosscoder (saescript analyze)"),
     Purpose::of::<DirectLogitAttributeSettings>("an attribution of logits (saescript logits)"),
+    Purpose::of::<ImportSettings>("an import of records (saescript import)"),
 ];
 
 /// A manifest is told by its name.

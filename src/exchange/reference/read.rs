@@ -13,8 +13,8 @@ use super::samples::{activations, places, rule, samples};
 use crate::error::{Error, Result};
 use crate::event::StopFlag;
 use crate::findings::{
-    Context, Flags, Heads, Latent, LatentText, Logits, Place, Samples, State, Store, Subsample, TokenLogit,
-    Vocabulary,
+    Context, Estimates, Flags, Heads, Latent, LatentText, Logits, Place, Samples, State, Store, Subsample,
+    TokenLogit, Vocabulary,
 };
 
 /// What an analysis of the records is called, and what all its latents share.
@@ -361,7 +361,11 @@ impl Import<'_> {
 
     fn end(self) -> Result<Done> {
         for begun in self.begun.values() {
-            self.store.finish_analysis(begun.id, State::Complete, true)?;
+            let estimates = Estimates {
+                samples: true,
+                pairs: false,
+            };
+            self.store.finish_analysis(begun.id, State::Complete, estimates)?;
         }
         Ok((self.done, self.labels, self.metrics))
     }

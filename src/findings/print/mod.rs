@@ -1,11 +1,13 @@
 //! A latent as text for a terminal: what it is called, its figures, where it fires, what it does and what is near.
 
 mod options;
+mod summary;
 mod tokens;
 
 use std::fmt::Write as _;
 
 pub use self::options::{Colours, Printing};
+pub use self::summary::{AnalysisSummary, StoreSummary};
 use self::tokens::{line, word};
 use super::{Analysis, Flags, Label, Latent, Logits, Near, Samples, Store, Subsample, Vocabulary};
 use crate::error::{Error, Result};
@@ -53,6 +55,9 @@ impl Store {
         self.put_contexts_of(&mut text, &facts, printing)?;
         put_logits(&mut text, &facts);
         self.put_rest(&mut text, analysis, &facts)?;
+        for estimate in analysis.estimates() {
+            let _ = writeln!(text, "\n{estimate}");
+        }
         Ok(text.trim_end().to_string())
     }
 

@@ -120,6 +120,7 @@ const ANALYSIS: &[TableColumn] = &[
     integer("compact"),
     text("created"),
     text("finished"),
+    integer("estimated_pairs"),
 ];
 
 const SUBSAMPLE: &[TableColumn] = &[

@@ -97,6 +97,13 @@ mod methods {
         analysis.analysis().counted as i64
     }
 
+    /// Returns what of it is not exact, in sentences; empty if all is.
+    #[rhai_fn(get = "estimates", pure)]
+    pub fn estimates(analysis: &mut AnalysisHandle) -> Array {
+        let texts = analysis.analysis().estimates().into_iter();
+        texts.map(|text| text.to_string().into()).collect()
+    }
+
     /// Returns what the store says of dictionary, model and tokenizer, by name.
     #[rhai_fn(get = "about", return_raw, pure, volatile)]
     pub fn about(analysis: &mut AnalysisHandle) -> RhaiResultOf<Map> {

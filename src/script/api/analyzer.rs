@@ -10,11 +10,13 @@ use super::analysis_handle::AnalysisHandle;
 use super::factory::{ActivationFactoryHandle, inputs_of};
 use super::model::LanguageModelHandle;
 use super::sae::SparseAutoEncoderHandle;
+use super::stream::ActivationStreamHandle;
 use crate::activations::BatchStream;
 use crate::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
 use crate::error::{Error, Result};
 use crate::findings::{Store, Vocabulary};
 use crate::fingerprint::Fingerprint;
+use crate::runner::hold_store;
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -37,7 +39,11 @@ pub fn register(module: &mut Module) {
 
 fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map) -> Result<AnalysisHandle> {
     let mut arguments = Arguments::new("FeatureAnalyzer", "analyze_chunk", options);
-    let factory = arguments.required::<ActivationFactoryHandle>("factory", "an ActivationFactory")?;
+    let stream = arguments.optional::<ActivationStreamHandle>("stream", "an ActivationStream")?;
+    let factory = match stream {
+        Some(_) => None,
+        None => Some(arguments.required::<ActivationFactoryHandle>("factory", "an ActivationFactory")?),
+    };
     let sae = arguments.required::<SparseAutoEncoderHandle>("sae", "a SparseAutoEncoder")?;
     let path: String = arguments
         .data("store")?
@@ -51,31 +57,23 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     inputs.model = model.as_ref().map(LanguageModelHandle::for_activations);
     let name = name.unwrap_or_else(|| "default".into());
     let state = State::of(context);
-    let store = if Path::new(&path).exists() {
-        Store::open(&path)?
-    } else {
-        Store::create(&path, &BTreeMap::new())?
-    };
-    if let Some(there) = store
-        .analyses()?
-        .into_iter()
-        .find(|one| replace && one.name == name)
-    {
-        store.remove_analysis(there.id)?;
-    }
-    if let Some(model) = model.filter(|_| store.vocabulary().is_ok_and(|known| known.is_empty())) {
-        let vocabulary = Vocabulary::new(model.model().tokenizer().token_bytes());
-        store.transaction(|| store.put_vocabulary(&vocabulary))?;
-    }
+    let _lock = hold_store(Path::new(&path), state.context())?;
+    let store = store_at(Path::new(&path), replace.then_some(name.as_str()), model.as_ref())?;
     let runs_a_model = inputs.model.is_some() && !inputs.datasets.is_empty();
-    let mut open =
-        || -> Result<Box<dyn BatchStream>> { Ok(Box::new(factory.stream(inputs.clone(), state.context())?)) };
+    let mut open = || -> Result<Box<dyn BatchStream>> {
+        match (&factory, &stream) {
+            (Some(factory), _) => Ok(Box::new(factory.stream(inputs.clone(), state.context())?)),
+            (None, Some(stream)) => Ok(Box::new(stream.clone())),
+            (None, None) => Err(Error::input("`analyze_chunk` needs a `factory` or a `stream`")),
+        }
+    };
     let mut decided_by = Fingerprint::default();
     decided_by.set_unverified("sae", "a dictionary of the script");
     let sae = sae.get()?;
     let inputs = AnalysisInputs {
         sae: &sae,
         open: &mut open,
+        can_replay: factory.is_some(),
         amp: None,
         decided_by,
         runs_a_model,
@@ -84,6 +82,24 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     analyzer.analyze(&store, &name, inputs, state.context())?;
     drop(store);
     AnalysisHandle::open(Path::new(&path), Some(&name))
+}
+
+/// Opens the store at `path`, or makes it, without the analysis `removed`; what tokens stand for is told by `model`.
+fn store_at(path: &Path, removed: Option<&str>, model: Option<&LanguageModelHandle>) -> Result<Store> {
+    let store = if path.exists() {
+        Store::open(path)?
+    } else {
+        Store::create(path, &BTreeMap::new())?
+    };
+    let there = store.analyses()?.into_iter();
+    for one in there.filter(|one| Some(one.name.as_str()) == removed) {
+        store.remove_analysis(one.id)?;
+    }
+    if let Some(model) = model.filter(|_| store.vocabulary().is_ok_and(|known| known.is_empty())) {
+        let vocabulary = Vocabulary::new(model.model().tokenizer().token_bytes());
+        store.transaction(|| store.put_vocabulary(&vocabulary))?;
+    }
+    Ok(store)
 }
 
 #[export_module(manifest)]
@@ -97,8 +113,8 @@ mod functions {
     }
 
     /// Analyses a dictionary into a file: `#{ factory: factory, sae: sae, store: "a.sqlite", model: model,
-    /// datasets: #{ wiki: dataset } }`. The factory's target is `ACTIVATIONS_2D`; its stream is read at least twice. A
-    /// model also tells what the tokens stand for. `name` is that of the analysis, and `replace: true` removes one of the
+    /// datasets: #{ wiki: dataset } }`. The factory's target is `ACTIVATIONS_2D`; its stream is read at least twice. In
+    /// its place `stream` is one that can be read only once, for which the analyzer has to have `single_pass`. A model also tells what the tokens stand for. `name` is that of the analysis, and `replace: true` removes one of the
     /// same name first. Returns the analysis.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn analyze_chunk(

@@ -66,9 +66,6 @@ fn print_through(context: &NativeCallContext, text: String) -> RhaiResultOf<()> 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitCode(pub u8);
 
-/// The bars of a sparkline, lowest first.
-const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-
 fn number(value: &Dynamic) -> Result<f64> {
     let integer = value.as_int().map(|number| number as f64);
     integer
@@ -98,16 +95,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn sparkline(numbers: Array) -> RhaiResultOf<String> {
         let numbers: Vec<f64> = numbers.iter().map(number).collect::<Result<_>>().raise()?;
-        let finite = || numbers.iter().copied().filter(|number| number.is_finite());
-        let low = finite().fold(f64::INFINITY, f64::min);
-        let high = finite().fold(f64::NEG_INFINITY, f64::max);
-        let top = (BARS.len() - 1) as f64;
-        let bar = |number: &f64| match number.is_finite() {
-            true if high > low => BARS[((number - low) / (high - low) * top).round() as usize],
-            true => BARS[0],
-            false => ' ',
-        };
-        Ok(numbers.iter().map(bar).collect())
+        Ok(crate::report::format::bars(&numbers))
     }
 
     /// Returns the path of a folder among the temporary files that is the script's own: made at the first call, and removed

@@ -7,11 +7,12 @@ use super::analysis_handle::AnalysisHandle;
 use super::fit::{facts, outcome_name};
 use super::trainer::metrics_map;
 use super::writer::written_map;
+use crate::event::RunContext;
 use crate::runner::{
-    AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeSAESettings, DirectLogitAttributeSettings,
-    EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions, TrainSAESettings,
-    analyze_crosscoder, analyze_sae, direct_logit_attribute as attribute, evaluate_sae, generate_activations,
-    train_sae,
+    AnalyzeCrosscoderSettings, AnalyzeOptions, AnalyzeReport, AnalyzeSAESettings,
+    DirectLogitAttributeSettings, EvalSettings, GenerateActivationsSettings, GenerateOptions, TrainOptions,
+    TrainSAESettings, analyze_crosscoder, analyze_sae, direct_logit_attribute as attribute, evaluate_sae,
+    generate_activations, train_sae,
 };
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
@@ -73,20 +74,27 @@ fn generate(
     generate_activations(settings, &options, State::of(context).context()).map(written_map)
 }
 
-fn analyze(
+/// A function that analyses as settings of its class say.
+type Analyzer<C> = fn(&C, &AnalyzeOptions, &RunContext) -> crate::error::Result<AnalyzeReport>;
+
+fn analyze<C>(
     context: &NativeCallContext,
-    settings: &AnalyzeSAESettings,
+    (name, analyzer): (&'static str, Analyzer<C>),
+    settings: &C,
     options: Map,
 ) -> crate::error::Result<AnalysisHandle> {
-    let mut arguments = Arguments::new("", "analyze_sae", options);
+    let mut arguments = Arguments::new("", name, options);
     let options = AnalyzeOptions {
         replace: arguments.data("replace")?.unwrap_or(false),
         allow_change: arguments.allowances()?,
     };
     arguments.finish()?;
-    let report = analyze_sae(settings, &options, State::of(context).context())?;
+    let report = analyzer(settings, &options, State::of(context).context())?;
     AnalysisHandle::open(&report.store, Some(&report.analysis.name))
 }
+
+const SAE: (&str, Analyzer<AnalyzeSAESettings>) = ("analyze_sae", analyze_sae);
+const CROSSCODER: (&str, Analyzer<AnalyzeCrosscoderSettings>) = ("analyze_crosscoder", analyze_crosscoder);
 
 #[export_module(manifest)]
 mod functions {
@@ -97,7 +105,7 @@ mod functions {
         context: NativeCallContext,
         settings: ConfigHandle<AnalyzeSAESettings>,
     ) -> RhaiResultOf<AnalysisHandle> {
-        analyze(&context, &settings.get(), Map::new()).raise()
+        analyze(&context, SAE, &settings.get(), Map::new()).raise()
     }
 
     /// Analyses with `#{ replace: true }`: removes an analysis of the same name first. `allow_change: ["sae"]` names what
@@ -108,20 +116,27 @@ mod functions {
         settings: ConfigHandle<AnalyzeSAESettings>,
         options: Map,
     ) -> RhaiResultOf<AnalysisHandle> {
-        analyze(&context, &settings.get(), options).raise()
+        analyze(&context, SAE, &settings.get(), options).raise()
     }
 
-    /// Finds out what the latents of a crosscoder mean, over caches whose hook points are read side by side. Returns the
-    /// analysis.
+    /// Finds out what the latents of a crosscoder mean, over several streams whose hook points are read side by side.
+    /// Returns the analysis.
     #[rhai_fn(name = "analyze_crosscoder", return_raw, volatile)]
     pub fn analyze_heads(
         context: NativeCallContext,
         settings: ConfigHandle<AnalyzeCrosscoderSettings>,
     ) -> RhaiResultOf<AnalysisHandle> {
-        let (options, state) = (AnalyzeOptions::default(), State::of(&context));
-        analyze_crosscoder(&settings.get(), &options, state.context())
-            .and_then(|report| AnalysisHandle::open(&report.store, Some(&report.analysis.name)))
-            .raise()
+        analyze(&context, CROSSCODER, &settings.get(), Map::new()).raise()
+    }
+
+    /// Analyses with `#{ replace: true }` or `allow_change`, as `analyze_sae` does.
+    #[rhai_fn(name = "analyze_crosscoder", return_raw, volatile)]
+    pub fn analyze_heads_with_options(
+        context: NativeCallContext,
+        settings: ConfigHandle<AnalyzeCrosscoderSettings>,
+        options: Map,
+    ) -> RhaiResultOf<AnalysisHandle> {
+        analyze(&context, CROSSCODER, &settings.get(), options).raise()
     }
 
     /// Computes what the latents of a dictionary add to the logits of its model, into the store of an analysis. Returns

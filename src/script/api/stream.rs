@@ -65,6 +65,17 @@ impl ActivationStreamHandle {
     }
 }
 
+/// What is taken from it is gone for all who hold it.
+impl BatchStream for ActivationStreamHandle {
+    fn next_batch(&mut self) -> Result<Option<Batch>> {
+        self.with(|stream| stream.next_batch())
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        self.with(|stream| stream.fingerprint())
+    }
+}
+
 impl BatchStream for Source {
     fn next_batch(&mut self) -> Result<Option<Batch>> {
         match self {

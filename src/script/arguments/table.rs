@@ -65,6 +65,7 @@ static NAMED: &[Named] = &[
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
     Named::of("Trainer", "fit", FIT),
     Named::of("array", "fit", FIT),
+    Named::of("", "analyze_crosscoder", &["replace", "allow_change"]),
     Named::of("", "analyze_sae", &["replace", "allow_change"]),
     Named::of("", "generate_activations", &["allow_change"]),
     Named::of("", "train_sae", &["resume", "allow_change"]),
@@ -91,6 +92,7 @@ const OPTIMIZER: &[&str] = &["lr", "betas", "momentum", "weight_decay"];
 
 const ANALYZE: &[&str] = &[
     "factory",
+    "stream",
     "sae",
     "store",
     "model",

@@ -26,6 +26,7 @@ pub(in crate::serve) struct Overview {
     tokens: u64,
     contexts: u64,
     approximate: bool,
+    estimated_pairs: bool,
     columns: Vec<Column>,
     flags: Vec<&'static str>,
     /// Names and texts.
@@ -60,6 +61,7 @@ pub(in crate::serve) fn overview(page: &Page<'_>, store: usize, stores: &[String
         tokens: analysis.counted,
         contexts: analysis.contexts,
         approximate: analysis.approximate,
+        estimated_pairs: analysis.estimated_pairs,
         columns: columns(book.store())?,
         flags: flags(),
         facts: facts(&meta, page),
@@ -93,12 +95,8 @@ fn facts(meta: &Meta, page: &Page<'_>) -> Vec<(String, String)> {
             .clone()
             .map(|time| ("finished".to_string(), time)),
     );
-    if analysis.approximate {
-        facts.push((
-            "figures".to_string(),
-            "of a single pass, so bins and uniform samples are approximate".to_string(),
-        ));
-    }
+    let estimates = analysis.estimates().into_iter();
+    facts.extend(estimates.map(|text| ("figures".to_string(), text.to_string())));
     let short = meta
         .iter()
         .filter(|(key, value)| value.len() <= LONGEST && !key.starts_with("made."));

@@ -5,13 +5,15 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use saescript::config::from_value;
+use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
 use saescript::findings::{State, Store};
 use saescript::lock::FolderLock;
 use serde_json::{Value, json};
 
-use super::dictionary_at;
 use super::same::everything;
+use super::{HOOK, dictionary_at};
 use crate::program::{Ran, program, run_in};
 
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
@@ -204,8 +206,26 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     );
 }
 
+/// A script that analyses the dictionary `sae` into `a.sqlite`.
+fn by_script(folder: &Path, sae: &str) -> String {
+    let script = format!(
+        r#"
+        let batch = #{{
+            "{HOOK}": torch::zeros([2, 4, 48]), tokens: torch::ones([2, 4]),
+        }};
+        let analyzer = FeatureAnalyzer(FeatureAnalyzerConfig(#{{ total_analyzing_tokens: 8, single_pass: true }}));
+        analyzer.analyze_chunk(#{{
+            stream: ActivationStream([batch]), sae: SparseAutoEncoder::from_pretrained("{sae}"), store: "a.sqlite", name: "script",
+        }});
+    "#
+    );
+    let path = folder.join("by_script.rhai");
+    fs::write(&path, script).expect("written");
+    path.display().to_string()
+}
+
 #[test]
-fn a_store_of_something_else_or_in_use_is_refused_and_stays() {
+fn a_store_of_something_else_is_refused_and_several_analyses_live_side_by_side() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut all = settings(folder.path());
     all["analyzer"]["total_analyzing_tokens"] = json!(500);
@@ -221,18 +241,7 @@ fn a_store_of_something_else_or_in_use_is_refused_and_stays() {
         ran.err
     );
 
-    let held = FolderLock::take_part(
-        folder.path(),
-        ".a.sqlite.lock",
-        "analysing",
-        &RunContext::default(),
-    );
-    let held = held.expect("held");
     all["sae"]["pretrained_name_or_path"] = json!(folder.path().join("topk_folded"));
-    let ran = analyze(folder.path(), &all, &[]);
-    assert_ne!(ran.code, Some(0));
-    assert!(ran.err.contains("analysing"), "{}", ran.err);
-    drop(held);
     assert_eq!(fs::read(folder.path().join("a.sqlite")).expect("read"), before);
 
     analyze(folder.path(), &all, &["-q"]).ended_with(0);
@@ -259,6 +268,49 @@ fn a_store_of_something_else_or_in_use_is_refused_and_stays() {
     assert_eq!(store.label(3).expect("read").expect("a label").text, "kept");
     assert_eq!(store.analysis(Some("default")).expect("there").tokens, 720);
     assert_eq!(store.analysis(Some("other")).expect("there").tokens, 504);
+}
+
+#[test]
+fn a_store_in_use_is_refused_and_one_of_another_width() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = settings(folder.path());
+    all["analyzer"]["total_analyzing_tokens"] = json!(500);
+    analyze(folder.path(), &all, &["-q"]).ended_with(0);
+    let before = fs::read(folder.path().join("a.sqlite")).expect("read");
+    all["feature_analysis_name"] = json!("other");
+    let held = FolderLock::take_part(
+        folder.path(),
+        ".a.sqlite.lock",
+        "analysing",
+        &RunContext::default(),
+    );
+    let held = held.expect("held");
+    let ran = analyze(folder.path(), &all, &[]);
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.err.contains("analysing"), "{}", ran.err);
+    let script = run_in(
+        folder.path(),
+        ["run", "-A", &by_script(folder.path(), "topk_folded")],
+    );
+    assert_ne!(script.code, Some(0));
+    assert!(script.err.contains("analysing"), "{}", script.err);
+    drop(held);
+    // A script's dictionary has no file to be compared by, but a width.
+    let cfg = json!({
+        "sae_type": "sae", "hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": 48, "d_sae": 64, "act_fn": "relu",
+    });
+    let narrow = SparseAutoEncoder::new(from_value::<SAEConfig>(cfg).expect("a configuration"));
+    let narrow = narrow.expect("a dictionary");
+    narrow
+        .save_pretrained(folder.path().join("narrow"), false)
+        .expect("saved");
+    let script = run_in(folder.path(), ["run", "-A", &by_script(folder.path(), "narrow")]);
+    assert!(
+        script.err.contains("192 latents, and this one has 64") && script.err.contains("another `store`"),
+        "{}",
+        script.err
+    );
+    assert_eq!(fs::read(folder.path().join("a.sqlite")).expect("read"), before);
 }
 
 /// Kills an analysis when it has come to a few places, and has it go on; what it finds is what one finds that never
@@ -311,8 +363,10 @@ fn another_model_than_the_dictionary_was_trained_on_is_refused_unless_allowed() 
     let folder = tempfile::tempdir().expect("a folder");
     let mut all = settings(folder.path());
     all["analyzer"]["total_analyzing_tokens"] = json!(500);
-    let trained =
-        json!({"program.arithmetic": 2, "model.weights": "1 file, 7 bytes, xxh3 0", "model.config": "other"});
+    let trained = json!({
+        "program.arithmetic": 2, "model.weights": "1 file, 7 bytes, xxh3 0", "model.config": "other",
+        "model.tokenizer": "1 file, 9 bytes, xxh3 1",
+    });
     fs::write(
         folder.path().join("topk_folded/fingerprint.json"),
         trained.to_string(),
@@ -331,6 +385,13 @@ fn another_model_than_the_dictionary_was_trained_on_is_refused_unless_allowed() 
         "--allow-change",
         "model.config",
     ];
+    let ran = analyze(folder.path(), &all, &allowed).ended_with(2);
+    assert!(
+        ran.err.contains("model.tokenizer") && ran.err.contains("9 bytes"),
+        "another tokenizer: {}",
+        ran.err
+    );
+    let allowed = [&allowed[..], &["--allow-change", "model.tokenizer"]].concat();
     let ran = analyze(folder.path(), &all, &allowed).ended_with(0);
     assert!(ran.err.contains("7 bytes"), "it is said: {}", ran.err);
 }

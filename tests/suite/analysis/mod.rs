@@ -1,7 +1,10 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
+mod cached;
 pub mod command;
+mod crosscoder;
 mod disks;
+mod estimates;
 mod quickstart;
 mod reference;
 mod refusals;
@@ -168,6 +171,7 @@ pub fn go(
     let inputs = AnalysisInputs {
         sae,
         open: &mut open,
+        can_replay: true,
         amp: None,
         decided_by: Fingerprint::default(),
         runs_a_model: false,

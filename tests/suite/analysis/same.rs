@@ -40,7 +40,7 @@ fn settings(more: serde_json::Value) -> saescript::analysis::FeatureAnalyzerConf
 }
 
 /// What the dictionary `sae` gives with these settings, in batches of this size.
-fn found(sae: &str, more: serde_json::Value, batch: i64) -> String {
+pub fn found(sae: &str, more: serde_json::Value, batch: i64) -> String {
     let root = root_with("analysis/tiny/stream.json").expect("it ships");
     let folder = tempfile::tempdir().expect("a folder");
     let sae = dictionary(&format!("sae_pretrained/{sae}"));

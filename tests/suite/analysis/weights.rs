@@ -7,7 +7,7 @@ use saescript::analysis::{DirectLogitAttributor, DirectLogitAttributorConfig, La
 use saescript::config::from_value;
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
-use saescript::findings::TokenLogit;
+use saescript::findings::{Analysis, Store, TokenLogit};
 use saescript::model::{LanguageModel, LanguageModelConfig, LogitMode};
 use saescript::tensor::Kind;
 use saescript::tensor::safetensors::SafeFile;
@@ -111,47 +111,44 @@ fn logits_are_those_of_the_reference_in_both_modes() {
     assert!(compared == 5 || roots("").len() == 1, "{compared}");
 }
 
-#[test]
-fn a_crosscoder_is_analysed_by_the_largest_of_its_heads() {
-    let Some(root) = root_with("analysis/crosscoder.safetensors") else {
-        eprintln!("skipped: there is no analysis/crosscoder");
-        return;
-    };
-    let file = tensors(root.join("analysis/crosscoder.safetensors"));
-    let hooks = ["a", "b", "c"];
+/// The hook points of the crosscoder of the fixtures, a head each.
+pub const HEADS: [&str; 3] = ["a", "b", "c"];
+
+/// The crosscoder of the fixtures, and the contexts that it is analysed on.
+pub fn crosscoder(file: &SafeFile) -> (SparseAutoEncoder, Contexts) {
     let cfg: SAEConfig = from_value(json!({
-        "sae_type": "crosscoder", "hook_points": hooks, "d_model": 12, "expansion_factor": 2, "act_fn": "relu",
+        "sae_type": "crosscoder", "hook_points": HEADS, "d_model": 12, "expansion_factor": 2, "act_fn": "relu",
         "norm_activation": "inference",
     }))
     .expect("a configuration");
     let mut sae = SparseAutoEncoder::zeros(cfg).expect("a dictionary");
     for name in ["W_E", "b_E", "W_D", "b_D"] {
-        sae.set_parameter(name, &tensor(&file, name)).expect("set");
+        sae.set_parameter(name, &tensor(file, name)).expect("set");
     }
-    let input = tensor(&file, "input");
+    let input = tensor(file, "input");
     let activations = (0..)
-        .zip(hooks)
-        .map(|(head, hook)| (hook.to_string(), input.select(2, head)));
+        .zip(HEADS)
+        .map(|(head, hook)| (hook.to_string(), input.select(2, head).contiguous()));
     let contexts = Contexts {
         activations: activations.collect::<BTreeMap<_, _>>(),
-        tokens: tensor(&file, "mask").to_kind(Kind::Int64),
-        mask: Some(tensor(&file, "mask")),
+        tokens: tensor(file, "mask").to_kind(Kind::Int64),
+        mask: Some(tensor(file, "mask")),
         batch: 2,
         at: 0,
         breaks_after: None,
     };
-    let folder = tempfile::tempdir().expect("a folder");
-    let (store, analysis) = analyse(
-        folder.path(),
-        &sae,
-        config(json!({"total_analyzing_tokens": 30})),
-        &contexts,
-    );
+    (sae, contexts)
+}
+
+/// Compares an analysis of the crosscoder with the fixtures.
+pub fn compare_heads(store: &Store, analysis: &Analysis, file: &SafeFile) {
     let (times, maxima) = (
-        doubles(&tensor(&file, "act_times")),
-        doubles(&tensor(&file, "max_feature_acts")),
+        doubles(&tensor(file, "act_times")),
+        doubles(&tensor(file, "max_feature_acts")),
     );
-    for one in store.scalars(analysis.id).expect("figures") {
+    let scalars = store.scalars(analysis.id).expect("figures");
+    assert_eq!(scalars.len(), times.len());
+    for one in scalars {
         let at = one.latent as usize;
         assert_eq!(one.act_times as f64, times[at]);
         close(one.max, maxima[at], "the maximum");
@@ -161,11 +158,22 @@ fn a_crosscoder_is_analysed_by_the_largest_of_its_heads() {
             ("decoder_similarity_matrices", heads.cosines),
             ("decoder_inner_product_matrices", heads.inner),
         ] {
-            let theirs = doubles(&tensor(&file, name).get(i64::from(one.latent)));
+            let theirs = doubles(&tensor(file, name).get(i64::from(one.latent)));
             assert_eq!(ours.len(), theirs.len());
             for (ours, theirs) in ours.iter().zip(theirs) {
                 close(f64::from(*ours), theirs, name);
             }
         }
     }
+}
+
+#[test]
+fn a_crosscoder_is_analysed_by_the_largest_of_its_heads() {
+    let root = root_with("analysis/crosscoder.safetensors").expect("it ships");
+    let file = tensors(root.join("analysis/crosscoder.safetensors"));
+    let (sae, contexts) = crosscoder(&file);
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = config(json!({"total_analyzing_tokens": 30}));
+    let (store, analysis) = analyse(folder.path(), &sae, settings, &contexts);
+    compare_heads(&store, &analysis, &file);
 }

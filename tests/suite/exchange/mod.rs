@@ -1,6 +1,7 @@
 //! What goes out of a store for other programs, and comes in from them.
 
 mod dashboards;
+mod delphi;
 mod hostile;
 mod records;
 mod schema;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use saescript::Result;
 use saescript::findings::{
-    Context, Flag, Flags, Histogram, Latent, LatentText, Logits, Near, Neighbour, Place, Sample, Samples,
-    State, Store, Subsample, SubsampleKind, TokenFiring, TokenLogit, Vocabulary,
+    Context, Estimates, Flag, Flags, Histogram, Latent, LatentText, Logits, Near, Neighbour, Place, Sample,
+    Samples, State, Store, Subsample, SubsampleKind, TokenFiring, TokenLogit, Vocabulary,
 };
 
 pub use super::made_texts::Size;
@@ -65,7 +65,7 @@ pub fn make(path: &Path, size: Size) -> Result<Texts> {
     }
     let counted = u64::from(size.contexts) * size.tokens as u64;
     store.set_extent(id, counted, counted, u64::from(size.contexts))?;
-    store.finish_analysis(id, State::Complete, false)?;
+    store.finish_analysis(id, State::Complete, Estimates::default())?;
     Ok(texts)
 }
 

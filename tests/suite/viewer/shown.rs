@@ -4,6 +4,27 @@ use super::served::small;
 use crate::program::{finish, program, run};
 
 #[test]
+fn a_store_is_printed_as_a_whole() {
+    let (_folder, path) = small();
+    let store = path.display().to_string();
+    let text = run(["show", &store]).ended_with(0).out;
+    for expected in [
+        "analysis default",
+        "600 latents",
+        " dead",
+        "labelled latents",
+        "show ",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is missing in: {text}");
+    }
+    let json = run(["show", &store, "--json"]).ended_with(0).out;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["analyses"]["analyses"][0]["latents"], 600);
+    let alone = run(["show", &store, "--analysis", "default"]).ended_with(2);
+    assert!(alone.err.contains("LATENT"), "{}", alone.err);
+}
+
+#[test]
 fn a_latent_is_printed_with_signs_or_colours_or_as_json() {
     let (_folder, path) = small();
     let store = path.display().to_string();

@@ -14,6 +14,9 @@ export function side(app, view, bin) {
 
 const digits = (value) => value.toFixed(2).replace("-", "−");
 
+/** Returns `name`, marked where what it stands over is an estimate. */
+const marked = (name, estimated) => estimated ? `${name} (estimated)` : name;
+
 const section = (name, ...rest) => h("section", {}, h("h2", {}, name), rest);
 
 function figures(app, { latent }) {
@@ -34,7 +37,7 @@ function activations(app, view, bin) {
     onclick: () => app.change({ bin: one === bin ? null : one.name }),
   }));
   const hint = bands.length > 0 ? h("p", { class: "quiet" }, "A click shows the contexts of a band.") : null;
-  return section("Activations", histogram({ counts, low: 0, high: max, label: "How activations are distributed", bands, root: true }), hint);
+  return section(marked("Activations", app.meta.approximate), histogram({ counts, low: 0, high: max, label: "How activations are distributed", bands, root: true }), hint);
 }
 
 function logits(app, { logits }) {
@@ -49,7 +52,7 @@ function logits(app, { logits }) {
 function tokens(app, { tokens }) {
   if (tokens.length === 0) return null;
   const rows = tokens.map(({ token: text, count }) => [token(text), count, () => search(app, text)]);
-  return section("Tokens it fires on", bars(rows, { tell: count }));
+  return section(marked("Tokens it fires on", app.meta.approximate), bars(rows, { tell: count }));
 }
 
 function search(app, text) {
@@ -58,7 +61,7 @@ function search(app, text) {
 
 function neighbours(app, view) {
   const lists = view.neighbours.filter(({ latents }) => latents.length > 0).map(({ kind, latents }) =>
-    h("details", { open: kind === "decoder" }, h("summary", {}, NEAR[kind] ?? kind), h("ol", { class: "near" }, latents.map(([latent, value, label]) =>
+    h("details", { open: kind === "decoder" }, h("summary", {}, marked(NEAR[kind] ?? kind, app.meta.estimated_pairs && kind !== "decoder")), h("ol", { class: "near" }, latents.map(([latent, value, label]) =>
       h("li", {}, h("a", { class: "number", href: app.link({ page: "latent", item: latent }) }, String(latent)), h("span", { dir: "auto" }, label ?? ""), h("span", { class: "value" }, number(value)))))));
   return lists.length === 0 ? null : section("Near latents", lists);
 }

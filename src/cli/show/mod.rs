@@ -1,4 +1,6 @@
-//! `saescript show`: a latent on the terminal.
+//! `saescript show`: a latent, or what lies in a folder, on the terminal.
+
+mod folder;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,22 +10,26 @@ use crate::findings::{Colours, Printing};
 use crate::report::Printer;
 use crate::serve::{Shelf, Writing};
 
-/// Print a latent of an analysed dictionary
+/// Print a latent of an analysed dictionary, or what lies in a folder of results
 ///
-/// Its label and figures, contexts with the tokens on which it fires, what it does to the logits, and latents near it. On a
-/// terminal activations are colours; elsewhere ‹token› marks a token on which it fires, and «token» the peak.
+/// With a number: a latent's label and figures, contexts with the tokens on which it fires, what it does to the logits, and
+/// latents near it. On a terminal activations are colours; elsewhere ‹token› marks a token on which it fires, and «token» the
+/// peak. Without: a run's settings, its facts, and what it logged, with curves; what a dictionary is; which analyses a store
+/// holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  saescript show results
+  saescript show results/checkpoints/step_1000
   saescript show results 123
   saescript show results 123 --samples 10 --range 50
   saescript show results 123 --json | jq .tokens")]
 pub(super) struct Arguments {
-    /// The store of an analysis: a file, or a folder of results in which an analysis.sqlite lies
-    store: PathBuf,
-    /// The latent's number
-    latent: u32,
+    /// A folder of results, of a checkpoint or of a dictionary; the store of an analysis
+    path: PathBuf,
+    /// The number of a latent; `path` is a store, or a folder in which an analysis.sqlite lies
+    latent: Option<u32>,
     /// Which analysis of the store
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "latent")]
     analysis: Option<String>,
     /// The most contexts of each bin
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
@@ -31,7 +37,7 @@ pub(super) struct Arguments {
     /// Tokens on each side of a peak
     #[arg(short, long, value_name = "N", default_value_t = 20)]
     range: usize,
-    /// Write everything that is known of the latent as one JSON object
+    /// Write everything that is known as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -39,12 +45,15 @@ pub(super) struct Arguments {
 /// Prints; the exit code.
 ///
 /// # Errors
-/// No store, no such latent; a damaged store.
+/// Nothing of that kind is there, no such latent; damaged files.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
-    let shelf = Shelf::open(std::slice::from_ref(&arguments.store), Writing::None)?;
+    let Some(latent) = arguments.latent else {
+        return folder::show(&arguments.path, arguments.json, printer).map(|()| 0);
+    };
+    let shelf = Shelf::open(std::slice::from_ref(&arguments.path), Writing::Own)?;
     let analysis = arguments.analysis.as_deref();
     if arguments.json {
-        let latent = shelf.latent(analysis, arguments.latent)?;
+        let latent = shelf.latent(analysis, latent)?;
         let text = serde_json::to_string(&latent).map_err(|error| Error::run(format!("{error}")))?;
         printer.line(&text);
         return Ok(0);
@@ -54,10 +63,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         samples: arguments.samples,
         range: arguments.range,
     };
-    printer.styled(&format!(
-        "{}\n",
-        shelf.printed(analysis, arguments.latent, &printing)?
-    ));
+    printer.styled(&format!("{}\n", shelf.printed(analysis, latent, &printing)?));
     Ok(0)
 }
 
