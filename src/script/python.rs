@@ -269,7 +269,6 @@ mod tests {
             "let f = |x| x; f§ 1",
             "#{ a§ 1 }",
             "let a = [1§, 2];",
-            "f([0]§, 2)",
         ] {
             assert_eq!(said(marked), "cannot be read", "{marked}");
         }

@@ -1,7 +1,7 @@
 //! The server: who may ask, what they may ask, and within which limits.
 
 mod answer;
-mod doors;
+mod hosts;
 mod limits;
 mod routes;
 mod server;

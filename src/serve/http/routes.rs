@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::answer::{file, guarded, refused};
-use super::doors::Doors;
+use super::hosts::AllowedHosts;
 use super::limits;
 use super::sessions::Sessions;
 use crate::error::Error;
@@ -31,7 +31,7 @@ use crate::serve::view::{changes, columns, found, latent, overview, rows};
 pub(super) struct Shared {
     pub(super) shelf: Shelf,
     pub(super) sessions: Sessions,
-    pub(super) doors: Doors,
+    pub(super) hosts: AllowedHosts,
     pub(super) reading: Reading,
     /// Called when a used link was opened again.
     pub(super) on_used_link: Box<dyn Fn() + Send + Sync>,
@@ -52,7 +52,7 @@ struct Asked {
     words: Option<String>,
 }
 
-/// Returns everything that can be asked for, behind the doors.
+/// Returns everything that can be asked for, under a name that the server answers to.
 pub(super) fn router(shared: All) -> Router {
     let api = Router::new()
         .route("/meta", get(meta))
@@ -69,14 +69,14 @@ pub(super) fn router(shared: All) -> Router {
         .nest("/api", api)
         .route("/api/enter", post(enter))
         .fallback(pages)
-        .layer(middleware::from_fn_with_state(shared.clone(), doors))
+        .layer(middleware::from_fn_with_state(shared.clone(), hosts))
         .with_state(shared)
 }
 
 /// Refuses what is for others or from others, and what takes too long.
-async fn doors(State(shared): State<All>, request: Request, next: Next) -> Response {
-    let answer = match shared.doors.refusal(request.headers()) {
-        Some(why) => refused(StatusCode::FORBIDDEN, "doors", why, ""),
+async fn hosts(State(shared): State<All>, request: Request, next: Next) -> Response {
+    let answer = match shared.hosts.refusal(request.headers()) {
+        Some(why) => refused(StatusCode::FORBIDDEN, "hosts", why, ""),
         None => match timeout(limits::ANSWER_TIME, next.run(request)).await {
             Ok(answer) => answer,
             Err(_) => refused(

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::doors::Doors;
+use super::hosts::AllowedHosts;
 use super::limits;
 use super::routes::{Shared, router};
 use super::sessions::Sessions;
@@ -51,7 +51,7 @@ pub struct Server {
     address: SocketAddr,
     shelf: Shelf,
     sessions: Sessions,
-    doors: Doors,
+    hosts: AllowedHosts,
     given: Given,
     shown_host: String,
 }
@@ -78,7 +78,7 @@ impl Server {
             address,
             shelf,
             sessions: Sessions::new(address.port())?,
-            doors: Doors::new(&[host, &shown_host]),
+            hosts: AllowedHosts::new(&[host, &shown_host]),
             given: given.clone(),
             shown_host,
         })
@@ -116,7 +116,7 @@ impl Server {
             Shared {
                 shelf: self.shelf,
                 sessions: self.sessions,
-                doors: self.doors,
+                hosts: self.hosts,
                 reading: Reading::new(self.given, context.clone()),
                 on_used_link: Box::new(move || {
                     if let Some(token) = shared.upgrade().and_then(|shared| shared.sessions.link().ok()) {

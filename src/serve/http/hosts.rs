@@ -10,16 +10,16 @@ use axum::http::header::{HOST, ORIGIN};
 
 /// The names of a server.
 #[derive(Clone, Debug)]
-pub(super) struct Doors {
+pub(super) struct AllowedHosts {
     /// The name it was told to listen on, and that which its links have.
     names: Vec<String>,
 }
 
-impl Doors {
-    /// Returns the doors of a server with these names.
+impl AllowedHosts {
+    /// Returns the hosts of a server with these names.
     pub(super) fn new(names: &[&str]) -> Self {
         let bare = |name: &&str| name.trim_matches(['[', ']']).to_ascii_lowercase();
-        Doors {
+        AllowedHosts {
             names: names.iter().map(bare).collect(),
         }
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_own_names_and_own_pages_come_in() {
-        let doors = Doors::new(&["0.0.0.0", "desk.example"]);
+        let doors = AllowedHosts::new(&["0.0.0.0", "desk.example"]);
         let open = |pairs: &[(&str, &str)]| doors.refusal(&headers(pairs)).is_none();
         for host in [
             "127.0.0.1:80",
