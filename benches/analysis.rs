@@ -1,17 +1,19 @@
 //! How fast dictionaries are analysed, next to what cannot be avoided, and what that takes.
 //!
 //!     scripts/bench analysis [--latents 6144,65536] [--k 50] [--tokens 16_384] [--context 256] [--batch 8] [--rounds 3]
+//!         [--threads 1]
 //!
 //! Texts of examples/corpus go through a random model in the shape of Pythia-160m up to block 6, and a random top-k
 //! dictionary of so many latents. *Bare* is a forward pass over as many tokens without padding, and the product with the
 //! encoder, in float32. Each pass of an analysis is shown as a multiple of that; "written" is what comes after the passes.
-//! Rounds alternate; medians are shown. Peak memory is the process's own, above what model and dictionary take.
+//! Rounds alternate; medians of the processor's time, all
+//! threads together, are shown. Peak memory is the process's own, above what model and dictionary take.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use saescript::activations::BatchStream;
 use saescript::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
@@ -25,7 +27,7 @@ use saescript::tensor::{Device, DeviceSpec, Kind, Tensor, product, runtime};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_160M, Reading, line, median, timed};
+use support::{Options, PYTHIA_160M, Reading, line, median, processor_time};
 
 const HOOK: &str = "blocks.5.hook_resid_post";
 
@@ -37,8 +39,10 @@ fn main() -> Result<()> {
         ("context", "256"),
         ("batch", "8"),
         ("rounds", "3"),
+        ("threads", "1"),
     ])?;
     runtime::start();
+    runtime::set_threads(options.number("threads")?)?;
     let reading = Reading::new(PYTHIA_160M, DeviceSpec::default())?;
     line(&format!(
         "Pythia-160m's shape to {HOOK}, {} × {} tokens, {} threads",
@@ -61,7 +65,7 @@ struct Clock(Arc<Mutex<Noted>>);
 #[derive(Default)]
 struct Noted {
     passes: Vec<Duration>,
-    started: Option<Instant>,
+    started: Option<Duration>,
     peak: u64,
 }
 
@@ -70,9 +74,9 @@ impl Observer for Clock {
         let mut noted = self.0.lock().map_err(|_| Error::run("a lock"))?;
         noted.peak = noted.peak.max(memory::used());
         match event {
-            Event::TaskStarted { .. } => noted.started = Some(Instant::now()),
+            Event::TaskStarted { .. } => noted.started = Some(processor_time()),
             Event::TaskFinished => {
-                let spent = noted.started.take().map(|start| start.elapsed());
+                let spent = noted.started.take().map(|start| processor_time() - start);
                 noted.passes.extend(spent);
             }
             _ => {}
@@ -100,14 +104,13 @@ fn measure(options: &Options, reading: &Reading, latents: i64) -> Result<()> {
     let (mut bare, mut first, mut second, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut peak, mut size) = (0, 0);
     for round in 0..options.number("rounds")? + 1 {
-        let base = timed(Device::Cpu, || {
-            for _ in 0..batches {
-                let captured = reading.model.capture(&whole, &hook)?;
-                let x = captured.values().next().ok_or_else(|| Error::run("nothing"))?;
-                let _ = product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
-            }
-            Ok(())
-        })?;
+        let start = processor_time();
+        for _ in 0..batches {
+            let captured = reading.model.capture(&whole, &hook)?;
+            let x = captured.values().next().ok_or_else(|| Error::run("nothing"))?;
+            let _ = product::matmul(&x.f_flatten(0, 1)?, sae.parameter("W_E")?)?;
+        }
+        let base = processor_time() - start;
         let before = memory::used();
         let path = folder.path().join(format!("{round}.sqlite"));
         let (noted, whole_time) = analysed(options, reading, &sae, &path)?;
@@ -162,7 +165,7 @@ fn analysed(
     context.events.add(Box::new(clock));
     let mut open = || Ok(Box::new(reading.stream(factory.clone())?) as Box<dyn BatchStream>);
     let store = Store::create(path, &BTreeMap::new())?;
-    let start = Instant::now();
+    let start = processor_time();
     FeatureAnalyzer::new(config)?.analyze(
         &store,
         "default",
@@ -177,7 +180,7 @@ fn analysed(
         },
         &context,
     )?;
-    let spent = start.elapsed();
+    let spent = processor_time() - start;
     let noted = std::mem::take(&mut *noted.lock().map_err(|_| Error::run("a lock"))?);
     Ok((noted, spent))
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use saescript::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs};
 use saescript::config::checked;
 use saescript::event::RunContext;
@@ -94,6 +95,12 @@ pub fn timed(device: Device, work: impl FnOnce() -> Result<()>) -> Result<Durati
         tch::Cuda::synchronize(index as i64);
     }
     Ok(start.elapsed())
+}
+
+/// Returns the time that the processor has spent on this process, all threads together.
+pub fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The median of some times.

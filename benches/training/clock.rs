@@ -3,9 +3,10 @@
 use std::ops::Add;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use saescript::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::support::processor_time;
 
 /// What something took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,11 +51,6 @@ pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Took)> {
 
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Many measurements of the same thing.
