@@ -190,12 +190,12 @@ def write_libraries(program: Path, place: Path) -> None:
     (place / "app/saescript.toml").write_text(toml({"package": {"name": "app", "version": "0.1.0"}, "dependencies": {"probes": {"path": "../probes"}}}))
     (place / "app/main.rhai").write_text('import "probes" as probes;\nprint(probes::share([1.0, 0.0]));\n')
     (place / "app/tests/share.rhai").write_text('import "probes" as probes;\nfn test_share() { probes::share([1.0]); }\n')
-    ask(program, place / "app", "update")
+    ask(program, place / "app", "update", "--quiet")
 
 
 def ask(program: Path, place: Path, *arguments: str) -> None:
     """Runs the program on what is whole."""
-    command = [str(program), *arguments, "--quiet"]
+    command = [str(program), *arguments]
     ran = subprocess.run(command, cwd=place, env=environment(place), capture_output=True, text=True)
     if ran.returncode:
         raise SystemExit(f"`{' '.join(command)}` fails on what is whole:\n{ran.stderr}")
@@ -230,8 +230,8 @@ def build(program: Path, place: Path) -> None:
     write_shards(place / "model", place / "sharded")
     write_hub_cache(place)
     write_libraries(program, place)
-    ask(program, place, "generate", "generate.toml")
-    ask(program, place, "train", "train.toml")
-    ask(program, place, "train", "cached.toml")
-    ask(program, place, "convert", "results", "saelens", "--to", "saelens")
+    ask(program, place, "generate", "generate.toml", "--quiet")
+    ask(program, place, "train", "train.toml", "--quiet")
+    ask(program, place, "train", "cached.toml", "--quiet")
+    ask(program, place, "convert", "results", "saelens", "--to", "saelens", "--quiet")
     shutil.copyfile(place / "results/sae_weights.safetensors", place / "tensors.safetensors")

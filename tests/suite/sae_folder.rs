@@ -184,7 +184,7 @@ fn a_run_is_shown_with_settings_metrics_and_curves() {
     assert!(text.contains('▁') && text.contains('█'), "curves: {text}");
     let json: Value =
         serde_json::from_str(&show(folder.path(), &["--json"]).ended_with(0).out).expect("JSON");
-    assert_eq!(json["run"]["checkpoints"].as_array().expect("steps")[0], 10);
+    assert_eq!(json["run"]["checkpoints"], json!([3, 5, 10, 20, 40]), "{json}");
     assert!(json["metrics"]["losses/overall_loss"].is_f64(), "{json}");
     assert_eq!(json["analyses"], Value::Null);
     let text = show(&checkpoint, &[]).ended_with(0).out;
