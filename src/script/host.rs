@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rhai::default_limits::MAX_STRINGS_INTERNED;
 use rhai::packages::Package;
-use rhai::{AST, Array, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope};
 
 use super::api::{ExitCode, SaescriptPackage};
 use super::closure::evaluating;
@@ -17,6 +17,8 @@ use super::guard;
 use super::limits::Limits;
 use super::modules::{Modules, SharedModules};
 use super::native_library::{NativeLibrary, of_all_hosts};
+use super::own_constants::own_constants;
+use super::reading::constants;
 use super::state::State;
 use super::{coverage, diagnostic, evaluation, modules, numbers, permissions, reading};
 use crate::error::{Error, Fault, Result};
@@ -133,6 +135,7 @@ impl HostBuilder {
             state,
             modules: resolver,
             scope: Scope::new(),
+            knows_constants: false,
         })
     }
 }
@@ -144,6 +147,8 @@ pub struct Host {
     pub(super) modules: Rc<Modules>,
     /// `ARGS`, `SCRIPT_DIR`, `SCRIPT_PATH`: what the parser is told exists.
     pub(super) scope: Scope<'static>,
+    /// Whether functions know the constants of their scripts.
+    knows_constants: bool,
 }
 
 impl Host {
@@ -244,8 +249,19 @@ impl Host {
             .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))
     }
 
+    /// Has functions know the constants of their scripts.
+    pub(super) fn know_constants(&mut self) {
+        if !self.knows_constants {
+            constants::install(&mut self.engine, &self.state);
+            self.knows_constants = true;
+        }
+    }
+
     fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
         self.state.begin();
+        if constants::may_have_functions(&text) {
+            self.know_constants();
+        }
         let ast = self.compile(name, text)?;
         let mut scope = self.scope.clone();
         let result = evaluating(&self.engine, || {
@@ -277,23 +293,9 @@ impl Host {
 
     /// Sets `ARGS`, `SCRIPT_DIR` and `SCRIPT_PATH`, visible in functions and modules too.
     pub(super) fn set_constants(&mut self, arguments: &[String], path: Option<&Path>) {
-        let folder = path.and_then(Path::parent).map(|folder| {
-            if folder.as_os_str().is_empty() {
-                ".".to_string()
-            } else {
-                folder.display().to_string()
-            }
-        });
-        let arguments: Array = arguments.iter().map(|text| text.clone().into()).collect();
-        let file = path.map(|path| path.display().to_string()).unwrap_or_default();
-        let values: [(&str, Dynamic); 3] = [
-            ("ARGS", arguments.into()),
-            ("SCRIPT_DIR", folder.unwrap_or_else(|| ".".into()).into()),
-            ("SCRIPT_PATH", file.into()),
-        ];
         let mut module = Module::new();
         self.scope = Scope::new();
-        for (name, value) in values {
+        for (name, value) in own_constants(arguments, path) {
             module.set_var(name, value.clone());
             self.scope.push_constant_dynamic(name, value);
         }

@@ -39,6 +39,7 @@ impl Host {
     /// Returns a session that keeps variables, functions and imports from entry to entry.
     pub fn interactive(&mut self) -> Interactive<'_> {
         self.set_constants(&[], None);
+        self.know_constants();
         let scope = self.own_scope();
         Interactive::new(self, scope)
     }

@@ -51,6 +51,7 @@ mod module_docs;
 mod modules;
 mod native_library;
 mod numbers;
+mod own_constants;
 mod permissions;
 mod plain;
 mod pretty;

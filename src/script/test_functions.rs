@@ -76,6 +76,7 @@ impl Host {
         let text = read_script(path)?;
         let name = path.display().to_string();
         self.set_constants(&[], Some(path));
+        self.know_constants();
         let ast = Rc::new(self.compile(&name, text)?);
         self.state().coverage().note(&name, &ast);
         let mut tests: Vec<String> = ast

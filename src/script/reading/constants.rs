@@ -51,8 +51,16 @@ fn outside_variable(expression: &Expr) -> Option<(String, Position)> {
     }
 }
 
-/// Tells the engine where a name may come from that no variable has.
-pub(super) fn install(engine: &mut Engine, state: &State) {
+/// Returns whether `text` may have functions, in which its constants, or a module's, would have to be known.
+pub fn may_have_functions(text: &str) -> bool {
+    ["fn", "|", "import", "eval"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+/// Tells the engine where a name may come from that no variable has. It asks at every use of a variable from then on, which
+/// a loop of a script without functions is spared.
+pub fn install(engine: &mut Engine, state: &State) {
     let state = state.clone();
     #[allow(deprecated)] // the engine's name for what may change in its later versions
     engine.on_var(move |name, index, context| {

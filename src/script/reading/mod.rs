@@ -13,7 +13,7 @@
 //! position as it is: one of them is read as the keyword, and the others stand around what follows it.
 
 mod attempt;
-mod constants;
+pub mod constants;
 mod formats;
 mod literal_maps;
 mod marks;
@@ -78,7 +78,6 @@ fn read(
 
 /// Tells the engine how to read the symbols.
 pub fn install(engine: &mut Engine, state: &State) {
-    constants::install(engine, state);
     let state = state.clone();
     #[allow(deprecated)] // the engine's name for what may change in its later versions
     engine.on_parse_token(move |token, position, _| {
