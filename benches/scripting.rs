@@ -91,7 +91,7 @@ fn loops(rounds: i64) -> Result<()> {
     println_row("", "built in, ms", "here, ms", "factor");
     for (name, text) in LOOPS {
         // Also readies the host for what the script has.
-        host.eval("bench.rhai", text)?;
+        let _ = host.eval("bench.rhai", text)?;
         let engines = [&plain, host.engine()];
         let scripts = [parsed(&plain, text)?, parsed(host.engine(), text)?];
         let mut best = [Duration::MAX; 2];
