@@ -104,6 +104,26 @@ impl Function {
         }
     }
 
+    /// Returns a function that needs as much memory as the tensor it is called on.
+    pub const fn like(
+        name: &'static str,
+        docs: &'static str,
+        home: Home,
+        overloads: &'static [(&'static str, Body)],
+    ) -> Self {
+        Function::new(name, docs, home, Memory::Like, overloads)
+    }
+
+    /// Returns a function that sees to its memory by itself.
+    pub const fn own(
+        name: &'static str,
+        docs: &'static str,
+        home: Home,
+        overloads: &'static [(&'static str, Body)],
+    ) -> Self {
+        Function::new(name, docs, home, Memory::Own, overloads)
+    }
+
     /// Returns a method, and no function of `torch::`, that sees to its memory by itself.
     pub const fn method(
         name: &'static str,

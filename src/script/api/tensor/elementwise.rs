@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::arithmetic::{Binary, combined, matrix_product};
 use super::call::{Call, one};
-use super::definition::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home};
 use super::{TensorHandle, input_error, operand};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, integer, size};
@@ -15,7 +15,7 @@ macro_rules! unary {
         unary!(Home::Both, $name, $docs, $call)
     };
     ($home:expr, $name:literal, $docs:literal, $call:expr $(,)?) => {
-        $crate::script::api::tensor::elementwise::elementwise(
+        $crate::script::api::tensor::definition::Function::like(
             $name,
             $docs,
             $home,
@@ -27,7 +27,7 @@ macro_rules! unary {
 /// A function of two tensors, or of a tensor and a number.
 macro_rules! binary {
     ($name:literal, $docs:literal, $function:expr $(,)?) => {
-        $crate::script::api::tensor::elementwise::elementwise(
+        $crate::script::api::tensor::definition::Function::like(
             $name,
             $docs,
             Home::Both,
@@ -41,16 +41,6 @@ macro_rules! binary {
 
 pub(super) use {binary, unary};
 
-/// Returns a function that makes a tensor like the one that it is called on.
-pub const fn elementwise(
-    name: &'static str,
-    docs: &'static str,
-    home: Home,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function::new(name, docs, home, Memory::Like, overloads)
-}
-
 /// The functions of one tensor.
 pub const UNARY: &[Function] = &[
     unary!(
@@ -59,7 +49,7 @@ pub const UNARY: &[Function] = &[
         "Returns the larger of each element and 0.",
         Tensor::f_relu
     ),
-    elementwise(
+    Function::like(
         "gelu",
         "Returns the Gaussian error linear unit, exact or, with `approximate` \"tanh\", by the hyperbolic tangent.",
         Home::Everywhere,
@@ -145,7 +135,7 @@ pub const UNARY: &[Function] = &[
         "Returns the next whole number towards 0 from each element.",
         Tensor::f_trunc
     ),
-    elementwise(
+    Function::like(
         "round",
         "Returns the nearest whole number, halves to even, or the nearest with so many `decimals`: \
          `x.round(#{ decimals: 2 })`.",
@@ -259,7 +249,7 @@ const PLUS_ALPHA: &str = "other: Tensor|number, *, alpha: number = 1";
 
 /// The functions of two tensors.
 pub const BINARY: &[Function] = &[
-    elementwise(
+    Function::like(
         "add",
         "Returns the sum with `other`, taken `alpha` times.",
         Home::Both,
@@ -268,7 +258,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(|t, call| times_alpha("add", |a, b| a.f_add(b), t, call)),
         )],
     ),
-    elementwise(
+    Function::like(
         "sub",
         "Returns the difference to `other`, taken `alpha` times.",
         Home::Both,
@@ -282,7 +272,7 @@ pub const BINARY: &[Function] = &[
         "Returns the product of each element with `other`'s.",
         |a, b| a.f_mul(b)
     ),
-    elementwise(
+    Function::like(
         "div",
         "Returns the true quotient, or one rounded by `rounding_mode` (\"floor\", \"trunc\").",
         Home::Both,
@@ -304,7 +294,7 @@ pub const BINARY: &[Function] = &[
         "Returns the remainder, with the sign of the tensor.",
         integer::fmod
     ),
-    elementwise(
+    Function::like(
         "pow",
         "Returns each element to the power of `exponent`.",
         Home::Both,
@@ -350,7 +340,7 @@ pub const BINARY: &[Function] = &[
         "Returns the smaller of each element and `other`'s, which may be a number.",
         |a, b| a.f_minimum(b)
     ),
-    elementwise(
+    Function::like(
         "clamp",
         "Returns each element, but no less than `min` and no more than `max`.",
         Home::Both,
@@ -359,7 +349,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(clamp),
         )],
     ),
-    elementwise(
+    Function::like(
         "allclose",
         "Returns whether all elements are close to `other`'s: `|a - b| <= atol + rtol |b|`.",
         Home::Both,
@@ -368,7 +358,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(close),
         )],
     ),
-    elementwise(
+    Function::like(
         "equal",
         "Returns whether shapes and all elements are the same.",
         Home::Both,
@@ -380,7 +370,7 @@ pub const BINARY: &[Function] = &[
             }),
         )],
     ),
-    elementwise(
+    Function::like(
         "matmul",
         "Returns the matrix product, batched: `(…, n, k)` with `(…, k, m)` is `(…, n, m)`.",
         Home::Both,

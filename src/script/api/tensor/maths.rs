@@ -4,7 +4,7 @@ use rhai::Dynamic;
 
 use super::call::{Call, one};
 use super::definition::{Body, Function, Home};
-use super::elementwise::{binary, elementwise, unary, with_other};
+use super::elementwise::{binary, unary, with_other};
 use super::{input_error, operand};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, size};
@@ -124,7 +124,7 @@ pub const UNARY: &[Function] = &[
         "Returns the tangent of each element, in radians.",
         Tensor::f_tan
     ),
-    elementwise(
+    Function::like(
         "logit",
         "Returns log(x / (1 - x)) of each element x, which is first brought into `eps` to 1 - `eps` where that is given.",
         Home::Both,
@@ -133,7 +133,7 @@ pub const UNARY: &[Function] = &[
             Body::Of(|t, call| one(t.f_logit(call.optional_number("eps")?))),
         )],
     ),
-    elementwise(
+    Function::like(
         "nan_to_num",
         "Returns the tensor with `nan` where an element is not a number, and with `posinf` and `neginf` for infinities: \
          the largest and the smallest number of the dtype unless given.",
@@ -253,7 +253,7 @@ pub const BINARY: &[Function] = &[
         "Returns x log(y) of each element x and `other`'s y; 0 where x is 0.",
         |a, b| a.f_xlogy(b)
     ),
-    elementwise(
+    Function::like(
         "float_power",
         "Returns each element to the power of `exponent`, in float64.",
         Home::Both,
@@ -262,25 +262,25 @@ pub const BINARY: &[Function] = &[
             Body::Of(|t, call| one(t.f_float_power(&call.operand("exponent", t)?))),
         )],
     ),
-    elementwise(
+    Function::like(
         "clamp_min",
         "Returns each element, but no less than `min`.",
         Home::Both,
         &[("min: Tensor|number", Body::Of(|t, call| bounded(t, call, "min")))],
     ),
-    elementwise(
+    Function::like(
         "clamp_max",
         "Returns each element, but no more than `max`.",
         Home::Both,
         &[("max: Tensor|number", Body::Of(|t, call| bounded(t, call, "max")))],
     ),
-    elementwise(
+    Function::like(
         "lerp",
         "Returns the point between the tensor (`weight` 0) and `end` (1).",
         Home::Both,
         &[("end: Tensor, weight: Tensor|number", Body::Of(lerp))],
     ),
-    elementwise(
+    Function::like(
         "addcmul",
         "Returns the tensor plus `value` times the product of two others.",
         Home::Both,
@@ -289,7 +289,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(|t, call| plus_combined(t, call, false)),
         )],
     ),
-    elementwise(
+    Function::like(
         "addcdiv",
         "Returns the tensor plus `value` times the quotient of two others.",
         Home::Both,
@@ -298,7 +298,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(|t, call| plus_combined(t, call, true)),
         )],
     ),
-    elementwise(
+    Function::like(
         "rsub",
         "Returns `other` minus the tensor.",
         Home::Torch,
@@ -307,7 +307,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(|t, call| with_other("rsub", |a, b| b.f_sub(a), t, call)),
         )],
     ),
-    elementwise(
+    Function::like(
         "isclose",
         "Returns true where elements are close to `other`'s: `|a - b| <= atol + rtol |b|`.",
         Home::Both,
@@ -316,7 +316,7 @@ pub const BINARY: &[Function] = &[
             Body::Of(are_close),
         )],
     ),
-    elementwise(
+    Function::like(
         "dist",
         "Returns the `p` norm of the difference to `other`, a number without dimensions.",
         Home::Both,

@@ -4,19 +4,10 @@ use rhai::Dynamic;
 
 use super::arithmetic::matrix_product;
 use super::call::{Call, one};
-use super::definition::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home};
 use super::{TensorHandle, input_error, operand, shape_text};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, size};
-
-const fn product(
-    name: &'static str,
-    docs: &'static str,
-    home: Home,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function::new(name, docs, home, Memory::Own, overloads)
-}
 
 /// The product of tensors of just these numbers of dimensions.
 fn of_ranks(name: &str, tensor: &Tensor, other: &Tensor, ranks: (usize, usize)) -> Result<Tensor> {
@@ -149,7 +140,7 @@ fn outer(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    product(
+    Function::own(
         "mm",
         "Returns the product of two matrices.",
         Home::Both,
@@ -158,7 +149,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| ranked("mm", "mat2", t, call, (2, 2))),
         )],
     ),
-    product(
+    Function::own(
         "bmm",
         "Returns the products of two batches of matrices `(b, n, k)` and `(b, k, m)`.",
         Home::Both,
@@ -167,7 +158,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| ranked("bmm", "mat2", t, call, (3, 3))),
         )],
     ),
-    product(
+    Function::own(
         "mv",
         "Returns the product of a matrix and a vector.",
         Home::Both,
@@ -176,7 +167,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| ranked("mv", "vec", t, call, (2, 1))),
         )],
     ),
-    product(
+    Function::own(
         "dot",
         "Returns the sum of products of two vectors.",
         Home::Both,
@@ -185,7 +176,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| ranked("dot", "tensor", t, call, (1, 1))),
         )],
     ),
-    product(
+    Function::own(
         "vdot",
         "Returns the sum of products of two vectors.",
         Home::Both,
@@ -194,13 +185,13 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| ranked("vdot", "other", t, call, (1, 1))),
         )],
     ),
-    product(
+    Function::own(
         "inner",
         "Returns the sums of products over the last dimension of both.",
         Home::Both,
         &[("other: Tensor", Body::Of(inner))],
     ),
-    product(
+    Function::own(
         "addmm",
         "Returns `beta` times the tensor plus `alpha` times the product of two matrices.",
         Home::Both,
@@ -209,7 +200,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| add_product("addmm", ["mat1", "mat2"], t, call, (2, 2))),
         )],
     ),
-    product(
+    Function::own(
         "addmv",
         "Returns `beta` times the tensor plus `alpha` times the product of a matrix and a vector.",
         Home::Both,
@@ -218,7 +209,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| add_product("addmv", ["mat", "vec"], t, call, (2, 1))),
         )],
     ),
-    product(
+    Function::own(
         "baddbmm",
         "Returns `beta` times the tensor plus `alpha` times the products of two batches of matrices.",
         Home::Both,
@@ -227,7 +218,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| add_product("baddbmm", ["batch1", "batch2"], t, call, (3, 3))),
         )],
     ),
-    product(
+    Function::own(
         "addr",
         "Returns `beta` times the tensor plus `alpha` times the products of each element of two vectors.",
         Home::Both,
@@ -236,26 +227,26 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(add_outer),
         )],
     ),
-    product(
+    Function::own(
         "outer",
         "Returns the products `(n, m)` of each element with each of `vec2`, both of one dimension.",
         Home::Both,
         &[("vec2: Tensor", Body::Of(outer))],
     ),
-    product(
+    Function::own(
         "tensordot",
         "Returns the sum of products over `dims`: the last of the tensor and the first of `b`, or those of \
          `[[…], […]]`.",
         Home::Torch,
         &[("b: Tensor, dims: int|array = 2", Body::Of(tensordot))],
     ),
-    product(
+    Function::own(
         "kron",
         "Returns the products of each element with all of `other`, as blocks.",
         Home::Both,
         &[("other: Tensor", Body::Of(kron))],
     ),
-    product(
+    Function::own(
         "cross",
         "Returns the cross product with `other` along `dim`, the first of size 3 unless given.",
         Home::Both,
@@ -264,7 +255,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_cross(&call.tensor("other")?, call.optional_int("dim")?))),
         )],
     ),
-    product(
+    Function::own(
         "matrix_power",
         "Returns a square matrix times itself `n` times, its inverse where `n` is negative.",
         Home::Both,
@@ -273,13 +264,13 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_matrix_power(call.int("n")?))),
         )],
     ),
-    product(
+    Function::own(
         "matrix_exp",
         "Returns the exponential of a square matrix.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_matrix_exp())))],
     ),
-    product(
+    Function::own(
         "cdist",
         "Returns the distances, by the `p` norm, of each row to each of `x2`: `(…, n, d)` and `(…, m, d)` give `(…, n, m)`.",
         Home::Torch,

@@ -9,15 +9,6 @@ use super::select::{admit_parts, entries};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, TchError, Tensor, size};
 
-const fn moved(
-    name: &'static str,
-    docs: &'static str,
-    home: Home,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function::new(name, docs, home, Memory::Like, overloads)
-}
-
 fn move_dims(tensor: &Tensor, call: &Call<'_>) -> Result<Dynamic> {
     one(tensor.f_movedim(call.sizes("source")?, call.sizes("destination")?))
 }
@@ -141,7 +132,7 @@ const TRIANGLE: &str = "row: int, col: int, offset: int = 0, *, dtype: dtype? = 
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    moved(
+    Function::like(
         "roll",
         "Returns the tensor with its entries moved on by `shifts` along `dims`; what leaves the end comes in at the start.",
         Home::Both,
@@ -150,7 +141,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_roll(call.sizes("shifts")?, call.sizes("dims")?))),
         )],
     ),
-    moved(
+    Function::like(
         "rot90",
         "Returns the tensor turned `k` times by 90° in the plane of two dimensions.",
         Home::Both,
@@ -162,31 +153,31 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         )],
     ),
-    moved(
+    Function::like(
         "fliplr",
         "Returns the tensor with its columns in reverse order.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_fliplr())))],
     ),
-    moved(
+    Function::like(
         "flipud",
         "Returns the tensor with its rows in reverse order.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_flipud())))],
     ),
-    moved(
+    Function::like(
         "movedim",
         "Returns the tensor with the dimensions `source` at the places `destination`.",
         Home::Both,
         &[("source: int|array, destination: int|array", Body::Of(move_dims))],
     ),
-    moved(
+    Function::like(
         "moveaxis",
         "Returns the tensor with the dimensions `source` at the places `destination`.",
         Home::Both,
         &[("source: int|array, destination: int|array", Body::Of(move_dims))],
     ),
-    moved(
+    Function::like(
         "swapdims",
         "Returns the tensor with two dimensions swapped.",
         Home::Both,
@@ -195,7 +186,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_swapdims(call.int("dim0")?, call.int("dim1")?))),
         )],
     ),
-    moved(
+    Function::like(
         "swapaxes",
         "Returns the tensor with two dimensions swapped.",
         Home::Both,
@@ -204,19 +195,19 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_swapaxes(call.int("axis0")?, call.int("axis1")?))),
         )],
     ),
-    moved(
+    Function::like(
         "adjoint",
         "Returns the tensor with its last two dimensions swapped.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_adjoint())))],
     ),
-    moved(
+    Function::like(
         "ravel",
         "Returns all elements in one dimension.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_ravel())))],
     ),
-    moved(
+    Function::like(
         "unflatten",
         "Returns the tensor with one dimension taken apart into `sizes`, one of which may be -1.",
         Home::Both,
@@ -225,7 +216,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_unflatten(call.int("dim")?, call.sizes("sizes")?))),
         )],
     ),
-    moved(
+    Function::like(
         "unfold",
         "Returns windows of `size` entries along a dimension, each `step` further on, in a new last dimension: a view.",
         Home::Method,
@@ -275,7 +266,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_view_as(&call.tensor("other")?))),
         )],
     ),
-    moved(
+    Function::like(
         "reshape_as",
         "Returns the same elements in the shape of another tensor.",
         Home::Method,

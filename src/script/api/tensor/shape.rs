@@ -3,18 +3,9 @@
 use rhai::{Array, Dynamic};
 
 use super::call::{Call, one};
-use super::definition::{Body, Function, Home, Memory};
+use super::definition::{Body, Function, Home};
 use crate::error::{Error, Result, Subject};
 use crate::tensor::{Kind, TchError, Tensor, size};
-
-const fn shaped(
-    name: &'static str,
-    docs: &'static str,
-    home: Home,
-    overloads: &'static [(&'static str, Body)],
-) -> Function {
-    Function::new(name, docs, home, Memory::Own, overloads)
-}
 
 /// A view, or a copy where there can be none.
 fn reshape(tensor: &Tensor, shape: Vec<i64>) -> Result<Dynamic> {
@@ -126,7 +117,7 @@ const DIM_DTYPE_BY_NAME: &str = "dim: int, *, dtype: dtype? = ()";
 
 /// The table.
 pub const FUNCTIONS: &[Function] = &[
-    shaped(
+    Function::own(
         "size",
         "Returns the sizes of all dimensions, or of one; negative numbers count from the end.",
         Home::Method,
@@ -135,19 +126,19 @@ pub const FUNCTIONS: &[Function] = &[
             ("dim: int -> int", Body::Of(size_of)),
         ],
     ),
-    shaped(
+    Function::own(
         "dim",
         "Returns the number of dimensions.",
         Home::Method,
         &[("-> int", Body::Of(|t, _| Ok((t.dim() as i64).into())))],
     ),
-    shaped(
+    Function::own(
         "numel",
         "Returns the number of elements.",
         Home::Both,
         &[("-> int", Body::Of(|t, _| Ok((t.numel() as i64).into())))],
     ),
-    shaped(
+    Function::own(
         "transpose",
         "Returns the tensor with two dimensions swapped.",
         Home::Both,
@@ -156,13 +147,13 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_transpose(call.int("dim0")?, call.int("dim1")?))),
         )],
     ),
-    shaped(
+    Function::own(
         "t",
         "Returns the matrix transposed.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_tr())))],
     ),
-    shaped(
+    Function::own(
         "permute",
         "Returns the tensor with its dimensions in the given order.",
         Home::Both,
@@ -171,7 +162,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_permute(call.sizes("dims")?))),
         )],
     ),
-    shaped(
+    Function::own(
         "reshape",
         "Returns the same elements in another shape; one size may be -1.",
         Home::Both,
@@ -180,13 +171,13 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| reshape(t, call.sizes("shape")?)),
         )],
     ),
-    shaped(
+    Function::own(
         "view",
         "Returns the same elements, in the same memory, in another shape; one size may be -1.",
         Home::Method,
         &[("size: int...|array", Body::Of(view))],
     ),
-    shaped(
+    Function::own(
         "flatten",
         "Returns the tensor with the dimensions from `start_dim` to `end_dim`, all unless given, as one.",
         Home::Both,
@@ -195,49 +186,49 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| one(t.f_flatten(call.int("start_dim")?, call.int("end_dim")?))),
         )],
     ),
-    shaped(
+    Function::own(
         "unsqueeze",
         "Returns the tensor with a new dimension of size 1 at `dim`.",
         Home::Both,
         &[("dim: int", Body::Of(unsqueeze))],
     ),
-    shaped(
+    Function::own(
         "squeeze",
         "Returns the tensor without dimensions of size 1, or without those of `dim` whose size is 1.",
         Home::Both,
         &[("", Body::Of(squeeze)), ("dim: int|array", Body::Of(squeeze))],
     ),
-    shaped(
+    Function::own(
         "expand",
         "Returns the tensor with dimensions of size 1 as if they were larger, without memory of their own; -1 leaves a size as it is.",
         Home::Method,
         &[("size: int...|array", Body::Of(expand))],
     ),
-    shaped(
+    Function::own(
         "repeat",
         "Returns the whole tensor so many times along each dimension.",
         Home::Method,
         &[("repeats: int...|array", Body::Of(repeat))],
     ),
-    shaped(
+    Function::own(
         "contiguous",
         "Returns the same elements, one after the other in memory.",
         Home::Method,
         &[("", Body::Of(|t, _| contiguous(t)))],
     ),
-    shaped(
+    Function::own(
         "softmax",
         "Returns probabilities along `dim`: exp(x) over their sum.",
         Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, false)))],
     ),
-    shaped(
+    Function::own(
         "log_softmax",
         "Returns the logarithms of the probabilities along `dim`.",
         Home::Everywhere,
         &[(DIM_AND_DTYPE, Body::Of(|t, call| softmax(t, call, true)))],
     ),
-    shaped(
+    Function::own(
         "cumsum",
         "Returns the sums so far along `dim`.",
         Home::Both,
@@ -246,7 +237,7 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| cumulative(t, call, |t, dim, kind| t.f_cumsum(dim, kind))),
         )],
     ),
-    shaped(
+    Function::own(
         "cumprod",
         "Returns the products so far along `dim`.",
         Home::Both,
@@ -255,13 +246,13 @@ pub const FUNCTIONS: &[Function] = &[
             Body::Of(|t, call| cumulative(t, call, |t, dim, kind| t.f_cumprod(dim, kind))),
         )],
     ),
-    shaped(
+    Function::own(
         "detach",
         "Returns the same values, without the history that gradients need.",
         Home::Both,
         &[("", Body::Of(|t, _| one(t.f_detach())))],
     ),
-    shaped(
+    Function::own(
         "clone",
         "Returns a copy with memory of its own.",
         Home::Both,
@@ -273,7 +264,7 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         )],
     ),
-    shaped(
+    Function::own(
         "is_floating_point",
         "Is its dtype one of the floats?",
         Home::Both,
