@@ -132,7 +132,12 @@ fn stopped(sessions: &Sessions, method: &Method, headers: &HeaderMap) -> Option<
 /// Serves the files of the pages, which are no secret.
 async fn pages(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    match (request.method(), front::file(path)) {
+    let found = if matches!(path, "" | "index.html") {
+        front::page()
+    } else {
+        front::file(path)
+    };
+    match (request.method(), found) {
         (&Method::GET | &Method::HEAD, Some((bytes, kind))) => file(bytes, kind),
         _ => refused(
             StatusCode::NOT_FOUND,
@@ -276,15 +281,24 @@ async fn meta(State(shared): State<All>, asked: Asking) -> Response {
 
 async fn numbers(State(shared): State<All>, asked: Asking) -> Response {
     answer(shared, asked, |page, _, _| {
-        let Page {
-            book,
-            analysis,
-            version,
-        } = page;
-        let bytes = book.columns(&version, |store| columns::numbers(store, &analysis))?;
+        let bytes = all_columns(page)?;
         Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes.to_vec()))
     })
     .await
+}
+
+fn all_columns(page: Page<'_>) -> Result<Arc<Vec<u8>>, Error> {
+    let Page {
+        book,
+        analysis,
+        version,
+    } = page;
+    book.columns(&version, |store| columns::numbers(store, &analysis))
+}
+
+/// Reads what the first page asks for, while the browser starts. What goes wrong is told when it is asked for.
+pub(super) fn read_ahead(shared: &Shared) {
+    let _ = shared.shelf.read(0, None, None, all_columns);
 }
 
 async fn one(State(shared): State<All>, asked: Asking) -> Response {

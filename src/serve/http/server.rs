@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::hosts::AllowedHosts;
 use super::limits;
-use super::routes::{Shared, router};
+use super::routes::{Shared, read_ahead, router};
 use super::sessions::Sessions;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
@@ -127,6 +127,8 @@ impl Server {
         });
         let ended = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).map_err(cannot)?;
+            let first = shared.clone();
+            tokio::task::spawn_blocking(move || read_ahead(&first));
             tokio::spawn(accept(listener, router(shared)));
             while !context.stop.is_set() {
                 sleep(WATCH).await;
