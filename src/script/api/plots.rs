@@ -124,7 +124,9 @@ impl Settings {
             ..*self
         };
         let mut line = own.line(name, part("y")?)?;
-        line.joined = parts.get("joined").is_none_or(|joined| joined.as_bool() != Ok(false));
+        line.joined = parts
+            .get("joined")
+            .is_none_or(|joined| joined.as_bool() != Ok(false));
         Ok(line)
     }
 }
