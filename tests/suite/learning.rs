@@ -30,7 +30,7 @@ fn the_examples_of_the_standard_modules_run() {
     let rows: [(&str, &[&str], &[&str]); 4] = [
         (
             "recipes.rhai",
-            &["--tokens", "2048"],
+            &["--tokens", "512", "--recipes", "topk_gao2024"],
             &["results/recipes/report.html", "results/recipes/topk_gao2024.html"],
         ),
         (
@@ -40,7 +40,7 @@ fn the_examples_of_the_standard_modules_run() {
         ),
         (
             "latents.rhai",
-            &["--tokens", "2048"],
+            &["--tokens", "512"],
             &["results/latents/sae_weights.safetensors"],
         ),
         ("steering.rhai", &[], &[]),
