@@ -200,12 +200,17 @@ impl<'t> Reader<'t> {
     /// `7 // 2;`, whose second half is a comment, so that the `;` is missed at the token after it.
     fn floor_division(&self) -> Option<String> {
         let before = self.tokens.get(self.here.checked_sub(1)?)?.span.end;
-        let here = self.tokens.get(self.here).map_or(self.text.len(), |token| token.span.start);
+        let here = self
+            .tokens
+            .get(self.here)
+            .map_or(self.text.len(), |token| token.span.start);
         let comment = self.text.get(before..here)?.trim_start().strip_prefix("//")?;
         let divisor = comment.lines().next()?.trim();
         let bare = divisor.trim_end_matches([';', ')', ']', ',']);
         let is_operand = bare.starts_with(|first: char| first.is_alphanumeric())
-            && bare.chars().all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
+            && bare
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
         let is_cut_off = bare.len() < divisor.len() || bare.parse::<f64>().is_ok();
         (is_operand && is_cut_off).then(|| {
             format!(

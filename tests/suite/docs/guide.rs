@@ -51,7 +51,10 @@ fn every_page_is_run_and_in_the_index() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".md") && name != "README.md" {
             assert!(PAGES.contains(&name.as_str()), "{name} is not run");
-            assert!(index.contains(&format!("]({name})")), "{name} is not in the index");
+            assert!(
+                index.contains(&format!("]({name})")),
+                "{name} is not in the index"
+            );
         }
     }
 }

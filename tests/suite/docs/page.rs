@@ -107,7 +107,11 @@ fn spans(cell: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = cell;
     while let Some(begin) = rest.find('`') {
-        let quotes = if rest[begin..].starts_with("``") { "``" } else { "`" };
+        let quotes = if rest[begin..].starts_with("``") {
+            "``"
+        } else {
+            "`"
+        };
         let after = &rest[begin + quotes.len()..];
         let Some(end) = after.find(quotes) else {
             break;

@@ -173,7 +173,9 @@ impl Story {
         for (index, line) in fence.text.lines().enumerate() {
             match (line.strip_prefix("$ "), &mut begun) {
                 (Some(command), _) => {
-                    if let Some((line, command, shown)) = begun.replace((fence.line + index, command, Vec::new())) {
+                    if let Some((line, command, shown)) =
+                        begun.replace((fence.line + index, command, Vec::new()))
+                    {
                         self.shell(line, command, Some(&shown));
                     }
                 }
@@ -197,7 +199,11 @@ impl Story {
         let mut command = std::process::Command::new("bash");
         command
             .args(["-e", "-c", &format!("exec 2>&1; PATH={folder}:$PATH\n{text}")])
-            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .envs(
+                program
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
             .current_dir(self.folder.path());
         let ran = finish(&mut command, "");
         let said: Vec<&str> = ran.out.lines().collect();
@@ -229,7 +235,10 @@ impl Story {
         let ran = finish(program().arg("repl").current_dir(self.folder.path()), &entries);
         let said: Vec<&str> = ran.out.lines().chain(ran.err.lines()).collect();
         if !same(&shown, &said) {
-            self.fail(fence.line, &format!("the session answered\n{}{}", ran.out, ran.err));
+            self.fail(
+                fence.line,
+                &format!("the session answered\n{}{}", ran.out, ran.err),
+            );
         }
     }
 
@@ -237,9 +246,11 @@ impl Story {
         let Some(name) = fence.file() else {
             return self.fail(fence.line, "the first line names no file");
         };
-        let part: String = fence.text.lines().skip(1).fold(String::new(), |text, line| {
-            text + line + "\n"
-        });
+        let part: String = fence
+            .text
+            .lines()
+            .skip(1)
+            .fold(String::new(), |text, line| text + line + "\n");
         let file = std::fs::read_to_string(root().join(name)).unwrap_or_default();
         if !file.contains(part.trim()) {
             self.fail(fence.line, &format!("{name} has no such part"));
@@ -255,7 +266,9 @@ fn stories_that_lie_are_found() {
         .iter()
         .filter_map(|text| text.split(": ").next())
         .collect();
-    let mut expected = ["2", "8", "10", "14", "17", "21", "28"].map(|line| format!("page.md:{line}")).to_vec();
+    let mut expected = ["2", "8", "10", "14", "17", "21", "28"]
+        .map(|line| format!("page.md:{line}"))
+        .to_vec();
     expected.push("page.md".into());
     assert_eq!(places, expected, "{failures:#?}");
 }
