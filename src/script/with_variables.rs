@@ -37,9 +37,11 @@ impl Host {
     }
 }
 
-/// Adds the variables and constants of `more`, but for the first ones.
+/// Adds the variables and constants of `more`, but for the first ones, in their order.
 fn extend(scope: &mut Scope<'static>, more: &Scope<'static>, but: usize) {
-    for (name, is_constant, value) in more.iter_raw().skip(but) {
+    // The engine tells them from the last to the first.
+    let last_to_first: Vec<_> = more.iter_raw().take(more.len() - but).collect();
+    for (name, is_constant, value) in last_to_first.into_iter().rev() {
         match is_constant {
             true => scope.push_constant_dynamic(name, value.clone()),
             false => scope.push_dynamic(name, value.clone()),
