@@ -10,6 +10,11 @@ pub fn folder() -> PathBuf {
     root().join("docs/guide")
 }
 
+#[test]
+fn the_readme_holds() {
+    holds("../../README.md");
+}
+
 #[track_caller]
 fn holds(page: &str) {
     let text = std::fs::read_to_string(folder().join(page)).expect("a page");

@@ -1,10 +1,11 @@
-//! Every example in the documentation works: fences of README, docs/, the standard library and the bound functions.
+//! Every example in the documentation works: fences of docs/, the standard library and the bound functions.
 //!
 //! A ```` ```rhai ```` fence runs; ```` ```rhai no_run ```` is checked only, for what needs a download or a GPU. Lines
-//! that end with `// prints TEXT` state what the script prints, in order. Pages of docs/guide are run as a whole (`story`).
+//! that end with `// prints TEXT` state what the script prints, in order. README and the pages of docs/guide are run as a whole (`story`).
 
 mod guide;
 mod page;
+mod picture;
 mod same;
 mod story;
 
@@ -57,8 +58,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 fn all_examples() -> Vec<Example> {
     let mut examples = Vec::new();
     let named = |path: &Path| path.strip_prefix(root()).unwrap_or(path).display().to_string();
-    let mut pages = vec![root().join("README.md")];
-    pages.extend(files(&root().join("docs"), "md"));
+    let mut pages = files(&root().join("docs"), "md");
     pages.retain(|page| !page.starts_with(guide::folder()));
     for page in pages {
         let text = std::fs::read_to_string(&page).expect("a page");
