@@ -100,9 +100,6 @@ impl Hints {
                 None => list_members(error, module, &Member::of_all(&self.catalog.module(module))),
             };
         }
-        if place.is_some_and(|place| is_in_comprehension(name, place)) {
-            return error.hint("write `items.map(|x| x * x)`, and `.filter(|x| x > 0)` for a condition");
-        }
         if self.names.iter().any(|known| known == name) {
             return error.hint(self.out_of_reach(name, place));
         }
@@ -127,7 +124,9 @@ impl Hints {
 
     /// Why a name that is defined is not known at `place`.
     fn out_of_reach(&self, name: &str, place: Option<&Place>) -> String {
-        if place.is_some_and(|place| self.is_inside_function(place)) {
+        if place.is_some_and(|place| is_in_comprehension(name, place)) {
+            "write `items.map(|x| x * x)`, and `.filter(|x| x > 0)` for a condition".into()
+        } else if place.is_some_and(|place| self.is_inside_function(place)) {
             format!(
                 "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
                  what never changes, or pass the value as an argument"

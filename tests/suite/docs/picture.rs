@@ -37,7 +37,9 @@ fn cut(line: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn drawn(lines: &[String]) -> String {
@@ -84,6 +86,12 @@ fn the_picture_of_a_terminal_is_what_the_tour_shows() {
 fn long_lines_are_cut_and_signs_of_markup_written_out() {
     let lines = ["$ a < b".to_owned(), "x".repeat(200)];
     let picture = drawn(&lines);
-    assert!(picture.contains("class=\"typed\" x=\"18\" y=\"32\">$ a &lt; b<"), "{picture}");
-    assert!(picture.contains(&format!(">{} …<", "x".repeat(COLUMNS))), "{picture}");
+    assert!(
+        picture.contains("class=\"typed\" x=\"18\" y=\"32\">$ a &lt; b<"),
+        "{picture}"
+    );
+    assert!(
+        picture.contains(&format!(">{} …<", "x".repeat(COLUMNS))),
+        "{picture}"
+    );
 }
