@@ -42,9 +42,10 @@ fn extend(scope: &mut Scope<'static>, more: &Scope<'static>, but: usize) {
     // The engine tells them from the last to the first.
     let last_to_first: Vec<_> = more.iter_raw().take(more.len() - but).collect();
     for (name, is_constant, value) in last_to_first.into_iter().rev() {
-        match is_constant {
-            true => scope.push_constant_dynamic(name, value.clone()),
-            false => scope.push_dynamic(name, value.clone()),
-        };
+        if is_constant {
+            scope.push_constant_dynamic(name, value.clone());
+        } else {
+            scope.push_dynamic(name, value.clone());
+        }
     }
 }
