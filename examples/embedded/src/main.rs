@@ -39,7 +39,7 @@ pub fn run() -> Result<(Vec<f32>, Vec<f64>)> {
     let absent = |name: &str| Error::run(format!("the script left no `{name}` of its kind"));
     let x: TensorHandle = scope.get_value("x").ok_or_else(|| absent("x"))?;
     let norms: Array = scope.get_value("norms").ok_or_else(|| absent("norms"))?;
-    let x = Vec::<f32>::try_from(&*x.tensor()).map_err(|error| Error::run(error.to_string()))?;
+    let x = Vec::<f32>::try_from(x.tensor()).map_err(|error| Error::run(error.to_string()))?;
     Ok((
         x,
         norms

@@ -58,9 +58,10 @@ pub fn blocks(text: &str) -> Vec<Block> {
             (None, Some(info)) => open = Some(begun(info, index + 2)),
             (None, None) => {
                 let cells = cells(line);
-                match headings.is_empty() || cells.is_empty() {
-                    true => headings = cells,
-                    false => blocks.extend(row(&headings, &cells, index + 1).map(Block::Row)),
+                if headings.is_empty() || cells.is_empty() {
+                    headings = cells;
+                } else {
+                    blocks.extend(row(&headings, &cells, index + 1).map(Block::Row));
                 }
             }
         }

@@ -36,10 +36,12 @@ fn cut(line: &str) -> String {
     }
 }
 
+/// Text of a picture; blanks that are kept beside one another.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace(' ', "\u{a0}")
 }
 
 fn drawn(lines: &[String]) -> String {
@@ -49,7 +51,7 @@ fn drawn(lines: &[String]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
          aria-label=\"A training and a latent on the terminal\">\n<style>{STYLE}</style>\n\
          <rect class=\"ground\" x=\"0.5\" y=\"0.5\" width=\"{:.0}\" height=\"{:.0}\" rx=\"8\"/>\n\
-         <g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,monospace\" font-size=\"13\" xml:space=\"preserve\">\n",
+         <g font-family=\"ui-monospace,SFMono-Regular,Menlo,Consolas,monospace\" font-size=\"13\">\n",
         width - 1.0,
         height - 1.0
     );
@@ -87,11 +89,11 @@ fn long_lines_are_cut_and_signs_of_markup_written_out() {
     let lines = ["$ a < b".to_owned(), "x".repeat(200)];
     let picture = drawn(&lines);
     assert!(
-        picture.contains("class=\"typed\" x=\"18\" y=\"32\">$ a &lt; b<"),
+        picture.contains("class=\"typed\" x=\"18\" y=\"32\">$\u{a0}a\u{a0}&lt;\u{a0}b<"),
         "{picture}"
     );
     assert!(
-        picture.contains(&format!(">{} …<", "x".repeat(COLUMNS))),
+        picture.contains(&format!(">{}\u{a0}…<", "x".repeat(COLUMNS))),
         "{picture}"
     );
 }
