@@ -19,6 +19,10 @@ fn main() {
     );
     match checked(lib) {
         Ok(()) => {
+            // A program's own build.rs reads it as DEP_SAESCRIPT_LIBTORCH_LIB: what is linked below is told to the
+            // programs of this crate only.
+            let told = lib.canonicalize().unwrap_or_else(|_| lib.to_path_buf());
+            println!("cargo::metadata=libtorch_lib={}", told.display());
             compile(lib);
             link(lib);
         }
