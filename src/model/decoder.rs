@@ -135,12 +135,21 @@ impl Decoder {
         )))
     }
 
+    /// By what embeddings are multiplied: a number of the model's own format, as it was in training: in bfloat16 50.6
+    /// is 50.5.
+    pub(super) fn embedding_scale(&self) -> Result<Option<f64>, TchError> {
+        let rounded = |scale| {
+            Tensor::f_from_slice(&[scale])?
+                .f_to_kind(self.embed.kind())?
+                .f_double_value(&[0])
+        };
+        self.config.embedding_scale.map(rounded).transpose()
+    }
+
     fn embedded(&self, tokens: &Tensor, start: i64, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
         let mut x = Tensor::f_embedding(&self.embed, tokens, -1, false, false)?;
-        if let Some(scale) = self.config.embedding_scale {
-            // A number of the model's own format, as it was in training: in bfloat16 50.6 is 50.5.
-            let scale = Tensor::f_from_slice(&[scale])?.f_to_kind(x.kind())?;
-            x = x.f_mul_scalar(scale.f_double_value(&[0])?)?;
+        if let Some(scale) = self.embedding_scale()? {
+            x = x.f_mul_scalar(scale)?;
         }
         if self.centred {
             x = centre(&x)?;

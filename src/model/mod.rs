@@ -16,6 +16,7 @@ mod hooks;
 mod language_model;
 mod layers;
 mod locate;
+mod named_weights;
 mod plan;
 mod rotary;
 mod run;

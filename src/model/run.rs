@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::LanguageModel;
-use super::config::{Norm, precise};
-use super::decoder::centre;
+use super::config::precise;
 use super::hooks::{Edit, Halt, Hooks};
 use crate::error::{Error, Result};
 use crate::tensor::{Reduction, Tensor, no_grad_guard};
@@ -125,30 +124,6 @@ impl LanguageModel {
             }
         }
         finished(block.mlp.apply(&x.f_to_kind(kind)?, &mut Hooks::default(), layer))
-    }
-
-    /// Returns the unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit.
-    ///
-    /// With the processing of `transformer_lens` the final norm's weight is multiplied in, and the means over
-    /// d_model (LayerNorm models) and over the vocabulary are taken out.
-    #[allow(non_snake_case)]
-    pub fn W_U(&self) -> Result<Tensor> {
-        let decoder = self.decoder()?;
-        let _guard = no_grad_guard();
-        let weight = &decoder.unembed.weight;
-        if !decoder.processed {
-            return Ok(weight.f_transpose(0, 1)?.f_contiguous()?);
-        }
-        let kind = weight.kind();
-        let mut folded = weight.f_to_kind(precise(kind))?.f_mul(&decoder.ln_final.weight)?;
-        if matches!(decoder.config.norm, Norm::Layer { .. }) {
-            folded = centre(&folded)?;
-        }
-        let mut unembed = folded.f_transpose(0, 1)?;
-        if decoder.centred_logits {
-            unembed = centre(&unembed)?;
-        }
-        Ok(unembed.f_contiguous()?.f_to_kind(kind)?)
     }
 }
 

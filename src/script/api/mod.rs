@@ -27,6 +27,7 @@ mod loggers;
 mod loss;
 mod loss_map;
 mod model;
+mod model_weights;
 mod optim;
 mod output;
 mod own_pieces;
@@ -74,6 +75,7 @@ def_package! {
         tensor::register(module);
         dataset::register(module);
         model::register(module);
+        model_weights::register(module);
         factory::register(module);
         stream::register(module);
         sae::register(module);

@@ -9,7 +9,7 @@ use super::tensor::TensorHandle;
 use crate::activations::ActivationModel;
 use crate::config::Checked;
 use crate::error::{Error, Result};
-use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig};
+use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig, Norm, Position, Residual};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
@@ -64,18 +64,45 @@ pub fn strings(texts: &Array) -> Result<Vec<String>> {
     texts.iter().enumerate().map(one).collect()
 }
 
-/// The sizes that people ask for.
-fn sizes_of(cfg: &DecoderConfig) -> [(&'static str, i64); 8] {
-    [
+/// The architecture under TransformerLens's names, as far as both have them.
+fn cfg_map(cfg: &DecoderConfig, model: &LanguageModel) -> Map {
+    let sizes = [
         ("d_model", cfg.d_model),
         ("n_layers", cfg.n_layers as i64),
         ("n_heads", cfg.n_heads),
+        // Two names of the same: TransformerLens's, and that of the files.
+        ("n_key_value_heads", cfg.n_kv_heads),
         ("n_kv_heads", cfg.n_kv_heads),
         ("d_head", cfg.d_head),
         ("d_mlp", cfg.d_mlp),
         ("d_vocab", cfg.d_vocab),
         ("n_ctx", cfg.n_ctx),
-    ]
+        ("n_params", cfg.n_parameters()),
+    ];
+    let (normalization, eps) = match cfg.norm {
+        Norm::Layer { eps } => ("LN", eps),
+        Norm::Rms { eps, .. } => ("RMS", eps),
+    };
+    let (positions, rotary_dim) = match &cfg.position {
+        Position::Learned => ("standard", Dynamic::UNIT),
+        Position::Rotary { dims, .. } => ("rotary", (*dims).into()),
+    };
+    let others: [(&str, Dynamic); 11] = [
+        ("model_name", model.name().into()),
+        ("act_fn", cfg.mlp.activation.name().into()),
+        ("gated_mlp", cfg.mlp.gated.into()),
+        ("normalization_type", normalization.into()),
+        ("eps", eps.into()),
+        ("positional_embedding_type", positions.into()),
+        ("rotary_dim", rotary_dim),
+        ("parallel_attn_mlp", (cfg.residual == Residual::Parallel).into()),
+        ("attn_scale", (1.0 / cfg.attention.scale).into()),
+        ("default_prepend_bos", model.config().prepend_bos.into()),
+        ("dtype", Dynamic::from(model.dtype())),
+    ];
+    let sizes = sizes.map(|(name, size)| (name.into(), size.into()));
+    let others = others.map(|(name, value)| (name.into(), value));
+    sizes.into_iter().chain(others).collect()
 }
 
 #[export_module(manifest)]
@@ -113,15 +140,13 @@ mod functions {
         model.0.name().to_string()
     }
 
-    /// Returns the architecture as a map of ints: `d_model`, `n_layers`, `n_heads`, `d_head`, `d_mlp`, `d_vocab`,
-    /// `n_ctx`.
+    /// Returns the architecture as a map with TransformerLens's names: `d_model`, `n_layers`, `n_heads`,
+    /// `n_key_value_heads`, `d_head`, `d_mlp`, `d_vocab`, `n_ctx`, `n_params` (the embeddings among them), `act_fn`,
+    /// `gated_mlp`, `normalization_type`, `eps`, `positional_embedding_type`, `rotary_dim`, `parallel_attn_mlp`,
+    /// `attn_scale`, `default_prepend_bos`, `model_name` and `dtype`.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(model: &mut LanguageModelHandle) -> RhaiResultOf<Map> {
-        let cfg = model.0.cfg().raise()?;
-        Ok(sizes_of(cfg)
-            .into_iter()
-            .map(|(name, size)| (name.into(), size.into()))
-            .collect())
+        Ok(cfg_map(model.0.cfg().raise()?, &model.0))
     }
 
     /// Returns a copy of the configuration that it was loaded with.
@@ -150,13 +175,6 @@ mod functions {
             .loss(tokens.tensor())
             .and_then(|loss| Ok(loss.f_double_value(&[])?))
             .raise()
-    }
-
-    /// Returns the unembedding `[d_model, d_vocab]`: column t is the direction that raises token t's logit. With the
-    /// processing of `transformer_lens` the final norm's weight is multiplied in and the means are taken out.
-    #[rhai_fn(name = "W_U", return_raw, pure)]
-    pub fn unembedding(model: &mut LanguageModelHandle) -> RhaiResultOf<TensorHandle> {
-        model.0.W_U().map(TensorHandle::new).raise()
     }
 
     /// Returns name, size and where it runs, in words.

@@ -6,6 +6,7 @@ mod hooks;
 mod padding;
 mod parity;
 mod tokens;
+mod weights;
 
 use std::path::{Path, PathBuf};
 
