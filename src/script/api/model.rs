@@ -1,34 +1,57 @@
 //! Language models: `TransformerLensLanguageModel(LanguageModelConfig(#{ … }))`.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Map, Module};
+use rhai::{Dynamic, Map, Module};
 
-use super::tensor::TensorHandle;
 use crate::activations::ActivationModel;
 use crate::config::Checked;
 use crate::error::{Error, Result};
-use crate::model::{Backend, DecoderConfig, LanguageModel, LanguageModelConfig, Norm, Position, Residual};
+use crate::model::{
+    Backend, DecoderConfig, LanguageModel, LanguageModelConfig, Norm, PaddingSide, Placement, Position, Residual,
+};
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
 use crate::script::state::State;
 use crate::tensor::DType;
 
-/// A language model that scripts hold.
+/// A language model that scripts hold; copies of the handle mean the same one.
 #[derive(Clone)]
-pub struct LanguageModelHandle(LanguageModel);
+pub struct LanguageModelHandle {
+    model: LanguageModel,
+    padding_side: Rc<Cell<PaddingSide>>,
+}
 
 impl LanguageModelHandle {
+    fn new(model: LanguageModel) -> Self {
+        LanguageModelHandle {
+            model,
+            padding_side: Rc::default(),
+        }
+    }
+
     /// Returns the model.
     pub fn model(&self) -> &LanguageModel {
-        &self.0
+        &self.model
+    }
+
+    /// Returns on which side its texts are filled up.
+    pub fn padding_side(&self) -> PaddingSide {
+        self.padding_side.get()
+    }
+
+    /// Has its texts filled up on `side` from now on.
+    pub fn pad_on(&self, side: PaddingSide) {
+        self.padding_side.set(side);
     }
 
     /// Returns the model as an activation factory takes it.
     pub fn for_activations(&self) -> Arc<dyn ActivationModel> {
-        Arc::new(self.0.clone())
+        Arc::new(self.model.clone())
     }
 }
 
@@ -50,11 +73,11 @@ fn load(
     if let (Some(backend), Backend::Auto) = (backend, config.backend) {
         config.change(|config| config.backend = backend)?;
     }
-    LanguageModel::load(config, State::of(context).context()).map(LanguageModelHandle)
+    LanguageModel::load(config, State::of(context).context()).map(LanguageModelHandle::new)
 }
 
 /// Returns the strings of an array.
-pub fn strings(texts: &Array) -> Result<Vec<String>> {
+pub fn strings(texts: &[Dynamic]) -> Result<Vec<String>> {
     let one = |(index, text): (usize, &Dynamic)| {
         let wrong = |given: &str| {
             Error::input(format!("expected a string, but was given {given}")).under(format!("[{index}]"))
@@ -87,12 +110,20 @@ fn cfg_map(cfg: &DecoderConfig, model: &LanguageModel) -> Map {
         Position::Learned => ("standard", Dynamic::UNIT),
         Position::Rotary { dims, .. } => ("rotary", (*dims).into()),
     };
-    let others: [(&str, Dynamic); 11] = [
+    let placement = match cfg.placement {
+        Placement::Before => "before",
+        Placement::BeforeAndAfter => "before_and_after",
+        Placement::After => "after",
+    };
+    let cap = cfg.logit_soft_cap.map_or(Dynamic::UNIT, Dynamic::from);
+    let others: [(&str, Dynamic); 13] = [
         ("model_name", model.name().into()),
         ("act_fn", cfg.mlp.activation.name().into()),
         ("gated_mlp", cfg.mlp.gated.into()),
         ("normalization_type", normalization.into()),
+        ("norm_placement", placement.into()),
         ("eps", eps.into()),
+        ("output_logits_soft_cap", cap),
         ("positional_embedding_type", positions.into()),
         ("rotary_dim", rotary_dim),
         ("parallel_attn_mlp", (cfg.residual == Residual::Parallel).into()),
@@ -137,57 +168,42 @@ mod functions {
     /// Returns the model's name or folder, as given.
     #[rhai_fn(get = "name", pure)]
     pub fn name(model: &mut LanguageModelHandle) -> String {
-        model.0.name().to_string()
+        model.model.name().to_string()
     }
 
     /// Returns the architecture as a map with TransformerLens's names: `d_model`, `n_layers`, `n_heads`,
     /// `n_key_value_heads`, `d_head`, `d_mlp`, `d_vocab`, `n_ctx`, `n_params` (the embeddings among them), `act_fn`,
-    /// `gated_mlp`, `normalization_type`, `eps`, `positional_embedding_type`, `rotary_dim`, `parallel_attn_mlp`,
-    /// `attn_scale`, `default_prepend_bos`, `model_name` and `dtype`.
+    /// `gated_mlp`, `normalization_type` ("LN" or "RMS"), `norm_placement` ("before", "before_and_after", "after"), `eps`,
+    /// `positional_embedding_type` ("standard" or "rotary"), `rotary_dim`, `parallel_attn_mlp`, `attn_scale`,
+    /// `output_logits_soft_cap`, `default_prepend_bos`, `model_name` and `dtype`; what a model lacks is `()`.
     #[rhai_fn(get = "cfg", return_raw, pure)]
     pub fn cfg(model: &mut LanguageModelHandle) -> RhaiResultOf<Map> {
-        Ok(cfg_map(model.0.cfg().raise()?, &model.0))
+        Ok(cfg_map(model.model.cfg().raise()?, &model.model))
     }
 
     /// Returns a copy of the configuration that it was loaded with.
     #[rhai_fn(get = "config", pure)]
     pub fn config(model: &mut LanguageModelHandle) -> ConfigHandle<LanguageModelConfig> {
-        ConfigHandle::new(model.0.config().clone())
+        ConfigHandle::new(model.model.config().clone())
     }
 
     /// Returns the number format of weights and activations.
     #[rhai_fn(get = "dtype", pure)]
     pub fn dtype(model: &mut LanguageModelHandle) -> DType {
-        model.0.dtype()
-    }
-
-    /// Returns the logits `[batch, seq, d_vocab]` for token ids `[batch, seq]`.
-    #[rhai_fn(name = "forward", return_raw, pure)]
-    pub fn forward(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<TensorHandle> {
-        model.0.forward(tokens.tensor()).map(TensorHandle::new).raise()
-    }
-
-    /// Returns the mean cross-entropy of the next token, in nats, for int64 token ids `[batch, seq]`.
-    #[rhai_fn(name = "loss", return_raw, pure)]
-    pub fn loss(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<f64> {
-        model
-            .0
-            .loss(tokens.tensor())
-            .and_then(|loss| Ok(loss.f_double_value(&[])?))
-            .raise()
+        model.model.dtype()
     }
 
     /// Returns name, size and where it runs, in words.
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn to_text(model: &mut LanguageModelHandle) -> String {
-        let size = match model.0.cfg() {
+        let size = match model.model.cfg() {
             Ok(cfg) => format!("layers: {}, d_model: {}", cfg.n_layers, cfg.d_model),
             Err(_) => "tokenizer only".to_string(),
         };
         format!(
             "LanguageModel({:?}, {size}, dtype: torch::{})",
-            model.0.name(),
-            model.0.dtype()
+            model.model.name(),
+            model.model.dtype()
         )
     }
 }

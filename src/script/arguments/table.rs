@@ -36,15 +36,44 @@ static NAMED: &[Named] = &[
         "initialize_sae_from_config",
         &["cfg", "activation_stream", "model", "activation"],
     ),
-    Named::of("LanguageModel", "generate", &["hooks", "changes"]).and::<GenerationConfig>(),
+    Named::of("LanguageModel", "attention_mask", READING),
+    Named::of("LanguageModel", "forward", FORWARD),
+    Named::of(
+        "LanguageModel",
+        "generate",
+        &["hooks", "changes", "prepend_bos", "padding_side", "return_type"],
+    )
+    .and::<GenerationConfig>(),
+    Named::of(
+        "LanguageModel",
+        "get_token_position",
+        &["mode", "prepend_bos", "padding_side"],
+    ),
+    Named::of("LanguageModel", "loss", FORWARD),
+    Named::of("LanguageModel", "loss_with_hooks", FORWARD),
+    Named::of(
+        "LanguageModel",
+        "run_with_cache",
+        &[
+            "names_filter",
+            "return_type",
+            "loss_per_token",
+            "prepend_bos",
+            "padding_side",
+            "attention_mask",
+        ],
+    ),
+    Named::of("LanguageModel", "run_with_hooks", FORWARD),
+    Named::of("LanguageModel", "to_str_tokens", READING),
+    Named::of("LanguageModel", "to_tokens", READING),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
     Named::of(
         "SparseAutoEncoder",
         "compute_loss",
-        &["is_dead", "k", "amp_dtype"],
+        &["is_dead", "k", "amp_dtype", "per_token"],
     )
     .and::<LossSettings>(),
-    Named::of("SparseAutoEncoder", "encode", &["mask", "k"]),
+    Named::of("SparseAutoEncoder", "encode", &["mask", "k", "return_hidden_pre"]),
     Named::of("SparseAutoEncoder", "forward", &["mask", "k"]),
     Named::of(
         "SparseAutoEncoder",
@@ -63,6 +92,18 @@ static NAMED: &[Named] = &[
         &["save_path", "fold_activation_scale"],
     ),
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
+    Named::of(
+        "Tokenizer",
+        "apply_chat_template",
+        &[
+            "add_generation_prompt",
+            "continue_final_message",
+            "tokenize",
+            "chat_template",
+            "tools",
+            "variables",
+        ],
+    ),
     Named::of("Trainer", "fit", FIT),
     Named::of("array", "fit", FIT),
     Named::of("", "analyze_crosscoder", &["replace", "allow_change"]),
@@ -86,6 +127,16 @@ static NAMED: &[Named] = &[
             "config",
         ],
     ),
+];
+
+const READING: &[&str] = &["prepend_bos", "padding_side"];
+
+const FORWARD: &[&str] = &[
+    "return_type",
+    "loss_per_token",
+    "prepend_bos",
+    "padding_side",
+    "attention_mask",
 ];
 
 const OPTIMIZER: &[&str] = &["lr", "betas", "momentum", "weight_decay"];

@@ -1,6 +1,8 @@
 //! Language models: reference numbers, interventions, generation, tokens, and what is said about bad input.
 
 mod bad_input;
+mod batches;
+mod chat;
 mod generation;
 mod hooks;
 mod padding;
