@@ -130,7 +130,11 @@ impl AttentionLayer {
         let rows = self.qkv.weight.f_narrow(0, start * width, heads * width)?;
         let made = einsum("bshm,hdm->bshd", x, &rows.f_view([heads, width, -1])?)?;
         match &self.qkv.bias {
-            Some(bias) => made.f_add(&bias.f_narrow(0, start * width, heads * width)?.f_view([heads, width])?),
+            Some(bias) => made.f_add(
+                &bias
+                    .f_narrow(0, start * width, heads * width)?
+                    .f_view([heads, width])?,
+            ),
             None => Ok(made),
         }
     }

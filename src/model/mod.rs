@@ -23,6 +23,7 @@ mod rotary;
 mod run;
 mod settings;
 mod sites;
+mod texts;
 mod weights;
 
 pub use attribution::LogitMode;

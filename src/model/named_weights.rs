@@ -206,13 +206,14 @@ impl Decoder {
             "b" => bias_or_zeros(&read)?.f_view([heads, width])?,
             _ => return Ok(None),
         };
-        match grouped {
-            true => Ok((queries != keys).then_some(made)),
-            false => Ok(Some(made.f_repeat_interleave_self_int(
+        if grouped {
+            Ok((queries != keys).then_some(made))
+        } else {
+            Ok(Some(made.f_repeat_interleave_self_int(
                 queries / heads,
                 0,
                 None,
-            )?)),
+            )?))
         }
     }
 
@@ -281,16 +282,20 @@ impl Decoder {
     }
 
     fn norm_weight(&self, norm: &NormLayer, folds: bool) -> Result<Tensor> {
-        match self.processed && folds {
-            true => Ok(norm.weight.f_ones_like()?),
-            false => Ok(norm.weight.f_alias_copy()?),
+        if self.processed && folds {
+            Ok(norm.weight.f_ones_like()?)
+        } else {
+            Ok(norm.weight.f_alias_copy()?)
         }
     }
 
     fn norm_bias(&self, norm: &NormLayer, folds: bool) -> Result<Option<Tensor>> {
-        let made = norm.bias.as_ref().map(|bias| match self.processed && folds {
-            true => bias.f_zeros_like(),
-            false => bias.f_alias_copy(),
+        let made = norm.bias.as_ref().map(|bias| {
+            if self.processed && folds {
+                bias.f_zeros_like()
+            } else {
+                bias.f_alias_copy()
+            }
         });
         Ok(made.transpose()?)
     }

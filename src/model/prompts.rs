@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LanguageModel;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, TchError, Tensor};
 
@@ -86,16 +85,15 @@ impl Prompts {
         let ids: Vec<i64> = rows.iter().flat_map(|row| filled(row, pad)).collect();
         let counts = rows.iter().flat_map(|row| filled(&vec![1; row.len()], 0));
         let counts: Vec<i64> = counts.collect();
+        let mask = if ragged {
+            let counts = Tensor::f_from_slice(&counts)?.f_reshape(size)?;
+            Some(counts.f_to_kind(Kind::Bool)?)
+        } else {
+            None
+        };
         Ok(Prompts {
             tokens: Tensor::f_from_slice(&ids)?.f_reshape(size)?,
-            mask: match ragged {
-                true => Some(
-                    Tensor::f_from_slice(&counts)?
-                        .f_reshape(size)?
-                        .f_to_kind(Kind::Bool)?,
-                ),
-                false => None,
-            },
+            mask,
         })
     }
 
@@ -156,46 +154,5 @@ impl Padding {
             .f_unsqueeze(1)?
             .f_unsqueeze(1)?;
         keys.f_logical_and(visible)?.f_logical_or(&itself)
-    }
-}
-
-impl LanguageModel {
-    /// Returns the tokens of texts, cut to [`max_length`](Self::max_length), the shorter ones filled up on `side` with PAD,
-    /// or EOS where the tokenizer has none.
-    ///
-    /// # Errors
-    /// A BOS is wanted but the tokenizer has none; texts of different lengths and no token to pad with.
-    pub fn prompts(&self, texts: &[String], prepend_bos: bool, side: PaddingSide) -> Result<Prompts> {
-        let limit = Some(self.max_length());
-        let encode = |text: &String| self.tokenizer().encode(text, prepend_bos, limit);
-        let rows: Vec<Vec<i64>> = texts.iter().map(encode).collect::<Result<_>>()?;
-        Prompts::padded(&rows, side, self.padding_token())
-    }
-
-    /// Returns the token with which texts are filled up: PAD, or EOS where the tokenizer has none.
-    pub fn padding_token(&self) -> Option<i64> {
-        let tokenizer = self.tokenizer();
-        tokenizer.pad_token_id().or(tokenizer.eos_token_id())
-    }
-
-    /// Returns which of `tokens`, int64 `[batch, seq]`, count where texts are filled up on the left: all but the PAD tokens
-    /// in front. With a BOS that is the same token as PAD, the last of these is it. `None` where all count.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub fn left_padding_mask(&self, tokens: &Tensor, prepend_bos: bool) -> Result<Option<Tensor>> {
-        let Some(pad) = self.padding_token() else {
-            return Ok(None);
-        };
-        let other = tokens.f_ne(pad)?.f_to_kind(Kind::Int64)?;
-        let mut counts = other.f_cumsum(1, None)?.f_gt(0)?;
-        if prepend_bos && self.tokenizer().bos_token_id() == Some(pad) {
-            // One place earlier: the BOS itself.
-            let seq = counts.size()[1];
-            let last = Tensor::f_ones([counts.size()[0], 1], (Kind::Bool, counts.device()))?;
-            counts = Tensor::f_cat(&[&counts.f_narrow(1, 1, seq - 1)?, &last], 1)?;
-        }
-        let all = bool::try_from(counts.f_all()?)?;
-        Ok((!all).then_some(counts))
     }
 }

@@ -81,9 +81,10 @@ impl Tokenizer {
         let template = self.template_for(options)?;
         let variables = self.variables(messages, options)?;
         let rendered = guard::caught("the chat template", || rendered(&template, &variables))?;
-        match options.continue_final_message {
-            true => left_open(rendered, messages),
-            false => Ok(rendered),
+        if options.continue_final_message {
+            left_open(rendered, messages)
+        } else {
+            Ok(rendered)
         }
     }
 

@@ -1,9 +1,9 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
 use super::config::TrainerConfig;
+use super::dead::DeadTracker;
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
-use super::dead::DeadTracker;
 use super::optim::{OptimizerState, clip};
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};

@@ -121,10 +121,7 @@ impl Generation {
             .map(|ids| ids.strip_prefix(bos.as_slice()).unwrap_or(ids).to_vec())
             .collect();
         let mut made = texts_of(model, &shown).raise()?;
-        Ok(match several {
-            true => made.into(),
-            false => made.remove(0),
-        })
+        Ok(if several { made.into() } else { made.remove(0) })
     }
 }
 

@@ -188,7 +188,10 @@ mod functions {
     pub fn grid_search_losses(initializer: &mut InitializerHandle) -> Array {
         let tried = initializer.0.tried.borrow();
         let map = |(norm, loss): &(f64, f64)| {
-            Dynamic::from(Map::from_iter([("norm".into(), (*norm).into()), ("loss".into(), (*loss).into())]))
+            Dynamic::from(Map::from_iter([
+                ("norm".into(), (*norm).into()),
+                ("loss".into(), (*loss).into()),
+            ]))
         };
         tried.iter().map(map).collect()
     }

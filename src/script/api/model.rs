@@ -11,7 +11,8 @@ use crate::activations::ActivationModel;
 use crate::config::Checked;
 use crate::error::{Error, Result};
 use crate::model::{
-    Backend, DecoderConfig, LanguageModel, LanguageModelConfig, Norm, PaddingSide, Placement, Position, Residual,
+    Backend, DecoderConfig, LanguageModel, LanguageModelConfig, Norm, PaddingSide, Placement, Position,
+    Residual,
 };
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};

@@ -118,9 +118,10 @@ impl Reading {
             _ => tokens.shallow_clone(),
         };
         let reads_left = self.padding_side == PaddingSide::Left && tokens.dim() == 2 && tokens.numel() > 0;
-        let mask = match reads_left {
-            true => model.model().left_padding_mask(&tokens, self.prepend_bos)?,
-            false => None,
+        let mask = if reads_left {
+            model.model().left_padding_mask(&tokens, self.prepend_bos)?
+        } else {
+            None
         };
         Ok(Prompts { tokens, mask })
     }
@@ -161,10 +162,11 @@ impl Reading {
     /// Sequences of a single token, which have no loss.
     pub fn answer(&self, logits: Tensor, prompts: &Prompts) -> Result<Dynamic> {
         let loss = || -> Result<Dynamic> {
-            Ok(match self.per_token {
-                true => Dynamic::from(TensorHandle::new(losses_per_token(&logits, prompts)?)),
-                false => mean_loss(&logits, prompts)?.f_double_value(&[])?.into(),
-            })
+            if self.per_token {
+                let losses = losses_per_token(&logits, prompts)?;
+                return Ok(Dynamic::from(TensorHandle::new(losses)));
+            }
+            Ok(mean_loss(&logits, prompts)?.f_double_value(&[])?.into())
         };
         Ok(match self.return_type {
             Some(Wanted::Loss) => loss()?,

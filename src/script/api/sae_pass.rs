@@ -28,10 +28,8 @@ impl PassOptions {
         let mut arguments = Arguments::new("SparseAutoEncoder", function, options);
         let mask = arguments.optional("mask", "a tensor with one number for each position")?;
         let k = arguments.data("k")?;
-        let with_hidden_pre = match arguments.knows("return_hidden_pre") {
-            true => arguments.data("return_hidden_pre")?.unwrap_or(false),
-            false => false,
-        };
+        let with_hidden_pre =
+            arguments.knows("return_hidden_pre") && arguments.data("return_hidden_pre")?.unwrap_or(false);
         arguments.finish()?;
         Ok(PassOptions {
             mask,

@@ -7,6 +7,7 @@ use super::sae_handle::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
 use crate::dictionary::{LOG_THRESHOLD, Parameter, SAEConfig};
 use crate::error::{Error, Result};
+use crate::guard::caught;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::{self, SetGuarded};
@@ -17,14 +18,38 @@ use crate::tensor::no_grad_guard;
 const WEIGHTS: &[(&str, &str, &str)] = &[
     ("W_E", "W_E", "the encoder, `(d_model, d_sae)`"),
     ("b_E", "b_E", "the encoder's bias, `(d_sae)`"),
-    ("W_D", "W_D", "the decoder, `(d_sae, d_model)`: row i is the direction of latent i"),
+    (
+        "W_D",
+        "W_D",
+        "the decoder, `(d_sae, d_model)`: row i is the direction of latent i",
+    ),
     ("b_D", "b_D", "the decoder's bias, `(d_model)`"),
-    ("W_E_glu", "W_E_glu", "the encoder of the gate, `(d_model, d_sae)`, with `use_glu_encoder`"),
+    (
+        "W_E_glu",
+        "W_E_glu",
+        "the encoder of the gate, `(d_model, d_sae)`, with `use_glu_encoder`",
+    ),
     ("b_E_glu", "b_E_glu", "the bias of that, `(d_sae)`"),
-    ("b_gate", "b_gate", "the bias of a gated dictionary's gate, `(d_sae)`"),
-    ("b_mag", "b_mag", "the bias of a gated dictionary's magnitudes, `(d_sae)`"),
-    ("r_mag", "r_mag", "the logarithms of a gated dictionary's scales, `(d_sae)`"),
-    ("log_jumprelu_threshold", LOG_THRESHOLD, "the logarithms of jumprelu's thresholds, `(d_sae)`"),
+    (
+        "b_gate",
+        "b_gate",
+        "the bias of a gated dictionary's gate, `(d_sae)`",
+    ),
+    (
+        "b_mag",
+        "b_mag",
+        "the bias of a gated dictionary's magnitudes, `(d_sae)`",
+    ),
+    (
+        "r_mag",
+        "r_mag",
+        "the logarithms of a gated dictionary's scales, `(d_sae)`",
+    ),
+    (
+        "log_jumprelu_threshold",
+        LOG_THRESHOLD,
+        "the logarithms of jumprelu's thresholds, `(d_sae)`",
+    ),
 ];
 
 /// Puts the properties and methods into `module`.
@@ -37,9 +62,14 @@ pub fn register(module: &mut Module) {
         FuncRegistration::new_setter(name)
             .with_params_info(["sae: &mut SparseAutoEncoder", "values: Tensor"])
             .with_comments([format!("/// Overwrites {what}, with values of the same shape.")])
-            .set_guarded(module, |sae: &mut SparseAutoEncoderHandle, values: TensorHandle| {
-                sae.get_mut().and_then(|mut sae| sae.set_parameter(full, values.tensor())).raise()
-            });
+            .with_purity(true)
+            .set_into_module(
+                module,
+                move |sae: &mut SparseAutoEncoderHandle, values: TensorHandle| {
+                    let set = || sae.get_mut()?.set_parameter(full, values.tensor());
+                    caught(&format!("setting `{name}`"), set).raise()
+                },
+            );
     }
     combine_with_exported_module!(module, "sae_weights", functions);
     guard::protect(module, &functions::RHAI_MANIFEST);
@@ -118,13 +148,19 @@ mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn encoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
         let _guard = no_grad_guard();
-        sae.get().and_then(|sae| sae.encoder_norm()).map(TensorHandle::new).raise()
+        sae.get()
+            .and_then(|sae| sae.encoder_norm())
+            .map(TensorHandle::new)
+            .raise()
     }
 
     /// Returns the Euclidean norm of the decoder's bias, a single number; of a crosscoder one for each head.
     #[rhai_fn(return_raw, pure)]
     pub fn decoder_bias_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
         let _guard = no_grad_guard();
-        sae.get().and_then(|sae| sae.decoder_bias_norm()).map(TensorHandle::new).raise()
+        sae.get()
+            .and_then(|sae| sae.decoder_bias_norm())
+            .map(TensorHandle::new)
+            .raise()
     }
 }

@@ -32,12 +32,17 @@ fn optimizer_state(trainer: &TrainerHandle) -> Result<Map> {
     let run = trainer.get_mut()?;
     let states = run.trainer.optimizer_states().ok_or_else(not_begun)?;
     let one = |kind: &str, tensor: &Tensor| -> Result<(rhai::Identifier, Dynamic)> {
-        Ok((kind.into(), Dynamic::from(TensorHandle::new(tensor.f_alias_copy()?))))
+        Ok((
+            kind.into(),
+            Dynamic::from(TensorHandle::new(tensor.f_alias_copy()?)),
+        ))
     };
     let mut all = Map::new();
     for state in states {
         let kept = state.kinds.iter().zip(&state.tensors);
-        let mut map = kept.map(|(kind, tensor)| one(kind, tensor)).collect::<Result<Map>>()?;
+        let mut map = kept
+            .map(|(kind, tensor)| one(kind, tensor))
+            .collect::<Result<Map>>()?;
         map.insert("step".into(), (state.steps as i64).into());
         all.insert(state.name.into(), map.into());
     }
@@ -64,13 +69,18 @@ mod functions {
     /// `compute_loss` takes as `is_dead`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn is_dead(trainer: &mut TrainerHandle) -> RhaiResultOf<TensorHandle> {
-        of_dead(trainer, DeadTracker::is_dead).map(TensorHandle::new).raise()
+        of_dead(trainer, DeadTracker::is_dead)
+            .map(TensorHandle::new)
+            .raise()
     }
 
     /// Returns the numbers of the latents that are dead now, an array of ints.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn dead_latents(trainer: &mut TrainerHandle) -> RhaiResultOf<Array> {
-        let numbers = of_dead(trainer, |dead| Ok(dead.is_dead()?.f_nonzero()?.f_flatten(0, -1)?)).raise()?;
+        let numbers = of_dead(trainer, |dead| {
+            Ok(dead.is_dead()?.f_nonzero()?.f_flatten(0, -1)?)
+        })
+        .raise()?;
         let numbers = Vec::<i64>::try_from(numbers).raise()?;
         Ok(numbers.into_iter().map(Dynamic::from).collect())
     }

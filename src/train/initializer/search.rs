@@ -52,14 +52,7 @@ pub(super) fn search_decoder_norm(
     let mut tried = Vec::new();
     let coarse = best_of(&spaced(COARSE)?, &mut tried, cfg, sae, (input, &pass), context)?;
     let around = (coarse + FINE.0, coarse + FINE.1, FINE.2);
-    let best = best_of(
-        &spaced(around)?,
-        &mut tried,
-        cfg,
-        sae,
-        (input, &pass),
-        context,
-    )?;
+    let best = best_of(&spaced(around)?, &mut tried, cfg, sae, (input, &pass), context)?;
     context.events.emit(Event::TaskFinished)?;
     sae.set_decoder_norm(best)?;
     follow_decoder(cfg, sae, Some(input.x))?;

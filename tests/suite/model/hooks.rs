@@ -209,12 +209,18 @@ fn queries_keys_and_values_can_read_different_streams() {
         let inputs = ["hook_q_input", "hook_k_input", "hook_v_input"];
         let hooks = inputs.map(|input| format!("blocks.1.{input}"));
         let (logits, cache) = model.run_with_cache(&tokens, Some(&hooks)).expect("a pass");
-        assert!(difference(&logits, &plain) <= 1e-6, "{name}: looking changed the logits");
+        assert!(
+            difference(&logits, &plain) <= 1e-6,
+            "{name}: looking changed the logits"
+        );
         let cfg = model.cfg().expect("a decoder");
         assert_eq!(cache[&hooks[0]].size(), [1, 9, cfg.n_heads, cfg.d_model]);
         assert_eq!(cache[&hooks[1]].size(), [1, 9, cfg.n_kv_heads, cfg.d_model]);
         // The same input for each head by itself gives what the input for all gives.
-        let same = hooks.iter().map(|hook| (hook.clone(), edit(|x, _| Ok(x * 1.0)))).collect();
+        let same = hooks
+            .iter()
+            .map(|hook| (hook.clone(), edit(|x, _| Ok(x * 1.0))))
+            .collect();
         let logits = model.run_with_hooks(&tokens, same).expect("logits");
         let scale = plain.abs().max().double_value(&[]).max(1.0);
         assert!(difference(&logits, &plain) / scale <= 1e-5, "{name}");

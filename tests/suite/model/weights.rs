@@ -72,9 +72,10 @@ impl Again<'_> {
             .expect("names")
             .iter()
             .all(|name| !name.ends_with("ln1.b"));
-        match self.model.config().backend == Backend::Huggingface && bare {
-            true => normalised * self.weight(&format!("{norm}.w")),
-            false => normalised,
+        if self.model.config().backend == Backend::Huggingface && bare {
+            normalised * self.weight(&format!("{norm}.w"))
+        } else {
+            normalised
         }
     }
 
