@@ -14,6 +14,8 @@ pub struct Named {
     function: &'static str,
     /// The names of its arguments.
     names: &'static [&'static str],
+    /// How many arguments stand before them at least: fewer, and a map at the end is something else.
+    after: usize,
     /// The class whose fields are arguments too.
     settings: Option<Settings>,
 }
@@ -50,7 +52,7 @@ static NAMED: &[Named] = &[
         &["mode", "prepend_bos", "padding_side"],
     ),
     Named::of("LanguageModel", "loss", FORWARD),
-    Named::of("LanguageModel", "loss_with_hooks", FORWARD),
+    Named::of("LanguageModel", "loss_with_hooks", FORWARD).after(2),
     Named::of(
         "LanguageModel",
         "run_with_cache",
@@ -63,7 +65,7 @@ static NAMED: &[Named] = &[
             "attention_mask",
         ],
     ),
-    Named::of("LanguageModel", "run_with_hooks", FORWARD),
+    Named::of("LanguageModel", "run_with_hooks", FORWARD).after(2),
     Named::of("LanguageModel", "to_str_tokens", READING),
     Named::of("LanguageModel", "to_tokens", READING),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
@@ -172,7 +174,15 @@ impl Named {
             owner,
             function,
             names,
+            after: 0,
             settings: None,
+        }
+    }
+
+    const fn after(self, arguments: usize) -> Named {
+        Named {
+            after: arguments,
+            ..self
         }
     }
 
@@ -187,6 +197,11 @@ impl Named {
     pub fn find(owner: &str, function: &str) -> Option<&'static Named> {
         let is_it = |named: &&Named| named.owner == owner && named.function == function;
         NAMED.iter().find(is_it)
+    }
+
+    /// Returns whether a map at the end of so many arguments, the object of a method not among them, holds them.
+    pub fn are_in(&self, arguments: usize) -> bool {
+        arguments > self.after
     }
 
     /// Returns the names of its own arguments.
