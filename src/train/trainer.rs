@@ -1,9 +1,10 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
 use super::config::TrainerConfig;
+use super::dead::DeadTracker;
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
-use super::optim::clip;
+use super::optim::{OptimizerState, clip};
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
 use super::step::{Engines, Part, Profile, StepEngine, StepOutput};
@@ -120,6 +121,21 @@ impl Trainer {
             Some(state) => Ok(state.tokens.f_int64_value(&[])?.max(0) as u64),
             None => Ok(0),
         }
+    }
+
+    /// Returns the learning rate of the next step, once the first batch has told how many steps there are.
+    pub fn lr(&self) -> Option<f64> {
+        self.state.as_ref().map(|state| state.plan.lr.at(state.step))
+    }
+
+    /// Returns what the optimiser remembers of each parameter, once the training has begun.
+    pub fn optimizer_states(&self) -> Option<&[OptimizerState]> {
+        self.state.as_ref().map(|state| state.optimizer.states())
+    }
+
+    /// Returns how long each latent has been silent, and which count as dead, once the training has begun.
+    pub fn dead(&self) -> Option<&DeadTracker> {
+        self.state.as_ref().map(|state| &state.dead)
     }
 
     /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a

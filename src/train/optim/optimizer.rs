@@ -55,6 +55,11 @@ impl Optimizer {
         })
     }
 
+    /// Returns what it remembers of each parameter, in the order of the dictionary's.
+    pub fn states(&self) -> &[State] {
+        &self.states
+    }
+
     /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own; the
     /// gradients of all others are multiplied by `scale` (0-d) first, if it is there.
     ///
