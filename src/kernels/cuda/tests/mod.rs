@@ -1,0 +1,12 @@
+//! The kernels on a processor that plays a GPU, against those of `kernels` and against libtorch; and what NVIDIA's compiler
+//! says of them.
+
+mod compile;
+mod encode;
+mod gradients;
+mod waiting;
+
+use super::emulated::Emulated;
+
+/// Both orders in which blocks and threads are run.
+const ORDERS: [Emulated; 2] = [Emulated { reversed: false }, Emulated { reversed: true }];
