@@ -132,8 +132,9 @@ impl Trainer {
     ) -> Result<Vec<String>> {
         self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
+        let unavailable = self.engines.prepare(&self.cfg, sae)?;
         if self.has_begun() {
-            return Ok(Vec::new());
+            return Ok(unavailable.into_iter().collect());
         }
         let rows = rows_of(first, sae)?;
         let total = self.cfg.total_training_tokens / rows;
@@ -151,6 +152,7 @@ impl Trainer {
         }
         let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
         remarks.extend(self.cfg.step_engine.check(&sae.cfg, custom)?);
+        remarks.extend(unavailable);
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
     }
@@ -222,7 +224,8 @@ impl Trainer {
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
-            state.optimizer.step(sae, gradients, lr, scale)?;
+            let launcher = self.engines.native.launcher().map(AsRef::as_ref);
+            state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;

@@ -60,7 +60,6 @@ pub fn adam(launcher: &dyn Launcher, moving: &Moving<'_>, rule: &Rule) -> Result
         Real(factors.rate.into()),
         Argument::Whole(i64::from(rule.moves == Moves::WhereGradient)),
     ];
-    let mut grid = Grid::each(count);
-    grid.blocks = grid.blocks.clamp(1, BLOCKS);
-    launcher.launch("adam_move", grid, &arguments)
+    let blocks = (count / launcher.threads() + 1).min(BLOCKS);
+    launcher.launch("adam_move", Grid::rows(blocks), &arguments)
 }

@@ -2,7 +2,7 @@
 
 use super::decode::Prefixes;
 use super::encode::Pairs;
-use super::launcher::{Argument, Grid, Launcher, THREADS};
+use super::launcher::{Argument, Grid, Launcher};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -31,7 +31,7 @@ impl ByLatent {
         let all = Tensor::f_arange(latents + 1, (Kind::Int, pairs.index.device()))?;
         Ok(Self {
             order,
-            bounds: sorted.f_searchsorted(&all, false, false, "left", None::<Tensor>)?,
+            bounds: all.f_searchsorted(&sorted, false, false, "left", None::<Tensor>)?,
             stride: pairs.shape().1,
         })
     }
@@ -83,7 +83,7 @@ impl ByLatent {
             Argument::floats(&output)?,
             Argument::floats(&weights)?,
         ];
-        let columns = i64::from(THREADS) * COLUMNS;
+        let columns = launcher.threads() * COLUMNS;
         let grid = Grid::shared(latents, (width + columns - 1) / columns);
         launcher.launch("scatter_rows", grid, &arguments)?;
         Ok((output, weights))

@@ -31,6 +31,7 @@ type Launch = unsafe extern "C" fn(
 ) -> Code;
 
 /// The functions that are used.
+#[derive(Debug)]
 struct Functions {
     init: unsafe extern "C" fn(c_uint) -> Code,
     version: unsafe extern "C" fn(*mut c_int) -> Code,
@@ -69,6 +70,7 @@ impl Functions {
 }
 
 /// One GPU as the driver knows it, with the context that libtorch uses too.
+#[derive(Debug)]
 pub struct Gpu {
     functions: Functions,
     index: usize,
@@ -165,7 +167,7 @@ impl Gpu {
     pub unsafe fn launch(
         &self,
         function: Handle,
-        grid: Grid,
+        (grid, threads): (Grid, i64),
         stream: Handle,
         arguments: &mut [*mut c_void],
         what: &str,
@@ -179,7 +181,7 @@ impl Gpu {
                     blocks,
                     shares,
                     1,
-                    grid.threads,
+                    threads as c_uint,
                     1,
                     1,
                     0,

@@ -113,7 +113,8 @@ impl Screen {
             Whole(latents),
             Argument::floats(&terms)?,
         ];
-        launcher.launch("screen_terms", Grid::each(latents), &arguments)?;
+        let blocks = latents / launcher.threads() + 1;
+        launcher.launch("screen_terms", Grid::rows(blocks), &arguments)?;
         Ok(Self {
             rounded: weight.rounded,
             terms,

@@ -44,6 +44,7 @@ pub fn load(device: Device) -> Result<Rc<dyn Launcher>> {
 }
 
 /// A GPU with the kernels.
+#[derive(Debug)]
 struct Loaded {
     gpu: Gpu,
     index: usize,
@@ -70,7 +71,10 @@ impl Launcher for Loaded {
         let what = format!("starting the kernel {kernel}");
         // SAFETY: the operations of this folder give each kernel the arguments of its text, which tests compare; libtorch
         // gives memory that was freed on a stream only to what comes later on the same stream.
-        unsafe { self.gpu.launch(*function, grid, stream, &mut places, &what) }
+        unsafe {
+            self.gpu
+                .launch(*function, (grid, self.threads()), stream, &mut places, &what)
+        }
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {

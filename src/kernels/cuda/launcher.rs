@@ -1,12 +1,10 @@
 //! What starts kernels on tensors.
 
 use std::ffi::c_void;
+use std::fmt::Debug;
 
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
-
-/// Threads of a block. Kernels with one block for each row use all of them on it.
-pub const THREADS: u32 = 256;
 
 /// One parameter of a kernel; each is 8 bytes long.
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +52,13 @@ impl Argument {
     }
 }
 
-/// How many blocks of how many threads run a kernel.
+/// How many blocks run a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
     /// Blocks in the first direction: rows, tokens or latents.
     pub blocks: i64,
     /// Blocks in the second direction, which share the work of a row.
     pub shares: i64,
-    /// Threads of each block, whole warps.
-    pub threads: u32,
 }
 
 impl Grid {
@@ -71,28 +67,27 @@ impl Grid {
         Grid {
             blocks: rows,
             shares: 1,
-            threads: THREADS,
         }
     }
 
     /// Returns `shares` blocks for each of `rows` rows.
     pub fn shared(rows: i64, shares: i64) -> Self {
         Grid {
+            blocks: rows,
             shares: shares.clamp(1, 65_535),
-            ..Grid::rows(rows)
         }
-    }
-
-    /// Returns as many blocks as have a thread for each of `count` numbers.
-    pub fn each(count: i64) -> Self {
-        Grid::rows((count + i64::from(THREADS) - 1) / i64::from(THREADS))
     }
 }
 
 /// A device on which kernels run, in the order in which they are started.
-pub trait Launcher {
+pub trait Launcher: Debug {
     /// Returns the device whose tensors it takes.
     fn device(&self) -> Device;
+
+    /// Returns how many threads a block has, whole warps. One that goes over a row shares it among all of them.
+    fn threads(&self) -> i64 {
+        256
+    }
 
     /// Starts a kernel. The arguments are those of its text, and the tensors among them have the sizes that it says.
     ///

@@ -72,11 +72,14 @@ template <class T> T exchange(T value, unsigned from) {
     return other;
 }
 
+// What a thread does for ever: its part of one block, then of the next.
 inline void begin() {
-    block.body(block.arguments);
-    block.threads[block.now].ended = true;
-    block.moved = true;
-    _longjmp(block.scheduler, 1);
+    for (;;) {
+        block.body(block.arguments);
+        block.threads[block.now].ended = true;
+        block.moved = true;
+        wait();
+    }
 }
 
 inline void resume(size_t index) {
@@ -102,7 +105,7 @@ inline bool run_block(unsigned threads, bool reversed) {
     }
     block.warps.assign(threads / LANES, Warp{});
     block.arrived = block.round = 0;
-    for (Thread &thread : block.threads) thread.begun = thread.ended = false;
+    for (Thread &thread : block.threads) thread.ended = false;
     for (;;) {
         bool all = true;
         block.moved = false;
@@ -113,7 +116,10 @@ inline bool run_block(unsigned threads, bool reversed) {
             resume(index);
         }
         if (all) return true;
-        if (!block.moved) return false;
+        if (!block.moved) {
+            block.threads.clear();  // they stand in the middle of something
+            return false;
+        }
     }
 }
 

@@ -23,10 +23,12 @@ type Emulate = unsafe extern "C" fn(
 ) -> c_int;
 
 /// A processor that plays a GPU.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Emulated {
     /// Blocks and their threads run from the last to the first.
     pub reversed: bool,
+    /// Threads of a block, whole warps.
+    pub threads: i64,
 }
 
 /// Compiles the kernels, once for each process.
@@ -43,7 +45,7 @@ fn library() -> &'static Library {
         let said = Command::new(&compiler)
             .args([
                 "-std=c++17",
-                "-O1",
+                "-O2",
                 "-ffp-contract=off",
                 "-Wall",
                 "-Werror",
@@ -86,6 +88,10 @@ impl Launcher for Emulated {
         Device::Cpu
     }
 
+    fn threads(&self) -> i64 {
+        self.threads
+    }
+
     fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()> {
         let name = CString::new(kernel).expect("a name");
         let letters: String = arguments.iter().map(letter).collect();
@@ -102,7 +108,7 @@ impl Launcher for Emulated {
                 letters.as_ptr(),
                 blocks,
                 rows,
-                grid.threads,
+                self.threads as c_uint,
                 places.as_mut_ptr(),
                 c_int::from(self.reversed),
             )

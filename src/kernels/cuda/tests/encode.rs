@@ -1,6 +1,6 @@
 //! Encoding against the kernels of the processor: equal latents and equal bits.
 
-use super::{Emulated, ORDERS};
+use super::{LARGE, ORDERS};
 use crate::kernels::cuda::encode::{Encoder, largest_within};
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::{self, Keep, Rows, Screen};
@@ -155,8 +155,8 @@ fn numbers_without_a_bound_are_computed_in_full() {
 
 #[test]
 fn every_size_of_number_is_exact() {
-    for x in [1e-38f32, 1e-22, 1e-8, 1.0, 1e8, 1e13, 1e19] {
-        for weight in [1e-30f32, 1e-8, 1.0, 1e11, 1e15] {
+    for x in [1e-38f32, 1e-22, 1.0, 1e11, 1e19] {
+        for weight in [1e-30f32, 1.0, 1e15] {
             let mut case = Case::new(3, 19, 37);
             case.x.iter_mut().for_each(|value| *value *= x);
             case.weight.iter_mut().for_each(|value| *value *= weight);
@@ -178,13 +178,14 @@ fn estimates_within_their_bound_change_nothing() {
         bias: &bias,
         factor: None,
     };
-    let exact = largest_within(&Emulated::default(), &x, &encoder, 7, 1 << 20).expect("selected");
+    let exact = largest_within(&LARGE, &x, &encoder, 7, 1 << 20).expect("selected");
     let shaken = largest_within(&Shaken, &x, &encoder, 7, 1 << 20).expect("selected");
     assert_eq!(exact.index, shaken.index);
     assert_eq!(exact.value, shaken.value);
 }
 
 /// A processor whose sums are worse than those of tensor cores may be.
+#[derive(Debug)]
 struct Shaken;
 
 impl crate::kernels::cuda::Launcher for Shaken {
@@ -198,11 +199,11 @@ impl crate::kernels::cuda::Launcher for Shaken {
         grid: crate::kernels::cuda::launcher::Grid,
         arguments: &[crate::kernels::cuda::launcher::Argument],
     ) -> crate::error::Result<()> {
-        Emulated::default().launch(kernel, grid, arguments)
+        LARGE.launch(kernel, grid, arguments)
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> crate::error::Result<Tensor> {
-        let product = Emulated::default().product(left, right)?;
+        let product = LARGE.product(left, right)?;
         let norm = |x: &Tensor| {
             x.to_kind(Kind::Float)
                 .square()

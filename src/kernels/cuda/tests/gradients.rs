@@ -82,6 +82,7 @@ fn close(found: &Tensor, expected: &Tensor, what: &str) {
 fn errors_and_gradients_are_those_of_products_over_all_latents() {
     for (tokens, k, latents, width, full) in [
         (1, 1, 1, 1, true),
+        (1, 1, 3, 1, true),
         (7, 3, 40, 33, false),
         (13, 9, 100, 300, false),
         (5, 40, 40, 64, true),

@@ -8,5 +8,20 @@ mod waiting;
 
 use super::emulated::Emulated;
 
-/// Both orders in which blocks and threads are run.
-const ORDERS: [Emulated; 2] = [Emulated { reversed: false }, Emulated { reversed: true }];
+/// Both orders in which blocks and threads are run, in blocks of several sizes.
+const ORDERS: [Emulated; 2] = [
+    Emulated {
+        reversed: false,
+        threads: 64,
+    },
+    Emulated {
+        reversed: true,
+        threads: 96,
+    },
+];
+
+/// Blocks as large as those of a GPU.
+const LARGE: Emulated = Emulated {
+    reversed: false,
+    threads: 256,
+};
