@@ -10,7 +10,7 @@ use super::step::{Engines, Part, Profile, StepEngine, StepOutput};
 use crate::activations::Batch;
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -183,6 +183,23 @@ impl Trainer {
     /// # Errors
     /// As [`step`](Self::step); what the pieces refuse.
     pub fn step_with(
+        &mut self,
+        sae: &mut SparseAutoEncoder,
+        batch: &Batch,
+        custom: Custom<'_>,
+    ) -> Result<StepReport> {
+        let step = self.steps_done() + 1;
+        self.moved_on(sae, batch, custom)
+            .map_err(|error| match error.subject() {
+                Subject::DeviceFailure => error.context(format!(
+                    "found at step {step}, and caused there or shortly before"
+                )),
+                _ => error,
+            })
+    }
+
+    /// Makes one step.
+    fn moved_on(
         &mut self,
         sae: &mut SparseAutoEncoder,
         batch: &Batch,

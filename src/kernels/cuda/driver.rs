@@ -6,7 +6,8 @@ use std::ptr::{null, null_mut};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::launcher::Grid;
-use crate::error::{Error, Result, Subject};
+use crate::error::{Error, Result};
+use crate::tensor::device_failed;
 
 /// What the driver's functions return; 0 is success.
 type Code = c_int;
@@ -226,16 +227,12 @@ impl Gpu {
 fn failure(index: usize, code: Code, [name, text]: [Option<String>; 2], what: &str) -> Error {
     let name = name.unwrap_or_else(|| format!("error {code}"));
     let text = text.map(|text| format!(", {text}")).unwrap_or_default();
-    let error = Error::run(format!(
-        "the GPU cuda:{index} failed while it was {what}: {name}{text}"
-    ))
-    .about(Subject::DeviceFailure);
+    let message = format!("the GPU cuda:{index} failed while it was {what}: {name}{text}");
     if name.contains("OUT_OF_MEMORY") {
-        return error.hint("use a smaller batch, or see with `nvidia-smi` who else uses the GPU");
+        return Error::out_of_memory(message)
+            .hint("use a smaller batch, or see with `nvidia-smi` who else uses the GPU");
     }
-    error
-        .hint("`nvidia-smi` says whether the GPU is still there; `dmesg` often has the driver's reason")
-        .hint("a new process can go on from the last checkpoint; step_engine = \"native\" leaves our own kernels out")
+    device_failed(message)
 }
 
 #[cfg(test)]
@@ -258,7 +255,7 @@ mod tests {
             lost.message(),
             "the GPU cuda:1 failed while it was used: CUDA_ERROR_LAUNCH_FAILED, unspecified launch failure"
         );
-        assert_eq!(*lost.subject(), Subject::DeviceFailure);
+        assert_eq!(*lost.subject(), crate::error::Subject::DeviceFailure);
         assert!(lost.hints().iter().any(|hint| hint.contains("checkpoint")));
         let full = failure(0, 2, [said("CUDA_ERROR_OUT_OF_MEMORY"), None], "opened");
         assert!(full.hints()[0].contains("smaller batch"));

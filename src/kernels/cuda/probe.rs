@@ -125,6 +125,8 @@ impl Given {
 /// Returns the values of pairs among 0 for all others, `(T, S)` on the processor.
 fn spread(pairs: &Pairs) -> Result<Tensor> {
     let index = pairs.index.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?;
+    // Places that nothing was written to hold anything.
+    let index = index.f_clamp(0, LATENTS)?;
     let all = Tensor::f_zeros([TOKENS, LATENTS + 1], (Kind::Float, Device::Cpu))?;
     let spread = all.f_scatter(1, &index, &pairs.value.f_to_device(Device::Cpu)?)?;
     Ok(spread.f_narrow(1, 0, LATENTS)?)

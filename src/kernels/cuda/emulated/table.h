@@ -2,6 +2,7 @@
 // its parameters are not those of `letters`, 3 where its threads wait for others that never come.
 extern "C" int emulate(const char *name, const char *letters, unsigned blocks, unsigned rows, unsigned threads,
                        void **arguments, int reversed) {
+    std::lock_guard<std::mutex> held(emulated::turn);
     for (const emulated::Entry &entry : TABLE) {
         if (std::strcmp(entry.name, name) != 0) continue;
         if (entry.letters() != letters) return 2;

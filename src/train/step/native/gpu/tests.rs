@@ -138,7 +138,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
         let train = |launcher: Option<Emulated>| {
             let cfg: TrainerConfig = from_value(json!({
                 "total_training_tokens": TOKENS * 6, "optimizer_class": class, "clip_grad_norm": 0.01, "lr": 0.01,
-                "exp_result_path": "",
+                "exp_result_path": "unused",
             }))
             .expect("settings");
             let mut sae = dictionary(&json!({}));
