@@ -132,7 +132,8 @@ impl Trainer {
     ) -> Result<Vec<String>> {
         self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
-        let unavailable = self.engines.prepare(&self.cfg, sae)?;
+        let has_penalty = self.cfg.sparsity_loss_type.is_some();
+        let unavailable = self.engines.prepare(self.cfg.step_engine, sae, has_penalty)?;
         if self.has_begun() {
             return Ok(unavailable.into_iter().collect());
         }
@@ -231,10 +232,9 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let norms = match &gradients {
-            Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
-            None => None,
-        };
+        let norms = gradients.as_ref();
+        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm));
+        let norms = norms.transpose()?;
         self.engines.laps().end(Part::Optimizer);
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;

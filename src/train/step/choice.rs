@@ -9,7 +9,6 @@ use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::kernels::cuda;
 use crate::tensor::Device;
-use crate::train::config::TrainerConfig;
 
 /// The way in which the gradients of a step are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,22 +48,23 @@ impl Engines {
         self.native.laps()
     }
 
-    /// Loads kernels for the dictionary's GPU where the settings ask for them. Returns what to say where they cannot be had,
+    /// Loads kernels for the dictionary's GPU where `name` asks for them, with a sparsity penalty or without. Returns what to say where they cannot be had,
     /// and steps are computed over all latents by libtorch instead.
     ///
     /// # Errors
     /// They are asked for what they cannot compute, under `step_engine`.
     pub(in crate::train) fn prepare(
         &mut self,
-        cfg: &TrainerConfig,
+        name: StepEngineName,
         sae: &SparseAutoEncoder,
+        has_penalty: bool,
     ) -> Result<Option<String>> {
-        if cfg.step_engine != StepEngineName::Cuda || std::mem::replace(&mut self.is_prepared, true) {
+        if name != StepEngineName::Cuda || std::mem::replace(&mut self.is_prepared, true) {
             return Ok(None);
         }
         let device = sae.device();
         let refused = match device {
-            Device::Cuda(_) => kernels_refuse(&sae.cfg, cfg),
+            Device::Cuda(_) => kernels_refuse(&sae.cfg, has_penalty),
             _ => Some("the dictionary is not on an NVIDIA GPU"),
         };
         if let Some(reason) = refused {

@@ -56,8 +56,9 @@ impl Case {
             let listed = Vec::<i32>::try_from(&pairs.listed).expect("numbers");
             let index = Vec::<i32>::try_from(pairs.index.view([-1])).expect("numbers");
             let value = numbers(&pairs.value).expect("numbers");
-            for row in 0..rows {
-                let (there, from) = (listed[row] as usize, row * k);
+            assert_eq!(listed.len(), rows);
+            for (row, there) in listed.iter().enumerate() {
+                let (there, from) = (*there as usize, row * k);
                 let range = expected.offsets[row]..expected.offsets[row + 1];
                 let found: Vec<u32> = index[from..from + there]
                     .iter()

@@ -99,29 +99,38 @@ fn errors_and_gradients_are_those_of_products_over_all_latents() {
     }
 }
 
-fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
-    let wide = |x: &Tensor| x.to_kind(Kind::Double);
+/// The errors of each prefix, and what each group of latents is to blame for, by products over all latents.
+fn blamed(example: &Example, prefixes: &[(i64, f64)]) -> (Vec<Tensor>, Vec<Tensor>) {
     let acts = example.dense(&example.pairs.value);
-    let latents = example.latents();
-    // The errors of each prefix, then what each group of latents is to blame for.
     let errors: Vec<Tensor> = prefixes
         .iter()
         .map(|(end, _)| {
-            let decoded = acts
-                .narrow(1, 0, *end)
-                .matmul(&wide(&example.decoder).narrow(0, 0, *end));
-            decoded + wide(&example.bias) - wide(&example.label)
+            let decoder = wide(&example.decoder).narrow(0, 0, *end);
+            acts.narrow(1, 0, *end).matmul(&decoder) + wide(&example.bias) - wide(&example.label)
         })
         .collect();
-    let blame: Vec<Tensor> = (0..prefixes.len())
-        .map(|from| {
-            let later = prefixes.iter().zip(&errors).skip(from);
-            later
-                .map(|((_, weight), error)| error * (weight * 3.0))
-                .reduce(|a, b| a + b)
-                .expect("a prefix")
-        })
-        .collect();
+    let blame = (0..prefixes.len()).map(|from| {
+        let later = prefixes.iter().zip(&errors).skip(from);
+        let parts = later.map(|((_, weight), error)| error * (weight * 3.0));
+        parts.reduce(|a, b| a + b).expect("a prefix")
+    });
+    let blame = blame.collect();
+    (errors, blame)
+}
+
+fn wide(x: &Tensor) -> Tensor {
+    x.to_kind(Kind::Double)
+}
+
+/// The sums over the rows or the columns.
+fn sums(x: &Tensor, dim: i64) -> Tensor {
+    x.sum_dim_intlist([dim].as_slice(), false, None::<Kind>)
+}
+
+fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
+    let acts = example.dense(&example.pairs.value);
+    let latents = example.latents();
+    let (errors, blame) = blamed(example, prefixes);
     for emulated in ORDERS {
         let held = Prefixes::new(prefixes, Device::Cpu).expect("prefixes");
         let batch = Batch {
@@ -134,18 +143,11 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
         };
         let (found, squared) = residual(&emulated, &batch).expect(what);
         close(&found, &Tensor::stack(&blame, 0), what);
-        let squares: Vec<Tensor> = errors
-            .iter()
-            .map(|error| {
-                error
-                    .square()
-                    .sum_dim_intlist([1i64].as_slice(), false, None::<Kind>)
-            })
-            .collect();
+        let squares: Vec<Tensor> = errors.iter().map(|error| sums(&error.square(), 1)).collect();
         close(&squared, &Tensor::stack(&squares, 0), what);
         let by_acts = slopes(&emulated, &example.pairs, &found, &example.decoder, &held).expect(what);
         let by_latent = ByLatent::new(&example.pairs, latents).expect(what);
-        let (sums, weights) = by_latent
+        let (totals, weights) = by_latent
             .sums(&emulated, &found, &example.pairs.value, Some(&held))
             .expect(what);
         let starts = std::iter::once(0).chain(prefixes.iter().map(|(end, _)| *end));
@@ -161,17 +163,10 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
             &(Tensor::cat(&all_slopes, 1) * &is_pair),
             what,
         );
-        close(&sums, &Tensor::cat(&all_sums, 0), what);
-        close(
-            &weights,
-            &acts.sum_dim_intlist([0i64].as_slice(), false, None::<Kind>),
-            what,
-        );
-        close(
-            &by_latent.counts().expect(what),
-            &is_pair.sum_dim_intlist([0i64].as_slice(), false, None::<Kind>),
-            what,
-        );
+        close(&totals, &Tensor::cat(&all_sums, 0), what);
+        close(&weights, &sums(&acts, 0), what);
+        let counts = by_latent.counts().expect(what);
+        close(&counts, &sums(&is_pair, 0), what);
     }
 }
 

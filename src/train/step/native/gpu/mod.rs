@@ -17,11 +17,10 @@ use crate::kernels::cuda::by_latent::ByLatent;
 use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
 use crate::kernels::cuda::encode::{Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
-use crate::train::config::TrainerConfig;
 use crate::train::step::Part;
 
-/// Returns why the kernels cannot train this dictionary, if they cannot.
-pub(in crate::train) fn refusal(cfg: &SAEConfig, training: &TrainerConfig) -> Option<&'static str> {
+/// Returns why the kernels cannot train this dictionary, with a sparsity penalty or without, if they cannot.
+pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'static str> {
     if cfg.dtype.kind() != Kind::Float {
         return Some("its kernels compute in float32");
     }
@@ -31,7 +30,7 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig, training: &TrainerConfig) -> Op
     if cfg.use_glu_encoder {
         return Some("its kernels know no `use_glu_encoder`");
     }
-    if training.sparsity_loss_type.is_some() {
+    if has_penalty {
         return Some("its kernels know no `sparsity_loss_type`");
     }
     None
@@ -72,16 +71,7 @@ pub(super) fn step(
     let mut terms = Terms::new(facts)?;
     facts.laps.end(Part::Decode);
     if let Some(is_dead) = is_dead(&fired)? {
-        let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
-        let error = || -> Result<Tensor> {
-            let last = residual.f_get(-1)?;
-            Ok(last.f_div_scalar(facts.error_slope(weight))?)
-        };
-        let more = auxk::of_dead(facts, (input.x, &is_dead), error, &mut terms, gradients)?;
-        if let Some(more) = more {
-            // Every latent is one of all latents.
-            let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
-        }
+        add_auxk(facts, (input.x, &is_dead), &mut residual, &mut terms, gradients)?;
     }
     facts.laps.end(Part::Auxk);
     let by_acts = slopes(launcher, &pairs, &residual, &decoder, &prefixes)?;
@@ -107,6 +97,26 @@ pub(super) fn step(
         activity: (pairs.value.f_sum(None::<Kind>)?, fired.f_sum(Kind::Int64)?),
         fired,
     })
+}
+
+/// Adds the Aux-K loss, which also changes `residual (prefixes, tokens, d_model)`.
+fn add_auxk(
+    facts: &Facts<'_>,
+    (x, is_dead): (&Tensor, &Tensor),
+    residual: &mut Tensor,
+    terms: &mut Terms,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
+    let error = || -> Result<Tensor> {
+        let last = residual.f_get(-1)?;
+        Ok(last.f_div_scalar(facts.error_slope(weight))?)
+    };
+    if let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? {
+        // Every latent is one of all latents.
+        let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
+    }
+    Ok(())
 }
 
 /// Finds the pairs that take part, with their activations.

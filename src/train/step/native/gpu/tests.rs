@@ -141,7 +141,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
                 "exp_result_path": "unused",
             }))
             .expect("settings");
-            let mut sae = dictionary(&json!({}));
+            let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
             let mut trainer = Trainer::new(cfg).expect("a trainer");
             trainer
                 .engines
