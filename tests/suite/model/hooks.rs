@@ -199,3 +199,21 @@ fn what_a_hook_changes_in_place_stays_in_its_pass() {
         );
     }
 }
+
+#[test]
+fn what_is_kept_alone_is_what_is_kept_with_everything() {
+    let tokens = some_tokens(2, 9);
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let (_, everything) = model
+            .run_with_cache(&tokens, Some(&["*".into()]))
+            .expect("everything");
+        for (name, kept) in everything {
+            // To the end of the pass, which may write over what nobody keeps.
+            let names = [name.clone()];
+            let (_, alone) = model.run_with_cache(&tokens, Some(&names)).expect("one");
+            let same = alone[&name].allclose(&kept, 1e-5, 3e-5, true);
+            assert!(same, "{}: {name}", folder.display());
+        }
+    }
+}
