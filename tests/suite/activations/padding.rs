@@ -31,12 +31,13 @@ fn little_is_padded_and_the_order_stays_that_of_the_data() {
         let rows = toy::rows(&toy::all(&mut stream));
         (rows, stream.stats())
     };
-    // Buffered or not, and at the end of the data too, where only a few sequences are left.
-    for changes in [
-        json!({}),
-        json!({"buffer_size": 8192}),
-        json!({"buffer_size": 1_000_000}),
-    ] {
+    // The more of them are looked at together, the less is padded: a batch, a buffer, all.
+    let cases = [
+        (json!({}), 0.04),
+        (json!({"buffer_size": 8192}), 0.035),
+        (json!({"buffer_size": 1_000_000}), 0.02),
+    ];
+    for (changes, most) in cases {
         let (one_by_one, alone) = run(&changes, 1);
         assert_eq!(alone.padding, 0);
         for model_batch_size in [4, 16, 64] {
@@ -48,7 +49,7 @@ fn little_is_padded_and_the_order_stays_that_of_the_data() {
             assert_eq!((stats.tokens, stats.sequences), (alone.tokens, 400));
             let share = stats.padding as f64 / (stats.tokens + stats.padding) as f64;
             assert!(
-                0.0 < share && share < 0.03,
+                0.0 < share && share < most,
                 "{changes}, {model_batch_size} at a time: {share} is padding"
             );
         }
