@@ -1,6 +1,6 @@
 //! Sequences of unequal lengths that go through the model together.
 
-use saescript::activations::{Batch, BatchStream};
+use saescript::activations::Batch;
 use saescript::config::Value;
 use saescript::event::RunContext;
 use serde_json::json;
