@@ -80,8 +80,18 @@ impl AttentionLayer {
         }
         if let Some((full, window)) = &pass.rotations {
             let rotation = if self.span == Span::Full { full } else { window };
-            q = hooks.visit(at(BlockSite::RotQ), rotation.apply(&q)?)?;
-            k = hooks.visit(at(BlockSite::RotK), rotation.apply(&k)?)?;
+            let turned = |x: Tensor, before: BlockSite, hooks: &Hooks<'_>| -> Result<Tensor, Halt> {
+                if self.qk_norm.is_none() && hooks.may_overwrite(at(before)) {
+                    rotation.apply_to(&x)?;
+                    Ok(x)
+                } else {
+                    Ok(rotation.apply(&x)?)
+                }
+            };
+            let turned_q = turned(q, BlockSite::Q, hooks)?;
+            q = hooks.visit(at(BlockSite::RotQ), turned_q)?;
+            let turned_k = turned(k, BlockSite::K, hooks)?;
+            k = hooks.visit(at(BlockSite::RotK), turned_k)?;
         }
         let (q, k, v) = (q.f_transpose(1, 2)?, k.f_transpose(1, 2)?, v.f_transpose(1, 2)?);
         let (k, v) = match cache {

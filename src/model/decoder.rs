@@ -211,16 +211,36 @@ impl Block {
             attn_out = norm.apply(&attn_out, hooks, sites)?;
         }
         let attn_out = hooks.visit(at(BlockSite::AttnOut), attn_out)?;
-        let after_attention = x.f_add(&attn_out)?;
+        // What a norm hands to hooks may be what comes out of the norm.
+        let may_overwrite = |sites: [BlockSite; 3], hooks: &Hooks<'_>| {
+            sites.into_iter().all(|site| hooks.may_overwrite(at(site)))
+        };
+        let overwrites = may_overwrite(
+            [
+                BlockSite::AttnOut,
+                BlockSite::Ln1Normalized,
+                BlockSite::Ln1PostNormalized,
+            ],
+            hooks,
+        );
+        let after_attention = added(attn_out, &x, overwrites)?;
+        let overwrites = may_overwrite(
+            [
+                BlockSite::MlpOut,
+                BlockSite::Ln2Normalized,
+                BlockSite::Ln2PostNormalized,
+            ],
+            hooks,
+        );
         let y = match config.residual {
             Residual::Sequential => {
                 let middle = hooks.visit(at(BlockSite::ResidMid), after_attention)?;
                 let mlp_out = self.mlp_out(&middle, config, layer, hooks)?;
-                middle.f_add(&mlp_out)?
+                added(mlp_out, &middle, overwrites)?
             }
             Residual::Parallel => {
                 let mlp_out = self.mlp_out(&x, config, layer, hooks)?;
-                after_attention.f_add(&mlp_out)?
+                added(mlp_out, &after_attention, overwrites)?
             }
         };
         hooks.visit(at(BlockSite::ResidPost), y)
@@ -316,6 +336,15 @@ impl Block {
             y = norm.apply(&y, hooks, sites)?;
         }
         hooks.visit(at(BlockSite::MlpOut), y)
+    }
+}
+
+/// `part + stream`, in the memory of `part` where that may be overwritten.
+fn added(mut part: Tensor, stream: &Tensor, overwrites: bool) -> Result<Tensor, TchError> {
+    if overwrites {
+        part.f_add_(stream)
+    } else {
+        stream.f_add(&part)
     }
 }
 

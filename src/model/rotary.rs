@@ -267,7 +267,17 @@ impl Rotation {
         })
     }
 
-    /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`.
+    /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`, in their place.
+    pub(super) fn apply_to(&self, x: &Tensor) -> Result<(), TchError> {
+        if self.dims > 0 {
+            let mut turned = x.f_narrow(-1, 0, self.dims)?;
+            let swapped = turned.f_roll(self.dims / 2, -1)?;
+            let _ = turned.f_mul_(&self.cosine)?.f_addcmul_(&swapped, &self.sine)?;
+        }
+        Ok(())
+    }
+
+    /// The same, of a copy.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let d_head = x.size().last().copied().unwrap_or_default();
         if self.dims == 0 {

@@ -246,3 +246,23 @@ fn queries_keys_and_values_can_read_different_streams() {
         }
     }
 }
+
+#[test]
+fn what_is_kept_alone_is_what_is_kept_with_everything() {
+    let tokens = some_tokens(1, 5);
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let (_, everything) = model
+            .run_with_cache(&tokens, Some(&["*".into()]))
+            .expect("everything");
+        // What comes after the first block is made as it is there.
+        let first = everything.into_iter().filter(|(name, _)| !name.starts_with("blocks.1"));
+        for (name, kept) in first {
+            // To the end of the pass, which may write over what nobody keeps.
+            let names = [name.clone()];
+            let (_, alone) = model.run_with_cache(&tokens, Some(&names)).expect("one");
+            let same = alone[&name].allclose(&kept, 1e-5, 3e-5, true);
+            assert!(same, "{}: {name}", folder.display());
+        }
+    }
+}
