@@ -113,6 +113,23 @@ pub struct Subsample {
     pub hard: bool,
 }
 
+impl Subsample {
+    /// Returns the numbers of the rules whose contexts show what a latent fires on: those of the largest peaks first, none
+    /// of those in which it is silent.
+    pub fn strongest_first(rules: &[Subsample]) -> Vec<u32> {
+        let mut firing: Vec<&Subsample> = rules
+            .iter()
+            .filter(|rule| rule.kind != SubsampleKind::Silent)
+            .collect();
+        firing.sort_by(|a, b| {
+            let is_top = |rule: &Subsample| rule.kind == SubsampleKind::Top;
+            let by_kind = is_top(b).cmp(&is_top(a));
+            by_kind.then(b.proportion.total_cmp(&a.proportion))
+        });
+        firing.into_iter().map(|rule| rule.id).collect()
+    }
+}
+
 /// One analysis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Analysis {
