@@ -12,12 +12,18 @@ pub fn folder() -> PathBuf {
 
 #[test]
 fn the_readme_holds() {
-    holds("../../README.md");
+    // Its first block sets a clone up and runs these tests.
+    holds_but(|text| text.replacen("```sh\n", "```sh no_run\n", 1), "../../README.md");
 }
 
 #[track_caller]
 fn holds(page: &str) {
-    let text = std::fs::read_to_string(folder().join(page)).expect("a page");
+    holds_but(|text| text, page);
+}
+
+#[track_caller]
+fn holds_but(change: impl Fn(String) -> String, page: &str) {
+    let text = change(std::fs::read_to_string(folder().join(page)).expect("a page"));
     let failures = tell(page, &text);
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

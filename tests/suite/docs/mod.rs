@@ -97,8 +97,15 @@ fn promised(text: &str) -> Vec<&str> {
 fn try_example(example: &Example) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("example.rhai"), &example.text).expect("writable");
+    // What a page names as `examples/tiny-pythia` is there, as it is for who reads it in the repository.
+    std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).expect("a link");
     let command = if example.runs { "run" } else { "check" };
-    let Ran { code, out, err } = run_in(folder.path(), [command, "example.rhai"]);
+    let allowed = format!("--allow-read={}", root().join("examples").display());
+    let mut arguments = vec![command, "example.rhai"];
+    if example.runs {
+        arguments.insert(1, &allowed);
+    }
+    let Ran { code, out, err } = run_in(folder.path(), arguments);
     if code != Some(0) {
         return Err(format!(
             "{}: `saescript {command}` ended with {code:?}\n{err}",
