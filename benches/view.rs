@@ -110,6 +110,8 @@ fn measure(store: &Path, latents: u32, rounds: usize) -> Result<()> {
         ms(begun.elapsed()),
         300.0,
     );
+    browser.wait("document.querySelector('.scatter')");
+    tell("  with its plots", ms(begun.elapsed()), 300.0);
     let mut watch = Watch {
         browser,
         rounds,

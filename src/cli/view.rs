@@ -8,7 +8,7 @@ use super::viewer::ServeArguments;
 use crate::error::{Error, Result, byte_size, counted};
 use crate::event::StopFlag;
 use crate::report::Printer;
-use crate::serve::{Chosen, LARGE, Shelf, Writing};
+use crate::serve::{Chosen, LARGE, OpenStores, Writing};
 
 /// Look at the latents of a dictionary in a browser
 ///
@@ -56,8 +56,8 @@ fn export(arguments: &Arguments, file: &Path, printer: &Printer) -> Result<u8> {
     }
     let stop = StopFlag::default();
     interrupt::install(stop.clone(), printer.clone())?;
-    let shelf = Shelf::open(stores, Writing::None)?;
-    let (bytes, latents) = shelf.export(arguments.analysis.as_deref(), &arguments.latents, file, &stop)?;
+    let stores = OpenStores::open(stores, Writing::None)?;
+    let (bytes, latents) = stores.export(arguments.analysis.as_deref(), &arguments.latents, file, &stop)?;
     printer.line(&format!(
         "{}: {} of {}",
         file.display(),

@@ -6,7 +6,7 @@ use super::arguments::ProgressArguments;
 use super::interrupt;
 use crate::error::Result;
 use crate::report::Printer;
-use crate::serve::{Given, Server, ServerOptions, Shelf, Writing};
+use crate::serve::{Given, OpenStores, Server, ServerOptions, Writing};
 
 /// Stores, and where they are served.
 #[derive(Debug, clap::Args)]
@@ -41,13 +41,13 @@ impl ServeArguments {
     ///
     /// # Errors
     /// One that cannot be opened.
-    pub(super) fn shelf(&self) -> Result<Shelf> {
+    pub(super) fn open_stores(&self) -> Result<OpenStores> {
         let writing = match (self.read_only, self.write) {
             (true, _) => Writing::None,
             (_, true) => Writing::All,
             _ => Writing::Own,
         };
-        Shelf::open(&self.stores, writing)
+        OpenStores::open(&self.stores, writing)
     }
 
     /// Serves the stores until somebody stops it; `open` is given the first link.
@@ -63,7 +63,7 @@ impl ServeArguments {
                 sae: self.sae.clone(),
             },
         };
-        let server = Server::bind(self.shelf()?, &options)?;
+        let server = Server::bind(self.open_stores()?, &options)?;
         let context = self.progress.context(printer);
         interrupt::install(context.stop.clone(), printer.clone())?;
         let link = server.link("")?;

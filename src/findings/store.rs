@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Opens the store at `path`, to be written where the file may be. A store of an older version is brought to this
-    /// one's, and a copy of it kept beside it.
+    /// one's, and a copy of it kept beside it; where it may only be read, a copy for this process is.
     ///
     /// # Errors
     /// No such file, no store, one of a newer program, a damaged one.
@@ -99,8 +99,7 @@ impl Store {
     /// Opens the store at `path`, for reading only or to be written.
     ///
     /// # Errors
-    /// As [`open`](Self::open); it may not be written although that was asked for; an older version that would have to be
-    /// changed for reading.
+    /// As [`open`](Self::open); it may not be written although that was asked for.
     pub fn open_for(path: impl AsRef<Path>, access: Access) -> Result<Self> {
         let path = path.as_ref();
         // Says what is missing, or no regular file.
@@ -111,9 +110,12 @@ impl Store {
                     .hint("copy it to a folder that can be written"),
             );
         }
-        let store = Self::connect(path, access)?;
+        let mut store = Self::connect(path, access)?;
         store.require_store()?;
-        migrate::to_current(&store.connection, path, access == Access::Write)?;
+        if let Some(copy) = migrate::to_current(&store.connection, path, access == Access::Write)? {
+            store.connection = copy;
+            store.prepare().of_store("open", path)?;
+        }
         Ok(store)
     }
 

@@ -219,6 +219,16 @@ impl Activation {
         })
     }
 
+    /// Returns the name that TransformerLens has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Gelu => "gelu",
+            Activation::GeluTanh => "gelu_new",
+            Activation::Silu => "silu",
+            Activation::Relu => "relu",
+        }
+    }
+
     /// Applied to each number.
     pub(super) fn apply(self, x: &Tensor) -> Result<Tensor, TchError> {
         match self {

@@ -253,6 +253,20 @@ impl Rotation {
         })
     }
 
+    /// Returns the rotations of tokens at `positions`, int64 `[batch, seq]`, of those that these are of.
+    pub(super) fn at(&self, positions: &Tensor) -> Result<Self, TchError> {
+        let (batch, seq) = (positions.size()[0], positions.size()[1]);
+        let rows = |table: &Tensor| {
+            let rows = table.f_index_select(0, &positions.f_flatten(0, -1)?)?;
+            rows.f_view([batch, seq, 1, -1])
+        };
+        Ok(Rotation {
+            dims: self.dims,
+            cosine: rows(&self.cosine)?,
+            sine: rows(&self.sine)?,
+        })
+    }
+
     /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`, in their place.
     pub(super) fn apply_to(&self, x: &Tensor) -> Result<(), TchError> {
         if self.dims > 0 {

@@ -24,6 +24,9 @@ use crate::policy::{Access, on_own_behalf, resolved};
 /// The modules that ship with saescript, inside the binary.
 static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
+/// Between the name of a standard module and the library's module that imports it.
+const FOR: &str = " for ";
+
 /// The most modules that are being read at a time, each imported by the one before.
 const LONGEST_CHAIN: usize = 100;
 
@@ -125,7 +128,7 @@ impl Modules {
     fn look_for(&self, importer: Option<&str>, path: &str) -> Result<(String, String)> {
         if path.starts_with("std/") {
             return match standard_text(path) {
-                Some(text) => Ok((path.to_string(), text.to_string())),
+                Some(text) => Ok((self.standard_name(importer, path), text.to_string())),
                 None => Err(Error::unknown("standard module", path, &standard_modules())),
             };
         }
@@ -155,6 +158,20 @@ impl Modules {
             Some(advice) => error.hint(advice),
             None => error,
         })
+    }
+
+    /// Returns the name of a standard module. One that a library imports is another module than the script's own, with
+    /// the library's rights: what it reads and writes, it does for the library.
+    fn standard_name(&self, importer: Option<&str>, path: &str) -> String {
+        let importer = importer.unwrap_or_default();
+        let Some(policy) = self.state.policy_of_library(importer) else {
+            return path.to_string();
+        };
+        // A standard module may import others, for the same library.
+        let library = importer.split_once(FOR).map_or(importer, |(_, library)| library);
+        let name = format!("{path}{FOR}{library}");
+        self.state.add_library_text(&name, policy);
+        name
     }
 
     /// Notes whose the module called `name` is, and what that library may do.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::front;
-use super::shelf::{Page, Refusal, Shelf};
+use super::stores::{OpenStores, Page, Refusal};
 use super::view::{columns, found, latent, overview, rows};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl std::str::FromStr for Chosen {
     }
 }
 
-impl Shelf {
+impl OpenStores {
     /// Writes a page of the first store's `chosen` latents to `file`; returns its size in bytes and how many there are.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ fn numbers(page: &Page<'_>, chosen: &Chosen) -> Result<Vec<u32>> {
     let mut numbers: Vec<u32> = match chosen {
         Chosen::All => (0..size).collect(),
         Chosen::Bookmarked => {
-            let marks = page.book.store().bookmarks()?;
+            let marks = page.opened.store().bookmarks()?;
             marks
                 .into_iter()
                 .map(|mark| mark.latent)
@@ -126,7 +126,7 @@ fn numbers(page: &Page<'_>, chosen: &Chosen) -> Result<Vec<u32>> {
 fn whole(page: &mut Page<'_>, chosen: &Chosen, stop: &StopFlag) -> Result<(String, usize)> {
     let latents = numbers(page, chosen)?;
     let name = page
-        .book
+        .opened
         .path()
         .file_name()
         .unwrap_or_default()
@@ -145,9 +145,9 @@ fn whole(page: &mut Page<'_>, chosen: &Chosen, stop: &StopFlag) -> Result<(Strin
         json!(latents)
     };
     let analysis = page.analysis.clone();
-    let figures = columns::numbers(page.book.store(), &analysis)?;
+    let figures = columns::numbers(page.opened.store(), &analysis)?;
     let figures = only(figures, page.analysis.latents as usize, &latents);
-    let marks = found::bookmarks(page.book.store())?;
+    let marks = found::bookmarks(page.opened.store())?;
     let mut data = String::new();
     put(&mut data, "meta", &packed(&to_json(&meta)?)?);
     put(&mut data, "columns", &packed(&figures)?);

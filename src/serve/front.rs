@@ -10,6 +10,24 @@ static FRONT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/serve/front");
 #[cfg(debug_assertions)]
 const ELSEWHERE: &str = "SAESCRIPT_FRONT";
 
+/// The line of the page that loads the first script; before it the page names all scripts.
+const START: &str = "<script type=\"module\" src=\"main.js\"></script>";
+
+/// Returns the page as a server gives it: it names all scripts at once, which the browser else learns of one import after
+/// the other.
+pub(super) fn page() -> Option<(Cow<'static, [u8]>, &'static str)> {
+    let (bytes, kind) = file("")?;
+    let scripts = paths().filter(|path| path.ends_with(".js") && !STANDALONE.contains(path));
+    let links: String = scripts
+        .map(|path| format!("<link rel=\"modulepreload\" href=\"{path}\">\n"))
+        .collect();
+    let text = String::from_utf8_lossy(&bytes).replace(START, &format!("{links}{START}"));
+    Some((text.into_bytes().into(), kind))
+}
+
+/// Scripts of pages that stand alone.
+const STANDALONE: [&str; 2] = ["embedded.js", "standalone.js"];
+
 /// Returns a file of the pages and its type; `None` if there is none of that path.
 pub(super) fn file(path: &str) -> Option<(Cow<'static, [u8]>, &'static str)> {
     let path = if path.is_empty() { "index.html" } else { path };
@@ -65,6 +83,17 @@ mod tests {
         }
         let bytes = packed.finish().expect("memory").len();
         assert!(bytes < 150_000, "{bytes} bytes packed");
+    }
+
+    #[test]
+    fn the_page_names_each_script_that_it_loads() {
+        let (bytes, _) = page().expect("a page");
+        let text = std::str::from_utf8(&bytes).expect("text");
+        assert_eq!(text.matches(START).count(), 1);
+        for path in paths().filter(|path| path.ends_with(".js")) {
+            let named = text.contains(&format!("href=\"{path}\""));
+            assert_eq!(named, !STANDALONE.contains(&path), "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The viewer: what analyses found about the latents of a dictionary, as pages in a browser and as text.
 //!
-//! [`Shelf`] holds the stores that are looked at, `view/` makes what pages are told of them, `http/` is the server, and
+//! [`OpenStores`] holds the stores that are looked at, `view/` makes what pages are told of them, `http/` is the server, and
 //! `front/` the pages: modules, styles and pictures written by hand, embedded in the program as they stand.
 //!
 //! A store may come from anywhere and any page in the browser may try to speak to the server, so texts of stores are
@@ -11,11 +11,11 @@ mod export;
 mod front;
 mod http;
 mod reading;
-mod shelf;
 mod shown;
+mod stores;
 mod view;
 
 pub use export::{Chosen, LARGE};
 pub use http::{Server, ServerOptions};
 pub use reading::Given;
-pub use shelf::{Shelf, Writing};
+pub use stores::{OpenStores, Writing};

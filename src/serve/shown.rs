@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 
-use super::shelf::{Page, Refusal, Shelf};
+use super::stores::{OpenStores, Page, Refusal};
 use super::view;
 use crate::error::{Error, Result};
 use crate::findings::Printing;
 
-impl Shelf {
+impl OpenStores {
     /// Returns the first store's latent as text for a terminal.
     ///
     /// # Errors
     /// There is no such analysis or latent; a damaged store.
     pub fn printed(&self, analysis: Option<&str>, latent: u32, printing: &Printing) -> Result<String> {
         self.first(analysis, |page| {
-            page.book.store().printed(&page.analysis, latent, printing)
+            page.opened.store().printed(&page.analysis, latent, printing)
         })
     }
 

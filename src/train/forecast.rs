@@ -62,7 +62,7 @@ impl Forecast {
             gradients: weights,
             moments,
             step_buffers: match (engine, sae.device.resolve()) {
-                (StepEngineName::Native, Ok(device)) => step_bytes(sae, device, rows),
+                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => step_bytes(sae, device, rows),
                 _ => width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
             },
             stream,

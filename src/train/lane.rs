@@ -154,7 +154,8 @@ impl<'a> Lane<'a> {
         };
         let engine = {
             let cfg = &self.run.trainer.cfg;
-            cfg.step_engine.resolved(&self.sae.cfg, &self.options.custom)
+            let engines = &self.run.trainer.engines;
+            engines.taken(cfg.step_engine, &self.sae.cfg, &self.options.custom)
         };
         let facts = &mut self.options.provenance.facts;
         facts.insert("step_engine".into(), to_value(&engine)?);

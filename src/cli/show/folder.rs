@@ -10,7 +10,7 @@ use crate::dictionary::SAEConfig;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::report::{Printer, Table, format};
-use crate::serve::{Shelf, Writing};
+use crate::serve::{OpenStores, Writing};
 use crate::train::RunRecord;
 
 /// The most bars of a curve.
@@ -39,7 +39,7 @@ pub(super) fn show(path: &Path, json: bool, printer: &Printer) -> Result<()> {
     let run = RunRecord::read(path)?;
     let dictionary = dictionary(path)?;
     let store = if path.is_file() || path.join("analysis.sqlite").is_file() {
-        Some(Shelf::open(&[path.to_path_buf()], Writing::Own)?.summary()?)
+        Some(OpenStores::open(&[path.to_path_buf()], Writing::Own)?.summary()?)
     } else {
         None
     };

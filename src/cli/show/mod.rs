@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 use crate::findings::{Colours, Printing};
 use crate::report::Printer;
-use crate::serve::{Shelf, Writing};
+use crate::serve::{OpenStores, Writing};
 
 /// Print a latent of an analysed dictionary, or what lies in a folder of results
 ///
@@ -50,10 +50,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let Some(latent) = arguments.latent else {
         return folder::show(&arguments.path, arguments.json, printer).map(|()| 0);
     };
-    let shelf = Shelf::open(std::slice::from_ref(&arguments.path), Writing::Own)?;
+    let stores = OpenStores::open(std::slice::from_ref(&arguments.path), Writing::Own)?;
     let analysis = arguments.analysis.as_deref();
     if arguments.json {
-        let latent = shelf.latent(analysis, latent)?;
+        let latent = stores.latent(analysis, latent)?;
         let text = serde_json::to_string(&latent).map_err(|error| Error::run(format!("{error}")))?;
         printer.line(&text);
         return Ok(0);
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         samples: arguments.samples,
         range: arguments.range,
     };
-    printer.styled(&format!("{}\n", shelf.printed(analysis, latent, &printing)?));
+    printer.styled(&format!("{}\n", stores.printed(analysis, latent, &printing)?));
     Ok(0)
 }
 

@@ -10,6 +10,8 @@ pub struct Line {
     pub name: String,
     /// Where each point is, and how high.
     pub points: Vec<(f64, f64)>,
+    /// Is each point joined with the one before?
+    pub joined: bool,
 }
 
 /// The bits of the dots in a letter, by row and column.
@@ -35,7 +37,7 @@ pub fn lines(lines: &[Line], title: &str, size: Size) -> Option<Plot> {
             if let Some(to) = here {
                 raster.draw(before.unwrap_or(to), to, index);
             }
-            before = here;
+            before = here.filter(|_| line.joined);
         }
     }
     let frame = Frame { xs, ys, title };
@@ -177,6 +179,7 @@ mod tests {
         Line {
             name: name.into(),
             points: points.collect(),
+            joined: true,
         }
     }
 
@@ -186,6 +189,15 @@ mod tests {
         let wanted = "        loss\n7.0000 │  ⡠⠊\n     0 │⡠⠊\n       └────\n        01.0000";
         assert_eq!(plot.plain, wanted);
         assert!(plot.coloured.contains("\x1b[36m"));
+    }
+
+    #[test]
+    fn points_that_are_not_joined_stand_alone() {
+        let mut points = line("", &[0.0, 7.0]);
+        points.joined = false;
+        let plot = lines(&[points], "", SIZE).expect("there are points");
+        assert_eq!(plot.plain.lines().next(), Some("7.0000 │   ⠈"));
+        assert_eq!(plot.plain.lines().nth(1), Some("     0 │⡀"));
     }
 
     #[test]

@@ -98,7 +98,36 @@ impl Settings {
         Ok(Line {
             name: visible(name).into_owned(),
             points: places.into_iter().zip(heights).collect(),
+            joined: true,
         })
+    }
+
+    /// A line of numbers, or one of its own places: `#{ x, y }`, `#{ x, y, joined: false }`.
+    fn named_line(&self, name: &str, values: &Dynamic) -> Result<Line> {
+        let Some(parts) = values.read_lock::<Map>() else {
+            return self.line(name, numbers(values)?);
+        };
+        let known = ["x", "y", "joined"];
+        if let Some(other) = parts.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(Error::unknown_key("argument", other, &known).under(name));
+        }
+        let part = |key: &str| {
+            let missing = || {
+                Error::input(format!("a line of its own places needs `{key}`"))
+                    .hint("write `#{ x: […], y: […] }`")
+            };
+            numbers(parts.get(key).ok_or_else(missing)?)
+        };
+        let own = Settings {
+            x: Some(part("x")?),
+            title: String::new(),
+            ..*self
+        };
+        let mut line = own.line(name, part("y")?)?;
+        line.joined = parts
+            .get("joined")
+            .is_none_or(|joined| joined.as_bool() != Ok(false));
+        Ok(line)
     }
 }
 
@@ -112,7 +141,7 @@ fn lines_of(values: &Dynamic, options: &Map) -> Result<Plot> {
         Some(named) => {
             let each = named
                 .iter()
-                .map(|(name, values)| settings.line(name, numbers(values)?));
+                .map(|(name, values)| settings.named_line(name, values));
             each.collect::<Result<Vec<_>>>()?
         }
         None => vec![settings.line("", numbers(values)?)?],
@@ -205,7 +234,8 @@ pub mod functions {
     }
 
     /// Returns lines with options: `title`, `width` and `height` in letters, `x` (where the numbers are, instead of 0, 1,
-    /// 2 …): `plot::lines(#{ train: a, eval: b }, #{ title: "loss" })`.
+    /// 2 …): `plot::lines(#{ train: a, eval: b }, #{ title: "loss" })`. A line with places of its own is a map of `x` and
+    /// `y`, whose points stand alone with `joined: false`.
     #[rhai_fn(name = "lines", return_raw)]
     pub fn lines_with(context: NativeCallContext, values: Dynamic, options: Map) -> RhaiResultOf<Plot> {
         placed(&context, || lines_of(&values, &options).raise())

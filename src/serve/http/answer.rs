@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::error::{Error, Fault};
-use crate::serve::shelf::Refusal;
+use crate::serve::stores::Refusal;
 
 /// What a page may load and run: this server's own files, and nothing else.
 const POLICY: &str =

@@ -24,12 +24,12 @@ use crate::error::Error;
 use crate::guard::caught;
 use crate::serve::front;
 use crate::serve::reading::Reading;
-use crate::serve::shelf::{Page, Refusal, Shelf};
+use crate::serve::stores::{OpenStores, Page, Refusal};
 use crate::serve::view::{changes, columns, found, latent, overview, rows};
 
 /// What all requests share.
 pub(super) struct Shared {
-    pub(super) shelf: Shelf,
+    pub(super) stores: OpenStores,
     pub(super) sessions: Sessions,
     pub(super) hosts: AllowedHosts,
     pub(super) reading: Reading,
@@ -132,7 +132,12 @@ fn stopped(sessions: &Sessions, method: &Method, headers: &HeaderMap) -> Option<
 /// Serves the files of the pages, which are no secret.
 async fn pages(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    match (request.method(), front::file(path)) {
+    let found = if matches!(path, "" | "index.html") {
+        front::page()
+    } else {
+        front::file(path)
+    };
+    match (request.method(), found) {
         (&Method::GET | &Method::HEAD, Some((bytes, kind))) => file(bytes, kind),
         _ => refused(
             StatusCode::NOT_FOUND,
@@ -242,7 +247,7 @@ fn looked<T>(
     // Foreign code that panics on a strange file costs one answer, and not the server.
     let guarded = |page: Page<'_>| caught("the viewer", || work(page));
     shared
-        .shelf
+        .stores
         .read(asked.store, analysis, asked.version.as_deref(), guarded)
 }
 
@@ -262,12 +267,12 @@ type Asking = Result<Query<Asked>, axum::extract::rejection::QueryRejection>;
 
 async fn meta(State(shared): State<All>, asked: Asking) -> Response {
     answer(shared, asked, |page, asked, shared| {
-        let view = overview::overview(&page, asked.store, shared.shelf.names())?;
+        let view = overview::overview(&page, asked.store, shared.stores.names())?;
         let mut value = serde_json::to_value(view).unwrap_or_default();
         value["write_token"] = shared.sessions.write_token().into();
         value["no_text"] = shared
             .reading
-            .missing(&overview::named(page.book.store())?)
+            .missing(&overview::named(page.opened.store())?)
             .into();
         Ok(Json(value))
     })
@@ -276,15 +281,24 @@ async fn meta(State(shared): State<All>, asked: Asking) -> Response {
 
 async fn numbers(State(shared): State<All>, asked: Asking) -> Response {
     answer(shared, asked, |page, _, _| {
-        let Page {
-            book,
-            analysis,
-            version,
-        } = page;
-        let bytes = book.columns(&version, |store| columns::numbers(store, &analysis))?;
+        let bytes = all_columns(page)?;
         Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes.to_vec()))
     })
     .await
+}
+
+fn all_columns(page: Page<'_>) -> Result<Arc<Vec<u8>>, Error> {
+    let Page {
+        opened,
+        analysis,
+        version,
+    } = page;
+    opened.columns(&version, |store| columns::numbers(store, &analysis))
+}
+
+/// Reads what the first page asks for, while the browser starts. What goes wrong is told when it is asked for.
+pub(super) fn read_ahead(shared: &Shared) {
+    let _ = shared.stores.read(0, None, None, all_columns);
 }
 
 async fn one(State(shared): State<All>, asked: Asking) -> Response {
@@ -324,7 +338,7 @@ async fn search(State(shared): State<All>, asked: Asking) -> Response {
 
 async fn bookmarks(State(shared): State<All>, asked: Asking) -> Response {
     answer(shared, asked, |page, _, _| {
-        Ok(Json(found::bookmarks(page.book.store())?))
+        Ok(Json(found::bookmarks(page.opened.store())?))
     })
     .await
 }
@@ -367,12 +381,12 @@ async fn text(State(shared): State<All>, asked: Asking, headers: HeaderMap, body
     };
     answer_by(shared, asked, move |shared, asked| {
         let (named, words) = looked(shared, asked, |page| {
-            Ok((overview::named(page.book.store())?, page.book.vocabulary()?))
+            Ok((overview::named(page.opened.store())?, page.opened.vocabulary()?))
         })?;
         let read = caught("reading the text", || {
             shared.reading.read(&named, &words, &new.text)
         })?;
-        let labels = looked(shared, asked, |page| found::labels_of(page.book.store(), &read))?;
+        let labels = looked(shared, asked, |page| found::labels_of(page.opened.store(), &read))?;
         Ok(Json(json!({ "read": read, "labels": labels })))
     })
     .await

@@ -14,12 +14,12 @@ use tokio::time::{sleep, timeout};
 
 use super::hosts::AllowedHosts;
 use super::limits;
-use super::routes::{Shared, router};
+use super::routes::{Shared, read_ahead, router};
 use super::sessions::Sessions;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::serve::reading::{Given, Reading};
-use crate::serve::shelf::Shelf;
+use crate::serve::stores::OpenStores;
 
 /// How often the server looks whether it shall stop.
 const WATCH: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl Default for ServerOptions {
 pub struct Server {
     listener: std::net::TcpListener,
     address: SocketAddr,
-    shelf: Shelf,
+    stores: OpenStores,
     sessions: Sessions,
     hosts: AllowedHosts,
     given: Given,
@@ -61,7 +61,7 @@ impl Server {
     ///
     /// # Errors
     /// There is no such interface, or its port is taken.
-    pub fn bind(shelf: Shelf, options: &ServerOptions) -> Result<Self> {
+    pub fn bind(stores: OpenStores, options: &ServerOptions) -> Result<Self> {
         let ServerOptions { host, port, given } = options;
         let cannot = |why: std::io::Error| {
             Error::input(format!("cannot listen on {host}, port {port}: {why}"))
@@ -76,7 +76,7 @@ impl Server {
         Ok(Server {
             listener,
             address,
-            shelf,
+            stores,
             sessions: Sessions::new(address.port())?,
             hosts: AllowedHosts::new(&[host, &shown_host]),
             given: given.clone(),
@@ -114,7 +114,7 @@ impl Server {
         let shared = Arc::new_cyclic(|shared: &std::sync::Weak<Shared>| {
             let shared = shared.clone();
             Shared {
-                shelf: self.shelf,
+                stores: self.stores,
                 sessions: self.sessions,
                 hosts: self.hosts,
                 reading: Reading::new(self.given, context.clone()),
@@ -127,6 +127,8 @@ impl Server {
         });
         let ended = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).map_err(cannot)?;
+            let first = shared.clone();
+            tokio::task::spawn_blocking(move || read_ahead(&first));
             tokio::spawn(accept(listener, router(shared)));
             while !context.stop.is_set() {
                 sleep(WATCH).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Readers;
-use super::told::{Firing, ReadText};
+use super::named::{Firing, ReadText};
 use crate::dictionary::Pass;
 use crate::error::{Error, Result};
 use crate::findings::Vocabulary;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::told::{Given, Named};
+use super::named::{Given, Named};
 use crate::config::Value;
 use crate::dictionary::{LoadOptions, SparseAutoEncoder};
 use crate::error::{Context, Error, Result};

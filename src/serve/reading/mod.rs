@@ -6,13 +6,13 @@
 
 mod figures;
 mod load;
-mod told;
+mod named;
 
 use std::sync::{Mutex, PoisonError};
 
 use self::load::Readers;
-pub use self::told::Given;
-pub(super) use self::told::{Named, ReadText};
+pub use self::named::Given;
+pub(super) use self::named::{Named, ReadText};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::Vocabulary;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::found::{Marks, marks_of};
 use crate::error::{Error, Result};
-use crate::serve::shelf::Page;
+use crate::serve::stores::Page;
 
 /// The most tags of a latent.
 const TAGS: usize = 50;
@@ -38,7 +38,7 @@ pub(in crate::serve) struct Changed {
 }
 
 fn require(page: &Page<'_>, latent: u32) -> Result<()> {
-    page.book.require_open()?;
+    page.opened.require_open()?;
     if latent < page.analysis.latents {
         return Ok(());
     }
@@ -51,11 +51,11 @@ fn require(page: &Page<'_>, latent: u32) -> Result<()> {
 /// Nothing may be written; there is no such latent; too long a text.
 pub(in crate::serve) fn set_label(page: &mut Page<'_>, new: &NewLabel) -> Result<Changed> {
     require(page, new.latent)?;
-    page.book.store().set_label(new.latent, &new.text, "user")?;
-    page.book.changed();
+    page.opened.store().set_label(new.latent, &new.text, "user")?;
+    page.opened.changed();
     Ok(Changed {
         latent: new.latent,
-        bookmark: marks_of(page.book.store(), new.latent)?,
+        bookmark: marks_of(page.opened.store(), new.latent)?,
     })
 }
 
@@ -81,7 +81,7 @@ pub(in crate::serve) fn set_bookmark(page: &mut Page<'_>, new: &NewBookmark) -> 
     if tags.is_empty() {
         tags.push("");
     }
-    let store = page.book.store();
+    let store = page.opened.store();
     store.transaction(|| {
         let old = store
             .bookmarks()?
@@ -95,7 +95,7 @@ pub(in crate::serve) fn set_bookmark(page: &mut Page<'_>, new: &NewBookmark) -> 
             .try_for_each(|tag| store.bookmark(new.latent, tag, &new.note))
     })?;
     let bookmark = marks_of(store, new.latent)?;
-    page.book.changed();
+    page.opened.changed();
     Ok(Changed {
         latent: new.latent,
         bookmark,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::findings::Store;
 use crate::serve::reading::ReadText;
-use crate::serve::shelf::Page;
+use crate::serve::stores::Page;
 
 /// The most latents that a search gives.
 const HITS: usize = 2_000;
@@ -99,7 +99,7 @@ pub(in crate::serve) fn labels_of(store: &Store, read: &ReadText) -> Result<BTre
 /// # Errors
 /// A damaged store.
 pub(in crate::serve) fn search(page: &Page<'_>, words: &str) -> Result<Found> {
-    let hits = page.book.store().search(page.analysis.id, words, HITS + 1)?;
+    let hits = page.opened.store().search(page.analysis.id, words, HITS + 1)?;
     let known = hits
         .iter()
         .map(|hit| hit.latent)

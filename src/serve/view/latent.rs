@@ -8,7 +8,7 @@ use super::context::{Extent, Shown, shown};
 use super::found::{Marks, label_text, marks_of};
 use crate::error::{Error, Result};
 use crate::findings::{Label, Logits, Near, Subsample, TokenLogit, Vocabulary};
-use crate::serve::shelf::Page;
+use crate::serve::stores::Page;
 
 /// Tokens on each side of the peak that a page gets before it asks for whole contexts.
 const AROUND: usize = 60;
@@ -93,9 +93,9 @@ pub(in crate::serve) fn latent(page: &mut Page<'_>, latent: u32, whole: bool) ->
             page.analysis.latents
         )));
     }
-    let words = page.book.vocabulary()?;
+    let words = page.opened.vocabulary()?;
     let id = page.analysis.id;
-    let store = page.book.store();
+    let store = page.opened.store();
     let history = store.label_history(latent)?;
     let text = |token: u32| words.text(token);
     let tokens = store.tokens_of(id, latent)?.into_iter().map(|firing| TokenView {
@@ -123,7 +123,7 @@ pub(in crate::serve) fn latent(page: &mut Page<'_>, latent: u32, whole: bool) ->
 }
 
 fn bins(page: &Page<'_>, latent: u32, words: &Vocabulary, whole: bool) -> Result<Vec<Bin>> {
-    let store = page.book.store();
+    let store = page.opened.store();
     let rules = store.subsamples(page.analysis.id)?;
     let found = store.samples(page.analysis.id, latent)?;
     let named = found.iter().flat_map(|samples| &samples.samples);
@@ -169,7 +169,7 @@ fn logits_view(logits: Logits, words: &Vocabulary) -> LogitsView {
 }
 
 fn neighbours(page: &Page<'_>, latent: u32) -> Result<Vec<NearView>> {
-    let store = page.book.store();
+    let store = page.opened.store();
     let mut views = Vec::new();
     for near in Near::ALL {
         let mut latents = Vec::new();

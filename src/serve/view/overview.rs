@@ -8,7 +8,7 @@ use super::columns::{Column, columns, flags, size};
 use crate::error::{Error, Result};
 use crate::findings::Store;
 use crate::serve::reading::Named;
-use crate::serve::shelf::Page;
+use crate::serve::stores::Page;
 
 /// What every page knows.
 #[derive(Clone, Debug, Serialize)]
@@ -44,13 +44,17 @@ pub(in crate::serve) struct Overview {
 /// # Errors
 /// A damaged store.
 pub(in crate::serve) fn overview(page: &Page<'_>, store: usize, stores: &[String]) -> Result<Overview> {
-    let book = &page.book;
+    let opened = &page.opened;
     let analysis = &page.analysis;
-    let meta = book.store().all_meta()?;
-    let names = book.store().analyses()?.into_iter().map(|analysis| analysis.name);
+    let meta = opened.store().all_meta()?;
+    let names = opened
+        .store()
+        .analyses()?
+        .into_iter()
+        .map(|analysis| analysis.name);
     Ok(Overview {
         title: title(&meta).unwrap_or_else(|| stores.get(store).cloned().unwrap_or_default()),
-        path: book.path().display().to_string(),
+        path: opened.path().display().to_string(),
         version: page.version.clone(),
         store,
         stores: stores.to_vec(),
@@ -62,13 +66,13 @@ pub(in crate::serve) fn overview(page: &Page<'_>, store: usize, stores: &[String
         contexts: analysis.contexts,
         approximate: analysis.approximate,
         estimated_pairs: analysis.estimated_pairs,
-        columns: columns(book.store())?,
+        columns: columns(opened.store())?,
         flags: flags(),
         facts: facts(&meta, page),
         settings: pretty(&analysis.settings),
-        evaluation: book.store().evaluations()?,
-        writable: book.closed().is_none(),
-        closed: book.closed().map(str::to_string),
+        evaluation: opened.store().evaluations()?,
+        writable: opened.closed().is_none(),
+        closed: opened.closed().map(str::to_string),
     })
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::context::{Extent, Shown, shown};
 use super::found::label_text;
 use crate::error::{Error, Result};
-use crate::serve::shelf::Page;
+use crate::serve::stores::Page;
 
 /// The most rows at once.
 const MOST: usize = 200;
@@ -50,8 +50,8 @@ pub(in crate::serve) fn rows(page: &mut Page<'_>, latents: &[u32]) -> Result<Vec
 }
 
 fn row(page: &mut Page<'_>, latent: u32) -> Result<Row> {
-    let words = page.book.vocabulary()?;
-    let store = page.book.store();
+    let words = page.opened.vocabulary()?;
+    let store = page.opened.store();
     let samples = store.samples(page.analysis.id, latent)?;
     // Of the first subsample that has any: by default the strongest.
     let best = samples

@@ -131,12 +131,10 @@ fn an_analysis_is_written_found_labelled_and_shown() {
     );
 }
 
-#[test]
-fn scripts_analyse_what_they_hold() {
-    let folder = tempfile::tempdir().expect("a folder");
-    settings(folder.path());
+/// The beginning of a script that has the fixtures' `model`, and a `factory` of its activations on `words`.
+pub fn preamble() -> String {
     let model = Path::new(SOURCE).join("tests/fixtures/model/lm/neox_parallel");
-    let script = format!(
+    format!(
         r#"
         let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
             model_name: "tiny", model_from_pretrained_path: {model:?},
@@ -146,16 +144,24 @@ fn scripts_analyse_what_they_hold() {
             target: ActivationFactoryTarget::ACTIVATIONS_2D,
             hook_points: ["blocks.1.hook_resid_post"], batch_size: 8, context_size: 24,
         }}));
-        let analyzer = FeatureAnalyzer(FeatureAnalyzerConfig(#{{ total_analyzing_tokens: 1000 }}));
-        let analysis = analyzer.analyze_chunk(#{{
+    "#
+    )
+}
+
+#[test]
+fn scripts_analyse_what_they_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    settings(folder.path());
+    let script = r#"
+        let analyzer = FeatureAnalyzer(FeatureAnalyzerConfig(#{ total_analyzing_tokens: 1000 }));
+        let analysis = analyzer.analyze_chunk(#{
             factory: factory, sae: SparseAutoEncoder::from_pretrained("topk_folded"), store: "b.sqlite", model: model,
-            datasets: #{{ words: datasets::load_dataset("corpus.jsonl") }}, name: "first",
-        }});
+            datasets: #{ words: datasets::load_dataset("corpus.jsonl") }, name: "first",
+        });
         print(analysis);
         print(analysis.latents(|latent| latent.act_times > 0).len() > 50);
-    "#
-    );
-    fs::write(folder.path().join("analyse.rhai"), script).expect("written");
+    "#;
+    fs::write(folder.path().join("analyse.rhai"), preamble() + script).expect("written");
     let ran = run_in(folder.path(), ["run", "-A", "analyse.rhai"]).ended_with(0);
     assert!(
         ran.out.contains("Analysis(\"first\": 192 latents on "),

@@ -11,7 +11,7 @@ use saescript::findings::{Analysis, Near, Printing, Sample, Store, SubsampleKind
 use saescript::fingerprint::{Allowances, Fingerprint};
 use serde_json::{Value, json};
 
-use super::command::settings;
+use super::command::{analyze, preamble, settings};
 use super::same::everything;
 use super::{Contexts, analyse, config, dictionary, go, root_with};
 use crate::program::run_in;
@@ -212,33 +212,22 @@ fn scripts_and_the_command_say_what_is_approximate() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut all = settings(folder.path());
     all["analyzer"] = json!({"total_analyzing_tokens": 500, "single_pass": true});
-    let ran = super::command::analyze(folder.path(), &all, &["-q"]).ended_with(0);
+    let ran = analyze(folder.path(), &all, &["-q"]).ended_with(0);
     assert!(ran.out.contains("of a single pass"), "{}", ran.out);
     let shown = run_in(folder.path(), ["show", "a.sqlite", "3"]).ended_with(0);
     assert!(shown.out.contains("of a single pass"), "{}", shown.out);
 
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model/lm/neox_parallel");
-    let script = format!(
-        r#"
-        let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
-            model_name: "tiny", model_from_pretrained_path: {model:?},
-        }}));
-        let factory = ActivationFactory(ActivationFactoryConfig(#{{
-            sources: [ActivationFactoryDatasetSource(#{{ name: "words" }})],
-            target: ActivationFactoryTarget::ACTIVATIONS_2D,
-            hook_points: ["blocks.1.hook_resid_post"], batch_size: 8, context_size: 24,
-        }}));
-        let stream = factory.process(#{{ model: model, datasets: #{{ words: datasets::load_dataset("corpus.jsonl") }} }});
+    let script = r#"
+        let stream = factory.process(#{ model: model, datasets: #{ words: datasets::load_dataset("corpus.jsonl") } });
         let sae = SparseAutoEncoder::from_pretrained("topk_folded");
-        let twice = FeatureAnalyzer(FeatureAnalyzerConfig(#{{ total_analyzing_tokens: 500 }}));
-        try {{ twice.analyze_chunk(#{{ stream: stream, sae: sae, store: "b.sqlite", model: model }}); }}
-        catch (error) {{ print(("" + error).contains("single_pass")); }}
-        let once = FeatureAnalyzer(FeatureAnalyzerConfig(#{{ total_analyzing_tokens: 500, single_pass: true }}));
-        let analysis = once.analyze_chunk(#{{ stream: stream, sae: sae, store: "b.sqlite", model: model }});
+        let twice = FeatureAnalyzer(FeatureAnalyzerConfig(#{ total_analyzing_tokens: 500 }));
+        try { twice.analyze_chunk(#{ stream: stream, sae: sae, store: "b.sqlite", model: model }); }
+        catch (error) { print(("" + error).contains("single_pass")); }
+        let once = FeatureAnalyzer(FeatureAnalyzerConfig(#{ total_analyzing_tokens: 500, single_pass: true }));
+        let analysis = once.analyze_chunk(#{ stream: stream, sae: sae, store: "b.sqlite", model: model });
         print(analysis.estimates.len() + " " + (analysis.n_tokens > 400));
-    "#
-    );
-    fs::write(folder.path().join("once.rhai"), script).expect("written");
+    "#;
+    fs::write(folder.path().join("once.rhai"), preamble() + script).expect("written");
     let ran = run_in(folder.path(), ["run", "-A", "once.rhai"]).ended_with(0);
     assert_eq!(ran.out, "true\n1 true\n");
 }

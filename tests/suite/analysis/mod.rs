@@ -5,6 +5,7 @@ pub mod command;
 mod crosscoder;
 mod disks;
 mod estimates;
+mod older;
 mod quickstart;
 mod reference;
 mod refusals;

@@ -6,6 +6,11 @@ use crate::program::Ran;
 
 /// A library that reaches outside in every way it can.
 const PROBES: &str = r#"
+import "std/sweeps" as sweeps;
+import "std/plots" as plots;
+fn sweep_of(path) { sweeps::load(path) }
+fn chart_to(path) { plots::line([1, 2], #{}).save(path) }
+fn chart() { plots::line([1, 2], #{}) }
 fn read(path) { read_text(path) }
 fn write(path) { write_text(path, "x"); 1 }
 fn variable(name) { env(name) }
@@ -93,6 +98,30 @@ fn a_library_reaches_nothing_that_it_does_not_ask_for() {
         "cannot make pointers to functions",
     );
     place.prints("print(read_text(\"data.txt\"));", "data");
+}
+
+#[test]
+fn a_standard_module_acts_for_the_library_that_imports_it() {
+    let place = Place::new("", "");
+    for before in [
+        "",
+        "import \"std/sweeps\" as sweeps; import \"std/plots\" as plots;\n",
+    ] {
+        place.refuses(
+            &format!("{before}probes::sweep_of(\"data.txt\");"),
+            "the library `probes` may not read `data.txt`",
+        );
+        place.refuses(
+            &format!("{before}probes::chart_to(\"new.svg\");"),
+            "the library `probes` may not write",
+        );
+        place.refuses(
+            &format!("{before}probes::chart().save(\"new.svg\");"),
+            "the library `probes` may not write",
+        );
+    }
+    let own = "import \"std/plots\" as plots; plots::line([1], #{}).save(\"new.svg\"); print(is_file(\"new.svg\"));";
+    place.prints(own, "true");
 }
 
 #[test]

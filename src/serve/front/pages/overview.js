@@ -26,7 +26,10 @@ export function open(app, place) {
   return {
     keys: [["l", "the list of latents", () => app.open({ page: "latents" })]],
     update() {
-      put(place, head(app.meta), groups(app), h("div", { class: "two" }, densities(app), cloud(app)), h("div", { class: "two" }, facts(app.meta), evaluation(app.meta)));
+      const plots = h("div", { class: "two plots" });
+      put(place, head(app.meta), groups(app), plots, h("div", { class: "two" }, facts(app.meta), evaluation(app.meta)));
+      // Figures are there to be read while the plots are drawn.
+      requestAnimationFrame(() => setTimeout(() => put(plots, densities(app), cloud(app))));
     },
   };
 }

@@ -21,14 +21,14 @@ pub enum Writing {
 }
 
 /// Stores in the order in which they were named.
-pub struct Shelf {
-    books: Vec<Mutex<Book>>,
+pub struct OpenStores {
+    stores: Vec<Mutex<OpenStore>>,
     names: Vec<String>,
     writing: Writing,
 }
 
 /// One open store.
-pub(super) struct Book {
+pub(super) struct OpenStore {
     store: Store,
     path: PathBuf,
     file: (u64, u64),
@@ -55,26 +55,26 @@ impl From<Error> for Refusal {
 
 /// A page's view of a store: the analysis it names, unchanged since the page was opened.
 pub(super) struct Page<'a> {
-    pub(super) book: &'a mut Book,
+    pub(super) opened: &'a mut OpenStore,
     pub(super) analysis: Analysis,
     pub(super) version: String,
 }
 
-impl Shelf {
+impl OpenStores {
     /// Opens the stores at `paths`: files, or folders in which one lies.
     ///
     /// # Errors
     /// What is there is no store, of a newer program, damaged, or may not be read.
     pub fn open(paths: &[PathBuf], writing: Writing) -> Result<Self> {
-        let mut books = Vec::new();
+        let mut stores = Vec::new();
         let mut names: Vec<String> = Vec::new();
         for path in paths {
             let path = located(path)?;
             names.push(name(&path));
-            books.push(Mutex::new(Book::open(&path, writing)?));
+            stores.push(Mutex::new(OpenStore::open(&path, writing)?));
         }
-        Ok(Shelf {
-            books,
+        Ok(OpenStores {
+            stores,
             names,
             writing,
         })
@@ -85,11 +85,12 @@ impl Shelf {
     /// # Errors
     /// A damaged store.
     pub fn summary(&self) -> Result<StoreSummary> {
-        let book = self
-            .books
+        let opened = self
+            .stores
             .first()
             .ok_or_else(|| Error::input("there is no store"))?;
-        book.lock()
+        opened
+            .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .store
             .summary()
@@ -111,25 +112,25 @@ impl Shelf {
         version: Option<&str>,
         work: impl FnOnce(Page<'_>) -> Result<T>,
     ) -> Result<T, Refusal> {
-        let book = self.books.get(number).ok_or_else(|| {
+        let opened = self.stores.get(number).ok_or_else(|| {
             Error::input(format!(
                 "there is no store {number}: they are numbered from 0 to {}",
-                self.books.len().saturating_sub(1)
+                self.stores.len().saturating_sub(1)
             ))
         })?;
-        let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.follow(self.writing)?;
-        let found = book.store.analysis(analysis);
+        let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.follow(self.writing)?;
+        let found = opened.store.analysis(analysis);
         let found = match (found, version) {
             (Err(_), Some(_)) => return Err(Refusal::Rewritten),
             (found, _) => found?,
         };
-        let now = book.version(&found);
+        let now = opened.version(&found);
         if version.is_some_and(|version| version != now) {
             return Err(Refusal::Rewritten);
         }
         let page = Page {
-            book: &mut book,
+            opened: &mut opened,
             analysis: found,
             version: now,
         };
@@ -137,11 +138,11 @@ impl Shelf {
     }
 }
 
-impl Book {
+impl OpenStore {
     fn open(path: &Path, writing: Writing) -> Result<Self> {
         let file = identity(path)?;
-        let (store, closed) = opened(path, writing)?;
-        Ok(Book {
+        let (store, closed) = open_file(path, writing)?;
+        Ok(OpenStore {
             store,
             path: path.to_path_buf(),
             file,
@@ -223,7 +224,7 @@ impl Book {
 }
 
 /// Opens a store for as much as is allowed; with why nothing may be written.
-fn opened(path: &Path, writing: Writing) -> Result<(Store, Option<String>)> {
+fn open_file(path: &Path, writing: Writing) -> Result<(Store, Option<String>)> {
     let for_reading = |why: &str| Ok((Store::open_for(path, Access::Read)?, Some(why.to_string())));
     if writing == Writing::None {
         return for_reading("that was asked for with `--read-only`");
