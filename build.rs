@@ -19,6 +19,10 @@ fn main() {
     );
     match checked(lib) {
         Ok(()) => {
+            // A program's own build.rs reads it as DEP_SAESCRIPT_LIBTORCH_LIB: what is linked below is told to the
+            // programs of this crate only.
+            let told = lib.canonicalize().unwrap_or_else(|_| lib.to_path_buf());
+            println!("cargo::metadata=libtorch_lib={}", told.display());
             compile(lib);
             link(lib);
         }
@@ -42,8 +46,10 @@ fn checked(lib: &Path) -> Result<(), String> {
 }
 
 fn compile(lib: &Path) {
-    const SOURCE: &str = "src/native/parallel.cpp";
-    println!("cargo::rerun-if-changed={SOURCE}");
+    const SOURCES: [&str; 2] = ["src/native/parallel.cpp", "src/native/stream.cpp"];
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+    }
     cc::Build::new()
         .cpp(true)
         .std("c++17")
@@ -53,7 +59,7 @@ fn compile(lib: &Path) {
         .opt_level(1)
         .flag("-fopenmp")
         .include(lib.join("../include"))
-        .file(SOURCE)
+        .files(SOURCES)
         .compile("saescript_native");
 }
 

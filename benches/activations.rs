@@ -1,11 +1,14 @@
 //! How fast activations are generated and read from a cache, next to what cannot be avoided.
 //!
 //!     scripts/bench activations [--part all|generation|reading|training] [--device cpu|cuda] [--rounds 5]
-//!         [--tokens 80_000] [--context 128] [--model-batch 16]
+//!         [--threads 1] [--dtype float32|float16|bfloat16] [--texts DATASET] [--tokenizer DIR]
+//!         [--tokens 40_000] [--context 256] [--model-batch 16] [--stream-batch 4096]
 //!         [--rows 400_000] [--width 512] [--buffer 65_536] [--batch 4096] [--folder DIR]
 //!
-//! `generation`: texts of examples/corpus through a random model in the shape of Pythia-70m up to the middle, with
-//! reading, tokenising, filtering and shuffling, against bare forward passes over as many tokens without padding.
+//! `generation`: texts (of examples/corpus, if not said) through a random model in the shape of Pythia-160m up to the
+//! middle, with reading, tokenising, filtering, padding and shuffling, into memory and onto a disk, against bare forward
+//! passes over as many tokens without padding. The unit is that of `scripts/bench train`: libtorch's own product in float32 of
+//! 4,096 rows with an encoder of 768 → 6,144. Compared is the processor's time, all threads together; on a GPU the clock.
 //!
 //! `reading`: a cache of `--rows` float32 rows, made first, read with all rows and chunks shuffled, against reading the
 //! same files from front to end, by one thread, into as much memory as the batches take that are under way; all from the
@@ -39,9 +42,9 @@ use saescript::train::{Trainer, TrainerConfig};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_70M, RandomRows, Reading, line, median, timed};
+use support::{Options, PYTHIA_160M, RandomRows, Reading, Texts, Unit, line, median, spent, timed};
 
-const HOOK: &str = "blocks.3.hook_resid_post";
+const HOOK: &str = "blocks.6.hook_resid_post";
 /// Batches of a cache that are under way, and the one that is used.
 const BATCHES: usize = 9;
 
@@ -50,9 +53,14 @@ fn main() -> Result<()> {
         ("part", "all"),
         ("device", "cpu"),
         ("rounds", "5"),
-        ("tokens", "80_000"),
-        ("context", "128"),
+        ("threads", "1"),
+        ("dtype", "float32"),
+        ("texts", ""),
+        ("tokenizer", ""),
+        ("tokens", "40_000"),
+        ("context", "256"),
         ("model-batch", "16"),
+        ("stream-batch", "4096"),
         ("rows", "400_000"),
         ("width", "512"),
         ("buffer", "65_536"),
@@ -60,6 +68,7 @@ fn main() -> Result<()> {
         ("folder", ""),
     ])?;
     runtime::start();
+    runtime::set_threads(options.number("threads")?)?;
     let part = options.text("part").to_string();
     let wanted = |name: &str| part == "all" || part == name;
     if !["all", "generation", "reading", "training"].contains(&part.as_str()) {
@@ -91,58 +100,108 @@ fn main() -> Result<()> {
 
 // ---- generation ----
 
+/// What is timed: each in every round, in turn.
+#[derive(Default)]
+struct Generated {
+    unit: Vec<Duration>,
+    bare: Vec<Duration>,
+    streamed: Vec<Duration>,
+    written: Vec<Duration>,
+}
+
 fn generation(options: &Options) -> Result<()> {
     let place: DeviceSpec = options.parsed("device")?;
     let device = place.resolve()?;
     let (context_size, model_batch) = (options.number("context")?, options.number("model-batch")?);
-    let wanted = options.number("tokens")?;
-    let reading = Reading::new(PYTHIA_70M, place)?;
+    let texts = Texts {
+        dataset: options.text("texts"),
+        tokenizer: options.text("tokenizer"),
+    };
+    let reading = Reading::of(PYTHIA_160M, place, options.parsed("dtype")?, &texts)?;
     let whole = Tensor::f_randint(2048, [model_batch, context_size], (Kind::Int64, device))?;
+    let unit = Unit::new(4096, PYTHIA_160M.d_model, 8 * PYTHIA_160M.d_model, device)?;
     let hook = [HOOK.to_string()];
-    let (mut streamed, mut bare) = (Vec::new(), Vec::new());
-    let mut tokens = 0;
+    let mut times = Generated::default();
+    let (mut tokens, mut padding) = (0, 0);
     for round in 0..options.number("rounds")? + 1 {
         let mut stream = text_stream(options, &reading)?;
-        let generation = timed(device, || {
-            while stream.stats().tokens < wanted as u64 && stream.next_batch()?.is_some() {}
-            Ok(())
-        })?;
-        tokens = stream.stats().tokens as i64;
+        let streamed = spent(device, || drain(&mut stream, options))?;
+        (tokens, padding) = (stream.stats().tokens, stream.stats().padding);
         drop(stream);
-        let forward = timed(device, || {
-            for _ in 0..(tokens + model_batch * context_size - 1) / (model_batch * context_size) {
-                reading.model.capture(&whole, &hook)?;
-            }
-            Ok(())
+        let passes = (tokens as f64 / (model_batch * context_size) as f64).ceil();
+        let bare = spent(device, || {
+            (0..passes as usize).try_for_each(|_| reading.model.capture(&whole, &hook).map(drop))
         })?;
+        let (written, of) = write(options, &reading, device)?;
+        let once = spent(device, || unit.run())?;
         if round > 0 {
-            streamed.push(generation);
-            // Whole batches come to a few more tokens.
-            let batches = (tokens as f64 / (model_batch * context_size) as f64).ceil();
-            bare.push(forward.mul_f64(tokens as f64 / (batches * (model_batch * context_size) as f64)));
+            let per_token = |time: Duration, tokens: f64| time.div_f64(tokens);
+            times.streamed.push(per_token(streamed, tokens as f64));
+            times
+                .bare
+                .push(per_token(bare, passes * (model_batch * context_size) as f64));
+            times.written.push(per_token(written, of as f64));
+            times.unit.push(once);
         }
     }
-    let rate = |time: Duration| tokens as f64 / time.as_secs_f64();
-    let (streamed, bare) = (rate(median(streamed)), rate(median(bare)));
-    line(&format!(
-        "generation: Pythia-70m's shape to {HOOK}, {model_batch} × {context_size} tokens, {}, {} threads",
-        options.text("device"),
-        tch::get_num_threads()
-    ));
-    line(&format!(
-        "{:<44}{bare:>12.0} tokens/s",
-        "  bare forward pass, no padding"
-    ));
-    line(&format!(
-        "{:<44}{streamed:>12.0} tokens/s  {:.0}%",
-        "  texts to shuffled batches",
-        100.0 * streamed / bare
-    ));
+    times.print(options, padding as f64 / (tokens + padding) as f64);
     Ok(())
 }
 
+/// Takes batches until so many tokens have gone through the model.
+fn drain(stream: &mut ActivationStream, options: &Options) -> Result<()> {
+    let wanted = options.number("tokens")? as u64;
+    while stream.stats().tokens < wanted && stream.next_batch()?.is_some() {}
+    Ok(())
+}
+
+/// Writes a cache of so many tokens; returns what that took, and how many tokens went through the model.
+fn write(options: &Options, reading: &Reading, device: Device) -> Result<(Duration, u64)> {
+    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
+    let writer = ActivationWriter::new(checked(json!({
+        "hook_points": [HOOK], "cache_dir": folder.path(), "n_samples_per_chunk": 8192,
+        "total_generating_tokens": options.number("tokens")?,
+    }))?)?;
+    let mut stream = text_stream(options, reading)?;
+    let took = spent(device, || {
+        writer.process(&mut stream, &RunContext::default()).map(drop)
+    })?;
+    Ok((took, stream.stats().tokens))
+}
+
+impl Generated {
+    fn print(self, options: &Options, padding: f64) {
+        line(&format!(
+            "generation: Pythia-160m's shape to {HOOK}, {} × {} tokens, {} on {}, {} threads, {:.1}% padding",
+            options.text("model-batch"),
+            options.text("context"),
+            options.text("dtype"),
+            options.text("device"),
+            tch::get_num_threads(),
+            100.0 * padding
+        ));
+        let unit = median(self.unit);
+        line(&format!(
+            "  one unit: {:.1} ms of the processor",
+            unit.as_secs_f64() * 1e3
+        ));
+        for (name, times) in [
+            ("  bare forward pass, no padding", self.bare),
+            ("  texts to shuffled batches", self.streamed),
+            ("  texts to a cache on disk", self.written),
+        ] {
+            let each = median(times).mul_f64(4096.0);
+            line(&format!(
+                "{name:<44}{:>8.2} units, {:>8.1} ms for 4,096 tokens",
+                each.as_secs_f64() / unit.as_secs_f64(),
+                each.as_secs_f64() * 1e3
+            ));
+        }
+    }
+}
+
 fn text_stream(options: &Options, reading: &Reading) -> Result<ActivationStream> {
-    let batch = 2048;
+    let batch = options.number("stream-batch")?;
     reading.stream(json!({
         "target": "activations-1d",
         "hook_points": [HOOK],

@@ -1,11 +1,13 @@
 //! How fast a hooked forward pass is, next to the matrix products that no forward pass can do without.
 //!
 //!     scripts/bench models [--device cpu|cuda] [--dtype float32|float16|bfloat16] [--batch 8] [--seq 256] [--rounds 9]
+//!         [--threads 2] [--lengths]
 //!
 //! A model with random weights in the shape of Pythia-160m is written to a temporary folder and loaded as any other;
 //! measured is `capture` of `blocks.6.hook_resid_post`, seven of its twelve blocks. The floor is the products of
 //! these blocks alone, on tensors that are there already: queries-keys-values, attention output, both of the MLP, and
-//! the two of attention, whole squares. Rounds of both alternate; the medians are compared.
+//! the two of attention, whole squares. Rounds of both alternate; the medians are compared. `--lengths` shows instead what
+//! passes of several lengths take (the processor's time), and from that what a pass costs besides its tokens.
 
 mod support;
 
@@ -16,7 +18,7 @@ use saescript::model::{LanguageModel, LanguageModelConfig};
 use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, runtime};
 use saescript::{Error, Result};
 
-use support::{Options, PYTHIA_160M, Shape, median, timed, write_model};
+use support::{Options, PYTHIA_160M, Shape, line, median, spent, timed, write_model};
 
 const SHAPE: Shape = PYTHIA_160M;
 const HOOK: &str = "blocks.6.hook_resid_post";
@@ -24,14 +26,17 @@ const HOOK: &str = "blocks.6.hook_resid_post";
 const BLOCKS: i64 = 7;
 
 fn main() -> Result<()> {
-    let options = Options::read(&[
+    let defaults = [
         ("device", "cpu"),
         ("dtype", "float32"),
         ("batch", "8"),
         ("seq", "256"),
         ("rounds", "9"),
-    ])?;
+        ("threads", "2"),
+    ];
+    let options = Options::with_flags(&defaults, &["lengths"])?;
     runtime::start();
+    runtime::set_threads(options.number("threads")?)?;
     let place: DeviceSpec = options.parsed("device")?;
     let dtype: DType = options.parsed("dtype")?;
     let device = place.resolve()?;
@@ -45,6 +50,9 @@ fn main() -> Result<()> {
         ..LanguageModelConfig::default()
     };
     let model = LanguageModel::load(&config, &RunContext::default())?;
+    if options.is_set("lengths") {
+        return lengths(&options, &model, device);
+    }
     let tokens = Tensor::f_randint(SHAPE.d_vocab, [batch, seq], (Kind::Int64, device))?;
     let floor = Floor::new(batch, seq, (dtype.kind(), device))?;
     let hook = [HOOK.to_string()];
@@ -60,6 +68,49 @@ fn main() -> Result<()> {
     }
     println_head(&options);
     report(batch * seq, median(forward_times), median(floor_times));
+    Ok(())
+}
+
+/// Tokens of the passes that `--lengths` compares, in sequences of at most 256.
+const LENGTHS: [i64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+
+/// Prints what passes of several lengths take, and what a pass costs besides its tokens, in tokens: where the straight line
+/// through the times, each weighted by what a token of it takes, meets a pass without any.
+fn lengths(options: &Options, model: &LanguageModel, device: Device) -> Result<()> {
+    println_head(options);
+    let hook = [HOOK.to_string()];
+    let mut times = vec![Vec::new(); LENGTHS.len()];
+    for round in 0..options.number("rounds")? + 1 {
+        for (tokens, times) in LENGTHS.iter().zip(&mut times) {
+            let seq = (*tokens).min(256);
+            let ids = Tensor::f_randint(SHAPE.d_vocab, [tokens / seq, seq], (Kind::Int64, device))?;
+            let took = spent(device, || model.capture(&ids, &hook).map(drop))?;
+            if round > 0 {
+                times.push(took);
+            }
+        }
+    }
+    let (mut weights, mut x, mut y, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (tokens, times) in LENGTHS.iter().zip(times) {
+        let ms = median(times).as_secs_f64() * 1e3;
+        line(&format!(
+            "{tokens:>8} tokens{ms:>12.1} ms{:>12.4} ms a token",
+            ms / *tokens as f64
+        ));
+        let tokens = *tokens as f64;
+        let weight = 1.0 / (tokens * tokens);
+        weights += weight;
+        x += weight * tokens;
+        y += weight * ms;
+        xx += weight * tokens * tokens;
+        xy += weight * tokens * ms;
+    }
+    let slope = (weights * xy - x * y) / (weights * xx - x * x);
+    let start = (y - slope * x) / weights;
+    line(&format!(
+        "a pass costs as much as {:.0} tokens besides its own",
+        start / slope
+    ));
     Ok(())
 }
 

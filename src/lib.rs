@@ -14,7 +14,8 @@
 //! # Ok::<(), saescript::Error>(())
 //! ```
 //!
-//! * [`Host::engine_mut`] takes functions and objects of one's own, as [`script::rhai`] documents; tensors reach them as
+//! * [`Host::engine_mut`] takes functions and objects of one's own, as [`rhai`] documents, and
+//!   [`Host::eval_with_scope`] variables; tensors reach them as
 //!   [`script::TensorHandle`], and `raise` of [`script::Raise`] throws an [`Error`] at the place of the call.
 //! * [`script::to_value`] and [`script::from_value`] turn script values into plain data and back, [`config::parse`] plain
 //!   data into any type that serde knows.
@@ -105,4 +106,4 @@ pub mod serve;
 mod testing;
 
 pub use error::{Error, Result};
-pub use script::Host;
+pub use script::{Host, rhai};

@@ -13,7 +13,7 @@ use saescript::activations::{ActivationFactory, ActivationStream, Batch, BatchSt
 use saescript::config::checked;
 use saescript::event::RunContext;
 use saescript::model::{LanguageModel, LanguageModelConfig};
-use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, safetensors};
+use saescript::tensor::{DType, Device, DeviceSpec, Kind, Tensor, no_grad_guard, safetensors};
 use saescript::text::{Dataset, DatasetConfig};
 use saescript::{Error, Result};
 use serde_json::json;
@@ -103,6 +103,16 @@ pub fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// Returns what `work` took: of the processor, all threads together, or by the clock where another device works.
+pub fn spent(device: Device, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let before = processor_time();
+    let clock = timed(device, work)?;
+    Ok(match device {
+        Device::Cpu => processor_time().saturating_sub(before),
+        _ => clock,
+    })
+}
+
 /// The median of some times.
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
@@ -113,6 +123,41 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
 #[allow(clippy::print_stdout)] // measurements are programs of their own
 pub fn line(text: &str) {
     println!("{text}");
+}
+
+/// The product that other work is measured by: libtorch's own, in float32, of rows with a matrix, into memory that is there
+/// already.
+pub struct Unit {
+    x: Tensor,
+    weight: Tensor,
+    out: Tensor,
+}
+
+impl Unit {
+    /// `(rows, inner) · (inner, columns)`.
+    pub fn new(rows: i64, inner: i64, columns: i64, device: Device) -> Result<Self> {
+        let random = |rows, columns| Tensor::f_randn([rows, columns], (Kind::Float, device));
+        Ok(Unit {
+            x: random(rows, inner)?,
+            weight: random(inner, columns)?,
+            out: random(rows, columns)?,
+        })
+    }
+
+    /// Does it once.
+    pub fn run(&self) -> Result<()> {
+        let _no_grad = no_grad_guard();
+        let _ = self.x.f_mm_out(&self.out, &self.weight)?;
+        Ok(())
+    }
+}
+
+/// What a [`Reading`] is of.
+pub struct Texts<'a> {
+    /// A data set; nothing for examples/corpus.
+    pub dataset: &'a str,
+    /// A folder with a tokenizer; nothing for that of examples/tiny-pythia.
+    pub tokenizer: &'a str,
 }
 
 /// A model with random weights, and the texts that it reads.
@@ -126,15 +171,31 @@ pub struct Reading {
 impl Reading {
     /// A model of this shape on `device`, and examples/corpus.
     pub fn new(shape: Shape, device: DeviceSpec) -> Result<Self> {
+        let texts = Texts {
+            dataset: "",
+            tokenizer: "",
+        };
+        Self::of(shape, device, DType::FLOAT32, &texts)
+    }
+
+    /// A model of this shape and dtype on `device`, and `texts`.
+    pub fn of(shape: Shape, device: DeviceSpec, dtype: DType, texts: &Texts<'_>) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
-        write_model(folder.path(), shape, DType::FLOAT32)?;
+        write_model(folder.path(), shape, dtype)?;
+        if !texts.tokenizer.is_empty() {
+            copy_tokenizer(Path::new(texts.tokenizer), folder.path())?;
+        }
         let config = LanguageModelConfig {
             model_from_pretrained_path: Some(folder.path().into()),
             device,
+            dtype,
             ..LanguageModelConfig::default()
         };
         let dataset = DatasetConfig {
-            dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
+            dataset_name_or_path: match texts.dataset {
+                "" => format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
+                named => named.into(),
+            },
             ..DatasetConfig::default()
         };
         Ok(Reading {
@@ -144,9 +205,9 @@ impl Reading {
         })
     }
 
-    /// The stream of a factory with these settings besides its source, which is the texts.
+    /// The stream of a factory with these settings besides its source, which is the texts, again and again.
     pub fn stream(&self, mut factory: serde_json::Value) -> Result<ActivationStream> {
-        factory["sources"] = json!([{"type": "dataset", "name": "corpus"}]);
+        factory["sources"] = json!([{"type": "dataset", "name": "corpus", "passes": "unlimited"}]);
         let inputs = Inputs {
             model: Some(Arc::new(self.model.clone())),
             datasets: BTreeMap::from([("corpus".to_string(), self.dataset.clone())]),
@@ -172,15 +233,6 @@ pub const PYTHIA_160M: Shape = Shape {
     d_mlp: 3072,
     heads: 12,
     layers: 12,
-    d_vocab: 50_304,
-};
-
-/// Pythia-70m's.
-pub const PYTHIA_70M: Shape = Shape {
-    d_model: 512,
-    d_mlp: 2048,
-    heads: 8,
-    layers: 6,
     d_vocab: 50_304,
 };
 
@@ -213,6 +265,14 @@ impl BatchStream for RandomRows {
     }
 }
 
+fn copy_tokenizer(from: &Path, into: &Path) -> Result<()> {
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(from.join(file), into.join(file))
+            .map_err(|error| Error::io("copy", from.join(file), error))?;
+    }
+    Ok(())
+}
+
 /// Writes a model folder with random weights and the tokenizer of the examples.
 pub fn write_model(folder: &Path, shape: Shape, dtype: DType) -> Result<()> {
     let config = json!({
@@ -224,10 +284,7 @@ pub fn write_model(folder: &Path, shape: Shape, dtype: DType) -> Result<()> {
     });
     saescript::atomic::write(folder.join("config.json"), config.to_string())?;
     let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny-pythia");
-    for file in ["tokenizer.json", "tokenizer_config.json"] {
-        std::fs::copy(tokenizer.join(file), folder.join(file))
-            .map_err(|error| Error::io("copy", tokenizer.join(file), error))?;
-    }
+    copy_tokenizer(&tokenizer, folder)?;
     let weights = weights(shape, dtype)?;
     let borrowed: Vec<(&str, &Tensor)> = weights.iter().map(|(name, x)| (name.as_str(), x)).collect();
     safetensors::write(folder.join("model.safetensors"), &borrowed, &Default::default())

@@ -3,6 +3,7 @@
 use saescript::Result;
 use saescript::config::from_value;
 use saescript::dictionary::SAEConfig;
+use saescript::tensor::DType;
 use saescript::train::TrainerConfig;
 use serde_json::{Map, Value, json};
 
@@ -11,8 +12,8 @@ use serde_json::{Map, Value, json};
 pub enum Source {
     /// They are there already.
     Made,
-    /// A language model makes them from texts.
-    Model,
+    /// A language model of this dtype makes them from texts.
+    Model(DType),
     /// They are read from a cache.
     Cache,
 }
@@ -144,7 +145,11 @@ pub fn all() -> Vec<Case> {
             });
             case.name = "matryoshka".into();
         }),
-        topk().with(|case| (case.name, case.source) = ("live".into(), Source::Model)),
+        topk().with(|case| (case.name, case.source) = ("live".into(), Source::Model(DType::FLOAT32))),
+        topk().with(|case| {
+            (case.name, case.trainer) = ("live-bfloat16".into(), json!({"amp_dtype": "bfloat16"}));
+            case.source = Source::Model(DType::BFLOAT16);
+        }),
         topk().with(|case| (case.name, case.source) = ("cached".into(), Source::Cache)),
     ]
 }

@@ -2,7 +2,7 @@
 
 use saescript::activations::Batch;
 use saescript::dictionary::{Custom, SparseAutoEncoder};
-use saescript::tensor::{Device, Kind, Tensor, no_grad_guard};
+use saescript::tensor::Device;
 use saescript::train::{Profile, StepEngineName, StepReport, Trainer};
 use saescript::{Error, Result};
 
@@ -11,6 +11,7 @@ use super::clock::{Times, timed};
 use super::peers::Peer;
 use super::stream::Stream;
 use super::{data, memory, start};
+use crate::support::Unit;
 
 /// Steps before anything is measured: the first allocates, and learns which form is faster.
 const WARM_UP: usize = 4;
@@ -54,7 +55,7 @@ impl Batches {
     fn of(case: &Case) -> Result<Self> {
         match case.source {
             Source::Made => Ok(Batches::Made(data::batches(case, BATCHES)?, 0)),
-            Source::Model => Stream::live(case).map(Box::new).map(Batches::Stream),
+            Source::Model(dtype) => Stream::live(case, dtype).map(Box::new).map(Batches::Stream),
             Source::Cache => Stream::cached(case).map(Box::new).map(Batches::Stream),
         }
     }
@@ -78,30 +79,10 @@ impl Batches {
     }
 }
 
-/// The product that everything is measured by: `(batch, d_model) · (d_model, d_sae)` of libtorch, into memory that is
-/// there already. Hook points that are read together count as one that is as wide as all.
-struct Unit {
-    x: Tensor,
-    weight: Tensor,
-    out: Tensor,
-}
-
-impl Unit {
-    fn of(case: &Case) -> Result<Self> {
-        let random = |rows, columns| Tensor::f_randn([rows, columns], (Kind::Float, Device::Cpu));
-        let width = case.d_model * case.heads;
-        Ok(Unit {
-            x: random(case.batch, width)?,
-            weight: random(width, case.d_sae)?,
-            out: random(case.batch, case.d_sae)?,
-        })
-    }
-
-    fn run(&self) -> Result<()> {
-        let _no_grad = no_grad_guard();
-        let _ = self.x.f_mm_out(&self.out, &self.weight)?;
-        Ok(())
-    }
+/// Returns the product that everything is measured by. Hook points that are read together count as one that is as wide
+/// as all.
+fn unit_of(case: &Case) -> Result<Unit> {
+    Unit::new(case.batch, case.d_model * case.heads, case.d_sae, Device::Cpu)
 }
 
 /// Measures a case.
@@ -133,7 +114,7 @@ pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
         figures: Vec::new(),
         case,
     };
-    let unit = Unit::of(&measured.case)?;
+    let unit = unit_of(&measured.case)?;
     unit.run()?;
     trainer.start_profile();
     for _ in 0..plan.rounds {

@@ -1,56 +1,45 @@
 //! Batches made by a language model of Pythia-160m's shape with random weights, or read from a cache of its width.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use saescript::activations::{
-    ActivationFactory, ActivationFactoryConfig, ActivationStream, ActivationWriter, Batch, BatchStream,
-    Inputs,
+    ActivationFactory, ActivationStream, ActivationWriter, Batch, BatchStream, Inputs,
 };
-use saescript::config::{checked, from_value};
+use saescript::config::checked;
 use saescript::event::RunContext;
-use saescript::model::{LanguageModel, LanguageModelConfig};
 use saescript::tensor::{DType, DeviceSpec};
-use saescript::text::{Dataset, DatasetConfig};
 use saescript::{Error, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::cases::Case;
-use crate::support::{PYTHIA_160M, RandomRows, write_model};
+use crate::support::{PYTHIA_160M, RandomRows, Reading, Texts};
 
 /// Rows of the cache.
 const ROWS: i64 = 60_000;
 
-/// A stream, and the folder that it lives on.
+/// A stream, and what it lives on.
 pub struct Stream {
     stream: ActivationStream,
-    _folder: TempDir,
+    _origin: Origin,
+}
+
+#[allow(dead_code)] // held, not read
+enum Origin {
+    Model(Box<Reading>),
+    Cache(TempDir),
 }
 
 impl Stream {
     /// Returns batches of activations in the middle of a model, of the examples' texts.
-    pub fn live(case: &Case) -> Result<Self> {
-        let folder = folder()?;
-        write_model(folder.path(), PYTHIA_160M, DType::FLOAT32)?;
-        let config = LanguageModelConfig {
-            model_from_pretrained_path: Some(folder.path().into()),
-            device: DeviceSpec::Cpu,
-            ..LanguageModelConfig::default()
+    pub fn live(case: &Case, dtype: DType) -> Result<Self> {
+        let texts = Texts {
+            dataset: "",
+            tokenizer: "",
         };
-        let model = LanguageModel::load(&config, &RunContext::default())?;
-        let dataset = DatasetConfig {
-            dataset_name_or_path: format!("{}/examples/corpus", env!("CARGO_MANIFEST_DIR")),
-            ..DatasetConfig::default()
-        };
-        let dataset = Dataset::load(&dataset, &RunContext::default())?;
-        let source = json!({"type": "dataset", "name": "corpus"});
-        let inputs = Inputs {
-            model: Some(Arc::new(model)),
-            datasets: BTreeMap::from([("corpus".to_string(), dataset)]),
-            ..Inputs::default()
-        };
-        Self::of(case, source, inputs, folder)
+        let reading = Reading::of(PYTHIA_160M, DeviceSpec::Cpu, dtype, &texts)?;
+        Ok(Stream {
+            stream: reading.stream(settings(case))?,
+            _origin: Origin::Model(Box::new(reading)),
+        })
     }
 
     /// Returns batches of a cache of random rows.
@@ -67,35 +56,36 @@ impl Stream {
             batch: 8192,
         };
         writer.process(&mut rows, &RunContext::default())?;
-        let source = json!({
+        let mut settings = settings(case);
+        settings["sources"] = json!([{
             "type": "activations", "name": "cache", "path": folder.path(), "chunk_shuffle_seed": 1, "passes": null,
             "device": "cpu",
-        });
-        Self::of(case, source, Inputs::default(), folder)
-    }
-
-    fn of(case: &Case, source: Value, inputs: Inputs, folder: TempDir) -> Result<Self> {
-        let config: ActivationFactoryConfig = from_value(json!({
-            "sources": [source],
-            "target": "activations-1d",
-            "hook_points": [case.hook(0)],
-            "batch_size": case.batch,
-            "buffer_size": 4 * case.batch,
-            "context_size": 128,
-            "model_batch_size": 16,
-            "buffer_shuffle": {"perm_seed": 42},
-        }))?;
+        }]);
+        let factory = ActivationFactory::new(checked(settings)?)?;
         Ok(Stream {
-            stream: ActivationFactory::new(config)?.process(inputs, &RunContext::default())?,
-            _folder: folder,
+            stream: factory.process(Inputs::default(), &RunContext::default())?,
+            _origin: Origin::Cache(folder),
         })
     }
 
     /// Returns the next batch.
     pub fn next(&mut self) -> Result<Batch> {
         let batch = self.stream.next_batch()?;
-        batch.ok_or_else(|| Error::run("the texts came to their end: lower --rounds"))
+        batch.ok_or_else(|| Error::run("there are no batches"))
     }
+}
+
+/// The settings of a factory but for its sources.
+fn settings(case: &Case) -> Value {
+    json!({
+        "target": "activations-1d",
+        "hook_points": [case.hook(0)],
+        "batch_size": case.batch,
+        "buffer_size": 4 * case.batch,
+        "context_size": 256,
+        "model_batch_size": 16,
+        "buffer_shuffle": {"perm_seed": 42},
+    })
 }
 
 fn folder() -> Result<TempDir> {

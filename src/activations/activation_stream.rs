@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::producer::Producer;
-use super::stats::StreamStats;
+use super::stats::{StreamMemory, StreamStats};
 use super::stream::{Batch, BatchStream};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -87,6 +87,10 @@ impl BatchStream for ActivationStream {
 
     fn batch_size(&self) -> Option<usize> {
         Some(self.batch_size)
+    }
+
+    fn memory(&self) -> StreamMemory {
+        self.stats().memory
     }
 
     fn fingerprint(&self) -> Result<Fingerprint> {

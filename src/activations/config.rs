@@ -108,9 +108,9 @@ pub struct ActivationFactoryConfig {
     #[serde(default = "one")]
     pub model_batch_size: usize,
     /// Batches that are made ahead, on a thread of their own, while earlier ones are used; 0: each when it is asked
-    /// for. null: 2 where the model runs on a GPU; 0 on a CPU, where both would take each other's cores. What the stream
-    /// gives does not depend on it. Texts are read and tokenised ahead in any case; caches have a `prefetch` in their
-    /// source.
+    /// for. null: 2 where the model runs on a GPU, or on a CPU with twice as many cores as libtorch has threads; 0
+    /// elsewhere, where both would take each other's cores. What the stream gives does not depend on it. Texts are read and
+    /// tokenised ahead in any case; caches have a `prefetch` in their source.
     #[serde(default)]
     pub prefetch: Option<usize>,
     /// The dtype of the activations that come out; null keeps the model's or the cache's.

@@ -16,14 +16,14 @@ use crate::config::{Checked, IntoChecked};
 use crate::error::{Error, Result};
 use crate::event::{RunContext, StopFlag};
 use crate::fingerprint::Fingerprint;
-use crate::tensor::Device;
+use crate::tensor::{Device, runtime};
 use crate::text::Dataset;
 
-/// Batches made ahead if nothing is said. On a CPU, a model and a training that run at the same time take each other's
-/// cores: the quickstart then needs 10% more time on two of them.
+/// Batches made ahead if nothing is said. On a CPU, a model and a training that run at the same time need cores of their
+/// own, or they take each other's: the quickstart then takes 10% more time on two of them.
 fn batches_ahead(device: Device) -> usize {
     match device {
-        Device::Cpu => 0,
+        Device::Cpu if !runtime::has_cores_for_two() => 0,
         _ => 2,
     }
 }
@@ -152,9 +152,12 @@ impl ActivationFactory {
     /// How batches go through the model.
     fn forward(&self, model: Arc<dyn ActivationModel>, encoder: &dyn Encoder) -> Result<Forward> {
         let hook_points = &self.config.hook_points;
+        let longest = self.config.context_size.unwrap_or_else(|| encoder.max_length());
+        let tokens = longest.saturating_mul(self.config.model_batch_size);
         let only_tokens = hook_points.is_empty() || self.config.target == ActivationFactoryTarget::Tokens;
         Ok(Forward {
             device: model.device(),
+            memory: model.memory(tokens),
             capture: if only_tokens {
                 None
             } else {

@@ -38,5 +38,5 @@ pub use settings::{
     ActivationFactoryActivationsSource, ActivationFactoryDatasetSource, ActivationFactorySource,
     ActivationsTag, CachePath, DatasetTag,
 };
-pub use stats::StreamStats;
+pub use stats::{StreamMemory, StreamStats};
 pub use stream::{Batch, BatchStream};

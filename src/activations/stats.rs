@@ -1,6 +1,10 @@
 //! What a stream has done and where its time went.
 
+use std::fmt;
+use std::ops::Add;
 use std::time::Duration;
+
+use crate::error::byte_size;
 
 /// Counts and times since the stream was made.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +23,8 @@ pub struct StreamStats {
     pub sequences: u64,
     /// Tokens of these sequences, padding not counted.
     pub tokens: u64,
+    /// Tokens of padding that went through the model with them.
+    pub padding: u64,
     /// Bad records that were left out, those with them that were before the stream was continued.
     pub bad_records: u64,
     /// Making batches: waiting for the threads that read and tokenise, or that read a cache.
@@ -37,6 +43,52 @@ pub struct StreamStats {
     pub batches_ready: usize,
     /// The most of these that may be ready.
     pub batches_ahead: usize,
+    /// What all this takes.
+    pub memory: StreamMemory,
+}
+
+/// The memory of a stream, in bytes; 0 for what there is not, or where nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamMemory {
+    /// The model's weights.
+    pub model: u64,
+    /// What a forward pass holds besides, at its height: about.
+    pub pass: u64,
+    /// The shuffle buffer and the batches that are made ahead.
+    pub batches: u64,
+}
+
+impl StreamMemory {
+    /// Returns all of it together.
+    pub fn total(self) -> u64 {
+        self.model + self.pass + self.batches
+    }
+}
+
+/// What there is, part by part.
+impl fmt::Display for StreamMemory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("model", self.model),
+            ("forward pass", self.pass),
+            ("batches", self.batches),
+        ];
+        let there = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
+        let named = there.map(|(name, bytes)| format!("{name} {}", byte_size(bytes)));
+        formatter.write_str(&named.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Add for StreamMemory {
+    type Output = StreamMemory;
+
+    fn add(self, other: StreamMemory) -> StreamMemory {
+        StreamMemory {
+            model: self.model + other.model,
+            pass: self.pass + other.pass,
+            batches: self.batches + other.batches,
+        }
+    }
 }
 
 impl StreamStats {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::stats::StreamMemory;
 use crate::config::Value;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -37,6 +38,11 @@ impl Batch {
         })
     }
 
+    /// Returns the bytes of its tensors.
+    pub(super) fn bytes(&self) -> u64 {
+        self.columns().into_iter().map(|(_, x)| bytes_of(x)).sum()
+    }
+
     /// Returns another handle on the same tensors; no data is copied.
     pub fn share(&self) -> Batch {
         let share = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
@@ -54,6 +60,11 @@ impl Batch {
     }
 }
 
+/// The bytes of a tensor's numbers.
+pub(super) fn bytes_of(x: &Tensor) -> u64 {
+    (x.numel() * x.kind().elt_size_in_bytes()) as u64
+}
+
 /// Anything that yields batches: a factory's stream, a list, a script's closure.
 ///
 /// Batches are handed out once and in order: what the initialiser took is not seen again by the trainer, and
@@ -65,6 +76,11 @@ pub trait BatchStream {
     /// Rows of a full batch (sequences in 2D), where it is known before the first.
     fn batch_size(&self) -> Option<usize> {
         None
+    }
+
+    /// Returns the memory that the stream holds while it is read, as far as it knows after its first batch.
+    fn memory(&self) -> StreamMemory {
+        StreamMemory::default()
     }
 
     /// What decides the batches: work on them only goes on with a stream that is made of the same.

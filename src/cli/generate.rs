@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             "folder": forecast.folder,
             "tokens": forecast.tokens,
             "bytes_per_token": forecast.bytes_per_token,
+            "memory": forecast.memory.total(),
         });
         if arguments.json {
             printer.line(&facts.to_string());

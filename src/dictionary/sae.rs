@@ -222,6 +222,15 @@ impl SparseAutoEncoder {
         Ok(w_e.f_norm_scalaropt_dim(2.0, [-2i64].as_slice(), false)?)
     }
 
+    /// Returns `‖b_D‖₂`, 0-d; of each head `(heads)` for a dictionary with heads.
+    ///
+    /// # Errors
+    /// It has no decoder bias.
+    pub fn decoder_bias_norm(&self) -> Result<Tensor> {
+        let b_d = self.parameter("b_D")?;
+        Ok(b_d.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?)
+    }
+
     /// Returns activations of the latents `(…, d_sae)` for normalised activations `x (…, d_model)`, all positions
     /// counted.
     ///

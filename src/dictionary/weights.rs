@@ -121,8 +121,7 @@ impl SparseAutoEncoder {
             ("metrics/encoder_norm", mean(self.encoder_norm()?)?),
             ("metrics/decoder_norm", mean(self.decoder_norm()?)?),
         ];
-        if let Ok(b_d) = self.parameter("b_D") {
-            let norms = b_d.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?;
+        if let Ok(norms) = self.decoder_bias_norm() {
             statistics.push(("metrics/decoder_bias_norm", mean(norms)?));
         }
         statistics.extend(self.cfg.act_fn.statistics(&self.parameters, self.kind())?);

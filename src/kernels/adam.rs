@@ -98,20 +98,21 @@ pub(super) fn adam_in(isa: Isa, moving: Moving, rule: &Rule) {
 
 /// The numbers of a rule as they enter the arithmetic: computed in double precision, then rounded.
 #[derive(Clone, Copy)]
-struct Factors {
-    gradient: f32,
-    keep: f32,
-    beta1: f32,
-    gain1: f32,
-    beta2: f32,
-    gain2: f32,
-    root: f32,
-    epsilon: f32,
-    rate: f32,
+pub(super) struct Factors {
+    pub(super) gradient: f32,
+    pub(super) keep: f32,
+    pub(super) beta1: f32,
+    pub(super) gain1: f32,
+    pub(super) beta2: f32,
+    pub(super) gain2: f32,
+    pub(super) root: f32,
+    pub(super) epsilon: f32,
+    pub(super) rate: f32,
 }
 
 impl Factors {
-    fn of(rule: &Rule) -> Self {
+    /// Returns the numbers of a rule.
+    pub(super) fn of(rule: &Rule) -> Self {
         let correction1 = 1.0 - rule.beta1.powi(rule.step);
         let correction2 = (1.0 - rule.beta2.powi(rule.step)).sqrt();
         let rate = match rule.moves {

@@ -1,8 +1,10 @@
-//! Our own kernels for the processor: one operation a file, on slices; nothing else in the tree touches raw data.
+//! Our own kernels: for the processor one operation a file, on slices, and for GPUs in `cuda`, on tensors; nothing else in
+//! the tree touches raw data.
 
 pub mod adam;
 pub mod by_latent;
 mod compiled;
+pub mod cuda;
 mod flush;
 pub mod gather;
 pub mod isa;

@@ -3,6 +3,7 @@
 use super::config::{Attention, QkNorm, Span, precise};
 use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, NormLayer};
+use super::prompts::Padding;
 use super::rotary::Rotation;
 use super::sites::{BlockSite, Site};
 use crate::tensor::{Device, Kind, TchError, Tensor, product};
@@ -43,14 +44,24 @@ pub(super) struct Pass {
     pub start: i64,
     /// Rotations for blocks with a full span and with a window.
     pub rotations: Option<(Rotation, Rotation)>,
+    /// Padding that stands in front of tokens.
+    pub padding: Option<Padding>,
+}
+
+/// The normalised residual stream that attention reads.
+#[derive(Debug)]
+pub(super) enum Reads {
+    /// The same for all heads, `[batch, seq, d_model]`.
+    Shared(Tensor),
+    /// One for each head's queries, keys and values, `[batch, seq, heads, d_model]`.
+    PerHead { q: Tensor, k: Tensor, v: Tensor },
 }
 
 impl AttentionLayer {
-    /// Returns what attention adds to the residual stream. `x` is the normalised stream, `[batch, seq, d_model]`, or
-    /// with an input for each head `[batch, seq, n_heads, d_model]`.
+    /// Returns what attention adds to the residual stream.
     pub(super) fn apply(
         &self,
-        x: &Tensor,
+        x: &Reads,
         pass: &Pass,
         layer: usize,
         hooks: &mut Hooks<'_>,
@@ -69,8 +80,18 @@ impl AttentionLayer {
         }
         if let Some((full, window)) = &pass.rotations {
             let rotation = if self.span == Span::Full { full } else { window };
-            q = hooks.visit(at(BlockSite::RotQ), rotation.apply(&q)?)?;
-            k = hooks.visit(at(BlockSite::RotK), rotation.apply(&k)?)?;
+            let turned = |x: Tensor, before: BlockSite, hooks: &Hooks<'_>| -> Result<Tensor, Halt> {
+                if self.qk_norm.is_none() && hooks.may_overwrite(at(before)) {
+                    rotation.apply_to(&x)?;
+                    Ok(x)
+                } else {
+                    Ok(rotation.apply(&x)?)
+                }
+            };
+            let turned_q = turned(q, BlockSite::Q, hooks)?;
+            q = hooks.visit(at(BlockSite::RotQ), turned_q)?;
+            let turned_k = turned(k, BlockSite::K, hooks)?;
+            k = hooks.visit(at(BlockSite::RotK), turned_k)?;
         }
         let (q, k, v) = (q.f_transpose(1, 2)?, k.f_transpose(1, 2)?, v.f_transpose(1, 2)?);
         let (k, v) = match cache {
@@ -79,28 +100,28 @@ impl AttentionLayer {
         };
         let by_parts = hooks.wants(at(BlockSite::Scores)) || hooks.wants(at(BlockSite::Pattern));
         let z = if by_parts || self.attention.soft_cap.is_some() {
-            self.attend_by_parts(&q, &k, &v, pass.start, layer, hooks)?
+            self.attend_by_parts(&q, &k, &v, pass, layer, hooks)?
         } else {
-            self.attend(&q, &k, &v, pass.start)?
+            self.attend(&q, &k, &v, pass)?
         };
         let z = hooks.visit(at(BlockSite::Z), z.f_transpose(1, 2)?)?;
         self.write(&z, layer, hooks)
     }
 
     /// Three tensors `[batch, seq, heads, d_head]`.
-    fn queries_keys_values(&self, x: &Tensor) -> Result<(Tensor, Tensor, Tensor), Halt> {
+    fn queries_keys_values(&self, x: &Reads) -> Result<(Tensor, Tensor, Tensor), Halt> {
         let Heads { queries, keys, width } = self.heads;
-        let size = x.size();
-        let (batch, seq) = (size[0], size[1]);
-        if size.len() == 4 {
-            // An input for each head: [batch, seq, head, model] · [part, head, width, model].
-            let weight = self.qkv.weight.f_view([3, queries, width, -1])?;
-            let mut product = einsum("bshm,phdm->pbshd", x, &weight)?;
-            if let Some(bias) = &self.qkv.bias {
-                product = product.f_add(&bias.f_view([3, 1, 1, queries, width])?)?;
+        let x = match x {
+            Reads::Shared(x) => x,
+            Reads::PerHead { q, k, v } => {
+                return Ok((
+                    self.of_each_head(q, 0, queries)?,
+                    self.of_each_head(k, queries, keys)?,
+                    self.of_each_head(v, queries + keys, keys)?,
+                ));
             }
-            return Ok((product.f_get(0)?, product.f_get(1)?, product.f_get(2)?));
-        }
+        };
+        let (batch, seq) = (x.size()[0], x.size()[1]);
         let product = self.qkv.apply(x)?;
         let part = |start: i64, heads: i64| {
             let columns = product.f_narrow(-1, start * width, heads * width)?;
@@ -111,6 +132,21 @@ impl AttentionLayer {
             part(queries, keys)?,
             part(queries + keys, keys)?,
         ))
+    }
+
+    /// What `heads` heads from number `start` of the stacked map make of an input for each.
+    fn of_each_head(&self, x: &Tensor, start: i64, heads: i64) -> Result<Tensor, TchError> {
+        let width = self.heads.width;
+        let rows = self.qkv.weight.f_narrow(0, start * width, heads * width)?;
+        let made = einsum("bshm,hdm->bshd", x, &rows.f_view([heads, width, -1])?)?;
+        match &self.qkv.bias {
+            Some(bias) => made.f_add(
+                &bias
+                    .f_narrow(0, start * width, heads * width)?
+                    .f_view([heads, width])?,
+            ),
+            None => Ok(made),
+        }
     }
 
     fn normalise(
@@ -130,8 +166,8 @@ impl AttentionLayer {
     }
 
     /// The fused kernel: `[batch, heads, seq, d_head]` in and out, scores never exist as a whole.
-    fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, start: i64) -> Result<Tensor, Halt> {
-        let mask = self.mask(q, k, start)?;
+    fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, pass: &Pass) -> Result<Tensor, Halt> {
+        let mask = self.mask(q, k, pass)?;
         let is_causal = mask.is_none() && q.size()[2] > 1;
         let attended = product::done(&[q, k, v], |inputs| {
             Tensor::f_scaled_dot_product_attention(
@@ -154,7 +190,7 @@ impl AttentionLayer {
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
-        start: i64,
+        pass: &Pass,
         layer: usize,
         hooks: &mut Hooks<'_>,
     ) -> Result<Tensor, Halt> {
@@ -174,7 +210,7 @@ impl AttentionLayer {
         if let Some(cap) = self.attention.soft_cap {
             scores = scores.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?;
         }
-        let visible = visible(self.span, q.size()[2], k.size()[2], start, q.device())?;
+        let visible = self.visible(&q, &k, pass)?;
         scores = scores.f_masked_fill(&visible.f_logical_not()?, f64::NEG_INFINITY)?;
         scores = hooks.visit(Site::Block(layer, BlockSite::Scores), scores)?;
         let pattern = scores.f_softmax(-1, None)?;
@@ -185,14 +221,23 @@ impl AttentionLayer {
     }
 
     /// Which keys each query sees, `[seq, key_seq]`, or `None` where the kernel's own causal rule says it all.
-    fn mask(&self, q: &Tensor, k: &Tensor, start: i64) -> Result<Option<Tensor>, Halt> {
+    fn mask(&self, q: &Tensor, k: &Tensor, pass: &Pass) -> Result<Option<Tensor>, Halt> {
         let (seq, key_seq) = (q.size()[2], k.size()[2]);
         let narrow = matches!(self.span, Span::Window(width) if key_seq > width);
-        let continued = start > 0 && seq > 1;
-        if narrow || continued {
-            Ok(Some(visible(self.span, seq, key_seq, start, q.device())?))
+        let continued = pass.start > 0 && seq > 1;
+        if narrow || continued || pass.padding.is_some() {
+            Ok(Some(self.visible(q, k, pass)?))
         } else {
             Ok(None)
+        }
+    }
+
+    /// Which keys each query sees, `[seq, key_seq]`, or with padding `[batch, 1, seq, key_seq]`.
+    fn visible(&self, q: &Tensor, k: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
+        let visible = visible(self.span, q.size()[2], k.size()[2], pass.start, q.device())?;
+        match &pass.padding {
+            Some(padding) => padding.visible(&visible, pass.start),
+            None => Ok(visible),
         }
     }
 

@@ -219,6 +219,16 @@ impl Activation {
         })
     }
 
+    /// Returns the name that TransformerLens has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Gelu => "gelu",
+            Activation::GeluTanh => "gelu_new",
+            Activation::Silu => "silu",
+            Activation::Relu => "relu",
+        }
+    }
+
     /// Applied to each number.
     pub(super) fn apply(self, x: &Tensor) -> Result<Tensor, TchError> {
         match self {
@@ -226,6 +236,16 @@ impl Activation {
             Activation::GeluTanh => x.f_gelu("tanh"),
             Activation::Silu => x.f_silu(),
             Activation::Relu => x.f_relu(),
+        }
+    }
+
+    /// Applied to each number of `x` in its place.
+    pub(super) fn apply_to(self, x: &mut Tensor) -> Result<Tensor, TchError> {
+        match self {
+            Activation::Gelu => x.f_gelu_("none"),
+            Activation::GeluTanh => x.f_gelu_("tanh"),
+            Activation::Silu => x.f_silu_(),
+            Activation::Relu => x.f_relu_(),
         }
     }
 }
@@ -252,6 +272,15 @@ impl DecoderConfig {
         let attention = (self.qkv_rows() + self.n_heads * self.d_head) * self.d_model;
         let mlp = self.d_model * self.d_mlp * if self.mlp.gated { 3 } else { 2 };
         tables + positions + self.n_layers as i64 * (attention + mlp)
+    }
+
+    /// Returns how many numbers a forward pass holds for each token at its height: the residual stream, what is added to
+    /// it and what is read of it, and what a block makes between, queries, keys, values and their result or the MLP's
+    /// hidden layer.
+    pub fn numbers_of_a_token(&self) -> i64 {
+        let attention = self.qkv_rows() + self.n_heads * self.d_head;
+        let hidden = self.d_mlp * if self.mlp.gated { 3 } else { 1 };
+        3 * self.d_model + attention.max(hidden)
     }
 
     /// Refuses sizes that cannot belong together, in the words of `config.json`.

@@ -1,9 +1,10 @@
 //! The one decoder behind every family: embeddings, blocks, unembedding, with hooks all along.
 
-use super::attention::{AttentionLayer, LayerCache, Pass};
+use super::attention::{AttentionLayer, LayerCache, Pass, Reads};
 use super::config::{DecoderConfig, Placement, Position, Residual};
 use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, MlpLayer, NormLayer};
+use super::prompts::{Input, Padding};
 use super::rotary::Rotation;
 use super::sites::{BlockSite, Site};
 use crate::tensor::{Device, Kind, TchError, Tensor};
@@ -73,14 +74,15 @@ impl Decoder {
         }
     }
 
-    /// Logits `[batch, seq, d_vocab]` of `tokens`, int64 `[batch, seq]`, on the decoder's device.
+    /// Logits `[batch, seq, d_vocab]` of `input`, on the decoder's device. Where a cache holds earlier tokens, its mask is
+    /// that of them all.
     pub(super) fn logits(
         &self,
-        tokens: &Tensor,
+        input: Input<'_>,
         hooks: &mut Hooks<'_>,
         cache: Option<&mut KeyValueCache>,
     ) -> Result<Tensor, Halt> {
-        let residual = self.residual(tokens, hooks, cache)?;
+        let residual = self.residual(input, hooks, cache)?;
         let last = self
             .ln_final
             .apply(&residual, hooks, (Site::FinalScale, Site::FinalNormalized))?;
@@ -102,17 +104,19 @@ impl Decoder {
     /// The residual stream after the last block, `[batch, seq, d_model]`.
     fn residual(
         &self,
-        tokens: &Tensor,
+        input: Input<'_>,
         hooks: &mut Hooks<'_>,
         mut cache: Option<&mut KeyValueCache>,
     ) -> Result<Tensor, Halt> {
-        let seq = tokens.size()[1];
+        let seq = input.tokens.size()[1];
         let start = cache.as_ref().map_or(0, |cache| cache.tokens);
+        let padding = input.mask.map(Padding::of).transpose()?.flatten();
         let pass = Pass {
             start,
-            rotations: self.rotations(start, seq)?,
+            rotations: self.rotations(start, seq, padding.as_ref())?,
+            padding,
         };
-        let mut x = self.embedded(tokens, start, hooks)?;
+        let mut x = self.embedded(input.tokens, &pass, hooks)?;
         if let Some(cache) = &mut cache {
             cache.layers.resize_with(self.blocks.len(), || None);
             cache.tokens += seq;
@@ -124,31 +128,61 @@ impl Decoder {
         Ok(x)
     }
 
-    fn rotations(&self, start: i64, seq: i64) -> Result<Option<(Rotation, Rotation)>, Halt> {
+    fn rotations(
+        &self,
+        start: i64,
+        seq: i64,
+        padding: Option<&Padding>,
+    ) -> Result<Option<(Rotation, Rotation)>, Halt> {
         let Position::Rotary { dims, full, window } = &self.config.position else {
             return Ok(None);
         };
-        let target = self.target();
-        Ok(Some((
-            Rotation::new(full, *dims, start, seq, target)?,
-            Rotation::new(window, *dims, start, seq, target)?,
-        )))
+        let rotation = |rope| -> Result<Rotation, Halt> {
+            match padding {
+                None => Ok(Rotation::new(rope, *dims, start, seq, self.target())?),
+                Some(padding) => {
+                    let all = Rotation::new(rope, *dims, 0, start + seq, self.target())?;
+                    Ok(all.at(&padding.positions(start, seq)?)?)
+                }
+            }
+        };
+        Ok(Some((rotation(full)?, rotation(window)?)))
     }
 
-    fn embedded(&self, tokens: &Tensor, start: i64, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
+    /// By what embeddings are multiplied: a number of the model's own format, as it was in training: in bfloat16 50.6
+    /// is 50.5.
+    pub(super) fn embedding_scale(&self) -> Result<Option<f64>, TchError> {
+        let rounded = |scale| {
+            Tensor::f_from_slice(&[scale])?
+                .f_to_kind(self.embed.kind())?
+                .f_double_value(&[0])
+        };
+        self.config.embedding_scale.map(rounded).transpose()
+    }
+
+    fn embedded(&self, tokens: &Tensor, pass: &Pass, hooks: &mut Hooks<'_>) -> Result<Tensor, Halt> {
         let mut x = Tensor::f_embedding(&self.embed, tokens, -1, false, false)?;
-        if let Some(scale) = self.config.embedding_scale {
-            // A number of the model's own format, as it was in training: in bfloat16 50.6 is 50.5.
-            let scale = Tensor::f_from_slice(&[scale])?.f_to_kind(x.kind())?;
-            x = x.f_mul_scalar(scale.f_double_value(&[0])?)?;
+        if let Some(scale) = self.embedding_scale()? {
+            x = x.f_mul_scalar(scale)?;
         }
         if self.centred {
             x = centre(&x)?;
         }
         x = hooks.visit(Site::Embed, x)?;
         if let Some(table) = &self.pos_embed {
-            let places = table.f_narrow(0, start, tokens.size()[1])?;
-            let places = hooks.visit(Site::PosEmbed, places.f_unsqueeze(0)?.f_expand_as(&x)?)?;
+            let seq = tokens.size()[1];
+            let places = match &pass.padding {
+                None => table
+                    .f_narrow(0, pass.start, seq)?
+                    .f_unsqueeze(0)?
+                    .f_expand_as(&x)?,
+                Some(padding) => {
+                    let positions = padding.positions(pass.start, seq)?;
+                    let places = Tensor::f_embedding(table, &positions, -1, false, false)?;
+                    places.f_mul(&padding.counts(pass.start, seq, x.kind())?)?
+                }
+            };
+            let places = hooks.visit(Site::PosEmbed, places)?;
             x = x.f_add(&places)?;
         }
         Ok(x)
@@ -177,16 +211,36 @@ impl Block {
             attn_out = norm.apply(&attn_out, hooks, sites)?;
         }
         let attn_out = hooks.visit(at(BlockSite::AttnOut), attn_out)?;
-        let after_attention = x.f_add(&attn_out)?;
+        // What a norm hands to hooks may be what comes out of the norm.
+        let may_overwrite = |sites: [BlockSite; 3], hooks: &Hooks<'_>| {
+            sites.into_iter().all(|site| hooks.may_overwrite(at(site)))
+        };
+        let overwrites = may_overwrite(
+            [
+                BlockSite::AttnOut,
+                BlockSite::Ln1Normalized,
+                BlockSite::Ln1PostNormalized,
+            ],
+            hooks,
+        );
+        let after_attention = added(attn_out, &x, overwrites)?;
+        let overwrites = may_overwrite(
+            [
+                BlockSite::MlpOut,
+                BlockSite::Ln2Normalized,
+                BlockSite::Ln2PostNormalized,
+            ],
+            hooks,
+        );
         let y = match config.residual {
             Residual::Sequential => {
                 let middle = hooks.visit(at(BlockSite::ResidMid), after_attention)?;
                 let mlp_out = self.mlp_out(&middle, config, layer, hooks)?;
-                middle.f_add(&mlp_out)?
+                added(mlp_out, &middle, overwrites)?
             }
             Residual::Parallel => {
                 let mlp_out = self.mlp_out(&x, config, layer, hooks)?;
-                after_attention.f_add(&mlp_out)?
+                added(mlp_out, &after_attention, overwrites)?
             }
         };
         hooks.visit(at(BlockSite::ResidPost), y)
@@ -197,31 +251,63 @@ impl Block {
         (at(BlockSite::Ln1Scale), at(BlockSite::Ln1Normalized))
     }
 
-    /// What attention reads: `[batch, seq, d_model]`, or `[batch, seq, n_heads, d_model]` when a hook may give each
-    /// head an input of its own.
+    /// What attention reads: one normalised stream, or one for each head where a hook gives heads inputs of their own.
     fn attention_input(
         &self,
         x: &Tensor,
         config: &DecoderConfig,
         layer: usize,
         hooks: &mut Hooks<'_>,
-    ) -> Result<Tensor, Halt> {
-        let at = Site::Block(layer, BlockSite::AttnIn);
-        let per_head = if hooks.wants(at) {
-            let heads = x.f_unsqueeze(2)?.f_expand([-1, -1, config.n_heads, -1], false)?;
-            Some(hooks.visit(at, heads)?)
-        } else {
-            None
-        };
-        let input = match per_head {
-            Some(heads) if hooks.edits(at) => heads,
-            _ => x.shallow_clone(),
-        };
-        match config.placement {
-            Placement::After => Ok(input),
-            Placement::Before | Placement::BeforeAndAfter => {
-                self.ln1.apply(&input, hooks, self.ln1_sites(layer))
+    ) -> Result<Reads, Halt> {
+        let at = |site| Site::Block(layer, site);
+        let for_heads = |x: &Tensor, heads: i64| x.f_unsqueeze(2)?.f_expand([-1, -1, heads, -1], false);
+        let mut per_head = None;
+        if hooks.wants(at(BlockSite::AttnIn)) {
+            let heads = hooks.visit(at(BlockSite::AttnIn), for_heads(x, config.n_heads)?)?;
+            per_head = hooks.edits(at(BlockSite::AttnIn)).then_some(heads);
+        }
+        let parts = [
+            (at(BlockSite::QInput), config.n_heads),
+            (at(BlockSite::KInput), config.n_kv_heads),
+            (at(BlockSite::VInput), config.n_kv_heads),
+        ];
+        if parts.iter().any(|(site, _)| hooks.wants(*site)) {
+            let mut inputs = Vec::with_capacity(parts.len());
+            for (site, heads) in parts {
+                let input = match &per_head {
+                    Some(heads) => heads.shallow_clone(),
+                    None => for_heads(x, heads)?,
+                };
+                inputs.push(hooks.visit(site, input)?);
             }
+            if parts.iter().any(|(site, _)| hooks.edits(*site)) {
+                let mut read = |input: &Tensor| self.attention_read(input, config, layer, hooks);
+                let [q, k, v] = [read(&inputs[0])?, read(&inputs[1])?, read(&inputs[2])?];
+                return Ok(Reads::PerHead { q, k, v });
+            }
+        }
+        let read = self.attention_read(per_head.as_ref().unwrap_or(x), config, layer, hooks)?;
+        Ok(match per_head {
+            Some(_) => Reads::PerHead {
+                q: read.shallow_clone(),
+                k: read.shallow_clone(),
+                v: read,
+            },
+            None => Reads::Shared(read),
+        })
+    }
+
+    /// The stream as the block's attention reads it.
+    fn attention_read(
+        &self,
+        x: &Tensor,
+        config: &DecoderConfig,
+        layer: usize,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor, Halt> {
+        match config.placement {
+            Placement::After => Ok(x.shallow_clone()),
+            Placement::Before | Placement::BeforeAndAfter => self.ln1.apply(x, hooks, self.ln1_sites(layer)),
         }
     }
 
@@ -250,6 +336,15 @@ impl Block {
             y = norm.apply(&y, hooks, sites)?;
         }
         hooks.visit(at(BlockSite::MlpOut), y)
+    }
+}
+
+/// `part + stream`, in the memory of `part` where that may be overwritten.
+fn added(mut part: Tensor, stream: &Tensor, overwrites: bool) -> Result<Tensor, TchError> {
+    if overwrites {
+        part.f_add_(stream)
+    } else {
+        stream.f_add(&part)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::LanguageModel;
 use super::decoder::KeyValueCache;
 use super::hooks::Edit;
+use super::prompts::Input;
 use super::run::finished;
 use crate::config::{Config, IntoChecked};
 use crate::error::{Error, Result};
@@ -20,6 +21,8 @@ pub struct GenerationConfig {
     pub max_new_tokens: usize,
     /// Logits are divided by this before sampling; 0 always takes the likeliest token.
     pub temperature: f64,
+    /// False: always take the likeliest token, as with a temperature of 0.
+    pub do_sample: bool,
     /// Sample only among this many of the likeliest tokens. Null: all.
     pub top_k: Option<usize>,
     /// Sample only among the likeliest tokens that together have this probability. Null: all.
@@ -37,6 +40,7 @@ impl Default for GenerationConfig {
         GenerationConfig {
             max_new_tokens: 20,
             temperature: 1.0,
+            do_sample: true,
             top_k: None,
             top_p: None,
             seed: 0,
@@ -64,7 +68,7 @@ impl Config for GenerationConfig {
 }
 
 impl LanguageModel {
-    /// Continues `prompt`, int64 `[batch, seq]`: the prompt and the new tokens, `[batch, seq + new]` on the CPU.
+    /// Continues `prompt`, int64 `[batch, seq]`, which may be filled up on the left: the prompt and the new tokens, `[batch, seq + new]` on the CPU.
     ///
     /// Hooks see the whole prompt in the first pass and one token in each later one; without `use_cache`, and once
     /// where a longrope model turns to its long frequencies, they see all tokens. Rows that have ended are filled
@@ -72,22 +76,24 @@ impl LanguageModel {
     ///
     /// # Errors
     /// A prompt that leaves no room in the context, and whatever [`run_with_hooks`](Self::run_with_hooks) refuses.
-    pub fn generate(
+    pub fn generate<'a>(
         &self,
-        prompt: &Tensor,
+        prompt: impl Into<Input<'a>>,
         config: impl IntoChecked<GenerationConfig>,
         edits: Vec<(String, Edit<'_>)>,
         context: &RunContext,
     ) -> Result<Tensor> {
         let config = config.into_checked()?;
         let decoder = self.decoder()?;
-        self.check_tokens(&self.readable(prompt)?, config.max_new_tokens as i64)?;
+        let prompt = prompt.into();
+        self.check_tokens(&self.readable(prompt.tokens)?, config.max_new_tokens as i64)?;
+        let mut mask = self.accept_mask(prompt)?;
         let ends = if config.stop_at_eos { self.ends() } else { &[] };
         let mut hooks = self.editing(edits)?;
         let mut cache = config.use_cache.then(KeyValueCache::default);
         let mut sampler = Sampler::new(&config);
-        let mut tokens = prompt.f_to_device(Device::Cpu)?;
-        let mut ended = vec![false; prompt.size()[0] as usize];
+        let mut tokens = prompt.tokens.f_to_device(Device::Cpu)?;
+        let mut ended = vec![false; tokens.size()[0] as usize];
         let _guard = no_grad_guard();
         for _ in 0..config.max_new_tokens {
             context.check("generating")?;
@@ -102,7 +108,11 @@ impl LanguageModel {
                 .f_narrow(1, seen, length - seen)?
                 .f_to_device(self.device())?;
             let unseen = self.readable(&unseen)?;
-            let logits = finished(decoder.logits(&unseen, &mut hooks, cache.as_mut()))?;
+            let input = Input {
+                tokens: &unseen,
+                mask: mask.as_ref(),
+            };
+            let logits = finished(decoder.logits(input, &mut hooks, cache.as_mut()))?;
             let last = logits.f_narrow(1, -1, 1)?.f_squeeze_dim(1)?;
             let mut chosen = sampler.choose(&last)?;
             for (token, ended) in chosen.iter_mut().zip(&mut ended) {
@@ -113,12 +123,20 @@ impl LanguageModel {
             }
             let chosen = Tensor::f_from_slice(&chosen)?.f_unsqueeze(1)?;
             tokens = Tensor::f_cat(&[&tokens, &chosen], 1)?;
+            // A new token always counts.
+            mask = mask.map(|mask| with_one_more(&mask)).transpose()?;
             if ended.iter().all(|ended| *ended) {
                 break;
             }
         }
         Ok(tokens)
     }
+}
+
+/// A mask with one more token that counts in each row.
+fn with_one_more(mask: &Tensor) -> Result<Tensor> {
+    let one = mask.f_narrow(1, 0, 1)?.f_ones_like()?;
+    Ok(Tensor::f_cat(&[mask, &one], 1)?)
 }
 
 /// Picks tokens from logits. Random numbers are its own, so that nothing else changes what it picks.
@@ -137,7 +155,7 @@ impl<'a> Sampler<'a> {
 
     /// One token a row of `logits`, `[batch, d_vocab]`.
     fn choose(&mut self, logits: &Tensor) -> Result<Vec<i64>> {
-        if self.config.temperature == 0.0 {
+        if self.config.temperature == 0.0 || !self.config.do_sample {
             return Ok(Vec::try_from(&logits.f_argmax(-1, false)?)?);
         }
         let rows = logits.f_to_device_(Device::Cpu, Kind::Double, false, false)?;

@@ -42,9 +42,9 @@ impl LanguageModel {
             Ok(x)
         });
         hooks.edit(&[self.site(hook)?], edit);
-        let tokens = self.accept(tokens)?;
+        let prompts = self.accept(tokens.into())?;
         let value = with_grad(|| {
-            let logits = finished(self.decoder()?.logits(&tokens, &mut hooks, None))?;
+            let logits = finished(self.decoder()?.logits((&prompts).into(), &mut hooks, None))?;
             of(&logits)
         })?;
         let activations = hooks.into_captured().into_iter();

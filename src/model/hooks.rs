@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::sites::Site;
 use crate::error::{Error, Result};
-use crate::tensor::{TchError, Tensor};
+use crate::tensor::{TchError, Tensor, builds_graph};
 
 /// A function that is given an activation and the name of its hook point, and returns what to go on with: a tensor
 /// of the same shape.
@@ -74,6 +74,12 @@ impl<'a> Hooks<'a> {
     /// Returns whether the activation at this place can change. Then what was computed from it in another way is void.
     pub(super) fn edits(&self, site: Site) -> bool {
         self.edited.contains_key(&site)
+    }
+
+    /// Returns whether what comes next may be written over a tensor that the pass made itself and that has come by `site`:
+    /// nobody keeps it, and no gradient will ask for it.
+    pub(super) fn may_overwrite(&self, site: Site) -> bool {
+        !self.wants(site) && !builds_graph()
     }
 
     /// Passes `x` by the hooks at `site`.

@@ -11,6 +11,7 @@ use super::ends::ends_of;
 use super::families::family_of;
 use super::hf_config::HfConfig;
 use super::locate::locate;
+use super::prompts::{Input, Prompts};
 use super::settings::{Backend, LanguageModelConfig};
 use super::sites::{HookPoint, Site};
 use super::weights::WeightFiles;
@@ -231,11 +232,30 @@ impl LanguageModel {
         })
     }
 
-    /// Checks `tokens` and brings them to the model's device, padding as of [`readable`](Self::readable).
-    pub(super) fn accept(&self, tokens: &Tensor) -> Result<Tensor> {
-        let tokens = self.readable(tokens)?;
+    /// Checks `input` and brings it to the model's device, padding as of [`readable`](Self::readable).
+    pub(super) fn accept(&self, input: Input<'_>) -> Result<Prompts> {
+        let tokens = self.readable(input.tokens)?;
         self.check_tokens(&tokens, 0)?;
-        Ok(tokens.f_to_device(self.inner.device)?)
+        Ok(Prompts {
+            tokens: tokens.f_to_device(self.inner.device)?,
+            mask: self.accept_mask(input)?,
+        })
+    }
+
+    /// The mask of `input` on the model's device.
+    pub(super) fn accept_mask(&self, input: Input<'_>) -> Result<Option<Tensor>> {
+        let Some(mask) = input.mask else {
+            return Ok(None);
+        };
+        if mask.size() != input.tokens.size() {
+            return Err(Error::input(format!(
+                "the mask says of tokens of shape {:?} which count, but the tokens have shape {:?}",
+                mask.size(),
+                input.tokens.size()
+            )));
+        }
+        let (kind, device) = (Kind::Bool, self.inner.device);
+        Ok(Some(mask.f_to_device_(device, kind, false, false)?))
     }
 
     /// Returns `tokens` with token 0 in the place of padding for which the embedding has no row: tokenizers are given a
@@ -280,19 +300,27 @@ impl LanguageModel {
         }
         let (low, high) = tokens.f_aminmax(None, false)?;
         let (low, high) = (i64::try_from(&low)?, i64::try_from(&high)?);
-        if low < 0 || high >= config.d_vocab {
-            let wrong = if low < 0 { low } else { high };
-            let text = self.tokenizer().token_strings(&[wrong]).ok();
-            let text = text.map_or(String::new(), |text| format!(" (`{}`)", text.concat()));
-            return Err(Error::input(format!(
-                "token id {wrong}{text} is outside the vocabulary of `{}`, which has {} entries",
-                self.inner.name, config.d_vocab
-            ))
-            .hint(
-                "the tokens were made with another tokenizer, or it was given tokens for which the model has no embedding",
-            ));
-        }
-        Ok(())
+        self.check_token_ids(&[if low < 0 { low } else { high }])
+    }
+
+    /// Refuses ids for which the model has no embedding.
+    ///
+    /// # Errors
+    /// One of them is none of the vocabulary.
+    pub fn check_token_ids(&self, ids: &[i64]) -> Result<()> {
+        let config = self.cfg()?;
+        let Some(wrong) = ids.iter().find(|id| !(0..config.d_vocab).contains(*id)) else {
+            return Ok(());
+        };
+        let text = self.tokenizer().token_strings(&[*wrong]).ok();
+        let text = text.map_or(String::new(), |text| format!(" (`{}`)", text.concat()));
+        Err(Error::input(format!(
+            "token id {wrong}{text} is outside the vocabulary of `{}`, which has {} entries",
+            self.inner.name, config.d_vocab
+        ))
+        .hint(
+            "the tokens were made with another tokenizer, or it was given tokens for which the model has no embedding",
+        ))
     }
 }
 

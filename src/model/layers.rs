@@ -3,7 +3,7 @@
 use super::config::{Activation, Norm, precise};
 use super::hooks::{Halt, Hooks};
 use super::sites::{BlockSite, Site};
-use crate::tensor::{TchError, Tensor, product};
+use crate::tensor::{Device, TchError, Tensor, builds_graph, product};
 
 /// `x Wᵀ + b`.
 #[derive(Debug)]
@@ -39,7 +39,11 @@ impl NormLayer {
             return self.by_parts(x, hooks, at);
         }
         let kind = x.kind();
-        let wide = x.f_to_kind(precise(kind))?;
+        let wide = match self.norm {
+            // On the CPU it reads half precision by itself, computes in single precision, and writes what it has read.
+            Norm::Layer { .. } if x.device() == Device::Cpu => x.shallow_clone(),
+            _ => x.f_to_kind(precise(kind))?,
+        };
         let width = self.weight.size();
         let y = match self.norm {
             Norm::Layer { eps } => {
@@ -98,10 +102,19 @@ impl MlpLayer {
             let half = self.read.weight.size()[0] / 2;
             let gate = hooks.visit(at(BlockSite::MlpPre), read.f_narrow(-1, 0, half)?)?;
             let linear = hooks.visit(at(BlockSite::MlpPreLinear), read.f_narrow(-1, half, half)?)?;
-            self.activation.apply(&gate)?.f_mul(&linear)?
+            let mut gate = self.activation.apply(&gate)?;
+            if builds_graph() {
+                gate.f_mul(&linear)?
+            } else {
+                gate.f_mul_(&linear)?
+            }
         } else {
-            let pre = hooks.visit(at(BlockSite::MlpPre), read)?;
-            self.activation.apply(&pre)?
+            let mut pre = hooks.visit(at(BlockSite::MlpPre), read)?;
+            if hooks.may_overwrite(at(BlockSite::MlpPre)) {
+                self.activation.apply_to(&mut pre)?
+            } else {
+                self.activation.apply(&pre)?
+            }
         };
         let hidden = hooks.visit(at(BlockSite::MlpPost), hidden)?;
         Ok(self.write.apply(&hidden)?)

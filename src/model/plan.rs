@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::LanguageModel;
 use super::hooks::{Halt, Hooks};
+use super::prompts::Input;
 use super::sites::Site;
 use crate::error::Result;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -33,7 +34,11 @@ impl LanguageModel {
     ///
     /// # Errors
     /// An unknown hook point, tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn capture(&self, tokens: &Tensor, names: &[String]) -> Result<BTreeMap<String, Tensor>> {
+    pub fn capture<'a>(
+        &self,
+        tokens: impl Into<Input<'a>>,
+        names: &[String],
+    ) -> Result<BTreeMap<String, Tensor>> {
         self.capture_planned(tokens, &self.plan(names)?)
     }
 
@@ -41,14 +46,18 @@ impl LanguageModel {
     ///
     /// # Errors
     /// Tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn capture_planned(&self, tokens: &Tensor, plan: &CapturePlan) -> Result<BTreeMap<String, Tensor>> {
+    pub fn capture_planned<'a>(
+        &self,
+        tokens: impl Into<Input<'a>>,
+        plan: &CapturePlan,
+    ) -> Result<BTreeMap<String, Tensor>> {
         if plan.sites.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let tokens = self.accept(tokens)?;
+        let prompts = self.accept(tokens.into())?;
         let mut hooks = Hooks::only(plan.sites.iter().copied());
         let _guard = no_grad_guard();
-        match self.decoder()?.logits(&tokens, &mut hooks, None) {
+        match self.decoder()?.logits((&prompts).into(), &mut hooks, None) {
             Ok(_) | Err(Halt::Done) => Ok(hooks.into_captured()),
             Err(Halt::Failed(error)) => Err(error),
         }

@@ -253,7 +253,31 @@ impl Rotation {
         })
     }
 
-    /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`.
+    /// Returns the rotations of tokens at `positions`, int64 `[batch, seq]`, of those that these are of.
+    pub(super) fn at(&self, positions: &Tensor) -> Result<Self, TchError> {
+        let (batch, seq) = (positions.size()[0], positions.size()[1]);
+        let rows = |table: &Tensor| {
+            let rows = table.f_index_select(0, &positions.f_flatten(0, -1)?)?;
+            rows.f_view([batch, seq, 1, -1])
+        };
+        Ok(Rotation {
+            dims: self.dims,
+            cosine: rows(&self.cosine)?,
+            sine: rows(&self.sine)?,
+        })
+    }
+
+    /// Turns the first `dims` numbers of each head of `x`, shape `[batch, seq, heads, d_head]`, in their place.
+    pub(super) fn apply_to(&self, x: &Tensor) -> Result<(), TchError> {
+        if self.dims > 0 {
+            let mut turned = x.f_narrow(-1, 0, self.dims)?;
+            let swapped = turned.f_roll(self.dims / 2, -1)?;
+            let _ = turned.f_mul_(&self.cosine)?.f_addcmul_(&swapped, &self.sine)?;
+        }
+        Ok(())
+    }
+
+    /// The same, of a copy.
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor, TchError> {
         let d_head = x.size().last().copied().unwrap_or_default();
         if self.dims == 0 {

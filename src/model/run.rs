@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::LanguageModel;
-use super::config::{Norm, precise};
-use super::decoder::centre;
+use super::config::precise;
 use super::hooks::{Edit, Halt, Hooks};
+use super::prompts::{Input, Prompts};
 use crate::error::{Error, Result};
-use crate::tensor::{Reduction, Tensor, no_grad_guard};
+use crate::tensor::{Kind, Reduction, Tensor, no_grad_guard};
 
 impl LanguageModel {
     /// Logits and the activations at `names`; when left out, at every hook point that the pass comes by anyway,
-    /// which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
+    /// which are all but `hook_attn_in`, `hook_q_input`, `hook_k_input`, `hook_v_input`, `hook_mlp_in` and
+    /// `attn.hook_result`.
     ///
     /// # Errors
     /// As [`capture`](Self::capture).
-    pub fn run_with_cache(
+    pub fn run_with_cache<'a>(
         &self,
-        tokens: &Tensor,
+        tokens: impl Into<Input<'a>>,
         names: Option<&[String]>,
     ) -> Result<(Tensor, BTreeMap<String, Tensor>)> {
         let sites = match names {
@@ -32,10 +33,10 @@ impl LanguageModel {
                 .filter(|site| !site.is_extra())
                 .collect(),
         };
-        let tokens = self.accept(tokens)?;
+        let prompts = self.accept(tokens.into())?;
         let mut hooks = Hooks::keeping(sites);
         let _guard = no_grad_guard();
-        let logits = finished(self.decoder()?.logits(&tokens, &mut hooks, None))?;
+        let logits = finished(self.decoder()?.logits((&prompts).into(), &mut hooks, None))?;
         Ok((logits, hooks.into_captured()))
     }
 
@@ -45,11 +46,15 @@ impl LanguageModel {
     ///
     /// # Errors
     /// As [`capture`](Self::capture), what a function returns as an error, and a result of another shape.
-    pub fn run_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
+    pub fn run_with_hooks<'a>(
+        &self,
+        tokens: impl Into<Input<'a>>,
+        edits: Vec<(String, Edit<'_>)>,
+    ) -> Result<Tensor> {
         let mut hooks = self.editing(edits)?;
-        let tokens = self.accept(tokens)?;
+        let prompts = self.accept(tokens.into())?;
         let _guard = no_grad_guard();
-        finished(self.decoder()?.logits(&tokens, &mut hooks, None))
+        finished(self.decoder()?.logits((&prompts).into(), &mut hooks, None))
     }
 
     /// Hooks that apply `edits`.
@@ -65,7 +70,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// Tokens of a wrong shape or outside the vocabulary, more tokens than the context.
-    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+    pub fn forward<'a>(&self, tokens: impl Into<Input<'a>>) -> Result<Tensor> {
         self.run_with_hooks(tokens, Vec::new())
     }
 
@@ -74,7 +79,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// As [`forward`](Self::forward); sequences of a single token have nothing to predict.
-    pub fn loss(&self, tokens: &Tensor) -> Result<Tensor> {
+    pub fn loss<'a>(&self, tokens: impl Into<Input<'a>>) -> Result<Tensor> {
         self.loss_with_hooks(tokens, Vec::new())
     }
 
@@ -82,16 +87,14 @@ impl LanguageModel {
     ///
     /// # Errors
     /// As [`run_with_hooks`](Self::run_with_hooks).
-    pub fn loss_with_hooks(&self, tokens: &Tensor, edits: Vec<(String, Edit<'_>)>) -> Result<Tensor> {
-        let logits = self.run_with_hooks(tokens, edits)?;
-        let losses = next_token_losses(&logits, tokens)?;
-        let places = tokens.f_narrow(1, 1, losses.size()[1])?;
-        let outside = outside(&places.f_to_device(losses.device())?, &logits)?;
-        if bool::try_from(outside.f_any()?)? {
-            Ok(losses.f_masked_select(&outside.f_logical_not()?)?.f_mean(None)?)
-        } else {
-            Ok(losses.f_mean(None)?)
-        }
+    pub fn loss_with_hooks<'a>(
+        &self,
+        tokens: impl Into<Input<'a>>,
+        edits: Vec<(String, Edit<'_>)>,
+    ) -> Result<Tensor> {
+        let input = tokens.into();
+        let logits = self.run_with_hooks(input, edits)?;
+        mean_loss(&logits, input)
     }
 
     /// Returns what the MLP of block `layer` makes of `x`, `[…, d_model]`, the way it is called by the block: with the
@@ -126,30 +129,6 @@ impl LanguageModel {
         }
         finished(block.mlp.apply(&x.f_to_kind(kind)?, &mut Hooks::default(), layer))
     }
-
-    /// Returns the unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit.
-    ///
-    /// With the processing of `transformer_lens` the final norm's weight is multiplied in, and the means over
-    /// d_model (LayerNorm models) and over the vocabulary are taken out.
-    #[allow(non_snake_case)]
-    pub fn W_U(&self) -> Result<Tensor> {
-        let decoder = self.decoder()?;
-        let _guard = no_grad_guard();
-        let weight = &decoder.unembed.weight;
-        if !decoder.processed {
-            return Ok(weight.f_transpose(0, 1)?.f_contiguous()?);
-        }
-        let kind = weight.kind();
-        let mut folded = weight.f_to_kind(precise(kind))?.f_mul(&decoder.ln_final.weight)?;
-        if matches!(decoder.config.norm, Norm::Layer { .. }) {
-            folded = centre(&folded)?;
-        }
-        let mut unembed = folded.f_transpose(0, 1)?;
-        if decoder.centred_logits {
-            unembed = centre(&unembed)?;
-        }
-        Ok(unembed.f_contiguous()?.f_to_kind(kind)?)
-    }
 }
 
 /// What cross-entropies pass over, as PyTorch has it.
@@ -161,6 +140,45 @@ pub(super) fn finished(result: Result<Tensor, Halt>) -> Result<Tensor> {
         Halt::Failed(error) => error,
         Halt::Done => Error::run("the forward pass ended before the logits"),
     })
+}
+
+/// The mean cross-entropy in nats of the next tokens that count, a tensor without dimensions. Padding counts neither as a
+/// next token nor as what one follows.
+///
+/// # Errors
+/// Sequences of a single token have nothing to predict.
+pub fn mean_loss<'a>(logits: &Tensor, input: impl Into<Input<'a>>) -> Result<Tensor> {
+    let input = input.into();
+    let losses = next_token_losses(logits, input.tokens)?;
+    let counted = counted(logits, input)?;
+    if bool::try_from(counted.f_all()?)? {
+        Ok(losses.f_mean(None)?)
+    } else {
+        Ok(losses.f_masked_select(&counted)?.f_mean(None)?)
+    }
+}
+
+/// The cross-entropy in nats of each next token, `[batch, seq − 1]`; 0 where [`mean_loss`] counts none.
+///
+/// # Errors
+/// Sequences of a single token have nothing to predict.
+pub fn losses_per_token<'a>(logits: &Tensor, input: impl Into<Input<'a>>) -> Result<Tensor> {
+    let input = input.into();
+    let losses = next_token_losses(logits, input.tokens)?;
+    Ok(losses.f_masked_fill(&counted(logits, input)?.f_logical_not()?, 0.0)?)
+}
+
+/// Which losses of next tokens count, bool `[batch, seq − 1]`.
+fn counted(logits: &Tensor, input: Input<'_>) -> Result<Tensor> {
+    let places = input.tokens.f_narrow(1, 1, input.tokens.size()[1] - 1)?;
+    let inside = outside(&places.f_to_device(logits.device())?, logits)?.f_logical_not()?;
+    match input.mask {
+        Some(mask) => {
+            let mask = mask.f_to_device_(logits.device(), Kind::Bool, false, false)?;
+            Ok(inside.f_logical_and(&Prompts::counted(&mask)?)?)
+        }
+        None => Ok(inside),
+    }
 }
 
 /// Which of `tokens` have no logit: padding, since other tokens of the kind are refused.

@@ -20,6 +20,9 @@ pub(super) enum Site {
 pub(super) enum BlockSite {
     ResidPre,
     AttnIn,
+    QInput,
+    KInput,
+    VInput,
     Ln1Scale,
     Ln1Normalized,
     Q,
@@ -57,6 +60,9 @@ use BlockSite::*;
 const BLOCK_SITES: &[(BlockSite, &str)] = &[
     (ResidPre, "hook_resid_pre"),
     (AttnIn, "hook_attn_in"),
+    (QInput, "hook_q_input"),
+    (KInput, "hook_k_input"),
+    (VInput, "hook_v_input"),
     (Ln1Scale, "ln1.hook_scale"),
     (Ln1Normalized, "ln1.hook_normalized"),
     (Q, "attn.hook_q"),
@@ -180,7 +186,10 @@ impl Site {
 
     /// Returns whether its activation is made only where it is asked for, at the cost of a head's worth of copies.
     pub(super) fn is_extra(self) -> bool {
-        matches!(self, Site::Block(_, AttnIn | MlpIn | AttnResult))
+        matches!(
+            self,
+            Site::Block(_, AttnIn | QInput | KInput | VInput | MlpIn | AttnResult)
+        )
     }
 
     /// Returns the name and shape.
@@ -206,7 +215,8 @@ impl Site {
             ResidPre | ResidMid | ResidPost | AttnOut | MlpOut | MlpIn => flat(config.d_model),
             Ln1Normalized | Ln1PostNormalized | Ln2Normalized | Ln2PostNormalized => flat(config.d_model),
             Ln1Scale | Ln1PostScale | Ln2Scale | Ln2PostScale => flat(1),
-            AttnIn | AttnResult => heads(config.n_heads, config.d_model),
+            AttnIn | QInput | AttnResult => heads(config.n_heads, config.d_model),
+            KInput | VInput => heads(config.n_kv_heads, config.d_model),
             Q | RotQ | Z => heads(config.n_heads, config.d_head),
             K | V | RotK => heads(config.n_kv_heads, config.d_head),
             QNormScale | KNormScale if whole => flat(1),

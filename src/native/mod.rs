@@ -1,3 +1,4 @@
 //! What tch has no binding for, by way of a few lines of C++ that build.rs compiles against libtorch.
 
 pub mod parallel;
+pub mod stream;

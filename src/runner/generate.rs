@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::generate_settings::{GenerateActivationsSettings, GenerationPlan};
 use crate::activations::{
-    ActivationFactory, ActivationStream, ActivationWriter, BatchStream, Inputs, Origins, Written,
+    ActivationFactory, ActivationStream, ActivationWriter, BatchStream, Inputs, Origins, StreamMemory,
+    Written,
 };
 use crate::error::{Context, Result, byte_size};
 use crate::event::RunContext;
@@ -135,6 +136,8 @@ pub struct GenerationForecast {
     pub tokens: Option<u64>,
     /// Bytes of activations for each token, at all hook points.
     pub bytes_per_token: u64,
+    /// What is held while it runs.
+    pub memory: StreamMemory,
 }
 
 impl fmt::Display for GenerationForecast {
@@ -146,8 +149,12 @@ impl fmt::Display for GenerationForecast {
                 formatter,
                 "{tokens} tokens of {each} each: {} of activations in `{folder}`",
                 byte_size(tokens * self.bytes_per_token)
-            ),
-            None => write!(formatter, "{each} of activations a token in `{folder}`"),
+            )?,
+            None => write!(formatter, "{each} of activations a token in `{folder}`")?,
+        }
+        match self.memory.total() {
+            0 => Ok(()),
+            total => write!(formatter, "; memory about {} ({})", byte_size(total), self.memory),
         }
     }
 }
@@ -166,8 +173,11 @@ pub fn rehearse_generation(
     let dataset = plan.load_dataset(context)?;
     let complete = plan.writer_of(&dataset, options, context)?.peek(context)?;
     let model = plan.load_model(context)?;
+    let mut memory = StreamMemory::default();
     if complete.is_none() {
-        plan.stream(&model, dataset, context)?.next_batch()?;
+        let mut stream = plan.stream(&model, dataset, context)?;
+        stream.next_batch()?;
+        memory = stream.memory();
     }
     let mut width = 0;
     for name in &plan.factory.hook_points {
@@ -178,5 +188,6 @@ pub fn rehearse_generation(
         folder: PathBuf::from(&plan.writer.cache_dir),
         tokens: plan.writer.total_generating_tokens,
         bytes_per_token: width * dtype.size() as u64,
+        memory,
     })
 }

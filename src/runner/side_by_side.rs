@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::analyze_settings::PlannedStream;
-use crate::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs};
+use crate::activations::{ActivationFactory, ActivationStream, Batch, BatchStream, Inputs, StreamMemory};
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::fingerprint::Fingerprint;
@@ -62,6 +62,11 @@ impl BatchStream for SideBySide {
 
     fn batch_size(&self) -> Option<usize> {
         self.0.first().and_then(BatchStream::batch_size)
+    }
+
+    fn memory(&self) -> StreamMemory {
+        let each = self.0.iter().map(BatchStream::memory);
+        each.fold(StreamMemory::default(), |sum, memory| sum + memory)
     }
 
     fn fingerprint(&self) -> Result<Fingerprint> {

@@ -26,10 +26,14 @@ impl Arguments {
         Arguments { function, named, map }
     }
 
+    /// Returns whether the function takes an argument of that name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.named.is_some_and(|named| named.names().contains(&name))
+    }
+
     /// Returns the argument as it was given; `None` if it is absent or `()`.
     pub fn take(&mut self, name: &'static str) -> Option<Dynamic> {
-        let listed = self.named.is_some_and(|named| named.names().contains(&name));
-        debug_assert!(listed, "`{name}` is in the table");
+        debug_assert!(self.knows(name), "`{name}` is in the table");
         self.map.remove(name).filter(|value| !value.is_unit())
     }
 

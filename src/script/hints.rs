@@ -124,7 +124,9 @@ impl Hints {
 
     /// Why a name that is defined is not known at `place`.
     fn out_of_reach(&self, name: &str, place: Option<&Place>) -> String {
-        if place.is_some_and(|place| self.is_inside_function(place)) {
+        if place.is_some_and(|place| is_in_comprehension(name, place)) {
+            "write `items.map(|x| x * x)`, and `.filter(|x| x > 0)` for a condition".into()
+        } else if place.is_some_and(|place| self.is_inside_function(place)) {
             format!(
                 "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
                  what never changes, or pass the value as an argument"
@@ -213,6 +215,8 @@ impl Hints {
                 a(&given)
             ))
             .hint("several elements are `a.extract(1..3)`; values by name are in a map, `#{ name: 1 }`"),
+            ("int", "range") => Error::input("expected an int, but this is a range")
+                .hint("several elements of an array are `a.extract(1..3)`"),
             ("char", _) => Error::input(format!("expected one letter as `'a'`, but this is {}", a(&given))),
             ("bool", "Tensor") => Error::input(format!("expected true or false, but this is {}", a(&given))).hint(
                 "comparing tensors gives a tensor: use `.all()` or `.any()`, or compare numbers with `.item()`",
@@ -330,6 +334,16 @@ fn is_after_dot(place: &Place) -> bool {
 /// Does the place begin an index?
 fn is_index(place: &Place) -> bool {
     place.text[..place.span.start].trim_end().ends_with('[')
+}
+
+/// `[x * x for x in items]`, at one of the first `x`.
+fn is_in_comprehension(name: &str, place: &Place) -> bool {
+    let inside = place.text[place.span.end..].split([']', ';']).next();
+    let opens = place.text[..place.span.start]
+        .rsplit(['\n', ';'])
+        .next()
+        .is_some_and(|before| before.contains('['));
+    opens && inside.is_some_and(|inside| inside.contains(&format!(" for {name} in ")))
 }
 
 /// The module in `module::name`, where the place is the name or begins at the module.

@@ -165,21 +165,8 @@ impl Host {
         let path = path.as_ref();
         let text = read_script(path)?;
         self.set_constants(arguments, Some(path));
-        self.run_text(&path.display().to_string(), text)
-    }
-
-    /// Evaluates `text`, which errors call `name`, in a scope of its own.
-    ///
-    /// # Errors
-    /// As [`run_file`](Self::run_file).
-    pub fn eval(&mut self, name: &str, text: &str) -> Result<Dynamic> {
-        if self.scope.is_empty() {
-            self.set_constants(&[], None);
-        }
-        match self.run_text(name, text.to_string())? {
-            Outcome::Finished(value) => Ok(value),
-            Outcome::Exited(code) => Ok(i64::from(code).into()),
-        }
+        let mut scope = self.scope.clone();
+        self.run_text(&path.display().to_string(), text, &mut scope)
     }
 
     /// Returns the host's own variables.
@@ -257,15 +244,22 @@ impl Host {
         }
     }
 
-    fn run_text(&mut self, name: &str, text: String) -> Result<Outcome> {
+    /// Runs `text` with the variables of `scope`, the host's own among them.
+    pub(super) fn run_text(
+        &mut self,
+        name: &str,
+        text: String,
+        scope: &mut Scope<'static>,
+    ) -> Result<Outcome> {
         self.state.begin();
         if constants::may_have_functions(&text) {
             self.know_constants();
         }
-        let ast = self.compile(name, text)?;
-        let mut scope = self.scope.clone();
+        let ast = self
+            .compile_in(scope, name, &text)
+            .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))?;
         let result = evaluating(&self.engine, || {
-            self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &ast)
+            self.engine.eval_ast_with_scope::<Dynamic>(scope, &ast)
         });
         self.outcome(result)
             .map_err(|failure| self.explain(&failure, name))

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! host          an engine with every binding; runs files, evaluates text
+//! with_variables  texts that a program evaluates, with variables of its own
 //! interactive   a session: variables, functions and imports that stay from entry to entry
 //! pretty        values as a session shows them
 //! api/          one file per object that scripts see
@@ -60,6 +61,7 @@ mod reading;
 pub mod source;
 mod state;
 mod test_functions;
+mod with_variables;
 
 /// The language, in the version that the host is built with.
 pub use rhai;

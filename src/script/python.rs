@@ -11,8 +11,9 @@ pub fn advise(error: Error) -> Error {
     let reader = Reader::new(&place.text, place.span.start);
     match reader.statement().or_else(|| reader.expression()) {
         Some(advice) => advice.at(place.clone()),
-        None => match reader.hint() {
-            Some(hint) if error.hints().is_empty() => error.hint(hint),
+        None => match (reader.floor_division(), reader.hint()) {
+            (Some(hint), _) => error.hint(hint),
+            (None, Some(hint)) if error.hints().is_empty() => error.hint(hint),
             _ => error,
         },
     }
@@ -196,6 +197,29 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// `7 // 2;`, whose second half is a comment, so that the `;` is missed at the token after it.
+    fn floor_division(&self) -> Option<String> {
+        let before = self.tokens.get(self.here.checked_sub(1)?)?.span.end;
+        let here = self
+            .tokens
+            .get(self.here)
+            .map_or(self.text.len(), |token| token.span.start);
+        let comment = self.text.get(before..here)?.trim_start().strip_prefix("//")?;
+        let divisor = comment.lines().next()?.trim();
+        let bare = divisor.trim_end_matches([';', ')', ']', ',']);
+        let is_operand = bare.starts_with(|first: char| first.is_alphanumeric())
+            && bare
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
+        let is_cut_off = bare.len() < divisor.len() || bare.parse::<f64>().is_ok();
+        (is_operand && is_cut_off).then(|| {
+            format!(
+                "`//` begins a comment, so `{divisor}` is not read: between ints `/` divides without a remainder, and \
+                 `(a / b.to_float()).floor()` rounds down"
+            )
+        })
+    }
+
     fn rest_of_line(&self) -> Option<&'t str> {
         let start = self.tokens.get(self.here.checked_sub(1)?)?.span.start;
         self.text[start..].lines().next()
@@ -256,6 +280,8 @@ mod tests {
             ("let §(a, b) = x.max(1);", "r.values"),
             ("§~(x > 0)", "!mask"),
             ("§# a comment", "//"),
+            ("let x = 7 // 2;\n§print(x);", "begins a comment"),
+            ("print(7 // n);\n§f(1);", "begins a comment"),
         ] {
             assert!(said(marked).contains(form), "{marked}: {}", said(marked));
         }
@@ -269,6 +295,8 @@ mod tests {
             "let f = |x| x; f§ 1",
             "#{ a§ 1 }",
             "let a = [1§, 2];",
+            "let a = 1 // one\n§f();",
+            "let a = 1 // one; two\n§f();",
         ] {
             assert_eq!(said(marked), "cannot be read", "{marked}");
         }

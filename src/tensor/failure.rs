@@ -27,8 +27,19 @@ impl From<TchError> for Error {
             .strip_prefix("[enforce fail at ")
             .and_then(|rest| rest.split_once("] "));
         let shown = place_and_rest.map_or(said, |(_, rest)| rest);
-        Self::run(format!("libtorch: {shown}")).about(subject(said))
+        match subject(said) {
+            Subject::DeviceFailure => device_failed(format!("libtorch: {shown}")),
+            subject => Self::run(format!("libtorch: {shown}")).about(subject),
+        }
     }
+}
+
+/// Says that a GPU failed, and what to do.
+pub fn device_failed(message: impl Into<String>) -> Error {
+    Error::run(message)
+        .about(Subject::DeviceFailure)
+        .hint("`nvidia-smi` says whether the GPU is still there, and `dmesg` often why the driver gave it up")
+        .hint("this process cannot use it any more: a new one goes on from the last checkpoint")
 }
 
 fn first_sentence(text: &str) -> &str {
@@ -70,10 +81,9 @@ mod tests {
         assert_eq!(error.message(), "out of memory: 4000 bytes are not to be had");
         let error = read("select(): index 5 out of range for tensor of size [2] at dimension 0");
         assert_eq!(*error.subject(), Subject::OutOfRange);
-        assert_eq!(
-            *read("CUDA error: an illegal memory access").subject(),
-            Subject::DeviceFailure
-        );
+        let error = read("CUDA error: an illegal memory access");
+        assert_eq!(*error.subject(), Subject::DeviceFailure);
+        assert!(error.hints().iter().any(|hint| hint.contains("checkpoint")));
         assert_eq!(*read("mat1 and mat2 do not fit").subject(), Subject::Other);
     }
 }

@@ -25,6 +25,7 @@ pub mod slices;
 pub use device::DeviceSpec;
 pub use draws::Draws;
 pub use dtype::DType;
+pub use failure::device_failed;
 pub use graph::{backward, builds_graph, gradients};
 pub use random::Generator;
 pub use rows::fill_rows;

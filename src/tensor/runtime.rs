@@ -60,6 +60,12 @@ pub fn set_threads(threads: i64) -> Result<()> {
     }
 }
 
+/// Returns whether two threads can have libtorch compute at the same time, each on cores of its own.
+pub fn has_cores_for_two() -> bool {
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
+    processors >= 2 * i64::from(tch::get_num_threads())
+}
+
 /// Why CUDA cannot be used, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CudaObstacle {

@@ -3,6 +3,7 @@
 mod added;
 mod card;
 mod cell;
+mod chat;
 mod config;
 mod data_file;
 mod dataset;
@@ -28,6 +29,7 @@ mod transform;
 mod windows;
 
 pub use cell::{Cell, Row};
+pub use chat::ChatOptions;
 pub use config::{DataFiles, DatasetConfig, OnBadRecord};
 pub use dataset::Dataset;
 pub use format::SampleBy;

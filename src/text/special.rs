@@ -237,6 +237,11 @@ impl Settings {
         files.into_iter().flatten().find_map(|file| file.get(key))
     }
 
+    /// Returns what `tokenizer_config.json` says under `key`.
+    pub(super) fn own(&self, key: &str) -> Option<&Value> {
+        self.tokenizer.as_ref()?.get(key)
+    }
+
     fn class(&self) -> Option<&'static Class> {
         let text = |file: &Option<Map<String, Value>>, key: &str| {
             let value = file.as_ref()?.get(key)?.as_str()?;

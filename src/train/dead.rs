@@ -35,6 +35,11 @@ impl DeadTracker {
         Ok(())
     }
 
+    /// Returns the tokens since each latent last fired, int64 `(d_sae)`.
+    pub fn tokens_since(&self) -> &Tensor {
+        &self.tokens_since
+    }
+
     /// Returns which latents are dead: bool `(d_sae)`.
     ///
     /// # Errors

@@ -10,9 +10,9 @@ use super::input::counts_nothing;
 use super::lane::Lane;
 use super::options::{FitOptions, FitOutcome};
 use super::run::Run;
-use super::source::Source;
+use super::source::{First, Source};
 use super::trainer::StepReport;
-use crate::activations::{Batch, BatchStream};
+use crate::activations::BatchStream;
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
 use crate::error::{Error, Fault, Result, counted};
 use crate::event::{Control, Event, RunContext};
@@ -113,7 +113,7 @@ fn before_first_step(
     lanes: &mut [Lane<'_>],
     source: &mut Source<'_>,
     context: &RunContext,
-) -> Result<Option<Batch>> {
+) -> Result<Option<First>> {
     let stream = source.fingerprint()?;
     for lane in lanes.iter_mut() {
         lane.resume(&stream, context)?;
@@ -127,7 +127,7 @@ fn before_first_step(
         source.restore(&path)?;
     }
     measure_norms(lanes, source, context)?;
-    match source.look_ahead(1)?.into_iter().next() {
+    match source.first()? {
         None if !started => Err(nothing_to_train_on()),
         first => Ok(first),
     }

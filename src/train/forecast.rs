@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::config::TrainerConfig;
 use super::step::{StepEngineName, step_bytes};
+use crate::activations::StreamMemory;
 use crate::dictionary::{Custom, SAEConfig};
 use crate::error::{byte_size, counted};
 
@@ -22,6 +23,8 @@ pub struct Forecast {
     pub moments: u64,
     /// What one step holds for its backward pass: an estimate.
     pub step_buffers: u64,
+    /// What the stream of its batches holds.
+    pub stream: StreamMemory,
     /// All checkpoints together, on disk, without the activation stream's buffer.
     pub disk: u64,
 }
@@ -34,8 +37,8 @@ const LATENT_BUFFERS: u64 = 6;
 const MODEL_BUFFERS: u64 = 5;
 
 impl Forecast {
-    /// Returns the forecast for `steps` steps with batches of `rows` rows.
-    pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64) -> Self {
+    /// Returns the forecast for `steps` steps with batches of `rows` rows from a stream that holds `stream`.
+    pub fn new(sae: &SAEConfig, cfg: &TrainerConfig, steps: u64, rows: u64, stream: StreamMemory) -> Self {
         let heads = sae.hooks.heads().unwrap_or(1) as u64;
         let (d, n) = (heads * sae.d_model as u64, heads * sae.d_sae() as u64);
         let parameters = sae.parameter_count();
@@ -59,16 +62,17 @@ impl Forecast {
             gradients: weights,
             moments,
             step_buffers: match (engine, sae.device.resolve()) {
-                (StepEngineName::Native, Ok(device)) => step_bytes(sae, device, rows),
+                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => step_bytes(sae, device, rows),
                 _ => width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
             },
+            stream,
             disk: checkpoints * weights + resumable * moments,
         }
     }
 
     /// Returns all memory together, in bytes.
     pub fn memory(&self) -> u64 {
-        self.weights + self.gradients + self.moments + self.step_buffers
+        self.weights + self.gradients + self.moments + self.step_buffers + self.stream.total()
     }
 }
 
@@ -76,7 +80,7 @@ impl fmt::Display for Forecast {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}); checkpoints {}",
+            "{}, {} parameters; memory about {} (weights {}, gradients {}, moments {}, step {}{}); checkpoints {}",
             counted(self.steps, "step"),
             self.parameters,
             byte_size(self.memory()),
@@ -84,6 +88,10 @@ impl fmt::Display for Forecast {
             byte_size(self.gradients),
             byte_size(self.moments),
             byte_size(self.step_buffers),
+            match self.stream.total() {
+                0 => String::new(),
+                _ => format!(", {}", self.stream),
+            },
             byte_size(self.disk),
         )
     }

@@ -13,7 +13,7 @@ use super::options::{FitOptions, FitOutcome};
 use super::provenance::{ALLOWED_CHANGES, allowed_changes};
 use super::run::{Owed, Run};
 use super::schedule::checkpoint_steps;
-use super::source::{Source, parts};
+use super::source::{First, Source, parts};
 use super::trainer::StepReport;
 use crate::activations::Batch;
 use crate::checksums;
@@ -108,14 +108,15 @@ impl<'a> Lane<'a> {
     }
 
     /// Makes the plan, passes on the remarks about it, and returns what the training will cost.
-    pub(super) fn plan(&mut self, first: &Batch, context: &RunContext) -> Result<Forecast> {
+    pub(super) fn plan(&mut self, first: &First, context: &RunContext) -> Result<Forecast> {
         let events = self.events(context);
-        for remark in self.run.begin(self.sae, first, &self.options.custom)? {
+        for remark in self.run.begin(self.sae, &first.batch, &self.options.custom)? {
             events.warn(remark)?;
         }
         let total = self.run.trainer.total_steps().unwrap_or(0);
         let cfg = &self.run.trainer.cfg;
-        let forecast = Forecast::new(&self.sae.cfg, cfg, total, rows_of(first, self.sae)?);
+        let rows = rows_of(&first.batch, self.sae)?;
+        let forecast = Forecast::new(&self.sae.cfg, cfg, total, rows, first.memory);
         let amp = cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
         if let Some(remark) = product::remark(amp, self.sae.device()) {
             events.note(remark)?;
@@ -125,7 +126,7 @@ impl<'a> Lane<'a> {
 
     /// Makes the plan and the folder, in which what an earlier run left is set aside, and does what the last step has
     /// left to do.
-    pub(super) fn open(&mut self, first: &Batch, context: &RunContext) -> Result<()> {
+    pub(super) fn open(&mut self, first: &First, context: &RunContext) -> Result<()> {
         let events = self.events(context);
         let goes_on = self.run.trainer.has_begun();
         let forecast = self.plan(first, context)?;
@@ -153,7 +154,8 @@ impl<'a> Lane<'a> {
         };
         let engine = {
             let cfg = &self.run.trainer.cfg;
-            cfg.step_engine.resolved(&self.sae.cfg, &self.options.custom)
+            let engines = &self.run.trainer.engines;
+            engines.taken(cfg.step_engine, &self.sae.cfg, &self.options.custom)
         };
         let facts = &mut self.options.provenance.facts;
         facts.insert("step_engine".into(), to_value(&engine)?);

@@ -67,7 +67,7 @@ pub use initializer::{
 pub use input::batch_loss;
 pub use lane::Lane;
 pub use metrics::StepFigures;
-pub use optim::{LooseOptimizer, LooseSettings, OptimizerClass};
+pub use optim::{LooseOptimizer, LooseSettings, OptimizerClass, OptimizerState};
 pub use options::{EvalFn, FitOptions, FitOutcome, StepFn};
 pub use provenance::compare_with_checkpoint;
 pub use record::RunRecord;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use crate::activations::{Batch, BatchStream};
+use crate::activations::{Batch, BatchStream, StreamMemory};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor, safetensors};
@@ -15,6 +15,13 @@ const PENDING_FILE: &str = "pending_batches.safetensors";
 pub(super) struct Source<'a> {
     stream: &'a mut dyn BatchStream,
     pending: VecDeque<Batch>,
+}
+
+/// The first batch of a training, and what is known with it.
+pub(super) struct First {
+    pub batch: Batch,
+    /// What the stream holds.
+    pub memory: StreamMemory,
 }
 
 impl<'a> Source<'a> {
@@ -51,6 +58,13 @@ impl<'a> Source<'a> {
             }
         }
         Ok(self.pending.iter().take(count).map(Batch::share).collect())
+    }
+
+    /// Returns the next batch as that with which a training begins; it stays to be trained on.
+    pub(super) fn first(&mut self) -> Result<Option<First>> {
+        let batch = self.look_ahead(1)?.into_iter().next();
+        let memory = self.stream.memory();
+        Ok(batch.map(|batch| First { batch, memory }))
     }
 
     /// Writes the position into the checkpoint `folder`. Returns false where this stream cannot be continued.

@@ -1,16 +1,17 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
 use super::config::TrainerConfig;
+use super::dead::DeadTracker;
 use super::input::{Prepared, rows_of};
 use super::metrics::StepFigures;
-use super::optim::clip;
+use super::optim::{OptimizerState, clip};
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
 use super::step::{Engines, Part, Profile, StepEngine, StepOutput};
 use crate::activations::Batch;
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -122,6 +123,21 @@ impl Trainer {
         }
     }
 
+    /// Returns the learning rate of the next step, once the first batch has told how many steps there are.
+    pub fn lr(&self) -> Option<f64> {
+        self.state.as_ref().map(|state| state.plan.lr.at(state.step))
+    }
+
+    /// Returns what the optimiser remembers of each parameter, once the training has begun.
+    pub fn optimizer_states(&self) -> Option<&[OptimizerState]> {
+        self.state.as_ref().map(|state| state.optimizer.states())
+    }
+
+    /// Returns how long each latent has been silent, and which count as dead, once the training has begun.
+    pub fn dead(&self) -> Option<&DeadTracker> {
+        self.state.as_ref().map(|state| &state.dead)
+    }
+
     /// Makes the plan from the first batch, unless there is one already, and refuses all that is refused before a
     /// training starts. Returns remarks for things that are odd but can be done.
     pub(super) fn begin(
@@ -132,8 +148,10 @@ impl Trainer {
     ) -> Result<Vec<String>> {
         self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
+        let has_penalty = self.cfg.sparsity_loss_type.is_some();
+        let unavailable = self.engines.prepare(self.cfg.step_engine, sae, has_penalty)?;
         if self.has_begun() {
-            return Ok(Vec::new());
+            return Ok(unavailable.into_iter().collect());
         }
         let rows = rows_of(first, sae)?;
         let total = self.cfg.total_training_tokens / rows;
@@ -151,6 +169,7 @@ impl Trainer {
         }
         let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
         remarks.extend(self.cfg.step_engine.check(&sae.cfg, custom)?);
+        remarks.extend(unavailable);
         self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
         Ok(remarks)
     }
@@ -186,6 +205,23 @@ impl Trainer {
         batch: &Batch,
         custom: Custom<'_>,
     ) -> Result<StepReport> {
+        let step = self.steps_done() + 1;
+        self.moved_on(sae, batch, custom)
+            .map_err(|error| match error.subject() {
+                Subject::DeviceFailure => error.context(format!(
+                    "found at step {step}, and caused there or shortly before"
+                )),
+                _ => error,
+            })
+    }
+
+    /// Makes one step.
+    fn moved_on(
+        &mut self,
+        sae: &mut SparseAutoEncoder,
+        batch: &Batch,
+        custom: Custom<'_>,
+    ) -> Result<StepReport> {
         let remarks = self.begin(sae, batch, &custom)?;
         let prepared = Prepared::new(sae, batch)?;
         let Some(state) = self.state.as_mut() else {
@@ -212,17 +248,17 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let norms = match &gradients {
-            Some(gradients) => Some(clip(sae, gradients, self.cfg.clip_grad_norm)?),
-            None => None,
-        };
+        let norms = gradients.as_ref();
+        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm));
+        let norms = norms.transpose()?;
         self.engines.laps().end(Part::Optimizer);
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
-            state.optimizer.step(sae, gradients, lr, scale)?;
+            let launcher = self.engines.native.launcher().map(AsRef::as_ref);
+            state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;

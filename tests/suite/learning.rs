@@ -1,5 +1,5 @@
-//! The examples that learn by themselves, each beside its built-in counterpart, which they compare with; and those of the
-//! standard modules.
+//! The examples that compare what they find with something else: with a built-in counterpart, with the model's own logits;
+//! and those of the standard modules.
 
 use std::path::Path;
 
@@ -11,7 +11,13 @@ fn what_scripts_learn_by_hand_is_what_is_built_in() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     // The results of the examples lie where they run; nextest runs each test in a process of its own.
     std::env::set_current_dir(folder.path()).expect("the folder");
-    for example in ["probe.rhai", "matryoshka_by_hand.rhai", "custom_pieces.rhai"] {
+    for example in [
+        "probe.rhai",
+        "matryoshka_by_hand.rhai",
+        "custom_pieces.rhai",
+        "logit_lens.rhai",
+        "activation_patching.rhai",
+    ] {
         let mut host = Host::builder().output(|_| ()).build().expect("a host");
         let outcome = host.run_file(examples.join(example), &[]);
         assert!(

@@ -197,6 +197,16 @@ fn a_rehearsal_says_what_the_run_costs_and_writes_nothing() {
         (forecast.steps, forecast.parameters),
         (100, 2 * 48 * 192 + 192 + 48)
     );
+    let stream = forecast.stream;
+    // A buffer of 512 rows: 48 float32, an id of 8 bytes and two masks of 4.
+    assert!(stream.batches >= 512 * (48 * 4 + 16), "{stream:?}");
+    assert!(stream.model > 0 && stream.pass > 0, "{stream:?}");
+    let parts = forecast.weights + forecast.gradients + forecast.moments + forecast.step_buffers;
+    assert_eq!(forecast.memory(), parts + stream.total());
+    let said = forecast.to_string();
+    for part in ["model ", "forward pass ", "batches "] {
+        assert!(said.contains(part), "{said}");
+    }
     assert!(!folder.path().join("results").exists());
 }
 

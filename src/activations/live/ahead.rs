@@ -42,6 +42,8 @@ pub(in crate::activations) struct AheadProducer {
     /// What was answered and not taken.
     ready: VecDeque<Result<Batch>>,
     ended: bool,
+    /// Of the largest batch so far.
+    batch_bytes: u64,
     stats: Arc<Mutex<StreamStats>>,
     device: Device,
 }
@@ -91,6 +93,7 @@ impl AheadProducer {
             ordered: 0,
             ready: VecDeque::new(),
             ended: false,
+            batch_bytes: 0,
             stats,
             device,
         })
@@ -163,7 +166,10 @@ impl Producer for AheadProducer {
         }
         match self.ready.pop_front() {
             None => Ok(None),
-            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Ok(batch)) => {
+                self.batch_bytes = self.batch_bytes.max(batch.bytes());
+                Ok(Some(batch))
+            }
             Some(Err(error)) => {
                 self.receive_all()?;
                 self.forget_interruptions();
@@ -191,6 +197,7 @@ impl Producer for AheadProducer {
         told.add_engine_to(stats);
         stats.batches_ready = self.ready.len() + self.answers.len();
         stats.batches_ahead = self.ahead;
+        stats.memory.batches += self.ahead as u64 * self.batch_bytes;
     }
 }
 

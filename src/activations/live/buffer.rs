@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::activations::columns::Column;
-use crate::activations::stream::Batch;
+use crate::activations::stream::{Batch, bytes_of};
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::memory;
@@ -41,6 +41,11 @@ impl RowBuffer {
     /// Rows in the buffer.
     pub(super) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// Returns the bytes of its tensors.
+    pub(super) fn bytes(&self) -> u64 {
+        self.columns.values().map(bytes_of).sum()
     }
 
     /// Appends `count` rows to the order and says into which slots they are to be written.

@@ -1,14 +1,16 @@
 //! Runs planned token sequences through the model and writes their rows into the buffer.
 //!
 //! How many rows a sequence gives is known from its tokens alone. So a whole refill of the buffer is planned first,
-//! its rows get their places in the order of the data set, and the forward passes then take the sequences sorted by
-//! length, where little is padded, and write each row to its place.
+//! its rows get their places in the order of the data set, and the forward passes then take sequences of similar
+//! lengths, where little is padded, and write each row to its place.
 
 use std::collections::BTreeMap;
 
 use super::buffer::RowBuffer;
+use super::grouping::groups;
 use super::model::Capture;
 use crate::activations::config::ActivationFactoryTarget;
+use crate::activations::stats::StreamMemory;
 use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
@@ -41,6 +43,8 @@ pub(in crate::activations) struct Forward {
     pub context_size: Option<usize>,
     pub dtype: Option<DType>,
     pub special: SpecialIds,
+    /// The model's, and that of its passes.
+    pub memory: StreamMemory,
 }
 
 /// Token ids that are no text.
@@ -86,19 +90,21 @@ impl Forward {
     /// Computes the rows of `sequences` and writes each to its place among `slots`, those of
     /// the refill.
     ///
-    /// `checkpoint` is called between forward passes; its error ends the work.
+    /// `checkpoint` is called between forward passes; its error ends the work. Returns how many tokens of padding went
+    /// through the model.
     pub(super) fn run(
         &self,
         sequences: &[Planned],
         slots: &[usize],
         buffer: &mut RowBuffer,
         mut checkpoint: impl FnMut() -> Result<()>,
-    ) -> Result<()> {
-        let mut by_length: Vec<usize> = (0..sequences.len())
-            .filter(|index| self.rows_of(&sequences[*index]) > 0)
+    ) -> Result<u64> {
+        let of_use = (0..sequences.len()).filter(|index| self.rows_of(&sequences[*index]) > 0);
+        let lengths: Vec<(usize, usize)> = of_use
+            .map(|index| (index, self.length(&sequences[index])))
             .collect();
-        by_length.sort_by_key(|index| std::cmp::Reverse(sequences[*index].ids.len()));
-        for group in by_length.chunks(self.model_batch_size) {
+        let mut padding = 0;
+        for group in groups(&lengths, self.model_batch_size, self.device) {
             checkpoint()?;
             let places = group.iter().flat_map(|index| {
                 let sequence = &sequences[*index];
@@ -106,18 +112,26 @@ impl Forward {
             });
             let places: Vec<usize> = places.collect();
             let group: Vec<&Planned> = group.iter().map(|index| &sequences[*index]).collect();
-            buffer.write(&places, &self.rows(&group)?)?;
+            let length = group.iter().map(|sequence| self.length(sequence)).max();
+            let padded = Padded::new(&group, length.unwrap_or(1), &self.special);
+            buffer.write(&places, &self.rows(&group, &padded)?)?;
+            if self.capture.is_some() {
+                padding += padded.padding;
+            }
         }
-        Ok(())
+        Ok(padding)
     }
 
-    /// One forward pass: the rows of `group` in its order.
-    fn rows(&self, group: &[&Planned]) -> Result<Batch> {
-        let length = match self.target {
-            ActivationFactoryTarget::Activations1D => group.iter().map(|sequence| sequence.ids.len()).max(),
-            _ => self.context_size,
-        };
-        let padded = Padded::new(group, length.unwrap_or(1), &self.special);
+    /// The length at which a sequence goes through the model if nothing longer goes with it.
+    fn length(&self, sequence: &Planned) -> usize {
+        match self.target {
+            ActivationFactoryTarget::Activations1D => sequence.ids.len(),
+            _ => self.context_size.unwrap_or(1),
+        }
+    }
+
+    /// One forward pass: the rows of `group`, which is `padded`, in its order.
+    fn rows(&self, group: &[&Planned], padded: &Padded) -> Result<Batch> {
         let device = self.device();
         let tokens = padded.tensor(&padded.tokens, Kind::Int64)?;
         let activations = self.activations(&tokens.f_to_device(device)?)?;
@@ -174,6 +188,8 @@ struct Padded {
     tokens: Vec<i64>,
     /// 1 where a token counts.
     mask: Vec<i64>,
+    /// How many of the tokens stand for none.
+    padding: u64,
 }
 
 impl Padded {
@@ -181,6 +197,8 @@ impl Padded {
         let pad = special.pad.or(special.bos).unwrap_or(0);
         let mut tokens = vec![pad; group.len() * length];
         let mut mask = vec![0; tokens.len()];
+        let real: usize = group.iter().map(|sequence| sequence.ids.len().min(length)).sum();
+        let padding = (tokens.len() - real) as u64;
         for (row, sequence) in group.iter().enumerate() {
             for (position, id) in sequence.ids.iter().take(length).enumerate() {
                 tokens[row * length + position] = *id;
@@ -192,6 +210,7 @@ impl Padded {
             length,
             tokens,
             mask,
+            padding,
         }
     }
 

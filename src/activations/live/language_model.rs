@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::model::{ActivationModel, Capture, Encoder};
+use crate::activations::stats::StreamMemory;
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::model::LanguageModel;
-use crate::tensor::Device;
+use crate::tensor::{Device, product};
 
 impl ActivationModel for LanguageModel {
     fn plan(self: Arc<Self>, hook_points: &[String]) -> Result<Capture> {
@@ -24,6 +25,21 @@ impl ActivationModel for LanguageModel {
 
     fn fingerprint(&self) -> Result<Fingerprint> {
         LanguageModel::fingerprint(self)
+    }
+
+    fn memory(&self, tokens: usize) -> StreamMemory {
+        let Ok(config) = self.cfg() else {
+            return StreamMemory::default();
+        };
+        let (kind, device) = (self.dtype().kind(), LanguageModel::device(self));
+        let size = self.dtype().size() as u64;
+        // What is multiplied in another dtype is there in both.
+        let wide = product::instead_of(kind, device).map_or(0, |wide| wide.elt_size_in_bytes() as u64);
+        StreamMemory {
+            model: config.n_parameters() as u64 * size,
+            pass: tokens as u64 * config.numbers_of_a_token() as u64 * (size + wide),
+            batches: 0,
+        }
     }
 
     fn encoder(&self) -> Arc<dyn Encoder> {

@@ -4,13 +4,14 @@
 //! opener, tokens, packing   data sets -> token sequences, by threads
 //! mixture, position         several sources as one, and where each has got to
 //! model, language_model     what is needed of a model
-//! forward, buffer           sequences -> rows of the buffer
+//! grouping, forward, buffer sequences -> rows of the buffer
 //! producer, ahead           the buffer -> batches, some of them ahead of whoever takes them
 //! ```
 
 mod ahead;
 mod buffer;
 mod forward;
+mod grouping;
 mod language_model;
 mod mixture;
 mod model;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::activations::stats::StreamMemory;
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor};
@@ -33,6 +34,12 @@ pub trait ActivationModel: Send + Sync {
         let mut fingerprint = Fingerprint::default();
         fingerprint.set_unverified("weights", "a model of unknown origin");
         Ok(fingerprint)
+    }
+
+    /// Returns the memory of its weights, and of a forward pass over so many tokens.
+    fn memory(&self, tokens: usize) -> StreamMemory {
+        let _ = tokens;
+        StreamMemory::default()
     }
 
     /// Its tokenizer, which several threads use at once.

@@ -12,7 +12,7 @@ use super::opener::SourceOpener;
 use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use crate::activations::producer::Producer;
 use crate::activations::rule::{DrawRule, DrawState};
-use crate::activations::stats::StreamStats;
+use crate::activations::stats::{StreamMemory, StreamStats};
 use crate::activations::stream::Batch;
 use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Result};
@@ -45,6 +45,7 @@ pub(in crate::activations) struct LiveProducer {
 struct Done {
     sequences: u64,
     tokens: u64,
+    padding: u64,
     reading: Duration,
     model: Duration,
     gathering: Duration,
@@ -226,8 +227,10 @@ impl LiveProducer {
         }
         let (context, given_up) = (&self.context, &self.given_up);
         let checkpoint = || check(context, given_up, "generating activations");
-        self.forward
-            .run(&refill.sequences, slots, &mut self.buffer, checkpoint)
+        self.done.padding += self
+            .forward
+            .run(&refill.sequences, slots, &mut self.buffer, checkpoint)?;
+        Ok(())
     }
 }
 
@@ -298,11 +301,16 @@ impl Producer for LiveProducer {
     fn add_stats(&self, stats: &mut StreamStats) {
         stats.sequences = self.done.sequences;
         stats.tokens = self.done.tokens;
+        stats.padding = self.done.padding;
         stats.bad_records = self.mixture.skipped().map(|(_, skipped)| skipped.count).sum();
         stats.reading = self.done.reading;
         stats.model = self.done.model;
         stats.gathering = self.done.gathering;
         stats.buffered_rows = self.buffer.len();
+        stats.memory = StreamMemory {
+            batches: self.buffer.bytes(),
+            ..self.forward.memory
+        };
         (stats.queued, stats.queue_capacity) = self.mixture.queue_fill();
     }
 }

@@ -1,5 +1,6 @@
 //! What a loss consists of.
 
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// One term of a loss, its coefficient applied.
@@ -39,6 +40,31 @@ pub struct LossTerms {
 }
 
 impl LossTerms {
+    /// Returns the loss of each token, `(…)`: the sum of the terms, of which those of the whole batch count for each token
+    /// alike; 0 where `mask (…)` is. Its mean over the tokens that count is the loss.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn per_token(&self, mask: Option<&Tensor>) -> Result<Tensor> {
+        let mut sum: Option<Tensor> = None;
+        for term in &self.terms {
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(&term.value)?,
+                None => term.value.shallow_clone(),
+            });
+        }
+        let sum = sum.ok_or_else(|| Error::run("a loss needs at least one term"))?;
+        let Some(mask) = mask else {
+            return Ok(sum);
+        };
+        let mut counts = mask.f_ne(0)?.f_to_device(sum.device())?;
+        // A dictionary with heads has a loss for each of them.
+        while counts.dim() < sum.dim() {
+            counts = counts.f_unsqueeze(-1)?;
+        }
+        Ok(sum.f_masked_fill(&counts.f_logical_not()?, 0.0)?)
+    }
+
     /// Returns the value of the term of that name, if the loss has it.
     pub fn term(&self, name: &str) -> Option<&Tensor> {
         let found = self.terms.iter().find(|term| term.name == name);

@@ -1,20 +1,19 @@
-//! Hooks and generation on language models: `hook_points`, `run_with_cache`, `run_with_hooks`, `generate`.
+//! Passes of language models: `forward`, `loss`, `run_with_cache`, `run_with_hooks`, `hook_points`.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::callbacks::Callbacks;
 use super::interventions::with_changes;
 use super::model::{LanguageModelHandle, strings};
+use super::prompts::{Reading, Wanted};
 use super::tensor::TensorHandle;
-use super::tokens::tokens_of;
 use crate::error::{Error, Result, a};
-use crate::model::{Dimension, Edit, GenerationConfig, HookPoint};
+use crate::model::{Dimension, Edit, HookPoint};
 use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
-use crate::script::state::State;
 use crate::tensor::Tensor;
 
 /// Puts the methods into `module`.
@@ -72,8 +71,11 @@ fn hook_point_map(point: &HookPoint) -> Map {
     map
 }
 
-/// What `work` makes of a forward pass with a script's closures and, after them, changes of latents.
-fn changed<T>(
+/// Returns what `work` makes of a forward pass with a script's closures and, after them, changes of latents.
+///
+/// # Errors
+/// What the closures throw, and what the pass refuses.
+pub fn changed<T>(
     context: &NativeCallContext,
     hooks: &Map,
     changes: &Array,
@@ -88,74 +90,71 @@ fn changed<T>(
     callbacks.finish(result)
 }
 
-/// The new tokens after `prompt`, with the options of `GenerationConfig`, `hooks` and `changes`.
-fn generate(
+/// What `reading` asks for, of a forward pass with a script's closures and, after them, changes of latents.
+fn passed(
     context: &NativeCallContext,
     model: &LanguageModelHandle,
-    prompt: &Tensor,
-    mut options: Map,
-) -> RhaiResultOf<Tensor> {
-    let hooks = match options.remove("hooks") {
-        Some(hooks) => hooks
-            .try_cast::<Map>()
-            .ok_or_else(|| Error::input("expected a map of closures").under("hooks"))
-            .raise()?,
-        None => Map::new(),
-    };
-    let changes = match options.remove("changes") {
-        Some(changes) => changes
-            .try_cast::<Array>()
-            .ok_or_else(|| Error::input("expected a list of changes of latents").under("changes"))
-            .raise()?,
-        None => Array::new(),
-    };
-    let config: GenerationConfig = Arguments::new("LanguageModel", "generate", options)
-        .into_config()
-        .raise()?;
-    let state = State::of(context);
-    changed(context, &hooks, &changes, |edits| {
-        model.model().generate(prompt, &config, edits, state.context())
-    })
+    input: &Dynamic,
+    (hooks, changes): (&Map, &Array),
+    reading: &Reading,
+) -> RhaiResultOf<Dynamic> {
+    let prompts = reading.prompts(model, input).raise()?;
+    let run = |edits: Vec<(String, Edit<'_>)>| model.model().run_with_hooks(&prompts, edits);
+    let logits = changed(context, hooks, changes, run)?;
+    reading.answer(logits, &prompts).raise()
 }
 
-fn logits(
-    context: &NativeCallContext,
-    model: &LanguageModelHandle,
-    tokens: &TensorHandle,
-    hooks: &Map,
-    changes: &Array,
-) -> RhaiResultOf<TensorHandle> {
-    let run = |edits: Vec<(String, Edit<'_>)>| model.model().run_with_hooks(tokens.tensor(), edits);
-    changed(context, hooks, changes, run).map(TensorHandle::new)
+/// The closures or the changes of latents that a call was given, the other empty.
+fn hooks_or_changes(given: &Dynamic) -> Result<(Map, Array)> {
+    if let Some(hooks) = given.read_lock::<Map>() {
+        return Ok((hooks.clone(), Array::new()));
+    }
+    match given.read_lock::<Array>() {
+        Some(changes) => Ok((Map::new(), changes.clone())),
+        None => Err(Error::input(format!(
+            "expected a map of closures or an array of changes of latents, but was given {}",
+            a(&kind_of(given))
+        ))),
+    }
 }
 
-fn loss(
-    context: &NativeCallContext,
-    model: &LanguageModelHandle,
-    tokens: &TensorHandle,
-    hooks: &Map,
-    changes: &Array,
-) -> RhaiResultOf<f64> {
-    let run = |edits: Vec<(String, Edit<'_>)>| -> Result<f64> {
-        let loss = model.model().loss_with_hooks(tokens.tensor(), edits)?;
-        Ok(loss.f_double_value(&[])?)
+/// The activations of a forward pass, and what else its options ask for.
+fn cached(model: &LanguageModelHandle, input: &Dynamic, options: Map) -> Result<Map> {
+    let mut arguments = Arguments::new("LanguageModel", "run_with_cache", options);
+    let names = match arguments.take("names_filter") {
+        None => None,
+        Some(name) if name.is_string() => Some(strings(&[name])?),
+        Some(names) => match names.read_lock::<Array>() {
+            Some(names) => Some(strings(&names).map_err(|error| error.under("names_filter"))?),
+            None => {
+                let sentence = format!(
+                    "expected a name or an array of names, but was given {}",
+                    a(&kind_of(&names))
+                );
+                return Err(Error::input(sentence)
+                    .under("names_filter")
+                    .hint("names may contain `*`"));
+            }
+        },
     };
-    changed(context, hooks, changes, run)
-}
-
-/// `prompt` with what the model writes after it, without the BOS.
-fn continued(
-    context: &NativeCallContext,
-    model: &LanguageModelHandle,
-    prompt: String,
-    options: Map,
-) -> RhaiResultOf<String> {
-    let tokens = tokens_of(model.model(), &[prompt]).raise()?;
-    let made = generate(context, model, &tokens, options)?;
-    let ids = made.f_flatten(0, -1).and_then(Vec::<i64>::try_from).raise()?;
-    let bos = model.model().tokenizer().bos_token_id();
-    let shown = ids.strip_prefix(bos.as_slice()).unwrap_or(&ids);
-    model.model().tokenizer().decode(shown).raise()
+    let reading = Reading::take(model, &mut arguments)?;
+    arguments.finish()?;
+    let prompts = reading.prompts(model, input)?;
+    let Some(wanted) = reading.wanted() else {
+        return Ok(cache_map(match names {
+            Some(names) => model.model().capture(&prompts, &names)?,
+            None => model.model().run_with_cache(&prompts, None)?.1,
+        }));
+    };
+    let (logits, cache) = model.model().run_with_cache(&prompts, names.as_deref())?;
+    let answer = reading.answer(logits, &prompts)?;
+    let mut map = match (wanted, answer.read_lock::<Map>()) {
+        (_, Some(both)) => both.clone(),
+        (Wanted::Loss, None) => Map::from_iter([("loss".into(), answer.clone())]),
+        (_, None) => Map::from_iter([("logits".into(), answer.clone())]),
+    };
+    map.insert("cache".into(), cache_map(cache).into());
+    Ok(map)
 }
 
 #[export_module(manifest)]
@@ -168,12 +167,55 @@ mod functions {
         Ok(points.iter().map(|point| hook_point_map(point).into()).collect())
     }
 
-    /// Returns the activations for token ids `[batch, seq]` as a map from hook point to tensor: at all that the pass
-    /// comes by, which are all but `hook_attn_in`, `hook_mlp_in` and `attn.hook_result`.
+    /// Returns the logits `[batch, seq, d_vocab]` for a text, an array of texts, or token ids `[batch, seq]`.
     #[rhai_fn(return_raw, pure)]
-    pub fn run_with_cache(model: &mut LanguageModelHandle, tokens: TensorHandle) -> RhaiResultOf<Map> {
-        let result = model.model().run_with_cache(tokens.tensor(), None);
-        result.map(|(_, cache)| cache_map(cache)).raise()
+    pub fn forward(model: &mut LanguageModelHandle, input: Dynamic) -> RhaiResultOf<TensorHandle> {
+        let prompts = Reading::of(model).prompts(model, &input).raise()?;
+        model.model().forward(&prompts).map(TensorHandle::new).raise()
+    }
+
+    /// Returns what `#{ return_type: … }` asks for: `"logits"`, the `"loss"` of the next tokens, or `"both"`, a map of
+    /// `logits` and `loss`. With `loss_per_token: true` the loss is a tensor `[batch, seq - 1]`, 0 where padding counts not;
+    /// `prepend_bos` and `padding_side` are for this call, and `attention_mask: mask` says which tokens count.
+    #[rhai_fn(name = "forward", return_raw, pure, volatile)]
+    pub fn forward_with(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        options: Map,
+    ) -> RhaiResultOf<Dynamic> {
+        let reading = Reading::all(model, "forward", options).raise()?;
+        passed(&context, model, &input, (&Map::new(), &Array::new()), &reading)
+    }
+
+    /// Returns the mean cross-entropy of the next token, in nats, for a text, an array of texts, or token ids
+    /// `[batch, seq]`. Padding of texts counts not; token ids are taken at their word.
+    #[rhai_fn(return_raw, pure)]
+    pub fn loss(model: &mut LanguageModelHandle, input: Dynamic) -> RhaiResultOf<f64> {
+        let prompts = Reading::of(model).prompts(model, &input).raise()?;
+        let loss = model.model().loss(&prompts).raise()?;
+        loss.f_double_value(&[]).raise()
+    }
+
+    /// Returns the loss with the options of `forward`: with `#{ loss_per_token: true }` that of each next token,
+    /// `[batch, seq - 1]`.
+    #[rhai_fn(name = "loss", return_raw, pure, volatile)]
+    pub fn loss_with(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        options: Map,
+    ) -> RhaiResultOf<Dynamic> {
+        let reading = Reading::all(model, "loss", options).raise()?.or(Wanted::Loss);
+        passed(&context, model, &input, (&Map::new(), &Array::new()), &reading)
+    }
+
+    /// Returns the activations for a text, an array of texts, or token ids `[batch, seq]`, as a map from hook point to
+    /// tensor: at all that the pass comes by, which are all but `hook_attn_in`, `hook_q_input`, `hook_k_input`,
+    /// `hook_v_input`, `hook_mlp_in` and `attn.hook_result`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn run_with_cache(model: &mut LanguageModelHandle, input: Dynamic) -> RhaiResultOf<Map> {
+        cached(model, &input, Map::new()).raise()
     }
 
     /// Returns the activations at the named hook points, whose names may contain `*`. The pass stops after the last of
@@ -181,39 +223,36 @@ mod functions {
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_named_cache(
         model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
+        input: Dynamic,
         names: Array,
     ) -> RhaiResultOf<Map> {
-        let names = strings(&names).raise()?;
-        model
-            .model()
-            .capture(tokens.tensor(), &names)
-            .map(cache_map)
-            .raise()
+        let options = Map::from_iter([("names_filter".into(), names.into())]);
+        cached(model, &input, options).raise()
     }
 
-    /// Returns logits with activations replaced: `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`. A closure that returns
-    /// `()` only looks. Names may contain `*`.
+    /// Returns the activations with `#{ names_filter: … }`, a name or an array of names. With `return_type` and the other
+    /// options of `forward` it returns a map of `logits` or `loss`, or both, and the activations as `cache`.
+    #[rhai_fn(name = "run_with_cache", return_raw, pure)]
+    pub fn run_with_cache_and_options(
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        cached(model, &input, options).raise()
+    }
+
+    /// Returns logits with activations replaced by closures, `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`, or with latents
+    /// changed at the hook points of their dictionaries, `[steer(sae, 17, 4.0), ablate(sae, [3, 9])]`. A closure that
+    /// returns `()` only looks. Names may contain `*`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn run_with_hooks(
         context: NativeCallContext,
         model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
-        hooks: Map,
-    ) -> RhaiResultOf<TensorHandle> {
-        logits(&context, model, &tokens, &hooks, &Array::new())
-    }
-
-    /// Returns logits with latents changed, at the hook points of their dictionaries:
-    /// `model.run_with_hooks(tokens, [steer(sae, 17, 4.0), ablate(sae, [3, 9])])`.
-    #[rhai_fn(name = "run_with_hooks", return_raw, pure, volatile)]
-    pub fn run_with_changes(
-        context: NativeCallContext,
-        model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
-        changes: Array,
-    ) -> RhaiResultOf<TensorHandle> {
-        logits(&context, model, &tokens, &Map::new(), &changes)
+        input: Dynamic,
+        hooks: Dynamic,
+    ) -> RhaiResultOf<Dynamic> {
+        let (hooks, changes) = hooks_or_changes(&hooks).raise()?;
+        passed(&context, model, &input, (&hooks, &changes), &Reading::of(model))
     }
 
     /// Returns logits with activations replaced by closures, and after them latents changed.
@@ -221,33 +260,39 @@ mod functions {
     pub fn run_with_hooks_and_changes(
         context: NativeCallContext,
         model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
+        input: Dynamic,
         hooks: Map,
         changes: Array,
-    ) -> RhaiResultOf<TensorHandle> {
-        logits(&context, model, &tokens, &hooks, &changes)
+    ) -> RhaiResultOf<Dynamic> {
+        passed(&context, model, &input, (&hooks, &changes), &Reading::of(model))
     }
 
-    /// Returns the mean cross-entropy of the next token, in nats, with activations replaced as in `run_with_hooks`.
+    /// Returns what the options of `forward` ask for, with activations or latents changed.
+    #[rhai_fn(name = "run_with_hooks", return_raw, pure, volatile)]
+    pub fn run_with_hooks_and_options(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        hooks: Dynamic,
+        options: Map,
+    ) -> RhaiResultOf<Dynamic> {
+        let (hooks, changes) = hooks_or_changes(&hooks).raise()?;
+        let reading = Reading::all(model, "run_with_hooks", options).raise()?;
+        passed(&context, model, &input, (&hooks, &changes), &reading)
+    }
+
+    /// Returns the mean cross-entropy of the next token, in nats, with activations or latents changed as in
+    /// `run_with_hooks`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn loss_with_hooks(
         context: NativeCallContext,
         model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
-        hooks: Map,
-    ) -> RhaiResultOf<f64> {
-        loss(&context, model, &tokens, &hooks, &Array::new())
-    }
-
-    /// Returns the same loss with latents changed, as in `run_with_hooks`.
-    #[rhai_fn(name = "loss_with_hooks", return_raw, pure, volatile)]
-    pub fn loss_with_changes(
-        context: NativeCallContext,
-        model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
-        changes: Array,
-    ) -> RhaiResultOf<f64> {
-        loss(&context, model, &tokens, &Map::new(), &changes)
+        input: Dynamic,
+        hooks: Dynamic,
+    ) -> RhaiResultOf<Dynamic> {
+        let (hooks, changes) = hooks_or_changes(&hooks).raise()?;
+        let reading = Reading::of(model).or(Wanted::Loss);
+        passed(&context, model, &input, (&hooks, &changes), &reading)
     }
 
     /// Returns the same loss with activations replaced by closures, and after them latents changed.
@@ -255,49 +300,27 @@ mod functions {
     pub fn loss_with_hooks_and_changes(
         context: NativeCallContext,
         model: &mut LanguageModelHandle,
-        tokens: TensorHandle,
+        input: Dynamic,
         hooks: Map,
         changes: Array,
-    ) -> RhaiResultOf<f64> {
-        loss(&context, model, &tokens, &hooks, &changes)
+    ) -> RhaiResultOf<Dynamic> {
+        let reading = Reading::of(model).or(Wanted::Loss);
+        passed(&context, model, &input, (&hooks, &changes), &reading)
     }
 
-    /// Continues a text, and returns it with what the model writes after it:
-    /// `model.generate("Once", #{ max_new_tokens: 20, temperature: 0.7, seed: 1 })`.
-    #[rhai_fn(name = "generate", return_raw, pure, volatile)]
-    pub fn generate_text(
+    /// Returns the loss with the options of `forward`, with activations or latents changed.
+    #[rhai_fn(name = "loss_with_hooks", return_raw, pure, volatile)]
+    pub fn loss_with_hooks_and_options(
         context: NativeCallContext,
         model: &mut LanguageModelHandle,
-        prompt: ImmutableString,
+        input: Dynamic,
+        hooks: Dynamic,
         options: Map,
-    ) -> RhaiResultOf<String> {
-        continued(&context, model, prompt.to_string(), options)
-    }
-
-    /// Continues several texts, each by itself, so that the lengths of the others change nothing, and returns them with
-    /// what the model writes after each.
-    #[rhai_fn(name = "generate", return_raw, pure, volatile)]
-    pub fn generate_texts(
-        context: NativeCallContext,
-        model: &mut LanguageModelHandle,
-        prompts: Array,
-        options: Map,
-    ) -> RhaiResultOf<Array> {
-        let prompts = strings(&prompts).raise()?.into_iter();
-        prompts
-            .map(|prompt| continued(&context, model, prompt, options.clone()).map(Dynamic::from))
-            .collect()
-    }
-
-    /// Continues token ids `[batch, seq]`, and returns prompt and new tokens. Options are those of `GenerationConfig`,
-    /// and `hooks` and `changes` as in `run_with_hooks`.
-    #[rhai_fn(name = "generate", return_raw, pure, volatile)]
-    pub fn generate_tokens(
-        context: NativeCallContext,
-        model: &mut LanguageModelHandle,
-        prompt: TensorHandle,
-        options: Map,
-    ) -> RhaiResultOf<TensorHandle> {
-        generate(&context, model, prompt.tensor(), options).map(TensorHandle::new)
+    ) -> RhaiResultOf<Dynamic> {
+        let (hooks, changes) = hooks_or_changes(&hooks).raise()?;
+        let reading = Reading::all(model, "loss_with_hooks", options)
+            .raise()?
+            .or(Wanted::Loss);
+        passed(&context, model, &input, (&hooks, &changes), &reading)
     }
 }

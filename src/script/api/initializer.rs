@@ -1,9 +1,10 @@
 //! `Initializer`: weights with which training begins well.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use rhai::plugin::*;
-use rhai::{FnPtr, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::model::LanguageModelHandle;
 use super::own_pieces::OwnPieces;
@@ -24,7 +25,13 @@ use crate::train::{Initializer, InitializerConfig, InitializerInputs, MlpFn};
 
 /// An initialiser that scripts hold.
 #[derive(Clone)]
-pub struct InitializerHandle(Rc<Initializer>);
+pub struct InitializerHandle(Rc<Held>);
+
+struct Held {
+    initializer: Initializer,
+    /// What the last grid search tried: norms and losses.
+    tried: RefCell<Vec<(f64, f64)>>,
+}
 
 /// Puts the initialiser object into `module`.
 pub fn register(module: &mut Module) {
@@ -51,7 +58,7 @@ fn initialize(
     given: Given,
 ) -> Result<SparseAutoEncoderHandle> {
     let state = State::of(context);
-    let layer = initializer.0.cfg.model_layer;
+    let layer = initializer.0.initializer.cfg.model_layer;
     let mlp = given
         .model
         .zip(layer)
@@ -67,9 +74,11 @@ fn initialize(
             activation_norm: None,
             mlp: mlp.as_ref().map(|mlp| mlp as MlpFn<'_>),
             activation: pieces.custom().activation,
+            tried: Some(&initializer.0.tried),
         };
         initializer
             .0
+            .initializer
             .initialize_sae_from_config(config, inputs, state.context())
     };
     let sae = match given.stream {
@@ -112,7 +121,12 @@ mod functions {
     #[rhai_fn(name = "Initializer", return_raw)]
     pub fn new_initializer(config: ConfigHandle<InitializerConfig>) -> RhaiResultOf<InitializerHandle> {
         Initializer::new(config.get())
-            .map(|initializer| InitializerHandle(Rc::new(initializer)))
+            .map(|initializer| {
+                InitializerHandle(Rc::new(Held {
+                    initializer,
+                    tried: RefCell::default(),
+                }))
+            })
             .raise()
     }
 
@@ -168,10 +182,24 @@ mod functions {
         initialize(initializer, &context, &config.get(), Given::default()).raise()
     }
 
+    /// Returns what the last grid search for the decoder norm tried (`grid_search_init_norm`), in order: an array of
+    /// `#{ norm, loss }`, the reconstruction losses. Empty where none was made.
+    #[rhai_fn(pure)]
+    pub fn grid_search_losses(initializer: &mut InitializerHandle) -> Array {
+        let tried = initializer.0.tried.borrow();
+        let map = |(norm, loss): &(f64, f64)| {
+            Dynamic::from(Map::from_iter([
+                ("norm".into(), (*norm).into()),
+                ("loss".into(), (*loss).into()),
+            ]))
+        };
+        tried.iter().map(map).collect()
+    }
+
     /// Returns a copy of the settings.
     #[rhai_fn(get = "cfg", pure)]
     pub fn cfg(initializer: &mut InitializerHandle) -> ConfigHandle<InitializerConfig> {
-        ConfigHandle::new(initializer.0.cfg.clone())
+        ConfigHandle::new(initializer.0.initializer.cfg.clone())
     }
 
     /// Returns what it is, in words.
@@ -179,7 +207,7 @@ mod functions {
     pub fn to_text(initializer: &mut InitializerHandle) -> String {
         format!(
             "Initializer(grid_search_init_norm: {})",
-            initializer.0.cfg.grid_search_init_norm
+            initializer.0.initializer.cfg.grid_search_init_norm
         )
     }
 }

@@ -1,19 +1,19 @@
 //! What latents do to a model: `steer`, `clamp` and `ablate` for `run_with_hooks`, and `attribute`.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, Map, Module};
 
 use super::latent::LatentHandle;
 use super::latent_set::LatentSet;
 use super::model::LanguageModelHandle;
 use super::own_pieces::OwnPieces;
+use super::prompts::Reading;
 use super::sae::SparseAutoEncoderHandle;
-use super::tensor::TensorHandle;
-use super::tokens::tokens_of;
+use super::tokens::token_of;
 use crate::dictionary::Pass;
 use crate::error::{Error, Result, a};
 use crate::interventions::{Amount, Attribution, LatentChange, attribute, edits};
-use crate::model::{Edit, LanguageModel};
+use crate::model::Edit;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
@@ -123,28 +123,6 @@ fn change(sae: SparseAutoEncoderHandle, given: &Dynamic, amount: Amount) -> Resu
     Ok(LatentChangeHandle { sae, change })
 }
 
-/// Returns the token that a script gave, as its number or as a text that is one token.
-fn token_of(model: &LanguageModel, given: &Dynamic) -> Result<i64> {
-    if let Ok(number) = given.as_int() {
-        return Ok(number);
-    }
-    let Ok(text) = given.clone().into_immutable_string() else {
-        return Err(Error::input(format!(
-            "expected a token, its text or its number, but was given {}",
-            a(&kind_of(given))
-        )));
-    };
-    let ids = model.tokenizer().encode(&text, false, None)?;
-    match ids.as_slice() {
-        [one] => Ok(*one),
-        several => Err(Error::input(format!(
-            "`{text}` is {} tokens, and one is asked about",
-            several.len()
-        ))
-        .hint("mind the blank before a word: \" Paris\"; `model.to_str_tokens(text)` shows tokens")),
-    }
-}
-
 fn attributed(
     (model, sae): (&LanguageModelHandle, &SparseAutoEncoderHandle),
     tokens: &Tensor,
@@ -229,27 +207,19 @@ mod functions {
     /// activation × gradient: a map of `latents`, an array of `#{ latent, position, token, activation, attribution }` with
     /// the largest first, `errors` (what the dictionary does not explain, by position), `bias`, their sum `total`, and
     /// `logit`, the token's logit less the mean of all.
-    #[rhai_fn(name = "attribute", return_raw, volatile)]
-    pub fn attribute_text(
+    ///
+    /// The prompt is a text or token ids `[1, seq]`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn attribute(
         model: LanguageModelHandle,
         sae: SparseAutoEncoderHandle,
-        prompt: ImmutableString,
+        prompt: Dynamic,
         token: Dynamic,
     ) -> RhaiResultOf<Map> {
-        tokens_of(model.model(), &[prompt.to_string()])
-            .and_then(|tokens| attributed((&model, &sae), &tokens, &token))
+        Reading::of(&model)
+            .prompts(&model, &prompt)
+            .and_then(|prompts| attributed((&model, &sae), &prompts.tokens, &token))
             .raise()
-    }
-
-    /// Returns the same for token ids `[1, seq]`.
-    #[rhai_fn(name = "attribute", return_raw, volatile)]
-    pub fn attribute_tokens(
-        model: LanguageModelHandle,
-        sae: SparseAutoEncoderHandle,
-        prompt: TensorHandle,
-        token: Dynamic,
-    ) -> RhaiResultOf<Map> {
-        attributed((&model, &sae), prompt.tensor(), &token).raise()
     }
 
     /// Returns what is changed, in words.

@@ -1,7 +1,7 @@
 //! The training loss of a dictionary, for loops and studies of a script's own.
 
 use rhai::plugin::*;
-use rhai::{Map, Module};
+use rhai::{Dynamic, Map, Module};
 
 use super::batch;
 use super::loss_map::loss_map;
@@ -32,10 +32,17 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
         amp: arguments.data("amp_dtype")?,
         ..Pass::default()
     };
+    let per_token = arguments.data("per_token")?.unwrap_or(false);
     let settings: LossSettings = arguments.into_config()?;
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
     let sae = sae.get()?;
-    batch_loss(&sae, &batch, &settings, &pass, is_dead).map(|terms| loss_map(&terms))
+    let terms = batch_loss(&sae, &batch, &settings, &pass, is_dead)?;
+    let mut map = loss_map(&terms);
+    if per_token {
+        let losses = terms.per_token(batch.mask.as_ref())?;
+        map.insert("loss".into(), Dynamic::from(TensorHandle::new(losses)));
+    }
+    Ok(map)
 }
 
 #[export_module(manifest)]
@@ -55,7 +62,8 @@ mod functions {
     /// Options: `sparsity_loss_type` ("power", "tanh", "tanh-quad"), `l1_coefficient` (1.0), `p` (1),
     /// `tanh_stretch_coefficient` (4.0), `frequency_scale` (0.01), `lp_coefficient`, `auxk_coefficient` with `is_dead`,
     /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and for this call `k` in place of the
-    /// dictionary's `top_k`. Where the batch's `mask` is 0 there are values, but they count in no term.
+    /// dictionary's `top_k`. The terms are those of each token, and with `per_token: true` so is `loss`, whose mean over the
+    /// tokens that count is the loss otherwise. Where the batch's `mask` is 0 there are values, but they count in no term.
     #[rhai_fn(name = "compute_loss", return_raw, pure)]
     pub fn compute_loss_with(
         sae: &mut SparseAutoEncoderHandle,

@@ -5,9 +5,9 @@ use rhai::{Dynamic, FnPtr, ImmutableString, Map, Module};
 
 use super::batch;
 pub use super::sae_handle::SparseAutoEncoderHandle;
-use super::sae_pass::{PassOptions, encoded, reconstructed};
+use super::sae_pass::{PassOptions, encoded, encoded_as_asked, reconstructed};
 use super::tensor::TensorHandle;
-use crate::dictionary::{HookPoints, LoadOptions, Parameter, Pass, SAEConfig, SparseAutoEncoder};
+use crate::dictionary::{HookPoints, LoadOptions, Pass, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
@@ -166,15 +166,16 @@ mod functions {
     }
 
     /// Returns the activations of the latents with `#{ mask: batch.mask }`, or with another `k` than the dictionary's
-    /// `top_k`.
+    /// `top_k`. With `return_hidden_pre: true` it returns a map of them and the pre-activations, `(…, d_sae)` both:
+    /// `feature_acts`, `hidden_pre`.
     #[rhai_fn(name = "encode", return_raw, pure)]
     pub fn encode_with(
         sae: &mut SparseAutoEncoderHandle,
         x: TensorHandle,
         options: Map,
-    ) -> RhaiResultOf<TensorHandle> {
+    ) -> RhaiResultOf<Dynamic> {
         PassOptions::new("encode", options)
-            .and_then(|options| encoded(sae, &x, &options))
+            .and_then(|options| encoded_as_asked(sae, &x, &options))
             .raise()
     }
 
@@ -234,42 +235,6 @@ mod functions {
             })
             .raise()?;
         Ok(batch::to_map(batch))
-    }
-
-    /// Returns a parameter by its name in weight files: `W_E`, `b_E`, `W_D`, `b_D`, …; itself, not a copy, and without
-    /// gradients.
-    #[rhai_fn(return_raw, pure)]
-    pub fn parameter(sae: &mut SparseAutoEncoderHandle, name: ImmutableString) -> RhaiResultOf<TensorHandle> {
-        let sae = sae.get().raise()?;
-        let parameter = sae.parameter(&name).raise()?;
-        parameter.f_detach().map(TensorHandle::new).raise()
-    }
-
-    /// Returns all parameters by name: themselves, not copies, with the gradients that `backward()` gives them.
-    #[rhai_fn(return_raw, pure)]
-    pub fn parameters(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<Map> {
-        let sae = sae.get().raise()?;
-        let handle = |parameter: &Parameter| {
-            let tensor = TensorHandle::new(parameter.tensor.shallow_clone());
-            (parameter.name.into(), Dynamic::from(tensor))
-        };
-        Ok(sae.parameters().iter().map(handle).collect())
-    }
-
-    /// Returns the number of latents.
-    #[rhai_fn(get = "d_sae", return_raw, pure)]
-    pub fn d_sae(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<i64> {
-        Ok(sae.get().raise()?.cfg.d_sae())
-    }
-
-    /// Returns the Euclidean norm of each latent's decoder row, `(d_sae)`; of a crosscoder `(heads, d_sae)`.
-    #[rhai_fn(return_raw, pure)]
-    pub fn decoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = no_grad_guard();
-        sae.get()
-            .and_then(|sae| sae.decoder_norm())
-            .map(TensorHandle::new)
-            .raise()
     }
 
     /// Folds the dataset-wise normalisation into the weights, so that activations are taken as the model has them, and

@@ -9,7 +9,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 use super::batch;
-use crate::activations::{ActivationStream, Batch, BatchMap, BatchStream};
+use crate::activations::{ActivationStream, Batch, BatchMap, BatchStream, StreamMemory};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::script::closure::KeptClosure;
@@ -71,6 +71,10 @@ impl BatchStream for ActivationStreamHandle {
         self.with(|stream| stream.next_batch())
     }
 
+    fn memory(&self) -> StreamMemory {
+        self.with(|stream| Ok(stream.memory())).unwrap_or_default()
+    }
+
     fn fingerprint(&self) -> Result<Fingerprint> {
         self.with(|stream| stream.fingerprint())
     }
@@ -91,6 +95,13 @@ impl BatchStream for Source {
                 let first = batches.as_slice().first()?.activations.values().next()?;
                 first.size().first().map(|rows| *rows as usize)
             }
+        }
+    }
+
+    fn memory(&self) -> StreamMemory {
+        match self {
+            Source::Factory(stream) => stream.memory(),
+            Source::Made(_) => StreamMemory::default(),
         }
     }
 
@@ -186,8 +197,9 @@ mod functions {
         ActivationStreamHandle::of_batches(&batches).raise()
     }
 
-    /// Returns what the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens`; `bad_records` that
-    /// were skipped; `tokens_per_second` of making them and `rows_per_second` of handing them out; where the time went,
+    /// Returns what the stream has done so far, as a map: `batches`, `rows`, `sequences`, `tokens` and the `padding`
+    /// that went through the model with them; `bad_records` that were skipped; `tokens_per_second` of making them and
+    /// `rows_per_second` of handing them out; where the time went,
     /// as `seconds` since the first batch was asked for, of which `seconds_waiting` for batches and `seconds_mapping`
     /// in closures, and, meanwhile on the stream's own thread, `seconds_reading`, `seconds_in_model`,
     /// `seconds_gathering`; and how full it is now: `buffered_rows`, `queued` of `queue_capacity` groups of records,
@@ -205,6 +217,7 @@ mod functions {
             ("rows", whole(stats.rows)),
             ("sequences", whole(stats.sequences)),
             ("tokens", whole(stats.tokens)),
+            ("padding", whole(stats.padding)),
             ("bad_records", whole(stats.bad_records)),
             ("tokens_per_second", stats.tokens_per_second().into()),
             ("rows_per_second", stats.rows_per_second().into()),

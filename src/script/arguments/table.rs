@@ -14,6 +14,8 @@ pub struct Named {
     function: &'static str,
     /// The names of its arguments.
     names: &'static [&'static str],
+    /// How many arguments stand before them at least: fewer, and a map at the end is something else.
+    after: usize,
     /// The class whose fields are arguments too.
     settings: Option<Settings>,
 }
@@ -36,15 +38,44 @@ static NAMED: &[Named] = &[
         "initialize_sae_from_config",
         &["cfg", "activation_stream", "model", "activation"],
     ),
-    Named::of("LanguageModel", "generate", &["hooks", "changes"]).and::<GenerationConfig>(),
+    Named::of("LanguageModel", "attention_mask", READING),
+    Named::of("LanguageModel", "forward", FORWARD),
+    Named::of(
+        "LanguageModel",
+        "generate",
+        &["hooks", "changes", "prepend_bos", "padding_side", "return_type"],
+    )
+    .and::<GenerationConfig>(),
+    Named::of(
+        "LanguageModel",
+        "get_token_position",
+        &["mode", "prepend_bos", "padding_side"],
+    ),
+    Named::of("LanguageModel", "loss", FORWARD),
+    Named::of("LanguageModel", "loss_with_hooks", FORWARD).after(2),
+    Named::of(
+        "LanguageModel",
+        "run_with_cache",
+        &[
+            "names_filter",
+            "return_type",
+            "loss_per_token",
+            "prepend_bos",
+            "padding_side",
+            "attention_mask",
+        ],
+    ),
+    Named::of("LanguageModel", "run_with_hooks", FORWARD).after(2),
+    Named::of("LanguageModel", "to_str_tokens", READING),
+    Named::of("LanguageModel", "to_tokens", READING),
     Named::of("SAEConfig", "save_hyperparameters", &["save_path"]),
     Named::of(
         "SparseAutoEncoder",
         "compute_loss",
-        &["is_dead", "k", "amp_dtype"],
+        &["is_dead", "k", "amp_dtype", "per_token"],
     )
     .and::<LossSettings>(),
-    Named::of("SparseAutoEncoder", "encode", &["mask", "k"]),
+    Named::of("SparseAutoEncoder", "encode", &["mask", "k", "return_hidden_pre"]),
     Named::of("SparseAutoEncoder", "forward", &["mask", "k"]),
     Named::of(
         "SparseAutoEncoder",
@@ -63,6 +94,18 @@ static NAMED: &[Named] = &[
         &["save_path", "fold_activation_scale"],
     ),
     Named::of("SparseAutoEncoder", "to_jumprelu", &["batches"]),
+    Named::of(
+        "Tokenizer",
+        "apply_chat_template",
+        &[
+            "add_generation_prompt",
+            "continue_final_message",
+            "tokenize",
+            "chat_template",
+            "tools",
+            "variables",
+        ],
+    ),
     Named::of("Trainer", "fit", FIT),
     Named::of("array", "fit", FIT),
     Named::of("", "analyze_crosscoder", &["replace", "allow_change"]),
@@ -86,6 +129,16 @@ static NAMED: &[Named] = &[
             "config",
         ],
     ),
+];
+
+const READING: &[&str] = &["prepend_bos", "padding_side"];
+
+const FORWARD: &[&str] = &[
+    "return_type",
+    "loss_per_token",
+    "prepend_bos",
+    "padding_side",
+    "attention_mask",
 ];
 
 const OPTIMIZER: &[&str] = &["lr", "betas", "momentum", "weight_decay"];
@@ -121,7 +174,15 @@ impl Named {
             owner,
             function,
             names,
+            after: 0,
             settings: None,
+        }
+    }
+
+    const fn after(self, arguments: usize) -> Named {
+        Named {
+            after: arguments,
+            ..self
         }
     }
 
@@ -136,6 +197,11 @@ impl Named {
     pub fn find(owner: &str, function: &str) -> Option<&'static Named> {
         let is_it = |named: &&Named| named.owner == owner && named.function == function;
         NAMED.iter().find(is_it)
+    }
+
+    /// Returns whether a map at the end of so many arguments, the object of a method not among them, holds them.
+    pub fn are_in(&self, arguments: usize) -> bool {
+        arguments > self.after
     }
 
     /// Returns the names of its own arguments.

@@ -54,7 +54,8 @@ impl Walker<'_> {
     /// Named arguments, which stand in a map at the end.
     fn check_named(&self, owner: &str, call: &FnCallExpr, position: Position) {
         let map = call.args.last().filter(|last| is_map(last) && self.tried == 0);
-        let (Some(map), Some(named)) = (map, Named::find(owner, &call.name)) else {
+        let named = Named::find(owner, &call.name).filter(|named| named.are_in(call.args.len()));
+        let (Some(map), Some(named)) = (map, named) else {
             return;
         };
         let mut written = Written::default();

@@ -34,6 +34,12 @@ pub(super) fn parse_problem(
             }
         }
         ParseErrorType::MissingToken(token, why) => missing(token, why, place.map(at).unwrap_or_default()),
+        ParseErrorType::MismatchedType(wanted, given)
+            if wanted.contains("iterable") && given.contains("map") =>
+        {
+            Error::input("`for` needs something to iterate over, and this is a map")
+                .hint("go through its keys: `for key in map.keys() { map[key] }`")
+        }
         other => Error::input(uncapitalised(&other.to_string().replace("Expecting", "expected"))),
     };
     match place.and_then(|place| Some((place, open_bracket(&place.text)?))) {

@@ -300,6 +300,10 @@ fn another_call(call: &Call, known: &[String]) -> Error {
         "print" | "debug" => {
             return error.hint("put several values into one text: `print(`${a} ${b}`)`");
         }
+        "range" if call.given.len() == 1 => return error.hint("from 0 on it is written `0..n`"),
+        "int" | "float" if call.given == ["string"] => {
+            return error.hint(format!("write `parse_{}(text)`", call.name));
+        }
         _ => error,
     };
     let error = match (call.given.as_slice(), config_class(known)) {
@@ -364,6 +368,7 @@ fn undefined_operator(call: &Call) -> Error {
                 ("-" | "*" | "/", "array", _) | ("-" | "*" | "/", _, "array") => {
                     error.hint("arithmetic on many numbers is done by tensors: `torch::tensor(a)`")
                 }
+                ("*", "string", "int") => error.hint("`text.repeat(3)` writes a text three times"),
                 ("-" | "*" | "/" | "%", "string", "int" | "float")
                 | ("-" | "*" | "/" | "%", "int" | "float", "string") => {
                     error.hint("a text becomes a number with `parse_int(text)` or `parse_float(text)`")

@@ -7,6 +7,7 @@ mod search;
 pub use config::{BiasInitMethod, InitializerConfig};
 pub use median::geometric_median;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
@@ -43,6 +44,8 @@ pub struct InitializerInputs<'a> {
     pub mlp: Option<MlpFn<'a>>,
     /// The activation function of a dictionary with `act_fn` "custom", for `grid_search_init_norm`.
     pub activation: Option<CustomActivation<'a>>,
+    /// Where the grid search writes the norms that it tried, in order, each with its reconstruction loss.
+    pub tried: Option<&'a RefCell<Vec<(f64, f64)>>>,
 }
 
 impl Initializer {
@@ -183,7 +186,11 @@ impl Initializer {
                 activation: inputs.activation,
                 ..Custom::default()
             };
-            let norm = search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), custom, context)?;
+            let (norm, tried) =
+                search::search_decoder_norm(&self.cfg, sae, &sample.as_input(), custom, context)?;
+            if let Some(kept) = inputs.tried {
+                *kept.borrow_mut() = tried;
+            }
             context
                 .events
                 .note(format!("the best initial decoder norm is {norm:.2}"))?;

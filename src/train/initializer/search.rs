@@ -27,7 +27,8 @@ pub(super) fn follow_decoder(
     }
 }
 
-/// Gives the decoder rows the norm with the least reconstruction loss on `input`, and returns it. Of `custom` only the
+/// Gives the decoder rows the norm with the least reconstruction loss on `input`, and returns it, with all norms that were
+/// tried and their losses. Of `custom` only the
 /// activation function takes part: no penalty does.
 ///
 /// # Errors
@@ -38,7 +39,7 @@ pub(super) fn search_decoder_norm(
     input: &LossInput<'_>,
     custom: Custom<'_>,
     context: &RunContext,
-) -> Result<f64> {
+) -> Result<(f64, Vec<(f64, f64)>)> {
     let pass = Pass {
         custom,
         ..Pass::default()
@@ -48,26 +49,20 @@ pub(super) fn search_decoder_norm(
         unit: "norms",
         total: Some((COARSE.2 + FINE.2) as u64),
     })?;
-    let coarse = best_of(&spaced(COARSE)?, 0, cfg, sae, (input, &pass), context)?;
+    let mut tried = Vec::new();
+    let coarse = best_of(&spaced(COARSE)?, &mut tried, cfg, sae, (input, &pass), context)?;
     let around = (coarse + FINE.0, coarse + FINE.1, FINE.2);
-    let best = best_of(
-        &spaced(around)?,
-        COARSE.2 as u64,
-        cfg,
-        sae,
-        (input, &pass),
-        context,
-    )?;
+    let best = best_of(&spaced(around)?, &mut tried, cfg, sae, (input, &pass), context)?;
     context.events.emit(Event::TaskFinished)?;
     sae.set_decoder_norm(best)?;
     follow_decoder(cfg, sae, Some(input.x))?;
-    Ok(best)
+    Ok((best, tried))
 }
 
-/// Returns the norm of `norms` with the least reconstruction loss; the first of equals.
+/// Returns the norm of `norms` with the least reconstruction loss, the first of equals, and adds all to those `tried`.
 fn best_of(
     norms: &[f64],
-    done: u64,
+    tried: &mut Vec<(f64, f64)>,
     cfg: &InitializerConfig,
     sae: &mut SparseAutoEncoder,
     (input, pass): (&LossInput<'_>, &Pass<'_>),
@@ -75,7 +70,7 @@ fn best_of(
 ) -> Result<f64> {
     let settings = LossSettings::default();
     let mut best: Option<(f64, f64)> = None;
-    for (index, norm) in norms.iter().enumerate() {
+    for norm in norms {
         context.check("the search for the initial decoder norm")?;
         sae.set_decoder_norm(*norm)?;
         follow_decoder(cfg, sae, Some(input.x))?;
@@ -86,8 +81,9 @@ fn best_of(
         if loss.is_finite() && best.is_none_or(|(_, least)| loss < least) {
             best = Some((*norm, loss));
         }
+        tried.push((*norm, loss));
         context.events.emit(Event::TaskAdvanced {
-            done: done + index as u64 + 1,
+            done: tried.len() as u64,
             shown: vec![("norm", *norm), ("loss", loss)],
         })?;
     }

@@ -17,6 +17,6 @@ mod tests;
 
 pub use clip::{GradientNorms, clip};
 pub use loose::{LooseOptimizer, LooseSettings};
-pub use method::Setting;
+pub use method::{Setting, State as OptimizerState};
 pub use optimizer::Optimizer;
 pub use table::OptimizerClass;

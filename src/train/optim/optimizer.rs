@@ -4,6 +4,7 @@ use super::fused;
 use super::method::{Method, Rates, State};
 use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
+use crate::kernels::cuda::Launcher;
 use crate::tensor::{Device, Tensor, no_grad_guard};
 use crate::train::config::TrainerConfig;
 use crate::train::kept::{Kept, Saved, Saving};
@@ -55,8 +56,14 @@ impl Optimizer {
         })
     }
 
+    /// Returns what it remembers of each parameter, in the order of the dictionary's.
+    pub fn states(&self) -> &[State] {
+        &self.states
+    }
+
     /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own; the
-    /// gradients of all others are multiplied by `scale` (0-d) first, if it is there.
+    /// gradients of all others are multiplied by `scale` (0-d) first, if it is there. Kernels for a GPU are those of
+    /// `launcher`.
     ///
     /// # Errors
     /// Too little memory.
@@ -64,8 +71,8 @@ impl Optimizer {
         &mut self,
         sae: &SparseAutoEncoder,
         gradients: &[Tensor],
-        lr: f64,
-        scale: Option<&Tensor>,
+        (lr, scale): (f64, Option<&Tensor>),
+        launcher: Option<&dyn Launcher>,
     ) -> Result<()> {
         let _no_grad = no_grad_guard();
         let parameters = sae.parameters().iter();
@@ -84,7 +91,16 @@ impl Optimizer {
                 weight_decay: self.cfg.weight_decay,
             };
             let scale = scale.filter(|_| parameter.role != Role::Threshold);
-            self.method.go(&parameter.tensor, gradient, state, rates, scale)?;
+            let moved = match (self.method.kernel(parameter.role), launcher) {
+                (Some(moves), Some(launcher)) => {
+                    let kept = (&parameter.tensor, &mut *state);
+                    fused::step_on(launcher, kept, gradient, (&rates, moves), scale)?
+                }
+                _ => false,
+            };
+            if !moved {
+                self.method.go(&parameter.tensor, gradient, state, rates, scale)?;
+            }
         }
         Ok(())
     }

@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::native::kernels_refuse;
 use super::{AutogradEngine, Laps, NativeEngine, StepEngine};
-use crate::dictionary::{Custom, SAEConfig};
+use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
+use crate::kernels::cuda;
+use crate::tensor::Device;
 
 /// The way in which the gradients of a step are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +21,9 @@ pub enum StepEngineName {
     Autograd,
     /// By formulas written out, over active latents alone where few are.
     Native,
+    /// By formulas written out, over selected latents alone, by kernels of our own on an NVIDIA GPU. They have been tested
+    /// on processors only: nothing takes them by itself.
+    Cuda,
 }
 
 /// The ways that a trainer has.
@@ -27,6 +33,8 @@ pub(in crate::train) struct Engines {
     own: Option<Box<dyn StepEngine>>,
     autograd: AutogradEngine,
     pub(in crate::train) native: NativeEngine,
+    /// Kernels for a GPU were asked for, whether they could be had or not.
+    is_prepared: bool,
 }
 
 impl Engines {
@@ -38,6 +46,57 @@ impl Engines {
     /// Returns what divides the time of steps into parts.
     pub(in crate::train) fn laps(&self) -> &Laps {
         self.native.laps()
+    }
+
+    /// Loads kernels for the dictionary's GPU where `name` asks for them, with a sparsity penalty or without. Returns what to say where they cannot be had,
+    /// and steps are computed over all latents by libtorch instead.
+    ///
+    /// # Errors
+    /// They are asked for what they cannot compute, under `step_engine`.
+    pub(in crate::train) fn prepare(
+        &mut self,
+        name: StepEngineName,
+        sae: &SparseAutoEncoder,
+        has_penalty: bool,
+    ) -> Result<Option<String>> {
+        if name != StepEngineName::Cuda || std::mem::replace(&mut self.is_prepared, true) {
+            return Ok(None);
+        }
+        let device = sae.device();
+        let refused = match device {
+            Device::Cuda(_) => kernels_refuse(&sae.cfg, has_penalty),
+            _ => Some("the dictionary is not on an NVIDIA GPU"),
+        };
+        if let Some(reason) = refused {
+            return Err(
+                Error::input(format!("step_engine \"cuda\" cannot do this: {reason}"))
+                    .hint("leave `step_engine` out")
+                    .under("step_engine"),
+            );
+        }
+        match cuda::load(device) {
+            Ok(launcher) => {
+                self.native.set_launcher(Some(launcher));
+                Ok(None)
+            }
+            Err(error) => Ok(Some(format!(
+                "our own kernels for GPUs are not used, and libtorch goes over all latents: {}",
+                error.message()
+            ))),
+        }
+    }
+
+    /// Returns what `name` came to: whose steps these are.
+    pub(in crate::train) fn taken(
+        &self,
+        name: StepEngineName,
+        cfg: &SAEConfig,
+        custom: &Custom<'_>,
+    ) -> StepEngineName {
+        match name.resolved(cfg, custom) {
+            StepEngineName::Cuda if self.native.launcher().is_none() => StepEngineName::Native,
+            resolved => resolved,
+        }
     }
 
     /// Returns the one that `name` asks for, for a dictionary like `cfg` with pieces of one's own.
@@ -63,6 +122,7 @@ impl StepEngineName {
     pub fn resolved(self, cfg: &SAEConfig, custom: &Custom<'_>) -> Self {
         match (self, NativeEngine::refusal(cfg, custom)) {
             (StepEngineName::Autograd, _) | (_, Some(_)) => StepEngineName::Autograd,
+            (StepEngineName::Cuda, None) => StepEngineName::Cuda,
             (_, None) => StepEngineName::Native,
         }
     }
@@ -80,9 +140,11 @@ impl StepEngineName {
             StepEngineName::Auto => Ok(Some(format!(
                 "gradients are computed by automatic differentiation, which is slower: {reason}"
             ))),
-            StepEngineName::Native => Err(Error::input(format!("the native step cannot do this: {reason}"))
-                .hint("leave `step_engine` out")
-                .under("step_engine")),
+            StepEngineName::Native | StepEngineName::Cuda => {
+                Err(Error::input(format!("the native step cannot do this: {reason}"))
+                    .hint("leave `step_engine` out")
+                    .under("step_engine"))
+            }
         }
     }
 }

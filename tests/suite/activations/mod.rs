@@ -3,6 +3,7 @@
 mod ahead;
 mod cached;
 pub mod files;
+mod padding;
 mod parity;
 mod passes;
 mod refusals;

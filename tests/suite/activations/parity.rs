@@ -26,7 +26,7 @@ fn model() -> LanguageModel {
     LanguageModel::load(&config, &RunContext::default()).expect("the model")
 }
 
-fn batches(records: &[Value], changes: Value, tokenized: bool) -> Vec<Batch> {
+pub fn batches(records: &[Value], changes: Value, tokenized: bool) -> Vec<Batch> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("records.jsonl");
     let lines: Vec<String> = records.iter().map(Value::to_string).collect();
@@ -55,7 +55,7 @@ fn fixture(file: &str) -> BTreeMap<String, Tensor> {
         .collect()
 }
 
-fn assert_near(ours: &Tensor, theirs: &Tensor, what: &str) {
+pub fn assert_near(ours: &Tensor, theirs: &Tensor, what: &str) {
     assert_eq!(ours.size(), theirs.size(), "{what}");
     let difference = (ours - theirs).abs().max().double_value(&[]);
     assert!(difference < 2e-5, "{what} differs by {difference}");

@@ -89,7 +89,7 @@ fn a_text_ends_at_eos_and_waits_for_the_others() {
     let model = load(&own("gpt2"), Backend::Auto);
     // The first row is steered to EOS (id 0) at once, the second never gets there.
     let steer = |x: Tensor, _: &str| {
-        let direction = model.W_U()?.select(1, 0) * 1e4;
+        let direction = model.weight("unembed.W_U")?.select(1, 0) * 1e4;
         x.get(0).copy_(&(x.get(0) + direction));
         Ok(x)
     };

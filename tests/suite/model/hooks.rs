@@ -199,3 +199,70 @@ fn what_a_hook_changes_in_place_stays_in_its_pass() {
         );
     }
 }
+
+#[test]
+fn queries_keys_and_values_can_read_different_streams() {
+    let tokens = some_tokens(1, 9);
+    for name in ["gpt2", "qwen2_biases", "gemma2"] {
+        let model = load(&own(name), Backend::Huggingface);
+        let plain = model.forward(&tokens).expect("logits");
+        let inputs = ["hook_q_input", "hook_k_input", "hook_v_input"];
+        let hooks = inputs.map(|input| format!("blocks.1.{input}"));
+        let (logits, cache) = model.run_with_cache(&tokens, Some(&hooks)).expect("a pass");
+        assert!(
+            difference(&logits, &plain) <= 1e-6,
+            "{name}: looking changed the logits"
+        );
+        let cfg = model.cfg().expect("a decoder");
+        assert_eq!(cache[&hooks[0]].size(), [1, 9, cfg.n_heads, cfg.d_model]);
+        assert_eq!(cache[&hooks[1]].size(), [1, 9, cfg.n_kv_heads, cfg.d_model]);
+        // The same input for each head by itself gives what the input for all gives.
+        let same = hooks
+            .iter()
+            .map(|hook| (hook.clone(), edit(|x, _| Ok(x * 1.0))))
+            .collect();
+        let logits = model.run_with_hooks(&tokens, same).expect("logits");
+        let scale = plain.abs().max().double_value(&[]).max(1.0);
+        assert!(difference(&logits, &plain) / scale <= 1e-5, "{name}");
+        // What the queries read changes queries alone, and so on; the pass goes on with it.
+        for (changed, hook) in hooks.iter().enumerate() {
+            let seen = std::cell::RefCell::new(Vec::new());
+            let mut edits = vec![(hook.clone(), edit(|x, _| Ok(x.flip([1]))))];
+            for letter in ["q", "k", "v"] {
+                let look = edit(|x, _| {
+                    seen.borrow_mut().push(x.copy());
+                    Ok(x)
+                });
+                edits.push((format!("blocks.1.attn.hook_{letter}"), look));
+            }
+            let logits = model.run_with_hooks(&tokens, edits).expect("logits");
+            assert!(difference(&logits, &plain) > 1e-3, "{name} {hook}");
+            let names = ["q", "k", "v"].map(|letter| format!("blocks.1.attn.hook_{letter}"));
+            let wanted = model.capture(&tokens, &names).expect("activations");
+            for (index, name) in names.iter().enumerate() {
+                let differs = difference(&seen.borrow()[index], &wanted[name]) > 1e-4;
+                assert_eq!(differs, index == changed, "{name} after {hook}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_alone_is_what_is_kept_with_everything() {
+    let tokens = some_tokens(1, 5);
+    for folder in folders("model", "lm") {
+        let model = load(&folder, Backend::Auto);
+        let (_, everything) = model
+            .run_with_cache(&tokens, Some(&["*".into()]))
+            .expect("everything");
+        // What comes after the first block is made as it is there.
+        let first = everything.into_iter().filter(|(name, _)| !name.starts_with("blocks.1"));
+        for (name, kept) in first {
+            // To the end of the pass, which may write over what nobody keeps.
+            let names = [name.clone()];
+            let (_, alone) = model.run_with_cache(&tokens, Some(&names)).expect("one");
+            let same = alone[&name].allclose(&kept, 1e-5, 3e-5, true);
+            assert!(same, "{}: {name}", folder.display());
+        }
+    }
+}

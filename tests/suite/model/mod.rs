@@ -1,11 +1,14 @@
 //! Language models: reference numbers, interventions, generation, tokens, and what is said about bad input.
 
 mod bad_input;
+mod batches;
+mod chat;
 mod generation;
 mod hooks;
 mod padding;
 mod parity;
 mod tokens;
+mod weights;
 
 use std::path::{Path, PathBuf};
 

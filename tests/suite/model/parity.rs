@@ -128,34 +128,6 @@ fn logits_and_hidden_states_agree_with_transformers() {
     eprintln!("compared {} models", folders.len());
 }
 
-#[test]
-fn the_unembedding_agrees_with_transformer_lens() {
-    let mut compared = 0;
-    for folder in folders("model", "lm") {
-        let Ok(reference) = safetensors::read(folder.join("tl_processed_weights.safetensors")) else {
-            continue;
-        };
-        let model = load(&folder, Backend::TransformerLens);
-        let mut ours = model.W_U().expect("W_U");
-        if is_capped(&model) {
-            let mean = ours.mean_dim(-1, true, None::<Kind>);
-            assert!(
-                f64::try_from(mean.abs().max()).expect("a number") > TOLERANCE,
-                "W_U was centred"
-            );
-            ours -= mean;
-        }
-        let worst = difference(&ours, &tensor(&reference, "unembed.W_U"));
-        assert!(
-            worst <= TOLERANCE,
-            "{}: W_U differs by {worst:.1e}",
-            folder.display()
-        );
-        compared += 1;
-    }
-    assert!(compared >= 2);
-}
-
 /// Processing moves weights and biases around; what the model says stays the same.
 #[test]
 fn processed_and_bare_models_give_the_same_probabilities() {

@@ -62,6 +62,8 @@ pub(in crate::activations) struct CachedProducer {
     reading: Reading,
     planned_all: bool,
     waiting: Duration,
+    /// Of the largest batch so far.
+    batch_bytes: u64,
     context: RunContext,
 }
 
@@ -84,6 +86,7 @@ impl CachedProducer {
             reading,
             planned_all: false,
             waiting: Duration::ZERO,
+            batch_bytes: 0,
             context,
         };
         for _ in 0..producer.reading.workers {
@@ -189,6 +192,7 @@ impl Producer for CachedProducer {
             .map_err(|_| Error::run("a thread that reads the cache ended unexpectedly"))?;
         self.waiting += start.elapsed();
         let batch = batch?.to_device(self.reading.device)?;
+        self.batch_bytes = self.batch_bytes.max(batch.bytes());
         self.plan_ahead();
         Ok(Some(batch))
     }
@@ -231,5 +235,6 @@ impl Producer for CachedProducer {
             .filter(|coming| !coming.batch.is_empty())
             .count();
         stats.queue_capacity = self.reading.ahead;
+        stats.memory.batches = self.reading.ahead as u64 * self.batch_bytes;
     }
 }

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::gradients::Gradients;
 use super::penalties::add_thresholds;
+use super::terms::Terms;
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
@@ -138,4 +139,40 @@ pub(super) fn step(
         by_pre: by_acts.f_mul(&acts.f_gt(0.0)?)?,
         by_reconstruction: by_decoded,
     })
+}
+
+/// Adds the loss and the gradients of encoder and decoder where only pairs are known of other latents: the pre-activations
+/// of the dead ones of `is_dead (d_sae)` are computed here from `x (tokens, d_model)`, and `error` gives `x̂ − y`. Returns
+/// the derivative by the reconstruction; `None` where no latent is dead.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn of_dead(
+    facts: &Facts<'_>,
+    (x, is_dead): (&Tensor, &Tensor),
+    error: impl FnOnce() -> Result<Tensor>,
+    terms: &mut Terms,
+    gradients: &mut Gradients,
+) -> Result<Option<Tensor>> {
+    let dead = is_dead.f_nonzero()?.f_squeeze_dim(1)?;
+    if dead.numel() == 0 {
+        return Ok(None);
+    }
+    let error = error()?.f_view_as(x)?;
+    let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
+    let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
+    let hidden_pre = facts.product(x, &encoder.f_tr()?)?.f_add(&bias)?;
+    let latents = Latents::chosen(facts, &dead)?;
+    let aux = step(facts, &hidden_pre, &error, &latents, gradients)?;
+    terms.add_auxk(aux.value)?;
+    let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
+    let rows = facts.product(&aux.by_pre.f_tr()?, x)?;
+    let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
+    gradients.add("W_E", by_encoder.f_tr()?)?;
+    let sums = aux
+        .by_pre
+        .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+    let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
+    gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
+    Ok(Some(aux.by_reconstruction))
 }

@@ -5,6 +5,7 @@
 //! form        which of the two it is
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
+//! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
@@ -16,14 +17,18 @@ mod dense;
 mod facts;
 mod form;
 mod found;
+mod gpu;
 mod gradients;
 mod memory;
 mod penalties;
 mod sparse;
 mod terms;
 
+use std::rc::Rc;
+
 use self::facts::Facts;
 pub use self::form::Form;
+pub(in crate::train) use self::gpu::refusal as kernels_refuse;
 use self::gradients::Gradients;
 pub(in crate::train) use self::memory::step_bytes;
 use self::sparse::Room;
@@ -34,6 +39,7 @@ use crate::dictionary::{
     Capability, Custom, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder, Wants,
 };
 use crate::error::Result;
+use crate::kernels::cuda::Launcher;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -46,6 +52,8 @@ pub struct NativeEngine {
     room: Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
     density: Option<f64>,
+    /// Starts our own kernels on a GPU, where they were asked for.
+    launcher: Option<Rc<dyn Launcher>>,
     laps: Laps,
 }
 
@@ -67,6 +75,16 @@ impl NativeEngine {
     /// Goes on from a step in which this part of all pairs took part.
     pub(in crate::train) fn set_density(&mut self, density: Option<f64>) {
         self.density = density;
+    }
+
+    /// Computes from now on by the kernels that `launcher` starts, on its device; `None`: as the form says.
+    pub(in crate::train) fn set_launcher(&mut self, launcher: Option<Rc<dyn Launcher>>) {
+        self.launcher = launcher;
+    }
+
+    /// Returns what starts our own kernels on a GPU, where they were asked for and can be had.
+    pub(in crate::train) fn launcher(&self) -> Option<&Rc<dyn Launcher>> {
+        self.launcher.as_ref()
     }
 
     /// Returns what divides the time of steps into parts.
@@ -145,7 +163,13 @@ impl StepEngine for NativeEngine {
                 Ok(None)
             }
         };
-        let found = if self.is_sparse(sae, facts.gate.k) {
+        let launcher = self
+            .launcher
+            .as_deref()
+            .filter(|launcher| launcher.device() == sae.device());
+        let found = if let Some(launcher) = launcher {
+            gpu::step(launcher, &facts, &flat, is_dead, &mut gradients)?
+        } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
             dense::step(&facts, &flat, is_dead, &mut gradients)?

@@ -14,7 +14,7 @@ mod subset;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
-use super::auxk::{self, Latents};
+use super::auxk;
 use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
@@ -197,35 +197,15 @@ fn add_auxk(
     terms: &mut Terms,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let dead = is_dead.f_nonzero()?.f_squeeze_dim(1)?;
-    if dead.numel() == 0 {
+    let error = || whole_error(room, facts);
+    let kept = (input.x, is_dead);
+    let Some(by_reconstruction) = auxk::of_dead(facts, kept, error, terms, gradients)? else {
         return Ok(());
-    }
-    let error = whole_error(room, facts)?.f_view_as(input.x)?;
-    let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
-    let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
-    let hidden_pre = facts.product(input.x, &encoder.f_tr()?)?.f_add(&bias)?;
-    let aux = auxk::step(
-        facts,
-        &hidden_pre,
-        &error,
-        &Latents::chosen(facts, &dead)?,
-        gradients,
-    )?;
-    terms.add_auxk(aux.value)?;
-    let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
-    let rows = facts.product(&aux.by_pre.f_tr()?, input.x)?;
-    let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
-    gradients.add("W_E", by_encoder.f_tr()?)?;
-    let sums = aux
-        .by_pre
-        .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-    let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
-    gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
+    };
     // Every latent is one of all latents.
     for prefix in 0..room.residual.len() {
         room.unpack(prefix);
-        let more = numbers(&aux.by_reconstruction)?;
+        let more = numbers(&by_reconstruction)?;
         room.rows_of_residual
             .iter_mut()
             .zip(more)

@@ -1,12 +1,19 @@
-//! Every example in the documentation works: fences of README, docs/, the standard library and the bound functions.
+//! Every example in the documentation works: fences of docs/, the standard library and the bound functions.
 //!
 //! A ```` ```rhai ```` fence runs; ```` ```rhai no_run ```` is checked only, for what needs a download or a GPU. Lines
-//! that end with `// prints TEXT` state what the script prints, in order.
+//! that end with `// prints TEXT` state what the script prints, in order. README and the pages of docs/guide are run as a whole (`story`).
+
+mod guide;
+mod page;
+mod picture;
+mod same;
+mod story;
 
 use std::path::{Path, PathBuf};
 
 use saescript::Host;
 
+use self::page::{Block, blocks};
 use crate::program::{Ran, run_in};
 
 /// One example: where it stands, whether it can run, its text.
@@ -18,31 +25,15 @@ struct Example {
 
 /// The `rhai` fences of a Markdown text.
 fn examples_of(name: &str, text: &str) -> Vec<Example> {
-    let mut examples: Vec<Example> = Vec::new();
-    let mut inside = false;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim_end();
-        match (inside, line.trim_start().strip_prefix("```")) {
-            (false, Some(info)) if info.split([' ', ',']).next() == Some("rhai") => {
-                inside = true;
-                let place = format!("{name}:{}", index + 1);
-                examples.push(Example {
-                    place,
-                    runs: !info.contains("no_run"),
-                    text: String::new(),
-                });
-            }
-            (true, Some(_)) => inside = false,
-            (true, None) => {
-                if let Some(example) = examples.last_mut() {
-                    example.text += line;
-                    example.text.push('\n');
-                }
-            }
-            (false, _) => (),
-        }
-    }
-    examples
+    let example = |block| match block {
+        Block::Fence(fence) if fence.language == "rhai" => Some(Example {
+            place: format!("{name}:{}", fence.line - 1),
+            runs: !fence.is("no_run"),
+            text: fence.text,
+        }),
+        _ => None,
+    };
+    blocks(text).into_iter().filter_map(example).collect()
 }
 
 fn root() -> &'static Path {
@@ -67,8 +58,8 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 fn all_examples() -> Vec<Example> {
     let mut examples = Vec::new();
     let named = |path: &Path| path.strip_prefix(root()).unwrap_or(path).display().to_string();
-    let mut pages = vec![root().join("README.md")];
-    pages.extend(files(&root().join("docs"), "md"));
+    let mut pages = files(&root().join("docs"), "md");
+    pages.retain(|page| !page.starts_with(guide::folder()));
     for page in pages {
         let text = std::fs::read_to_string(&page).expect("a page");
         examples.extend(examples_of(&named(&page), &text));
@@ -106,8 +97,15 @@ fn promised(text: &str) -> Vec<&str> {
 fn try_example(example: &Example) -> Result<(), String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("example.rhai"), &example.text).expect("writable");
+    // What a page names as `examples/tiny-pythia` is there, as it is for who reads it in the repository.
+    std::os::unix::fs::symlink(root().join("examples"), folder.path().join("examples")).expect("a link");
     let command = if example.runs { "run" } else { "check" };
-    let Ran { code, out, err } = run_in(folder.path(), [command, "example.rhai"]);
+    let allowed = format!("--allow-read={}", root().join("examples").display());
+    let mut arguments = vec![command, "example.rhai"];
+    if example.runs {
+        arguments.insert(1, &allowed);
+    }
+    let Ran { code, out, err } = run_in(folder.path(), arguments);
     if code != Some(0) {
         return Err(format!(
             "{}: `saescript {command}` ended with {code:?}\n{err}",

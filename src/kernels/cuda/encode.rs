@@ -1,0 +1,261 @@
+//! Exact encoding where a number of latents is selected, at about the cost of a product in bfloat16.
+//!
+//! Tokens are taken as many at a time as the estimates of all their latents fit in [`ESTIMATE_BYTES`]. Nothing is read
+//! back from the device: rows without a bound, or with more candidates than there is room for, have all their
+//! pre-activations computed in place of the estimates.
+
+use super::launcher::{Argument, Grid, Launcher, check};
+use super::screening::slack;
+use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, Tensor};
+
+use Argument::Whole;
+
+/// The bytes of the estimates that are held at a time.
+const ESTIMATE_BYTES: i64 = 256 << 20;
+
+/// The encoder of a dictionary with `S` latents for rows of `d` numbers, float32 on the launcher's device.
+pub struct Encoder<'a> {
+    /// `(S, d)`: the weights of each latent.
+    pub weight: &'a Tensor,
+    /// `(S)`: what is added to each latent's product.
+    pub bias: &'a Tensor,
+    /// `(S)`: what pre-activations are multiplied with to get the scores that selection compares. A latent whose factor is
+    /// zero is never selected.
+    pub factor: Option<&'a Tensor>,
+}
+
+impl Encoder<'_> {
+    fn latents(&self) -> i64 {
+        self.bias.numel() as i64
+    }
+}
+
+/// Selected pairs of a token and a latent, `(T, k)` each. What is over in a row holds the number of latents and 0.
+pub struct Pairs {
+    /// The latents, int32, ascending in each row.
+    pub index: Tensor,
+    /// Their pre-activations, float32, not multiplied with the factor.
+    pub value: Tensor,
+    /// How many there are in each row, int32 `(T)`.
+    pub listed: Tensor,
+}
+
+impl Pairs {
+    /// Returns room for `k` pairs of each of `tokens` tokens.
+    fn with_room(tokens: i64, k: i64, device: Device) -> Result<Self> {
+        Ok(Self {
+            index: Tensor::f_empty([tokens, k], (Kind::Int, device))?,
+            value: Tensor::f_empty([tokens, k], (Kind::Float, device))?,
+            listed: Tensor::f_empty([tokens], (Kind::Int, device))?,
+        })
+    }
+
+    /// Returns how many rows there are, and how many pairs each has room for.
+    pub fn shape(&self) -> (i64, i64) {
+        let size = self.index.size();
+        (size[0], size[1])
+    }
+
+    /// Returns the rows from `start` on, in the same memory.
+    fn rows(&self, start: i64, rows: i64) -> Result<Self> {
+        Ok(Self {
+            index: self.index.f_narrow(0, start, rows)?,
+            value: self.value.f_narrow(0, start, rows)?,
+            listed: self.listed.f_narrow(0, start, rows)?,
+        })
+    }
+}
+
+/// Rows rounded to bfloat16: `row = rounded + rest`, `|row| <= norm`, `|rest| <= residual`.
+pub(super) struct Rounded {
+    pub(super) rounded: Tensor,
+    pub(super) norm: Tensor,
+    pub(super) residual: Tensor,
+}
+
+/// Rounds the rows of `x (n, d)`.
+pub(super) fn round(launcher: &dyn Launcher, x: &Tensor) -> Result<Rounded> {
+    let (rows, width) = x.size2()?;
+    let device = launcher.device();
+    let made = Rounded {
+        rounded: Tensor::f_empty([rows, width], (Kind::BFloat16, device))?,
+        norm: Tensor::f_empty([rows], (Kind::Float, device))?,
+        residual: Tensor::f_empty([rows], (Kind::Float, device))?,
+    };
+    let arguments = [
+        Argument::floats(x)?,
+        Whole(width),
+        Argument::of(&made.rounded, Kind::BFloat16)?,
+        Argument::floats(&made.norm)?,
+        Argument::floats(&made.residual)?,
+    ];
+    launcher.launch("round_rows", Grid::rows(rows), &arguments)?;
+    Ok(made)
+}
+
+/// The encoder rounded, and the numbers by which products become estimates and bounds, `(5, S)`.
+struct Screen {
+    rounded: Tensor,
+    terms: Tensor,
+}
+
+impl Screen {
+    fn new(launcher: &dyn Launcher, encoder: &Encoder<'_>) -> Result<Self> {
+        let latents = encoder.latents();
+        let weight = round(launcher, encoder.weight)?;
+        let terms = Tensor::f_empty([5, latents], (Kind::Float, launcher.device()))?;
+        let arguments = [
+            Argument::floats(encoder.bias)?,
+            Argument::floats(encoder.factor)?,
+            Argument::floats(&weight.norm)?,
+            Argument::floats(&weight.residual)?,
+            Whole(latents),
+            Argument::floats(&terms)?,
+        ];
+        let blocks = latents / launcher.threads() + 1;
+        launcher.launch("screen_terms", Grid::rows(blocks), &arguments)?;
+        Ok(Self {
+            rounded: weight.rounded,
+            terms,
+        })
+    }
+}
+
+/// Selects for each row of `x (T, d)` the `k` largest scores above zero, those with smaller indices among equal ones; NaN
+/// before all others. Latents and pre-activations are those of a product in float32.
+///
+/// # Errors
+/// Shapes that do not agree; the device failed.
+pub fn largest(launcher: &dyn Launcher, x: &Tensor, encoder: &Encoder<'_>, k: i64) -> Result<Pairs> {
+    largest_within(launcher, x, encoder, k, ESTIMATE_BYTES)
+}
+
+/// Selects as [`largest`] does, with estimates of at most `bytes` at a time.
+pub(super) fn largest_within(
+    launcher: &dyn Launcher,
+    x: &Tensor,
+    encoder: &Encoder<'_>,
+    k: i64,
+    bytes: i64,
+) -> Result<Pairs> {
+    let (tokens, width) = x.size2()?;
+    let latents = encoder.latents();
+    check("an encoder", encoder.weight, &[latents, width])?;
+    if let Some(factor) = encoder.factor {
+        check("factors", factor, &[latents])?;
+    }
+    if k < 1 || latents >= i64::from(i32::MAX) || tokens >= i64::from(i32::MAX) {
+        return Err(Error::run(format!(
+            "a kernel cannot select {k} of {latents} latents"
+        )));
+    }
+    let pairs = Pairs::with_room(tokens, k, launcher.device())?;
+    if tokens == 0 || latents == 0 {
+        let _ = pairs.index.shallow_clone().f_fill_(latents)?;
+        let _ = pairs.value.shallow_clone().f_zero_()?;
+        let _ = pairs.listed.shallow_clone().f_zero_()?;
+        return Ok(pairs);
+    }
+    let screen = Screen::new(launcher, encoder)?;
+    let at_a_time = (bytes / (4 * latents)).max(1);
+    let mut start = 0;
+    while start < tokens {
+        let rows = at_a_time.min(tokens - start);
+        let x = x.f_narrow(0, start, rows)?;
+        tile(launcher, &x, encoder, &screen, &pairs.rows(start, rows)?)?;
+        start += rows;
+    }
+    Ok(pairs)
+}
+
+/// Selects for the rows `x`.
+fn tile(
+    launcher: &dyn Launcher,
+    x: &Tensor,
+    encoder: &Encoder<'_>,
+    screen: &Screen,
+    pairs: &Pairs,
+) -> Result<()> {
+    let (rows, width) = x.size2()?;
+    let (latents, (_, k)) = (encoder.latents(), pairs.shape());
+    // As many as common rows have, several times over.
+    let room = (4 * k + 256).min(latents);
+    let rounded = round(launcher, x)?;
+    let estimate = launcher.product(&rounded.rounded, &screen.rounded)?;
+    let candidates = Pairs::with_room(rows, room, launcher.device())?;
+    let listed = Argument::of(&candidates.listed, Kind::Int)?;
+    let candidate = Argument::of(&candidates.index, Kind::Int)?;
+    let arguments = [
+        Argument::floats(&estimate)?,
+        Argument::floats(&screen.terms)?,
+        Argument::floats(&rounded.norm)?,
+        Argument::floats(&rounded.residual)?,
+        Argument::Real(slack(width)),
+        Whole(latents),
+        Whole(k),
+        Whole(room),
+        candidate,
+        listed,
+    ];
+    launcher.launch("screen_rows", Grid::rows(rows), &arguments)?;
+    let biases = Some(encoder.bias);
+    products(launcher, x, encoder.weight, biases, &candidates, None)?;
+    let arguments = [
+        Argument::floats(x)?,
+        Argument::floats(encoder.weight)?,
+        Argument::floats(encoder.bias)?,
+        Whole(width),
+        listed,
+        Whole(latents),
+        Argument::floats(&estimate)?,
+    ];
+    launcher.launch("fill_rows", Grid::shared(rows, 64), &arguments)?;
+    let arguments = [
+        Argument::floats(&estimate)?,
+        candidate,
+        Argument::floats(&candidates.value)?,
+        listed,
+        Whole(room),
+        Argument::floats(encoder.factor)?,
+        Whole(latents),
+        Whole(k),
+        Argument::of(&pairs.index, Kind::Int)?,
+        Argument::floats(&pairs.value)?,
+        Argument::of(&pairs.listed, Kind::Int)?,
+    ];
+    launcher.launch("choose_largest", Grid::rows(rows), &arguments)
+}
+
+/// The groups of latents whose rows differ, by where each ends, int64 `(n)`; the rows `(n, T, d)` are those of each.
+pub(super) type Ends<'a> = &'a Tensor;
+
+/// Sets the values of `pairs` to the products of their rows `x (T, d)`, or `(n, T, d)` for the groups that end at `ends`,
+/// with those of their latents `(S, d)`, and adds the latents' biases.
+pub(super) fn products(
+    launcher: &dyn Launcher,
+    x: &Tensor,
+    latents: &Tensor,
+    bias: Option<&Tensor>,
+    pairs: &Pairs,
+    ends: Option<Ends<'_>>,
+) -> Result<()> {
+    let (rows, stride) = pairs.shape();
+    let width = latents.size()[1];
+    let arguments = [
+        Argument::floats(x)?,
+        Argument::floats(latents)?,
+        Argument::floats(bias)?,
+        Whole(width),
+        Argument::of(&pairs.index, Kind::Int)?,
+        Argument::of(&pairs.listed, Kind::Int)?,
+        Whole(stride),
+        match ends {
+            Some(ends) => Argument::of(ends, Kind::Int64)?,
+            None => Argument::floats(None)?,
+        },
+        Whole(rows * width),
+        Argument::floats(&pairs.value)?,
+    ];
+    launcher.launch("pair_products", Grid::shared(rows, stride / 64 + 1), &arguments)
+}

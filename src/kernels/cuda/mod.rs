@@ -1,0 +1,37 @@
+//! Kernels for NVIDIA GPUs, and what compiles, loads and starts them.
+//!
+//! ```text
+//! program/    the kernels in CUDA C++, one operation a file
+//! program     their text, as the compiler gets it
+//! launcher    what starts kernels on tensors: a GPU, or in tests the processor
+//! nvrtc       NVIDIA's compiler, loaded at run time
+//! stored      what it made, kept between processes
+//! driver      the driver's library, loaded at run time: modules and launches
+//! gpu         a launcher for one GPU
+//! probe       a comparison with libtorch before they are used
+//! emulated/   a launcher that runs the same text on the processor, for tests
+//! screening, encode, decode, by_latent, adam   the operations of a step
+//! ```
+//!
+//! No kernel has been run on a GPU yet: all that is known of them is that NVIDIA's compiler takes them, and that on a
+//! processor they give what the kernels of `kernels` give. So they run only where `step_engine` asks for them.
+
+pub mod adam;
+pub mod by_latent;
+pub mod decode;
+mod driver;
+#[cfg(test)]
+pub mod emulated;
+pub mod encode;
+mod gpu;
+mod launcher;
+mod nvrtc;
+mod probe;
+mod program;
+mod screening;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+pub use gpu::load;
+pub use launcher::Launcher;

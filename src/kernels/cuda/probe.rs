@@ -1,0 +1,146 @@
+//! A comparison of the kernels with libtorch before they are used: a few tokens and latents, at every start.
+
+use super::adam::{Moving, adam};
+use super::by_latent::ByLatent;
+use super::decode::{Batch, Prefixes, residual, slopes};
+use super::encode::{Encoder, Pairs, largest};
+use super::launcher::Launcher;
+use crate::error::{Error, Result};
+use crate::kernels::adam::{Moves, Rule};
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Sizes that are no multiples of anything.
+const TOKENS: i64 = 37;
+const LATENTS: i64 = 301;
+const WIDTH: i64 = 70;
+const K: i64 = 9;
+/// The largest difference, relative to the largest number.
+const ALLOWED: f64 = 1e-4;
+
+/// Compares a step's kernels with libtorch on the processor.
+///
+/// # Errors
+/// Something differs, or the device failed.
+pub fn compare(launcher: &dyn Launcher) -> Result<()> {
+    let given = Given::new()?;
+    let there = |x: &Tensor| x.f_to_device(launcher.device());
+    let (x, weight, bias) = (there(&given.x)?, there(&given.weight)?, there(&given.bias)?);
+    let encoder = Encoder {
+        weight: &weight,
+        bias: &bias,
+        factor: None,
+    };
+    let pairs = largest(launcher, &x, &encoder, K)?;
+    let acts = given.activations()?;
+    agree("the selection", &spread(&pairs)?, &acts)?;
+    let prefixes = Prefixes::new(&[(LATENTS, 1.0)], launcher.device())?;
+    let batch = Batch {
+        pairs: &pairs,
+        decoder: &weight,
+        bias: None,
+        label: &x,
+        prefixes: &prefixes,
+        scale: 2.0,
+    };
+    let (error, squared) = residual(launcher, &batch)?;
+    let expected = acts.f_matmul(&given.weight)?.f_sub(&given.x)?;
+    let squares = expected
+        .f_square()?
+        .f_sum_dim_intlist([1i64].as_slice(), false, None::<Kind>)?;
+    agree("the squared errors", &squared.f_get(0)?, &squares)?;
+    let expected = expected.f_mul_scalar(2.0)?;
+    agree("the reconstruction", &error.f_get(0)?, &expected)?;
+    let by_acts = Pairs {
+        value: slopes(launcher, &pairs, &error, &weight, &prefixes)?,
+        index: pairs.index.shallow_clone(),
+        listed: pairs.listed.shallow_clone(),
+    };
+    let is_on = acts.f_gt(0.0)?;
+    let all = expected.f_matmul(&given.weight.f_tr()?)?.f_mul(&is_on)?;
+    agree("the derivatives", &spread(&by_acts)?, &all)?;
+    let by_latent = ByLatent::new(&pairs, LATENTS)?;
+    let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
+    let gradient = acts.f_tr()?.f_matmul(&expected)?;
+    agree("the gradients", &sums, &gradient)?;
+    let moved = weight.f_mul_scalar(1.0)?;
+    let (mean, square) = (moved.f_zeros_like()?, moved.f_zeros_like()?);
+    let moving = Moving {
+        parameter: &moved,
+        mean: &mean,
+        square: &square,
+        gradient: &there(&gradient)?,
+        scale: None,
+    };
+    adam(launcher, &moving, &RULE)?;
+    // The first move of Adam goes by the learning rate, in the direction of the gradient.
+    let far = gradient.f_abs()?.f_add_scalar(RULE.epsilon)?;
+    let way = gradient.f_div(&far)?.f_mul_scalar(RULE.lr)?;
+    agree("the optimiser's move", &moved, &given.weight.f_sub(&way)?)
+}
+
+const RULE: Rule = Rule {
+    lr: 0.01,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.0,
+    step: 1,
+    gradient_scale: 1.0,
+    moves: Moves::All,
+};
+
+/// Numbers that are the same at every start, and disturb nobody's draws.
+struct Given {
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Given {
+    fn new() -> Result<Self> {
+        let waves = |rows: i64, step: f64| -> Result<Tensor> {
+            let places = Tensor::f_arange(rows * WIDTH, (Kind::Double, Device::Cpu))?;
+            let waves = places.f_square()?.f_mul_scalar(step)?.f_sin()?;
+            Ok(waves.f_to_kind(Kind::Float)?.f_view([rows, WIDTH])?)
+        };
+        Ok(Self {
+            x: waves(TOKENS, 0.37)?,
+            weight: waves(LATENTS, 0.61)?,
+            bias: Tensor::f_full([LATENTS], 0.1, (Kind::Float, Device::Cpu))?,
+        })
+    }
+
+    /// Returns the activations, `(T, S)`.
+    fn activations(&self) -> Result<Tensor> {
+        let all = self
+            .x
+            .f_matmul(&self.weight.f_tr()?)?
+            .f_add(&self.bias)?
+            .f_relu()?;
+        let (value, index) = all.f_topk(K, 1, true, true)?;
+        Ok(all.f_zeros_like()?.f_scatter(1, &index, &value)?)
+    }
+}
+
+/// Returns the values of pairs among 0 for all others, `(T, S)` on the processor.
+fn spread(pairs: &Pairs) -> Result<Tensor> {
+    let index = pairs.index.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?;
+    // Places that nothing was written to hold anything.
+    let index = index.f_clamp(0, LATENTS)?;
+    let all = Tensor::f_zeros([TOKENS, LATENTS + 1], (Kind::Float, Device::Cpu))?;
+    let spread = all.f_scatter(1, &index, &pairs.value.f_to_device(Device::Cpu)?)?;
+    Ok(spread.f_narrow(1, 0, LATENTS)?)
+}
+
+fn agree(what: &str, found: &Tensor, expected: &Tensor) -> Result<()> {
+    let found = found.f_to_device(Device::Cpu)?;
+    let apart = found.f_sub(expected)?.f_abs()?.f_max()?.f_double_value(&[])?;
+    let size = expected.f_abs()?.f_max()?.f_double_value(&[])?;
+    // NaN is not at most anything.
+    if apart <= ALLOWED * size {
+        return Ok(());
+    }
+    Err(Error::run(format!(
+        "our kernels do not compute what libtorch computes on this GPU: {what} differs by {apart:.3e} of {size:.3e}"
+    )))
+}

@@ -1,0 +1,111 @@
+// What all kernels share. Every parameter of a kernel is 8 bytes long: a pointer, a `whole` or a double. Blocks are whole
+// warps, at most 256 threads of them, and rows are counted by blockIdx.x. Nothing depends on the order in which blocks,
+// warps or threads run: atomics only count whole numbers, and every sum of floats has one order.
+
+typedef long long whole;
+typedef unsigned int bits32;
+
+#define WARP 32
+#define MOST_THREADS 256
+#define ALL_LANES 0xffffffffu
+
+// From `weights.rs`: norms below count as this one unless a row is zero altogether, rows above the other are not rounded.
+#define SMALLEST 9.313225746154785e-10f
+#define LARGEST 1099511627776.0f
+
+// Returns the sum over a warp to all of its lanes: partial sums halved five times, as `rescore` does it.
+__device__ float warp_sum(float sum) {
+    for (int apart = WARP / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, apart);
+    return sum;
+}
+
+// Returns the sum over a block to all of its threads, always added in the same order.
+__device__ double block_sum(double sum) {
+    __shared__ double sums[MOST_THREADS];
+    sums[threadIdx.x] = sum;
+    __syncthreads();
+    double total = 0.0;
+    if (threadIdx.x < WARP) {
+        for (unsigned at = threadIdx.x; at < blockDim.x; at += WARP) total += sums[at];
+    }
+    __syncthreads();
+    if (threadIdx.x < WARP) sums[threadIdx.x] = total;
+    __syncthreads();
+    total = 0.0;
+    for (int at = 0; at < WARP; at++) total += sums[at];
+    __syncthreads();
+    return total;
+}
+
+// Returns the sum of the counts of the threads before this one, and in `total` that of all.
+__device__ bits32 block_before(bits32 count, bits32 *total) {
+    __shared__ bits32 warps[MOST_THREADS / WARP];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    bits32 through = count;
+    for (int apart = 1; apart < WARP; apart *= 2) {
+        bits32 other = __shfl_up_sync(ALL_LANES, through, apart);
+        if (lane >= apart) through += other;
+    }
+    if (lane == WARP - 1) warps[warp] = through;
+    __syncthreads();
+    bits32 before = through - count, all = 0;
+    for (int at = 0; at < (int)(blockDim.x / WARP); at++) {
+        if (at < warp) before += warps[at];
+        all += warps[at];
+    }
+    __syncthreads();
+    *total = all;
+    return before;
+}
+
+// Returns the place of a score among others, the larger the earlier, as `select::rank` does: NaN before all others, and 0
+// for what cannot be selected.
+__device__ bits32 rank_of(float score) {
+    if (score != score) return 0xffffffffu;
+    return score > 0.0f ? __float_as_uint(score) : 0u;
+}
+
+// What a selection keeps: every rank above `rank`, and the first `ties` entries of that rank.
+struct Cut {
+    bits32 rank;
+    bits32 ties;
+};
+
+// Returns the cut that keeps the `count` largest of the ranks `rank(0)` to `rank(entries - 1)` that are not 0, or all of
+// them where there are fewer. A digit of 8 bits at a time, from the top.
+template <class Rank> __device__ Cut block_cut(Rank rank, whole entries, whole count) {
+    __shared__ bits32 bins[256];
+    __shared__ bits32 found[2];
+    bits32 known = 0, mask = 0;
+    bits32 wanted = (bits32)count;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        for (int bin = threadIdx.x; bin < 256; bin += blockDim.x) bins[bin] = 0;
+        if (threadIdx.x == 0) found[0] = 256;
+        __syncthreads();
+        for (whole at = threadIdx.x; at < entries; at += blockDim.x) {
+            bits32 here = rank(at);
+            if (here != 0 && (here & mask) == known) atomicAdd(&bins[here >> shift & 255], 1u);
+        }
+        __syncthreads();
+        bits32 above = 0;
+        for (int first = 0; first < 256; first += blockDim.x) {
+            int bin = 255 - first - (int)threadIdx.x;
+            bits32 here = bin >= 0 ? bins[bin] : 0, all;
+            bits32 before = above + block_before(here, &all);
+            if (before < wanted && wanted <= before + here) {
+                found[0] = (bits32)bin;
+                found[1] = wanted - before;
+            }
+            above += all;
+        }
+        __syncthreads();
+        bits32 digit = found[0];
+        wanted = digit < 256 ? found[1] : wanted;
+        __syncthreads();
+        // Only the first digit can find too few.
+        if (digit == 256) return Cut{0, 0};
+        known |= digit << shift;
+        mask |= 255u << shift;
+    }
+    return Cut{known, wanted};
+}

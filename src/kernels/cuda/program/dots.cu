@@ -1,0 +1,36 @@
+// Products of rows of two matrices, with the bits of `rescore::products`.
+
+// Returns the product of two rows to all lanes of a warp.
+__device__ float row_product(const float *left, const float *right, whole width) {
+    float sum = 0.0f;
+    for (whole at = threadIdx.x % WARP; at < width; at += WARP) sum = fmaf(left[at], right[at], sum);
+    return warp_sum(sum);
+}
+
+// Writes for each listed pair of a row and a latent the product of the row with the latent's, and the latent's bias if
+// there is one. Pairs of row i lie from i * stride on. Of the groups of latents, which end at `ends`, each has rows of its
+// own, `apart` numbers from those of the one before. Warps share the pairs of a row, gridDim.y blocks of them.
+extern "C" __global__ void pair_products(const float *rows, const float *latents, const float *bias, whole width,
+                                         const int *index, const int *listed, whole stride, const whole *ends,
+                                         whole apart, float *product) {
+    whole warps = blockDim.x / WARP * gridDim.y;
+    for (whole at = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP; at < listed[blockIdx.x]; at += warps) {
+        whole pair = blockIdx.x * stride + at;
+        whole latent = index[pair];
+        const float *row = rows + blockIdx.x * width;
+        for (whole group = 0; ends && latent >= ends[group]; group++) row += apart;
+        float sum = row_product(row, latents + latent * width, width);
+        if (threadIdx.x % WARP == 0) product[pair] = bias ? sum + bias[latent] : sum;
+    }
+}
+
+// Replaces the estimates of rows that have no list by the pre-activations themselves.
+extern "C" __global__ void fill_rows(const float *rows, const float *weight, const float *bias, whole width,
+                                     const int *listed, whole latents, float *estimate) {
+    if (listed[blockIdx.x] >= 0) return;
+    whole warps = blockDim.x / WARP * gridDim.y;
+    for (whole latent = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP; latent < latents; latent += warps) {
+        float sum = row_product(rows + blockIdx.x * width, weight + latent * width, width);
+        if (threadIdx.x % WARP == 0) estimate[blockIdx.x * latents + latent] = sum + bias[latent];
+    }
+}

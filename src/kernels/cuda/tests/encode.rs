@@ -1,0 +1,222 @@
+//! Encoding against the kernels of the processor: equal latents and equal bits.
+
+use super::{LARGE, ORDERS};
+use crate::kernels::cuda::encode::{Encoder, largest_within};
+use crate::kernels::isa::Isa;
+use crate::kernels::screen::{self, Keep, Rows, Screen};
+use crate::kernels::step_tests::Numbers;
+use crate::tensor::slices::numbers;
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Rows and an encoder.
+struct Case {
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    factor: Option<Vec<f32>>,
+    width: usize,
+}
+
+impl Case {
+    fn new(rows: usize, width: usize, latents: usize) -> Self {
+        let mut draw = Numbers::new((rows * 131 + width * 17 + latents) as u64);
+        Case {
+            x: draw.numbers(rows * width),
+            weight: draw.numbers(latents * width),
+            bias: draw.numbers(latents),
+            factor: Some(draw.numbers(latents).iter().map(|number| number.abs()).collect()),
+            width,
+        }
+    }
+
+    /// Compares the selection of `k` latents with the processor's, with room for the estimates of some rows at a time.
+    fn check(&self, k: usize, what: &str) {
+        let (rows, latents) = (self.x.len() / self.width, self.bias.len());
+        let encoder = screen::Encoder {
+            width: self.width,
+            weight: &self.weight,
+            bias: &self.bias,
+            factor: self.factor.as_deref(),
+        };
+        let mut expected = Rows::default();
+        Screen::default().encode(&self.x, &encoder, Keep::Largest(k), &mut expected);
+        let shaped = |x: &[f32], shape: &[i64]| Tensor::from_slice(x).view(shape);
+        let (d, s) = (self.width as i64, latents as i64);
+        let x = shaped(&self.x, &[rows as i64, d]);
+        let (weight, bias) = (shaped(&self.weight, &[s, d]), shaped(&self.bias, &[s]));
+        let factor = self.factor.as_ref().map(|factor| shaped(factor, &[s]));
+        let encoder = Encoder {
+            weight: &weight,
+            bias: &bias,
+            factor: factor.as_ref(),
+        };
+        for emulated in ORDERS {
+            let bytes = if emulated.reversed { 4 * s * 7 } else { 1 << 30 };
+            let pairs = largest_within(&emulated, &x, &encoder, k as i64, bytes).expect(what);
+            let listed = Vec::<i32>::try_from(&pairs.listed).expect("numbers");
+            let index = Vec::<i32>::try_from(pairs.index.view([-1])).expect("numbers");
+            let value = numbers(&pairs.value).expect("numbers");
+            assert_eq!(listed.len(), rows);
+            for (row, there) in listed.iter().enumerate() {
+                let (there, from) = (*there as usize, row * k);
+                let range = expected.offsets[row]..expected.offsets[row + 1];
+                let found: Vec<u32> = index[from..from + there]
+                    .iter()
+                    .map(|latent| *latent as u32)
+                    .collect();
+                assert_eq!(
+                    found,
+                    expected.index[range.clone()],
+                    "{what}: latents of row {row}"
+                );
+                for (found, expected) in value[from..from + there].iter().zip(&expected.value[range]) {
+                    assert!(
+                        same(*found, *expected),
+                        "{what}: {found} for {expected} in row {row}"
+                    );
+                }
+                let rest = from + there..from + k;
+                assert!(
+                    index[rest.clone()]
+                        .iter()
+                        .all(|latent| *latent as usize == latents),
+                    "{what}"
+                );
+                assert!(value[rest].iter().all(|value| *value == 0.0), "{what}");
+            }
+        }
+    }
+}
+
+/// Sums that are fused have the same bits; without fused sums the processor's differ in the last place.
+fn same(found: f32, expected: f32) -> bool {
+    found.to_bits() == expected.to_bits()
+        || found.is_nan() && expected.is_nan()
+        || Isa::chosen() == Isa::Plain && (found - expected).abs() <= 1e-5 * expected.abs()
+}
+
+#[test]
+fn odd_sizes_select_what_the_processor_selects() {
+    for (rows, width, latents, k) in [
+        (1, 1, 1, 1),
+        (3, 5, 1, 4),
+        (2, 16, 40, 40),
+        (13, 7, 33, 3),
+        (20, 33, 1000, 5),
+        (9, 300, 513, 64),
+        (4, 768, 1100, 16),
+    ] {
+        let mut case = Case::new(rows, width, latents);
+        case.check(k, &format!("{rows} x {width} x {latents}, k = {k}"));
+        case.factor = None;
+        case.check(k, "without factors");
+    }
+}
+
+#[test]
+fn ties_empty_and_full_selections() {
+    let mut case = Case::new(6, 12, 700);
+    for latent in 30..700 {
+        let (old, new) = ((latent % 30) * 12, latent * 12);
+        case.weight.copy_within(old..old + 12, new);
+        case.bias[latent] = case.bias[latent % 30];
+    }
+    case.factor = None;
+    case.check(11, "copies");
+    case.check(700, "all of them");
+    case.bias.fill(-100.0);
+    case.check(11, "none above zero");
+    case.bias.fill(0.5);
+    case.x.fill(0.0);
+    case.check(11, "zero rows");
+    case.weight.fill(0.0);
+    case.check(600, "zero weights");
+}
+
+#[test]
+fn numbers_without_a_bound_are_computed_in_full() {
+    let rest = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, 1e-40];
+    for (at, odd) in rest.into_iter().enumerate() {
+        let mut case = Case::new(8, 9, 330);
+        case.x[9 + at] = odd;
+        case.check(4, &format!("{odd} in a row"));
+        case.x[9 + at] = 0.5;
+        case.weight[40 * 9 + 3] = odd;
+        case.check(4, &format!("{odd} in a latent"));
+        case.weight[40 * 9 + 3] = 0.5;
+        case.bias[17] = odd;
+        case.check(4, &format!("{odd} in a bias"));
+        case.bias[17] = 0.5;
+        if let Some(factor) = &mut case.factor {
+            factor[300] = if odd < 0.0 { 0.0 } else { odd };
+        }
+        case.check(4, &format!("{odd} in a factor"));
+    }
+}
+
+#[test]
+fn every_size_of_number_is_exact() {
+    for x in [1e-38f32, 1e-22, 1.0, 1e11, 1e19] {
+        for weight in [1e-30f32, 1.0, 1e15] {
+            let mut case = Case::new(3, 19, 37);
+            case.x.iter_mut().for_each(|value| *value *= x);
+            case.weight.iter_mut().for_each(|value| *value *= weight);
+            case.bias.iter_mut().for_each(|value| *value *= x);
+            case.check(5, &format!("x {x}, weights {weight}"));
+        }
+    }
+}
+
+#[test]
+fn estimates_within_their_bound_change_nothing() {
+    // Estimates that are off by nearly as much as tensor cores may be leave the selection as it is.
+    let case = Case::new(5, 64, 400);
+    let shaped = |x: &[f32], rows: i64| Tensor::from_slice(x).view([rows, 64]);
+    let (x, weight) = (shaped(&case.x, 5), shaped(&case.weight, 400));
+    let bias = Tensor::from_slice(&case.bias);
+    let encoder = Encoder {
+        weight: &weight,
+        bias: &bias,
+        factor: None,
+    };
+    let exact = largest_within(&LARGE, &x, &encoder, 7, 1 << 20).expect("selected");
+    let shaken = largest_within(&Shaken, &x, &encoder, 7, 1 << 20).expect("selected");
+    assert_eq!(exact.index, shaken.index);
+    assert_eq!(exact.value, shaken.value);
+}
+
+/// A processor whose sums are worse than those of tensor cores may be.
+#[derive(Debug)]
+struct Shaken;
+
+impl crate::kernels::cuda::Launcher for Shaken {
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn launch(
+        &self,
+        kernel: &str,
+        grid: crate::kernels::cuda::launcher::Grid,
+        arguments: &[crate::kernels::cuda::launcher::Argument],
+    ) -> crate::error::Result<()> {
+        LARGE.launch(kernel, grid, arguments)
+    }
+
+    fn product(&self, left: &Tensor, right: &Tensor) -> crate::error::Result<Tensor> {
+        let product = LARGE.product(left, right)?;
+        let norm = |x: &Tensor| {
+            x.to_kind(Kind::Float)
+                .square()
+                .sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)
+                .sqrt()
+        };
+        let most = norm(left).matmul(&norm(right).tr()) * (64.0 / f64::from(1 << 22));
+        let sign = Tensor::arange(product.numel() as i64, (Kind::Float, Device::Cpu))
+            .remainder(2.0)
+            .view_as(&product)
+            * 2.0
+            - 1.0;
+        Ok(product + most * sign)
+    }
+}

@@ -1,0 +1,136 @@
+//! The step over selected latents alone, by our own kernels for GPUs: where a number of latents of each token is selected,
+//! in float32. It is the sparse form with pairs that stay on the device; nothing is read back but how many latents are dead,
+//! where Aux-K wants to know.
+
+#[cfg(test)]
+mod tests;
+
+use super::auxk;
+use super::facts::Facts;
+use super::found::Found;
+use super::gradients::Gradients;
+use super::terms::Terms;
+use crate::dictionary::{LossInput, SAEConfig, Selection};
+use crate::error::{Error, Result};
+use crate::kernels::cuda::Launcher;
+use crate::kernels::cuda::by_latent::ByLatent;
+use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
+use crate::kernels::cuda::encode::{Encoder, Pairs, largest};
+use crate::tensor::{Kind, Tensor};
+use crate::train::step::Part;
+
+/// Returns why the kernels cannot train this dictionary, with a sparsity penalty or without, if they cannot.
+pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'static str> {
+    if cfg.dtype.kind() != Kind::Float {
+        return Some("its kernels compute in float32");
+    }
+    if !cfg.act_fn.selects_k() || !cfg.act_fn.is_per_token() {
+        return Some("its kernels select the largest of each token: act_fn = \"topk\"");
+    }
+    if cfg.use_glu_encoder {
+        return Some("its kernels know no `use_glu_encoder`");
+    }
+    if has_penalty {
+        return Some("its kernels know no `sparsity_loss_type`");
+    }
+    None
+}
+
+/// Makes the step. `is_dead` is asked once, with what has fired.
+///
+/// # Errors
+/// Too little memory; the device failed.
+pub(super) fn step(
+    launcher: &dyn Launcher,
+    facts: &Facts<'_>,
+    input: &LossInput<'_>,
+    is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
+    gradients: &mut Gradients,
+) -> Result<Found> {
+    let pairs = encode(launcher, facts, input.x)?;
+    let by_latent = ByLatent::new(&pairs, facts.latents() as i64)?;
+    let fired = by_latent.counts()?;
+    facts.laps.end(Part::Encode);
+    let held: Vec<(i64, f64)> = facts
+        .prefixes
+        .iter()
+        .map(|prefix| (prefix.latents, prefix.weight))
+        .collect();
+    let prefixes = Prefixes::new(&held, launcher.device())?;
+    let decoder = facts.parameter("W_D")?;
+    let bias = facts.parameter("b_D").ok();
+    let batch = Batch {
+        pairs: &pairs,
+        decoder: &decoder,
+        bias: bias.as_ref(),
+        label: input.label,
+        prefixes: &prefixes,
+        scale: facts.error_slope(1.0),
+    };
+    let (mut residual, squared) = residual(launcher, &batch)?;
+    let mut terms = Terms::new(facts)?;
+    facts.laps.end(Part::Decode);
+    if let Some(is_dead) = is_dead(&fired)? {
+        add_auxk(facts, (input.x, &is_dead), &mut residual, &mut terms, gradients)?;
+    }
+    facts.laps.end(Part::Auxk);
+    let by_acts = slopes(launcher, &pairs, &residual, &decoder, &prefixes)?;
+    facts.laps.end(Part::Decode);
+    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(&prefixes))?;
+    gradients.add_to(by_decoder, "W_D")?;
+    // What was selected is over 0, where pre-activation and activation move alike.
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &by_acts, None)?;
+    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
+    gradients.add("b_E", by_bias)?;
+    if bias.is_some() {
+        // Every prefix has the bias.
+        let all = residual.f_get(0)?;
+        gradients.add(
+            "b_D",
+            all.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?,
+        )?;
+    }
+    Ok(Found {
+        terms,
+        squared_errors: squared.f_unbind(0)?,
+        pairs: None,
+        activity: (pairs.value.f_sum(None::<Kind>)?, fired.f_sum(Kind::Int64)?),
+        fired,
+    })
+}
+
+/// Adds the Aux-K loss, which also changes `residual (prefixes, tokens, d_model)`.
+fn add_auxk(
+    facts: &Facts<'_>,
+    (x, is_dead): (&Tensor, &Tensor),
+    residual: &mut Tensor,
+    terms: &mut Terms,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
+    let error = || -> Result<Tensor> {
+        let last = residual.f_get(-1)?;
+        Ok(last.f_div_scalar(facts.error_slope(weight))?)
+    };
+    if let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? {
+        // Every latent is one of all latents.
+        let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
+    }
+    Ok(())
+}
+
+/// Finds the pairs that take part, with their activations.
+fn encode(launcher: &dyn Launcher, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
+    let Selection::Largest(k) = facts.selection()? else {
+        return Err(Error::run("the kernels select the largest of each token"));
+    };
+    // Latents lie one after the other in memory, unless somebody has set the parameter otherwise.
+    let weight = facts.parameter("W_E")?.f_tr()?.f_contiguous()?;
+    let bias = facts.parameter("b_E")?;
+    let encoder = Encoder {
+        weight: &weight,
+        bias: &bias,
+        factor: facts.factor.as_ref(),
+    };
+    largest(launcher, x, &encoder, k)
+}
