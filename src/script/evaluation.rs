@@ -38,7 +38,14 @@ fn evaluate(context: &mut EvalContext, inputs: &[Expression]) -> RhaiResultOf<Dy
         return Err(EvalAltResult::ErrorStackOverflow(place).into());
     }
     let state = state_of(context);
-    let compiled = attempt(|| reading::compile(context.engine(), &state, context.scope(), &text));
+    let compiled = attempt(|| {
+        reading::compile(
+            context.engine(),
+            &state,
+            context.scope(),
+            (&text, reading::Role::Module),
+        )
+    });
     let ast = compiled
         .unwrap_or_else(|panic| Err(guard::unparsable(&panic)))
         .map_err(|problem| unreadable(context, &text, &problem, place))?;

@@ -206,7 +206,8 @@ impl Host {
     /// Parses `text` under `name`, knowing the variables of `scope`.
     pub(super) fn compile_in(&self, scope: &Scope, name: &str, text: &str) -> Result<AST, rhai::ParseError> {
         self.state.sources().insert(name, text);
-        let compiled = attempt(|| reading::compile(&self.engine, &self.state, scope, text));
+        let compiled =
+            attempt(|| reading::compile(&self.engine, &self.state, scope, (text, reading::Role::Script)));
         let mut ast = compiled.unwrap_or_else(|panic| Err(guard::unparsable(&panic)))?;
         ast.set_source(name);
         self.state.sources().add_closures(Some(name), text, &ast);

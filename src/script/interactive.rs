@@ -241,7 +241,12 @@ impl<'host> Interactive<'host> {
         if text.lines().next_back().is_some_and(is_said_before) {
             return true;
         }
-        let Err(error) = reading::compile(host.engine(), host.state(), &self.scope, text) else {
+        let Err(error) = reading::compile(
+            host.engine(),
+            host.state(),
+            &self.scope,
+            (text, reading::Role::Script),
+        ) else {
             return false;
         };
         match error.err_type() {

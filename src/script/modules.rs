@@ -231,9 +231,10 @@ impl Modules {
         let sources = self.state.sources();
         sources.insert(name, text.as_str());
         let scope = self.scope.borrow().clone();
-        let mut ast: AST = reading::compile(engine, &self.state, &scope, &text).map_err(|error| {
-            import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
-        })?;
+        let mut ast: AST = reading::compile(engine, &self.state, &scope, (&text, reading::Role::Module))
+            .map_err(|error| {
+                import_error(diagnostic::explain_parse(&error, name, engine, sources), position)
+            })?;
         ast.set_source(name);
         sources.add_closures(Some(name), &text, &ast);
         if self.state.policy_of_library(name).is_some() {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use rhai::{LexError, Position, Token};
 
+use super::apart::APART;
 use super::formats::{FORMAT, Formats};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
@@ -46,6 +47,13 @@ pub(super) static WORDS: [Word; 3] = [
 /// Line and column, from 1.
 pub(super) type Spot = (usize, usize);
 
+/// Line and column of the byte `at`.
+pub(super) fn spot_of(text: &str, at: usize) -> Spot {
+    let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[..at].matches('\n').count() + 1;
+    (line, text[line_start..at].chars().count() + 1)
+}
+
 /// A word in a text: at which byte, and where its [`KEYWORD`] will stand.
 pub(super) type Occurrence = (usize, Spot, &'static Word);
 
@@ -61,13 +69,17 @@ pub(super) struct Marks {
     pub keywords: Vec<Spot>,
     pub bodies: Bodies,
     pub formats: Formats,
+    /// Where [`APART`] stands.
+    pub apart: Vec<Spot>,
+    /// The text is a script, rather than a module.
+    pub is_script: bool,
     pub names: Names,
 }
 
 /// The symbols mean nothing where no keyword was.
 pub(super) fn refused(token: Token) -> Token {
     match token {
-        Token::Custom(symbol) if [switch::CANONICAL, BODY, FORMAT].contains(&symbol.as_str()) => {
+        Token::Custom(symbol) if [switch::CANONICAL, BODY, FORMAT, APART].contains(&symbol.as_str()) => {
             Token::LexError(Box::new(LexError::UnexpectedInput(symbol.to_string())))
         }
         other => other,
@@ -90,7 +102,7 @@ impl Marks {
                 None => Token::Custom(symbol),
             },
             Token::Custom(symbol) => {
-                if *symbol == FORMAT || self.is_mark(&symbol, spot) {
+                if *symbol == FORMAT || self.is_apart(&symbol, spot) || self.is_mark(&symbol, spot) {
                     Token::Custom(symbol)
                 } else {
                     refused(Token::Custom(symbol))
@@ -107,6 +119,10 @@ impl Marks {
     fn word_at(&self, spot: Spot) -> Option<&'static Word> {
         let mut known = self.words.iter();
         known.find(|(known, _)| *known == spot).map(|(_, word)| *word)
+    }
+
+    fn is_apart(&self, symbol: &str, spot: Spot) -> bool {
+        symbol == APART && self.apart.contains(&spot)
     }
 
     /// Is the symbol one of those of the keyword that was read last?

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! switch         the cases of a `switch` are found by the same equality as `==`
+//! apart          functions of different texts stay apart
 //! attempt        `catch` gets the error that is shown where nobody catches it
 //! literal_maps   what the optimiser would take for `()`
 //! names          `x.var()`, `#{ default: 1 }`: words that the language keeps are names after a dot and before a colon
@@ -12,6 +13,7 @@
 //! For the first two, a keyword is handed to the parser as symbols of the same length altogether, which leaves every
 //! position as it is: one of them is read as the keyword, and the others stand around what follows it.
 
+mod apart;
 mod attempt;
 pub mod constants;
 mod formats;
@@ -28,20 +30,35 @@ pub use self::constants::constants_of;
 pub use self::formats::FORMAT;
 use self::formats::{Formats, formats};
 pub use self::marks::Reading;
-use self::marks::{Marks, Occurrence, Spot, WORDS, Word, refused};
+use self::marks::{Marks, Occurrence, WORDS, Word, refused, spot_of};
 pub use self::names::{EVAL, is_blank};
 use super::numbers;
 use super::state::State;
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Run by itself.
+    Script,
+    /// Imported, or read while another runs.
+    Module,
+}
 
 /// Parses `text`, which knows the variables of `scope`.
 ///
 /// # Errors
 /// The text is not a script.
-pub fn compile(engine: &Engine, state: &State, scope: &Scope, text: &str) -> Result<AST, ParseError> {
+pub fn compile(
+    engine: &Engine,
+    state: &State,
+    scope: &Scope,
+    (text, role): (&str, Role),
+) -> Result<AST, ParseError> {
     let known = constants::with_constants_of(text, scope);
     // What is wrong is said of the text as it was written, where `try` brings no brackets.
-    let ast = read(engine, state, &known, text, &WORDS)
-        .or_else(|_| read(engine, state, &known, text, &WORDS[..1]))?;
+    let ast = read(engine, state, &known, (text, role, &apart::places(text)), &WORDS)
+        .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS))
+        .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS[..1]))?;
     if let Some(error) = constants::changed_in_function(text, &ast) {
         return Err(error);
     }
@@ -55,7 +72,7 @@ fn read(
     engine: &Engine,
     state: &State,
     scope: &Scope,
-    text: &str,
+    (text, role, apart): (&str, Role, &[(Range<usize>, String)]),
     words: &'static [Word],
 ) -> Result<AST, ParseError> {
     let mut words: Vec<Occurrence> = words.iter().flat_map(|word| occurrences(text, word)).collect();
@@ -64,9 +81,11 @@ fn read(
         *state.reading().0.borrow_mut() = Some(Marks {
             words: words.iter().map(|(_, spot, word)| (*spot, *word)).collect(),
             formats: Formats::of(text, &formats, |at| spot_of(text, at)),
+            apart: apart.iter().map(|place| apart::spot(text, place)).collect(),
+            is_script: role == Role::Script,
             ..Marks::default()
         });
-        let parsed = engine.compile_with_scope(scope, marked(text, &words, &formats));
+        let parsed = engine.compile_with_scope(scope, marked(text, (&words, &formats, apart)));
         let marks = state.reading().0.borrow_mut().take().unwrap_or_default();
         // A word also stands in strings and comments, which must keep it.
         if marks.keywords.len() == words.len() {
@@ -78,7 +97,7 @@ fn read(
 
 /// Tells the engine how to read the symbols.
 pub fn install(engine: &mut Engine, state: &State) {
-    let state = state.clone();
+    let (state, known) = (state.clone(), state.clone());
     #[allow(deprecated)] // the engine's name for what may change in its later versions
     engine.on_parse_token(move |token, position, _| {
         let mut reading = state.reading().0.borrow_mut();
@@ -88,6 +107,7 @@ pub fn install(engine: &mut Engine, state: &State) {
         })
     });
     switch::install(engine);
+    apart::install(engine, &known);
     attempt::install(engine);
     formats::install(engine);
 }
@@ -108,19 +128,21 @@ fn occurrences<'a>(text: &'a str, word: &'static Word) -> impl Iterator<Item = O
     })
 }
 
-/// Line and column of the byte `at`.
-fn spot_of(text: &str, at: usize) -> Spot {
-    let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let line = text[..at].matches('\n').count() + 1;
-    (line, text[line_start..at].chars().count() + 1)
-}
-
-/// `text` with the symbols in place of the words and the formats.
-fn marked(text: &str, words: &[Occurrence], formats: &[Range<usize>]) -> String {
+/// `text` with the symbols in place of the words and the formats, and those that keep functions apart.
+fn marked(
+    text: &str,
+    (words, formats, apart): (&[Occurrence], &[Range<usize>], &[(Range<usize>, String)]),
+) -> String {
     let mut marked = text.to_string();
     for (at, _, word) in words {
         marked.replace_range(*at..at + word.text.len(), word.symbols);
     }
     formats::mark(&mut marked, formats);
+    // From the end, as these may be longer than what they replace.
+    let mut apart: Vec<_> = apart.iter().collect();
+    apart.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    for (range, symbols) in apart {
+        marked.replace_range(range.clone(), symbols);
+    }
     marked
 }
