@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::contexts::first_context_key;
 use super::failure::broken;
 use super::store::Store;
 use crate::clock::timestamp;
@@ -235,6 +236,32 @@ impl Store {
         .map(drop)
     }
 
+    /// Sets what an analysis is asked to do, as JSON: one that goes on with other settings than it was begun with.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_settings(&self, analysis: i64, settings: &str) -> Result<()> {
+        self.change(
+            "UPDATE analysis SET settings = ? WHERE id = ?",
+            (settings, analysis),
+        )
+        .map(drop)
+    }
+
+    /// Gives an analysis a name, within a transaction; another one that has it is removed.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn take_name(&self, analysis: i64, name: &str) -> Result<()> {
+        let all = self.analyses()?.into_iter();
+        let other = all.filter(|one| one.id != analysis).find(|one| one.name == name);
+        if let Some(other) = other {
+            self.remove_rows(other.id)?;
+        }
+        self.change("UPDATE analysis SET name = ? WHERE id = ?", (name, analysis))
+            .map(drop)
+    }
+
     /// Says that an analysis is done, and what of it are estimates; what it would have gone on from is dropped.
     ///
     /// # Errors
@@ -254,16 +281,21 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn remove_analysis(&self, analysis: i64) -> Result<()> {
-        self.transaction(|| {
-            let first = analysis << 32;
-            self.change(
-                "DELETE FROM latent_text WHERE rowid >= ? AND rowid < ?",
-                (first, first + (1 << 32)),
-            )?;
-            self.change("DELETE FROM analysis WHERE id = ?", [analysis])?;
-            let orphans = "DELETE FROM context_tokens WHERE id NOT IN (SELECT block FROM context)";
-            self.change(orphans, []).map(drop)
-        })
+        self.transaction(|| self.remove_rows(analysis))
+    }
+
+    /// Removes an analysis, within a transaction.
+    fn remove_rows(&self, analysis: i64) -> Result<()> {
+        let first = analysis << 32;
+        self.change(
+            "DELETE FROM latent_text WHERE rowid >= ? AND rowid < ?",
+            (first, first + (1 << 32)),
+        )?;
+        self.change("DELETE FROM analysis WHERE id = ?", [analysis])?;
+        // Its number may be given again.
+        self.change("DELETE FROM meta WHERE key = ?", [first_context_key(analysis)])?;
+        let orphans = "DELETE FROM context_tokens WHERE id NOT IN (SELECT block FROM context)";
+        self.change(orphans, []).map(drop)
     }
 
     /// Returns the subsamples of an analysis, in the order of its settings.

@@ -45,6 +45,11 @@ pub struct Context {
     pub tokens: Vec<u32>,
 }
 
+/// The fact that says which number an analysis' first context has.
+pub(super) fn first_context_key(analysis: i64) -> String {
+    format!("analysis.{analysis}.first_context")
+}
+
 impl Store {
     /// Returns the contexts with the numbers `ids`, by number.
     ///
@@ -167,6 +172,28 @@ impl Store {
     pub fn dataset_names(&self, analysis: i64) -> Result<Vec<String>> {
         let query = "SELECT DISTINCT dataset FROM context WHERE analysis = ? AND dataset IS NOT NULL ORDER BY dataset";
         self.rows(query, [analysis], |row| row.get(0))
+    }
+
+    /// Returns the number of the analysis' first context; the first time, one after all that other analyses have or may
+    /// come to have.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn first_context(&self, analysis: i64) -> Result<u32> {
+        let known = |id| -> Result<Option<u32>> {
+            let first = self.meta(&first_context_key(id))?;
+            Ok(first.and_then(|text| text.parse().ok()))
+        };
+        if let Some(first) = known(analysis)? {
+            return Ok(first);
+        }
+        let mut first = self.next_context()?;
+        for one in self.analyses()? {
+            let contexts = u32::try_from(one.contexts).unwrap_or(u32::MAX);
+            first = first.max(known(one.id)?.map_or(0, |from| from.saturating_add(contexts)));
+        }
+        self.set_meta(&first_context_key(analysis), &first.to_string())?;
+        Ok(first)
     }
 
     /// Returns the first number that no context has yet.

@@ -13,7 +13,10 @@ pub fn folder() -> PathBuf {
 #[test]
 fn the_readme_holds() {
     // Its first block sets a clone up and runs these tests.
-    holds_but(|text| text.replacen("```sh\n", "```sh no_run\n", 1), "../../README.md");
+    holds_but(
+        |text| text.replacen("```sh\n", "```sh no_run\n", 1),
+        "../../README.md",
+    );
 }
 
 #[track_caller]

@@ -256,7 +256,9 @@ fn what_is_kept_alone_is_what_is_kept_with_everything() {
             .run_with_cache(&tokens, Some(&["*".into()]))
             .expect("everything");
         // What comes after the first block is made as it is there.
-        let first = everything.into_iter().filter(|(name, _)| !name.starts_with("blocks.1"));
+        let first = everything
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with("blocks.1"));
         for (name, kept) in first {
             // To the end of the pass, which may write over what nobody keeps.
             let names = [name.clone()];
