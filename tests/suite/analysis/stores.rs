@@ -116,3 +116,41 @@ fn an_analysis_whose_logits_were_broken_off_goes_on_with_them() {
     analyze(&all, &RunContext::default()).expect("it goes on");
     assert_eq!(state(), (State::Complete, true));
 }
+
+#[test]
+fn another_model_than_the_dictionary_was_trained_on_is_refused_unless_allowed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = command::settings(folder.path());
+    all["analyzer"]["total_analyzing_tokens"] = json!(500);
+    let trained = json!({
+        "program.arithmetic": 2, "model.weights": "1 file, 7 bytes, xxh3 0", "model.config": "other",
+        "model.tokenizer": "1 file, 9 bytes, xxh3 1",
+    });
+    fs::write(
+        folder.path().join("topk_folded/fingerprint.json"),
+        trained.to_string(),
+    )
+    .expect("written");
+    let ran = command::analyze(folder.path(), &all, &[]).ended_with(2);
+    assert!(
+        ran.err.contains("model.weights") && ran.err.contains("7 bytes") && !ran.err.contains("model.model"),
+        "{}",
+        ran.err
+    );
+    assert!(!folder.path().join("a.sqlite").exists());
+    let allowed = [
+        "--allow-change",
+        "model.weights",
+        "--allow-change",
+        "model.config",
+    ];
+    let ran = command::analyze(folder.path(), &all, &allowed).ended_with(2);
+    assert!(
+        ran.err.contains("model.tokenizer") && ran.err.contains("9 bytes"),
+        "another tokenizer: {}",
+        ran.err
+    );
+    let allowed = [&allowed[..], &["--allow-change", "model.tokenizer"]].concat();
+    let ran = command::analyze(folder.path(), &all, &allowed).ended_with(0);
+    assert!(ran.err.contains("7 bytes"), "it is said: {}", ran.err);
+}

@@ -1,6 +1,6 @@
 //! Analyses that were broken off: what they go on with, what is left at the end, and what they are to take the place of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use saescript::dictionary::SparseAutoEncoder;
 use saescript::error::{Error, Result};
@@ -89,20 +89,23 @@ fn what_was_found_keeps_its_form_whatever_is_allowed() {
     );
     let said = error.expect_err("another dictionary").to_string();
     assert!(said.contains("cannot be allowed to change"), "{said}");
+}
 
-    // Thresholds of flags count at the end alone.
+#[test]
+fn thresholds_of_flags_count_at_the_end_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder);
+    run(&store, &settings(json!({})), &breaking(Some(30)), Asked::default()).expect_err("broken off");
     let flags = settings(json!({"flags": {"dense_density": 0.0}}));
-    let said = run(&store, &flags, &breaking(None), asked(&[], &of(&sae)))
+    let said = run(&store, &flags, &breaking(None), Asked::default())
         .expect_err("refused")
         .to_string();
     assert!(said.contains("--allow-change analyzer.flags"), "{said}");
-    let analysis = run(
-        &store,
-        &flags,
-        &breaking(None),
-        asked(&["analyzer.flags"], &of(&sae)),
-    )
-    .expect("it goes on");
+    let allowed = Asked {
+        allow: Allowances::new(["analyzer.flags".to_string()]),
+        ..Asked::default()
+    };
+    let analysis = run(&store, &flags, &breaking(None), allowed).expect("it goes on");
     let written: Value = serde_json::from_str(&analysis.settings).expect("JSON");
     assert_eq!(written["analyzer"]["flags"]["dense_density"], 0.0);
     assert_eq!(written["changed"][0]["key"], "analyzer.flags");
@@ -178,14 +181,5 @@ fn what_is_replaced_stays_until_the_new_one_is_complete() {
     let folder = tempfile::tempdir().expect("a folder");
     let fresh = self::store(&folder);
     let whole = run(&fresh, &new, &breaking(None), Asked::default()).expect("analysed");
-    let of = |store: &Store, one: &Analysis| (one.tokens, store.scalars(one.id).expect("figures"));
-    assert_eq!(of(&store, &analysis), of(&fresh, &whole));
-    let samples = store.samples(analysis.id, 0).expect("samples");
-    let named = samples
-        .iter()
-        .flat_map(|all| &all.samples)
-        .map(|sample| sample.context);
-    let named: BTreeSet<u32> = named.collect();
-    let contexts = store.contexts(named.clone()).expect("contexts");
-    assert!(!named.is_empty() && contexts.len() == named.len());
+    assert!(everything(&fresh, &whole) == everything(&store, &analysis));
 }
