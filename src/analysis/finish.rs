@@ -11,7 +11,8 @@ use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
-    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, Store, TokenFiring, Vocabulary,
+    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, Store, Subsample, TokenFiring,
+    Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
@@ -222,7 +223,9 @@ pub(super) fn finish(
 
 /// Returns the texts by which a latent is found.
 fn text(second: &Second<'_>, latent: u32, tokens: &[(u32, u32, f64)], words: &Vocabulary) -> LatentText {
-    let best = second.collection.samples(latent, 0, 0);
+    let rules = Subsample::strongest_first(second.collection.rules()).into_iter();
+    let mut samples = rules.map(|rule| second.collection.samples(latent, rule as usize, 0));
+    let best = samples.find(|samples| !samples.is_empty()).unwrap_or_default();
     let best = best.iter().filter_map(|sample| {
         let context = second.contexts.get(&sample.context)?;
         Some((&*context.tokens, sample.peak_position))

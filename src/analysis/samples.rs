@@ -143,6 +143,11 @@ impl<'a> Collection<'a> {
         self.kept.iter().flatten().map(|kept| kept.ordinal).collect()
     }
 
+    /// Returns the rules.
+    pub(super) fn rules(&self) -> &[Subsample] {
+        self.rules
+    }
+
     /// Returns the samples of a latent of the band under a rule, best first; contexts have the numbers from
     /// `first_context` on.
     pub(super) fn samples(&self, latent: u32, rule: usize, first_context: u32) -> Vec<Sample> {

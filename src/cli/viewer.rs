@@ -63,7 +63,9 @@ impl ServeArguments {
                 sae: self.sae.clone(),
             },
         };
-        let server = Server::bind(self.open_stores()?, &options)?;
+        let stores = self.open_stores()?;
+        stores.require_analyses()?;
+        let server = Server::bind(stores, &options)?;
         let context = self.progress.context(printer);
         interrupt::install(context.stop.clone(), printer.clone())?;
         let link = server.link("")?;

@@ -22,6 +22,8 @@ pub struct Pass<'a> {
     pub counted: Option<&'a Tensor>,
     /// Pieces of the arithmetic that a script or program brings along.
     pub custom: Custom<'a>,
+    /// The terms of a reconstruction have a value for each token, not their mean. The loss is the same.
+    pub per_token: bool,
 }
 
 /// A sparsity penalty of a script's or program's own: from the activations `(…, d_sae)` and the decoder norms to the penalty

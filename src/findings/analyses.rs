@@ -1,6 +1,5 @@
 //! The analyses that a store holds; several of one dictionary live side by side.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +9,6 @@ use super::failure::broken;
 use super::store::Store;
 use crate::clock::timestamp;
 use crate::error::{Error, Result};
-
-/// The most that one row of `progress` holds, in bytes.
-const LARGEST_PIECE: usize = 256 << 20;
 
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +108,23 @@ pub struct Subsample {
     pub n_samples: u32,
     /// Of silent ones, whether those where near latents fire come first.
     pub hard: bool,
+}
+
+impl Subsample {
+    /// Returns the numbers of the rules whose contexts show what a latent fires on: those of the largest peaks first, none
+    /// of those in which it is silent.
+    pub fn strongest_first(rules: &[Subsample]) -> Vec<u32> {
+        let mut firing: Vec<&Subsample> = rules
+            .iter()
+            .filter(|rule| rule.kind != SubsampleKind::Silent)
+            .collect();
+        firing.sort_by(|a, b| {
+            let is_top = |rule: &Subsample| rule.kind == SubsampleKind::Top;
+            let by_kind = is_top(b).cmp(&is_top(a));
+            by_kind.then(b.proportion.total_cmp(&a.proportion))
+        });
+        firing.into_iter().map(|rule| rule.id).collect()
+    }
 }
 
 /// One analysis.
@@ -346,45 +359,5 @@ impl Store {
             )?;
         }
         Ok(())
-    }
-
-    /// Keeps parts of where an analysis stands, in the place of all that were kept under names beginning with `prefix`.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn keep_progress(&self, analysis: i64, prefix: &str, parts: &[(String, Vec<u8>)]) -> Result<()> {
-        let mut end = prefix.to_string();
-        end.push(char::MAX);
-        self.change(
-            "DELETE FROM progress WHERE analysis = ? AND part >= ? AND part < ?",
-            (analysis, prefix, end),
-        )?;
-        for (part, data) in parts {
-            for (piece, data) in data.chunks(LARGEST_PIECE).enumerate() {
-                let name = format!("{prefix}{part}#{piece:04}");
-                self.change("INSERT INTO progress VALUES (?, ?, ?)", (analysis, name, data))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the parts of where an analysis stands that were kept under names beginning with `prefix`, by the rest of
-    /// their names; none if it is at its beginning or complete.
-    ///
-    /// # Errors
-    /// A damaged store.
-    pub fn progress(&self, analysis: i64, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        let query = "SELECT part, data FROM progress WHERE analysis = ? ORDER BY part";
-        let pieces = self.rows(query, [analysis], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })?;
-        let mut parts: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for (name, data) in pieces {
-            let part = name.strip_prefix(prefix).and_then(|name| name.rsplit_once('#'));
-            if let Some((part, _)) = part {
-                parts.entry(part.to_string()).or_default().extend(data);
-            }
-        }
-        Ok(parts)
     }
 }

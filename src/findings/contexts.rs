@@ -200,10 +200,15 @@ impl Store {
             let fits = first + contexts <= range.start;
             if fits { first } else { first.max(range.end) }
         });
-        let first = u32::try_from(beside + contexts).map(|_| beside as u32).map_err(|_| {
-            Error::input(format!("`{}` has no room for more contexts", self.path().display()))
+        let first = u32::try_from(beside + contexts)
+            .map(|_| beside as u32)
+            .map_err(|_| {
+                Error::input(format!(
+                    "`{}` has no room for more contexts",
+                    self.path().display()
+                ))
                 .hint("write this analysis into another `store`")
-        })?;
+            })?;
         self.set_meta(&first_context_key(analysis), &first.to_string())?;
         Ok(first)
     }

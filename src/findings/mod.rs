@@ -7,6 +7,7 @@
 mod analyses;
 mod blobs;
 mod bookmarks;
+mod connect;
 mod contexts;
 mod evaluations;
 mod failure;
@@ -19,16 +20,18 @@ mod metrics;
 mod migrate;
 mod neighbours;
 mod print;
+mod progress;
 mod samples;
 mod search;
 mod store;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vocabulary;
 
 pub use analyses::{Analysis, Estimates, State, Subsample, SubsampleKind};
 pub use bookmarks::Bookmark;
+pub use connect::Access;
 pub use contexts::{Context, Place};
 pub use flags::{Flag, Flags};
 pub use labels::Label;
@@ -38,6 +41,6 @@ pub use neighbours::{Near, Neighbour};
 pub use print::{AnalysisSummary, Colours, Printing, StoreSummary};
 pub use samples::{Sample, Samples};
 pub use search::{Hit, LatentText};
-pub use store::{Access, Store};
+pub use store::Store;
 pub use tables::{CellKind, TABLES, Table, TableCell, TableColumn};
 pub use vocabulary::{TokenFiring, Vocabulary};

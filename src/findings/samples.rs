@@ -1,5 +1,6 @@
 //! The samples of a latent: contexts, and where in them it fires how strongly.
 
+use super::analyses::Subsample;
 use super::blobs::{Reader, Writer};
 use super::failure::broken;
 use super::store::Store;
@@ -112,6 +113,23 @@ impl Store {
             Ok(Samples { subsample, samples })
         });
         read.collect()
+    }
+
+    /// Returns the samples of a latent that show best what it fires on, largest peak first: of the first rule of
+    /// [`Subsample::strongest_first`] that has any.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn best_samples(&self, analysis: i64, latent: u32) -> Result<Vec<Sample>> {
+        let order = Subsample::strongest_first(&self.subsamples(analysis)?);
+        let mut all = self.samples(analysis, latent)?;
+        all.sort_by_key(|samples| order.iter().position(|rule| *rule == samples.subsample));
+        let best = all
+            .into_iter()
+            .find(|samples| order.contains(&samples.subsample) && !samples.samples.is_empty());
+        let mut best = best.map_or_else(Vec::new, |samples| samples.samples);
+        best.sort_by(|a, b| b.peak.total_cmp(&a.peak));
+        Ok(best)
     }
 
     /// Writes the samples of a latent in one subsample.

@@ -66,9 +66,8 @@ impl LatentText {
             return Ok(LatentText::default());
         }
         let tokens = store.tokens_of(analysis, one.latent)?.into_iter();
-        let samples = store.samples(analysis, one.latent)?;
-        let best = samples.first().map_or(&[][..], |all| &all.samples);
-        let best = &best[..best.len().min(SAMPLES)];
+        let mut best = store.best_samples(analysis, one.latent)?;
+        best.truncate(SAMPLES);
         let contexts = store.contexts(best.iter().map(|sample| sample.context))?;
         let best = best.iter().filter_map(|sample| {
             let context = contexts.get(&sample.context)?;

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 
+use super::connect::{Access, connected, is_writable};
 use super::failure::OfStore;
 use super::{home, migrate};
 use crate::error::{Error, Result};
@@ -21,15 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pages of the cache, in KiB (negative, as SQLite wants it).
 const CACHE: i64 = -65_536;
-
-/// What a store was opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Reading alone: nothing is changed, whatever is called.
-    Read,
-    /// Labels, bookmarks, metrics and analyses may be written.
-    Write,
-}
 
 /// An open store: what analyses found about the latents of one dictionary.
 #[derive(Debug)]
@@ -120,24 +112,7 @@ impl Store {
     }
 
     fn connect(path: &Path, access: Access) -> Result<Self> {
-        let flags = match access {
-            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
-            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = match access {
-            // A disk that cannot be written has no room for the files beside it that SQLite shares between programs.
-            Access::Read if !is_writable(path.parent().unwrap_or(Path::new("."))) => {
-                let address =
-                    url::Url::from_file_path(std::path::absolute(path).unwrap_or_else(|_| path.into()))
-                        .map_err(|()| Error::input(format!("cannot open `{}`", path.display())))?;
-                Connection::open_with_flags(
-                    format!("{address}?immutable=1"),
-                    flags | OpenFlags::SQLITE_OPEN_URI,
-                )
-            }
-            _ => Connection::open_with_flags(path, flags),
-        };
-        let connection = opened.of_store("open", path)?;
+        let connection = connected(path, access)?;
         let store = Store {
             connection,
             path: path.to_path_buf(),
@@ -200,6 +175,17 @@ impl Store {
     /// Returns whether it may be written.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Returns a number that is another one as soon as another program has written into the store.
+    ///
+    /// # Errors
+    /// A damaged store.
+    pub fn changes_by_others(&self) -> Result<i64> {
+        let number = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0));
+        number.of_store("read", &self.path)
     }
 
     /// Refuses to change a store that was opened for reading.
@@ -350,16 +336,6 @@ impl Store {
     ) -> Result<Option<T>> {
         Ok(self.rows(query, parameters, read)?.into_iter().next())
     }
-}
-
-/// Returns whether the file or folder may be written.
-fn is_writable(path: &Path) -> bool {
-    let path = if path.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        path
-    };
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::store::{Access, Store};
+use super::connect::Access;
+use super::store::Store;
 use super::{Near, State};
 
 /// A store that a program wrote whose form had version 1.
-fn old(path: &Path) {
+/// Makes the store of four latents that an older version wrote.
+pub(crate) fn old(path: &Path) {
     let store = Connection::open(path).expect("made");
     let statements = include_str!("../../tests/fixtures/analysis/store-v1.sql");
     store.execute_batch(statements).expect("written");
@@ -63,4 +65,29 @@ fn a_store_of_a_newer_program_is_refused_and_stays() {
     assert!(newer.to_string().contains("version 99"), "{newer}");
     assert!(newer.to_string().contains("a newer program wrote it"), "{newer}");
     assert_eq!(fs::read(&path).expect("read"), before);
+}
+
+#[test]
+fn what_stands_in_a_log_is_read_where_nothing_may_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = folder.path().join("inside");
+    fs::create_dir(&inside).expect("made");
+    let path = inside.join("a.sqlite");
+    old(&path);
+    drop(Store::open(&path).expect("brought up"));
+    // As of a program that was killed: nobody brings the log's changes into the file.
+    let killed = Connection::open(&path).expect("opened");
+    killed
+        .execute_batch(
+            "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; UPDATE explanation SET text = 'logged';",
+        )
+        .expect("written");
+    std::mem::forget(killed);
+    let may_write = |mode| fs::set_permissions(&inside, fs::Permissions::from_mode(mode)).expect("set");
+    may_write(0o555);
+    let read = Store::open_for(&path, Access::Read).and_then(|store| store.label(0));
+    may_write(0o755);
+    assert_eq!(read.expect("read").expect("a label").text, "logged");
 }

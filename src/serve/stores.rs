@@ -35,7 +35,8 @@ pub(super) struct OpenStore {
     /// Why nothing may be written, if so.
     closed: Option<String>,
     vocabulary: Option<Arc<Vocabulary>>,
-    columns: Option<(String, Arc<Vec<u8>>)>,
+    /// What they are of, and the numbers.
+    columns: Option<((String, i64), Arc<Vec<u8>>)>,
 }
 
 /// Why a page does not get what it asked for.
@@ -94,6 +95,18 @@ impl OpenStores {
             .unwrap_or_else(PoisonError::into_inner)
             .store
             .summary()
+    }
+
+    /// Refuses stores that have nothing to show.
+    ///
+    /// # Errors
+    /// One that holds no analysis yet; a damaged one.
+    pub fn require_analyses(&self) -> Result<()> {
+        for opened in &self.stores {
+            let opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.store.analysis(None)?;
+        }
+        Ok(())
     }
 
     /// Returns the names of the stores, as a choice between them shows them.
@@ -201,19 +214,22 @@ impl OpenStore {
         }
     }
 
-    /// Returns the columns that `make` makes, which are remembered as long as they are of `version`.
+    /// Returns the columns that `make` makes, which are remembered as long as they are of `version` and no other program
+    /// writes into the store.
     pub(super) fn columns(
         &mut self,
         version: &str,
         make: impl FnOnce(&Store) -> Result<Vec<u8>>,
     ) -> Result<Arc<Vec<u8>>> {
+        // Asked before reading: what is written meanwhile is read next time.
+        let now = (version.to_string(), self.store.changes_by_others()?);
         if let Some((of, columns)) = &self.columns
-            && of == version
+            && *of == now
         {
             return Ok(columns.clone());
         }
         let made = Arc::new(make(&self.store)?);
-        self.columns = Some((version.to_string(), made.clone()));
+        self.columns = Some((now, made.clone()));
         Ok(made)
     }
 
@@ -270,4 +286,90 @@ fn name(path: &Path) -> String {
 fn identity(path: &Path) -> Result<(u64, u64)> {
     let found = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
     Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::serve::view::changes::{NewBookmark, set_bookmark};
+    use crate::serve::view::{columns, found};
+
+    /// Opens a store of two latents, twice: for pages, and as another program does.
+    fn opened(folder: &Path) -> (OpenStores, Store) {
+        let path = folder.join("a.sqlite");
+        crate::findings::tests::old(&path);
+        let stores = OpenStores::open(std::slice::from_ref(&path), Writing::All).expect("a store");
+        (stores, Store::open(&path).expect("the same"))
+    }
+
+    fn numbers(stores: &OpenStores) -> Vec<u8> {
+        let read = stores.read(0, None, None, |page| {
+            let (analysis, version) = (page.analysis, page.version);
+            page.opened
+                .columns(&version, |store| columns::numbers(store, &analysis))
+        });
+        read.expect("columns").to_vec()
+    }
+
+    #[test]
+    fn what_others_write_is_in_the_next_columns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (stores, other) = opened(folder.path());
+        let before = numbers(&stores);
+        assert_eq!(numbers(&stores), before);
+        other
+            .set_metric("a b", &BTreeMap::from([(0, 1.0)]))
+            .expect("written");
+        let with_one = numbers(&stores);
+        let column = 4 * other.analysis(None).expect("an analysis").latents as usize;
+        assert_eq!(with_one.len(), before.len() + column);
+        other
+            .set_metric("a-b", &BTreeMap::from([(0, 2.0)]))
+            .expect("written");
+        let names = serde_json::to_string(&columns::columns(&other).expect("columns")).expect("JSON");
+        assert!(
+            names.contains("\"metric.a_b\"") && names.contains("\"metric.a_b_2\""),
+            "{names}"
+        );
+        other.set_label(1, "new", "user").expect("labelled");
+        assert_ne!(
+            numbers(&stores)[with_one.len() + 8 - 8..],
+            with_one[with_one.len() - 8..]
+        );
+    }
+
+    #[test]
+    fn notes_of_tags_stay_until_they_are_changed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (stores, other) = opened(folder.path());
+        other.bookmark(1, "aa", "of aa").expect("written");
+        other.bookmark(1, "bb", "of bb").expect("written");
+        let change = |tags: &[&str], note: &str| {
+            let new = serde_json::json!({"latent": 1, "on": true, "tags": tags, "note": note});
+            let new: NewBookmark = serde_json::from_value(new).expect("a bookmark");
+            let changed = stores.read(0, None, None, |mut page| set_bookmark(&mut page, &new));
+            changed.expect("changed");
+        };
+        let notes = || -> Vec<(String, String)> {
+            let all = other.bookmarks().expect("read").into_iter();
+            let mut all: Vec<_> = all
+                .filter(|mark| mark.latent == 1)
+                .map(|mark| (mark.tag, mark.note))
+                .collect();
+            all.sort();
+            all
+        };
+        let shown = || serde_json::to_value(found::bookmarks(&other).expect("read")).expect("JSON");
+        let pair = |tag: &str, note: &str| (tag.to_string(), note.to_string());
+        assert!(shown().to_string().contains("of aa\\n\\nof bb"), "{}", shown());
+        change(&["aa", "bb", "cc"], "of aa\n\nof bb");
+        assert_eq!(
+            notes(),
+            [pair("aa", "of aa"), pair("bb", "of bb"), pair("cc", "")]
+        );
+        change(&["aa", "bb"], "another");
+        assert_eq!(notes(), [pair("aa", "another"), pair("bb", "another")]);
+    }
 }

@@ -232,8 +232,8 @@ impl Trainer {
         let pass = Pass {
             k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
             amp: self.cfg.amp_dtype,
-            counted: prepared.counted.as_ref(),
             custom,
+            ..Pass::counting(prepared.counted.as_ref())
         };
         self.engines.laps().end(Part::Input);
         let mut output = self

@@ -29,12 +29,17 @@ impl LossContext<'_> {
         token_mean(x, self.counted)
     }
 
-    /// Returns the mean of `‖reconstructed − label‖²` over the positions that count, 0-d.
+    /// Returns the mean of `‖reconstructed − label‖²` over the positions that count, 0-d, or where the pass asks for it that of
+    /// each token.
     ///
     /// # Errors
     /// Too little memory.
     pub fn squared_error(&self, reconstructed: &Tensor) -> Result<Tensor> {
-        self.mean(&squared_error(reconstructed, self.label)?)
+        let errors = squared_error(reconstructed, self.label)?;
+        if self.pass.per_token {
+            return Ok(errors);
+        }
+        self.mean(&errors)
     }
 }
 

@@ -47,16 +47,12 @@ impl LatentHandle {
     }
 
     /// Returns its samples in the subsample `name`, or in the first.
-    fn samples(&self, name: Option<&str>) -> Result<Vec<Sample>> {
+    fn samples(&self, name: &str) -> Result<Vec<Sample>> {
         let (store, id) = (self.analysis.store(), self.analysis.analysis().id);
         let rules = store.subsamples(id)?;
-        let rule = match name {
-            None => rules.first(),
-            Some(name) => rules.iter().find(|rule| rule.name == name),
-        };
-        let Some(rule) = rule else {
+        let Some(rule) = rules.iter().find(|rule| rule.name == name) else {
             let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-            return Err(Error::unknown("subsample", name.unwrap_or_default(), &names));
+            return Err(Error::unknown("subsample", name, &names));
         };
         let all = store.samples(id, self.figures.latent)?.into_iter();
         let of_rule = all.filter(|one| one.subsample == rule.id);
@@ -260,10 +256,11 @@ mod methods {
             .raise()
     }
 
-    /// Returns its `count` best samples, as `samples` has them.
+    /// Returns its `count` samples with the largest peaks, as `samples` has them.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn top(latent: &mut LatentHandle, count: i64) -> RhaiResultOf<Array> {
-        let mut samples = latent.samples(None).raise()?;
+        let (store, id) = (latent.analysis.store(), latent.analysis.analysis().id);
+        let mut samples = store.best_samples(id, latent.figures.latent).raise()?;
         samples.truncate(usize::try_from(count).unwrap_or(0));
         latent.described(samples).raise()
     }
@@ -272,7 +269,7 @@ mod methods {
     /// `text`, `tokens`, `activations`, `dataset` and `record`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn samples(latent: &mut LatentHandle, subsample: &str) -> RhaiResultOf<Array> {
-        let samples = latent.samples(Some(subsample)).raise()?;
+        let samples = latent.samples(subsample).raise()?;
         latent.described(samples).raise()
     }
 

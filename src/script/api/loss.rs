@@ -30,15 +30,15 @@ fn compute(sae: &SparseAutoEncoderHandle, batch: &Map, options: Map) -> Result<M
         custom: pieces.custom(),
         k: arguments.data("k")?,
         amp: arguments.data("amp_dtype")?,
+        per_token: arguments.data("per_token")?.unwrap_or(false),
         ..Pass::default()
     };
-    let per_token = arguments.data("per_token")?.unwrap_or(false);
     let settings: LossSettings = arguments.into_config()?;
     let is_dead = is_dead.as_ref().map(TensorHandle::tensor);
     let sae = sae.get()?;
     let terms = batch_loss(&sae, &batch, &settings, &pass, is_dead)?;
     let mut map = loss_map(&terms);
-    if per_token {
+    if pass.per_token {
         let losses = terms.per_token(batch.mask.as_ref())?;
         map.insert("loss".into(), Dynamic::from(TensorHandle::new(losses)));
     }
@@ -62,8 +62,8 @@ mod functions {
     /// Options: `sparsity_loss_type` ("power", "tanh", "tanh-quad"), `l1_coefficient` (1.0), `p` (1),
     /// `tanh_stretch_coefficient` (4.0), `frequency_scale` (0.01), `lp_coefficient`, `auxk_coefficient` with `is_dead`,
     /// a bool tensor over the latents, and `k_aux` (512), `amp_dtype`, and for this call `k` in place of the
-    /// dictionary's `top_k`. The terms are those of each token, and with `per_token: true` so is `loss`, whose mean over the
-    /// tokens that count is the loss otherwise. Where the batch's `mask` is 0 there are values, but they count in no term.
+    /// dictionary's `top_k`. With `per_token: true` reconstruction and loss are those of each token, whose means over the tokens
+    /// that count are those otherwise. Where the batch's `mask` is 0 there are values, but they count in no term.
     #[rhai_fn(name = "compute_loss", return_raw, pure)]
     pub fn compute_loss_with(
         sae: &mut SparseAutoEncoderHandle,

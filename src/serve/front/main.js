@@ -66,13 +66,21 @@ async function start() {
   await enter();
   const state = read();
   opened = storeOf(state);
-  app.meta = await app.source.meta(state.store, state.analysis);
-  const [buffer, bookmarks] = await Promise.all([app.source.columns(), app.source.bookmarks()]);
+  const [buffer, bookmarks] = await figures(state);
   app.table = new Table(app.meta, buffer);
   app.bookmarks = new Map(bookmarks.map((bookmark) => [bookmark.latent, bookmark]));
   app.lists = new Lists(app);
   current = null;
   await show();
+}
+
+/** Returns columns and bookmarks; again where a column came between what they are and what is in them. */
+async function figures({ store, analysis }) {
+  for (let round = 0; ; round++) {
+    app.meta = await app.source.meta(store, analysis);
+    const [buffer, bookmarks] = await Promise.all([app.source.columns(), app.source.bookmarks()]);
+    if (buffer.byteLength === Table.bytes(app.meta) || round === 3) return [buffer, bookmarks];
+  }
 }
 
 /** Uses the one-time token of the address, and takes it out of what can be seen and copied. */

@@ -2,6 +2,11 @@
 
 /** All latents of an analysis: `columns` by name, `flags` as bits. */
 export class Table {
+  /** Returns how many bytes the columns of `meta` take, flags included. */
+  static bytes(meta) {
+    return 4 * meta.latents * (meta.columns.length + 1);
+  }
+
   constructor(meta, buffer) {
     this.size = meta.latents;
     // A page that stands alone may have some of the latents only.

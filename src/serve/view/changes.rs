@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::found::{Marks, marks_of};
+use super::found::{Marks, add_note, marks_of};
 use crate::error::{Error, Result};
+use crate::findings::Bookmark;
 use crate::serve::stores::Page;
 
 /// The most tags of a latent.
@@ -83,16 +84,23 @@ pub(in crate::serve) fn set_bookmark(page: &mut Page<'_>, new: &NewBookmark) -> 
     }
     let store = page.opened.store();
     store.transaction(|| {
-        let old = store
-            .bookmarks()?
-            .into_iter()
-            .filter(|old| old.latent == new.latent);
-        for old in old.filter(|old| !new.on || !tags.contains(&old.tag.as_str())) {
+        let of_latent = |mark: &Bookmark| mark.latent == new.latent;
+        let old: Vec<Bookmark> = store.bookmarks()?.into_iter().filter(of_latent).collect();
+        let (kept, gone): (Vec<&Bookmark>, Vec<&Bookmark>) = old
+            .iter()
+            .partition(|old| new.on && tags.contains(&old.tag.as_str()));
+        for old in gone {
             store.remove_bookmark(new.latent, &old.tag)?;
         }
-        let kept = if new.on { tags.as_slice() } else { &[] };
-        kept.iter()
-            .try_for_each(|tag| store.bookmark(new.latent, tag, &new.note))
+        let mut noted = String::new();
+        kept.iter().for_each(|old| add_note(&mut noted, &old.note));
+        // Each tag keeps the note it has, unless what all of them say was changed.
+        let note = if noted == new.note { "" } else { &new.note };
+        let tags = if new.on { tags.as_slice() } else { &[] };
+        let is_kept = |tag: &str| noted == new.note && kept.iter().any(|old| old.tag == tag);
+        tags.iter()
+            .filter(|tag| !is_kept(tag))
+            .try_for_each(|tag| store.bookmark(new.latent, tag, note))
     })?;
     let bookmark = marks_of(store, new.latent)?;
     page.opened.changed();

@@ -166,8 +166,9 @@ pub(in crate::serve) fn columns(store: &Store) -> Result<Vec<Column>> {
         },
         form: figure.form,
     });
+    let mut used = Vec::new();
     let metrics = store.metric_names()?.into_iter().map(|name| Column {
-        name: metric_key(&name),
+        name: metric_key(&name, &mut used),
         title: name,
         about: "A metric that somebody added",
         kind: "f32",
@@ -176,8 +177,8 @@ pub(in crate::serve) fn columns(store: &Store) -> Result<Vec<Column>> {
     Ok(figures.chain(metrics).collect())
 }
 
-/// A metric's name as filters can write it.
-fn metric_key(name: &str) -> String {
+/// A metric's name as filters can write it, unlike those that are `used`.
+fn metric_key(name: &str, used: &mut Vec<String>) -> String {
     let plain = |letter: char| {
         if letter.is_ascii_alphanumeric() {
             letter
@@ -185,7 +186,14 @@ fn metric_key(name: &str) -> String {
             '_'
         }
     };
-    format!("metric.{}", name.chars().map(plain).collect::<String>())
+    let plain = format!("metric.{}", name.chars().map(plain).collect::<String>());
+    let numbered = (2..).map(|number| format!("{plain}_{number}"));
+    let key = std::iter::once(plain.clone())
+        .chain(numbered)
+        .find(|key| !used.contains(key))
+        .unwrap_or_default();
+    used.push(key.clone());
+    key
 }
 
 /// Returns the names of the flags, from the lowest bit: those of analyses, then whether there is a label and a bookmark.

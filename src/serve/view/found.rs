@@ -47,9 +47,7 @@ pub(in crate::serve) fn bookmarks(store: &Store) -> Result<Vec<Marked>> {
         if !bookmark.tag.is_empty() {
             marks.tags.push(bookmark.tag);
         }
-        if marks.note.is_empty() {
-            marks.note = bookmark.note;
-        }
+        add_note(&mut marks.note, &bookmark.note);
         if marks.created.is_empty() || bookmark.created < marks.created {
             marks.created = bookmark.created;
         }
@@ -59,6 +57,17 @@ pub(in crate::serve) fn bookmarks(store: &Store) -> Result<Vec<Marked>> {
         Marked { latent, marks }
     });
     Ok(marked.collect())
+}
+
+/// Adds what a bookmark notes to what others of the same latent do, unless they say it already.
+pub(super) fn add_note(notes: &mut String, note: &str) {
+    if note.is_empty() || notes.split("\n\n").any(|known| known == note) {
+        return;
+    }
+    if !notes.is_empty() {
+        notes.push_str("\n\n");
+    }
+    notes.push_str(note);
 }
 
 /// Returns the bookmark of a latent, if it has one.

@@ -52,13 +52,8 @@ pub(in crate::serve) fn rows(page: &mut Page<'_>, latents: &[u32]) -> Result<Vec
 fn row(page: &mut Page<'_>, latent: u32) -> Result<Row> {
     let words = page.opened.vocabulary()?;
     let store = page.opened.store();
-    let samples = store.samples(page.analysis.id, latent)?;
-    // Of the first subsample that has any: by default the strongest.
-    let best = samples
-        .iter()
-        .find_map(|samples| samples.samples.first())
-        .filter(|sample| !sample.activations.is_empty());
-    let context = match best {
+    let best = store.best_samples(page.analysis.id, latent)?;
+    let context = match best.first() {
         Some(sample) => {
             let contexts = store.contexts([sample.context])?;
             Some(shown(

@@ -13,7 +13,7 @@ use saescript::lock::FolderLock;
 use serde_json::{Value, json};
 
 use super::same::everything;
-use super::{HOOK, dictionary_at};
+use super::{HOOK, dictionary_at, preamble};
 use crate::program::{Ran, program, run_in};
 
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
@@ -129,23 +129,6 @@ fn an_analysis_is_written_found_labelled_and_shown() {
             "there is no latent 192; latents are numbered from 0 to 191",
         ]
     );
-}
-
-/// The beginning of a script that has the fixtures' `model`, and a `factory` of its activations on `words`.
-pub fn preamble() -> String {
-    let model = Path::new(SOURCE).join("tests/fixtures/model/lm/neox_parallel");
-    format!(
-        r#"
-        let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
-            model_name: "tiny", model_from_pretrained_path: {model:?},
-        }}));
-        let factory = ActivationFactory(ActivationFactoryConfig(#{{
-            sources: [ActivationFactoryDatasetSource(#{{ name: "words" }})],
-            target: ActivationFactoryTarget::ACTIVATIONS_2D,
-            hook_points: ["blocks.1.hook_resid_post"], batch_size: 8, context_size: 24,
-        }}));
-    "#
-    )
 }
 
 #[test]

@@ -11,9 +11,9 @@ use saescript::findings::{Analysis, Near, Printing, Sample, Store, SubsampleKind
 use saescript::fingerprint::{Allowances, Fingerprint};
 use serde_json::{Value, json};
 
-use super::command::{analyze, preamble, settings};
+use super::command::{analyze, settings};
 use super::same::everything;
-use super::{Contexts, analyse, config, dictionary, go, root_with};
+use super::{Contexts, analyse, config, dictionary, go, preamble, root_with};
 use crate::program::run_in;
 
 fn tiny(batch: i64) -> Contexts {

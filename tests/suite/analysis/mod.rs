@@ -1,5 +1,6 @@
 //! Feature analysis: against the reference's numbers, and against itself in other batches, bands and after being killed.
 
+mod best;
 mod cached;
 pub mod command;
 mod crosscoder;
@@ -205,4 +206,21 @@ pub fn attempt(
     };
     let report = FeatureAnalyzer::new(config)?.analyze(store, "default", inputs, &RunContext::default())?;
     Ok(report.analysis)
+}
+
+/// The beginning of a script that has the fixtures' `model`, and a `factory` of its activations on `words`.
+pub fn preamble() -> String {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model/lm/neox_parallel");
+    format!(
+        r#"
+        let model = TransformerLensLanguageModel(LanguageModelConfig(#{{
+            model_name: "tiny", model_from_pretrained_path: {model:?},
+        }}));
+        let factory = ActivationFactory(ActivationFactoryConfig(#{{
+            sources: [ActivationFactoryDatasetSource(#{{ name: "words" }})],
+            target: ActivationFactoryTarget::ACTIVATIONS_2D,
+            hook_points: ["blocks.1.hook_resid_post"], batch_size: 8, context_size: 24,
+        }}));
+    "#
+    )
 }

@@ -95,7 +95,13 @@ fn what_was_found_keeps_its_form_whatever_is_allowed() {
 fn thresholds_of_flags_count_at_the_end_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder);
-    run(&store, &settings(json!({})), &breaking(Some(30)), Asked::default()).expect_err("broken off");
+    run(
+        &store,
+        &settings(json!({})),
+        &breaking(Some(30)),
+        Asked::default(),
+    )
+    .expect_err("broken off");
     let flags = settings(json!({"flags": {"dense_density": 0.0}}));
     let said = run(&store, &flags, &breaking(None), Asked::default())
         .expect_err("refused")

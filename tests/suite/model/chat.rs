@@ -96,7 +96,7 @@ fn conversations_read_as_each_family_writes_them() {
                 tools: Some(json!([{"name": "f", "about": "<b> \u{e9}", "of": [1, 2]}])),
                 ..ChatOptions::default()
             },
-            "[TOOLS][{\"about\": \"<b> \u{e9}\", \"name\": \"f\", \"of\": [1, 2]}][/TOOLS][INST] Who? [/INST]Tom. <|endoftext|>[INST] Why \u{e9} & <b>? [/INST]2",
+            "[TOOLS][{\"name\": \"f\", \"about\": \"<b> \u{e9}\", \"of\": [1, 2]}][/TOOLS][INST] Who? [/INST]Tom. <|endoftext|>[INST] Why \u{e9} & <b>? [/INST]2",
         ),
     ];
     for (template, options, wanted) in cases {

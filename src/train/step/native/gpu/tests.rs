@@ -137,8 +137,8 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
     for class in ["adam", "adamw", "sparseadam"] {
         let train = |launcher: Option<Emulated>| {
             let cfg: TrainerConfig = from_value(json!({
-                "total_training_tokens": TOKENS * 6, "optimizer_class": class, "clip_grad_norm": 0.01, "lr": 0.01,
-                "exp_result_path": "unused",
+                "total_training_tokens": TOKENS * 4, "optimizer_class": class, "clip_grad_norm": 0.01,
+                "lr": 0.01, "lr_warm_up_steps": 0, "exp_result_path": "unused",
             }))
             .expect("settings");
             let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
@@ -147,7 +147,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
                 .engines
                 .native
                 .set_launcher(launcher.map(|launcher| Rc::new(launcher) as Rc<_>));
-            for step in 0..6 {
+            for step in 0..4 {
                 let x = waves(&[TOKENS, WIDTH], 0.3 + 0.1 * f64::from(step));
                 let batch = Batch {
                     activations: [("in".to_string(), x)].into(),
