@@ -177,6 +177,8 @@ fn analysed(
             decided_by: Fingerprint::default(),
             runs_a_model: true,
             allow_change: Allowances::default(),
+            replace: false,
+            at_last: &mut || Ok(()),
         },
         &context,
     )?;

@@ -30,6 +30,8 @@ pub struct FolderLock {
 #[derive(Debug)]
 struct Held {
     folder: PathBuf,
+    /// What is held, for messages: "folder" or "store", and its path.
+    what: (&'static str, PathBuf),
     /// Did the folder come into being with the lock?
     made: bool,
     path: PathBuf,
@@ -52,14 +54,29 @@ impl FolderLock {
     /// # Errors
     /// As [`take`](Self::take).
     pub fn take_part(folder: &Path, name: &str, doing: &str, context: &RunContext) -> Result<Self> {
-        let made = !folder.exists();
-        fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        let mut held = Held {
-            folder: folder.to_path_buf(),
-            made,
-            path: folder.join(name),
-            file: None,
+        Self::hold(Held::new(folder, name), doing, context)
+    }
+
+    /// Holds the store at `path`, one file among others, by the file `.NAME.lock` beside it.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_store(path: &Path, doing: &str, context: &RunContext) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
         };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("store");
+        let mut held = Held::new(folder, &format!(".{name}.lock"));
+        held.what = ("store", path.to_path_buf());
+        Self::hold(held, doing, context)
+    }
+
+    fn hold(mut held: Held, doing: &str, context: &RunContext) -> Result<Self> {
+        let folder = held.folder.clone();
+        let made = !folder.exists();
+        fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        held.made = made;
         held.file = held.lock(doing)?;
         if held.file.is_none() {
             context.events.warn(format!(
@@ -86,12 +103,7 @@ impl FolderLock {
     /// As [`look`](Self::look).
     pub fn look_at_part(folder: &Path, name: &str) -> Result<()> {
         require_makeable(folder).map_err(|code| Error::io("create", folder, code.into()))?;
-        let held = Held {
-            folder: folder.to_path_buf(),
-            made: false,
-            path: folder.join(name),
-            file: None,
-        };
+        let held = Held::new(folder, name);
         if folder.exists() {
             access(folder, Access::WRITE_OK | Access::EXEC_OK)
                 .map_err(|code| held.unwritable(code.into()))?;
@@ -129,6 +141,17 @@ fn require_makeable(folder: &Path) -> rustix::io::Result<()> {
 }
 
 impl Held {
+    /// Returns what is to hold `folder`, or a part of it, by its file `name`.
+    fn new(folder: &Path, name: &str) -> Self {
+        Held {
+            folder: folder.to_path_buf(),
+            what: ("folder", folder.to_path_buf()),
+            made: false,
+            path: folder.join(name),
+            file: None,
+        }
+    }
+
     fn lock(&self, doing: &str) -> Result<Option<File>> {
         let failed = |error| Error::io("lock", &self.path, error);
         loop {
@@ -160,8 +183,10 @@ impl Held {
     }
 
     fn unwritable(&self, error: std::io::Error) -> Error {
-        Error::io("write", &self.path, error)
-            .hint("without it the folder cannot be locked; choose another folder")
+        Error::io("write", &self.path, error).hint(format!(
+            "without it the {0} cannot be locked; choose another {0}",
+            self.what.0
+        ))
     }
 
     fn in_use(&self, file: File) -> Error {
@@ -170,11 +195,9 @@ impl Held {
             Ok(_) if !note.trim().is_empty() => note.trim(),
             _ => "another process",
         };
-        Error::input(format!(
-            "the folder `{}` is in use: {holder}",
-            self.folder.display()
-        ))
-        .hint("wait until that has ended, or choose another folder")
+        let (what, path) = &self.what;
+        Error::input(format!("the {what} `{}` is in use: {holder}", path.display()))
+            .hint(format!("wait until that has ended, or choose another {what}"))
     }
 }
 

@@ -68,11 +68,6 @@ impl Coactivation {
         })
     }
 
-    /// Returns whether some pairs may be missing or counted too low.
-    pub(super) fn is_estimated(&self) -> bool {
-        matches!(self, Coactivation::Estimated(_))
-    }
-
     /// Counts the pairs of a context.
     pub(super) fn add(&mut self, seen: &Seen<'_>) {
         for (latents, values) in seen.by_token() {

@@ -119,6 +119,7 @@ impl<'a> ContextReader<'a> {
             .collect();
         let mask = self.mask(batch, &tokens)?;
         let counted = counted(&mask, wanted, length)?;
+        require_countable(&counted)?;
         let x = self.normalised(batch, &mask)?;
         let rows = self.encoder.encode(&x.f_narrow(0, 0, wanted)?, &mask, &counted)?;
         let mut row = 0;
@@ -237,6 +238,17 @@ fn counted(mask: &Tensor, contexts: i64, length: i64) -> Result<Vec<Vec<u32>>> {
     Ok(rows.map(positions).collect())
 }
 
+/// Refuses contexts in which a latent may fire more often than samples can say.
+fn require_countable(counted: &[Vec<u32>]) -> Result<()> {
+    match counted.iter().map(Vec::len).max() {
+        Some(most) if most > usize::from(u16::MAX) => Err(Error::input(format!(
+            "{most} positions of a context count, and an analysis takes 65,535"
+        ))
+        .hint("set a smaller `context_size`, or leave one out by the mask, as that of BOS")),
+        _ => Ok(()),
+    }
+}
+
 /// Orders the entries of some rows by latent, then by position.
 fn by_latent(rows: &Rows, range: Range<usize>, counted: &[u32], entries: &mut Vec<Entry>) {
     entries.clear();
@@ -264,5 +276,22 @@ fn place(meta: Option<&Value>) -> Place {
         shard: small("shard_idx").zip(small("n_shards")),
         record: number("context_idx"),
         start: number("start"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_have_as_many_positions_as_can_be_counted() {
+        let counting = |skipped: i64| {
+            let mask = Tensor::ones([1, LONGEST], (Kind::Int, Device::Cpu));
+            let _ = mask.narrow(1, 0, skipped).fill_(0);
+            require_countable(&counted(&mask, 1, LONGEST).expect("counted"))
+        };
+        counting(1).expect("without BOS they can be counted");
+        let said = counting(0).expect_err("one too many").to_string();
+        assert!(said.contains("65536 positions"), "{said}");
     }
 }

@@ -2,19 +2,17 @@
 
 use std::ops::Range;
 
-use super::coactivation::Coactivation;
-use super::geometry::{Geometry, heads, nearest_decoders};
+use super::geometry::{Geometry, heads, nearest_decoders, nearest_living};
 use super::neighbours::firing_together;
 use super::passes::{First, Second};
-use super::progress::Position;
 use super::settings::FeatureAnalyzerConfig;
 use super::statistics::{LOWEST, OCTAVES, Statistics};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::findings::{
-    Context, Estimates, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, State, Store,
-    Subsample, TokenFiring, Vocabulary,
+    Context, Heads, Histogram, Latent, LatentText, Near, Neighbour, Samples, Store, Subsample, TokenFiring,
+    Vocabulary,
 };
 
 /// Tokens that are kept of each latent.
@@ -71,7 +69,7 @@ pub(super) fn write_band(
     weights: &Weights,
     (config, band): (&FeatureAnalyzerConfig, Range<u32>),
 ) -> Result<()> {
-    let first_context = contexts_from(store, analysis)?;
+    let first_context = store.first_context(analysis)?;
     let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
     let counted = counted.map_or(0, |one| one.counted);
     let words = store.vocabulary()?;
@@ -109,17 +107,6 @@ pub(super) fn write_band(
         }
     }
     write_contexts((store, analysis), second, first_context)
-}
-
-/// Returns the number in the store of the analysis' first context.
-fn contexts_from(store: &Store, analysis: i64) -> Result<u32> {
-    let key = format!("analysis.{analysis}.first_context");
-    if let Some(first) = store.meta(&key)?.and_then(|text| text.parse().ok()) {
-        return Ok(first);
-    }
-    let first = store.next_context()?;
-    store.set_meta(&key, &first.to_string())?;
-    Ok(first)
 }
 
 /// Writes the contexts that samples of a band name, and no band before.
@@ -196,54 +183,42 @@ fn histogram(second: &Second<'_>, latent: u32) -> Histogram {
     }
 }
 
-/// Writes what needs all latents: neighbours and flags; and that the analysis is done.
+/// Writes, within a transaction, what needs all latents: neighbours and flags.
 ///
 /// # Errors
-/// The store cannot be written.
+/// The store cannot be written; a stop was asked for.
 pub(super) fn finish(
     (store, analysis): (&Store, i64),
     first: &First,
     weights: &Weights,
-    (config, position): (&FeatureAnalyzerConfig, &Position),
+    (sae, config): (&SparseAutoEncoder, &FeatureAnalyzerConfig),
+    check: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    store.transaction(|| {
-        let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
-        let counted = counted.map_or(0, |one| one.counted);
-        let count = config.neighbours as usize;
-        let scalars = store.scalars(analysis)?;
-        let lives: Vec<bool> = scalars.iter().map(|one| one.act_times > 0).collect();
-        for one in scalars {
-            let at = one.latent as usize;
-            let nearest = &weights.nearest[at];
-            if count > 0 {
-                let nearest = &nearest[..nearest.len().min(count)];
-                store.put_neighbours(analysis, one.latent, Near::Decoder, nearest)?;
-            }
-            if let Some(heads) = weights.heads.get(at) {
-                store.put_heads(one.latent, heads)?;
-            }
-            if let Some(pairs) = first.pairs.as_ref().filter(|_| one.act_times > 0) {
-                let (jaccard, pearson) = firing_together(pairs, &first.statistics, counted, at, count);
-                store.put_neighbours(analysis, one.latent, Near::Jaccard, &jaccard)?;
-                store.put_neighbours(analysis, one.latent, Near::Pearson, &pearson)?;
-            }
-            let twin = nearest.iter().find(|near| lives[near.latent as usize]);
-            let flags = config
-                .flags
-                .of(&one, counted, twin.map(|twin| f64::from(twin.value)));
-            store.put_latent(analysis, &Latent { flags, ..one })?;
+    let counted = store.analyses()?.into_iter().find(|one| one.id == analysis);
+    let counted = counted.map_or(0, |one| one.counted);
+    let count = config.neighbours as usize;
+    let scalars = store.scalars(analysis)?;
+    let lives: Vec<bool> = scalars.iter().map(|one| one.act_times > 0).collect();
+    let twins = nearest_living(sae, &weights.nearest, &lives, check)?;
+    for one in scalars {
+        let at = one.latent as usize;
+        let nearest = &weights.nearest[at];
+        if count > 0 {
+            let nearest = &nearest[..nearest.len().min(count)];
+            store.put_neighbours(analysis, one.latent, Near::Decoder, nearest)?;
         }
-        let state = if position.ended_early {
-            State::EndedEarly
-        } else {
-            State::Complete
-        };
-        let estimates = Estimates {
-            samples: config.single_pass,
-            pairs: first.pairs.as_ref().is_some_and(Coactivation::is_estimated),
-        };
-        store.finish_analysis(analysis, state, estimates)
-    })
+        if let Some(heads) = weights.heads.get(at) {
+            store.put_heads(one.latent, heads)?;
+        }
+        if let Some(pairs) = first.pairs.as_ref().filter(|_| one.act_times > 0) {
+            let (jaccard, pearson) = firing_together(pairs, &first.statistics, counted, at, count);
+            store.put_neighbours(analysis, one.latent, Near::Jaccard, &jaccard)?;
+            store.put_neighbours(analysis, one.latent, Near::Pearson, &pearson)?;
+        }
+        let flags = config.flags.of(&one, counted, twins[at].map(f64::from));
+        store.put_latent(analysis, &Latent { flags, ..one })?;
+    }
+    Ok(())
 }
 
 /// Returns the texts by which a latent is found.

@@ -66,6 +66,61 @@ impl Geometry {
     }
 }
 
+/// Returns the decoder's rows with norm 1, `(d_sae, heads · d)`.
+fn directions(sae: &SparseAutoEncoder) -> Result<Tensor> {
+    let decoder = rows(sae.parameter("W_D")?, false)?;
+    Ok(decoder.f_div(&norms(&decoder)?.f_clamp_min(1e-30)?)?)
+}
+
+/// Returns of each living latent the decoder cosine with the nearest other one that lives: that among its `nearest`, or
+/// where all of these are dead the largest of all. `None` of dead latents, and where no other lives.
+///
+/// # Errors
+/// Too little memory; `check` says that the work is to stop.
+pub(super) fn nearest_living(
+    sae: &SparseAutoEncoder,
+    nearest: &[Vec<Neighbour>],
+    lives: &[bool],
+    check: impl Fn() -> Result<()>,
+) -> Result<Vec<Option<f32>>> {
+    let known = |at: usize| nearest[at].iter().find(|near| lives[near.latent as usize]);
+    let mut found: Vec<Option<f32>> = (0..lives.len())
+        .map(|at| known(at).filter(|_| lives[at]).map(|near| near.value))
+        .collect();
+    let living: Vec<i64> = (0..)
+        .zip(lives)
+        .filter(|(_, lives)| **lives)
+        .map(|(at, _)| at)
+        .collect();
+    let left: Vec<i64> = living
+        .iter()
+        .copied()
+        .filter(|at| found[*at as usize].is_none())
+        .collect();
+    if left.is_empty() || living.len() < 2 {
+        return Ok(found);
+    }
+    let unit = directions(sae)?;
+    let of = |latents: &[i64]| -> Result<Tensor> {
+        Ok(unit.f_index_select(0, &Tensor::f_from_slice(latents)?.f_to_device(unit.device())?)?)
+    };
+    let others = of(&living)?.f_tr()?;
+    for block in left.chunks(BLOCK as usize) {
+        check()?;
+        let mut cosines = of(block)?.f_matmul(&others)?;
+        for (row, latent) in (0..).zip(block) {
+            // A latent is not its own neighbour.
+            let own = living.partition_point(|living| living < latent) as i64;
+            let _ = cosines.f_get(row)?.f_narrow(0, own, 1)?.f_fill_(-2.0)?;
+        }
+        cosines = cosines.f_amax([-1i64].as_slice(), false)?;
+        for (latent, cosine) in block.iter().zip(numbers(&cosines)?) {
+            found[*latent as usize] = Some(cosine as f32);
+        }
+    }
+    Ok(found)
+}
+
 /// Returns of each latent the `count` others with the largest decoder cosines, and these.
 ///
 /// # Errors
@@ -75,8 +130,7 @@ pub(super) fn nearest_decoders(
     count: usize,
     check: impl Fn() -> Result<()>,
 ) -> Result<Vec<Vec<Neighbour>>> {
-    let decoder = rows(sae.parameter("W_D")?, false)?;
-    let unit = decoder.f_div(&norms(&decoder)?.f_clamp_min(1e-30)?)?;
+    let unit = directions(sae)?;
     let latents = unit.size()[0];
     let count = (count as i64).min(latents - 1);
     let mut found = Vec::with_capacity(latents as usize);
@@ -143,4 +197,41 @@ pub(super) fn heads(sae: &SparseAutoEncoder) -> Result<Vec<Heads>> {
             inner: floats(inner),
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::from_value;
+    use crate::dictionary::SAEConfig;
+
+    #[test]
+    fn the_nearest_that_lives_is_found_behind_any_number_of_dead_ones() {
+        let latents = 40i64;
+        let cfg = json!({
+            "hook_point_in": "in", "hook_point_out": "in", "d_model": 2, "d_sae": latents, "act_fn": "relu",
+        });
+        let mut sae =
+            SparseAutoEncoder::zeros(from_value::<SAEConfig>(cfg).expect("settings")).expect("made");
+        // Directions a degree apart: the nearest of a latent are those beside it.
+        let angles = (Tensor::arange(latents, (Kind::Float, Device::Cpu))).deg2rad();
+        let rows = Tensor::stack(&[angles.cos(), angles.sin()], 1);
+        sae.set_parameter("W_D", &rows).expect("set");
+        let nearest = nearest_decoders(&sae, 10, || Ok(())).expect("found");
+        let lives: Vec<bool> = (0..latents).map(|at| [0, 25, 38, 39].contains(&at)).collect();
+        let found = nearest_living(&sae, &nearest, &lives, || Ok(())).expect("found");
+        let degrees = |at: usize| {
+            f64::from(found[at].expect("one lives"))
+                .acos()
+                .to_degrees()
+                .round()
+        };
+        assert_eq!([0, 25, 38, 39].map(degrees), [25.0, 13.0, 1.0, 1.0]);
+        assert!(found[1].is_none(), "it is dead");
+        let alone: Vec<bool> = (0..latents).map(|at| at == 3).collect();
+        let found = nearest_living(&sae, &nearest, &alone, || Ok(())).expect("found");
+        assert!(found.iter().all(Option::is_none), "no other lives");
+    }
 }

@@ -88,19 +88,12 @@ impl DirectLogitAttributor {
         })
     }
 
-    /// Hands what each latent of `sae` adds to the logits of `model` to `take`, in the order of latents. Of a dictionary
+    /// Returns what the latents of `sae` write into the residual stream of `model`, `(d_sae, d_model)`. Of a dictionary
     /// with several decoders it is the last that counts.
     ///
     /// # Errors
-    /// A hook point that does not write into the residual stream, or of another width; a stop was asked for; what
-    /// `take` says.
-    pub fn attribute(
-        &self,
-        sae: &SparseAutoEncoder,
-        model: &LanguageModel,
-        context: &RunContext,
-        mut take: impl FnMut(LatentLogits) -> Result<()>,
-    ) -> Result<()> {
+    /// A hook point that does not write into the residual stream, or of another width.
+    pub fn directions(sae: &SparseAutoEncoder, model: &LanguageModel) -> Result<Tensor> {
         let _no_grad = no_grad_guard();
         let writes = sae.cfg.writes();
         let hook = writes
@@ -110,7 +103,22 @@ impl DirectLogitAttributor {
         if let Some(heads) = sae.cfg.hooks.heads() {
             rows = rows.f_select(0, heads - 1)?;
         }
-        let rows = model.to_residual(&rows, hook)?;
+        model.to_residual(&rows, hook)
+    }
+
+    /// Hands what each latent of `sae` adds to the logits of `model` to `take`, in the order of latents.
+    ///
+    /// # Errors
+    /// As [`directions`](Self::directions); a stop was asked for; what `take` says.
+    pub fn attribute(
+        &self,
+        sae: &SparseAutoEncoder,
+        model: &LanguageModel,
+        context: &RunContext,
+        mut take: impl FnMut(LatentLogits) -> Result<()>,
+    ) -> Result<()> {
+        let _no_grad = no_grad_guard();
+        let rows = Self::directions(sae, model)?;
         let latents = rows.size()[0];
         context.events.emit(Event::TaskStarted {
             title: "attributing logits".into(),
@@ -212,16 +220,17 @@ fn shape(values: &[f32]) -> (f64, f64) {
     (third / second.powf(1.5), fourth / (second * second))
 }
 
-/// Writes what latents add to the logits into `store`, in all its analyses.
+/// Writes what latents add to the logits into `store`, in all its analyses; their flags by the thresholds of each.
 ///
 /// # Errors
 /// The store cannot be written.
-pub fn write_logits(store: &Store, found: &[LatentLogits], flags: &FlagThresholds) -> Result<()> {
+pub fn write_logits(store: &Store, found: &[LatentLogits]) -> Result<()> {
     store.transaction(|| {
         for one in found {
             store.put_logits(one.latent, &one.logits)?;
         }
         for analysis in store.analyses()? {
+            let thresholds = FlagThresholds::of_settings(&analysis.settings);
             for one in found {
                 let Some(latent) = store.latent(analysis.id, one.latent)? else {
                     continue;
@@ -229,7 +238,7 @@ pub fn write_logits(store: &Store, found: &[LatentLogits], flags: &FlagThreshold
                 let lives = latent.act_times > 0;
                 let flags = latent
                     .flags
-                    .with(Flag::Output, lives && one.kurtosis > flags.output_kurtosis);
+                    .with(Flag::Output, lives && one.kurtosis > thresholds.output_kurtosis);
                 store.put_latent(
                     analysis.id,
                     &Latent {

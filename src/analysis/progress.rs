@@ -37,6 +37,9 @@ pub(super) struct Position {
     pub(super) counted: u64,
     /// The stream ended before all tokens that were wanted.
     pub(super) ended_early: bool,
+    /// Whether all that the stream tells is written.
+    #[serde(default)]
+    pub(super) written: bool,
 }
 
 /// Parts of what is kept, by name.

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, Value};
 use crate::error::{Error, Result};
 use crate::findings::{Flag, Flags, Latent, Subsample, SubsampleKind};
 use crate::fingerprint::Identified;
@@ -96,6 +96,15 @@ impl Default for FlagThresholds {
             token_share: 0.9,
             output_kurtosis: 8.0,
         }
+    }
+}
+
+impl FlagThresholds {
+    /// Returns those that an analysis was made with, from its settings as the store has them; the defaults where they do
+    /// not say.
+    pub fn of_settings(settings: &str) -> Self {
+        let settings: Value = serde_json::from_str(settings).unwrap_or_default();
+        serde_json::from_value(settings["analyzer"]["flags"].clone()).unwrap_or_default()
     }
 }
 
@@ -262,7 +271,17 @@ impl Config for FeatureAnalyzerConfig {
     }
 }
 
-/// Thresholds of flags do not decide what is collected, but what is written at the end.
+impl FeatureAnalyzerConfig {
+    /// Returns whether `key` of what decides an analysis has to stay as it was when one goes on: what was found so far
+    /// has its form. Thresholds of flags decide only what is written at the end; files may have been moved or touched.
+    pub(super) fn is_fixed(key: &str) -> bool {
+        let of_analyzer = key.starts_with("analyzer.") && key != "analyzer.flags";
+        // Several streams have their number before it: `activation_factories[0].activation_factory.context_size`.
+        let of_stream = key.contains("activation_factory.") && !key.ends_with(".contents");
+        key == "sae" || key.starts_with("sae.") || of_analyzer || of_stream
+    }
+}
+
 impl Identified for FeatureAnalyzerConfig {
     const DECIDES: &'static [&'static str] = &[
         "total_analyzing_tokens",

@@ -15,7 +15,7 @@ use crate::activations::BatchStream;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
-use crate::findings::Subsample;
+use crate::findings::{State, Subsample};
 use crate::memory;
 use crate::tensor::DType;
 
@@ -43,15 +43,26 @@ impl Work<'_> {
     ///
     /// # Errors
     /// What the stream says, or the store; a stop was asked for, and what was done is kept.
-    pub(super) fn run(&mut self) -> Result<()> {
-        let (mut position, mut kept) = self.keeper.position()?;
-        if self.config.single_pass {
-            return self.run_once(&mut position, &kept);
+    pub(super) fn run(&mut self) -> Result<State> {
+        let (mut position, kept) = self.keeper.position()?;
+        if !position.written && self.config.single_pass {
+            self.run_once(&mut position, &kept)?;
+        } else if !position.written {
+            self.run_bands(&mut position, kept)?;
         }
+        Ok(if position.ended_early {
+            State::EndedEarly
+        } else {
+            State::Complete
+        })
+    }
+
+    /// Counts in one pass, and collects in others, some latents in each.
+    fn run_bands(&mut self, position: &mut Position, mut kept: Parts) -> Result<()> {
         let first = if position.counted_all {
             self.first(&self.keeper.found()?)?
         } else {
-            let first = self.count(&mut position, &kept)?;
+            let first = self.count(position, &kept)?;
             kept = Parts::new();
             first
         };
@@ -59,11 +70,27 @@ impl Work<'_> {
         let latents = self.latents() as u32;
         while position.first < latents {
             let band = position.first..latents.min(position.first + position.at_a_time.max(1));
-            self.collect((&first, &weights), band, &mut position, &kept)?;
+            self.collect((&first, &weights), band, position, &kept)?;
             kept = Parts::new();
         }
-        let (store, analysis) = (self.keeper.store, self.keeper.analysis);
-        finish((store, analysis), &first, &weights, (self.config, &position))
+        self.keeper
+            .store
+            .transaction(|| self.finish(&first, &weights, position))
+    }
+
+    /// Writes, within a transaction, what needs all latents, and that what is left needs no stream.
+    fn finish(&self, first: &First, weights: &Weights, position: &mut Position) -> Result<()> {
+        let keeper = &self.keeper;
+        let check = || self.context.check("the analysis");
+        finish(
+            (keeper.store, keeper.analysis),
+            first,
+            weights,
+            (self.sae, self.config),
+            check,
+        )?;
+        position.written = true;
+        keeper.next(position)
     }
 
     /// Counts and collects in one pass over a stream that need not be there again.
@@ -86,8 +113,10 @@ impl Work<'_> {
         let (first, settle) = single.done();
         let second = settle(&first.statistics);
         let band = 0..latents as u32;
-        store.transaction(|| write_band((store, analysis), &second, &weights, (self.config, band)))?;
-        finish((store, analysis), &first, &weights, (self.config, position))
+        store.transaction(|| {
+            write_band((store, analysis), &second, &weights, (self.config, band))?;
+            self.finish(&first, &weights, position)
+        })
     }
 
     fn latents(&self) -> usize {
@@ -103,10 +132,15 @@ impl Work<'_> {
         }
     }
 
+    /// Returns whether pairs that fire together are too many to count all of them.
+    pub(super) fn estimates_pairs(&self) -> bool {
+        self.config.neighbours > 0 && self.latents() > self.config.coactivation_up_to as usize
+    }
+
     /// Returns the first pass with what `parts` have.
     fn first(&self, parts: &Parts) -> Result<First> {
         let latents = self.latents();
-        let exact = latents <= self.config.coactivation_up_to as usize;
+        let exact = !self.estimates_pairs();
         let pairs = if self.config.neighbours > 0 {
             let bytes = Coactivation::bytes(latents as u64, exact);
             memory::admit(bytes, "counting which latents fire together").map_err(|error| {

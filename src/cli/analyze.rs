@@ -30,7 +30,7 @@ use crate::runner::{
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Remove the analysis of the same name first; labels and bookmarks stay
+    /// Replace the analysis of the same name, once the new one is complete; labels and bookmarks stay
     #[arg(long)]
     replace: bool,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! `saescript logits`: what the latents of a dictionary add to the logits of its model.
 
-use super::arguments::{ConfigArguments, ProgressArguments};
+use super::arguments::{AllowanceArguments, ConfigArguments, ProgressArguments};
 use crate::error::Result;
 use crate::report::Printer;
 use crate::runner::{DirectLogitAttributeSettings, direct_logit_attribute};
@@ -17,6 +17,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     #[command(flatten)]
+    allowances: AllowanceArguments,
+    #[command(flatten)]
     progress: ProgressArguments,
 }
 
@@ -28,7 +30,9 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let document = arguments.config.read()?;
     let settings: DirectLogitAttributeSettings = document.build()?;
     let context = arguments.progress.interruptible(printer)?;
-    let store = direct_logit_attribute(&settings, &context).map_err(|error| document.locate(error))?;
+    let allowed = arguments.allowances.get();
+    let store =
+        direct_logit_attribute(&settings, &allowed, &context).map_err(|error| document.locate(error))?;
     printer.line(&format!("logits of every latent in {}", store.display()));
     Ok(0)
 }

@@ -18,6 +18,7 @@ mod base;
 mod capability;
 mod config;
 mod convert;
+mod digest;
 mod entries;
 mod fields;
 mod file_names;

@@ -1,17 +1,14 @@
 //! The analyses that a store holds; several of one dictionary live side by side.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::contexts::first_context_key;
 use super::failure::broken;
 use super::store::Store;
 use crate::clock::timestamp;
 use crate::error::{Error, Result};
-
-/// The most that one row of `progress` holds, in bytes.
-const LARGEST_PIECE: usize = 256 << 20;
 
 /// How far an analysis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +249,32 @@ impl Store {
         .map(drop)
     }
 
+    /// Sets what an analysis is asked to do, as JSON: one that goes on with other settings than it was begun with.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_settings(&self, analysis: i64, settings: &str) -> Result<()> {
+        self.change(
+            "UPDATE analysis SET settings = ? WHERE id = ?",
+            (settings, analysis),
+        )
+        .map(drop)
+    }
+
+    /// Gives an analysis a name, within a transaction; another one that has it is removed.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn take_name(&self, analysis: i64, name: &str) -> Result<()> {
+        let all = self.analyses()?.into_iter();
+        let other = all.filter(|one| one.id != analysis).find(|one| one.name == name);
+        if let Some(other) = other {
+            self.remove_rows(other.id)?;
+        }
+        self.change("UPDATE analysis SET name = ? WHERE id = ?", (name, analysis))
+            .map(drop)
+    }
+
     /// Says that an analysis is done, and what of it are estimates; what it would have gone on from is dropped.
     ///
     /// # Errors
@@ -271,16 +294,21 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn remove_analysis(&self, analysis: i64) -> Result<()> {
-        self.transaction(|| {
-            let first = analysis << 32;
-            self.change(
-                "DELETE FROM latent_text WHERE rowid >= ? AND rowid < ?",
-                (first, first + (1 << 32)),
-            )?;
-            self.change("DELETE FROM analysis WHERE id = ?", [analysis])?;
-            let orphans = "DELETE FROM context_tokens WHERE id NOT IN (SELECT block FROM context)";
-            self.change(orphans, []).map(drop)
-        })
+        self.transaction(|| self.remove_rows(analysis))
+    }
+
+    /// Removes an analysis, within a transaction.
+    fn remove_rows(&self, analysis: i64) -> Result<()> {
+        let first = analysis << 32;
+        self.change(
+            "DELETE FROM latent_text WHERE rowid >= ? AND rowid < ?",
+            (first, first + (1 << 32)),
+        )?;
+        self.change("DELETE FROM analysis WHERE id = ?", [analysis])?;
+        // Its number may be given again.
+        self.change("DELETE FROM meta WHERE key = ?", [first_context_key(analysis)])?;
+        let orphans = "DELETE FROM context_tokens WHERE id NOT IN (SELECT block FROM context)";
+        self.change(orphans, []).map(drop)
     }
 
     /// Returns the subsamples of an analysis, in the order of its settings.
@@ -331,45 +359,5 @@ impl Store {
             )?;
         }
         Ok(())
-    }
-
-    /// Keeps parts of where an analysis stands, in the place of all that were kept under names beginning with `prefix`.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn keep_progress(&self, analysis: i64, prefix: &str, parts: &[(String, Vec<u8>)]) -> Result<()> {
-        let mut end = prefix.to_string();
-        end.push(char::MAX);
-        self.change(
-            "DELETE FROM progress WHERE analysis = ? AND part >= ? AND part < ?",
-            (analysis, prefix, end),
-        )?;
-        for (part, data) in parts {
-            for (piece, data) in data.chunks(LARGEST_PIECE).enumerate() {
-                let name = format!("{prefix}{part}#{piece:04}");
-                self.change("INSERT INTO progress VALUES (?, ?, ?)", (analysis, name, data))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the parts of where an analysis stands that were kept under names beginning with `prefix`, by the rest of
-    /// their names; none if it is at its beginning or complete.
-    ///
-    /// # Errors
-    /// A damaged store.
-    pub fn progress(&self, analysis: i64, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>> {
-        let query = "SELECT part, data FROM progress WHERE analysis = ? ORDER BY part";
-        let pieces = self.rows(query, [analysis], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })?;
-        let mut parts: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for (name, data) in pieces {
-            let part = name.strip_prefix(prefix).and_then(|name| name.rsplit_once('#'));
-            if let Some((part, _)) = part {
-                parts.entry(part.to_string()).or_default().extend(data);
-            }
-        }
-        Ok(parts)
     }
 }

@@ -45,6 +45,11 @@ pub struct Context {
     pub tokens: Vec<u32>,
 }
 
+/// The fact that says which number an analysis' first context has.
+pub(super) fn first_context_key(analysis: i64) -> String {
+    format!("analysis.{analysis}.first_context")
+}
+
 impl Store {
     /// Returns the contexts with the numbers `ids`, by number.
     ///
@@ -167,6 +172,45 @@ impl Store {
     pub fn dataset_names(&self, analysis: i64) -> Result<Vec<String>> {
         let query = "SELECT DISTINCT dataset FROM context WHERE analysis = ? AND dataset IS NOT NULL ORDER BY dataset";
         self.rows(query, [analysis], |row| row.get(0))
+    }
+
+    /// Returns the number of the first context of an analysis whose extent is known; the first time, the smallest from
+    /// which on there is room beside what other analyses have and may come to have.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; there are no numbers left.
+    pub fn first_context(&self, analysis: i64) -> Result<u32> {
+        let known = |id| -> Result<Option<u64>> {
+            let first = self.meta(&first_context_key(id))?;
+            Ok(first.and_then(|text| text.parse().ok()))
+        };
+        if let Some(first) = known(analysis)?.and_then(|first| u32::try_from(first).ok()) {
+            return Ok(first);
+        }
+        let (mut taken, mut contexts) = (Vec::new(), 0);
+        for one in self.analyses()? {
+            match known(one.id)? {
+                _ if one.id == analysis => contexts = one.contexts,
+                Some(first) => taken.push(first..first + one.contexts),
+                None => taken.push(0..u64::from(self.next_context()?)),
+            }
+        }
+        taken.sort_unstable_by_key(|range| range.start);
+        let beside = taken.iter().fold(0, |first, range| {
+            let fits = first + contexts <= range.start;
+            if fits { first } else { first.max(range.end) }
+        });
+        let first = u32::try_from(beside + contexts)
+            .map(|_| beside as u32)
+            .map_err(|_| {
+                Error::input(format!(
+                    "`{}` has no room for more contexts",
+                    self.path().display()
+                ))
+                .hint("write this analysis into another `store`")
+            })?;
+        self.set_meta(&first_context_key(analysis), &first.to_string())?;
+        Ok(first)
     }
 
     /// Returns the first number that no context has yet.

@@ -20,6 +20,7 @@ mod metrics;
 mod migrate;
 mod neighbours;
 mod print;
+mod progress;
 mod samples;
 mod search;
 mod store;

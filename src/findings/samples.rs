@@ -4,7 +4,7 @@ use super::analyses::Subsample;
 use super::blobs::{Reader, Writer};
 use super::failure::broken;
 use super::store::Store;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One context that was kept of a latent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Sample {
     pub activations: Vec<(u16, f32)>,
 }
 
-/// The samples of one subsample, best first.
+/// The samples of one subsample: the best first of the kind "top", others in the order in which they were drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
     /// The subsample's number in its analysis.
@@ -29,13 +29,22 @@ pub struct Samples {
 }
 
 /// Returns `samples` as the store has them.
-pub(super) fn encode(samples: &[Sample], compact: bool) -> Vec<u8> {
+///
+/// # Errors
+/// One with more activations than can be counted in 16 bits.
+pub(super) fn encode(samples: &[Sample], compact: bool) -> Result<Vec<u8>> {
     let entries: usize = samples.iter().map(|sample| sample.activations.len()).sum();
     let mut writer = Writer::with_capacity(12 * samples.len() + 6 * entries);
     for sample in samples {
         writer.u32(sample.context);
         writer.u16(sample.peak_position);
-        writer.u16(sample.activations.len() as u16);
+        let count = sample.activations.len();
+        writer.u16(u16::try_from(count).map_err(|_| {
+            Error::input(format!(
+                "a sample has {count} activations, and a store holds 65,535 of a context"
+            ))
+            .hint("analyse shorter contexts")
+        })?);
         writer.f32(sample.peak);
     }
     let all = || samples.iter().flat_map(|sample| &sample.activations);
@@ -47,7 +56,7 @@ pub(super) fn encode(samples: &[Sample], compact: bool) -> Vec<u8> {
             writer.f32(*value);
         }
     }
-    writer.done()
+    Ok(writer.done())
 }
 
 /// Returns the `n` samples in `data`; `None` if it does not hold them.
@@ -128,7 +137,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn put_samples(&self, analysis: i64, latent: u32, samples: &Samples, compact: bool) -> Result<()> {
-        let data = encode(&samples.samples, compact);
+        let data = encode(&samples.samples, compact)?;
         self.change(
             "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?)",
             (
@@ -162,12 +171,25 @@ mod tests {
             },
         ];
         for compact in [false, true] {
-            let data = encode(&samples, compact);
+            let data = encode(&samples, compact).expect("written");
             assert_eq!(data.len(), 2 * 12 + 2 * if compact { 4 } else { 6 });
             assert_eq!(decode(&data, 2, compact).expect("read"), samples);
             assert_eq!(decode(&data, 3, compact), None, "too few");
             assert_eq!(decode(&data[..data.len() - 1], 2, compact), None, "cut off");
             assert_eq!(decode(&[&data[..], &[0]].concat(), 2, compact), None, "surplus");
         }
+    }
+
+    #[test]
+    fn as_many_activations_are_written_as_can_be_counted() {
+        let firing = |count: u32| Sample {
+            activations: (0..count).map(|at| (at as u16, 1.0)).collect(),
+            ..Sample::default()
+        };
+        let most = [firing(65_535)];
+        let data = encode(&most, true).expect("written");
+        assert_eq!(decode(&data, 1, true).expect("read"), most);
+        let said = encode(&[firing(65_536)], true).expect_err("refused").to_string();
+        assert!(said.contains("65536 activations"), "{said}");
     }
 }

@@ -94,8 +94,9 @@ CREATE TABLE histogram (
     PRIMARY KEY (analysis, latent)
 ) STRICT, WITHOUT ROWID;
 
--- The samples of a latent in one subsample, best first: n × {uint32 context, uint16 position of the peak,
--- uint16 count, float32 peak}, then the positions of all activations (uint16), then their values (float32 or float16).
+-- The samples of a latent in one subsample, best first of kind 'top', in the order of their draw of the others:
+-- n × {uint32 context, uint16 position of the peak, uint16 count, float32 peak}, then the positions of all activations
+-- (uint16), then their values (float32 or float16).
 CREATE TABLE sample (
     analysis  INTEGER NOT NULL REFERENCES analysis (id) ON DELETE CASCADE,
     latent    INTEGER NOT NULL,

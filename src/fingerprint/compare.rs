@@ -89,9 +89,10 @@ impl Allowances {
         names: &Names,
     ) -> Result<Comparison> {
         let changes = changes(was, is);
-        let (allowed, refused): (Vec<Change>, Vec<Change>) = changes
-            .into_iter()
-            .partition(|change| self.0.iter().any(|name| names.means(name, &change.key)));
+        let (allowed, refused): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| {
+            let is_named = self.0.iter().any(|name| names.means(name, &change.key));
+            is_named && !names.is_fixed(&change.key)
+        });
         if !refused.is_empty() {
             return Err(refusal(what, &refused, names));
         }
@@ -169,21 +170,36 @@ fn changes(was: &Fingerprint, is: &Fingerprint) -> Vec<Change> {
 
 fn refusal(what: &str, refused: &[Change], names: &Names) -> Error {
     let differences = listed(refused, names).join("; ");
-    let flags: BTreeSet<String> = refused.iter().map(|change| names.shown(&change.key)).collect();
+    let (fixed, free): (Vec<&Change>, Vec<&Change>) =
+        refused.iter().partition(|change| names.is_fixed(&change.key));
+    let flags: BTreeSet<String> = free.iter().map(|change| names.shown(&change.key)).collect();
     let scripted: Vec<String> = flags.iter().map(|name| format!("{name:?}")).collect();
     let flags: Vec<String> = flags
         .iter()
         .map(|name| format!("--allow-change {name}"))
         .collect();
-    let error = Error::input(format!(
+    let mut error = Error::input(format!(
         "{what} was begun with other settings or files: {differences}"
     ))
-    .hint("go on with what it was begun with, or choose another folder")
     .hint(format!(
-        "where the change is meant, allow it by name: {} (in scripts `allow_change: [{}]`)",
-        flags.join(" "),
-        scripted.join(", ")
+        "go on with what it was begun with, or {}",
+        names.otherwise()
     ));
+    if !flags.is_empty() {
+        error = error.hint(format!(
+            "where the change is meant, allow it by name: {} (in scripts `allow_change: [{}]`)",
+            flags.join(" "),
+            scripted.join(", ")
+        ));
+    }
+    if !fixed.is_empty() {
+        let fixed: BTreeSet<String> = fixed.iter().map(|change| names.shown(&change.key)).collect();
+        let fixed: Vec<String> = fixed.iter().map(|name| format!("`{name}`")).collect();
+        error = error.hint(format!(
+            "what is there already was made with {}, so that cannot be allowed to change",
+            fixed.join(", ")
+        ));
+    }
     let first = names.shown(&refused[0].key);
     segments(&first).into_iter().rev().fold(error, Error::under)
 }

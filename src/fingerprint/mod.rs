@@ -128,6 +128,16 @@ impl Fingerprint {
         self.free.extend(other.free.into_iter().map(under));
     }
 
+    /// Notes a key that was looked at and does not decide anything, so that it may be allowed to change.
+    pub fn set_free(&mut self, key: impl Into<String>) {
+        self.free.insert(key.into());
+    }
+
+    /// Returns whether everything in it can be compared.
+    pub fn is_verified(&self) -> bool {
+        self.values.values().all(|value| unverified(value).is_none())
+    }
+
     /// Takes out what a kind of run does not depend on.
     pub fn remove(&mut self, key: &str) {
         if self.values.remove(key).is_some() {

@@ -1,20 +1,56 @@
 //! What people call the keys of a fingerprint, where their settings have other names for them.
 
-/// Beginnings of keys, and what stands for them in the settings that a command was given.
+/// Beginnings of keys, and what stands for them in the settings that a command was given; and what else there is to say
+/// of a kind of work when something differs.
 #[derive(Clone, Debug, Default)]
-pub struct Names(Vec<(String, String)>);
+pub struct Names {
+    pairs: Vec<(String, String)>,
+    otherwise: Option<&'static str>,
+    fixed: Option<fn(&str) -> bool>,
+}
 
 impl Names {
     /// Takes pairs: the beginning of a key, and what is shown for it. The first that fits counts.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = pairs.into_iter().map(|(key, shown)| (key.into(), shown.into()));
-        Names(owned.collect())
+        Names {
+            pairs: owned.collect(),
+            ..Names::default()
+        }
+    }
+
+    /// Has refusals advise `otherwise`, in the place of "choose another folder".
+    #[must_use]
+    pub fn or_else(self, otherwise: &'static str) -> Self {
+        Names {
+            otherwise: Some(otherwise),
+            ..self
+        }
+    }
+
+    /// Has keys of which `is_fixed` is true differ never, allowed or not: what there is already has their form.
+    #[must_use]
+    pub fn with_fixed(self, is_fixed: fn(&str) -> bool) -> Self {
+        Names {
+            fixed: Some(is_fixed),
+            ..self
+        }
+    }
+
+    /// Returns what refusals advise besides going on with what there was.
+    pub(super) fn otherwise(&self) -> &'static str {
+        self.otherwise.unwrap_or("choose another folder")
+    }
+
+    /// Returns whether `key` may not differ, allowed or not.
+    pub(super) fn is_fixed(&self, key: &str) -> bool {
+        self.fixed.is_some_and(|is_fixed| is_fixed(key))
     }
 
     /// Returns what `key` is called.
     pub fn shown(&self, key: &str) -> String {
         let fitting = self
-            .0
+            .pairs
             .iter()
             .find_map(|(start, shown)| Some((key.strip_prefix(start.as_str())?, shown)));
         match fitting {

@@ -6,24 +6,23 @@ use std::sync::Arc;
 
 use super::analyze_settings::{AnalysisSettings, AnalyzePlan};
 use super::analyzed::{hold_store, load};
+use super::facts::{Facts, compare_with_training, decided_by, facts_of, store_for};
 use super::logits::attribute_into;
 use super::side_by_side::side_by_side;
 use crate::activations::{ActivationFactorySource, Inputs};
-use crate::analysis::{AnalysisInputs, AnalysisReport, FeatureAnalyzer};
-use crate::config::Value;
+use crate::analysis::{AnalysisInputs, AnalysisReport, DirectLogitAttributor, FeatureAnalyzer};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::{Event, RunContext};
 use crate::findings::{Analysis, Store, Vocabulary};
-use crate::fingerprint::{Allowances, Fingerprint, Names};
+use crate::fingerprint::Allowances;
 use crate::model::{Backend, LanguageModel};
 use crate::text::Dataset;
-use crate::train::list_checkpoints;
 
 /// What an analysis may be told besides its settings.
 #[derive(Clone, Debug, Default)]
 pub struct AnalyzeOptions {
-    /// Remove an analysis of the same name first.
+    /// Take the place of an analysis of the same name, once this one is complete.
     pub replace: bool,
     /// Settings that may differ from those that an unfinished analysis was begun with; "dictionary" for that of the store.
     pub allow_change: Allowances,
@@ -53,17 +52,18 @@ pub(super) fn analyze(
     let _lock = hold_store(&path, context).under("store")?;
     let sae = load(&plan.sae, context).under("sae")?;
     check_hook_points(plan, &sae)?;
-    let identity = SparseAutoEncoder::identity(Path::new(&plan.sae.pretrained_name_or_path), context)?;
+    let folder = Path::new(&plan.sae.pretrained_name_or_path);
+    let identity = SparseAutoEncoder::identity(folder, context)?;
     let model = plan
         .model
         .as_ref()
         .map(|model| LanguageModel::load(model, context).under("model"));
     let model = model.transpose()?;
-    compare_with_training(plan, model.as_ref(), options, context).under("model")?;
+    compare_with_training(folder, model.as_ref(), &options.allow_change, context)?;
     let inputs = stream_inputs(plan, model.as_ref(), context)?;
     let about = about(&plan.settings, &sae, &identity, model.as_ref())?;
     let is_new = !path.exists();
-    let store = open_store(&path, &about, options).under("store")?;
+    let store = store_for(&path, &about, &options.allow_change, context).under("store")?;
     let subject = Subject {
         sae: &sae,
         identity: &identity,
@@ -106,31 +106,43 @@ fn write(
 ) -> Result<AnalysisReport> {
     let name = &plan.settings.feature_analysis_name;
     tell_vocabulary(store, subject.model, context)?;
-    let there = store.analyses()?.into_iter().find(|one| one.name == *name);
-    if let Some(there) = there.filter(|_| options.replace) {
-        store.remove_analysis(there.id)?;
-    }
+    let attributed = attributed(subject, context)?;
     let mut open = || side_by_side(&plan.streams, &subject.inputs, context);
-    let mut decided_by = Fingerprint::default();
-    decided_by.set("sae", subject.identity.into());
     let sources = plan.streams.iter().flat_map(|stream| &stream.factory.sources);
     let is_dataset = |source: &ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
+    let mut at_last = || match attributed {
+        Some(model) => attribute_into(store, (subject.sae, model), &plan.logits, context),
+        None => Ok(()),
+    };
     let inputs = AnalysisInputs {
         sae: subject.sae,
         open: &mut open,
         can_replay: true,
         amp: plan.settings.amp_dtype,
-        decided_by,
+        decided_by: decided_by(subject.sae, subject.identity)?,
         runs_a_model: sources.into_iter().any(is_dataset),
         allow_change: options.allow_change.clone(),
+        replace: options.replace,
+        at_last: &mut at_last,
     };
-    let report = FeatureAnalyzer::new(&plan.analyzer)?.analyze(store, name, inputs, context)?;
+    FeatureAnalyzer::new(&plan.analyzer)?.analyze(store, name, inputs, context)
+}
+
+/// Returns the model to whose logits the latents add something: one with weights, whose residual stream they write into.
+/// That they do not is said.
+fn attributed<'a>(subject: &Subject<'a>, context: &RunContext) -> Result<Option<&'a LanguageModel>> {
     let with_weights = |model: &&LanguageModel| model.config().backend != Backend::TokenizerOnly;
-    if let Some(model) = subject.model.filter(with_weights) {
-        let flags = &plan.analyzer.flags;
-        attribute_into(store, (subject.sae, model), &plan.logits, flags, context)?;
+    let Some(model) = subject.model.filter(with_weights) else {
+        return Ok(None);
+    };
+    match DirectLogitAttributor::directions(subject.sae, model) {
+        Ok(_) => Ok(Some(model)),
+        Err(error) => {
+            let said = format!("the analysis is without logits: {}", error.message());
+            context.events.warn(said)?;
+            Ok(None)
+        }
     }
-    Ok(report)
 }
 
 /// Returns what streams are made from.
@@ -149,40 +161,6 @@ fn stream_inputs(plan: &AnalyzePlan, model: Option<&LanguageModel>, context: &Ru
         datasets,
         ..Inputs::default()
     })
-}
-
-/// Refuses another model or tokenizer than the dictionary was trained on, as far as its checkpoints say.
-fn compare_with_training(
-    plan: &AnalyzePlan,
-    model: Option<&LanguageModel>,
-    options: &AnalyzeOptions,
-    context: &RunContext,
-) -> Result<()> {
-    let folder = Path::new(&plan.sae.pretrained_name_or_path);
-    let Some(model) = model.filter(|_| folder.is_dir()) else {
-        return Ok(());
-    };
-    let newest = list_checkpoints(folder).pop().map(|(_, path)| path);
-    let made = match Fingerprint::read(folder)? {
-        Some(made) => Some(made),
-        None => newest.map(|path| Fingerprint::read(&path)).transpose()?.flatten(),
-    };
-    let Some(made) = made else { return Ok(()) };
-    let (mut was, mut is) = (Fingerprint::default(), Fingerprint::default());
-    let here = model.fingerprint()?;
-    for key in ["weights", "config", "tokenizer"] {
-        let known = made.get(&format!("model.{key}"));
-        if let (Some(known), Some(here)) = (known, here.get(key)) {
-            was.set(key, known.clone());
-            is.set(key, here.clone());
-        }
-    }
-    let what = format!("the training of `{}`", folder.display());
-    let comparison = options
-        .allow_change
-        .compare_part(&what, &was, &is, &Names::of([("", "model.")]))
-        .map_err(|error| error.hint("latents mean something only on the model that they were trained on"))?;
-    comparison.tell(&context.events)
 }
 
 /// Refuses streams without the hook points that the dictionary reads.
@@ -215,89 +193,20 @@ fn about(
     sae: &SparseAutoEncoder,
     identity: &str,
     model: Option<&LanguageModel>,
-) -> Result<BTreeMap<String, String>> {
-    let mut about = BTreeMap::from([
-        (
-            "program".to_string(),
-            format!("saescript {}", env!("CARGO_PKG_VERSION")),
-        ),
-        ("dictionary.name".into(), settings.sae_name.clone()),
-        ("dictionary.series".into(), settings.sae_series.clone()),
-        (
-            "dictionary.path".into(),
-            settings.sae.pretrained_name_or_path.clone(),
-        ),
-        ("dictionary.identity".into(), identity.to_string()),
-        (
-            "dictionary.config".into(),
-            Value::Object(sae.cfg.architecture()?).to_string(),
-        ),
-        ("dictionary.d_sae".into(), sae.cfg.d_sae().to_string()),
-    ]);
-    if let Some(model) = model {
-        about.insert(
-            "model.name".into(),
-            settings
-                .model_name
-                .clone()
-                .unwrap_or_else(|| model.name().to_string()),
-        );
-        let fingerprint = model.fingerprint()?;
-        for key in ["weights", "config", "tokenizer"] {
-            if let Some(value) = fingerprint.get(key).and_then(Value::as_str) {
-                about.insert(format!("model.{key}"), value.to_string());
-            }
-        }
+) -> Result<Facts> {
+    let mut facts = facts_of(sae, model)?;
+    for (key, value) in [
+        ("dictionary.name", settings.sae_name.as_str()),
+        ("dictionary.series", &settings.sae_series),
+        ("dictionary.path", &settings.sae.pretrained_name_or_path),
+        ("dictionary.identity", identity),
+    ] {
+        facts.insert(key.into(), value.to_string());
     }
-    Ok(about)
-}
-
-/// Opens the store, or makes it; refuses one of another dictionary, model or tokenizer.
-fn open_store(path: &Path, about: &BTreeMap<String, String>, options: &AnalyzeOptions) -> Result<Store> {
-    if !path.exists() {
-        return Store::create(path, about);
+    if let (Some(name), Some(_)) = (&settings.model_name, model) {
+        facts.insert("model.name".into(), name.clone());
     }
-    let store = Store::open(path)?;
-    store.require_writable()?;
-    let known = store.all_meta()?;
-    let facts = |all: &BTreeMap<String, String>| {
-        let mut facts = Fingerprint::default();
-        for key in [
-            "dictionary.identity",
-            "model.weights",
-            "model.config",
-            "model.tokenizer",
-        ] {
-            if let Some(value) = all.get(key) {
-                facts.set(key, value.as_str().into());
-            }
-        }
-        facts
-    };
-    let (was, mut is) = (facts(&known), facts(about));
-    for (key, value) in was.values() {
-        // What this analysis does not look at stays what it was.
-        if is.get(key).is_none() {
-            is.set(key, value.clone());
-        }
-    }
-    let mut was_known = was.clone();
-    for (key, value) in is.values() {
-        if was.get(key).is_none() {
-            was_known.set(key, value.clone());
-        }
-    }
-    let what = format!("the store `{}`", path.display());
-    options
-        .allow_change
-        .compare_part(&what, &was_known, &is, &Names::default())
-        .map_err(|error| error.hint("write this analysis into another `store`"))?;
-    store.transaction(|| {
-        about
-            .iter()
-            .try_for_each(|(key, value)| store.set_meta(key, value))
-    })?;
-    Ok(store)
+    Ok(facts)
 }
 
 /// Writes what tokens stand for, where that is known and not there yet.

@@ -13,12 +13,7 @@ use crate::lock::FolderLock;
 /// # Errors
 /// Another process or thread holds it; its folder cannot be written.
 pub fn hold_store(path: &Path, context: &RunContext) -> Result<FolderLock> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("store");
-    FolderLock::take_part(folder, &format!(".{name}.lock"), "analysing", context)
+    FolderLock::take_store(path, "analysing", context)
 }
 
 /// Loads the dictionary, its activation scale folded into the weights where that was asked for or is possible.

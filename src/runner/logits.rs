@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::analyze_settings::{beside, refuse_mongo};
 use super::analyzed::{hold_store, load};
+use super::facts::{compare_with_store, compare_with_training, facts_of};
 use super::sae_choice::PretrainedSAE;
-use crate::analysis::{
-    DirectLogitAttributor, DirectLogitAttributorConfig, FlagThresholds, LatentLogits, write_logits,
-};
+use crate::analysis::{DirectLogitAttributor, DirectLogitAttributorConfig, LatentLogits, write_logits};
 use crate::config::{Checked, Config, Value, to_value};
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::{Context, Error, Result};
 use crate::event::RunContext;
 use crate::findings::Store;
+use crate::fingerprint::Allowances;
 use crate::model::{LanguageModel, LanguageModelConfig};
 use crate::tensor::DeviceSpec;
 
@@ -72,13 +72,15 @@ impl Config for DirectLogitAttributeSettings {
     }
 }
 
-/// Computes what latents add to the logits, and writes it into the store of the dictionary; returns that.
+/// Computes what latents add to the logits, and writes it into the store of the dictionary; returns that. `allowed` names
+/// what of the dictionary and the model may differ from what the store and the training have.
 ///
 /// # Errors
 /// Settings that make no sense; a dictionary or model that cannot be read or do not fit each other; no store, or one of
-/// another dictionary.
+/// another dictionary or model; another model than the dictionary was trained on.
 pub fn direct_logit_attribute(
     settings: &DirectLogitAttributeSettings,
+    allowed: &Allowances,
     context: &RunContext,
 ) -> Result<PathBuf> {
     settings.validate()?;
@@ -90,25 +92,23 @@ pub fn direct_logit_attribute(
     let store = Store::open(&path).under("store")?;
     store.require_writable().under("store")?;
     let _lock = hold_store(&path, context).under("store")?;
-    let identity = SparseAutoEncoder::identity(Path::new(&settings.sae.pretrained_name_or_path), context)?;
-    let known = store.meta("dictionary.identity")?.unwrap_or_default();
-    if known != identity {
-        return Err(Error::input(format!(
-            "the store `{}` is of another dictionary: it says \"{known}\", and this one is \"{identity}\"",
-            path.display()
-        ))
-        .under("store"));
-    }
+    let folder = Path::new(&settings.sae.pretrained_name_or_path);
+    let identity = SparseAutoEncoder::identity(folder, context)?;
     let sae = load(&settings.sae, context).under("sae")?;
     let model = LanguageModel::load(settings.model.clone(), context).under("model")?;
     let config = Checked::new(settings.direct_logit_attributor.clone()).under("direct_logit_attributor")?;
-    attribute_into(
-        &store,
-        (&sae, &model),
-        &config,
-        &FlagThresholds::default(),
-        context,
-    )?;
+    compare_with_training(folder, Some(&model), allowed, context)?;
+    let mut facts = facts_of(&sae, Some(&model))?;
+    facts.insert("dictionary.identity".into(), identity);
+    compare_with_store(&store, &facts, allowed, context).under("store")?;
+    attribute_into(&store, (&sae, &model), &config, context)?;
+    // A store of cached activations may know nothing of the model yet.
+    let known = store.all_meta()?;
+    let new = facts.iter().filter(|(key, _)| !known.contains_key(*key));
+    store.transaction(|| {
+        new.into_iter()
+            .try_for_each(|(key, value)| store.set_meta(key, value))
+    })?;
     Ok(path)
 }
 
@@ -120,7 +120,6 @@ pub(super) fn attribute_into(
     store: &Store,
     (sae, model): (&SparseAutoEncoder, &LanguageModel),
     config: &Checked<DirectLogitAttributorConfig>,
-    flags: &FlagThresholds,
     context: &RunContext,
 ) -> Result<()> {
     let attributor = DirectLogitAttributor::new(config)?;
@@ -128,11 +127,11 @@ pub(super) fn attribute_into(
     attributor.attribute(sae, model, context, |one| {
         found.push(one);
         if found.len() == 1024 {
-            write_logits(store, &found, flags)?;
+            write_logits(store, &found)?;
             found.clear();
         }
         Ok(())
     })?;
-    write_logits(store, &found, flags)?;
+    write_logits(store, &found)?;
     store.set_meta("logits", &to_value(&**config)?.to_string())
 }

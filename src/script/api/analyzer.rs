@@ -1,6 +1,5 @@
 //! `FeatureAnalyzer`: analyses of a script's own dictionaries and streams.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rhai::plugin::*;
@@ -15,8 +14,7 @@ use crate::activations::BatchStream;
 use crate::analysis::{AnalysisInputs, FeatureAnalyzer, FeatureAnalyzerConfig};
 use crate::error::{Error, Result};
 use crate::findings::{Store, Vocabulary};
-use crate::fingerprint::Fingerprint;
-use crate::runner::hold_store;
+use crate::runner::{decided_by, facts_of, hold_store, store_for};
 use crate::script::arguments::Arguments;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
@@ -58,7 +56,11 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
     let name = name.unwrap_or_else(|| "default".into());
     let state = State::of(context);
     let _lock = hold_store(Path::new(&path), state.context())?;
-    let store = store_at(Path::new(&path), replace.then_some(name.as_str()), model.as_ref())?;
+    let sae_handle = sae;
+    let sae = sae_handle.get()?;
+    let facts = facts_of(&sae, model.as_ref().map(LanguageModelHandle::model))?;
+    let store = store_for(Path::new(&path), &facts, &allow_change, state.context())?;
+    tell_vocabulary(&store, model.as_ref())?;
     let runs_a_model = inputs.model.is_some() && !inputs.datasets.is_empty();
     let mut open = || -> Result<Box<dyn BatchStream>> {
         match (&factory, &stream) {
@@ -67,39 +69,33 @@ fn analyze(analyzer: &FeatureAnalyzer, context: &NativeCallContext, options: Map
             (None, None) => Err(Error::input("`analyze_chunk` needs a `factory` or a `stream`")),
         }
     };
-    let mut decided_by = Fingerprint::default();
-    decided_by.set_unverified("sae", "a dictionary of the script");
-    let sae = sae.get()?;
+    let mut decided = decided_by(&sae, &facts["dictionary.weights"])?;
+    if sae_handle.activation().is_some() {
+        decided.set_unverified("sae.activation", "an activation function of the script");
+    }
     let inputs = AnalysisInputs {
         sae: &sae,
         open: &mut open,
         can_replay: factory.is_some(),
         amp: None,
-        decided_by,
+        decided_by: decided,
         runs_a_model,
         allow_change,
+        replace,
+        at_last: &mut || Ok(()),
     };
     analyzer.analyze(&store, &name, inputs, state.context())?;
     drop(store);
     AnalysisHandle::open(Path::new(&path), Some(&name))
 }
 
-/// Opens the store at `path`, or makes it, without the analysis `removed`; what tokens stand for is told by `model`.
-fn store_at(path: &Path, removed: Option<&str>, model: Option<&LanguageModelHandle>) -> Result<Store> {
-    let store = if path.exists() {
-        Store::open(path)?
-    } else {
-        Store::create(path, &BTreeMap::new())?
-    };
-    let there = store.analyses()?.into_iter();
-    for one in there.filter(|one| Some(one.name.as_str()) == removed) {
-        store.remove_analysis(one.id)?;
-    }
+/// Writes what tokens stand for, where `model` knows it and the store does not.
+fn tell_vocabulary(store: &Store, model: Option<&LanguageModelHandle>) -> Result<()> {
     if let Some(model) = model.filter(|_| store.vocabulary().is_ok_and(|known| known.is_empty())) {
         let vocabulary = Vocabulary::new(model.model().tokenizer().token_bytes());
         store.transaction(|| store.put_vocabulary(&vocabulary))?;
     }
-    Ok(store)
+    Ok(())
 }
 
 #[export_module(manifest)]
@@ -114,8 +110,10 @@ mod functions {
 
     /// Analyses a dictionary into a file: `#{ factory: factory, sae: sae, store: "a.sqlite", model: model,
     /// datasets: #{ wiki: dataset } }`. The factory's target is `ACTIVATIONS_2D`; its stream is read at least twice. In
-    /// its place `stream` is one that can be read only once, for which the analyzer has to have `single_pass`. A model also tells what the tokens stand for. `name` is that of the analysis, and `replace: true` removes one of the
-    /// same name first. Returns the analysis.
+    /// its place `stream` is one that can be read only once, for which the analyzer has to have `single_pass`. A model also tells what the tokens stand for.
+    /// `name` is that of the analysis, and with `replace: true` it takes the place of one of the same name, once it is
+    /// complete. A store of another dictionary or model is refused, unless `allow_change: ["dictionary.weights"]` names
+    /// what differs. Returns the analysis.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn analyze_chunk(
         context: NativeCallContext,

@@ -93,6 +93,18 @@ fn analyze<C>(
     AnalysisHandle::open(&report.store, Some(&report.analysis.name))
 }
 
+fn logits(
+    context: &NativeCallContext,
+    settings: &DirectLogitAttributeSettings,
+    options: Map,
+) -> crate::error::Result<String> {
+    let mut arguments = Arguments::new("", "direct_logit_attribute", options);
+    let allowed = arguments.allowances()?;
+    arguments.finish()?;
+    let path = attribute(settings, &allowed, State::of(context).context())?;
+    Ok(path.display().to_string())
+}
+
 const SAE: (&str, Analyzer<AnalyzeSAESettings>) = ("analyze_sae", analyze_sae);
 const CROSSCODER: (&str, Analyzer<AnalyzeCrosscoderSettings>) = ("analyze_crosscoder", analyze_crosscoder);
 
@@ -108,8 +120,8 @@ mod functions {
         analyze(&context, SAE, &settings.get(), Map::new()).raise()
     }
 
-    /// Analyses with `#{ replace: true }`: removes an analysis of the same name first. `allow_change: ["sae"]` names what
-    /// may differ from what an unfinished analysis was begun with.
+    /// Analyses with `#{ replace: true }`: takes the place of an analysis of the same name, once it is complete.
+    /// `allow_change: ["model.weights"]` names what may differ from what an unfinished analysis was begun with.
     #[rhai_fn(name = "analyze_sae", return_raw, volatile)]
     pub fn analyze_with_options(
         context: NativeCallContext,
@@ -146,9 +158,18 @@ mod functions {
         context: NativeCallContext,
         settings: ConfigHandle<DirectLogitAttributeSettings>,
     ) -> RhaiResultOf<String> {
-        attribute(&settings.get(), State::of(&context).context())
-            .map(|path| path.display().to_string())
-            .raise()
+        logits(&context, &settings.get(), Map::new()).raise()
+    }
+
+    /// Attributes with `#{ allow_change: ["model.weights"] }`: what of the dictionary and the model may differ from what
+    /// the store and the training have.
+    #[rhai_fn(name = "direct_logit_attribute", return_raw, volatile)]
+    pub fn direct_logit_attribute_with_options(
+        context: NativeCallContext,
+        settings: ConfigHandle<DirectLogitAttributeSettings>,
+        options: Map,
+    ) -> RhaiResultOf<String> {
+        logits(&context, &settings.get(), options).raise()
     }
 
     /// Trains a dictionary of any kind as the settings say and saves it. Returns

@@ -110,6 +110,7 @@ static NAMED: &[Named] = &[
     Named::of("array", "fit", FIT),
     Named::of("", "analyze_crosscoder", &["replace", "allow_change"]),
     Named::of("", "analyze_sae", &["replace", "allow_change"]),
+    Named::of("", "direct_logit_attribute", &["allow_change"]),
     Named::of("", "generate_activations", &["allow_change"]),
     Named::of("", "train_sae", &["resume", "allow_change"]),
     Named::of("datasets", "load_dataset", &["path"]).and::<DatasetConfig>(),

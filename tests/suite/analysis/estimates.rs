@@ -154,6 +154,8 @@ fn a_stream_that_can_be_read_once_needs_a_single_pass() {
             decided_by: Fingerprint::default(),
             runs_a_model: false,
             allow_change: Allowances::default(),
+            replace: false,
+            at_last: &mut || Ok(()),
         };
         let config = config(json!({"total_analyzing_tokens": 1900, "single_pass": single}));
         let analyzer = FeatureAnalyzer::new(config).expect("an analyzer");

@@ -11,6 +11,8 @@ mod quickstart;
 mod reference;
 mod refusals;
 mod same;
+mod stores;
+mod unfinished;
 mod weights;
 mod wiki;
 
@@ -162,6 +164,15 @@ pub fn analyse(
     (store, analysis)
 }
 
+/// What an analysis is asked for besides its settings.
+#[derive(Default)]
+pub struct Asked<'a> {
+    pub decided_by: Fingerprint,
+    pub allow: Allowances,
+    pub replace: bool,
+    pub at_last: Option<&'a mut dyn FnMut() -> Result<()>>,
+}
+
 /// Analyses into a store that is there.
 pub fn go(
     store: &Store,
@@ -169,15 +180,29 @@ pub fn go(
     config: FeatureAnalyzerConfig,
     contexts: &Contexts,
 ) -> Result<Analysis> {
+    attempt(store, sae, config, contexts, Asked::default())
+}
+
+/// Analyses as [`go`] does, and as is asked.
+pub fn attempt(
+    store: &Store,
+    sae: &SparseAutoEncoder,
+    config: FeatureAnalyzerConfig,
+    contexts: &Contexts,
+    asked: Asked<'_>,
+) -> Result<Analysis> {
     let mut open = || Ok(Box::new(contexts.share()) as Box<dyn BatchStream>);
+    let mut nothing = || Ok(());
     let inputs = AnalysisInputs {
         sae,
         open: &mut open,
         can_replay: true,
         amp: None,
-        decided_by: Fingerprint::default(),
+        decided_by: asked.decided_by,
         runs_a_model: false,
-        allow_change: Allowances::default(),
+        allow_change: asked.allow,
+        replace: asked.replace,
+        at_last: asked.at_last.unwrap_or(&mut nothing),
     };
     let report = FeatureAnalyzer::new(config)?.analyze(store, "default", inputs, &RunContext::default())?;
     Ok(report.analysis)

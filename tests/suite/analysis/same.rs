@@ -1,22 +1,26 @@
 //! The same results whatever the batches, the bands, and however often it was broken off.
 
-use saescript::findings::{Analysis, Near, Store};
+use saescript::findings::{Analysis, Near, Samples, Store};
 use serde_json::json;
 
 use super::{Contexts, analyse, config, dictionary, go, root_with};
 
-/// All that an analysis found, as text.
+/// All that an analysis found, as text. Which numbers its contexts have in the store does not count.
 pub fn everything(store: &Store, analysis: &Analysis) -> String {
     let id = analysis.id;
     let mut text = format!("{} {} {}\n", analysis.tokens, analysis.counted, analysis.contexts);
-    let mut named = Vec::new();
-    for one in store.scalars(id).expect("figures") {
-        let samples = store.samples(id, one.latent).expect("samples");
-        named.extend(
-            samples
-                .iter()
-                .flat_map(|all| all.samples.iter().map(|sample| sample.context)),
-        );
+    let scalars = store.scalars(id).expect("figures");
+    let mut all: Vec<Vec<Samples>> = scalars
+        .iter()
+        .map(|one| store.samples(id, one.latent).expect("samples"))
+        .collect();
+    let samples = all.iter().flatten().flat_map(|all| &all.samples);
+    let named: Vec<u32> = samples.map(|sample| sample.context).collect();
+    let first = named.iter().min().copied().unwrap_or(0);
+    for sample in all.iter_mut().flatten().flat_map(|all| &mut all.samples) {
+        sample.context -= first;
+    }
+    for (one, samples) in scalars.iter().zip(all) {
         text += &format!("{one:?}\n{samples:?}\n");
         text += &format!("{:?}\n", store.histogram(id, one.latent).expect("a histogram"));
         text += &format!("{:?}\n", store.tokens_of(id, one.latent).expect("tokens"));
@@ -27,7 +31,10 @@ pub fn everything(store: &Store, analysis: &Analysis) -> String {
             );
         }
     }
-    text += &format!("{:?}", store.contexts(named).expect("contexts"));
+    for context in store.contexts(named).expect("contexts").values_mut() {
+        context.id -= first;
+        text += &format!("{context:?}\n");
+    }
     text
 }
 
