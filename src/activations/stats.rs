@@ -61,7 +61,7 @@ pub struct StreamMemory {
 impl StreamMemory {
     /// Returns all of it together.
     pub fn total(self) -> u64 {
-        self.model + self.pass + self.batches
+        self.model.saturating_add(self.pass).saturating_add(self.batches)
     }
 }
 
@@ -84,9 +84,9 @@ impl Add for StreamMemory {
 
     fn add(self, other: StreamMemory) -> StreamMemory {
         StreamMemory {
-            model: self.model + other.model,
-            pass: self.pass + other.pass,
-            batches: self.batches + other.batches,
+            model: self.model.saturating_add(other.model),
+            pass: self.pass.saturating_add(other.pass),
+            batches: self.batches.saturating_add(other.batches),
         }
     }
 }

@@ -35,8 +35,14 @@ pub(super) struct OpenStore {
     /// Why nothing may be written, if so.
     closed: Option<String>,
     vocabulary: Option<Arc<Vocabulary>>,
-    /// What they are of, and the numbers.
-    columns: Option<((String, i64), Arc<Vec<u8>>)>,
+    columns: Option<Columns>,
+}
+
+/// Columns that were read.
+struct Columns {
+    /// Of which version of the analysis, and after which changes by other programs.
+    of: (String, i64),
+    numbers: Arc<Vec<u8>>,
 }
 
 /// Why a page does not get what it asked for.
@@ -223,14 +229,17 @@ impl OpenStore {
     ) -> Result<Arc<Vec<u8>>> {
         // Asked before reading: what is written meanwhile is read next time.
         let now = (version.to_string(), self.store.changes_by_others()?);
-        if let Some((of, columns)) = &self.columns
-            && *of == now
+        if let Some(known) = &self.columns
+            && known.of == now
         {
-            return Ok(columns.clone());
+            return Ok(known.numbers.clone());
         }
-        let made = Arc::new(make(&self.store)?);
-        self.columns = Some((now, made.clone()));
-        Ok(made)
+        let numbers = Arc::new(make(&self.store)?);
+        self.columns = Some(Columns {
+            of: now,
+            numbers: numbers.clone(),
+        });
+        Ok(numbers)
     }
 
     /// Forgets the columns: something in them was changed.

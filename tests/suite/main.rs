@@ -4,6 +4,7 @@
 
 mod activations;
 mod analysis;
+mod apart;
 mod architecture;
 mod arrays;
 mod as_in_pytorch;

@@ -197,7 +197,10 @@ impl Producer for AheadProducer {
         told.add_engine_to(stats);
         stats.batches_ready = self.ready.len() + self.answers.len();
         stats.batches_ahead = self.ahead;
-        stats.memory.batches += self.ahead as u64 * self.batch_bytes;
+        stats.memory.batches = stats
+            .memory
+            .batches
+            .saturating_add((self.ahead as u64).saturating_mul(self.batch_bytes));
     }
 }
 

@@ -36,8 +36,10 @@ impl ActivationModel for LanguageModel {
         // What is multiplied in another dtype is there in both.
         let wide = product::instead_of(kind, device).map_or(0, |wide| wide.elt_size_in_bytes() as u64);
         StreamMemory {
-            model: config.n_parameters() as u64 * size,
-            pass: tokens as u64 * config.numbers_of_a_token() as u64 * (size + wide),
+            model: (config.n_parameters() as u64).saturating_mul(size),
+            pass: (tokens as u64)
+                .saturating_mul(config.numbers_of_a_token() as u64)
+                .saturating_mul(size + wide),
             batches: 0,
         }
     }

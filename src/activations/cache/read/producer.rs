@@ -235,6 +235,6 @@ impl Producer for CachedProducer {
             .filter(|coming| !coming.batch.is_empty())
             .count();
         stats.queue_capacity = self.reading.ahead;
-        stats.memory.batches = self.reading.ahead as u64 * self.batch_bytes;
+        stats.memory.batches = (self.reading.ahead as u64).saturating_mul(self.batch_bytes);
     }
 }
