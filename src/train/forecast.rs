@@ -72,7 +72,8 @@ impl Forecast {
 
     /// Returns all memory together, in bytes.
     pub fn memory(&self) -> u64 {
-        self.weights + self.gradients + self.moments + self.step_buffers + self.stream.total()
+        let step = self.weights + self.gradients + self.moments + self.step_buffers;
+        step.saturating_add(self.stream.total())
     }
 }
 
