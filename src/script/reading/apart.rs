@@ -3,33 +3,46 @@
 //! The engine remembers which function a name and a number of arguments mean, whatever module the call stands in: two
 //! modules that each call a function of their own by the same name could get the other's. So what a text calls of its own
 //! is looked up anew where calls come in from another text. Functions and closures that call functions of their text
-//! begin with [`APART`], which takes the place of blanks, so that every position stays as it is.
+//! begin with [`APART`], which takes the place of blanks, so that every position stays as it is. The engine also takes
+//! closures of the same words for one, in whatever module; so in modules all of them begin with it, and it has the text's
+//! own number.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use rhai::{Dynamic, Engine, EvalContext, Module, Shared};
 
-use super::marks::{Spot, spot_of};
+use super::marks::{APART, Role, Spot, spot_of};
 use crate::script::source::lexer::{Kind, Lexer, Token};
 use crate::script::state::State;
 
-/// Stands at the beginning of what is kept apart: `?;` in a block, `?` before an expression.
-pub(super) const APART: &str = "?";
+/// The number of every script; those of modules are others.
+const SCRIPT: i64 = 0;
+
+/// Returns the number of a text.
+pub(super) fn number_of(text: &str, role: Role) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    match role {
+        Role::Script => SCRIPT,
+        Role::Module => (hasher.finish() | 1) as i64,
+    }
+}
 
 /// Registers what is done there.
 pub(super) fn install(engine: &mut Engine, state: &State) {
     let state = state.clone();
     engine.register_custom_syntax_with_state_raw(
         APART,
-        move |symbols, next, is_script| {
+        move |symbols, next, text| {
             let marks = state.reading().0.borrow();
-            *is_script = marks.as_ref().is_some_and(|marks| marks.is_script).into();
+            *text = marks.as_ref().map_or(0, |marks| marks.text).into();
             let before_expression = symbols.len() == 1 && next != ";";
             Ok(before_expression.then(|| "$expr$".into()))
         },
         false,
-        |context, inputs, is_script| {
-            look_up_anew(context, is_script.as_bool().unwrap_or(false));
+        |context, inputs, text| {
+            look_up_anew(context, text.as_int() == Ok(SCRIPT));
             match inputs.first() {
                 Some(expression) => context.eval_expression_tree(expression),
                 None => Ok(Dynamic::UNIT),
@@ -60,7 +73,7 @@ fn look_up_anew(context: &mut EvalContext, is_script: bool) {
 }
 
 /// Returns what is replaced in `text`, and by what.
-pub(super) fn places(text: &str) -> Vec<(Range<usize>, String)> {
+pub(super) fn places(text: &str, role: Role) -> Vec<(Range<usize>, String)> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let of = |token: &Token| &text[token.span.clone()];
     let names: Vec<&str> = tokens
@@ -68,7 +81,7 @@ pub(super) fn places(text: &str) -> Vec<(Range<usize>, String)> {
         .filter(|pair| of(&pair[0]) == "fn" && pair[1].kind == Kind::Name)
         .map(|pair| of(&pair[1]))
         .collect();
-    if names.is_empty() {
+    if names.is_empty() && role == Role::Script {
         return Vec::new();
     }
     let calls_own = |body: &[Token]| {
@@ -80,11 +93,12 @@ pub(super) fn places(text: &str) -> Vec<(Range<usize>, String)> {
                 && names.contains(&of(&pair[0]))
         })
     };
-    let starts = (0..tokens.len()).filter_map(|at| body_start(text, &tokens, at));
+    let starts = (0..tokens.len()).filter_map(|at| Some((at, body_start(text, &tokens, at)?)));
     starts
-        .filter_map(|at| {
+        .filter_map(|(begin, at)| {
             let body = &tokens[at..body_end(&tokens, at)];
-            calls_own(body).then(|| mark(text, &tokens, at, body))?
+            let is_closure_of_module = role == Role::Module && of(&tokens[begin]) != "fn";
+            (is_closure_of_module || calls_own(body)).then(|| mark(text, &tokens, at, body))?
         })
         .collect()
 }
@@ -192,7 +206,7 @@ mod tests {
 
     fn marked(text: &str) -> String {
         let mut marked = text.to_string();
-        for (range, symbols) in places(text).into_iter().rev() {
+        for (range, symbols) in places(text, Role::Script).into_iter().rev() {
             marked.replace_range(range, &symbols);
         }
         marked
@@ -205,7 +219,10 @@ mod tests {
         let expected = "fn one(x) { x }\nfn two(x){?;one(x) }\nfn three(x){?;\n    x.one()\n}\n\
             let a = [1].map(|x|?one(x) + 1);\nlet b = ||{?;one(2) };\nlet c = |x| m::one(x);\n";
         assert_eq!(marked(text), expected);
-        let spots: Vec<Spot> = places(text).iter().map(|place| spot(text, place)).collect();
+        let spots: Vec<Spot> = places(text, Role::Script)
+            .iter()
+            .map(|place| spot(text, place))
+            .collect();
         assert_eq!(spots, [(2, 11), (3, 13), (6, 20), (7, 12)]);
     }
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 
 use rhai::{LexError, Position, Token};
 
-use super::apart::APART;
 use super::formats::{FORMAT, Formats};
 use super::names::{self, Names};
 use super::switch::{self, Bodies};
@@ -44,6 +43,15 @@ pub(super) static WORDS: [Word; 3] = [
     },
 ];
 
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Run by itself.
+    Script,
+    /// Imported, or read while another runs.
+    Module,
+}
+
 /// Line and column, from 1.
 pub(super) type Spot = (usize, usize);
 
@@ -71,8 +79,8 @@ pub(super) struct Marks {
     pub formats: Formats,
     /// Where [`APART`] stands.
     pub apart: Vec<Spot>,
-    /// The text is a script, rather than a module.
-    pub is_script: bool,
+    /// The text's number.
+    pub text: i64,
     pub names: Names,
 }
 
@@ -137,3 +145,6 @@ impl Marks {
 
 /// Stands before the body of a `try`.
 pub(super) const BODY: &str = "~";
+
+/// Stands at the beginning of what is kept apart: `?;` in a block, `?` before an expression.
+pub(super) const APART: &str = "?";

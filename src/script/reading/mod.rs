@@ -29,20 +29,11 @@ use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 pub use self::constants::constants_of;
 pub use self::formats::FORMAT;
 use self::formats::{Formats, formats};
-pub use self::marks::Reading;
 use self::marks::{Marks, Occurrence, WORDS, Word, refused, spot_of};
+pub use self::marks::{Reading, Role};
 pub use self::names::{EVAL, is_blank};
 use super::numbers;
 use super::state::State;
-
-/// What a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Run by itself.
-    Script,
-    /// Imported, or read while another runs.
-    Module,
-}
 
 /// Parses `text`, which knows the variables of `scope`.
 ///
@@ -56,9 +47,15 @@ pub fn compile(
 ) -> Result<AST, ParseError> {
     let known = constants::with_constants_of(text, scope);
     // What is wrong is said of the text as it was written, where `try` brings no brackets.
-    let ast = read(engine, state, &known, (text, role, &apart::places(text)), &WORDS)
-        .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS))
-        .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS[..1]))?;
+    let ast = read(
+        engine,
+        state,
+        &known,
+        (text, role, &apart::places(text, role)),
+        &WORDS,
+    )
+    .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS))
+    .or_else(|_| read(engine, state, &known, (text, role, &[]), &WORDS[..1]))?;
     if let Some(error) = constants::changed_in_function(text, &ast) {
         return Err(error);
     }
@@ -82,7 +79,7 @@ fn read(
             words: words.iter().map(|(_, spot, word)| (*spot, *word)).collect(),
             formats: Formats::of(text, &formats, |at| spot_of(text, at)),
             apart: apart.iter().map(|place| apart::spot(text, place)).collect(),
-            is_script: role == Role::Script,
+            text: apart::number_of(text, role),
             ..Marks::default()
         });
         let parsed = engine.compile_with_scope(scope, marked(text, (&words, &formats, apart)));
