@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use rhai::{Dynamic, Engine, EvalContext, Module, Shared};
 
-use super::marks::{APART, Role, Spot, spot_of};
+use super::marks::{APART, Replacement, Role, Spot, spot_of};
 use crate::script::source::lexer::{Kind, Lexer, Token};
 use crate::script::state::State;
 
@@ -73,7 +73,7 @@ fn look_up_anew(context: &mut EvalContext, is_script: bool) {
 }
 
 /// Returns what is replaced in `text`, and by what.
-pub(super) fn places(text: &str, role: Role) -> Vec<(Range<usize>, String)> {
+pub(super) fn places(text: &str, role: Role) -> Vec<Replacement> {
     let tokens: Vec<Token> = Lexer::new(text, 0).collect();
     let of = |token: &Token| &text[token.span.clone()];
     let names: Vec<&str> = tokens
@@ -104,7 +104,7 @@ pub(super) fn places(text: &str, role: Role) -> Vec<(Range<usize>, String)> {
 }
 
 /// Returns where [`APART`] will stand.
-pub(super) fn spot(text: &str, (range, symbols): &(Range<usize>, String)) -> Spot {
+pub(super) fn spot(text: &str, (range, symbols): &Replacement) -> Spot {
     let (line, column) = spot_of(text, range.start);
     (line, column + symbols.find(APART).unwrap_or(0))
 }
@@ -176,7 +176,7 @@ const STATEMENTS: [&str; 12] = [
 ];
 
 /// Returns what is replaced at the body that begins at token `at`; `None` where there is no room for it.
-fn mark(text: &str, tokens: &[Token], at: usize, body: &[Token]) -> Option<(Range<usize>, String)> {
+fn mark(text: &str, tokens: &[Token], at: usize, body: &[Token]) -> Option<Replacement> {
     let Range { start, end } = tokens[at].span.clone();
     let blank = |at: usize| text.as_bytes().get(at) == Some(&b' ');
     let before = usize::from(start > 0 && blank(start - 1));

@@ -52,6 +52,9 @@ pub enum Role {
     Module,
 }
 
+/// What stands in place of a part of the text.
+pub(super) type Replacement = (std::ops::Range<usize>, String);
+
 /// Line and column, from 1.
 pub(super) type Spot = (usize, usize);
 

@@ -29,7 +29,7 @@ use rhai::{AST, Engine, OptimizationLevel, ParseError, Scope};
 pub use self::constants::constants_of;
 pub use self::formats::FORMAT;
 use self::formats::{Formats, formats};
-use self::marks::{Marks, Occurrence, WORDS, Word, refused, spot_of};
+use self::marks::{Marks, Occurrence, Replacement, WORDS, Word, refused, spot_of};
 pub use self::marks::{Reading, Role};
 pub use self::names::{EVAL, is_blank};
 use super::numbers;
@@ -69,7 +69,7 @@ fn read(
     engine: &Engine,
     state: &State,
     scope: &Scope,
-    (text, role, apart): (&str, Role, &[(Range<usize>, String)]),
+    (text, role, apart): (&str, Role, &[Replacement]),
     words: &'static [Word],
 ) -> Result<AST, ParseError> {
     let mut words: Vec<Occurrence> = words.iter().flat_map(|word| occurrences(text, word)).collect();
@@ -126,10 +126,7 @@ fn occurrences<'a>(text: &'a str, word: &'static Word) -> impl Iterator<Item = O
 }
 
 /// `text` with the symbols in place of the words and the formats, and those that keep functions apart.
-fn marked(
-    text: &str,
-    (words, formats, apart): (&[Occurrence], &[Range<usize>], &[(Range<usize>, String)]),
-) -> String {
+fn marked(text: &str, (words, formats, apart): (&[Occurrence], &[Range<usize>], &[Replacement])) -> String {
     let mut marked = text.to_string();
     for (at, _, word) in words {
         marked.replace_range(*at..at + word.text.len(), word.symbols);
