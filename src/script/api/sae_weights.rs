@@ -5,48 +5,37 @@ use rhai::{Dynamic, FuncRegistration, ImmutableString, Map, Module};
 
 use super::sae_handle::SparseAutoEncoderHandle;
 use super::tensor::TensorHandle;
-use crate::dictionary::{LOG_THRESHOLD, Parameter, SAEConfig};
+use crate::dictionary::{LOG_THRESHOLD, Parameter, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
 use crate::guard::caught;
 use crate::script::class::ConfigHandle;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard::{self, SetGuarded};
-use crate::tensor::no_grad_guard;
+use crate::tensor::{Tensor, no_grad_guard};
 
-/// The weights that dictionaries have as properties, the name under which files have them, and what they are. Which of them
-/// there are depends on the dictionary's kind.
-const WEIGHTS: &[(&str, &str, &str)] = &[
-    ("W_E", "W_E", "the encoder, `(d_model, d_sae)`"),
-    ("b_E", "b_E", "the encoder's bias, `(d_sae)`"),
+/// The weights that dictionaries have as properties, by the name that files have them under (its last part is the
+/// property's), and what they are. Which of them there are depends on the dictionary's
+/// kind.
+const WEIGHTS: &[(&str, &str)] = &[
+    ("W_E", "the encoder, `(d_model, d_sae)`"),
+    ("b_E", "the encoder's bias, `(d_sae)`"),
     (
-        "W_D",
         "W_D",
         "the decoder, `(d_sae, d_model)`: row i is the direction of latent i",
     ),
-    ("b_D", "b_D", "the decoder's bias, `(d_model)`"),
+    ("b_D", "the decoder's bias, `(d_model)`"),
     (
-        "W_E_glu",
         "W_E_glu",
         "the encoder of the gate, `(d_model, d_sae)`, with `use_glu_encoder`",
     ),
-    ("b_E_glu", "b_E_glu", "the bias of that, `(d_sae)`"),
+    ("b_E_glu", "the bias of that, `(d_sae)`"),
+    ("b_gate", "the bias of a gated dictionary's gate, `(d_sae)`"),
+    ("b_mag", "the bias of a gated dictionary's magnitudes, `(d_sae)`"),
     (
-        "b_gate",
-        "b_gate",
-        "the bias of a gated dictionary's gate, `(d_sae)`",
-    ),
-    (
-        "b_mag",
-        "b_mag",
-        "the bias of a gated dictionary's magnitudes, `(d_sae)`",
-    ),
-    (
-        "r_mag",
         "r_mag",
         "the logarithms of a gated dictionary's scales, `(d_sae)`",
     ),
     (
-        "log_jumprelu_threshold",
         LOG_THRESHOLD,
         "the logarithms of jumprelu's thresholds, `(d_sae)`",
     ),
@@ -54,7 +43,8 @@ const WEIGHTS: &[(&str, &str, &str)] = &[
 
 /// Puts the properties and methods into `module`.
 pub fn register(module: &mut Module) {
-    for (name, full, what) in WEIGHTS {
+    for &(full, what) in WEIGHTS {
+        let name = full.rsplit('.').next().unwrap_or(full);
         FuncRegistration::new_getter(name)
             .with_params_info(["sae: &mut SparseAutoEncoder", "Tensor"])
             .with_comments([format!("/// Returns {what}; itself, not a copy, and without gradients. Setting it copies numbers into it.")])
@@ -77,6 +67,15 @@ pub fn register(module: &mut Module) {
 
 fn weight(sae: &SparseAutoEncoderHandle, name: &str) -> Result<TensorHandle> {
     Ok(TensorHandle::new(sae.get()?.parameter(name)?.f_detach()?))
+}
+
+/// Returns a norm of the weights, without gradients.
+fn norm(
+    sae: &SparseAutoEncoderHandle,
+    of: impl FnOnce(&SparseAutoEncoder) -> Result<Tensor>,
+) -> RhaiResultOf<TensorHandle> {
+    let _guard = no_grad_guard();
+    Ok(TensorHandle::new(of(&*sae.get().raise()?).raise()?))
 }
 
 #[export_module(manifest)]
@@ -137,30 +136,18 @@ mod functions {
     /// Returns the Euclidean norm of each latent's decoder row, `(d_sae)`; of a crosscoder `(heads, d_sae)`.
     #[rhai_fn(return_raw, pure)]
     pub fn decoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = no_grad_guard();
-        sae.get()
-            .and_then(|sae| sae.decoder_norm())
-            .map(TensorHandle::new)
-            .raise()
+        norm(sae, SparseAutoEncoder::decoder_norm)
     }
 
     /// Returns the Euclidean norm of each latent's encoder column, `(d_sae)`; of a crosscoder `(heads, d_sae)`.
     #[rhai_fn(return_raw, pure)]
     pub fn encoder_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = no_grad_guard();
-        sae.get()
-            .and_then(|sae| sae.encoder_norm())
-            .map(TensorHandle::new)
-            .raise()
+        norm(sae, SparseAutoEncoder::encoder_norm)
     }
 
     /// Returns the Euclidean norm of the decoder's bias, a single number; of a crosscoder one for each head.
     #[rhai_fn(return_raw, pure)]
     pub fn decoder_bias_norm(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
-        let _guard = no_grad_guard();
-        sae.get()
-            .and_then(|sae| sae.decoder_bias_norm())
-            .map(TensorHandle::new)
-            .raise()
+        norm(sae, SparseAutoEncoder::decoder_bias_norm)
     }
 }
