@@ -177,6 +177,11 @@ fn describe(
             (Some(property), Some(kind)) => hints().no_such_property(property, kind),
             _ => Error::input(text.clone()),
         },
+        E::ErrorIndexingType(kinds, _) if kinds.starts_with("Tensor [") => {
+            Error::input("this is no index of a Tensor").hint(
+                "in a text stand numbers, slices, `...` and `None`, as in Python: `x[\":, 0\"]`, `x[\"..., ::2\"]`",
+            )
+        }
         E::ErrorIndexingType(kinds, _) => Error::input(match kinds.trim_end_matches(']').split_once(" [") {
             Some((kind, index)) => format!("{} cannot be indexed by {}", a(kind), a(index)),
             None => format!("{} cannot be indexed", a(kinds)),
@@ -188,9 +193,10 @@ fn describe(
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
             hints().another_type(engine.map_type_name(wanted), engine.map_type_name(given), place)
         }
-        E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream"),
+        E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream")
+            .hint("of a map it is `for key in m.keys() { m[key] }`, or `for pair in m.items() { pair[0] }`"),
         E::ErrorUnboundThis(_) => Error::input("`this` has no value here"),
-        E::ErrorDataRace(what, _) => in_use(what),
+        E::ErrorDataRace(what, _) => in_use(what, place),
         E::ErrorAssignmentToConstant(name, _) => Error::input(format!("`{name}` is a constant")),
         E::ErrorArithmetic(text, _) => arithmetic(text),
         E::ErrorTerminated(token, _) => match token.clone().try_cast::<Error>() {
@@ -224,8 +230,15 @@ fn function_in_use(what: &str) -> Option<&str> {
     what.split_once("of function '")?.1.strip_suffix('\'')
 }
 
-fn in_use(what: &str) -> Error {
+fn in_use(what: &str, place: Option<&Place>) -> Error {
+    let chained = place.and_then(|place| words::calls_before(place));
     match function_in_use(what) {
+        Some(function) if let Some((value, calls)) = chained => Error::input(format!(
+            "`{value}` is in use by the line of calls that `{function}` stands in, so its closure cannot use it"
+        ))
+        .hint(format!(
+            "give what comes before a name of its own: `let items = {value}{calls};`, then `items.{function}(…)`"
+        )),
         Some(function) => Error::input(format!(
             "`{function}` cannot work on a value that is in use: by its own closure, or by a call that is running"
         ))
@@ -241,6 +254,8 @@ fn arithmetic(text: &str) -> Error {
         Error::input(format!("{quoted:?} is not an integer"))
     } else if text.starts_with("Error parsing floating-point") {
         Error::input(format!("{quoted:?} is not a number"))
+    } else if text.contains("raised to a negative power") {
+        Error::input(uncapitalised(text)).hint("of floats it is a number: `2.0 ** -1`")
     } else {
         Error::input(uncapitalised(text))
     }

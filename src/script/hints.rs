@@ -20,7 +20,8 @@ use super::state::State;
 use crate::error::{Error, Place, a, nearest};
 
 /// Advice where something is asked of `()`.
-const NO_VALUE: &str = "`()` is no value: it comes from a function that returns nothing, such as `a.sort()`";
+const NO_VALUE: &str = "`()` is no value: it comes from a function that returns nothing, such as `a.sort()`, or from \
+                        `a.reduce(…)` without the value that it begins with: `a.reduce(|sum, x| sum + x, 0)`";
 
 /// What hints are drawn from: the host's catalog and the text of the script.
 pub struct Hints {
@@ -30,6 +31,8 @@ pub struct Hints {
     /// The texts of imported modules, by the names under which the script knows them.
     modules: HashMap<String, Arc<str>>,
     closures: HashMap<String, Closure>,
+    /// The functions of a session's earlier entries.
+    earlier: Vec<String>,
 }
 
 impl Hints {
@@ -41,6 +44,7 @@ impl Hints {
             names: sources.defined_names(file),
             modules: sources.imported_texts(file),
             closures: sources.closures(),
+            earlier: sources.session_functions(),
         }
     }
 
@@ -131,6 +135,8 @@ impl Hints {
                 "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
                  what never changes, or pass the value as an argument"
             )
+        } else if self.earlier.iter().any(|known| known == name) {
+            format!("`{name}` is a function: as a value it is written `|x| {name}(x)`")
         } else {
             "it is defined further down or in another block".into()
         }
@@ -162,6 +168,23 @@ impl Hints {
     /// Says that a map does not have a key.
     pub fn no_such_key(&self, key: &str) -> Error {
         let error = Error::input(format!("the map has no key `{key}`"));
+        const OF_CACHES: [&str; 9] = [
+            "resid_pre",
+            "resid_post",
+            "resid_mid",
+            "attn_out",
+            "mlp_out",
+            "pattern",
+            "z",
+            "post",
+            "scale",
+        ];
+        if OF_CACHES.contains(&key) || key.starts_with("blocks.") {
+            return error.hint(
+                "activations have the names of hook points, `cache[\"blocks.2.hook_resid_post\"]`, and only those that were \
+                 asked for are there; `cache.keys()` lists them",
+            );
+        }
         if self
             .members("map")
             .iter()

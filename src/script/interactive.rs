@@ -75,6 +75,7 @@ impl<'host> Interactive<'host> {
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
+        self.host.warn_of(name, text)?;
         let own = ast.iter_functions().map(|function| function.name.to_string());
         self.origins
             .extend(own.map(|function| (function, name.to_string())));

@@ -103,6 +103,11 @@ impl SourceMap {
         self.closures.borrow().get(name)?.file.clone()
     }
 
+    /// Returns how many arguments the closure takes that the engine calls `name`, without what it takes from around it.
+    pub fn closure_takes(&self, name: &str) -> Option<usize> {
+        Some(self.closures.borrow().get(name)?.own.len())
+    }
+
     /// Returns the closures of all texts, by the engine's names for them.
     pub fn closures(&self) -> HashMap<String, Closure> {
         self.closures.borrow().clone()
@@ -111,6 +116,11 @@ impl SourceMap {
     /// Remembers what a session has defined so far.
     pub fn set_session(&self, names: SessionNames) {
         *self.session.borrow_mut() = names;
+    }
+
+    /// Returns the functions that the entries of a session have defined.
+    pub fn session_functions(&self) -> Vec<String> {
+        self.session.borrow().functions.keys().cloned().collect()
     }
 
     /// Returns the entry of the session that defined a function. The engine believes it to be part of the running

@@ -105,7 +105,8 @@ impl Hints {
         let error = Error::input(format!("unknown function `{name}`"));
         if self.names.iter().any(|known| known == name) {
             return error.hint(format!(
-                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`"
+                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`, a model, a dictionary or a \
+                 layer as `{name}.forward(…)`"
             ));
         }
         if let Some(path) = self.module_member(name).filter(|path| path != name) {
@@ -300,6 +301,16 @@ fn another_call(call: &Call, known: &[String]) -> Error {
         "print" | "debug" => {
             return error.hint("put several values into one text: `print(`${a} ${b}`)`");
         }
+        "append" if call.receiver.as_deref() == Some("array") => {
+            return error.hint("`a.push(x)` adds one element, `a.append([x, y])` those of another array");
+        }
+        "isnan" | "isinf" | "isfinite" if call.given == ["float"] => {
+            let name = call.name.trim_start_matches("is");
+            return error.hint(format!(
+                "of a number it is `x.is_{name}`, and of a tensor `x.{}()`",
+                call.name
+            ));
+        }
         "range" if call.given.len() == 1 => return error.hint("from 0 on it is written `0..n`"),
         "int" | "float" if call.given == ["string"] => {
             return error.hint(format!("write `parse_{}(text)`", call.name));
@@ -365,11 +376,17 @@ fn undefined_operator(call: &Call) -> Error {
                 ("+" | "+=", "array", _) => {
                     error.hint("`a.push(x)` adds one element, `a + [x]` makes a longer array")
                 }
+                ("*", "array", "int") => error.hint(
+                    "many of the same: `(0..5).map(|i| 0)`; arithmetic on many numbers is done by tensors: `torch::tensor(a)`",
+                ),
                 ("-" | "*" | "/", "array", _) | ("-" | "*" | "/", _, "array") => {
                     error.hint("arithmetic on many numbers is done by tensors: `torch::tensor(a)`")
                 }
                 ("*", "string", "int") => error.hint("`text.repeat(3)` writes a text three times"),
-                ("-" | "*" | "/" | "%", "string", "int" | "float")
+                ("%", "string", _) => error.hint(
+                    "values are put into a text between backquotes, `loss: ${loss:.3f}`, or by `text.format(x)`",
+                ),
+                ("-" | "*" | "/", "string", "int" | "float")
                 | ("-" | "*" | "/" | "%", "int" | "float", "string") => {
                     error.hint("a text becomes a number with `parse_int(text)` or `parse_float(text)`")
                 }

@@ -56,6 +56,11 @@ const STEPS: &[Step] = &[
     Enter("plot::lines([1.0, 4.0, 9.0], #{ title: \"squares\" })", "squares"),
     Enter("plot::histogram(x, #{ bins: 2 })", "2.5000 – 5.0000"),
     Enter("plot::image(torch::eye(4))", "▀"),
+    // what is meant as in Python
+    Enter("x // 2", "begins a comment"),
+    Enter("fn twice(a) { 2 * a }", ""),
+    Enter("[1, 2].map(twice)", "written `|x| twice(x)`"),
+    Enter("x[\"a\"]", "no index of a Tensor"),
     // commands
     Enter(":type x", "Tensor [2, 3] float32 on cpu"),
     Enter(":type 1.5", "float"),
