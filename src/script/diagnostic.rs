@@ -3,7 +3,7 @@
 mod parsing;
 mod words;
 
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, ParseErrorType};
 
 use self::parsing::parse_problem;
 use self::words::{previous_word, uncapitalised};
@@ -168,6 +168,13 @@ fn describe(
             None if value.is_unit() => Error::input("an error was thrown"),
             None => Error::input(thrown(value)),
         },
+        E::ErrorParsing(ParseErrorType::VariableUndefined(name), _) | E::ErrorVariableNotFound(name, _)
+            if sources.session_entry_of(name).is_some() =>
+        {
+            Error::input(format!("unknown variable `{name}`")).hint(format!(
+                "`{name}` is a function: as a value it is written `|x| {name}(x)`"
+            ))
+        }
         E::ErrorParsing(problem, _) => parse_problem(problem, place, &hints),
         E::ErrorFunctionNotFound(signature, _) => hints().no_such_call(signature, place),
         E::ErrorVariableNotFound(name, _) => hints().no_such_variable(name, place),
@@ -177,15 +184,7 @@ fn describe(
             (Some(property), Some(kind)) => hints().no_such_property(property, kind),
             _ => Error::input(text.clone()),
         },
-        E::ErrorIndexingType(kinds, _) if kinds.starts_with("Tensor [") => {
-            Error::input("this is no index of a Tensor").hint(
-                "in a text stand numbers, slices, `...` and `None`, as in Python: `x[\":, 0\"]`, `x[\"..., ::2\"]`",
-            )
-        }
-        E::ErrorIndexingType(kinds, _) => Error::input(match kinds.trim_end_matches(']').split_once(" [") {
-            Some((kind, index)) => format!("{} cannot be indexed by {}", a(kind), a(index)),
-            None => format!("{} cannot be indexed", a(kinds)),
-        }),
+        E::ErrorIndexingType(kinds, _) => no_index(kinds),
         E::ErrorIndexNotFound(index, _) => Error::input(format!("there is nothing at the index {index}")),
         E::ErrorArrayBounds(length, index, _) | E::ErrorStringBounds(length, index, _) => Error::input(
             format!("the index {index} is out of range: there {}", are(*length)),
@@ -217,6 +216,17 @@ fn thrown(value: &Dynamic) -> String {
     match bridge::to_value(value) {
         Ok(_) if bridge::is_plain(value) => value.to_string(),
         _ => format!("{} was thrown", a(&bridge::kind_of(value))),
+    }
+}
+
+/// A value that is indexed by what it has no index of: `type [type of the index]`.
+fn no_index(kinds: &str) -> Error {
+    match kinds.trim_end_matches(']').split_once(" [") {
+        Some(("Tensor", _)) => Error::input("this is no index of a Tensor").hint(
+            "in a text stand numbers, slices, `...` and `None`, as in Python: `x[\":, 0\"]`, `x[\"..., ::2\"]`",
+        ),
+        Some((kind, index)) => Error::input(format!("{} cannot be indexed by {}", a(kind), a(index))),
+        None => Error::input(format!("{} cannot be indexed", a(kinds))),
     }
 }
 

@@ -4,6 +4,7 @@
 mod calls;
 mod elsewhere;
 mod member;
+mod operators;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -31,8 +32,6 @@ pub struct Hints {
     /// The texts of imported modules, by the names under which the script knows them.
     modules: HashMap<String, Arc<str>>,
     closures: HashMap<String, Closure>,
-    /// The functions of a session's earlier entries.
-    earlier: Vec<String>,
 }
 
 impl Hints {
@@ -44,7 +43,6 @@ impl Hints {
             names: sources.defined_names(file),
             modules: sources.imported_texts(file),
             closures: sources.closures(),
-            earlier: sources.session_functions(),
         }
     }
 
@@ -135,8 +133,6 @@ impl Hints {
                 "functions see their parameters and what the script defines with `const`: write `const {name} = …` for \
                  what never changes, or pass the value as an argument"
             )
-        } else if self.earlier.iter().any(|known| known == name) {
-            format!("`{name}` is a function: as a value it is written `|x| {name}(x)`")
         } else {
             "it is defined further down or in another block".into()
         }

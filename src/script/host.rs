@@ -20,7 +20,7 @@ use super::native_library::{NativeLibrary, of_all_hosts};
 use super::own_constants::own_constants;
 use super::reading::constants;
 use super::state::State;
-use super::{coverage, diagnostic, evaluation, modules, numbers, permissions, python, reading};
+use super::{coverage, diagnostic, evaluation, modules, numbers, permissions, reading};
 use crate::error::{Error, Fault, Result};
 use crate::event::RunContext;
 use crate::files::without_byte_order_mark;
@@ -231,18 +231,6 @@ impl Host {
         self.modules.forget();
     }
 
-    /// Warns of what `text` says without meaning it.
-    pub(super) fn warn_of(&self, name: &str, text: &str) -> Result<()> {
-        for error in python::floor_divisions(name, text) {
-            let at = error.place().map_or((0, 0), |place| place.line_column());
-            self.state
-                .context()
-                .events
-                .warn(format!("{name}:{}:{}: {error}", at.0, at.1))?;
-        }
-        Ok(())
-    }
-
     /// Parses `text` under `name`, knowing the host's own variables.
     pub(super) fn compile(&self, name: &str, text: String) -> Result<AST> {
         self.compile_in(&self.scope, name, &text)
@@ -271,7 +259,7 @@ impl Host {
         let ast = self
             .compile_in(scope, name, &text)
             .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))?;
-        self.warn_of(name, &text)?;
+        self.state.warn_of(name, &text)?;
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(scope, &ast)
         });

@@ -118,11 +118,6 @@ impl SourceMap {
         *self.session.borrow_mut() = names;
     }
 
-    /// Returns the functions that the entries of a session have defined.
-    pub fn session_functions(&self) -> Vec<String> {
-        self.session.borrow().functions.keys().cloned().collect()
-    }
-
     /// Returns the entry of the session that defined a function. The engine believes it to be part of the running
     /// entry.
     pub fn session_entry_of(&self, function: &str) -> Option<String> {
