@@ -165,7 +165,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
         let found = train(Some(EMULATED));
         let again = train(Some(Emulated {
             reversed: true,
-            threads: 96,
+            ..EMULATED
         }));
         for ((found, expected), again) in found.iter().zip(&expected).zip(&again) {
             close(found, expected, class);
