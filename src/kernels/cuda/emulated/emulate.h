@@ -165,6 +165,8 @@ struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
+#define __syncwarp() emulated::exchange(0, threadIdx.x)
+
 static inline unsigned atomicAdd(unsigned *place, unsigned more) {
     unsigned before = *place;
     *place += more;

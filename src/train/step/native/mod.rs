@@ -41,6 +41,7 @@ use crate::dictionary::{
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::decode::Prefixes;
+use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -170,7 +171,7 @@ impl StepEngine for NativeEngine {
         let launcher = self
             .launcher
             .as_deref()
-            .filter(|launcher| launcher.device() == sae.device());
+            .filter(|launcher| launcher.device() == sae.device() && facts.gate.k <= MOST_CHOSEN);
         let found = if let Some(launcher) = launcher {
             let prefixes = &mut self.prefixes;
             gpu::step(launcher, prefixes, (&facts, &flat), is_dead, &mut gradients)?
