@@ -11,8 +11,8 @@ use crate::tensor::{Device, Kind, Tensor};
 
 use Argument::Whole;
 
-/// The bytes of the estimates that are held at a time.
-const ESTIMATE_BYTES: i64 = 2 << 30;
+/// The bytes of the estimates that are held at a time, at most.
+pub const ESTIMATE_BYTES: i64 = 2 << 30;
 /// The most latents that can be selected of each row, as in `choose.cu`.
 pub const MOST_CHOSEN: i64 = 512;
 /// Rows of a block, as in `screen.cu`.
