@@ -7,6 +7,7 @@
 use super::launcher::{Argument, Grid, Launcher, check};
 use super::screening::slack;
 use crate::error::{Error, Result};
+use crate::kernels::screen::Counts;
 use crate::tensor::{Device, Kind, Tensor};
 
 use Argument::Whole;
@@ -155,13 +156,53 @@ impl Screen {
     }
 }
 
+/// How screening went, counted on the device.
+pub struct Counted {
+    /// The candidates, and the rows all of whose pre-activations were computed, int64 `(2)`.
+    there: Tensor,
+    rows: usize,
+}
+
+impl Counted {
+    /// Returns one that has counted nothing.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(device: Device) -> Result<Self> {
+        Ok(Self {
+            there: Tensor::f_zeros([2], (Kind::Int64, device))?,
+            rows: 0,
+        })
+    }
+
+    /// Returns what it has counted, for which it waits for the device.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn counts(&self) -> Result<Counts> {
+        let there = |at: i64| -> Result<usize> { Ok(self.there.f_int64_value(&[at])? as usize) };
+        Ok(Counts {
+            rows: self.rows,
+            candidates: there(0)?,
+            redone: 0,
+            full: there(1)?,
+        })
+    }
+}
+
 /// Selects for each row of `x (T, d)` the `k` largest scores above zero, those with smaller indices among equal ones; NaN
 /// before all others. Latents and pre-activations are those of a product in float32.
 ///
 /// # Errors
 /// Shapes that do not agree; the device failed.
-pub fn largest(launcher: &dyn Launcher, x: &Tensor, encoder: &Encoder<'_>, k: i64) -> Result<Pairs> {
-    largest_within(launcher, x, encoder, k, ESTIMATE_BYTES)
+pub fn largest(
+    launcher: &dyn Launcher,
+    x: &Tensor,
+    encoder: &Encoder<'_>,
+    k: i64,
+    counted: &mut Counted,
+) -> Result<Pairs> {
+    largest_within(launcher, x, encoder, (k, ESTIMATE_BYTES), counted)
 }
 
 /// Selects as [`largest`] does, with estimates of at most `bytes` at a time.
@@ -169,8 +210,8 @@ pub(super) fn largest_within(
     launcher: &dyn Launcher,
     x: &Tensor,
     encoder: &Encoder<'_>,
-    k: i64,
-    bytes: i64,
+    (k, bytes): (i64, i64),
+    counted: &mut Counted,
 ) -> Result<Pairs> {
     let (tokens, width) = x.size2()?;
     let latents = encoder.latents();
@@ -197,7 +238,13 @@ pub(super) fn largest_within(
     while start < tokens {
         let rows = at_a_time.min(tokens - start);
         let x = x.f_narrow(0, start, rows)?;
-        tile(launcher, &x, encoder, &screen, &pairs.rows(start, rows)?)?;
+        tile(
+            launcher,
+            &x,
+            (encoder, &screen),
+            &pairs.rows(start, rows)?,
+            counted,
+        )?;
         start += rows;
     }
     Ok(pairs)
@@ -207,9 +254,9 @@ pub(super) fn largest_within(
 fn tile(
     launcher: &dyn Launcher,
     x: &Tensor,
-    encoder: &Encoder<'_>,
-    screen: &Screen,
+    (encoder, screen): (&Encoder<'_>, &Screen),
     pairs: &Pairs,
+    counted: &mut Counted,
 ) -> Result<()> {
     let (rows, width) = x.size2()?;
     let (latents, (_, k)) = (encoder.latents(), pairs.shape());
@@ -233,7 +280,9 @@ fn tile(
         Whole(room),
         candidate,
         listed,
+        Argument::of(&counted.there, Kind::Int64)?,
     ];
+    counted.rows += rows as usize;
     let blocks = (rows + ROWS - 1) / ROWS;
     launcher.launch("screen_rows", Grid::rows(blocks), &arguments)?;
     let biases = Some(encoder.bias);

@@ -167,8 +167,8 @@ struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 
 #define __syncwarp() emulated::exchange(0, threadIdx.x)
 
-static inline unsigned atomicAdd(unsigned *place, unsigned more) {
-    unsigned before = *place;
+template <class Number> static inline Number atomicAdd(Number *place, Number more) {
+    Number before = *place;
     *place += more;
     return before;
 }

@@ -67,10 +67,12 @@ __device__ float reached(const float *numbers, whole many, whole count) {
 // how many they are; -1 where the row has no bound or more candidates than there is room for. The latents are dealt out to
 // `groups`, at least `count` and at most GROUPS. What `count` of the groups' largest lower bounds reach, as many scores
 // reach, so no latent with an upper bound below it is one of the `count` largest. `slack` covers the rounding
-// of products, relative to the norms of their rows. A block for ROWS rows.
+// of products, relative to the norms of their rows. `counted` grows by the number of candidates and by that of rows without
+// a list. A block for ROWS rows.
 extern "C" __global__ void screen_rows(const float *estimate, const float4 *terms, const float *back, const float *norm,
                                        const float *residual, double slack, whole rows, whole latents, whole groups,
-                                       whole count, whole room, int *candidate, int *listed) {
+                                       whole count, whole room, int *candidate, int *listed,
+                                       unsigned long long *counted) {
     __shared__ float best[ROWS][GROUPS];
     __shared__ float least_of[ROWS];
     __shared__ bits32 there[ROWS];
@@ -123,5 +125,6 @@ extern "C" __global__ void screen_rows(const float *estimate, const float4 *term
     if (threadIdx.x < ROWS && first + threadIdx.x <= last) {
         bool is_listed = norm[first + threadIdx.x] <= LARGEST && there[threadIdx.x] <= room;
         listed[first + threadIdx.x] = is_listed ? (int)there[threadIdx.x] : -1;
+        atomicAdd(&counted[is_listed ? 0 : 1], is_listed ? (unsigned long long)there[threadIdx.x] : 1ull);
     }
 }
