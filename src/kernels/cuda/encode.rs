@@ -25,10 +25,10 @@ const WARP: i64 = 32;
 /// Rows longer than this are rounded by a block each.
 const WIDE: i64 = 1024;
 
-/// Returns of how many groups of latents the largest bounds are known where `k` are selected: twice as many come close to
-/// the bound that all latents give.
+/// Returns of how many groups of latents the largest bounds are known where `k` are selected: eight times as many come close
+/// to the bound that all latents give.
 fn groups(k: i64) -> i64 {
-    ((2 * k + 255) / 256 * 256).min(GROUPS)
+    ((8 * k + 255) / 256 * 256).min(GROUPS)
 }
 
 /// The encoder of a dictionary with `S` latents for rows of `d` numbers, float32 on the launcher's device.
