@@ -28,6 +28,8 @@ pub(super) struct NormLayer {
     pub weight: Tensor,
     /// `[width]`; LayerNorm only.
     pub bias: Option<Tensor>,
+    /// Weight and bias in the model's own format, which a GPU's LayerNorm wants; where that holds them exactly.
+    pub own: Option<(Tensor, Tensor)>,
     /// Hooks see what is normalised before weight and bias are applied. RMSNorm's always do.
     pub bare_hooks: bool,
 }
@@ -39,6 +41,9 @@ impl NormLayer {
             return self.by_parts(x, hooks, at);
         }
         let kind = x.kind();
+        if let (Norm::Layer { eps }, Some((weight, bias))) = (self.norm, &self.own) {
+            return Ok(x.f_layer_norm(weight.size(), Some(weight), Some(bias), eps, true)?);
+        }
         let wide = match self.norm {
             // On the CPU it reads half precision by itself, computes in single precision, and writes what it has read.
             Norm::Layer { .. } if x.device() == Device::Cpu => x.shallow_clone(),

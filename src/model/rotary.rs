@@ -1,7 +1,7 @@
 //! Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its ways of stretching the context.
 
 use crate::error::{Error, Result};
-use crate::tensor::{Device, Kind, TchError, Tensor};
+use crate::tensor::{Device, Kind, TchError, Tensor, send};
 
 /// The frequencies by which a head's numbers turn from token to token.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,7 +243,7 @@ impl Rotation {
         let angles = positions.f_outer(&frequencies)?.f_unsqueeze(1)?;
         let prepare = |x: Tensor| -> Result<Tensor> {
             let scaled = x.f_mul_scalar(rope.magnitude())?;
-            Ok(scaled.f_to_device_(device, kind, false, false)?)
+            Ok(send(&scaled.f_to_kind(kind)?, device)?)
         };
         let (cosine, sine) = (angles.f_cos()?, angles.f_sin()?);
         Ok(Rotation {

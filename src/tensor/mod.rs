@@ -18,6 +18,7 @@ pub mod range;
 mod rows;
 pub mod runtime;
 pub mod safetensors;
+mod send;
 mod show;
 pub mod size;
 pub mod slices;
@@ -29,6 +30,7 @@ pub use failure::device_failed;
 pub use graph::{backward, builds_graph, gradients};
 pub use random::Generator;
 pub use rows::fill_rows;
+pub use send::send;
 pub use show::{show, summarise};
 pub use tch::utils::{has_mkl, has_mkldnn, has_openmp};
 pub use tch::{
