@@ -128,12 +128,7 @@ impl Decoder {
         Ok(x)
     }
 
-    fn rotations(
-        &self,
-        start: i64,
-        seq: i64,
-        padding: Option<&Padding>,
-    ) -> Result<Option<Rotations>, Halt> {
+    fn rotations(&self, start: i64, seq: i64, padding: Option<&Padding>) -> Result<Option<Rotations>, Halt> {
         let Position::Rotary { dims, full, window } = &self.config.position else {
             return Ok(None);
         };
