@@ -228,15 +228,14 @@ impl<'a> Assembly<'a> {
             } => (weight.f_add_scalar(1.0)?, None),
             Norm::Rms { .. } => (weight, None),
         };
-        let own = match (&bias, self.device) {
-            (None, _) | (_, Device::Cpu) => None,
-            (Some(bias), _) => exactly(&weight, self.kind)?.zip(exactly(bias, self.kind)?),
-        };
         Ok(NormLayer {
             norm: self.config.norm,
+            own: match (&bias, self.device) {
+                (None, _) | (_, Device::Cpu) => None,
+                (Some(bias), _) => NormLayer::own(&weight, bias, self.kind)?,
+            },
             weight,
             bias,
-            own,
             bare_hooks: self.processed,
         })
     }
@@ -370,13 +369,6 @@ impl<'a> Assembly<'a> {
         });
         Ok(())
     }
-}
-
-/// Returns `x` as `kind`, if that is another format and changes no number.
-fn exactly(x: &Tensor, kind: Kind) -> Result<Option<Tensor>> {
-    let own = x.f_to_kind(kind)?;
-    let same = kind != x.kind() && own.f_to_kind(x.kind())?.f_equal(x)?;
-    Ok(same.then_some(own))
 }
 
 /// One map whose rows are those of `drafts`, in order.

@@ -316,6 +316,19 @@ mod tests {
     }
 
     #[test]
+    fn heads_side_by_side_turn_as_they_do_apart() {
+        for (kind, dims) in [(Kind::Float, 6), (Kind::Float, 16), (Kind::BFloat16, 10)] {
+            let rotation =
+                Rotation::new(&Rope::plain(10_000.0), dims, 0, 37, (kind, Device::Cpu)).expect("rotation");
+            let heads = Tensor::randn([3, 37, 5, 16], (kind, Device::Cpu));
+            let (q, k) = (heads.narrow(2, 0, 3).copy(), heads.narrow(2, 3, 2).copy());
+            let [q, k] = [q, k].map(|x| rotation.apply(&x).expect("turned"));
+            rotation.apply_to(&heads).expect("turned");
+            assert_eq!(heads, Tensor::cat(&[q, k], 2), "{kind:?}, {dims}");
+        }
+    }
+
+    #[test]
     fn a_rotation_keeps_norms_and_depends_on_distances_only() {
         let rope = Rope::plain(10_000.0);
         let rotation =
