@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::buffer::RowBuffer;
-use super::grouping::groups;
+use super::grouping::{Limits, groups};
 use super::model::Capture;
 use crate::activations::config::ActivationFactoryTarget;
 use crate::activations::stats::StreamMemory;
@@ -37,8 +37,8 @@ pub(in crate::activations) struct Forward {
     pub capture: Option<Capture>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
-    /// Sequences in one forward pass.
-    pub model_batch_size: usize,
+    /// What goes into one forward pass.
+    pub limits: Limits,
     /// Length of all sequences in 2D.
     pub context_size: Option<usize>,
     pub dtype: Option<DType>,
@@ -104,7 +104,7 @@ impl Forward {
             .map(|index| (index, self.length(&sequences[index])))
             .collect();
         let mut padding = 0;
-        for group in groups(&lengths, self.model_batch_size, self.device) {
+        for group in groups(&lengths, self.limits) {
             checkpoint()?;
             let places = group.iter().flat_map(|index| {
                 let sequence = &sequences[*index];
