@@ -1,4 +1,5 @@
 //! What tch has no binding for, by way of a few lines of C++ that build.rs compiles against libtorch.
 
+pub mod attention;
 pub mod parallel;
 pub mod stream;
