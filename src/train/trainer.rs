@@ -248,8 +248,9 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
+        let launcher = self.engines.native.launcher().map(AsRef::as_ref);
         let norms = gradients.as_ref();
-        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm));
+        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm, launcher));
         let norms = norms.transpose()?;
         self.engines.laps().end(Part::Optimizer);
         let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
@@ -257,7 +258,6 @@ impl Trainer {
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
-            let launcher = self.engines.native.launcher().map(AsRef::as_ref);
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
         }
         self.engines.laps().finish(Part::Optimizer);

@@ -10,7 +10,7 @@
 //! gpu         a launcher for one GPU
 //! probe       a comparison with libtorch before they are used
 //! emulated/   a launcher that runs the same text on the processor, for tests
-//! screening, encode, decode, by_latent, adam   the operations of a step
+//! screening, encode, decode, by_latent, norms, adam   the operations of a step
 //! ```
 //!
 //! No kernel has been run on a GPU yet: all that is known of them is that NVIDIA's compiler takes them, and that on a
@@ -25,6 +25,7 @@ pub mod emulated;
 pub mod encode;
 mod gpu;
 mod launcher;
+pub mod norms;
 mod nvrtc;
 mod probe;
 mod program;

@@ -5,6 +5,7 @@ use super::by_latent::ByLatent;
 use super::decode::{Batch, Prefixes, residual, slopes};
 use super::encode::{Encoder, Pairs, largest};
 use super::launcher::Launcher;
+use super::norms::norms;
 use crate::error::{Error, Result};
 use crate::kernels::adam::{Moves, Rule};
 use crate::tensor::{Device, Kind, Tensor};
@@ -62,6 +63,10 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
     let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
     let gradient = acts.f_tr()?.f_matmul(&expected)?;
     agree("the gradients", &sums, &gradient)?;
+    let nonzeros = gradient.f_ne(0.0)?.f_sum(Kind::Float)?.f_clamp_min(1)?;
+    let norm = gradient.f_norm()?.f_div(&nonzeros.f_sqrt()?)?;
+    let found = norms(launcher, &[there(&gradient)?], &[], 0.0)?;
+    agree("the norm of the gradients", &found.after, &norm)?;
     let moved = weight.f_mul_scalar(1.0)?;
     let (mean, square) = (moved.f_zeros_like()?, moved.f_zeros_like()?);
     let moving = Moving {

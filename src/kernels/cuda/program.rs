@@ -9,6 +9,7 @@ const FILES: &[&str] = &[
     include_str!("program/choose.cu"),
     include_str!("program/residual.cu"),
     include_str!("program/scatter.cu"),
+    include_str!("program/norms.cu"),
     include_str!("program/adam.cu"),
 ];
 

@@ -162,6 +162,8 @@ struct Entry {
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
+struct alignas(16) float4 { float x, y, z, w; };
+
 static inline unsigned atomicAdd(unsigned *place, unsigned more) {
     unsigned before = *place;
     *place += more;

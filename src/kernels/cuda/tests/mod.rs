@@ -4,6 +4,7 @@
 mod compile;
 mod encode;
 mod gradients;
+mod norms;
 mod waiting;
 
 use super::emulated::Emulated;
