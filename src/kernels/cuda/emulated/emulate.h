@@ -149,6 +149,9 @@ struct Entry {
 
 }  // namespace emulated
 
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(8) ushort4 { unsigned short x, y, z, w; };
+
 #define __global__
 #define __device__ static inline
 #define __shared__ static
@@ -161,8 +164,6 @@ struct Entry {
 #define __shfl_xor_sync(lanes, value, apart) emulated::exchange(value, threadIdx.x ^ unsigned(apart))
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
-
-struct alignas(16) float4 { float x, y, z, w; };
 
 static inline unsigned atomicAdd(unsigned *place, unsigned more) {
     unsigned before = *place;
