@@ -24,13 +24,13 @@ impl DeadTracker {
         })
     }
 
-    /// Takes note of one batch of `tokens` (0-d): how often each latent `fired (d_sae)`.
+    /// Takes note of one batch of `tokens` tokens: how often each latent `fired (d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn record(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
+    pub fn record(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
         let silent = fired.f_le(0.0)?;
-        let grown = self.tokens_since.f_add(&tokens.f_to_kind(Kind::Int64)?)?;
+        let grown = self.tokens_since.f_add_scalar(tokens)?;
         self.tokens_since = grown.f_mul(&silent)?;
         Ok(())
     }

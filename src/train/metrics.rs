@@ -35,8 +35,8 @@ pub struct MetricSums {
     pub(super) averages: Averages,
     /// Active latents over all tokens, float64 0-d.
     pub(super) active: Tensor,
-    /// Tokens, int64 0-d.
-    pub(super) tokens: Tensor,
+    /// Tokens.
+    pub(super) tokens: i64,
     /// Steps.
     pub(super) steps: u64,
     pub(super) window: FiringWindow,
@@ -49,7 +49,7 @@ const STEPS: &str = "unlogged_steps";
 impl Kept for MetricSums {
     fn save(&self, checkpoint: &mut Saving) -> Result<()> {
         checkpoint.tensor("sums.active", &self.active);
-        checkpoint.tensor("sums.tokens", &self.tokens);
+        checkpoint.tensor("sums.tokens", &Tensor::from(self.tokens));
         checkpoint.fact(STEPS, self.steps)?;
         self.averages.save(checkpoint)?;
         self.window.save(checkpoint)
@@ -57,7 +57,7 @@ impl Kept for MetricSums {
 
     fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
         checkpoint.fill(&mut self.active, "sums.active")?;
-        checkpoint.fill(&mut self.tokens, "sums.tokens")?;
+        self.tokens = checkpoint.tensor("sums.tokens")?.f_int64_value(&[])?;
         self.steps = checkpoint.fact(STEPS)?;
         self.averages.restore(checkpoint)?;
         self.window.restore(checkpoint)
@@ -85,7 +85,7 @@ impl MetricSums {
         Ok(Self {
             averages: Averages::new(device),
             active: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Double, device))?,
-            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            tokens: 0,
             steps: 0,
             window: FiringWindow::new(cfg.feature_sampling_window, d_sae, device),
             everything: !cfg.skip_metrics_calculation,
@@ -158,9 +158,9 @@ impl MetricSums {
         }
         self.averages.add(measured)?;
         let _ = self.active.f_add_(active)?;
-        let _ = self.tokens.f_add_(&output.tokens)?;
-        self.window.add(&output.fired, &output.tokens)?;
-        figures.l0 = Some(per_head(sae, &active.f_div(&output.tokens.f_clamp_min(1)?)?)?);
+        self.tokens += output.tokens;
+        self.window.add(&output.fired, output.tokens)?;
+        figures.l0 = Some(per_head(sae, &active.f_div_scalar(output.tokens.max(1))?)?);
         Ok(figures)
     }
 
@@ -189,7 +189,7 @@ impl MetricSums {
             add(name, value);
         }
         if self.everything {
-            let l0 = self.active.f_div(&self.tokens.f_clamp_min(1)?)?;
+            let l0 = self.active.f_div_scalar(self.tokens.max(1))?;
             add("metrics/l0", per_head(sae, &l0)?);
             for (name, value) in sae.weight_statistics()? {
                 add(name, value);
@@ -199,19 +199,23 @@ impl MetricSums {
         let read = names.into_iter().zip(read_all(&values)?);
         // What no step had a value of is 0 / 0.
         let there = read.filter(|(name, value)| !(value.is_nan() && self.averages.has(name)));
-        let mut metrics = resolved(there.collect());
+        let mut metrics: Metrics = there.collect();
+        if self.everything {
+            metrics.insert(0, (WINDOW_TOKENS.to_string(), self.window.tokens() as f64));
+        }
+        let mut metrics = resolved(metrics);
         metrics.extend(details_of(details, cfg, sae));
         self.averages.clear()?;
         let _ = self.active.f_zero_()?;
-        let _ = self.tokens.f_zero_()?;
+        self.tokens = 0;
         self.steps = 0;
         Ok(metrics)
     }
 
-    /// Returns how many latents fire more or less often than each bound, and over how many tokens.
+    /// Returns how many latents fire more or less often than each bound.
     fn frequencies(&self) -> Result<Vec<(&'static str, Tensor)>> {
         let frequency = self.window.frequency()?;
-        let mut counted = vec![(WINDOW_TOKENS, self.window.tokens()?)];
+        let mut counted = Vec::new();
         for (name, bound, above) in FREQUENCIES {
             let latents = if above {
                 frequency.f_gt(bound)?

@@ -113,14 +113,8 @@ impl Trainer {
     }
 
     /// Returns the number of tokens trained on so far.
-    ///
-    /// # Errors
-    /// The device failed.
-    pub fn tokens_done(&self) -> Result<u64> {
-        match &self.state {
-            Some(state) => Ok(state.tokens.f_int64_value(&[])?.max(0) as u64),
-            None => Ok(0),
-        }
+    pub fn tokens_done(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.tokens.max(0) as u64)
     }
 
     /// Returns the learning rate of the next step, once the first batch has told how many steps there are.
@@ -262,7 +256,7 @@ impl Trainer {
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;
-        let _ = state.tokens.f_add_(&output.tokens)?;
+        state.tokens += output.tokens;
         if let Some(metrics) = &logged {
             self.last_metrics = metrics.clone();
         }

@@ -1,4 +1,4 @@
-//! Exact encoding where a number of latents is selected, at about the cost of a product in bfloat16.
+//! Exact encoding where a number of latents is selected, at about the cost of a product in float16.
 //!
 //! Tokens are taken as many at a time as the estimates of all their latents fit in [`ESTIMATE_BYTES`]. Nothing is read
 //! back from the device: rows without a bound, or with more candidates than there is room for, have all their
@@ -12,7 +12,21 @@ use crate::tensor::{Device, Kind, Tensor};
 use Argument::Whole;
 
 /// The bytes of the estimates that are held at a time.
-const ESTIMATE_BYTES: i64 = 256 << 20;
+const ESTIMATE_BYTES: i64 = 512 << 20;
+/// The most latents that can be selected of each row, as in `choose.cu`.
+pub const MOST_CHOSEN: i64 = 1024;
+/// Rows of a block, as in `screen.cu`.
+const ROWS: i64 = 4;
+/// The most groups of latents, as in `screen.cu`.
+const GROUPS: i64 = 1024;
+/// Threads of a warp.
+const WARP: i64 = 32;
+
+/// Returns of how many groups of latents the largest bounds are known where `k` are selected: twice as many come close to
+/// the bound that all latents give.
+fn groups(k: i64) -> i64 {
+    ((2 * k + 255) / 256 * 256).min(GROUPS)
+}
 
 /// The encoder of a dictionary with `S` latents for rows of `d` numbers, float32 on the launcher's device.
 pub struct Encoder<'a> {
@@ -67,9 +81,11 @@ impl Pairs {
     }
 }
 
-/// Rows rounded to bfloat16: `row = rounded + rest`, `|row| <= norm`, `|rest| <= residual`.
+/// Rows rounded to float16, each times a power of two: `row = back · (rounded + rest)`, `|row| <= norm`, `|back · rest| <=
+/// residual`.
 pub(super) struct Rounded {
     pub(super) rounded: Tensor,
+    pub(super) back: Tensor,
     pub(super) norm: Tensor,
     pub(super) residual: Tensor,
 }
@@ -78,23 +94,28 @@ pub(super) struct Rounded {
 pub(super) fn round(launcher: &dyn Launcher, x: &Tensor) -> Result<Rounded> {
     let (rows, width) = x.size2()?;
     let device = launcher.device();
+    let numbers = || Tensor::f_empty([rows], (Kind::Float, device));
     let made = Rounded {
-        rounded: Tensor::f_empty([rows, width], (Kind::BFloat16, device))?,
-        norm: Tensor::f_empty([rows], (Kind::Float, device))?,
-        residual: Tensor::f_empty([rows], (Kind::Float, device))?,
+        rounded: Tensor::f_empty([rows, width], (Kind::Half, device))?,
+        back: numbers()?,
+        norm: numbers()?,
+        residual: numbers()?,
     };
     let arguments = [
         Argument::floats(x)?,
+        Whole(rows),
         Whole(width),
-        Argument::of(&made.rounded, Kind::BFloat16)?,
+        Argument::of(&made.rounded, Kind::Half)?,
+        Argument::floats(&made.back)?,
         Argument::floats(&made.norm)?,
         Argument::floats(&made.residual)?,
     ];
-    launcher.launch("round_rows", Grid::rows(rows), &arguments)?;
+    let blocks = (rows * WARP + launcher.threads() - 1) / launcher.threads();
+    launcher.launch("round_rows", Grid::rows(blocks), &arguments)?;
     Ok(made)
 }
 
-/// The encoder rounded, and the numbers by which products become estimates and bounds, `(5, S)`.
+/// The encoder rounded, and the numbers by which products become estimates and bounds, `(S, 4)`.
 struct Screen {
     rounded: Tensor,
     terms: Tensor,
@@ -104,10 +125,11 @@ impl Screen {
     fn new(launcher: &dyn Launcher, encoder: &Encoder<'_>) -> Result<Self> {
         let latents = encoder.latents();
         let weight = round(launcher, encoder.weight)?;
-        let terms = Tensor::f_empty([5, latents], (Kind::Float, launcher.device()))?;
+        let terms = Tensor::f_empty([latents, 4], (Kind::Float, launcher.device()))?;
         let arguments = [
             Argument::floats(encoder.bias)?,
             Argument::floats(encoder.factor)?,
+            Argument::floats(&weight.back)?,
             Argument::floats(&weight.norm)?,
             Argument::floats(&weight.residual)?,
             Whole(latents),
@@ -145,7 +167,8 @@ pub(super) fn largest_within(
     if let Some(factor) = encoder.factor {
         check("factors", factor, &[latents])?;
     }
-    if k < 1 || latents >= i64::from(i32::MAX) || tokens >= i64::from(i32::MAX) {
+    let is_small = |count: i64| count < i64::from(i32::MAX);
+    if !(1..=MOST_CHOSEN).contains(&k) || !is_small(latents) || !is_small(tokens * k) {
         return Err(Error::run(format!(
             "a kernel cannot select {k} of {latents} latents"
         )));
@@ -189,16 +212,20 @@ fn tile(
     let arguments = [
         Argument::floats(&estimate)?,
         Argument::floats(&screen.terms)?,
+        Argument::floats(&rounded.back)?,
         Argument::floats(&rounded.norm)?,
         Argument::floats(&rounded.residual)?,
         Argument::Real(slack(width)),
+        Whole(rows),
         Whole(latents),
+        Whole(groups(k)),
         Whole(k),
         Whole(room),
         candidate,
         listed,
     ];
-    launcher.launch("screen_rows", Grid::rows(rows), &arguments)?;
+    let blocks = (rows + ROWS - 1) / ROWS;
+    launcher.launch("screen_rows", Grid::rows(blocks), &arguments)?;
     let biases = Some(encoder.bias);
     products(launcher, x, encoder.weight, biases, &candidates, None)?;
     let arguments = [
@@ -210,7 +237,7 @@ fn tile(
         Whole(latents),
         Argument::floats(&estimate)?,
     ];
-    launcher.launch("fill_rows", Grid::shared(rows, 64), &arguments)?;
+    launcher.launch("fill_rows", Grid::rows(rows), &arguments)?;
     let arguments = [
         Argument::floats(&estimate)?,
         candidate,

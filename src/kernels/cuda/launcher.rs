@@ -95,7 +95,7 @@ pub trait Launcher: Debug {
     /// There is no such kernel; the device failed.
     fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()>;
 
-    /// Returns `left rightᵀ` in float32 for bfloat16 matrices, summed in float32.
+    /// Returns `left rightᵀ` in float32 for float16 matrices, summed in float32.
     ///
     /// # Errors
     /// Too little memory.

@@ -2,7 +2,7 @@
 
 use super::adam::{Moving, adam};
 use super::by_latent::ByLatent;
-use super::decode::{Batch, Prefixes, residual, slopes};
+use super::decode::{Batch, Prefixes, decode, residual, slopes};
 use super::encode::{Encoder, Pairs, largest};
 use super::launcher::Launcher;
 use super::norms::norms;
@@ -59,6 +59,19 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
     let is_on = acts.f_gt(0.0)?;
     let all = expected.f_matmul(&given.weight.f_tr()?)?.f_mul(&is_on)?;
     agree("the derivatives", &spread(&by_acts)?, &all)?;
+    if let Some(decoded) = decode(launcher, &batch)? {
+        agree("the errors in one pass", &decoded.squared.f_get(0)?, &squares)?;
+        agree(
+            "the reconstruction in one pass",
+            &decoded.residual.f_get(0)?,
+            &expected,
+        )?;
+        let by_acts = Pairs {
+            value: decoded.slopes,
+            ..by_acts
+        };
+        agree("the derivatives in one pass", &spread(&by_acts)?, &all)?;
+    }
     let by_latent = ByLatent::new(&pairs, LATENTS)?;
     let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
     let gradient = acts.f_tr()?.f_matmul(&expected)?;

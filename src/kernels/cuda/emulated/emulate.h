@@ -153,7 +153,7 @@ struct alignas(16) float4 { float x, y, z, w; };
 struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 
 #define __global__
-#define __device__ static inline
+#define __device__ inline
 #define __shared__ static
 #define threadIdx emulated::thread_place
 #define blockIdx emulated::block_place

@@ -31,10 +31,8 @@ extern "C" __global__ void norm_parts(const float *first, whole first_count, con
     add_squares(second, second_count, part, parts, &sum, &more);
     add_squares(third, third_count, part, parts, &sum, &more);
     add_squares(fourth, fourth_count, part, parts, &sum, &more);
-    for (int apart = WARP / 2; apart > 0; apart /= 2) {
-        sum += __shfl_xor_sync(ALL_LANES, sum, apart);
-        more += __shfl_xor_sync(ALL_LANES, more, apart);
-    }
+    sum = warp_sum(sum);
+    more = warp_sum(more);
     if (threadIdx.x % WARP == 0) {
         squares[part] = sum;
         nonzeros[part] = more;

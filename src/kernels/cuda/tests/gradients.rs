@@ -5,7 +5,7 @@ use crate::kernels::adam as plain;
 use crate::kernels::adam::{Moves, Rule};
 use crate::kernels::cuda::adam::{Moving, adam};
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
+use crate::kernels::cuda::decode::{Batch, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::Pairs;
 use crate::kernels::step_tests::Numbers;
 use crate::tensor::{Device, Kind, Tensor};
@@ -146,6 +146,14 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
         let squares: Vec<Tensor> = errors.iter().map(|error| sums(&error.square(), 1)).collect();
         close(&squared, &Tensor::stack(&squares, 0), what);
         let by_acts = slopes(&emulated, &example.pairs, &found, &example.decoder, &held).expect(what);
+        let at_once = decode(&emulated, &batch).expect(what);
+        let is_held = prefixes.len() == 1 && example.pairs.shape().1 <= emulated.threads / 4;
+        assert_eq!(at_once.is_some(), is_held, "{what}");
+        if let Some(at_once) = at_once {
+            close(&at_once.residual, &wide(&found), what);
+            close(&at_once.squared, &wide(&squared), what);
+            close(&at_once.slopes, &wide(&by_acts), what);
+        }
         let by_latent = ByLatent::new(&example.pairs, latents).expect(what);
         let (totals, weights) = by_latent
             .sums(&emulated, &found, &example.pairs.value, Some(&held))

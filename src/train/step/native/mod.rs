@@ -40,6 +40,7 @@ use crate::dictionary::{
 };
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;
+use crate::kernels::cuda::decode::Prefixes;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -54,6 +55,8 @@ pub struct NativeEngine {
     density: Option<f64>,
     /// Starts our own kernels on a GPU, where they were asked for.
     launcher: Option<Rc<dyn Launcher>>,
+    /// The prefixes that reconstruct, there.
+    prefixes: Option<Prefixes>,
     laps: Laps,
 }
 
@@ -80,6 +83,7 @@ impl NativeEngine {
     /// Computes from now on by the kernels that `launcher` starts, on its device; `None`: as the form says.
     pub(in crate::train) fn set_launcher(&mut self, launcher: Option<Rc<dyn Launcher>>) {
         self.launcher = launcher;
+        self.prefixes = None;
     }
 
     /// Returns what starts our own kernels on a GPU, where they were asked for and can be had.
@@ -152,11 +156,11 @@ impl StepEngine for NativeEngine {
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
-        let tokens = count_tokens(sae, input)?;
+        let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };
         let is_dead = |fired: &Tensor| -> Result<_> {
-            dead.record(fired, &tokens)?;
+            dead.record(fired, tokens)?;
             if settings.auxk_coefficient > 0.0 {
                 dead.is_dead().map(Some)
             } else {
@@ -168,7 +172,8 @@ impl StepEngine for NativeEngine {
             .as_deref()
             .filter(|launcher| launcher.device() == sae.device());
         let found = if let Some(launcher) = launcher {
-            gpu::step(launcher, &facts, &flat, is_dead, &mut gradients)?
+            let prefixes = &mut self.prefixes;
+            gpu::step(launcher, prefixes, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {

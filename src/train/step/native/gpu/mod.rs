@@ -14,7 +14,7 @@ use crate::dictionary::{LossInput, SAEConfig, Selection};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
+use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::{Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -42,8 +42,8 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'
 /// Too little memory; the device failed.
 pub(super) fn step(
     launcher: &dyn Launcher,
-    facts: &Facts<'_>,
-    input: &LossInput<'_>,
+    prefixes: &mut Option<Prefixes>,
+    (facts, input): (&Facts<'_>, &LossInput<'_>),
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
@@ -51,12 +51,13 @@ pub(super) fn step(
     let by_latent = ByLatent::new(&pairs, facts.latents() as i64)?;
     let fired = by_latent.counts()?;
     facts.laps.end(Part::Encode);
-    let held: Vec<(i64, f64)> = facts
+    let is_dead = is_dead(&fired)?;
+    let each: Vec<(i64, f64)> = facts
         .prefixes
         .iter()
         .map(|prefix| (prefix.latents, prefix.weight))
         .collect();
-    let prefixes = Prefixes::new(&held, launcher.device())?;
+    let prefixes = Prefixes::kept(prefixes, &each, launcher.device())?;
     let decoder = facts.parameter("W_D")?;
     let bias = facts.parameter("b_D").ok();
     let batch = Batch {
@@ -64,22 +65,40 @@ pub(super) fn step(
         decoder: &decoder,
         bias: bias.as_ref(),
         label: input.label,
-        prefixes: &prefixes,
+        prefixes,
         scale: facts.error_slope(1.0),
     };
-    let (mut residual, squared) = residual(launcher, &batch)?;
     let mut terms = Terms::new(facts)?;
+    let decoded = match &is_dead {
+        None => decode(launcher, &batch)?,
+        // Aux-K changes the residual.
+        Some(_) => None,
+    };
+    let Decoded {
+        residual,
+        squared,
+        slopes,
+    } = match decoded {
+        Some(decoded) => decoded,
+        None => {
+            let (mut residual, squared) = residual(launcher, &batch)?;
+            facts.laps.end(Part::Decode);
+            if let Some(is_dead) = &is_dead {
+                add_auxk(facts, (input.x, is_dead), &mut residual, &mut terms, gradients)?;
+            }
+            facts.laps.end(Part::Auxk);
+            Decoded {
+                slopes: slopes(launcher, &pairs, &residual, &decoder, prefixes)?,
+                residual,
+                squared,
+            }
+        }
+    };
     facts.laps.end(Part::Decode);
-    if let Some(is_dead) = is_dead(&fired)? {
-        add_auxk(facts, (input.x, &is_dead), &mut residual, &mut terms, gradients)?;
-    }
-    facts.laps.end(Part::Auxk);
-    let by_acts = slopes(launcher, &pairs, &residual, &decoder, &prefixes)?;
-    facts.laps.end(Part::Decode);
-    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(&prefixes))?;
+    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &by_acts, None)?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &slopes, None)?;
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {

@@ -58,8 +58,7 @@ fn dead() -> DeadTracker {
     let silent = Tensor::arange(LATENTS, (Kind::Int64, Device::Cpu))
         .remainder(3)
         .eq(0);
-    dead.record(&silent.to_kind(Kind::Float), &Tensor::from(5000i64))
-        .expect("recorded");
+    dead.record(&silent.to_kind(Kind::Float), 5000).expect("recorded");
     dead
 }
 
@@ -165,7 +164,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
         let found = train(Some(EMULATED));
         let again = train(Some(Emulated {
             reversed: true,
-            threads: 96,
+            ..EMULATED
         }));
         for ((found, expected), again) in found.iter().zip(&expected).zip(&again) {
             close(found, expected, class);
