@@ -1,5 +1,7 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
+use std::rc::Rc;
+
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::input::{Prepared, rows_of};
@@ -217,7 +219,9 @@ impl Trainer {
         custom: Custom<'_>,
     ) -> Result<StepReport> {
         let remarks = self.begin(sae, batch, &custom)?;
-        let prepared = Prepared::new(sae, batch)?;
+        let launcher = self.engines.native.launcher().map(Rc::clone);
+        let launcher = launcher.as_deref();
+        let prepared = Prepared::new(sae, batch, launcher)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
         };
@@ -242,12 +246,13 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let launcher = self.engines.native.launcher().map(AsRef::as_ref);
         let norms = gradients.as_ref();
         let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm, launcher));
         let norms = norms.transpose()?;
         self.engines.laps().end(Part::Optimizer);
-        let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
+        let figures = state
+            .sums
+            .add(sae, &output, (input.label, norms.as_ref()), launcher)?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {

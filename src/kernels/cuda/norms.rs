@@ -1,6 +1,7 @@
 //! The norm of all gradients, and what clipping multiplies them by.
 
 use super::launcher::{Argument, Grid, Launcher};
+use super::rows::warps;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -14,9 +15,6 @@ const MOST_PARTS: i64 = 1 << 13;
 
 /// Numbers that are worth a warp.
 const NUMBERS: i64 = 1 << 10;
-
-/// Threads of a warp.
-const WARP: i64 = 32;
 
 /// Norms of gradients, 0-d on the device.
 #[derive(Debug)]
@@ -58,8 +56,7 @@ pub fn norms(launcher: &dyn Launcher, clipped: &[Tensor], free: &[Tensor], most:
         arguments.push(Whole(count));
         arguments.push(Argument::of(&squares.f_narrow(0, from, count)?, Kind::Double)?);
         arguments.push(Argument::of(&nonzeros.f_narrow(0, from, count)?, Kind::Int64)?);
-        let warps = launcher.threads() / WARP;
-        launcher.launch("norm_parts", Grid::rows((count + warps - 1) / warps), &arguments)?;
+        launcher.launch("norm_parts", warps(launcher, count), &arguments)?;
         from += count;
     }
     let (before, after) = (empty(&[], Kind::Float)?, empty(&[], Kind::Float)?);
