@@ -145,7 +145,9 @@ impl Trainer {
         self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
         let has_penalty = self.cfg.sparsity_loss_type.is_some();
-        let unavailable = self.engines.prepare(self.cfg.step_engine, sae, has_penalty)?;
+        let unavailable = self
+            .engines
+            .prepare(self.cfg.step_engine, sae, has_penalty, custom)?;
         if self.has_begun() {
             return Ok(unavailable.into_iter().collect());
         }

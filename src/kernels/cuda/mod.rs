@@ -13,8 +13,8 @@
 //! screening, encode, decode, by_latent, norms, adam, rows, figures   the operations of a step
 //! ```
 //!
-//! No kernel has been run on a GPU yet: all that is known of them is that NVIDIA's compiler takes them, and that on a
-//! processor they give what the kernels of `kernels` give. So they run only where `step_engine` asks for them.
+//! On a processor they give what the kernels of `kernels` give, but for the order of sums; `scripts/gpu-check` compares
+//! them with libtorch on a GPU.
 
 pub mod adam;
 pub mod by_latent;

@@ -3,7 +3,7 @@
 use super::adam::{Moving, adam};
 use super::by_latent::ByLatent;
 use super::decode::{Batch, Prefixes, decode, residual, slopes};
-use super::encode::{Encoder, Pairs, largest};
+use super::encode::{Counted, Encoder, Pairs, largest};
 use super::figures::{Measured, figures};
 use super::launcher::Launcher;
 use super::norms::norms;
@@ -34,7 +34,7 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
         bias: &bias,
         factor: None,
     };
-    let pairs = largest(launcher, &x, &encoder, K)?;
+    let pairs = largest(launcher, &x, &encoder, K, &mut Counted::new(launcher.device())?)?;
     let acts = given.activations()?;
     agree("the selection", &spread(&pairs)?, &acts)?;
     let prefixes = Prefixes::new(&[(LATENTS, 1.0)], launcher.device())?;

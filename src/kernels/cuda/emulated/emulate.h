@@ -165,8 +165,10 @@ struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
-static inline unsigned atomicAdd(unsigned *place, unsigned more) {
-    unsigned before = *place;
+#define __syncwarp() emulated::exchange(0, threadIdx.x)
+
+template <class Number> static inline Number atomicAdd(Number *place, Number more) {
+    Number before = *place;
     *place += more;
     return before;
 }

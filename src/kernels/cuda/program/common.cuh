@@ -22,6 +22,13 @@ template <class Number> __device__ Number warp_sum(Number sum) {
     return sum;
 }
 
+// Returns to all lanes of a warp for how many of the entries a condition holds.
+template <class Holds> __device__ bits32 warp_count(whole entries, Holds holds) {
+    bits32 number = 0;
+    for (whole at = threadIdx.x % WARP; at < entries; at += WARP) number += holds(at);
+    return warp_sum(number);
+}
+
 // Returns whether all numbers of rows of this width can be read four at a time.
 __device__ bool in_fours(const float *rows, whole width) {
     return width % 4 == 0 && (unsigned long long)rows % 16 == 0;

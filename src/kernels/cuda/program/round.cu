@@ -1,6 +1,7 @@
 // Rows of float32, each times a power of two that brings its norm to 32 to 64, rounded to float16, with what the rounding
-// cost: `row = back * (rounded + rest)`, |row| <= norm, |back * rest| <= residual. A warp for each row. Rows that are not
-// finite, or too large, become zero and have an infinite residual.
+// cost: `row = back * (rounded + rest)`, |row| <= norm, |back * rest| <= residual. Rows that are not finite, or too large,
+// become zero and have an infinite residual. A warp for each row or, where `is_wide`, a block, so that the few rows that are
+// read at a time are near when they are read again.
 
 // Returns the nearest float16 number, the even one between two, and zero for what float16 has no full precision for.
 __device__ float half_of(float x) {
@@ -22,25 +23,27 @@ __device__ float scale_of(float norm) {
     return __uint_as_float((259u - (exponent < 96u ? 96u : exponent)) << 23);
 }
 
-extern "C" __global__ void round_rows(const float *rows, whole count, whole width, unsigned short *rounded, float *back,
-                                      float *norm, float *residual) {
-    whole index = (whole)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+extern "C" __global__ void round_rows(const float *rows, whole count, whole width, whole is_wide, unsigned short *rounded,
+                                      float *back, float *norm, float *residual) {
+    whole team = is_wide ? blockDim.x : WARP, member = threadIdx.x % team;
+    whole index = (whole)blockIdx.x * (blockDim.x / team) + threadIdx.x / team;
     if (index >= count) return;
+    auto sum_of = [&](double sum) { return is_wide ? block_sum(sum) : warp_sum(sum); };
     const float *row = rows + index * width;
-    bool fours = in_fours(row, width);
+    bool fours = in_fours(rows, width);
     double squares = 0.0, rests = 0.0;
 #pragma unroll 4
-    for (whole at = 4 * (threadIdx.x % WARP); at < width; at += 4 * WARP) {
+    for (whole at = 4 * member; at < width; at += 4 * team) {
         float4 x = four(row, at, width, fours);
         squares += (double)x.x * x.x + (double)x.y * x.y + (double)x.z * x.z + (double)x.w * x.w;
     }
     // Sums in float64 of up to 2^24 squares are off by less than 2^-28, roots and the rounding to float32 by 2^-24.
     const float up = 1.0f + 2.384185791015625e-7f;
-    float length = (float)sqrt(warp_sum(squares)) * up;
+    float length = (float)sqrt(sum_of(squares)) * up;
     bool usable = length <= LARGEST;
     float scale = usable ? scale_of(length) : 0.0f;
 #pragma unroll 4
-    for (whole at = 4 * (threadIdx.x % WARP); at < width; at += 4 * WARP) {
+    for (whole at = 4 * member; at < width; at += 4 * team) {
         float4 x = four(row, at, width, fours);
         float scaled[4] = {x.x * scale, x.y * scale, x.z * scale, x.w * scale};
         ushort4 bits;
@@ -58,8 +61,8 @@ extern "C" __global__ void round_rows(const float *rows, whole count, whole widt
             for (int part = 0; part < 4 && at + part < width; part++) rounded[index * width + at + part] = *places[part];
         }
     }
-    float rest = (float)sqrt(warp_sum(rests)) * up;
-    if (threadIdx.x % WARP == 0) {
+    float rest = (float)sqrt(sum_of(rests)) * up;
+    if (member == 0) {
         back[index] = usable ? 1.0f / scale : 0.0f;
         norm[index] = length;
         residual[index] = usable ? rest / scale : __uint_as_float(0x7f800000u);

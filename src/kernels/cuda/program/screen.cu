@@ -52,15 +52,29 @@ struct Estimates {
     }
 };
 
+// Returns to all lanes of a warp a number that at least `count` of the numbers reach, none of which is below zero: the
+// largest one of few bits, 0 where fewer are above zero.
+__device__ float reached(const float *numbers, whole many, whole count) {
+    bits32 known = 0;
+    for (bits32 bit = 1u << 30; bit >= 1u << 13; bit >>= 1) {
+        bits32 tried = known | bit;
+        if (warp_count(many, [&](whole at) { return __float_as_uint(numbers[at]) >= tried; }) >= count) known = tried;
+    }
+    return __uint_as_float(known);
+}
+
 // Lists for each row the latents that may be among its `count` largest, in any order, at most `room` of them. `listed` is
 // how many they are; -1 where the row has no bound or more candidates than there is room for. The latents are dealt out to
-// `groups`, at least `count` and at most GROUPS; the `count`-th largest of the groups' largest lower bounds is one that
-// as many scores reach, so no latent with a lower upper bound is one of the `count` largest. `slack` covers the rounding
-// of products, relative to the norms of their rows. A block for ROWS rows.
+// `groups`, at least `count` and at most GROUPS. What `count` of the groups' largest lower bounds reach, as many scores
+// reach, so no latent with an upper bound below it is one of the `count` largest. `slack` covers the rounding
+// of products, relative to the norms of their rows. `counted` grows by the number of candidates and by that of rows without
+// a list. A block for ROWS rows.
 extern "C" __global__ void screen_rows(const float *estimate, const float4 *terms, const float *back, const float *norm,
                                        const float *residual, double slack, whole rows, whole latents, whole groups,
-                                       whole count, whole room, int *candidate, int *listed) {
+                                       whole count, whole room, int *candidate, int *listed,
+                                       unsigned long long *counted) {
     __shared__ float best[ROWS][GROUPS];
+    __shared__ float least_of[ROWS];
     __shared__ bits32 there[ROWS];
     whole first = (whole)blockIdx.x * ROWS;
     whole last = rows - 1;
@@ -87,12 +101,14 @@ extern "C" __global__ void screen_rows(const float *estimate, const float4 *term
     }
     if (threadIdx.x < ROWS) there[threadIdx.x] = 0;
     __syncthreads();
+    for (int row = threadIdx.x / WARP; row < ROWS; row += blockDim.x / WARP) {
+        float found = reached(best[row], groups, count);
+        if (threadIdx.x % WARP == 0) least_of[row] = found;
+    }
+    __syncthreads();
     float least[ROWS];
 #pragma unroll
-    for (int row = 0; row < ROWS; row++) {
-        Cut cut = block_cut([&](whole group) { return __float_as_uint(best[row][group]); }, groups, count);
-        least[row] = __uint_as_float(cut.rank);
-    }
+    for (int row = 0; row < ROWS; row++) least[row] = least_of[row];
 #pragma unroll 4
     for (whole latent = threadIdx.x; latent < latents; latent += blockDim.x) {
         float4 term = terms[latent];
@@ -109,5 +125,6 @@ extern "C" __global__ void screen_rows(const float *estimate, const float4 *term
     if (threadIdx.x < ROWS && first + threadIdx.x <= last) {
         bool is_listed = norm[first + threadIdx.x] <= LARGEST && there[threadIdx.x] <= room;
         listed[first + threadIdx.x] = is_listed ? (int)there[threadIdx.x] : -1;
+        atomicAdd(&counted[is_listed ? 0 : 1], is_listed ? (unsigned long long)there[threadIdx.x] : 1ull);
     }
 }

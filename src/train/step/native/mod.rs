@@ -40,7 +40,7 @@ use crate::dictionary::{
 };
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;
-use crate::kernels::cuda::decode::Prefixes;
+use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -55,8 +55,8 @@ pub struct NativeEngine {
     density: Option<f64>,
     /// Starts our own kernels on a GPU, where they were asked for.
     launcher: Option<Rc<dyn Launcher>>,
-    /// The prefixes that reconstruct, there.
-    prefixes: Option<Prefixes>,
+    /// What is there from step to step.
+    held: gpu::Held,
     laps: Laps,
 }
 
@@ -83,7 +83,7 @@ impl NativeEngine {
     /// Computes from now on by the kernels that `launcher` starts, on its device; `None`: as the form says.
     pub(in crate::train) fn set_launcher(&mut self, launcher: Option<Rc<dyn Launcher>>) {
         self.launcher = launcher;
-        self.prefixes = None;
+        self.held = gpu::Held::default();
     }
 
     /// Returns what starts our own kernels on a GPU, where they were asked for and can be had.
@@ -100,12 +100,21 @@ impl NativeEngine {
     pub(in crate::train) fn start_profile(&mut self) {
         self.laps.start();
         self.room.counts = Counts::default();
+        self.held.counted = None;
     }
 
     /// Returns where time went since that was asked for, if it was.
     pub(in crate::train) fn profile(&self) -> Option<Profile> {
         let mut profile = self.laps.profile()?;
         profile.screening = self.room.counts;
+        if let Some(counts) = self
+            .held
+            .counted
+            .as_ref()
+            .and_then(|counted| counted.counts().ok())
+        {
+            profile.screening += counts;
+        }
         profile.kernels = Isa::chosen().name();
         Some(profile)
     }
@@ -174,9 +183,9 @@ impl StepEngine for NativeEngine {
                 Ok(None)
             }
         };
-        let found = if let Some(launcher) = launcher {
-            let prefixes = &mut self.prefixes;
-            gpu::step(launcher, prefixes, (&facts, &flat), is_dead, &mut gradients)?
+        let found = if let Some(launcher) = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN) {
+            let held = &mut self.held;
+            gpu::step(launcher, held, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {

@@ -17,9 +17,18 @@ use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
 use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
-use crate::kernels::cuda::encode::{Encoder, Pairs, largest};
+use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
+
+/// What is on the device from step to step.
+#[derive(Default)]
+pub(super) struct Held {
+    /// The prefixes that reconstruct.
+    prefixes: Option<Prefixes>,
+    /// How screening went since that was asked for.
+    pub(super) counted: Option<Counted>,
+}
 
 /// Returns why the kernels cannot train this dictionary, with a sparsity penalty or without, if they cannot.
 pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'static str> {
@@ -44,12 +53,12 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'
 /// Too little memory; the device failed.
 pub(super) fn step(
     launcher: &dyn Launcher,
-    prefixes: &mut Option<Prefixes>,
+    held: &mut Held,
     (facts, input): (&Facts<'_>, &LossInput<'_>),
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let pairs = encode(launcher, facts, input.x)?;
+    let pairs = encode(launcher, held, facts, input.x)?;
     let by_latent = ByLatent::new(&pairs, facts.latents() as i64)?;
     let fired = by_latent.counts()?;
     facts.laps.end(Part::Encode);
@@ -59,7 +68,7 @@ pub(super) fn step(
         .iter()
         .map(|prefix| (prefix.latents, prefix.weight))
         .collect();
-    let prefixes = Prefixes::kept(prefixes, &each, launcher.device())?;
+    let prefixes = Prefixes::kept(&mut held.prefixes, &each, launcher.device())?;
     let decoder = facts.parameter("W_D")?;
     let bias = facts.parameter("b_D").ok();
     let batch = Batch {
@@ -141,7 +150,7 @@ fn add_auxk(
 }
 
 /// Finds the pairs that take part, with their activations.
-fn encode(launcher: &dyn Launcher, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
+fn encode(launcher: &dyn Launcher, held: &mut Held, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
     let Selection::Largest(k) = facts.selection()? else {
         return Err(Error::run("the kernels select the largest of each token"));
     };
@@ -153,5 +162,9 @@ fn encode(launcher: &dyn Launcher, facts: &Facts<'_>, x: &Tensor) -> Result<Pair
         bias: &bias,
         factor: facts.factor.as_ref(),
     };
-    largest(launcher, x, &encoder, k)
+    let counted = match held.counted.take() {
+        Some(counted) => held.counted.insert(counted),
+        None => held.counted.insert(Counted::new(launcher.device())?),
+    };
+    largest(launcher, x, &encoder, k, counted)
 }
