@@ -6,6 +6,9 @@ use std::fmt::Debug;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
 
+/// Threads of a warp.
+pub const WARP: i64 = 32;
+
 /// One parameter of a kernel; each is 8 bytes long.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument {

@@ -13,6 +13,9 @@ typedef unsigned int bits32;
 #define SMALLEST 9.313225746154785e-10f
 #define LARGEST 1099511627776.0f
 
+// Returns how many groups of four numbers can be read at once: none where they do not begin at a multiple of 16 bytes.
+__device__ whole fours_of(const float *numbers, whole count) { return (whole)numbers % 16 == 0 ? count / 4 : 0; }
+
 // Returns the sum over a warp to all of its lanes: partial sums halved five times.
 template <class Number> __device__ Number warp_sum(Number sum) {
     for (int apart = WARP / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, apart);

@@ -164,23 +164,26 @@ impl StepEngine for NativeEngine {
         let _no_grad = no_grad_guard();
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
-        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
-        let tokens = count_tokens(sae, input)?;
+        let launcher = self
+            .launcher
+            .as_deref()
+            .filter(|launcher| launcher.device() == sae.device());
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), launcher)?;
+        let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };
         let is_dead = |fired: &Tensor| -> Result<_> {
-            dead.record(fired, &tokens)?;
+            match launcher {
+                Some(launcher) => dead.record_on(launcher, fired, tokens)?,
+                None => dead.record(fired, tokens)?,
+            }
             if settings.auxk_coefficient > 0.0 {
                 dead.is_dead().map(Some)
             } else {
                 Ok(None)
             }
         };
-        let launcher = self
-            .launcher
-            .as_deref()
-            .filter(|launcher| launcher.device() == sae.device() && facts.gate.k <= MOST_CHOSEN);
-        let found = if let Some(launcher) = launcher {
+        let found = if let Some(launcher) = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN) {
             let held = &mut self.held;
             gpu::step(launcher, held, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {

@@ -3,6 +3,8 @@
 //! where Aux-K wants to know.
 
 #[cfg(test)]
+mod steady;
+#[cfg(test)]
 mod tests;
 
 use super::auxk;
