@@ -46,7 +46,12 @@ fn checked(lib: &Path) -> Result<(), String> {
 }
 
 fn compile(lib: &Path) {
-    const SOURCES: [&str; 2] = ["src/native/parallel.cpp", "src/native/stream.cpp"];
+    const SOURCES: [&str; 4] = [
+        "src/native/attention.cpp",
+        "src/native/calls.cpp",
+        "src/native/parallel.cpp",
+        "src/native/stream.cpp",
+    ];
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }

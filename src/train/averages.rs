@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
+use crate::kernels::cuda::{Launcher, figures};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// What one step measured, by the names of the metrics, 0-d.
@@ -14,6 +15,11 @@ impl Measured {
     /// Takes note of one value; NaN for one that this step does not have.
     pub(super) fn add(&mut self, name: impl Into<Cow<'static, str>>, value: &Tensor) {
         self.0.push((name.into(), value.shallow_clone()));
+    }
+
+    fn get(&self, name: &str) -> Option<&Tensor> {
+        let found = self.0.iter().find(|(measured, _)| measured == name);
+        found.map(|(_, value)| value)
     }
 }
 
@@ -40,19 +46,24 @@ impl Averages {
     }
 
     /// Adds what one step measured. A value that it does not have, such as the explained variance of a batch that does
-    /// not vary, is NaN and left out.
+    /// not vary, is NaN and left out. Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn add(&mut self, measured: Measured) -> Result<()> {
+    pub(super) fn add(&mut self, measured: Measured, launcher: Option<&dyn Launcher>) -> Result<()> {
         self.make_room(&measured)?;
+        if let Some(launcher) = launcher.filter(|launcher| launcher.device() == self.sums.device())
+            && measured.0.iter().all(|(_, value)| value.kind() == Kind::Float)
+        {
+            let values: Vec<Option<&Tensor>> = self.names.iter().map(|name| measured.get(name)).collect();
+            return figures::add(launcher, &self.sums, &values);
+        }
         let scalar = [0i64; 0];
         let absent = Tensor::f_full(scalar.as_slice(), f64::NAN, (Kind::Double, self.sums.device()))?;
         let mut row = Vec::with_capacity(self.names.len());
         for name in &self.names {
-            let found = measured.0.iter().find(|(measured, _)| measured == name);
-            row.push(match found {
-                Some((_, value)) => value.f_to_kind(Kind::Double)?,
+            row.push(match measured.get(name) {
+                Some(value) => value.f_to_kind(Kind::Double)?,
                 None => absent.shallow_clone(),
             });
         }
@@ -152,7 +163,9 @@ mod tests {
     #[test]
     fn a_metric_that_comes_later_shifts_none_of_the_others() {
         let mut before = Averages::new(Device::Cpu);
-        before.add(measured(&[("a", 1.0), ("b", 10.0)])).expect("added");
+        before
+            .add(measured(&[("a", 1.0), ("b", 10.0)]), None)
+            .expect("added");
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("state.safetensors");
         let mut saving = Saving::default();
@@ -162,7 +175,7 @@ mod tests {
         let saved = Saved::open(&file, facts, Device::Cpu).expect("opened");
         after.restore(&saved).expect("restored");
         after
-            .add(measured(&[("a", 3.0), ("inserted", 7.0), ("b", f64::NAN)]))
+            .add(measured(&[("a", 3.0), ("inserted", 7.0), ("b", f64::NAN)]), None)
             .expect("added");
         let expected = [("a", 2.0), ("b", 10.0), ("inserted", 7.0)];
         let expected = expected.map(|(name, mean)| (name.to_string(), mean));

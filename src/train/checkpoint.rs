@@ -124,7 +124,7 @@ impl Run {
             cfg: self.trainer.cfg.clone().into_inner(),
             total_steps: state.plan.total_steps,
             step: state.step,
-            tokens: state.tokens.f_int64_value(&[])?,
+            tokens: state.tokens,
             state: facts,
             last_metrics: self.trainer.last_metrics.clone(),
             metrics_bytes,
@@ -199,7 +199,7 @@ impl Run {
             .native
             .set_density(kept.fact(DENSITY).context(loading())?);
         state.step = saved.step;
-        let _ = state.tokens.f_fill_(saved.tokens)?;
+        state.tokens = saved.tokens;
         self.trainer.state = Some(state);
         self.trainer.last_metrics = saved.last_metrics;
         self.metrics_bytes = saved.metrics_bytes;

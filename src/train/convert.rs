@@ -30,7 +30,7 @@ pub fn convert_to_jumprelu(
             break;
         };
         if !counts_nothing(&batch)? {
-            estimate.add(sae, &Prepared::new(sae, &batch)?.x)?;
+            estimate.add(sae, &Prepared::new(sae, &batch, None)?.x)?;
         }
         context.events.emit(Event::TaskAdvanced {
             done: done + 1,

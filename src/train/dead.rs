@@ -2,6 +2,7 @@
 
 use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
+use crate::kernels::cuda::{Launcher, figures};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Counts, for every latent, the tokens since it last fired.
@@ -24,14 +25,23 @@ impl DeadTracker {
         })
     }
 
-    /// Takes note of one batch of `tokens` (0-d): how often each latent `fired (d_sae)`.
+    /// Takes note of one batch of `tokens` tokens: how often each latent `fired (d_sae)`.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn record(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
+    pub fn record(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
         let silent = fired.f_le(0.0)?;
-        let grown = self.tokens_since.f_add(&tokens.f_to_kind(Kind::Int64)?)?;
+        let grown = self.tokens_since.f_add_scalar(tokens)?;
         self.tokens_since = grown.f_mul(&silent)?;
+        Ok(())
+    }
+
+    /// Takes note as [`record`](Self::record) does, by the kernels that `launcher` starts.
+    ///
+    /// # Errors
+    /// Too little memory; the device failed.
+    pub(super) fn record_on(&mut self, launcher: &dyn Launcher, fired: &Tensor, tokens: i64) -> Result<()> {
+        self.tokens_since = figures::silence(launcher, fired, &self.tokens_since, tokens)?;
         Ok(())
     }
 

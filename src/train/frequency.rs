@@ -28,8 +28,8 @@ pub(super) struct FiringWindow {
 struct Part {
     /// How many tokens each latent fired on, float64 `(d_sae)`.
     fired: Tensor,
-    /// Tokens, int64 0-d.
-    tokens: Tensor,
+    /// Tokens.
+    tokens: i64,
     /// Steps so far, and when it is full.
     steps: u64,
     full: u64,
@@ -49,11 +49,11 @@ impl FiringWindow {
         }
     }
 
-    /// Adds one step: how often each latent `fired (d_sae)` on its `tokens` (0-d).
+    /// Adds one step: how often each latent `fired (d_sae)` on its `tokens` tokens.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn add(&mut self, fired: &Tensor, tokens: &Tensor) -> Result<()> {
+    pub(super) fn add(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
         // A part of a longer window, from a checkpoint, is full as soon as one of this window would be.
         let most = self.steps.div_ceil(self.steps.min(PARTS));
         let is_full = |part: &Part| part.steps >= part.full.min(most);
@@ -62,7 +62,7 @@ impl FiringWindow {
         }
         if let Some(part) = self.parts.back_mut() {
             let _ = part.fired.f_add_(fired)?;
-            let _ = part.tokens.f_add_(tokens)?;
+            part.tokens += tokens;
             part.steps += 1;
         }
         Ok(())
@@ -83,7 +83,7 @@ impl FiringWindow {
         let (d_sae, device) = self.shape;
         self.parts.push_back(Part {
             fired: Tensor::f_zeros([d_sae], (Kind::Double, device))?,
-            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            tokens: 0,
             steps: 0,
             full,
         });
@@ -91,16 +91,9 @@ impl FiringWindow {
         Ok(())
     }
 
-    /// Returns the number of tokens in the window, int64 0-d.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn tokens(&self) -> Result<Tensor> {
-        let mut tokens = Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, self.shape.1))?;
-        for part in &self.parts {
-            let _ = tokens.f_add_(&part.tokens)?;
-        }
-        Ok(tokens)
+    /// Returns the number of tokens in the window.
+    pub(super) fn tokens(&self) -> i64 {
+        self.parts.iter().map(|part| part.tokens).sum()
     }
 
     /// Returns the part of the tokens in the window on which each latent fired, float64 `(d_sae)`.
@@ -112,7 +105,7 @@ impl FiringWindow {
         for part in &self.parts {
             let _ = fired.f_add_(&part.fired)?;
         }
-        Ok(fired.f_div(&self.tokens()?.f_clamp_min(1)?)?)
+        Ok(fired.f_div_scalar(self.tokens().max(1))?)
     }
 }
 
@@ -122,7 +115,7 @@ impl Kept for FiringWindow {
     fn save(&self, checkpoint: &mut Saving) -> Result<()> {
         for (index, part) in self.parts.iter().enumerate() {
             checkpoint.tensor(format!("window.{index}.fired"), &part.fired);
-            checkpoint.tensor(format!("window.{index}.tokens"), &part.tokens);
+            checkpoint.tensor(format!("window.{index}.tokens"), &Tensor::from(part.tokens));
         }
         let steps = self.parts.iter().map(|part| (part.steps, part.full));
         let saved: SavedParts = (steps.collect(), self.begun);
@@ -135,7 +128,9 @@ impl Kept for FiringWindow {
         for (index, (steps, full)) in parts.into_iter().enumerate() {
             self.parts.push_back(Part {
                 fired: checkpoint.tensor(&format!("window.{index}.fired"))?,
-                tokens: checkpoint.tensor(&format!("window.{index}.tokens"))?,
+                tokens: checkpoint
+                    .tensor(&format!("window.{index}.tokens"))?
+                    .f_int64_value(&[])?,
                 steps,
                 full,
             });
@@ -153,15 +148,15 @@ mod tests {
     fn counted(steps: u64, total: usize) -> Vec<u64> {
         let mut window = FiringWindow::new(steps, 2, Device::Cpu);
         let fired = Tensor::from_slice(&[1.0f32, 0.0]);
-        let tokens = Tensor::from(10i64);
+        let tokens = 10;
         let mut counted = Vec::new();
         for _ in 0..total {
-            window.add(&fired, &tokens).expect("added");
+            window.add(&fired, tokens).expect("added");
             let frequency = window.frequency().expect("frequencies");
             assert_eq!(frequency.double_value(&[0]), 0.1);
             assert_eq!(frequency.double_value(&[1]), 0.0);
             assert!(window.parts.len() as u64 <= PARTS);
-            counted.push(window.tokens().expect("tokens").int64_value(&[]) as u64 / 10);
+            counted.push(window.tokens() as u64 / 10);
         }
         counted
     }
@@ -169,15 +164,15 @@ mod tests {
     #[test]
     fn what_is_left_of_a_longer_window_goes() {
         let mut window = FiringWindow::new(1000, 2, Device::Cpu);
-        let (fired, tokens) = (Tensor::from_slice(&[1.0f32, 0.0]), Tensor::from(10i64));
+        let (fired, tokens) = (Tensor::from_slice(&[1.0f32, 0.0]), 10);
         for _ in 0..60 {
-            window.add(&fired, &tokens).expect("added");
+            window.add(&fired, tokens).expect("added");
         }
         window.steps = 2;
         for _ in 0..3 {
-            window.add(&fired, &tokens).expect("added");
+            window.add(&fired, tokens).expect("added");
         }
-        assert_eq!(window.tokens().expect("tokens").int64_value(&[]), 20);
+        assert_eq!(window.tokens(), 20);
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use super::target::check_positions;
 use crate::activations::Batch;
-use crate::dictionary::{LossInput, LossSettings, LossTerms, Pass, SparseAutoEncoder, Wants, counted_rows};
+use crate::dictionary::{
+    LossInput, LossSettings, LossTerms, NormActivation, Pass, SparseAutoEncoder, Wants, counted_rows,
+    norm_floor,
+};
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, no_grad_guard};
+use crate::kernels::cuda::{Launcher, rows};
+use crate::tensor::{Kind, Tensor, no_grad_guard};
 
 /// Normalised activations of one batch, on the dictionary's device and in its dtype.
 pub(super) struct Prepared {
@@ -18,12 +22,16 @@ impl Prepared {
     /// Returns the activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask
     /// leaves out (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count
     /// them: what remains of such a batch is `(n, d_model)`, whatever its shape was. Only for a dictionary that wants
-    /// sequences they stay in their places, and `counted` says which they are.
+    /// sequences they stay in their places, and `counted` says which they are. Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
     /// A hook point is missing; shapes do not fit the dictionary or each other; single tokens for a dictionary that wants
     /// sequences; no position counts.
-    pub(super) fn new(sae: &SparseAutoEncoder, batch: &Batch) -> Result<Self> {
+    pub(super) fn new(
+        sae: &SparseAutoEncoder,
+        batch: &Batch,
+        launcher: Option<&dyn Launcher>,
+    ) -> Result<Self> {
         let _no_grad = no_grad_guard();
         check_shapes(sae, batch)?;
         if counts_nothing(batch)? {
@@ -37,7 +45,11 @@ impl Prepared {
         let prepare = |hooks: Vec<&str>| -> Result<Tensor> {
             let mut parts = Vec::with_capacity(hooks.len());
             for hook in hooks {
-                let normalised = sae.normalize_with(activations(batch, sae, hook)?, hook, &pass)?;
+                let x = activations(batch, sae, hook)?;
+                let normalised = match normalised_on(launcher, sae, x)? {
+                    Some(normalised) => normalised,
+                    None => sae.normalize_with(x, hook, &pass)?,
+                };
                 parts.push(match pass.counted.filter(|_| !stay) {
                     None => normalised,
                     counted => counted_rows(&normalised, counted)?,
@@ -62,6 +74,29 @@ impl Prepared {
             label: &self.label,
         }
     }
+}
+
+/// Returns `x` normalised token by token by the kernels that `launcher` starts; `None` where they cannot.
+///
+/// # Errors
+/// The device failed.
+fn normalised_on(
+    launcher: Option<&dyn Launcher>,
+    sae: &SparseAutoEncoder,
+    x: &Tensor,
+) -> Result<Option<Tensor>> {
+    let Some(launcher) = launcher.filter(|launcher| launcher.device() == sae.device()) else {
+        return Ok(None);
+    };
+    if sae.cfg.norm_activation != NormActivation::TokenWise || sae.kind() != Kind::Float {
+        return Ok(None);
+    }
+    let x = x
+        .f_to_device(sae.device())?
+        .f_to_kind(Kind::Float)?
+        .f_contiguous()?;
+    let root = (sae.cfg.d_model as f64).sqrt();
+    rows::scaled(launcher, &x, norm_floor(Kind::Float), root).map(Some)
 }
 
 /// Returns whether the mask of `batch` leaves out every position.

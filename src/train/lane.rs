@@ -236,7 +236,7 @@ impl<'a> Lane<'a> {
         let measured_at = metrics.iter().find(|(name, _)| name == TRAINING_TOKENS);
         let tokens = match measured_at {
             Some((_, tokens)) => *tokens as u64,
-            None => self.run.trainer.tokens_done()?,
+            None => self.run.trainer.tokens_done(),
         };
         self.events(context).emit(Event::Logged {
             run: self.name.clone(),
@@ -305,7 +305,7 @@ impl<'a> Lane<'a> {
     }
 
     pub(super) fn close(&mut self, status: &str) -> Result<()> {
-        let (steps, tokens) = (self.run.trainer.steps_done(), self.run.trainer.tokens_done()?);
+        let (steps, tokens) = (self.run.trainer.steps_done(), self.run.trainer.tokens_done());
         match &mut self.folder {
             Some(folder) => {
                 self.run.metrics_bytes = folder.synced_metrics()?;

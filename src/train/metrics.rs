@@ -8,10 +8,13 @@ use super::dead::DeadTracker;
 use super::frequency::FiringWindow;
 use super::kept::{Kept, Saved, Saving};
 use super::optim::GradientNorms;
+use super::reconstruction::{RECONSTRUCTION, reconstruction_figures, rounding};
 use super::step::StepOutput;
-use crate::dictionary::{SparseAutoEncoder, StepFacts, squared_error, sum_last};
+use crate::dictionary::{SparseAutoEncoder, StepFacts};
 use crate::error::Result;
 use crate::event::Metrics;
+use crate::kernels::cuda::Launcher;
+use crate::kernels::cuda::figures::{self, Figures};
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
 
 /// Bounds of the firing frequencies that are counted: metric name, bound, counted when above (else when below).
@@ -35,8 +38,8 @@ pub struct MetricSums {
     pub(super) averages: Averages,
     /// Active latents over all tokens, float64 0-d.
     pub(super) active: Tensor,
-    /// Tokens, int64 0-d.
-    pub(super) tokens: Tensor,
+    /// Tokens.
+    pub(super) tokens: i64,
     /// Steps.
     pub(super) steps: u64,
     pub(super) window: FiringWindow,
@@ -49,7 +52,7 @@ const STEPS: &str = "unlogged_steps";
 impl Kept for MetricSums {
     fn save(&self, checkpoint: &mut Saving) -> Result<()> {
         checkpoint.tensor("sums.active", &self.active);
-        checkpoint.tensor("sums.tokens", &self.tokens);
+        checkpoint.tensor("sums.tokens", &Tensor::from(self.tokens));
         checkpoint.fact(STEPS, self.steps)?;
         self.averages.save(checkpoint)?;
         self.window.save(checkpoint)
@@ -57,7 +60,7 @@ impl Kept for MetricSums {
 
     fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
         checkpoint.fill(&mut self.active, "sums.active")?;
-        checkpoint.fill(&mut self.tokens, "sums.tokens")?;
+        self.tokens = checkpoint.tensor("sums.tokens")?.f_int64_value(&[])?;
         self.steps = checkpoint.fact(STEPS)?;
         self.averages.restore(checkpoint)?;
         self.window.restore(checkpoint)
@@ -85,7 +88,7 @@ impl MetricSums {
         Ok(Self {
             averages: Averages::new(device),
             active: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Double, device))?,
-            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            tokens: 0,
             steps: 0,
             window: FiringWindow::new(cfg.feature_sampling_window, d_sae, device),
             everything: !cfg.skip_metrics_calculation,
@@ -107,7 +110,7 @@ impl MetricSums {
     }
 
     /// Adds one step with its normalised `label`, all of whose rows count. `norms` is there when the optimiser is about
-    /// to move.
+    /// to move. Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
     /// Too little memory.
@@ -115,8 +118,8 @@ impl MetricSums {
         &mut self,
         sae: &SparseAutoEncoder,
         output: &StepOutput,
-        label: &Tensor,
-        norms: Option<&GradientNorms>,
+        (label, norms): (&Tensor, Option<&GradientNorms>),
+        launcher: Option<&dyn Launcher>,
     ) -> Result<StepFigures> {
         let _no_grad = no_grad_guard();
         let mut measured = Measured::default();
@@ -131,16 +134,20 @@ impl MetricSums {
         };
         self.steps += 1;
         if !self.everything {
-            self.averages.add(measured)?;
+            self.averages.add(measured, launcher)?;
             return Ok(figures);
         }
-        let (sum, active) = &output.activity;
-        measured.add("metrics/mean_feature_act", &sum.f_div(&active.f_clamp_min(1)?)?);
-        let reconstruction = reconstruction_figures(&output.squared_error, label)?;
-        figures.explained_variance = Some(reconstruction[0].1.shallow_clone());
-        for (name, value) in &reconstruction {
-            measured.add(*name, value);
+        let Figures {
+            reconstruction,
+            activation,
+            l0,
+        } = self.figures(output, label, launcher)?;
+        measured.add("metrics/mean_feature_act", &activation);
+        for (name, value) in RECONSTRUCTION.into_iter().zip(&reconstruction) {
+            measured.add(name, value);
         }
+        let [explained_variance, ..] = reconstruction;
+        figures.explained_variance = Some(explained_variance);
         if let Some(norms) = norms {
             measured.add("metrics/gradient_norm_per_param", &norms.per_param);
             measured.add("metrics/gradient_norm_before_clipping", &norms.before_clipping);
@@ -156,12 +163,39 @@ impl MetricSums {
                 measured.add(name, &value);
             }
         }
-        self.averages.add(measured)?;
-        let _ = self.active.f_add_(active)?;
-        let _ = self.tokens.f_add_(&output.tokens)?;
-        self.window.add(&output.fired, &output.tokens)?;
-        figures.l0 = Some(per_head(sae, &active.f_div(&output.tokens.f_clamp_min(1)?)?)?);
+        self.averages.add(measured, launcher)?;
+        self.tokens += output.tokens;
+        self.window.add(&output.fired, output.tokens)?;
+        figures.l0 = Some(per_head(sae, &l0)?);
         Ok(figures)
+    }
+
+    /// Returns the figures of a step, and counts its active latents.
+    fn figures(
+        &mut self,
+        output: &StepOutput,
+        label: &Tensor,
+        launcher: Option<&dyn Launcher>,
+    ) -> Result<Figures> {
+        let (activation, active) = &output.activity;
+        let is_plain = |x: &Tensor, dim| x.dim() == dim && x.is_contiguous() && x.kind() == Kind::Float;
+        let fits = is_plain(label, 2) && is_plain(&output.squared_error, 1) && is_plain(activation, 0);
+        if let Some(launcher) = launcher.filter(|launcher| fits && launcher.device() == label.device()) {
+            let measured = figures::Measured {
+                error: &output.squared_error,
+                label,
+                activation,
+                active,
+                rounding: rounding(Kind::Float),
+            };
+            return figures::figures(launcher, &measured, &self.active);
+        }
+        let _ = self.active.f_add_(active)?;
+        Ok(Figures {
+            reconstruction: reconstruction_figures(&output.squared_error, label)?,
+            activation: activation.f_div(&active.f_clamp_min(1)?)?,
+            l0: active.f_div_scalar(output.tokens.max(1))?,
+        })
     }
 
     /// Reads what was measured since the last log, with the statistics of the weights as they stand, and starts anew.
@@ -189,7 +223,7 @@ impl MetricSums {
             add(name, value);
         }
         if self.everything {
-            let l0 = self.active.f_div(&self.tokens.f_clamp_min(1)?)?;
+            let l0 = self.active.f_div_scalar(self.tokens.max(1))?;
             add("metrics/l0", per_head(sae, &l0)?);
             for (name, value) in sae.weight_statistics()? {
                 add(name, value);
@@ -199,19 +233,23 @@ impl MetricSums {
         let read = names.into_iter().zip(read_all(&values)?);
         // What no step had a value of is 0 / 0.
         let there = read.filter(|(name, value)| !(value.is_nan() && self.averages.has(name)));
-        let mut metrics = resolved(there.collect());
+        let mut metrics: Metrics = there.collect();
+        if self.everything {
+            metrics.insert(0, (WINDOW_TOKENS.to_string(), self.window.tokens() as f64));
+        }
+        let mut metrics = resolved(metrics);
         metrics.extend(details_of(details, cfg, sae));
         self.averages.clear()?;
         let _ = self.active.f_zero_()?;
-        let _ = self.tokens.f_zero_()?;
+        self.tokens = 0;
         self.steps = 0;
         Ok(metrics)
     }
 
-    /// Returns how many latents fire more or less often than each bound, and over how many tokens.
+    /// Returns how many latents fire more or less often than each bound.
     fn frequencies(&self) -> Result<Vec<(&'static str, Tensor)>> {
         let frequency = self.window.frequency()?;
-        let mut counted = vec![(WINDOW_TOKENS, self.window.tokens()?)];
+        let mut counted = Vec::new();
         for (name, bound, above) in FREQUENCIES {
             let latents = if above {
                 frequency.f_gt(bound)?
@@ -240,68 +278,11 @@ fn resolved(mut metrics: Metrics) -> Metrics {
     metrics
 }
 
-/// Returns figures of the reconstruction of normalised `label (…, d_model)` by its squared error `(…)`, 0-d, by the names
-/// of their metrics; the explained variance comes first. What the batch does not have is NaN.
-fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[(&'static str, Tensor); 4]> {
-    // Rows, and heads where there are any, each with a centre of its own.
-    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-    let variance = squared_error(label, &centre)?;
-    let squares = sum_last(&label.f_square()?)?;
-    let mean = |x: &Tensor| x.f_mean(None::<Kind>);
-    let per_token = unexplained(error, &variance, &squares)?;
-    let distance = mean(&error.f_sqrt()?)?;
-    let length = mean(&squares.f_sqrt()?)?;
-    Ok([
-        (
-            "metrics/explained_variance",
-            explained(&unexplained(&mean(error)?, &mean(&variance)?, &mean(&squares)?)?)?,
-        ),
-        (
-            "metrics/explained_variance_legacy",
-            explained(
-                &per_token
-                    .f_reshape([-1])?
-                    .f_nanmean([0i64].as_slice(), false, None::<Kind>)?,
-            )?,
-        ),
-        ("metrics/l2_norm_error", distance.shallow_clone()),
-        (
-            "metrics/l2_norm_error_ratio",
-            distance
-                .f_div(&length)?
-                .f_masked_fill(&length.f_eq(0.0)?, f64::NAN)?,
-        ),
-    ])
-}
-
 /// Returns a number of active latents over all heads as the mean over the heads.
 fn per_head(sae: &SparseAutoEncoder, active: &Tensor) -> Result<Tensor> {
     match sae.cfg.hooks.heads() {
         Some(heads) => Ok(active.f_div_scalar(heads)?),
         None => Ok(active.shallow_clone()),
-    }
-}
-
-fn explained(unexplained: &Tensor) -> Result<Tensor> {
-    Ok(unexplained.f_neg()?.f_add_scalar(1.0)?)
-}
-
-/// Returns `error / variance`, or NaN where the variance is nothing but rounding of numbers as large as `squares` says.
-fn unexplained(error: &Tensor, variance: &Tensor, squares: &Tensor) -> Result<Tensor> {
-    let rounding = 10.0 * epsilon(variance.f_kind()?);
-    let varies = variance.f_gt_tensor(&squares.f_mul_scalar(rounding * rounding)?)?;
-    Ok(error
-        .f_div(variance)?
-        .f_masked_fill(&varies.f_logical_not()?, f64::NAN)?)
-}
-
-/// Returns the distance from 1 to the next number.
-fn epsilon(kind: Kind) -> f64 {
-    match kind {
-        Kind::Double => f64::EPSILON,
-        Kind::Half => 9.77e-4,
-        Kind::BFloat16 => 7.81e-3,
-        _ => f64::from(f32::EPSILON),
     }
 }
 

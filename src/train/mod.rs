@@ -8,7 +8,7 @@
 //! step/               losses and gradients of one batch, by automatic differentiation or by hand
 //! optim, dead         moving the parameters, dead latents
 //! metrics, averages,  summed on the device by name, read back when logged
-//!   frequency
+//!   frequency, reconstruction
 //! distributions       histograms over the latents, for logs that show them
 //! trainer, state      one step, and what changes with it
 //! run, resume         the training around the steps: what it goes on from, what is owed
@@ -42,6 +42,7 @@ mod metrics;
 mod optim;
 mod options;
 mod provenance;
+mod reconstruction;
 mod record;
 mod resume;
 mod run;

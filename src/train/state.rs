@@ -11,15 +11,15 @@ use super::schedule::Plan;
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::Result;
 use crate::event::{Histogram, Metrics};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Tensor;
 
 /// All that changes while training, besides the dictionary itself.
 pub(super) struct TrainingState {
     pub(super) plan: Plan,
     /// Steps done.
     pub(super) step: u64,
-    /// Tokens trained on, int64 0-d on the device.
-    pub(super) tokens: Tensor,
+    /// Tokens trained on.
+    pub(super) tokens: i64,
     pub(super) optimizer: Optimizer,
     pub(super) dead: DeadTracker,
     pub(super) sums: MetricSums,
@@ -35,7 +35,7 @@ impl TrainingState {
         Ok(Self {
             plan: Plan::new(cfg, total, sae.cfg.top_k),
             step: 0,
-            tokens: Tensor::f_zeros([0i64; 0].as_slice(), (Kind::Int64, device))?,
+            tokens: 0,
             optimizer: Optimizer::new(cfg, sae)?,
             dead: DeadTracker::new(sae.cfg.d_sae(), cfg.dead_threshold, device)?,
             sums: MetricSums::new(cfg, sae.cfg.d_sae(), device)?,
@@ -87,7 +87,7 @@ impl TrainingState {
     pub(super) fn log(&mut self, cfg: &TrainerConfig, sae: &SparseAutoEncoder, step: u64) -> Result<Metrics> {
         let details = Details {
             lr: self.plan.lr.at(step),
-            tokens: self.tokens.f_int64_value(&[])?,
+            tokens: self.tokens,
             l1_coefficient: self.plan.l1_coefficient(step),
             k: self.plan.k.at(step),
         };

@@ -1,5 +1,7 @@
 //! The trainer: one dictionary's optimiser, schedules, counters and metrics, moved on by one batch at a time.
 
+use std::rc::Rc;
+
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
 use super::input::{Prepared, rows_of};
@@ -113,14 +115,8 @@ impl Trainer {
     }
 
     /// Returns the number of tokens trained on so far.
-    ///
-    /// # Errors
-    /// The device failed.
-    pub fn tokens_done(&self) -> Result<u64> {
-        match &self.state {
-            Some(state) => Ok(state.tokens.f_int64_value(&[])?.max(0) as u64),
-            None => Ok(0),
-        }
+    pub fn tokens_done(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.tokens.max(0) as u64)
     }
 
     /// Returns the learning rate of the next step, once the first batch has told how many steps there are.
@@ -149,7 +145,9 @@ impl Trainer {
         self.engines.laps().begin();
         self.cfg.check_custom(&sae.cfg, custom)?;
         let has_penalty = self.cfg.sparsity_loss_type.is_some();
-        let unavailable = self.engines.prepare(self.cfg.step_engine, sae, has_penalty)?;
+        let unavailable = self
+            .engines
+            .prepare(self.cfg.step_engine, sae, has_penalty, custom)?;
         if self.has_begun() {
             return Ok(unavailable.into_iter().collect());
         }
@@ -223,7 +221,9 @@ impl Trainer {
         custom: Custom<'_>,
     ) -> Result<StepReport> {
         let remarks = self.begin(sae, batch, &custom)?;
-        let prepared = Prepared::new(sae, batch)?;
+        let launcher = self.engines.native.launcher().map(Rc::clone);
+        let launcher = launcher.as_deref();
+        let prepared = Prepared::new(sae, batch, launcher)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
         };
@@ -249,20 +249,21 @@ impl Trainer {
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
         let norms = gradients.as_ref();
-        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm));
+        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm, launcher));
         let norms = norms.transpose()?;
         self.engines.laps().end(Part::Optimizer);
-        let figures = state.sums.add(sae, &output, input.label, norms.as_ref())?;
+        let figures = state
+            .sums
+            .add(sae, &output, (input.label, norms.as_ref()), launcher)?;
         let (logged, distributions) = state.log_if_due(&self.cfg, sae, self.wants_distributions)?;
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
-            let launcher = self.engines.native.launcher().map(AsRef::as_ref);
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;
-        let _ = state.tokens.f_add_(&output.tokens)?;
+        state.tokens += output.tokens;
         if let Some(metrics) = &logged {
             self.last_metrics = metrics.clone();
         }

@@ -10,6 +10,9 @@ use Argument::Real;
 /// Blocks that are enough to keep any GPU busy; each goes over several numbers.
 const BLOCKS: i64 = 1 << 14;
 
+/// Numbers that a thread reads at once.
+const FOUR: i64 = 4;
+
 /// A parameter, what Adam keeps of it, and its gradient: float32 tensors of one shape, contiguous.
 pub struct Moving<'a> {
     /// The parameter.
@@ -60,6 +63,6 @@ pub fn adam(launcher: &dyn Launcher, moving: &Moving<'_>, rule: &Rule) -> Result
         Real(factors.rate.into()),
         Argument::Whole(i64::from(rule.moves == Moves::WhereGradient)),
     ];
-    let blocks = (count / launcher.threads() + 1).min(BLOCKS);
+    let blocks = (count / (FOUR * launcher.threads()) + 1).min(BLOCKS);
     launcher.launch("adam_move", Grid::rows(blocks), &arguments)
 }

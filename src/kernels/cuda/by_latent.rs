@@ -8,7 +8,7 @@ use crate::tensor::{Kind, Tensor};
 
 use Argument::Whole;
 
-/// Columns of a thread, as in `scatter.cu`.
+/// Columns of a thread: the four of `scatter.cu`.
 const COLUMNS: i64 = 4;
 
 /// Pairs in the order of their latents, and within a latent of their tokens.
@@ -27,8 +27,15 @@ impl ByLatent {
     /// # Errors
     /// Too little memory.
     pub fn new(pairs: &Pairs, latents: i64) -> Result<Self> {
-        let (sorted, order) = pairs.index.f_view([-1])?.f_sort_stable(true, 0, false)?;
-        let all = Tensor::f_arange(latents + 1, (Kind::Int, pairs.index.device()))?;
+        // Numbers of two bytes are sorted in half the time.
+        let kind = if latents < i64::from(i16::MAX) {
+            Kind::Int16
+        } else {
+            Kind::Int
+        };
+        let index = pairs.index.f_view([-1])?.f_to_kind(kind)?;
+        let (sorted, order) = index.f_sort_stable(true, 0, false)?;
+        let all = Tensor::f_arange(latents + 1, (kind, pairs.index.device()))?;
         Ok(Self {
             order,
             bounds: all.f_searchsorted(&sorted, false, false, "left", None::<Tensor>)?,

@@ -7,10 +7,16 @@ use crate::tensor::{Device, Kind, Tensor};
 
 use Argument::Whole;
 
-/// The prefixes of the latents that reconstruct, from the shortest to all, on the device.
+/// The most pairs that a warp holds, as in `decode.cu`.
+const HELD: i64 = 8;
+/// Threads of a warp.
+const WARP: i64 = 32;
+
+/// The prefixes of the latents that reconstruct, from the shortest to all.
 pub struct Prefixes {
-    ends: Tensor,
-    weight: Tensor,
+    each: Vec<(i64, f64)>,
+    /// Where they end and what their errors are multiplied by, int64 and float64 on the device.
+    there: (Tensor, Tensor),
 }
 
 impl Prefixes {
@@ -20,20 +26,35 @@ impl Prefixes {
     /// Too little memory.
     pub fn new(prefixes: &[(i64, f64)], device: Device) -> Result<Self> {
         let (ends, weight): (Vec<i64>, Vec<f64>) = prefixes.iter().copied().unzip();
+        let there = |numbers: Tensor| numbers.f_to_device(device);
         Ok(Self {
-            ends: Tensor::f_from_slice(&ends)?.f_to_device(device)?,
-            weight: Tensor::f_from_slice(&weight)?.f_to_device(device)?,
+            each: prefixes.to_vec(),
+            there: (
+                there(Tensor::f_from_slice(&ends)?)?,
+                there(Tensor::f_from_slice(&weight)?)?,
+            ),
         })
     }
 
-    /// Returns how many there are.
-    pub fn count(&self) -> i64 {
-        self.ends.numel() as i64
+    /// Returns `kept`, made anew where it is not of these prefixes.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn kept<'a>(kept: &'a mut Option<Self>, prefixes: &[(i64, f64)], device: Device) -> Result<&'a Self> {
+        match kept.take().filter(|kept| kept.each == prefixes) {
+            Some(same) => Ok(kept.insert(same)),
+            None => Ok(kept.insert(Self::new(prefixes, device)?)),
+        }
+    }
+
+    /// Returns the number of latents and the factor of each.
+    fn each(&self) -> &[(i64, f64)] {
+        &self.each
     }
 
     /// Returns where they end, where there are several.
     pub(super) fn ends(&self) -> Option<&Tensor> {
-        (self.count() > 1).then_some(&self.ends)
+        (self.each.len() > 1).then_some(&self.there.0)
     }
 }
 
@@ -53,6 +74,53 @@ pub struct Batch<'a> {
     pub scale: f64,
 }
 
+/// The error of a batch's reconstructions by all latents, and what follows from it.
+pub struct Decoded {
+    /// `scale · weight · (reconstruction − label)`, `(1, T, d)`.
+    pub residual: Tensor,
+    /// `‖reconstruction − label‖²`, `(1, T)`.
+    pub squared: Tensor,
+    /// For each pair the product of its token's residual with the latent's row of the decoder, `(T, k)`; 0 where a row has
+    /// no pair.
+    pub slopes: Tensor,
+}
+
+/// Returns what [`residual`] and [`slopes`] give, in one pass over the decoder's rows; `None` where there are several
+/// prefixes, or more pairs than a block holds.
+///
+/// # Errors
+/// Shapes that do not agree; the device failed.
+pub fn decode(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<Option<Decoded>> {
+    let (tokens, stride) = batch.pairs.shape();
+    let width = batch.decoder.size()[1];
+    check("labels", batch.label, &[tokens, width])?;
+    let ([(_, weight)], true) = (batch.prefixes.each(), stride <= HELD * launcher.threads() / WARP) else {
+        return Ok(None);
+    };
+    let options = (Kind::Float, launcher.device());
+    let decoded = Decoded {
+        residual: Tensor::f_empty([1, tokens, width], options)?,
+        squared: Tensor::f_empty([1, tokens], options)?,
+        slopes: Tensor::f_empty([tokens, stride], options)?,
+    };
+    let arguments = [
+        Argument::floats(batch.decoder)?,
+        Argument::floats(batch.bias)?,
+        Argument::floats(batch.label)?,
+        Whole(width),
+        Argument::of(&batch.pairs.index, Kind::Int)?,
+        Argument::floats(&batch.pairs.value)?,
+        Argument::of(&batch.pairs.listed, Kind::Int)?,
+        Whole(stride),
+        Argument::Real(weight * batch.scale),
+        Argument::floats(&decoded.residual)?,
+        Argument::floats(&decoded.squared)?,
+        Argument::floats(&decoded.slopes)?,
+    ];
+    launcher.launch("decode_rows", Grid::rows(tokens), &arguments)?;
+    Ok(Some(decoded))
+}
+
 /// Returns for each prefix and token the sum of `weight · scale · (reconstruction − label)` over this prefix and the longer
 /// ones, `(n, T, d)`, and `‖reconstruction − label‖²`, `(n, T)`.
 ///
@@ -63,7 +131,7 @@ pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, T
     let width = batch.decoder.size()[1];
     check("labels", batch.label, &[tokens, width])?;
     let options = (Kind::Float, launcher.device());
-    let prefixes = batch.prefixes.count();
+    let prefixes = batch.prefixes.each.len() as i64;
     let residual = Tensor::f_empty([prefixes, tokens, width], options)?;
     let squared = Tensor::f_empty([prefixes, tokens], options)?;
     let arguments = [
@@ -75,8 +143,8 @@ pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, T
         Argument::floats(&batch.pairs.value)?,
         Argument::of(&batch.pairs.listed, Kind::Int)?,
         Whole(stride),
-        Argument::of(&batch.prefixes.ends, Kind::Int64)?,
-        Argument::of(&batch.prefixes.weight, Kind::Double)?,
+        Argument::of(&batch.prefixes.there.0, Kind::Int64)?,
+        Argument::of(&batch.prefixes.there.1, Kind::Double)?,
         Whole(prefixes),
         Argument::Real(batch.scale),
         Whole(tokens * width),

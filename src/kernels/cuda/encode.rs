@@ -1,4 +1,4 @@
-//! Exact encoding where a number of latents is selected, at about the cost of a product in bfloat16.
+//! Exact encoding where a number of latents is selected, at about the cost of a product in float16.
 //!
 //! Tokens are taken as many at a time as the estimates of all their latents fit in [`ESTIMATE_BYTES`]. Nothing is read
 //! back from the device: rows without a bound, or with more candidates than there is room for, have all their
@@ -7,12 +7,29 @@
 use super::launcher::{Argument, Grid, Launcher, check};
 use super::screening::slack;
 use crate::error::{Error, Result};
+use crate::kernels::screen::Counts;
 use crate::tensor::{Device, Kind, Tensor};
 
 use Argument::Whole;
 
-/// The bytes of the estimates that are held at a time.
-const ESTIMATE_BYTES: i64 = 256 << 20;
+/// The bytes of the estimates that are held at a time, at most.
+pub const ESTIMATE_BYTES: i64 = 2 << 30;
+/// The most latents that can be selected of each row, as in `choose.cu`.
+pub const MOST_CHOSEN: i64 = 512;
+/// Rows of a block, as in `screen.cu`.
+const ROWS: i64 = 4;
+/// The most groups of latents, as in `screen.cu`.
+const GROUPS: i64 = 1024;
+/// Threads of a warp.
+const WARP: i64 = 32;
+/// Rows longer than this are rounded by a block each.
+const WIDE: i64 = 1024;
+
+/// Returns of how many groups of latents the largest bounds are known where `k` are selected: eight times as many come close
+/// to the bound that all latents give.
+fn groups(k: i64) -> i64 {
+    ((8 * k + 255) / 256 * 256).min(GROUPS)
+}
 
 /// The encoder of a dictionary with `S` latents for rows of `d` numbers, float32 on the launcher's device.
 pub struct Encoder<'a> {
@@ -29,6 +46,12 @@ impl Encoder<'_> {
     fn latents(&self) -> i64 {
         self.bias.numel() as i64
     }
+}
+
+/// Returns how many candidates a row has room for where `k` of `latents` are selected: as many as common rows have, several
+/// times over. Early in a training many latents of a large dictionary are close to the last that is selected.
+fn room(k: i64, latents: i64) -> i64 {
+    (4 * k + 256).max(latents / 32).min(latents)
 }
 
 /// Selected pairs of a token and a latent, `(T, k)` each. What is over in a row holds the number of latents and 0.
@@ -67,9 +90,11 @@ impl Pairs {
     }
 }
 
-/// Rows rounded to bfloat16: `row = rounded + rest`, `|row| <= norm`, `|rest| <= residual`.
+/// Rows rounded to float16, each times a power of two: `row = back · (rounded + rest)`, `|row| <= norm`, `|back · rest| <=
+/// residual`.
 pub(super) struct Rounded {
     pub(super) rounded: Tensor,
+    pub(super) back: Tensor,
     pub(super) norm: Tensor,
     pub(super) residual: Tensor,
 }
@@ -78,23 +103,31 @@ pub(super) struct Rounded {
 pub(super) fn round(launcher: &dyn Launcher, x: &Tensor) -> Result<Rounded> {
     let (rows, width) = x.size2()?;
     let device = launcher.device();
+    let is_wide = width > WIDE;
+    let numbers = || Tensor::f_empty([rows], (Kind::Float, device));
     let made = Rounded {
-        rounded: Tensor::f_empty([rows, width], (Kind::BFloat16, device))?,
-        norm: Tensor::f_empty([rows], (Kind::Float, device))?,
-        residual: Tensor::f_empty([rows], (Kind::Float, device))?,
+        rounded: Tensor::f_empty([rows, width], (Kind::Half, device))?,
+        back: numbers()?,
+        norm: numbers()?,
+        residual: numbers()?,
     };
     let arguments = [
         Argument::floats(x)?,
+        Whole(rows),
         Whole(width),
-        Argument::of(&made.rounded, Kind::BFloat16)?,
+        Whole(i64::from(is_wide)),
+        Argument::of(&made.rounded, Kind::Half)?,
+        Argument::floats(&made.back)?,
         Argument::floats(&made.norm)?,
         Argument::floats(&made.residual)?,
     ];
-    launcher.launch("round_rows", Grid::rows(rows), &arguments)?;
+    let at_once = if is_wide { 1 } else { launcher.threads() / WARP };
+    let blocks = (rows + at_once - 1) / at_once;
+    launcher.launch("round_rows", Grid::rows(blocks), &arguments)?;
     Ok(made)
 }
 
-/// The encoder rounded, and the numbers by which products become estimates and bounds, `(5, S)`.
+/// The encoder rounded, and the numbers by which products become estimates and bounds, `(S, 4)`.
 struct Screen {
     rounded: Tensor,
     terms: Tensor,
@@ -104,10 +137,11 @@ impl Screen {
     fn new(launcher: &dyn Launcher, encoder: &Encoder<'_>) -> Result<Self> {
         let latents = encoder.latents();
         let weight = round(launcher, encoder.weight)?;
-        let terms = Tensor::f_empty([5, latents], (Kind::Float, launcher.device()))?;
+        let terms = Tensor::f_empty([latents, 4], (Kind::Float, launcher.device()))?;
         let arguments = [
             Argument::floats(encoder.bias)?,
             Argument::floats(encoder.factor)?,
+            Argument::floats(&weight.back)?,
             Argument::floats(&weight.norm)?,
             Argument::floats(&weight.residual)?,
             Whole(latents),
@@ -122,13 +156,53 @@ impl Screen {
     }
 }
 
+/// How screening went, counted on the device.
+pub struct Counted {
+    /// The candidates, and the rows all of whose pre-activations were computed, int64 `(2)`.
+    there: Tensor,
+    rows: usize,
+}
+
+impl Counted {
+    /// Returns one that has counted nothing.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(device: Device) -> Result<Self> {
+        Ok(Self {
+            there: Tensor::f_zeros([2], (Kind::Int64, device))?,
+            rows: 0,
+        })
+    }
+
+    /// Returns what it has counted, for which it waits for the device.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn counts(&self) -> Result<Counts> {
+        let there = |at: i64| -> Result<usize> { Ok(self.there.f_int64_value(&[at])? as usize) };
+        Ok(Counts {
+            rows: self.rows,
+            candidates: there(0)?,
+            redone: 0,
+            full: there(1)?,
+        })
+    }
+}
+
 /// Selects for each row of `x (T, d)` the `k` largest scores above zero, those with smaller indices among equal ones; NaN
 /// before all others. Latents and pre-activations are those of a product in float32.
 ///
 /// # Errors
 /// Shapes that do not agree; the device failed.
-pub fn largest(launcher: &dyn Launcher, x: &Tensor, encoder: &Encoder<'_>, k: i64) -> Result<Pairs> {
-    largest_within(launcher, x, encoder, k, ESTIMATE_BYTES)
+pub fn largest(
+    launcher: &dyn Launcher,
+    x: &Tensor,
+    encoder: &Encoder<'_>,
+    k: i64,
+    counted: &mut Counted,
+) -> Result<Pairs> {
+    largest_within(launcher, x, encoder, (k, ESTIMATE_BYTES), counted)
 }
 
 /// Selects as [`largest`] does, with estimates of at most `bytes` at a time.
@@ -136,8 +210,8 @@ pub(super) fn largest_within(
     launcher: &dyn Launcher,
     x: &Tensor,
     encoder: &Encoder<'_>,
-    k: i64,
-    bytes: i64,
+    (k, bytes): (i64, i64),
+    counted: &mut Counted,
 ) -> Result<Pairs> {
     let (tokens, width) = x.size2()?;
     let latents = encoder.latents();
@@ -145,7 +219,8 @@ pub(super) fn largest_within(
     if let Some(factor) = encoder.factor {
         check("factors", factor, &[latents])?;
     }
-    if k < 1 || latents >= i64::from(i32::MAX) || tokens >= i64::from(i32::MAX) {
+    let is_small = |count: i64| count < i64::from(i32::MAX);
+    if !(1..=MOST_CHOSEN).contains(&k) || !is_small(latents) || !is_small(tokens * k) {
         return Err(Error::run(format!(
             "a kernel cannot select {k} of {latents} latents"
         )));
@@ -163,7 +238,13 @@ pub(super) fn largest_within(
     while start < tokens {
         let rows = at_a_time.min(tokens - start);
         let x = x.f_narrow(0, start, rows)?;
-        tile(launcher, &x, encoder, &screen, &pairs.rows(start, rows)?)?;
+        tile(
+            launcher,
+            &x,
+            (encoder, &screen),
+            &pairs.rows(start, rows)?,
+            counted,
+        )?;
         start += rows;
     }
     Ok(pairs)
@@ -173,14 +254,13 @@ pub(super) fn largest_within(
 fn tile(
     launcher: &dyn Launcher,
     x: &Tensor,
-    encoder: &Encoder<'_>,
-    screen: &Screen,
+    (encoder, screen): (&Encoder<'_>, &Screen),
     pairs: &Pairs,
+    counted: &mut Counted,
 ) -> Result<()> {
     let (rows, width) = x.size2()?;
     let (latents, (_, k)) = (encoder.latents(), pairs.shape());
-    // As many as common rows have, several times over.
-    let room = (4 * k + 256).min(latents);
+    let room = room(k, latents);
     let rounded = round(launcher, x)?;
     let estimate = launcher.product(&rounded.rounded, &screen.rounded)?;
     let candidates = Pairs::with_room(rows, room, launcher.device())?;
@@ -189,16 +269,22 @@ fn tile(
     let arguments = [
         Argument::floats(&estimate)?,
         Argument::floats(&screen.terms)?,
+        Argument::floats(&rounded.back)?,
         Argument::floats(&rounded.norm)?,
         Argument::floats(&rounded.residual)?,
         Argument::Real(slack(width)),
+        Whole(rows),
         Whole(latents),
+        Whole(groups(k)),
         Whole(k),
         Whole(room),
         candidate,
         listed,
+        Argument::of(&counted.there, Kind::Int64)?,
     ];
-    launcher.launch("screen_rows", Grid::rows(rows), &arguments)?;
+    counted.rows += rows as usize;
+    let blocks = (rows + ROWS - 1) / ROWS;
+    launcher.launch("screen_rows", Grid::rows(blocks), &arguments)?;
     let biases = Some(encoder.bias);
     products(launcher, x, encoder.weight, biases, &candidates, None)?;
     let arguments = [
@@ -210,21 +296,42 @@ fn tile(
         Whole(latents),
         Argument::floats(&estimate)?,
     ];
-    launcher.launch("fill_rows", Grid::shared(rows, 64), &arguments)?;
-    let arguments = [
-        Argument::floats(&estimate)?,
-        candidate,
-        Argument::floats(&candidates.value)?,
-        listed,
-        Whole(room),
+    launcher.launch("fill_rows", Grid::rows(rows), &arguments)?;
+    choose(launcher, encoder, &candidates, &estimate, pairs)
+}
+
+/// Chooses the largest of `candidates`, or, in rows that have no list, of `full`.
+fn choose(
+    launcher: &dyn Launcher,
+    encoder: &Encoder<'_>,
+    candidates: &Pairs,
+    full: &Tensor,
+    pairs: &Pairs,
+) -> Result<()> {
+    let ((rows, room), (_, k)) = (candidates.shape(), pairs.shape());
+    let listed = Argument::of(&candidates.listed, Kind::Int)?;
+    let chosen = [
         Argument::floats(encoder.factor)?,
-        Whole(latents),
+        Whole(encoder.latents()),
         Whole(k),
         Argument::of(&pairs.index, Kind::Int)?,
         Argument::floats(&pairs.value)?,
         Argument::of(&pairs.listed, Kind::Int)?,
     ];
-    launcher.launch("choose_largest", Grid::rows(rows), &arguments)
+    let mut arguments = vec![
+        Argument::of(&candidates.index, Kind::Int)?,
+        Argument::floats(&candidates.value)?,
+        listed,
+        Whole(rows),
+        Whole(room),
+    ];
+    arguments.extend(chosen);
+    let at_once = launcher.threads() / WARP;
+    let blocks = (rows + at_once - 1) / at_once;
+    launcher.launch("choose_listed", Grid::rows(blocks), &arguments)?;
+    let mut arguments = vec![Argument::floats(full)?, listed];
+    arguments.extend(chosen);
+    launcher.launch("choose_filled", Grid::rows(rows), &arguments)
 }
 
 /// The groups of latents whose rows differ, by where each ends, int64 `(n)`; the rows `(n, T, d)` are those of each.

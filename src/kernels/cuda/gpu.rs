@@ -78,7 +78,7 @@ impl Launcher for Loaded {
     }
 
     fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
-        // With numbers in float32 as the result, no part of the sum is kept in bfloat16.
+        // With numbers in float32 as the result, no part of the sum is kept in float16.
         Ok(left.f_mm_dtype(&right.f_tr()?, Kind::Float)?)
     }
 }

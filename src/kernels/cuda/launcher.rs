@@ -6,6 +6,9 @@ use std::fmt::Debug;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
 
+/// Threads of a warp.
+pub const WARP: i64 = 32;
+
 /// One parameter of a kernel; each is 8 bytes long.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument {
@@ -95,7 +98,7 @@ pub trait Launcher: Debug {
     /// There is no such kernel; the device failed.
     fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()>;
 
-    /// Returns `left rightᵀ` in float32 for bfloat16 matrices, summed in float32.
+    /// Returns `left rightᵀ` in float32 for float16 matrices, summed in float32.
     ///
     /// # Errors
     /// Too little memory.

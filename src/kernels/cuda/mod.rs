@@ -10,11 +10,11 @@
 //! gpu         a launcher for one GPU
 //! probe       a comparison with libtorch before they are used
 //! emulated/   a launcher that runs the same text on the processor, for tests
-//! screening, encode, decode, by_latent, adam   the operations of a step
+//! screening, encode, decode, by_latent, norms, adam, rows, figures   the operations of a step
 //! ```
 //!
-//! No kernel has been run on a GPU yet: all that is known of them is that NVIDIA's compiler takes them, and that on a
-//! processor they give what the kernels of `kernels` give. So they run only where `step_engine` asks for them.
+//! On a processor they give what the kernels of `kernels` give, but for the order of sums; `scripts/gpu-check` compares
+//! them with libtorch on a GPU.
 
 pub mod adam;
 pub mod by_latent;
@@ -23,11 +23,14 @@ mod driver;
 #[cfg(test)]
 pub mod emulated;
 pub mod encode;
+pub mod figures;
 mod gpu;
 mod launcher;
+pub mod norms;
 mod nvrtc;
 mod probe;
 mod program;
+pub mod rows;
 mod screening;
 mod stored;
 #[cfg(test)]
@@ -35,3 +38,5 @@ mod tests;
 
 pub use gpu::load;
 pub use launcher::Launcher;
+#[cfg(test)]
+pub use launcher::{Argument, Grid};

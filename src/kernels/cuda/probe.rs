@@ -2,9 +2,12 @@
 
 use super::adam::{Moving, adam};
 use super::by_latent::ByLatent;
-use super::decode::{Batch, Prefixes, residual, slopes};
-use super::encode::{Encoder, Pairs, largest};
+use super::decode::{Batch, Prefixes, decode, residual, slopes};
+use super::encode::{Counted, Encoder, Pairs, largest};
+use super::figures::{Measured, figures};
 use super::launcher::Launcher;
+use super::norms::norms;
+use super::rows::{lengths, scaled};
 use crate::error::{Error, Result};
 use crate::kernels::adam::{Moves, Rule};
 use crate::tensor::{Device, Kind, Tensor};
@@ -23,6 +26,7 @@ const ALLOWED: f64 = 1e-4;
 /// Something differs, or the device failed.
 pub fn compare(launcher: &dyn Launcher) -> Result<()> {
     let given = Given::new()?;
+    compare_rows(launcher, &given)?;
     let there = |x: &Tensor| x.f_to_device(launcher.device());
     let (x, weight, bias) = (there(&given.x)?, there(&given.weight)?, there(&given.bias)?);
     let encoder = Encoder {
@@ -30,7 +34,7 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
         bias: &bias,
         factor: None,
     };
-    let pairs = largest(launcher, &x, &encoder, K)?;
+    let pairs = largest(launcher, &x, &encoder, K, &mut Counted::new(launcher.device())?)?;
     let acts = given.activations()?;
     agree("the selection", &spread(&pairs)?, &acts)?;
     let prefixes = Prefixes::new(&[(LATENTS, 1.0)], launcher.device())?;
@@ -58,24 +62,76 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
     let is_on = acts.f_gt(0.0)?;
     let all = expected.f_matmul(&given.weight.f_tr()?)?.f_mul(&is_on)?;
     agree("the derivatives", &spread(&by_acts)?, &all)?;
+    if let Some(decoded) = decode(launcher, &batch)? {
+        agree("the errors in one pass", &decoded.squared.f_get(0)?, &squares)?;
+        agree(
+            "the reconstruction in one pass",
+            &decoded.residual.f_get(0)?,
+            &expected,
+        )?;
+        let by_acts = Pairs {
+            value: decoded.slopes,
+            ..by_acts
+        };
+        agree("the derivatives in one pass", &spread(&by_acts)?, &all)?;
+    }
     let by_latent = ByLatent::new(&pairs, LATENTS)?;
     let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
     let gradient = acts.f_tr()?.f_matmul(&expected)?;
     agree("the gradients", &sums, &gradient)?;
-    let moved = weight.f_mul_scalar(1.0)?;
+    compare_moves(launcher, &given.weight, &gradient)
+}
+
+/// Compares the norm of a gradient, and the first move of an optimiser by it.
+fn compare_moves(launcher: &dyn Launcher, weight: &Tensor, gradient: &Tensor) -> Result<()> {
+    let there = |x: &Tensor| x.f_to_device(launcher.device());
+    let on_it = there(gradient)?;
+    let nonzeros = gradient.f_ne(0.0)?.f_sum(Kind::Float)?.f_clamp_min(1)?;
+    let norm = gradient.f_norm()?.f_div(&nonzeros.f_sqrt()?)?;
+    let found = norms(launcher, &[on_it.shallow_clone()], &[], 0.0)?;
+    agree("the norm of the gradients", &found.after, &norm)?;
+    let moved = there(weight)?.f_mul_scalar(1.0)?;
     let (mean, square) = (moved.f_zeros_like()?, moved.f_zeros_like()?);
     let moving = Moving {
         parameter: &moved,
         mean: &mean,
         square: &square,
-        gradient: &there(&gradient)?,
+        gradient: &on_it,
         scale: None,
     };
     adam(launcher, &moving, &RULE)?;
     // The first move of Adam goes by the learning rate, in the direction of the gradient.
     let far = gradient.f_abs()?.f_add_scalar(RULE.epsilon)?;
     let way = gradient.f_div(&far)?.f_mul_scalar(RULE.lr)?;
-    agree("the optimiser's move", &moved, &given.weight.f_sub(&way)?)
+    agree("the optimiser's move", &moved, &weight.f_sub(&way)?)
+}
+
+/// Compares what is made of rows, and the figures for logs.
+fn compare_rows(launcher: &dyn Launcher, given: &Given) -> Result<()> {
+    let there = |x: &Tensor| x.f_to_device(launcher.device());
+    let norms = given.x.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)?;
+    let (found, _) = lengths(launcher, &there(&given.x)?, 0.0, false)?;
+    agree("the lengths of rows", &found, &norms.f_view([-1])?)?;
+    let scaled = scaled(launcher, &there(&given.x)?, 1e-12, 1.0)?;
+    agree("rows of one length", &scaled, &given.x.f_div(&norms)?)?;
+    let error = norms.f_view([-1])?;
+    let measured = Measured {
+        error: &there(&error)?,
+        label: &there(&given.x)?,
+        activation: &there(&Tensor::from(3.0f32))?,
+        active: &there(&Tensor::from(2i64))?,
+        rounding: 0.0,
+    };
+    let figures = figures(launcher, &measured, &there(&Tensor::from(0.0f64))?)?;
+    let centre = given.x.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+    let spread = given.x.f_sub(&centre)?.f_square()?.f_sum(None::<Kind>)?;
+    let expected = error
+        .f_sum(None::<Kind>)?
+        .f_div(&spread)?
+        .f_neg()?
+        .f_add_scalar(1.0)?;
+    agree("the explained variance", &figures.reconstruction[0], &expected)?;
+    agree("the mean activation", &figures.activation, &Tensor::from(1.5f32))
 }
 
 const RULE: Rule = Rule {

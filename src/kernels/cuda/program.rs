@@ -7,9 +7,13 @@ const FILES: &[&str] = &[
     include_str!("program/screen.cu"),
     include_str!("program/dots.cu"),
     include_str!("program/choose.cu"),
+    include_str!("program/decode.cu"),
     include_str!("program/residual.cu"),
     include_str!("program/scatter.cu"),
+    include_str!("program/norms.cu"),
     include_str!("program/adam.cu"),
+    include_str!("program/rows.cu"),
+    include_str!("program/figures.cu"),
 ];
 
 /// How a kernel begins.

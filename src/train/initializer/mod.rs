@@ -122,7 +122,7 @@ impl Initializer {
         }
         if !trained && self.needs_sample() {
             let batch = next_batch(inputs.stream.as_deref_mut(), measured)?;
-            let sample = Prepared::new(&sae, &batch)?;
+            let sample = Prepared::new(&sae, &batch, None)?;
             self.fit_to_sample(&mut sae, &sample, &inputs, context)?;
         }
         Ok(sae)

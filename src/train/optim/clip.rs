@@ -2,6 +2,8 @@
 
 use crate::dictionary::{Role, SparseAutoEncoder};
 use crate::error::Result;
+use crate::kernels::cuda::Launcher;
+use crate::kernels::cuda::norms::{self as device_norms, Norms};
 use crate::kernels::norms;
 use crate::tensor::slices::{in_memory_order, numbers};
 use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
@@ -19,12 +21,23 @@ pub struct GradientNorms {
 }
 
 /// Measures the gradients. Where `most` is over 0, those of all parameters but the thresholds are to be scaled by
-/// `most / (norm + 1e-6)` when their norm is larger. Nothing is read back from the device.
+/// `most / (norm + 1e-6)` when their norm is larger. Nothing is read back from the device. Kernels for a GPU are those of
+/// `launcher`.
 ///
 /// # Errors
-/// Too little memory.
-pub fn clip(sae: &SparseAutoEncoder, gradients: &[Tensor], most: f64) -> Result<GradientNorms> {
+/// Too little memory; the device failed.
+pub fn clip(
+    sae: &SparseAutoEncoder,
+    gradients: &[Tensor],
+    most: f64,
+    launcher: Option<&dyn Launcher>,
+) -> Result<GradientNorms> {
     let _no_grad = no_grad_guard();
+    if let Some(launcher) = launcher
+        && let Some(norms) = clip_on(launcher, sae, gradients, most)?
+    {
+        return Ok(norms);
+    }
     let (mut clipped, mut free) = (Sums::new(sae)?, Sums::new(sae)?);
     for (parameter, gradient) in sae.parameters().iter().zip(gradients) {
         match parameter.role {
@@ -53,6 +66,35 @@ pub fn clip(sae: &SparseAutoEncoder, gradients: &[Tensor], most: f64) -> Result<
         per_param: all.norm()?.f_to_kind(kind)?,
         scale,
     })
+}
+
+/// Measures as [`clip`] does, by the kernels that `launcher` starts; `None` where the numbers do not lie as they want them.
+fn clip_on(
+    launcher: &dyn Launcher,
+    sae: &SparseAutoEncoder,
+    gradients: &[Tensor],
+    most: f64,
+) -> Result<Option<GradientNorms>> {
+    if sae.kind() != Kind::Float {
+        return Ok(None);
+    }
+    let (mut clipped, mut free) = (Vec::new(), Vec::new());
+    for (parameter, gradient) in sae.parameters().iter().zip(gradients) {
+        let fits = gradient.f_kind()? == Kind::Float && gradient.device() == launcher.device();
+        let Some(ordered) = in_memory_order(gradient).filter(|_| fits) else {
+            return Ok(None);
+        };
+        match parameter.role {
+            Role::Threshold => free.push(ordered),
+            Role::Weight | Role::Bias => clipped.push(ordered),
+        }
+    }
+    let Norms { before, after, scale } = device_norms::norms(launcher, &clipped, &free, most)?;
+    Ok(Some(GradientNorms {
+        before_clipping: before,
+        per_param: after,
+        scale,
+    }))
 }
 
 /// What a norm follows from, float64 and int64 0-d.

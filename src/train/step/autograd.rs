@@ -20,11 +20,11 @@ impl StepEngine for AutogradEngine {
         pass: &Pass<'_>,
         dead: &mut DeadTracker,
     ) -> Result<StepOutput> {
-        let tokens = count_tokens(sae, input)?;
+        let tokens = count_tokens(sae, input);
         let mut fired = None;
         let mut record = |feature_acts: &Tensor| -> Result<Tensor> {
             let counts = count_firing(sae, feature_acts)?;
-            dead.record(&counts, &tokens)?;
+            dead.record(&counts, tokens)?;
             fired = Some(counts);
             dead.is_dead()
         };

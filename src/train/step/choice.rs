@@ -21,8 +21,8 @@ pub enum StepEngineName {
     Autograd,
     /// By formulas written out, over active latents alone where few are.
     Native,
-    /// By formulas written out, over selected latents alone, by kernels of our own on an NVIDIA GPU. They have been tested
-    /// on processors only: nothing takes them by itself.
+    /// By formulas written out, over selected latents alone, by kernels of our own on an NVIDIA GPU. `auto` takes them where
+    /// they can be had.
     Cuda,
 }
 
@@ -48,8 +48,9 @@ impl Engines {
         self.native.laps()
     }
 
-    /// Loads kernels for the dictionary's GPU where `name` asks for them, with a sparsity penalty or without. Returns what to say where they cannot be had,
-    /// and steps are computed over all latents by libtorch instead.
+    /// Loads kernels for the dictionary's GPU where `name` asks for them, or leaves the choice and they can compute this: with
+    /// a sparsity penalty or without, and with pieces of one's own. Returns what to say where they cannot be had, and steps
+    /// are computed over all latents by libtorch instead.
     ///
     /// # Errors
     /// They are asked for what they cannot compute, under `step_engine`.
@@ -58,8 +59,10 @@ impl Engines {
         name: StepEngineName,
         sae: &SparseAutoEncoder,
         has_penalty: bool,
+        custom: &Custom<'_>,
     ) -> Result<Option<String>> {
-        if name != StepEngineName::Cuda || std::mem::replace(&mut self.is_prepared, true) {
+        let is_asked = name == StepEngineName::Cuda;
+        if !is_asked && name != StepEngineName::Auto || std::mem::replace(&mut self.is_prepared, true) {
             return Ok(None);
         }
         let device = sae.device();
@@ -67,12 +70,16 @@ impl Engines {
             Device::Cuda(_) => kernels_refuse(&sae.cfg, has_penalty),
             _ => Some("the dictionary is not on an NVIDIA GPU"),
         };
-        if let Some(reason) = refused {
-            return Err(
-                Error::input(format!("step_engine \"cuda\" cannot do this: {reason}"))
-                    .hint("leave `step_engine` out")
-                    .under("step_engine"),
-            );
+        match refused {
+            Some(reason) if is_asked => {
+                return Err(
+                    Error::input(format!("step_engine \"cuda\" cannot do this: {reason}"))
+                        .hint("leave `step_engine` out")
+                        .under("step_engine"),
+                );
+            }
+            None if NativeEngine::refusal(&sae.cfg, custom).is_none() => {}
+            _ => return Ok(None),
         }
         match cuda::load(device) {
             Ok(launcher) => {
@@ -93,9 +100,10 @@ impl Engines {
         cfg: &SAEConfig,
         custom: &Custom<'_>,
     ) -> StepEngineName {
-        match name.resolved(cfg, custom) {
-            StepEngineName::Cuda if self.native.launcher().is_none() => StepEngineName::Native,
-            resolved => resolved,
+        match (name.resolved(cfg, custom), self.native.launcher()) {
+            (StepEngineName::Autograd, _) => StepEngineName::Autograd,
+            (_, Some(_)) => StepEngineName::Cuda,
+            (_, None) => StepEngineName::Native,
         }
     }
 

@@ -1,8 +1,7 @@
 //! What a step computed.
 
 use crate::dictionary::{LossInput, SparseAutoEncoder, Term};
-use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Tensor;
 
 /// What one step computed. All tensors stay on the device; the scalars are 0-d.
 pub struct StepOutput {
@@ -18,8 +17,8 @@ pub struct StepOutput {
     pub fired: Tensor,
     /// Sum of all latent activations, and how many were active.
     pub activity: (Tensor, Tensor),
-    /// Number of tokens, int64.
-    pub tokens: Tensor,
+    /// Number of tokens.
+    pub tokens: i64,
     /// The latents themselves, where the engine has them as one tensor.
     pub latents: Option<Latents>,
 }
@@ -32,14 +31,9 @@ pub struct Latents {
     pub reconstructed: Tensor,
 }
 
-/// Returns the number of tokens, int64 0-d on the device of the input.
-pub(super) fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> Result<Tensor> {
+/// Returns the number of tokens.
+pub(super) fn count_tokens(sae: &SparseAutoEncoder, input: &LossInput<'_>) -> i64 {
     let size = input.x.size();
     let inner = if sae.cfg.hooks.heads().is_some() { 2 } else { 1 };
-    let tokens: i64 = size[..size.len().saturating_sub(inner)].iter().product();
-    Ok(Tensor::f_full(
-        [0i64; 0].as_slice(),
-        tokens,
-        (Kind::Int64, input.x.device()),
-    )?)
+    size[..size.len().saturating_sub(inner)].iter().product()
 }

@@ -61,9 +61,7 @@ fn dead(d_sae: i64) -> DeadTracker {
     let silent = Tensor::arange(d_sae, (Kind::Int64, Device::Cpu))
         .remainder(3)
         .gt(0);
-    let tokens = Tensor::from(5000i64);
-    dead.record(&silent.to_kind(Kind::Float), &tokens)
-        .expect("recorded");
+    dead.record(&silent.to_kind(Kind::Float), 5000).expect("recorded");
     dead
 }
 

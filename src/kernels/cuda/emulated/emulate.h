@@ -149,8 +149,11 @@ struct Entry {
 
 }  // namespace emulated
 
+struct alignas(16) float4 { float x, y, z, w; };
+struct alignas(8) ushort4 { unsigned short x, y, z, w; };
+
 #define __global__
-#define __device__ static inline
+#define __device__ inline
 #define __shared__ static
 #define threadIdx emulated::thread_place
 #define blockIdx emulated::block_place
@@ -162,8 +165,10 @@ struct Entry {
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
-static inline unsigned atomicAdd(unsigned *place, unsigned more) {
-    unsigned before = *place;
+#define __syncwarp() emulated::exchange(0, threadIdx.x)
+
+template <class Number> static inline Number atomicAdd(Number *place, Number more) {
+    Number before = *place;
     *place += more;
     return before;
 }

@@ -77,12 +77,13 @@ fn compile(text: &str) -> tempfile::TempDir {
 }
 
 /// Products and sums are rounded where they are written, as on a GPU.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 8] = [
     "-std=c++17",
     "-O1",
     "-ffp-contract=off",
     "-Wall",
     "-Werror",
+    "-Wno-unknown-pragmas",
     "-shared",
     "-fPIC",
 ];

@@ -13,10 +13,45 @@ typedef unsigned int bits32;
 #define SMALLEST 9.313225746154785e-10f
 #define LARGEST 1099511627776.0f
 
-// Returns the sum over a warp to all of its lanes: partial sums halved five times, as `rescore` does it.
-__device__ float warp_sum(float sum) {
+// Returns how many groups of four numbers can be read at once: none where they do not begin at a multiple of 16 bytes.
+__device__ whole fours_of(const float *numbers, whole count) { return (whole)numbers % 16 == 0 ? count / 4 : 0; }
+
+// Returns the sum over a warp to all of its lanes: partial sums halved five times.
+template <class Number> __device__ Number warp_sum(Number sum) {
     for (int apart = WARP / 2; apart > 0; apart /= 2) sum += __shfl_xor_sync(ALL_LANES, sum, apart);
     return sum;
+}
+
+// Returns to all lanes of a warp for how many of the entries a condition holds.
+template <class Holds> __device__ bits32 warp_count(whole entries, Holds holds) {
+    bits32 number = 0;
+    for (whole at = threadIdx.x % WARP; at < entries; at += WARP) number += holds(at);
+    return warp_sum(number);
+}
+
+// Returns whether all numbers of rows of this width can be read four at a time.
+__device__ bool in_fours(const float *rows, whole width) {
+    return width % 4 == 0 && (unsigned long long)rows % 16 == 0;
+}
+
+// Returns the numbers of a row from `at` on, 0 for those beyond its end.
+__device__ float4 four(const float *row, whole at, whole width, bool fours) {
+    if (fours) return at < width ? *(const float4 *)(row + at) : float4{0.0f, 0.0f, 0.0f, 0.0f};
+    return float4{at < width ? row[at] : 0.0f, at + 1 < width ? row[at + 1] : 0.0f, at + 2 < width ? row[at + 2] : 0.0f,
+                  at + 3 < width ? row[at + 3] : 0.0f};
+}
+
+// Returns `sum + left . right`, from left to right.
+__device__ float dot_four(float4 left, float4 right, float sum) {
+    return fmaf(left.w, right.w, fmaf(left.z, right.z, fmaf(left.y, right.y, fmaf(left.x, right.x, sum))));
+}
+
+// Adds `factor` times four numbers to four sums.
+__device__ void add_four(float factor, float4 x, float4 &sums) {
+    sums.x = fmaf(factor, x.x, sums.x);
+    sums.y = fmaf(factor, x.y, sums.y);
+    sums.z = fmaf(factor, x.z, sums.z);
+    sums.w = fmaf(factor, x.w, sums.w);
 }
 
 // Returns the sum over a block to all of its threads, always added in the same order.

@@ -1,27 +1,40 @@
-#define COLUMNS 4
+// Pairs of a latent whose tokens and weights a block reads at a time.
+#define AT_A_TIME 64
 
 // Writes for each latent the sum of the rows that its pairs name, each times its weight, and the sum of the weights if
 // that is wanted. `order` has the pairs by latent, from `bounds[latent]` to `bounds[latent + 1]`; pair i is of row
-// i / stride. Groups of latents are those of `pair_products`. A block has one latent and COLUMNS columns for each thread.
+// i / stride. Groups of latents are those of `pair_products`. A block has one latent and four columns for each thread.
 extern "C" __global__ void scatter_rows(const float *rows, whole width, const whole *order, const whole *bounds,
                                         const float *weight, whole stride, const whole *ends, whole apart, float *output,
                                         float *weights) {
-    whole latent = blockIdx.x, first = (whole)blockIdx.y * blockDim.x * COLUMNS + threadIdx.x;
+    __shared__ const float *row[AT_A_TIME];
+    __shared__ float factor[AT_A_TIME];
+    whole latent = blockIdx.x, column = 4 * ((whole)blockIdx.y * blockDim.x + threadIdx.x);
     for (whole group = 0; ends && latent >= ends[group]; group++) rows += apart;
-    float sums[COLUMNS] = {0.0f, 0.0f, 0.0f, 0.0f};
+    bool fours = in_fours(rows, width);
+    float4 sums = {0.0f, 0.0f, 0.0f, 0.0f};
     float sum = 0.0f;
-    for (whole at = bounds[latent]; at < bounds[latent + 1]; at++) {
-        whole pair = order[at];
-        const float *row = rows + pair / stride * width;
-        for (int group = 0; group < COLUMNS; group++) {
-            whole column = first + (whole)group * blockDim.x;
-            if (column < width) sums[group] = fmaf(weight[pair], row[column], sums[group]);
+    whole end = bounds[latent + 1];
+    for (whole first = bounds[latent]; first < end; first += AT_A_TIME) {
+        int count = end - first < AT_A_TIME ? (int)(end - first) : AT_A_TIME;
+        __syncthreads();
+        for (int at = threadIdx.x; at < count; at += blockDim.x) {
+            bits32 pair = (bits32)order[first + at];
+            row[at] = rows + (whole)(pair / (bits32)stride) * width;
+            factor[at] = weight[pair];
         }
-        sum += weight[pair];
+        __syncthreads();
+#pragma unroll 4
+        for (int at = 0; at < count; at++) {
+            add_four(factor[at], four(row[at], column, width, fours), sums);
+            sum += factor[at];
+        }
     }
-    for (int group = 0; group < COLUMNS; group++) {
-        whole column = first + (whole)group * blockDim.x;
-        if (column < width) output[latent * width + column] = sums[group];
+    if (fours) {
+        if (column < width) *(float4 *)(output + latent * width + column) = sums;
+    } else {
+        const float *each[4] = {&sums.x, &sums.y, &sums.z, &sums.w};
+        for (int part = 0; part < 4 && column + part < width; part++) output[latent * width + column + part] = *each[part];
     }
-    if (weights && first == 0) weights[latent] = sum;
+    if (weights && column == 0) weights[latent] = sum;
 }

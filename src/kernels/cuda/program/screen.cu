@@ -5,58 +5,126 @@
 #define UP (1.0f + 9.5367431640625e-7f)
 // What covers the roundings of one score, estimate and bound (fewer than 16), relative to their terms.
 #define SLACK 9.5367431640625e-7f
+// An offset below all scores, of latents that cannot fire.
+#define NEVER -3e38f
+// Rows of a block, which share the numbers of the latents.
+#define ROWS 4
+// The most groups of latents of which the largest lower bounds are known.
+#define GROUPS 1024
 
-// The numbers by which products become estimates and bounds, an array for each: factor, offset, norm, residual, fixed.
-// A latent that cannot fire has an offset of minus infinity, one that no bound holds for an infinite fixed.
-extern "C" __global__ void screen_terms(const float *bias, const float *factor, const float *norm, const float *residual,
-                                        whole latents, float *terms) {
+// The numbers by which products become estimates and bounds, four for each latent: factor, offset, norm, residual. A
+// latent that no bound holds for has no number as its offset.
+extern "C" __global__ void screen_terms(const float *bias, const float *factor, const float *back, const float *norm,
+                                        const float *residual, whole latents, float4 *terms) {
     whole latent = (whole)blockIdx.x * blockDim.x + threadIdx.x;
     if (latent >= latents) return;
-    const float infinity = __uint_as_float(0x7f800000u);
     float scale = factor ? factor[latent] : 1.0f;
     bool usable = norm[latent] <= LARGEST && fabsf(bias[latent]) <= LARGEST && scale >= SMALLEST && scale <= LARGEST;
-    terms[latent] = usable ? scale : 0.0f;
-    terms[latents + latent] = scale == 0.0f ? -infinity : usable ? scale * bias[latent] : 0.0f;
-    terms[2 * latents + latent] = usable ? scale * fmaxf(norm[latent], SMALLEST) * UP : 0.0f;
-    terms[3 * latents + latent] = usable ? scale * residual[latent] * UP : 0.0f;
-    terms[4 * latents + latent] = scale == 0.0f ? 0.0f : usable ? scale * fabsf(bias[latent]) * SLACK * UP : infinity;
+    float4 term = {0.0f, scale == 0.0f ? NEVER : __uint_as_float(0x7fffffffu), 0.0f, 0.0f};
+    if (usable) {
+        term.x = scale * back[latent];
+        term.y = scale * bias[latent];
+        term.z = scale * fmaxf(norm[latent], SMALLEST) * UP;
+        term.w = scale * residual[latent] * UP;
+    }
+    terms[latent] = term;
 }
 
-// Lists for each row the latents whose upper bound reaches the `count`-th largest lower bound, ascending, at most `room`
-// of them. `listed` is how many they are; -1 where the row has no bound or more candidates than there is room for.
-// `slack` covers the rounding of products, relative to the norms of their rows. A block for each row.
-extern "C" __global__ void screen_rows(const float *estimate, const float *terms, const float *norm, const float *residual,
-                                       double slack, whole latents, whole count, whole room, int *candidate, int *listed) {
-    whole row = blockIdx.x;
-    const float *product = estimate + row * latents;
-    float length = norm[row];
-    if (!(length <= LARGEST)) {
-        if (threadIdx.x == 0) listed[row] = -1;
-        return;
+// A row's estimates, and what its bounds follow from.
+struct Estimates {
+    const float *product;
+    float back, rest, reach;
+
+    __device__ Estimates(const float *estimate, const float *backs, const float *norm, const float *residual, double slack,
+                         whole row, whole latents) {
+        product = estimate + row * latents;
+        back = backs[row];
+        float length = norm[row];
+        rest = length == 0.0f ? 0.0f : (residual[row] + (float)slack * fmaxf(length, SMALLEST)) * UP;
+        reach = length == 0.0f ? 0.0f : (length + residual[row]) * UP;
     }
-    float rest = (residual[row] + (float)slack * fmaxf(length, SMALLEST)) * UP;
-    float whole_length = (length + residual[row]) * UP;
-    if (length == 0.0f) rest = whole_length = 0.0f;
-    auto middle = [&](whole latent) { return product[latent] * terms[latent] + terms[latents + latent]; };
-    auto bound = [&](whole latent) {
-        return rest * terms[2 * latents + latent] + (whole_length * terms[3 * latents + latent] + terms[4 * latents + latent]);
+
+    // Returns the lower bound of a score, or the upper one.
+    __device__ float bound(whole latent, float4 term, bool is_upper) const {
+        float middle = product[latent] * back * term.x + term.y;
+        float apart = rest * term.z + (reach * term.w + fabsf(term.y) * (SLACK * UP));
+        return is_upper ? middle + apart : middle - apart;
+    }
+};
+
+// Returns to all lanes of a warp a number that at least `count` of the numbers reach, none of which is below zero: the
+// largest one of few bits, 0 where fewer are above zero.
+__device__ float reached(const float *numbers, whole many, whole count) {
+    bits32 known = 0;
+    for (bits32 bit = 1u << 30; bit >= 1u << 13; bit >>= 1) {
+        bits32 tried = known | bit;
+        if (warp_count(many, [&](whole at) { return __float_as_uint(numbers[at]) >= tried; }) >= count) known = tried;
+    }
+    return __uint_as_float(known);
+}
+
+// Lists for each row the latents that may be among its `count` largest, in any order, at most `room` of them. `listed` is
+// how many they are; -1 where the row has no bound or more candidates than there is room for. The latents are dealt out to
+// `groups`, at least `count` and at most GROUPS. What `count` of the groups' largest lower bounds reach, as many scores
+// reach, so no latent with an upper bound below it is one of the `count` largest. `slack` covers the rounding
+// of products, relative to the norms of their rows. `counted` grows by the number of candidates and by that of rows without
+// a list. A block for ROWS rows.
+extern "C" __global__ void screen_rows(const float *estimate, const float4 *terms, const float *back, const float *norm,
+                                       const float *residual, double slack, whole rows, whole latents, whole groups,
+                                       whole count, whole room, int *candidate, int *listed,
+                                       unsigned long long *counted) {
+    __shared__ float best[ROWS][GROUPS];
+    __shared__ float least_of[ROWS];
+    __shared__ bits32 there[ROWS];
+    whole first = (whole)blockIdx.x * ROWS;
+    whole last = rows - 1;
+    // A row that is not there is its last one once more, of which nothing is written.
+    const Estimates held[ROWS] = {
+        {estimate, back, norm, residual, slack, first, latents},
+        {estimate, back, norm, residual, slack, first + 1 < last ? first + 1 : last, latents},
+        {estimate, back, norm, residual, slack, first + 2 < last ? first + 2 : last, latents},
+        {estimate, back, norm, residual, slack, first + 3 < last ? first + 3 : last, latents},
     };
-    Cut cut = block_cut([&](whole latent) {
-        float lower = middle(latent) - bound(latent);
-        return lower > 0.0f ? __float_as_uint(lower) : 0u;
-    }, latents, count);
-    float least = __uint_as_float(cut.rank);
-    bits32 there = 0;
-    for (whole first = 0; first < latents; first += blockDim.x) {
-        whole latent = first + threadIdx.x;
-        bool is_candidate = false;
-        if (latent < latents) {
-            float upper = middle(latent) + bound(latent);
-            is_candidate = upper > 0.0f && upper >= least;
+    for (whole group = threadIdx.x; group < groups; group += blockDim.x) {
+        float largest[ROWS] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll 4
+        for (whole latent = group; latent < latents; latent += groups) {
+            float4 term = terms[latent];
+#pragma unroll
+            for (int row = 0; row < ROWS; row++) {
+                float lower = held[row].bound(latent, term, false);
+                if (lower > largest[row]) largest[row] = lower;
+            }
         }
-        bits32 all, place = there + block_before(is_candidate, &all);
-        if (is_candidate && place < room) candidate[row * room + place] = (int)latent;
-        there += all;
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) best[row][group] = largest[row];
     }
-    if (threadIdx.x == 0) listed[row] = there <= room ? (int)there : -1;
+    if (threadIdx.x < ROWS) there[threadIdx.x] = 0;
+    __syncthreads();
+    for (int row = threadIdx.x / WARP; row < ROWS; row += blockDim.x / WARP) {
+        float found = reached(best[row], groups, count);
+        if (threadIdx.x % WARP == 0) least_of[row] = found;
+    }
+    __syncthreads();
+    float least[ROWS];
+#pragma unroll
+    for (int row = 0; row < ROWS; row++) least[row] = least_of[row];
+#pragma unroll 4
+    for (whole latent = threadIdx.x; latent < latents; latent += blockDim.x) {
+        float4 term = terms[latent];
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+            float upper = held[row].bound(latent, term, true);
+            // What is no number may be anything.
+            if (upper <= 0.0f || upper < least[row] || first + row > last) continue;
+            bits32 place = atomicAdd(&there[row], 1u);
+            if (place < room) candidate[(first + row) * room + place] = (int)latent;
+        }
+    }
+    __syncthreads();
+    if (threadIdx.x < ROWS && first + threadIdx.x <= last) {
+        bool is_listed = norm[first + threadIdx.x] <= LARGEST && there[threadIdx.x] <= room;
+        listed[first + threadIdx.x] = is_listed ? (int)there[threadIdx.x] : -1;
+        atomicAdd(&counted[is_listed ? 0 : 1], is_listed ? (unsigned long long)there[threadIdx.x] : 1ull);
+    }
 }

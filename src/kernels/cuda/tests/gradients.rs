@@ -5,7 +5,7 @@ use crate::kernels::adam as plain;
 use crate::kernels::adam::{Moves, Rule};
 use crate::kernels::cuda::adam::{Moving, adam};
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
+use crate::kernels::cuda::decode::{Batch, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::Pairs;
 use crate::kernels::step_tests::Numbers;
 use crate::tensor::{Device, Kind, Tensor};
@@ -146,6 +146,14 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
         let squares: Vec<Tensor> = errors.iter().map(|error| sums(&error.square(), 1)).collect();
         close(&squared, &Tensor::stack(&squares, 0), what);
         let by_acts = slopes(&emulated, &example.pairs, &found, &example.decoder, &held).expect(what);
+        let at_once = decode(&emulated, &batch).expect(what);
+        let is_held = prefixes.len() == 1 && example.pairs.shape().1 <= emulated.threads / 4;
+        assert_eq!(at_once.is_some(), is_held, "{what}");
+        if let Some(at_once) = at_once {
+            close(&at_once.residual, &wide(&found), what);
+            close(&at_once.squared, &wide(&squared), what);
+            close(&at_once.slopes, &wide(&by_acts), what);
+        }
         let by_latent = ByLatent::new(&example.pairs, latents).expect(what);
         let (totals, weights) = by_latent
             .sums(&emulated, &found, &example.pairs.value, Some(&held))
@@ -206,9 +214,16 @@ fn moves_have_the_bits_of_the_processors_kernel() {
     gradient[501] = f32::NAN;
     let start = draw.numbers(count);
     for (moves, weight_decay) in [(Moves::All, 0.0), (Moves::All, 0.1), (Moves::WhereGradient, 0.0)] {
-        for beta1 in [0.9, 0.3] {
+        // From where four numbers can be read at once, and from elsewhere.
+        for (beta1, begin) in [(0.9, 0), (0.3, 0), (0.9, 1)] {
+            let placed = |numbers: &[f32]| {
+                let room = Tensor::zeros([begin + count as i64], (Kind::Float, Device::Cpu));
+                let mut place = room.narrow(0, begin, count as i64);
+                place.copy_(&Tensor::from_slice(numbers));
+                place
+            };
             let mut slices = [start.clone(), vec![0.0; count], vec![0.0; count]];
-            let tensors: Vec<Tensor> = slices.iter().map(|numbers| Tensor::from_slice(numbers)).collect();
+            let tensors: Vec<Tensor> = slices.iter().map(|numbers| placed(numbers)).collect();
             let scale = Tensor::from(0.37f64);
             for step in 1..4 {
                 let mut rule = Rule {
@@ -245,7 +260,7 @@ fn moves_have_the_bits_of_the_processors_kernel() {
                 let found = Vec::<f32>::try_from(tensor).expect("numbers");
                 let is_same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
                 let odd = slice.iter().zip(&found).position(|pair| !is_same(pair));
-                assert_eq!(odd, None, "{moves:?}, {weight_decay}, {beta1}");
+                assert_eq!(odd, None, "{moves:?}, {weight_decay}, {beta1}, {begin}");
             }
         }
     }

@@ -3,7 +3,10 @@
 
 mod compile;
 mod encode;
+mod figures;
 mod gradients;
+mod norms;
+mod rows;
 mod waiting;
 
 use super::emulated::Emulated;

@@ -6,6 +6,7 @@ use crate::dictionary::{
     Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
 };
 use crate::error::Result;
+use crate::kernels::cuda::{Launcher, rows};
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
@@ -30,7 +31,8 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides.
+    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides. Kernels for a GPU are those of
+    /// `launcher`.
     ///
     /// # Errors
     /// Too little memory.
@@ -39,14 +41,9 @@ impl<'a> Facts<'a> {
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
         (tokens, laps): (i64, &'a Laps),
+        launcher: Option<&dyn Launcher>,
     ) -> Result<Self> {
-        let norm = decoder_norm(sae)?;
-        let factor = if sae.cfg.sparsity_include_decoder_norm {
-            let is_seen = norm.f_gt(norm_floor(norm.f_kind()?))?;
-            Some(norm.f_mul(&is_seen)?)
-        } else {
-            None
-        };
+        let (norm, factor) = decoder_norm(sae, launcher)?;
         let gate = Gate {
             k: pass.k.unwrap_or(sae.cfg.top_k),
             threshold: sae.threshold()?,
@@ -202,8 +199,27 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Returns the decoder norms, by the kernel where it can.
-fn decoder_norm(sae: &SparseAutoEncoder) -> Result<Tensor> {
+/// Returns the decoder norms, and what pre-activations are multiplied by; by kernels where they can.
+fn decoder_norm(
+    sae: &SparseAutoEncoder,
+    launcher: Option<&dyn Launcher>,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let wants_factor = sae.cfg.sparsity_include_decoder_norm;
+    if let Some(launcher) = launcher {
+        let decoder = sae.parameter("W_D")?.f_detach()?;
+        return rows::lengths(launcher, &decoder, norm_floor(Kind::Float), wants_factor);
+    }
+    let norm = decoder_norm_here(sae)?;
+    if !wants_factor {
+        return Ok((norm, None));
+    }
+    let is_seen = norm.f_gt(norm_floor(norm.f_kind()?))?;
+    let factor = norm.f_mul(&is_seen)?;
+    Ok((norm, Some(factor)))
+}
+
+/// Returns the decoder norms, by the processor's kernel where it can.
+fn decoder_norm_here(sae: &SparseAutoEncoder) -> Result<Tensor> {
     let decoder = sae.parameter("W_D")?.f_detach()?;
     let Ok(rows) = numbers(&decoder) else {
         return sae.decoder_norm();

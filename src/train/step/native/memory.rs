@@ -2,7 +2,9 @@
 
 use super::dense::{TENSORS, kept_bytes, rows_at_a_time};
 use super::form::is_sparse;
+use super::gpu::refusal as kernels_refuse;
 use crate::dictionary::SAEConfig;
+use crate::kernels::cuda::encode::ESTIMATE_BYTES;
 use crate::tensor::{Device, Kind};
 
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`.
@@ -16,6 +18,12 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
         // The encoder in short integers, and of every pair its place and some numbers.
         let pairs = rows * cfg.top_k as u64;
         return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * 40;
+    }
+    if matches!(device, Device::Cuda(_)) && kernels_refuse(cfg, false).is_none() {
+        // The encoder in float16, the estimates of all latents, and of every pair its place and some numbers.
+        let estimates = (rows * n * Kind::Float.elt_size_in_bytes() as u64).min(ESTIMATE_BYTES as u64);
+        let pairs = rows * cfg.top_k as u64;
+        return batch + n * d * Kind::Half.elt_size_in_bytes() as u64 + estimates + pairs * 80;
     }
     let block = rows_at_a_time(cfg, device, rows as i64) as u64;
     let kept = if block < rows {

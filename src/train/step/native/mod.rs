@@ -40,6 +40,7 @@ use crate::dictionary::{
 };
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;
+use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -54,6 +55,8 @@ pub struct NativeEngine {
     density: Option<f64>,
     /// Starts our own kernels on a GPU, where they were asked for.
     launcher: Option<Rc<dyn Launcher>>,
+    /// What is there from step to step.
+    held: gpu::Held,
     laps: Laps,
 }
 
@@ -80,6 +83,7 @@ impl NativeEngine {
     /// Computes from now on by the kernels that `launcher` starts, on its device; `None`: as the form says.
     pub(in crate::train) fn set_launcher(&mut self, launcher: Option<Rc<dyn Launcher>>) {
         self.launcher = launcher;
+        self.held = gpu::Held::default();
     }
 
     /// Returns what starts our own kernels on a GPU, where they were asked for and can be had.
@@ -96,12 +100,21 @@ impl NativeEngine {
     pub(in crate::train) fn start_profile(&mut self) {
         self.laps.start();
         self.room.counts = Counts::default();
+        self.held.counted = None;
     }
 
     /// Returns where time went since that was asked for, if it was.
     pub(in crate::train) fn profile(&self) -> Option<Profile> {
         let mut profile = self.laps.profile()?;
         profile.screening = self.room.counts;
+        if let Some(counts) = self
+            .held
+            .counted
+            .as_ref()
+            .and_then(|counted| counted.counts().ok())
+        {
+            profile.screening += counts;
+        }
         profile.kernels = Isa::chosen().name();
         Some(profile)
     }
@@ -151,24 +164,28 @@ impl StepEngine for NativeEngine {
         let _no_grad = no_grad_guard();
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
-        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps))?;
-        let tokens = count_tokens(sae, input)?;
+        let launcher = self
+            .launcher
+            .as_deref()
+            .filter(|launcher| launcher.device() == sae.device());
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), launcher)?;
+        let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };
         let is_dead = |fired: &Tensor| -> Result<_> {
-            dead.record(fired, &tokens)?;
+            match launcher {
+                Some(launcher) => dead.record_on(launcher, fired, tokens)?,
+                None => dead.record(fired, tokens)?,
+            }
             if settings.auxk_coefficient > 0.0 {
                 dead.is_dead().map(Some)
             } else {
                 Ok(None)
             }
         };
-        let launcher = self
-            .launcher
-            .as_deref()
-            .filter(|launcher| launcher.device() == sae.device());
-        let found = if let Some(launcher) = launcher {
-            gpu::step(launcher, &facts, &flat, is_dead, &mut gradients)?
+        let found = if let Some(launcher) = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN) {
+            let held = &mut self.held;
+            gpu::step(launcher, held, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {

@@ -3,6 +3,8 @@
 //! where Aux-K wants to know.
 
 #[cfg(test)]
+mod steady;
+#[cfg(test)]
 mod tests;
 
 use super::auxk;
@@ -14,10 +16,19 @@ use crate::dictionary::{LossInput, SAEConfig, Selection};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, residual, slopes};
-use crate::kernels::cuda::encode::{Encoder, Pairs, largest};
+use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
+use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
+
+/// What is on the device from step to step.
+#[derive(Default)]
+pub(super) struct Held {
+    /// The prefixes that reconstruct.
+    prefixes: Option<Prefixes>,
+    /// How screening went since that was asked for.
+    pub(super) counted: Option<Counted>,
+}
 
 /// Returns why the kernels cannot train this dictionary, with a sparsity penalty or without, if they cannot.
 pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'static str> {
@@ -42,21 +53,22 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'
 /// Too little memory; the device failed.
 pub(super) fn step(
     launcher: &dyn Launcher,
-    facts: &Facts<'_>,
-    input: &LossInput<'_>,
+    held: &mut Held,
+    (facts, input): (&Facts<'_>, &LossInput<'_>),
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let pairs = encode(launcher, facts, input.x)?;
+    let pairs = encode(launcher, held, facts, input.x)?;
     let by_latent = ByLatent::new(&pairs, facts.latents() as i64)?;
     let fired = by_latent.counts()?;
     facts.laps.end(Part::Encode);
-    let held: Vec<(i64, f64)> = facts
+    let is_dead = is_dead(&fired)?;
+    let each: Vec<(i64, f64)> = facts
         .prefixes
         .iter()
         .map(|prefix| (prefix.latents, prefix.weight))
         .collect();
-    let prefixes = Prefixes::new(&held, launcher.device())?;
+    let prefixes = Prefixes::kept(&mut held.prefixes, &each, launcher.device())?;
     let decoder = facts.parameter("W_D")?;
     let bias = facts.parameter("b_D").ok();
     let batch = Batch {
@@ -64,22 +76,40 @@ pub(super) fn step(
         decoder: &decoder,
         bias: bias.as_ref(),
         label: input.label,
-        prefixes: &prefixes,
+        prefixes,
         scale: facts.error_slope(1.0),
     };
-    let (mut residual, squared) = residual(launcher, &batch)?;
     let mut terms = Terms::new(facts)?;
+    let decoded = match &is_dead {
+        None => decode(launcher, &batch)?,
+        // Aux-K changes the residual.
+        Some(_) => None,
+    };
+    let Decoded {
+        residual,
+        squared,
+        slopes,
+    } = match decoded {
+        Some(decoded) => decoded,
+        None => {
+            let (mut residual, squared) = residual(launcher, &batch)?;
+            facts.laps.end(Part::Decode);
+            if let Some(is_dead) = &is_dead {
+                add_auxk(facts, (input.x, is_dead), &mut residual, &mut terms, gradients)?;
+            }
+            facts.laps.end(Part::Auxk);
+            Decoded {
+                slopes: slopes(launcher, &pairs, &residual, &decoder, prefixes)?,
+                residual,
+                squared,
+            }
+        }
+    };
     facts.laps.end(Part::Decode);
-    if let Some(is_dead) = is_dead(&fired)? {
-        add_auxk(facts, (input.x, &is_dead), &mut residual, &mut terms, gradients)?;
-    }
-    facts.laps.end(Part::Auxk);
-    let by_acts = slopes(launcher, &pairs, &residual, &decoder, &prefixes)?;
-    facts.laps.end(Part::Decode);
-    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(&prefixes))?;
+    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &by_acts, None)?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &slopes, None)?;
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {
@@ -120,7 +150,7 @@ fn add_auxk(
 }
 
 /// Finds the pairs that take part, with their activations.
-fn encode(launcher: &dyn Launcher, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
+fn encode(launcher: &dyn Launcher, held: &mut Held, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
     let Selection::Largest(k) = facts.selection()? else {
         return Err(Error::run("the kernels select the largest of each token"));
     };
@@ -132,5 +162,9 @@ fn encode(launcher: &dyn Launcher, facts: &Facts<'_>, x: &Tensor) -> Result<Pair
         bias: &bias,
         factor: facts.factor.as_ref(),
     };
-    largest(launcher, x, &encoder, k)
+    let counted = match held.counted.take() {
+        Some(counted) => held.counted.insert(counted),
+        None => held.counted.insert(Counted::new(launcher.device())?),
+    };
+    largest(launcher, x, &encoder, k, counted)
 }

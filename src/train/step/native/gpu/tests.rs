@@ -13,22 +13,22 @@ use crate::train::dead::DeadTracker;
 use crate::train::step::{Form, NativeEngine, StepEngine, StepOutput};
 use crate::train::{Trainer, TrainerConfig};
 
-const EMULATED: Emulated = Emulated {
+pub(super) const EMULATED: Emulated = Emulated {
     reversed: false,
     threads: 64,
 };
-const TOKENS: i64 = 21;
-const WIDTH: i64 = 13;
+pub(super) const TOKENS: i64 = 21;
+pub(super) const WIDTH: i64 = 13;
 const LATENTS: i64 = 60;
 
 /// Numbers that look random, and are the same whatever else is drawn.
-fn waves(shape: &[i64], step: f64) -> Tensor {
+pub(super) fn waves(shape: &[i64], step: f64) -> Tensor {
     let count: i64 = shape.iter().product();
     let waves = (Tensor::arange(count, (Kind::Double, Device::Cpu)).square() * step).sin();
     waves.to_kind(Kind::Float).view(shape)
 }
 
-fn dictionary(own: &Value) -> SparseAutoEncoder {
+pub(super) fn dictionary(own: &Value) -> SparseAutoEncoder {
     let mut cfg = json!({
         "hook_point_in": "in", "hook_point_out": "in", "d_model": WIDTH, "d_sae": LATENTS, "act_fn": "topk", "top_k": 5,
     });
@@ -58,8 +58,7 @@ fn dead() -> DeadTracker {
     let silent = Tensor::arange(LATENTS, (Kind::Int64, Device::Cpu))
         .remainder(3)
         .eq(0);
-    dead.record(&silent.to_kind(Kind::Float), &Tensor::from(5000i64))
-        .expect("recorded");
+    dead.record(&silent.to_kind(Kind::Float), 5000).expect("recorded");
     dead
 }
 
@@ -78,7 +77,8 @@ fn close(found: &Tensor, expected: &Tensor, what: &str) {
     let wide = |x: &Tensor| x.to_kind(Kind::Double);
     let apart = (wide(found) - wide(expected)).abs().max().double_value(&[]);
     let size = wide(expected).abs().max().double_value(&[]).max(1e-3);
-    assert!(apart <= 2e-5 * size, "{what} differs by {apart} of {size}");
+    // Optimisers divide what is small by what is small.
+    assert!(apart <= 5e-5 * size, "{what} differs by {apart} of {size}");
 }
 
 #[test]
@@ -155,17 +155,28 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
                 };
                 trainer.step(&mut sae, &batch).expect("a step");
             }
-            let parameters = sae.named_parameters();
-            parameters
+            let mut numbers: Vec<Tensor> = sae
+                .named_parameters()
                 .iter()
                 .map(|(_, x)| x.detach().copy())
-                .collect::<Vec<_>>()
+                .collect();
+            // The last step logs.
+            let logged = trainer.metrics().iter().filter(|(_, value)| value.is_finite());
+            let (names, values): (Vec<String>, Vec<f64>) = logged.cloned().unzip();
+            assert!(
+                names
+                    .iter()
+                    .any(|name| name == "metrics/explained_variance_legacy")
+            );
+            numbers.extend(values.into_iter().map(Tensor::from));
+            (names, numbers)
         };
-        let expected = train(None);
-        let found = train(Some(EMULATED));
-        let again = train(Some(Emulated {
+        let (names, expected) = train(None);
+        let (same_names, found) = train(Some(EMULATED));
+        assert_eq!(names, same_names, "what is logged");
+        let (_, again) = train(Some(Emulated {
             reversed: true,
-            threads: 96,
+            ..EMULATED
         }));
         for ((found, expected), again) in found.iter().zip(&expected).zip(&again) {
             close(found, expected, class);
