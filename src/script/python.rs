@@ -46,7 +46,7 @@ pub fn floor_divisions(name: &str, text: &str) -> Vec<Error> {
             text: text.into(),
             span: start..start + 2,
         };
-        let error = Error::input("`//` begins a comment, so nothing is divided here");
+        let error = Error::input("nothing is divided here");
         let hint = instead_of_comment(divisor);
         found.push(
             error
