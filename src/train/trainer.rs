@@ -26,6 +26,8 @@ pub struct Trainer {
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
     is_broken: bool,
+    /// The optimiser failed before all parameters had moved.
+    is_half_moved: bool,
     /// Somebody looks at [`StepReport::distributions`].
     wants_distributions: bool,
 }
@@ -58,6 +60,7 @@ impl Trainer {
             state: None,
             last_metrics: Metrics::new(),
             is_broken: false,
+            is_half_moved: false,
             wants_distributions: false,
         })
     }
@@ -85,6 +88,11 @@ impl Trainer {
     /// Returns whether the last loss was not finite.
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    /// Returns whether the dictionary is what its last step has made of it.
+    pub(in crate::train) fn is_sound(&self) -> bool {
+        !self.is_broken && !self.is_half_moved
     }
 
     /// Returns the metrics that were logged last; empty before the first log.
@@ -259,7 +267,9 @@ impl Trainer {
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
+            self.is_half_moved = true;
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
+            self.is_half_moved = false;
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;
