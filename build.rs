@@ -46,7 +46,8 @@ fn checked(lib: &Path) -> Result<(), String> {
 }
 
 fn compile(lib: &Path) {
-    const SOURCES: [&str; 3] = [
+    const SOURCES: [&str; 4] = [
+        "src/native/attention.cpp",
         "src/native/calls.cpp",
         "src/native/parallel.cpp",
         "src/native/stream.cpp",

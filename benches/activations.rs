@@ -1,9 +1,11 @@
 //! How fast activations are generated and read from a cache, next to what cannot be avoided.
 //!
-//!     scripts/bench activations [--part all|generation|reading|training] [--device cpu|cuda] [--rounds 5]
+//!     scripts/bench activations [--part all|tokens|generation|reading|training] [--device cpu|cuda] [--rounds 5]
 //!         [--threads 1] [--dtype float32|float16|bfloat16] [--texts DATASET] [--tokenizer DIR]
-//!         [--tokens 40_000] [--context 256] [--model-batch 16] [--stream-batch 4096]
+//!         [--tokens 40_000] [--context 256] [--model-batch 16] [--stream-batch 4096] [--workers 4]
 //!         [--rows 400_000] [--width 512] [--buffer 65_536] [--batch 4096] [--folder DIR]
+//!
+//! `tokens`: the same texts read and tokenised, and no more: what feeds the model, by the clock and by the processor's time.
 //!
 //! `generation`: texts (of examples/corpus, if not said) through a random model in the shape of Pythia-160m up to the
 //! middle, with reading, tokenising, filtering, padding and shuffling, into memory and onto a disk, against bare forward
@@ -24,6 +26,7 @@
 //!
 //! Rounds of what is compared alternate; medians are shown.
 
+mod generating;
 mod support;
 
 use std::fs::File;
@@ -37,12 +40,13 @@ use saescript::activations::{
 use saescript::config::{checked, from_value};
 use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::event::RunContext;
-use saescript::tensor::{Device, DeviceSpec, Kind, Tensor, runtime};
+use saescript::tensor::{Device, runtime};
 use saescript::train::{Trainer, TrainerConfig};
 use saescript::{Error, Result};
 use serde_json::json;
 
-use support::{Options, PYTHIA_160M, RandomRows, Reading, Texts, Unit, line, median, spent, timed};
+use generating::{generation, tokens};
+use support::{Options, RandomRows, line, median, timed};
 
 const HOOK: &str = "blocks.6.hook_resid_post";
 /// Batches of a cache that are under way, and the one that is used.
@@ -61,6 +65,7 @@ fn main() -> Result<()> {
         ("context", "256"),
         ("model-batch", "16"),
         ("stream-batch", "4096"),
+        ("workers", "4"),
         ("rows", "400_000"),
         ("width", "512"),
         ("buffer", "65_536"),
@@ -71,12 +76,12 @@ fn main() -> Result<()> {
     runtime::set_threads(options.number("threads")?)?;
     let part = options.text("part").to_string();
     let wanted = |name: &str| part == "all" || part == name;
-    if !["all", "generation", "reading", "training"].contains(&part.as_str()) {
-        return Err(Error::unknown(
-            "part",
-            &part,
-            &["all", "generation", "reading", "training"],
-        ));
+    const PARTS: [&str; 5] = ["all", "tokens", "generation", "reading", "training"];
+    if !PARTS.contains(&part.as_str()) {
+        return Err(Error::unknown("part", &part, &PARTS));
+    }
+    if wanted("tokens") {
+        tokens(&options)?;
     }
     if wanted("generation") {
         generation(&options)?;
@@ -96,121 +101,6 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
-}
-
-// ---- generation ----
-
-/// What is timed: each in every round, in turn.
-#[derive(Default)]
-struct Generated {
-    unit: Vec<Duration>,
-    bare: Vec<Duration>,
-    streamed: Vec<Duration>,
-    written: Vec<Duration>,
-}
-
-fn generation(options: &Options) -> Result<()> {
-    let place: DeviceSpec = options.parsed("device")?;
-    let device = place.resolve()?;
-    let (context_size, model_batch) = (options.number("context")?, options.number("model-batch")?);
-    let texts = Texts {
-        dataset: options.text("texts"),
-        tokenizer: options.text("tokenizer"),
-    };
-    let reading = Reading::of(PYTHIA_160M, place, options.parsed("dtype")?, &texts)?;
-    let whole = Tensor::f_randint(2048, [model_batch, context_size], (Kind::Int64, device))?;
-    let unit = Unit::new(4096, PYTHIA_160M.d_model, 8 * PYTHIA_160M.d_model, device)?;
-    let hook = [HOOK.to_string()];
-    let mut times = Generated::default();
-    let (mut tokens, mut padding) = (0, 0);
-    for round in 0..options.number("rounds")? + 1 {
-        let mut stream = text_stream(options, &reading)?;
-        let streamed = spent(device, || drain(&mut stream, options))?;
-        (tokens, padding) = (stream.stats().tokens, stream.stats().padding);
-        drop(stream);
-        let passes = (tokens as f64 / (model_batch * context_size) as f64).ceil();
-        let bare = spent(device, || {
-            (0..passes as usize).try_for_each(|_| reading.model.capture(&whole, &hook).map(drop))
-        })?;
-        let (written, of) = write(options, &reading, device)?;
-        let once = spent(device, || unit.run())?;
-        if round > 0 {
-            let per_token = |time: Duration, tokens: f64| time.div_f64(tokens);
-            times.streamed.push(per_token(streamed, tokens as f64));
-            times
-                .bare
-                .push(per_token(bare, passes * (model_batch * context_size) as f64));
-            times.written.push(per_token(written, of as f64));
-            times.unit.push(once);
-        }
-    }
-    times.print(options, padding as f64 / (tokens + padding) as f64);
-    Ok(())
-}
-
-/// Takes batches until so many tokens have gone through the model.
-fn drain(stream: &mut ActivationStream, options: &Options) -> Result<()> {
-    let wanted = options.number("tokens")? as u64;
-    while stream.stats().tokens < wanted && stream.next_batch()?.is_some() {}
-    Ok(())
-}
-
-/// Writes a cache of so many tokens; returns what that took, and how many tokens went through the model.
-fn write(options: &Options, reading: &Reading, device: Device) -> Result<(Duration, u64)> {
-    let folder = tempfile::tempdir().map_err(|error| Error::run(error.to_string()))?;
-    let writer = ActivationWriter::new(checked(json!({
-        "hook_points": [HOOK], "cache_dir": folder.path(), "n_samples_per_chunk": 8192,
-        "total_generating_tokens": options.number("tokens")?,
-    }))?)?;
-    let mut stream = text_stream(options, reading)?;
-    let took = spent(device, || {
-        writer.process(&mut stream, &RunContext::default()).map(drop)
-    })?;
-    Ok((took, stream.stats().tokens))
-}
-
-impl Generated {
-    fn print(self, options: &Options, padding: f64) {
-        line(&format!(
-            "generation: Pythia-160m's shape to {HOOK}, {} × {} tokens, {} on {}, {} threads, {:.1}% padding",
-            options.text("model-batch"),
-            options.text("context"),
-            options.text("dtype"),
-            options.text("device"),
-            tch::get_num_threads(),
-            100.0 * padding
-        ));
-        let unit = median(self.unit);
-        line(&format!(
-            "  one unit: {:.1} ms of the processor",
-            unit.as_secs_f64() * 1e3
-        ));
-        for (name, times) in [
-            ("  bare forward pass, no padding", self.bare),
-            ("  texts to shuffled batches", self.streamed),
-            ("  texts to a cache on disk", self.written),
-        ] {
-            let each = median(times).mul_f64(4096.0);
-            line(&format!(
-                "{name:<44}{:>8.2} units, {:>8.1} ms for 4,096 tokens",
-                each.as_secs_f64() / unit.as_secs_f64(),
-                each.as_secs_f64() * 1e3
-            ));
-        }
-    }
-}
-
-fn text_stream(options: &Options, reading: &Reading) -> Result<ActivationStream> {
-    let batch = options.number("stream-batch")?;
-    reading.stream(json!({
-        "target": "activations-1d",
-        "hook_points": [HOOK],
-        "batch_size": batch,
-        "buffer_size": 4 * batch,
-        "context_size": options.number("context")?,
-        "model_batch_size": options.number("model-batch")?,
-        "buffer_shuffle": {"perm_seed": 42},
-    }))
 }
 
 // ---- cached ----

@@ -1,17 +1,18 @@
 //! How fast a training step is, next to the encoder's product alone.
 //!
-//!     scripts/bench train [--case NAME] [--engine auto|autograd|native] [--rounds 9] [--threads 1] [--json]
-//!         [--sweep] [--compare PEER]
+//!     scripts/bench train [--case NAME] [--device cpu|cuda] [--engine auto|autograd|native] [--rounds 9] [--threads 1]
+//!         [--json] [--sweep] [--compare PEER]
 //!
 //! Measured is `Trainer::step`, all of it: losses, gradients, optimiser, metrics. The unit is libtorch's own product in
 //! float32 of a batch with the encoder, `(batch, d_model) · (d_model, d_sae)` into memory that is there already. Steps and
 //! units alternate; compared are medians, and the least, of the processor's time, all threads together, so that other work
-//! on the machine matters little.
+//! on the machine matters little. On a GPU the clock is compared, and the unit is done there; 32 steps are measured as one.
 //!
 //! Batches have structure (`benches/training/data.rs`), dictionaries are as at the beginning of a training: tied, with
 //! decoder rows of norm 0.5, or of 1 in `jumprelu-unit`. The peak of the memory is that of steps, without the batches that are not in use; its bound is
 //! four times the parameters (themselves, gradient, two moments), the encoder in 16 bits, three batches and 256 MiB.
-//! `live` and `cached` include their batches, by a model of Pythia-160m's shape and from a cache.
+//! `live` and `cached` include their batches, by a model of Pythia-160m's shape and from a cache. `walkthrough` is the training
+//! of examples/train_pythia160m.rhai: a model in float16, whose texts are as long as they are, a dictionary in float32.
 //!
 //! `--sweep` takes the top-k case over batch sizes, numbers of latents and k instead. `--json` prints a line of JSON for each
 //! case. `SAESCRIPT_KERNELS=avx2` has our own kernels work as on a processor without AVX-512.
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
     let options = Options::with_flags(
         &[
             ("case", "all"),
+            ("device", "cpu"),
             ("engine", "auto"),
             ("rounds", "9"),
             ("threads", "1"),
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
     runtime::set_threads(options.number("threads")?)?;
     let plan = Plan {
         engine: options.text("engine"),
+        place: options.parsed("device")?,
         rounds: options.number("rounds")?,
         compare: options.text("compare"),
     };

@@ -91,10 +91,15 @@ pub fn timed(device: Device, work: impl FnOnce() -> Result<()>) -> Result<Durati
     let start = Instant::now();
     let _guard = tch::no_grad_guard();
     work()?;
+    finish(device);
+    Ok(start.elapsed())
+}
+
+/// Waits until the device has done all that it was told.
+pub fn finish(device: Device) {
     if let Device::Cuda(index) = device {
         tch::Cuda::synchronize(index as i64);
     }
-    Ok(start.elapsed())
 }
 
 /// Returns the time that the processor has spent on this process, all threads together.

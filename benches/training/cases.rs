@@ -3,7 +3,7 @@
 use saescript::Result;
 use saescript::config::from_value;
 use saescript::dictionary::SAEConfig;
-use saescript::tensor::DType;
+use saescript::tensor::{DType, DeviceSpec, Kind};
 use saescript::train::TrainerConfig;
 use serde_json::{Map, Value, json};
 
@@ -36,6 +36,8 @@ pub struct Case {
     /// Latents that are on on average at the beginning, where thresholds are set so.
     pub l0: Option<i64>,
     pub source: Source,
+    /// Settings of the factory, besides those that all cases have.
+    pub factory: Value,
 }
 
 impl Case {
@@ -52,6 +54,7 @@ impl Case {
             norm: 0.5,
             l0: None,
             source: Source::Made,
+            factory: json!({"context_size": 256, "model_batch_size": 16}),
         }
     }
 
@@ -71,8 +74,8 @@ impl Case {
         (self.batch * self.d_model * self.heads * 4) as u64
     }
 
-    /// Returns the settings of its dictionary.
-    pub fn sae_config(&self) -> Result<SAEConfig> {
+    /// Returns the settings of its dictionary on a device.
+    pub fn sae_config(&self, place: DeviceSpec) -> Result<SAEConfig> {
         let hooks: Vec<String> = (0..self.heads).map(|head| self.hook(head)).collect();
         let hooks = if self.heads == 1 {
             json!({"hook_point_in": hooks[0], "hook_point_out": hooks[0]})
@@ -81,7 +84,7 @@ impl Case {
         };
         let common = json!({
             "d_model": self.d_model, "d_sae": self.d_sae, "top_k": self.k, "norm_activation": "token-wise",
-            "device": "cpu",
+            "device": place,
         });
         from_value(merged([hooks, common, self.sae.clone()]))
     }
@@ -96,7 +99,7 @@ impl Case {
 }
 
 /// Returns the fields of all objects; later ones take the place of earlier ones.
-fn merged(objects: impl IntoIterator<Item = Value>) -> Value {
+pub fn merged(objects: impl IntoIterator<Item = Value>) -> Value {
     let mut all = Map::new();
     for object in objects {
         if let Value::Object(fields) = object {
@@ -149,6 +152,10 @@ pub fn all() -> Vec<Case> {
         topk().with(|case| {
             (case.name, case.trainer) = ("live-bfloat16".into(), json!({"amp_dtype": "bfloat16"}));
             case.source = Source::Model(DType::BFLOAT16);
+        }),
+        topk().with(|case| {
+            (case.name, case.source) = ("walkthrough".into(), Source::Model(DType::from(Kind::Half)));
+            (case.trainer, case.factory) = (json!({"auxk_coefficient": 0.03125}), json!({}));
         }),
         topk().with(|case| (case.name, case.source) = ("cached".into(), Source::Cache)),
     ]

@@ -2,7 +2,7 @@
 
 use saescript::activations::Batch;
 use saescript::dictionary::{Custom, SparseAutoEncoder};
-use saescript::tensor::Device;
+use saescript::tensor::{Device, DeviceSpec};
 use saescript::train::{Profile, StepEngineName, StepReport, Trainer};
 use saescript::{Error, Result};
 
@@ -11,7 +11,7 @@ use super::clock::{Times, timed};
 use super::peers::Peer;
 use super::stream::Stream;
 use super::{data, memory, start};
-use crate::support::Unit;
+use crate::support::{Unit, finish};
 
 /// Steps before anything is measured: the first allocates, and learns which form is faster.
 const WARM_UP: usize = 4;
@@ -22,6 +22,7 @@ const BATCHES: usize = 4;
 
 /// How to measure.
 pub struct Plan<'a> {
+    pub place: DeviceSpec,
     pub engine: &'a str,
     pub rounds: i64,
     pub compare: &'a str,
@@ -30,6 +31,7 @@ pub struct Plan<'a> {
 /// What was measured of a case.
 pub struct Measured {
     pub case: Case,
+    pub device: Device,
     pub engine: &'static str,
     pub step: Times,
     pub unit: Times,
@@ -52,12 +54,17 @@ enum Batches {
 }
 
 impl Batches {
-    fn of(case: &Case) -> Result<Self> {
-        match case.source {
-            Source::Made => Ok(Batches::Made(data::batches(case, BATCHES)?, 0)),
-            Source::Model(dtype) => Stream::live(case, dtype).map(Box::new).map(Batches::Stream),
-            Source::Cache => Stream::cached(case).map(Box::new).map(Batches::Stream),
-        }
+    fn of(case: &Case, place: DeviceSpec) -> Result<Self> {
+        let stream = match case.source {
+            Source::Made => {
+                let made = data::batches(case, BATCHES)?.into_iter();
+                let moved = made.map(|batch| batch.to_device(place.resolve()?));
+                return Ok(Batches::Made(moved.collect::<Result<_>>()?, 0));
+            }
+            Source::Model(dtype) => Stream::live(case, dtype, place),
+            Source::Cache => Stream::cached(case, place),
+        };
+        stream.map(Box::new).map(Batches::Stream)
     }
 
     fn next(&mut self) -> Result<Batch> {
@@ -70,28 +77,34 @@ impl Batches {
         }
     }
 
-    /// How many steps are measured as one: a stream makes many batches at a time.
-    fn group(&self) -> usize {
-        match self {
-            Batches::Made(..) => 1,
-            Batches::Stream(_) => 4,
+    /// How many steps are measured as one: a stream makes many batches at a time, and a GPU works while others wait for it
+    /// only now and then.
+    fn group(&self, device: Device) -> usize {
+        match (self, device) {
+            (Batches::Made(..), Device::Cpu) => 1,
+            (Batches::Stream(_), Device::Cpu) => 4,
+            _ => 32,
         }
     }
 }
 
 /// Returns the product that everything is measured by. Hook points that are read together count as one that is as wide
 /// as all.
-fn unit_of(case: &Case) -> Result<Unit> {
-    Unit::new(case.batch, case.d_model * case.heads, case.d_sae, Device::Cpu)
+fn unit_of(case: &Case, device: Device) -> Result<Unit> {
+    Unit::new(case.batch, case.d_model * case.heads, case.d_sae, device)
 }
 
 /// Measures a case.
 pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
-    let mut batches = Batches::of(&case)?;
+    let device = plan.place.resolve()?;
+    if device != Device::Cpu && !plan.compare.is_empty() {
+        return Err(Error::input("peers are compared on the CPU"));
+    }
+    let mut batches = Batches::of(&case, plan.place)?;
     let mut peer = Peer::start(plan.compare, &case, &mut || batches.next())?;
     let before = memory::now();
     let first = batches.next()?;
-    let (mut sae, mut trainer) = start::begin(&case, plan.engine, first.at(&case.hook(0))?)?;
+    let (mut sae, mut trainer) = start::begin(&case, plan.place, plan.engine, first.at(&case.hook(0))?)?;
     for _ in 0..WARM_UP {
         trainer.step(&mut sae, &batches.next()?)?;
     }
@@ -100,7 +113,7 @@ pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
         trainer.step(&mut sae, &batches.next()?)?;
     }
     // The batch in use belongs to what a step holds.
-    let peak = memory::peak().zip(before);
+    let peak = memory::peak().zip(before).filter(|_| device == Device::Cpu);
     let peak = peak.map(|(peak, before)| (peak + case.batch_bytes()).saturating_sub(before));
     let mut measured = Measured {
         engine: resolved(&trainer, &sae),
@@ -111,23 +124,29 @@ pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
         peer: Times::default(),
         profile: Profile::default(),
         peak,
+        device,
         figures: Vec::new(),
         case,
     };
-    let unit = unit_of(&measured.case)?;
+    let unit = unit_of(&measured.case, device)?;
     unit.run()?;
-    trainer.start_profile();
+    finish(device);
+    if device == Device::Cpu {
+        trainer.start_profile();
+    }
     for _ in 0..plan.rounds {
         measured.figures = steps(&mut measured, &mut batches, &mut trainer, &mut sae)?;
-        let ((), took) = timed(|| unit.run())?;
+        let ((), took) = timed(|| {
+            unit.run()?;
+            finish(device);
+            Ok(())
+        })?;
         measured.unit.push(took);
         if let Some(peer) = &mut peer {
             measured.peer.push(peer.step()?);
         }
     }
-    measured.profile = trainer
-        .profile()
-        .ok_or_else(|| Error::run("the trainer kept no profile"))?;
+    measured.profile = trainer.profile().unwrap_or_default();
     Ok(measured)
 }
 
@@ -138,17 +157,18 @@ fn steps(
     trainer: &mut Trainer,
     sae: &mut SparseAutoEncoder,
 ) -> Result<Vec<(&'static str, f64)>> {
-    let group = batches.group();
+    let group = batches.group(measured.device);
     let mut waited = Vec::new();
-    let mut last = Vec::new();
-    let ((), took) = timed(|| {
+    let (last, took) = timed(|| {
+        let mut last: Option<StepReport> = None;
         for _ in 0..group {
             let (batch, waiting) = timed(|| batches.next())?;
             waited.push(waiting);
-            let report: StepReport = trainer.step(sae, &batch)?;
-            last = report.figures.read()?;
+            last = Some(trainer.step(sae, &batch)?);
         }
-        Ok(())
+        let last = last.map(|report| report.figures.read()).transpose()?;
+        finish(measured.device);
+        Ok(last.unwrap_or_default())
     })?;
     measured.step.push(took.shared(group));
     let all = waited

@@ -2,16 +2,21 @@
 
 #![allow(clippy::print_stdout)] // the measurements
 
+use saescript::tensor::Device;
 use saescript::train::Part;
 use serde_json::{Map, Value, json};
 
-use super::clock::{Times, milliseconds};
+use super::clock::{Times, Took, milliseconds};
 use super::measure::Measured;
 
 impl Measured {
-    /// Returns steps in units, of the processor's time.
-    fn ratio(&self, of: fn(&Times) -> f64) -> f64 {
-        of(&self.step) / of(&self.unit)
+    /// Returns steps in units: of the processor's time, or by the clock where a GPU works.
+    fn ratio(&self, of: fn(&Times) -> Took) -> f64 {
+        let cost = |took: Took| match self.device {
+            Device::Cpu => took.processor,
+            _ => took.wall,
+        };
+        cost(of(&self.step)) / cost(of(&self.unit))
     }
 
     /// Returns the parts of a step and their milliseconds of the processor, without those that took none.
@@ -34,7 +39,7 @@ impl Measured {
         let (step, unit) = (self.step.median(), self.unit.median());
         let case = &self.case;
         println!(
-            "{}: {} × {} → {}, k {}, {}, {} kernels, {} thread(s)",
+            "{}: {} × {} → {}, k {}, {}, {} kernels, {} thread(s), {:?}",
             case.name,
             case.batch,
             case.d_model * case.heads,
@@ -43,11 +48,12 @@ impl Measured {
             self.engine,
             self.profile.kernels,
             saescript::tensor::get_num_threads(),
+            self.device,
         );
         println!(
             "  {:.2} units (least {:.2}): {:.1} ms a step of {:.1} ms; wall {:.1} of {:.1}; {:.0} tokens/s",
-            self.ratio(|times| times.median().processor),
-            self.ratio(|times| times.least().processor),
+            self.ratio(Times::median),
+            self.ratio(Times::least),
             step.processor,
             unit.processor,
             step.wall,
@@ -56,7 +62,9 @@ impl Measured {
         );
         let mut parts = self.parts();
         if self.is_streamed() {
-            parts.insert(0, ("batches", self.waiting.median().processor));
+            let waiting = self.waiting.median();
+            parts.insert(0, ("batches", waiting.processor));
+            parts.insert(0, ("waiting by the clock", waiting.wall));
         }
         let parts: Vec<String> = parts
             .iter()
@@ -110,10 +118,10 @@ impl Measured {
         };
         let mut line = json!({
             "case": case.name, "batch": case.batch, "d_model": case.d_model, "heads": case.heads,
-            "d_sae": case.d_sae, "k": case.k, "engine": self.engine, "kernels": self.profile.kernels,
+            "d_sae": case.d_sae, "k": case.k, "device": format!("{:?}", self.device), "engine": self.engine, "kernels": self.profile.kernels,
             "threads": saescript::tensor::get_num_threads(),
-            "ratio": self.ratio(|times| times.median().processor),
-            "least_ratio": self.ratio(|times| times.least().processor),
+            "ratio": self.ratio(Times::median),
+            "least_ratio": self.ratio(Times::least),
             "tokens_per_second": case.batch as f64 / self.step.median().wall * 1e3,
             "step_ms": both(&self.step), "unit_ms": both(&self.unit), "parts_ms": named(self.parts()),
             "screening": {

@@ -2,7 +2,7 @@
 
 use saescript::Result;
 use saescript::dictionary::{LOG_THRESHOLD, SparseAutoEncoder};
-use saescript::tensor::{Kind, Tensor, no_grad_guard};
+use saescript::tensor::{DeviceSpec, Kind, Tensor, no_grad_guard};
 use saescript::train::{Trainer, TrainerConfig};
 
 use super::cases::Case;
@@ -12,8 +12,13 @@ const TOKENS: i64 = 256;
 
 /// Returns a dictionary and its trainer. Decoder rows have the norm that the case says and the encoder is the decoder's transpose, biases
 /// are 0, and thresholds are such that as many latents are on as the case says for `first (n, d_model)`.
-pub fn begin(case: &Case, engine: &str, first: &Tensor) -> Result<(SparseAutoEncoder, Trainer)> {
-    let mut sae = SparseAutoEncoder::new(case.sae_config()?)?;
+pub fn begin(
+    case: &Case,
+    place: DeviceSpec,
+    engine: &str,
+    first: &Tensor,
+) -> Result<(SparseAutoEncoder, Trainer)> {
+    let mut sae = SparseAutoEncoder::new(case.sae_config(place)?)?;
     sae.draw(1.0, 1.0, 0.1f64.ln())?;
     sae.set_decoder_norm(case.norm)?;
     sae.set_encoder_to_decoder_transpose(1.0)?;

@@ -10,7 +10,7 @@ use saescript::{Error, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::cases::Case;
+use super::cases::{Case, merged};
 use crate::support::{PYTHIA_160M, RandomRows, Reading, Texts};
 
 /// Rows of the cache.
@@ -30,12 +30,12 @@ enum Origin {
 
 impl Stream {
     /// Returns batches of activations in the middle of a model, of the examples' texts.
-    pub fn live(case: &Case, dtype: DType) -> Result<Self> {
+    pub fn live(case: &Case, dtype: DType, place: DeviceSpec) -> Result<Self> {
         let texts = Texts {
             dataset: "",
             tokenizer: "",
         };
-        let reading = Reading::of(PYTHIA_160M, DeviceSpec::Cpu, dtype, &texts)?;
+        let reading = Reading::of(PYTHIA_160M, place, dtype, &texts)?;
         Ok(Stream {
             stream: reading.stream(settings(case))?,
             _origin: Origin::Model(Box::new(reading)),
@@ -43,7 +43,7 @@ impl Stream {
     }
 
     /// Returns batches of a cache of random rows.
-    pub fn cached(case: &Case) -> Result<Self> {
+    pub fn cached(case: &Case, place: DeviceSpec) -> Result<Self> {
         let folder = folder()?;
         let hook = case.hook(0);
         let writer = ActivationWriter::new(checked(json!({
@@ -59,7 +59,7 @@ impl Stream {
         let mut settings = settings(case);
         settings["sources"] = json!([{
             "type": "activations", "name": "cache", "path": folder.path(), "chunk_shuffle_seed": 1, "passes": null,
-            "device": "cpu",
+            "device": place,
         }]);
         let factory = ActivationFactory::new(checked(settings)?)?;
         Ok(Stream {
@@ -77,15 +77,14 @@ impl Stream {
 
 /// The settings of a factory but for its sources.
 fn settings(case: &Case) -> Value {
-    json!({
+    let common = json!({
         "target": "activations-1d",
         "hook_points": [case.hook(0)],
         "batch_size": case.batch,
         "buffer_size": 4 * case.batch,
-        "context_size": 256,
-        "model_batch_size": 16,
         "buffer_shuffle": {"perm_seed": 42},
-    })
+    });
+    merged([common, case.factory.clone()])
 }
 
 fn folder() -> Result<TempDir> {

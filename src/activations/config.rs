@@ -104,7 +104,7 @@ pub struct ActivationFactoryConfig {
     /// attention crosses from one text to the next.
     #[serde(default)]
     pub packed: bool,
-    /// Sequences in one forward pass of the model.
+    /// Sequences in one forward pass of the model. Of short ones a GPU takes more: as many tokens as these may have.
     #[serde(default = "one")]
     pub model_batch_size: usize,
     /// Batches that are made ahead, on a thread of their own, while earlier ones are used; 0: each when it is asked

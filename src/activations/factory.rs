@@ -8,7 +8,8 @@ use super::cache::cached_producer;
 use super::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use super::fingerprint::{self, Origins};
 use super::live::{
-    ActivationModel, AheadProducer, DirectProducer, Encoder, Forward, LiveProducer, SourceOpener, SpecialIds,
+    ActivationModel, AheadProducer, DirectProducer, Encoder, Forward, Limits, LiveProducer, SourceOpener,
+    SpecialIds,
 };
 use super::producer::Producer;
 use super::settings::{ActivationFactoryActivationsSource, ActivationFactorySource};
@@ -156,6 +157,7 @@ impl ActivationFactory {
         let tokens = longest.saturating_mul(self.config.model_batch_size);
         let only_tokens = hook_points.is_empty() || self.config.target == ActivationFactoryTarget::Tokens;
         Ok(Forward {
+            limits: Limits::of(model.device(), self.config.model_batch_size, longest),
             device: model.device(),
             memory: model.memory(tokens),
             capture: if only_tokens {
@@ -165,7 +167,6 @@ impl ActivationFactory {
             },
             target: self.config.target,
             hook_points: self.config.hook_points.clone(),
-            model_batch_size: self.config.model_batch_size,
             context_size: self.config.context_size,
             dtype: self.config.override_dtype,
             special: SpecialIds {

@@ -230,6 +230,10 @@ impl<'a> Assembly<'a> {
         };
         Ok(NormLayer {
             norm: self.config.norm,
+            own: match (&bias, self.device) {
+                (None, _) | (_, Device::Cpu) => None,
+                (Some(bias), _) => NormLayer::own(&weight, bias, self.kind)?,
+            },
             weight,
             bias,
             bare_hooks: self.processed,

@@ -42,10 +42,28 @@ pub(super) struct LayerCache {
 pub(super) struct Pass {
     /// Number of tokens that came before.
     pub start: i64,
-    /// Rotations for blocks with a full span and with a window.
-    pub rotations: Option<(Rotation, Rotation)>,
+    /// Of queries and keys, where positions are rotations.
+    pub rotations: Option<Rotations>,
     /// Padding that stands in front of tokens.
     pub padding: Option<Padding>,
+}
+
+/// The rotations of all blocks.
+#[derive(Debug)]
+pub(super) struct Rotations {
+    /// Those of blocks with a full span.
+    pub full: Rotation,
+    /// Those of blocks with a window, where they differ.
+    pub window: Option<Rotation>,
+}
+
+impl Rotations {
+    fn of(&self, span: Span) -> &Rotation {
+        match span {
+            Span::Full => &self.full,
+            Span::Window(_) => self.window.as_ref().unwrap_or(&self.full),
+        }
+    }
 }
 
 /// The normalised residual stream that attention reads.
@@ -68,7 +86,11 @@ impl AttentionLayer {
         cache: Option<&mut Option<LayerCache>>,
     ) -> Result<Tensor, Halt> {
         let at = |site| Site::Block(layer, site);
-        let (q, k, v) = self.queries_keys_values(x)?;
+        let unseen = |site| hooks.may_overwrite(at(site));
+        let rotation = pass.rotations.as_ref().map(|rotations| rotations.of(self.span));
+        // Queries and keys lie side by side, and turn alike.
+        let together = self.qk_norm.is_none() && unseen(BlockSite::Q) && unseen(BlockSite::K);
+        let (q, k, v, turned) = self.queries_keys_values(x, rotation.filter(|_| together))?;
         let mut q = hooks.visit(at(BlockSite::Q), q)?;
         let mut k = hooks.visit(at(BlockSite::K), k)?;
         let v = hooks.visit(at(BlockSite::V), v)?;
@@ -78,20 +100,12 @@ impl AttentionLayer {
             let sites = (at(BlockSite::KNormScale), at(BlockSite::KNormNormalized));
             k = self.normalise(k_norm, &k, hooks, sites)?;
         }
-        if let Some((full, window)) = &pass.rotations {
-            let rotation = if self.span == Span::Full { full } else { window };
-            let turned = |x: Tensor, before: BlockSite, hooks: &Hooks<'_>| -> Result<Tensor, Halt> {
-                if self.qk_norm.is_none() && hooks.may_overwrite(at(before)) {
-                    rotation.apply_to(&x)?;
-                    Ok(x)
-                } else {
-                    Ok(rotation.apply(&x)?)
-                }
-            };
-            let turned_q = turned(q, BlockSite::Q, hooks)?;
-            q = hooks.visit(at(BlockSite::RotQ), turned_q)?;
-            let turned_k = turned(k, BlockSite::K, hooks)?;
-            k = hooks.visit(at(BlockSite::RotK), turned_k)?;
+        if let Some(rotation) = rotation {
+            if !turned {
+                (q, k) = (rotation.apply(&q)?, rotation.apply(&k)?);
+            }
+            q = hooks.visit(at(BlockSite::RotQ), q)?;
+            k = hooks.visit(at(BlockSite::RotK), k)?;
         }
         let (q, k, v) = (q.f_transpose(1, 2)?, k.f_transpose(1, 2)?, v.f_transpose(1, 2)?);
         let (k, v) = match cache {
@@ -108,8 +122,13 @@ impl AttentionLayer {
         self.write(&z, layer, hooks)
     }
 
-    /// Three tensors `[batch, seq, heads, d_head]`.
-    fn queries_keys_values(&self, x: &Reads) -> Result<(Tensor, Tensor, Tensor), Halt> {
+    /// Three tensors `[batch, seq, heads, d_head]`; and whether queries and keys have been turned by `rotation`, as they are
+    /// where they lie side by side.
+    fn queries_keys_values(
+        &self,
+        x: &Reads,
+        rotation: Option<&Rotation>,
+    ) -> Result<(Tensor, Tensor, Tensor, bool), Halt> {
         let Heads { queries, keys, width } = self.heads;
         let x = match x {
             Reads::Shared(x) => x,
@@ -118,6 +137,7 @@ impl AttentionLayer {
                     self.of_each_head(q, 0, queries)?,
                     self.of_each_head(k, queries, keys)?,
                     self.of_each_head(v, queries + keys, keys)?,
+                    false,
                 ));
             }
         };
@@ -127,10 +147,14 @@ impl AttentionLayer {
             let columns = product.f_narrow(-1, start * width, heads * width)?;
             columns.f_view([batch, seq, heads, width])
         };
+        if let Some(rotation) = rotation {
+            rotation.apply_to(&part(0, queries + keys)?)?;
+        }
         Ok((
             part(0, queries)?,
             part(queries, keys)?,
             part(queries + keys, keys)?,
+            rotation.is_some(),
         ))
     }
 

@@ -1,6 +1,6 @@
 //! The one decoder behind every family: embeddings, blocks, unembedding, with hooks all along.
 
-use super::attention::{AttentionLayer, LayerCache, Pass, Reads};
+use super::attention::{AttentionLayer, LayerCache, Pass, Reads, Rotations};
 use super::config::{DecoderConfig, Placement, Position, Residual};
 use super::hooks::{Halt, Hooks};
 use super::layers::{Linear, MlpLayer, NormLayer};
@@ -128,12 +128,7 @@ impl Decoder {
         Ok(x)
     }
 
-    fn rotations(
-        &self,
-        start: i64,
-        seq: i64,
-        padding: Option<&Padding>,
-    ) -> Result<Option<(Rotation, Rotation)>, Halt> {
+    fn rotations(&self, start: i64, seq: i64, padding: Option<&Padding>) -> Result<Option<Rotations>, Halt> {
         let Position::Rotary { dims, full, window } = &self.config.position else {
             return Ok(None);
         };
@@ -146,7 +141,10 @@ impl Decoder {
                 }
             }
         };
-        Ok(Some((rotation(full)?, rotation(window)?)))
+        Ok(Some(Rotations {
+            full: rotation(full)?,
+            window: (window != full).then(|| rotation(window)).transpose()?,
+        }))
     }
 
     /// By what embeddings are multiplied: a number of the model's own format, as it was in training: in bfloat16 50.6

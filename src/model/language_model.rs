@@ -18,7 +18,7 @@ use super::weights::WeightFiles;
 use crate::config::{Checked, IntoChecked};
 use crate::error::{Error, Result, counted};
 use crate::event::RunContext;
-use crate::tensor::{DType, Device, Kind, Tensor, no_grad_guard};
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad_guard, send};
 use crate::text::{SpecialTokens, Tokenizer};
 
 /// A language model with its tokenizer. Clones share everything, and may be used from several threads.
@@ -232,12 +232,13 @@ impl LanguageModel {
         })
     }
 
-    /// Checks `input` and brings it to the model's device, padding as of [`readable`](Self::readable).
+    /// Checks `input` and brings it to the model's device, padding as of [`readable`](Self::readable). For tokens on the CPU
+    /// nobody waits for a GPU.
     pub(super) fn accept(&self, input: Input<'_>) -> Result<Prompts> {
         let tokens = self.readable(input.tokens)?;
         self.check_tokens(&tokens, 0)?;
         Ok(Prompts {
-            tokens: tokens.f_to_device(self.inner.device)?,
+            tokens: send(&tokens, self.inner.device)?,
             mask: self.accept_mask(input)?,
         })
     }

@@ -3,7 +3,7 @@
 use super::config::{Activation, Norm, precise};
 use super::hooks::{Halt, Hooks};
 use super::sites::{BlockSite, Site};
-use crate::tensor::{Device, TchError, Tensor, builds_graph, product};
+use crate::tensor::{Device, Kind, TchError, Tensor, builds_graph, product};
 
 /// `x Wᵀ + b`.
 #[derive(Debug)]
@@ -28,17 +28,34 @@ pub(super) struct NormLayer {
     pub weight: Tensor,
     /// `[width]`; LayerNorm only.
     pub bias: Option<Tensor>,
+    /// Weight and bias in the model's own format, which a GPU's LayerNorm wants; where that holds them exactly.
+    pub own: Option<(Tensor, Tensor)>,
     /// Hooks see what is normalised before weight and bias are applied. RMSNorm's always do.
     pub bare_hooks: bool,
 }
 
 impl NormLayer {
+    /// Returns weight and bias as `kind`, if that is another format and changes no number.
+    pub(super) fn own(
+        weight: &Tensor,
+        bias: &Tensor,
+        kind: Kind,
+    ) -> Result<Option<(Tensor, Tensor)>, TchError> {
+        let own = (weight.f_to_kind(kind)?, bias.f_to_kind(kind)?);
+        let same = |own: &Tensor, x: &Tensor| own.f_to_kind(x.kind())?.f_equal(x);
+        let exact = kind != weight.kind() && same(&own.0, weight)? && same(&own.1, bias)?;
+        Ok(exact.then_some(own))
+    }
+
     /// Normalises `x`, with hooks at `scale` (the divisor, `[…, 1]`) and `normalized`.
     pub(super) fn apply(&self, x: &Tensor, hooks: &mut Hooks<'_>, at: (Site, Site)) -> Result<Tensor, Halt> {
         if hooks.wants(at.0) || hooks.wants(at.1) {
             return self.by_parts(x, hooks, at);
         }
         let kind = x.kind();
+        if let (Norm::Layer { eps }, Some((weight, bias))) = (self.norm, &self.own) {
+            return Ok(x.f_layer_norm(weight.size(), Some(weight), Some(bias), eps, true)?);
+        }
         let wide = match self.norm {
             // On the CPU it reads half precision by itself, computes in single precision, and writes what it has read.
             Norm::Layer { .. } if x.device() == Device::Cpu => x.shallow_clone(),
@@ -118,5 +135,41 @@ impl MlpLayer {
         };
         let hidden = hooks.visit(at(BlockSite::MlpPost), hidden)?;
         Ok(self.write.apply(&hidden)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_norm_in_the_models_own_format_is_the_same_and_only_there_where_it_is_exact() {
+        let float = (Kind::Float, Device::Cpu);
+        let weight = Tensor::arange(24, float) / 16.0 + 0.5;
+        let bias = Tensor::arange(24, float) / 8.0;
+        let own = |weight: &Tensor, kind: Kind| NormLayer::own(weight, &bias, kind).expect("numbers");
+        assert!(own(&weight, Kind::Float).is_none());
+        assert!(own(&(&weight / 3.0), Kind::BFloat16).is_none());
+        for kind in [Kind::BFloat16, Kind::Half] {
+            let layer = |own| NormLayer {
+                norm: Norm::Layer { eps: 1e-5 },
+                weight: weight.shallow_clone(),
+                bias: Some(bias.shallow_clone()),
+                own,
+                bare_hooks: false,
+            };
+            let x = (Tensor::arange(72, float) * 0.7)
+                .sin()
+                .view([3, 24])
+                .to_kind(kind);
+            let normalised = |layer: NormLayer| {
+                let at = (Site::FinalScale, Site::FinalNormalized);
+                let y = layer.apply(&x, &mut Hooks::default(), at);
+                y.unwrap_or_else(|_| panic!("no hook stops it"))
+            };
+            let (ours, wide) = (normalised(layer(own(&weight, kind))), normalised(layer(None)));
+            assert_eq!(ours.kind(), kind);
+            assert!(ours.allclose(&wide, 1e-3, 1e-3, false), "{kind:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its ways of stretching the context.
 
 use crate::error::{Error, Result};
-use crate::tensor::{Device, Kind, TchError, Tensor};
+use crate::tensor::{Device, Kind, TchError, Tensor, send};
 
 /// The frequencies by which a head's numbers turn from token to token.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,7 +243,7 @@ impl Rotation {
         let angles = positions.f_outer(&frequencies)?.f_unsqueeze(1)?;
         let prepare = |x: Tensor| -> Result<Tensor> {
             let scaled = x.f_mul_scalar(rope.magnitude())?;
-            Ok(scaled.f_to_device_(device, kind, false, false)?)
+            Ok(send(&scaled.f_to_kind(kind)?, device)?)
         };
         let (cosine, sine) = (angles.f_cos()?, angles.f_sin()?);
         Ok(Rotation {
@@ -313,6 +313,19 @@ mod tests {
         assert!(long.iter().zip(&plain).skip(1).all(|(long, plain)| long < plain));
         assert_eq!(dynamic.context(16), 64);
         assert!(!dynamic.changes_between(3, 16) && dynamic.changes_between(16, 17));
+    }
+
+    #[test]
+    fn heads_side_by_side_turn_as_they_do_apart() {
+        for (kind, dims) in [(Kind::Float, 6), (Kind::Float, 16), (Kind::BFloat16, 10)] {
+            let rotation =
+                Rotation::new(&Rope::plain(10_000.0), dims, 0, 37, (kind, Device::Cpu)).expect("rotation");
+            let heads = Tensor::randn([3, 37, 5, 16], (kind, Device::Cpu));
+            let (q, k) = (heads.narrow(2, 0, 3).copy(), heads.narrow(2, 3, 2).copy());
+            let [q, k] = [q, k].map(|x| rotation.apply(&x).expect("turned"));
+            rotation.apply_to(&heads).expect("turned");
+            assert_eq!(heads, Tensor::cat(&[q, k], 2), "{kind:?}, {dims}");
+        }
     }
 
     #[test]

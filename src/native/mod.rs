@@ -1,5 +1,6 @@
 //! What tch has no binding for, by way of a few lines of C++ that build.rs compiles against libtorch.
 
+pub mod attention;
 #[cfg(test)]
 pub mod calls;
 pub mod parallel;

@@ -15,6 +15,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use super::gpu::{self, CudaVersion};
 use super::memory;
 use crate::error::{Error, Result};
+use crate::native::attention;
 
 /// The version of libtorch that tch is made for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -85,10 +86,12 @@ pub fn start() -> &'static CudaLibrary {
     LIBRARY.get_or_init(|| {
         memory::keep_freed();
         silence_warnings();
-        match libtorch_folder() {
+        let library = match libtorch_folder() {
             Some(folder) => load(&folder.join("libtorch_cuda.so")),
             None => CudaLibrary::Absent,
-        }
+        };
+        attention::without_cudnn();
+        library
     })
 }
 

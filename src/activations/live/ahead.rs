@@ -4,6 +4,9 @@
 //! The two sides speak in orders and answers, both in sequence. After the first batch there are always `ahead` more on
 //! order: that holds the producer back when its batches are not taken, and it makes what is saved depend on how many
 //! were taken, never on how fast the thread was.
+//!
+//! On a GPU the thread has a stream of its own, so that its work need not be in turn with that of whoever takes the batches.
+//! Each batch comes with the point in that stream at which it is there.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -20,7 +23,7 @@ use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Fault, Result};
 use crate::event::StopFlag;
 use crate::policy;
-use crate::tensor::{Device, no_grad};
+use crate::tensor::{Device, Mark, finish, no_grad, own_stream, used_here};
 
 /// Name of the file in a checkpoint folder with the rows of the batches that were ready.
 const ROWS_FILE: &str = "activation_stream_ahead.safetensors";
@@ -55,8 +58,35 @@ enum Order {
 }
 
 enum Answer {
-    Batch(Result<Option<Batch>>),
+    Batch(Result<Option<Made>>),
     Done(Result<()>),
+}
+
+/// A batch, which is there from a point in the producer's work on.
+struct Made {
+    batch: Batch,
+    there: Mark,
+}
+
+impl Made {
+    /// The producer's next batch.
+    fn next(producer: &mut dyn Producer, device: Device) -> Result<Option<Self>> {
+        let Some(batch) = no_grad(|| producer.next())? else {
+            return Ok(None);
+        };
+        let there = Mark::here(device)?;
+        Ok(Some(Made { batch, there }))
+    }
+
+    /// The batch, for this thread to use.
+    fn taken_over(self) -> Result<Batch> {
+        self.there.wait()?;
+        self.batch
+            .columns()
+            .into_iter()
+            .try_for_each(|(_, x)| used_here(x))?;
+        Ok(self.batch)
+    }
 }
 
 /// The batches that were ready when a stream was saved.
@@ -80,9 +110,16 @@ impl AheadProducer {
         let (reply, answers) = bounded(ahead + 1);
         let stats = Arc::default();
         let told = Arc::clone(&stats);
+        // What the model is made of was made by this thread.
+        let begin = Begin {
+            device,
+            there: Mark::here(device)?,
+        };
         let thread = thread::Builder::new()
             .name("saescript-activations".into())
-            .spawn(policy::carried(move || work(producer, &queue, &reply, &told)))
+            .spawn(policy::carried(move || {
+                work(producer, begin, &queue, &reply, &told)
+            }))
             .map_err(|error| Error::run(format!("cannot start a thread that makes activations: {error}")))?;
         Ok(AheadProducer {
             orders: Some(orders),
@@ -120,7 +157,7 @@ impl AheadProducer {
         };
         self.ordered -= 1;
         match answer {
-            Ok(Some(batch)) => self.ready.push_back(Ok(batch)),
+            Ok(Some(made)) => self.ready.push_back(made.taken_over()),
             Ok(None) => self.ended = true,
             Err(error) => {
                 // A producer that fails once fails at the following orders for the same reason.
@@ -299,18 +336,46 @@ fn read_ready(folder: &Path, device: Device) -> Result<Vec<Batch>> {
     state.rows.into_iter().map(one).collect()
 }
 
+/// What a thread begins with: its work on `device` comes after a point in that of the thread that started it.
+struct Begin {
+    device: Device,
+    there: Mark,
+}
+
+impl Begin {
+    fn begin(self) -> Result<()> {
+        own_stream(self.device)?;
+        self.there.wait()
+    }
+}
+
+/// Waits at the end until a device has done what this thread told it: only then may the model's memory be freed.
+struct Finished(Device);
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        // A GPU that fails does nothing any more.
+        let _ = finish(self.0);
+    }
+}
+
 /// Fills orders until there are no more.
 fn work(
     mut producer: Box<dyn Producer + Send>,
+    begin: Begin,
     orders: &Receiver<Order>,
     answers: &Sender<Answer>,
     stats: &Mutex<StreamStats>,
 ) {
+    let device = begin.device;
+    let _finished = Finished(device);
+    let mut begin = Some(begin);
     for order in orders {
+        let begun = begin.take().map_or(Ok(()), Begin::begin);
         let answer = match order {
-            Order::Next => Answer::Batch(no_grad(|| producer.next())),
-            Order::Save(folder) => Answer::Done(producer.save(&folder)),
-            Order::Restore(folder) => Answer::Done(producer.restore(&folder)),
+            Order::Next => Answer::Batch(begun.and_then(|()| Made::next(&mut *producer, device))),
+            Order::Save(folder) => Answer::Done(begun.and_then(|()| producer.save(&folder))),
+            Order::Restore(folder) => Answer::Done(begun.and_then(|()| producer.restore(&folder))),
         };
         let mut fresh = StreamStats::default();
         producer.add_stats(&mut fresh);

@@ -11,7 +11,7 @@ use crate::activations::stream::{Batch, bytes_of};
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::memory;
-use crate::tensor::{Device, Generator, Tensor};
+use crate::tensor::{Device, Generator, Tensor, send};
 
 /// Rows in the order in which they will be handed out.
 #[derive(Default)]
@@ -70,12 +70,13 @@ impl RowBuffer {
     /// Rows of another shape or dtype than those before; no memory for the buffer.
     pub(super) fn write(&mut self, slots: &[usize], rows: &Batch) -> Result<()> {
         let capacity = self.slots.max(self.expected);
+        let mut index = Index::new(slots.iter().copied())?;
         for (column, x) in rows.columns() {
             if !self.columns.contains_key(&column) {
                 self.columns.insert(column.clone(), storage_like(x, capacity)?);
             }
             if let Some(storage) = self.columns.get_mut(&column) {
-                put(storage, slots, x, capacity).context(format!("in the buffer of `{column}`"))?;
+                put(storage, &mut index, x, capacity).context(format!("in the buffer of `{column}`"))?;
             }
         }
         if let Some(meta) = &rows.meta {
@@ -104,20 +105,33 @@ impl RowBuffer {
 
     /// Returns a copy of the first `count` rows, which stay.
     pub(super) fn first(&self, count: usize) -> Result<Batch> {
-        let slots: Vec<i64> = self.order.iter().take(count).map(|slot| *slot as i64).collect();
-        let index = Tensor::f_from_slice(&slots)?;
+        let slots = self.order.iter().copied().take(count);
+        let mut index = Index::new(slots.clone())?;
         let columns = self.columns.iter().map(|(column, storage)| {
-            let rows = storage.f_index_select(0, &index.f_to_device(storage.device())?)?;
+            let rows = storage.f_index_select(0, index.on(storage.device())?)?;
             Ok((column.clone(), rows))
         });
         let mut batch = Batch::from_columns(columns.collect::<Result<Vec<_>>>()?);
         if !self.meta.is_empty() {
-            let meta = slots
-                .iter()
-                .map(|slot| self.meta[*slot as usize].clone().unwrap_or_default());
+            let meta = slots.map(|slot| self.meta[slot].clone().unwrap_or_default());
             batch.meta = Some(meta.collect());
         }
         Ok(batch)
+    }
+}
+
+/// Slots as a tensor, on the device where they were asked for last.
+struct Index(Tensor);
+
+impl Index {
+    fn new(slots: impl Iterator<Item = usize>) -> Result<Self> {
+        let slots: Vec<i64> = slots.map(|slot| slot as i64).collect();
+        Ok(Index(Tensor::f_from_slice(&slots)?))
+    }
+
+    fn on(&mut self, device: Device) -> Result<&Tensor> {
+        self.0 = send(&self.0, device)?;
+        Ok(&self.0)
     }
 }
 
@@ -144,7 +158,7 @@ fn admit(x: &Tensor, capacity: usize) -> Result<()> {
 }
 
 /// Writes the rows of `x` into `slots` of `storage`, which grows where it is too small.
-fn put(storage: &mut Tensor, slots: &[usize], x: &Tensor, capacity: usize) -> Result<()> {
+fn put(storage: &mut Tensor, index: &mut Index, x: &Tensor, capacity: usize) -> Result<()> {
     let (have, given) = (storage.size(), x.size());
     if have[1..] != given[1..] || storage.kind() != x.kind() {
         return Err(Error::input(format!(
@@ -161,10 +175,8 @@ fn put(storage: &mut Tensor, slots: &[usize], x: &Tensor, capacity: usize) -> Re
         grown.f_narrow(0, 0, have[0])?.f_copy_(storage)?;
         *storage = grown;
     }
-    let slots: Vec<i64> = slots.iter().map(|slot| *slot as i64).collect();
-    let index = Tensor::f_from_slice(&slots)?.f_to_device(storage.device())?;
     let x = x.f_to_device(storage.device())?;
-    let _ = storage.f_index_copy_(0, &index, &x)?;
+    let _ = storage.f_index_copy_(0, index.on(storage.device())?, &x)?;
     Ok(())
 }
 

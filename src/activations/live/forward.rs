@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::buffer::RowBuffer;
-use super::grouping::groups;
+use super::grouping::{Limits, groups};
 use super::model::Capture;
 use crate::activations::config::ActivationFactoryTarget;
 use crate::activations::stats::StreamMemory;
 use crate::activations::stream::Batch;
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
-use crate::tensor::{DType, Device, Kind, Tensor, no_grad};
+use crate::tensor::{DType, Device, Kind, Tensor, no_grad, send};
 
 /// A sequence whose rows are planned.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(in crate::activations) struct Forward {
     pub capture: Option<Capture>,
     pub target: ActivationFactoryTarget,
     pub hook_points: Vec<String>,
-    /// Sequences in one forward pass.
-    pub model_batch_size: usize,
+    /// What goes into one forward pass.
+    pub limits: Limits,
     /// Length of all sequences in 2D.
     pub context_size: Option<usize>,
     pub dtype: Option<DType>,
@@ -104,7 +104,7 @@ impl Forward {
             .map(|index| (index, self.length(&sequences[index])))
             .collect();
         let mut padding = 0;
-        for group in groups(&lengths, self.model_batch_size, self.device) {
+        for group in groups(&lengths, self.limits) {
             checkpoint()?;
             let places = group.iter().flat_map(|index| {
                 let sequence = &sequences[*index];
@@ -130,24 +130,30 @@ impl Forward {
         }
     }
 
-    /// One forward pass: the rows of `group`, which is `padded`, in its order.
+    /// One forward pass: the rows of `group`, which is `padded`, in its order. Nobody waits for a GPU.
     fn rows(&self, group: &[&Planned], padded: &Padded) -> Result<Batch> {
-        let device = self.device();
         let tokens = padded.tensor(&padded.tokens, Kind::Int64)?;
-        let activations = self.activations(&tokens.f_to_device(device)?)?;
+        let mut activations = self.activations(&tokens)?;
         let mask = padded.tensor(&padded.mask, Kind::Int)?;
-        let whole = Batch {
-            activations,
-            attention_mask: Some(mask.shallow_clone().f_to_device(device)?),
-            mask: Some(mask.f_to_device(device)?),
-            tokens: Some(tokens.f_to_device(device)?),
-            meta: None,
+        let (tokens, mask) = if self.target == ActivationFactoryTarget::Activations1D {
+            let kept = Tensor::f_from_slice(&padded.flat_positions(group))?;
+            let there = send(&kept, self.device)?;
+            for (name, x) in &mut activations {
+                *x = picked(x, &there).context(format!("picking rows of `{name}`"))?;
+            }
+            (picked(&tokens, &kept)?, picked(&mask, &kept)?)
+        } else {
+            (tokens, mask)
         };
-        if self.target == ActivationFactoryTarget::Activations1D {
-            return pick(&whole, &padded.flat_positions(group), device);
-        }
+        let mask = send(&mask, self.device)?;
         let meta: Option<Vec<Value>> = group.iter().map(|sequence| sequence.meta.clone()).collect();
-        Ok(Batch { meta, ..whole })
+        Ok(Batch {
+            activations,
+            tokens: Some(send(&tokens, self.device)?),
+            attention_mask: Some(mask.shallow_clone()),
+            mask: Some(mask),
+            meta,
+        })
     }
 
     fn activations(&self, tokens: &Tensor) -> Result<BTreeMap<String, Tensor>> {
@@ -232,15 +238,7 @@ impl Padded {
     }
 }
 
-/// The rows at flat `positions` of a `(batch, seq, …)` batch.
-fn pick(whole: &Batch, positions: &[i64], device: Device) -> Result<Batch> {
-    let index = Tensor::f_from_slice(positions)?.f_to_device(device)?;
-    let columns = whole.columns().into_iter().map(|(column, x)| {
-        let rows = x
-            .f_flatten(0, 1)?
-            .f_index_select(0, &index)
-            .context(format!("picking rows of `{column}`"))?;
-        Ok((column, rows))
-    });
-    Ok(Batch::from_columns(columns.collect::<Result<Vec<_>>>()?))
+/// The rows of `x (batch, seq, …)` at the flat `positions`.
+fn picked(x: &Tensor, positions: &Tensor) -> Result<Tensor> {
+    Ok(x.f_flatten(0, 1)?.f_index_select(0, positions)?)
 }

@@ -4,26 +4,62 @@ use std::cmp::Reverse;
 
 use crate::tensor::Device;
 
-/// What a pass costs besides its tokens, in tokens: packing the weights on a CPU, starting kernels on a GPU. On a CPU
-/// `scripts/bench models --lengths` finds 20 in bfloat16 and 40 to 90 in float32.
-fn tokens_of_a_pass(device: Device) -> usize {
-    match device {
-        Device::Cpu => 32,
-        _ => 512,
+/// What a pass may be and costs.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::activations) struct Limits {
+    /// Sequences in a pass.
+    most: usize,
+    /// Tokens in a pass of more sequences than that, padding included; 0: there are none of those.
+    tokens: usize,
+    /// What a pass costs besides its tokens, in tokens: packing the weights on a CPU, starting kernels on a GPU. On a CPU
+    /// `scripts/bench models --lengths` finds 20 in bfloat16 and 40 to 90 in float32.
+    each: usize,
+}
+
+/// Sequences in a pass on a GPU at most, however short.
+const MOST_SHORT: usize = 1024;
+
+impl Limits {
+    /// Returns those of passes on `device` of at most `most` sequences of `longest` tokens. A GPU takes more short ones in
+    /// as much memory, since it is the number of passes that costs.
+    pub(in crate::activations) fn of(device: Device, most: usize, longest: usize) -> Self {
+        let most = most.max(1);
+        match device {
+            Device::Cpu => Limits {
+                most,
+                tokens: 0,
+                each: 32,
+            },
+            _ => Limits {
+                most,
+                tokens: most.saturating_mul(longest),
+                each: 2048,
+            },
+        }
+    }
+
+    /// The sequences that one of `length`, the longest, may be in a pass with, itself included.
+    fn with(&self, length: usize) -> usize {
+        let short = (self.tokens / length.max(1)).min(MOST_SHORT);
+        self.most.max(short)
     }
 }
 
-/// Returns groups of at most `most` sequences of these lengths, by their numbers, longest first: those for which padding
-/// and passes together cost least on `device`. Equal lengths make full groups.
-pub(super) fn groups(lengths: &[(usize, usize)], most: usize, device: Device) -> Vec<Vec<usize>> {
+/// Returns groups of sequences of these lengths within `limits`, by their numbers, longest first: those for which padding
+/// and passes together cost least. Equal lengths make full groups.
+pub(super) fn groups(lengths: &[(usize, usize)], limits: Limits) -> Vec<Vec<usize>> {
     let mut sorted = lengths.to_vec();
     sorted.sort_by_key(|(_, length)| Reverse(*length));
-    let each = tokens_of_a_pass(device);
     // The least cost of the first so many sequences, and where the last group of them begins.
     let mut least = vec![(0, 0)];
     for end in 1..=sorted.len() {
-        let starts = end.saturating_sub(most.max(1))..end;
-        let costs = starts.map(|start| (least[start].0 + each + sorted[start].1 * (end - start), start));
+        // The longer the first, the fewer go with it.
+        let starts = (0..end).rev();
+        let starts = starts.take_while(|start| end - start <= limits.with(sorted[*start].1));
+        let costs = starts.map(|start| {
+            let cost = least[start].0 + limits.each + sorted[start].1 * (end - start);
+            (cost, start)
+        });
         // Of equals the shortest, so that of equal lengths the last group is the one that is not full.
         least.extend(costs.min_by_key(|(cost, start)| (*cost, Reverse(*start))));
     }
@@ -44,7 +80,24 @@ mod tests {
 
     fn of(lengths: &[usize], most: usize) -> Vec<Vec<usize>> {
         let numbered: Vec<(usize, usize)> = lengths.iter().copied().enumerate().collect();
-        groups(&numbered, most, Device::Cpu)
+        groups(&numbered, Limits::of(Device::Cpu, most, 256))
+    }
+
+    #[test]
+    fn a_gpu_takes_more_short_sequences_in_as_much_memory() {
+        let on_gpu = |lengths: &[usize], most: usize, longest: usize| {
+            let numbered: Vec<(usize, usize)> = lengths.iter().copied().enumerate().collect();
+            groups(&numbered, Limits::of(Device::Cuda(0), most, longest))
+        };
+        assert_eq!(on_gpu(&[256; 5], 2, 256), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(
+            on_gpu(&[200, 60, 61, 62, 63, 64], 1, 256),
+            [vec![0], vec![5, 4, 3], vec![2, 1]]
+        );
+        let sizes: Vec<usize> = on_gpu(&[1; 3000], 16, 256).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [MOST_SHORT, MOST_SHORT, 3000 - 2 * MOST_SHORT]);
+        // A sequence is never longer than said; if it were, as many would go as were asked for.
+        assert_eq!(on_gpu(&[300, 300], 2, 256), [[0, 1]]);
     }
 
     #[test]
@@ -64,7 +117,7 @@ mod tests {
         let cost = |groups: &[Vec<usize>]| -> usize {
             let each = |group: &Vec<usize>| {
                 let longest = group.iter().map(|number| lengths[*number]).max();
-                tokens_of_a_pass(Device::Cpu) + longest.unwrap_or(0) * group.len()
+                32 + longest.unwrap_or(0) * group.len()
             };
             groups.iter().map(each).sum()
         };

@@ -23,6 +23,7 @@ mod tokens;
 
 pub(super) use ahead::{AheadProducer, DirectProducer};
 pub(super) use forward::{Forward, SpecialIds};
+pub(super) use grouping::Limits;
 pub use model::{ActivationModel, Capture, Encoder};
 pub(super) use opener::SourceOpener;
 pub(super) use producer::LiveProducer;

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::fingerprint::Fingerprint;
 use crate::tensor::{Device, Tensor};
 
-/// Runs a model as far as the last of some hook points. Takes token ids, int64 `(batch, seq)` on the model's device and
-/// padded on the right; returns hook point → `(batch, seq, …)`.
+/// Runs a model as far as the last of some hook points. Takes token ids, int64 `(batch, seq)` on the CPU and padded on the
+/// right; returns hook point → `(batch, seq, …)` on the model's device.
 pub type Capture = Box<dyn Fn(&Tensor) -> Result<BTreeMap<String, Tensor>> + Send + Sync>;
 
 /// A model whose activations can be taken, from another thread than the one that loaded it.

@@ -17,6 +17,7 @@ use crate::activations::stream::Batch;
 use crate::activations::{saved_rows, state_file};
 use crate::error::{Context, Error, Result};
 use crate::event::{RunContext, StopFlag};
+use crate::tensor::used_here;
 
 /// Name of the file in a checkpoint folder with the rows that were in the buffer.
 const ROWS_FILE: &str = "activation_stream.safetensors";
@@ -224,6 +225,7 @@ impl LiveProducer {
     fn fill(&mut self, refill: &Refill, slots: &[usize]) -> Result<()> {
         for (start, batch) in &refill.ready {
             self.buffer.write(&slots[*start..][..batch.rows()], batch)?;
+            batch.columns().into_iter().try_for_each(|(_, x)| used_here(x))?;
         }
         let (context, given_up) = (&self.context, &self.given_up);
         let checkpoint = || check(context, given_up, "generating activations");

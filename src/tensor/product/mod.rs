@@ -214,7 +214,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let mut inputs = vec![x, weight];
     inputs.extend(bias);
     done(&inputs, |inputs| {
-        if inputs[0].numel() == 0 {
+        if inputs[0].numel() == 0 || inputs[0].device() != Device::Cpu {
             return inputs[0].f_linear(&inputs[1], inputs.get(2));
         }
         let transposed = inputs[1].f_tr()?;
