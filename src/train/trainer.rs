@@ -15,6 +15,7 @@ use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
+use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
 /// nothing else.
@@ -237,12 +238,7 @@ impl Trainer {
         };
         let input = prepared.as_input();
         let settings = loss_settings(&self.cfg, &state.plan, state.step);
-        let pass = Pass {
-            k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
-            amp: self.cfg.amp_dtype,
-            custom,
-            ..Pass::counting(prepared.counted.as_ref())
-        };
+        let pass = pass_of(&self.cfg, sae, state, (&prepared, custom));
         self.engines.laps().end(Part::Input);
         let mut output = self
             .engines
@@ -256,9 +252,9 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let norms = gradients.as_ref();
-        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm, launcher));
-        let norms = norms.transpose()?;
+        let most = self.cfg.clip_grad_norm;
+        let clipped = |gradients: &Vec<Tensor>| clip(sae, gradients, most, launcher);
+        let norms = gradients.as_ref().map(clipped).transpose()?;
         self.engines.laps().end(Part::Optimizer);
         let figures = state
             .sums
@@ -275,7 +271,7 @@ impl Trainer {
         state.step += 1;
         state.tokens += output.tokens;
         if let Some(metrics) = &logged {
-            self.last_metrics = metrics.clone();
+            self.last_metrics.clone_from(metrics);
         }
         Ok(StepReport {
             step: state.step,
@@ -285,6 +281,21 @@ impl Trainer {
             distributions,
             remarks,
         })
+    }
+}
+
+/// Returns how the next batch passes through `sae`.
+fn pass_of<'a>(
+    cfg: &TrainerConfig,
+    sae: &SparseAutoEncoder,
+    state: &TrainingState,
+    (prepared, custom): (&'a Prepared, Custom<'a>),
+) -> Pass<'a> {
+    Pass {
+        k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
+        amp: cfg.amp_dtype,
+        custom,
+        ..Pass::counting(prepared.counted.as_ref())
     }
 }
 
