@@ -70,7 +70,10 @@ const RUN: &[(&str, &str)] = &[
     ("x.clip(-1, 1).sum().item()", "2.0"),
     ("x.greater(0).sum().item()", "4"),
     ("torch::multiply(x, 2).sum().item()", "10.0"),
-    ("torch::zeros(2, #{ dtype: torch::long }).dtype", "torch::int64"),
+    (
+        "torch::zeros(2, #{ dtype: torch::long }).dtype == torch::int64",
+        "true",
+    ),
     ("x.dtype == torch::float", "true"),
     ("w.diagflat().shape", "[6, 6]"),
     ("[3, 1, 2].max() + [3, 1, 2].sum()", "9"),
