@@ -65,6 +65,13 @@ F.scaled_dot_product_attention(x,y,z,is_causal=True)"""),
 x.lerp(y,p) x.addcmul(y,z) x.addcmul(y,z,value=0.5) x.addcdiv(y,q,value=2) x.clamp_min(0) x.clamp_max(y) x.clamp(-1,y.max().item())
 x.clamp(y-1,y+1) torch.rsub(x,y) torch.rsub(x,2) x.isclose(x+1e-9) x.isclose(y,0.5,0.5) x.dist(y) x.dist(y,1) x.pow(2) q.pow(x)
 x.allclose(x) x.equal(y) x.softmax(0) x.log_softmax(-1)"""),
+    ("123", WHOLE, """i.gcd(j) torch.lcm(i,j) torch.gcd(i,j)"""),
+    ("123", FLOATS, """x.i0() x.heaviside(p) x.ldexp(n) torch.where(m) torch.where(x) x.diagflat() torch.diagflat(x,1)
+x.absolute() p.arccos() p.arcsin() x.arctan() x.clip(-1,1) torch.concat([x,y]) torch.concatenate([x,y],-1) x.greater(y)
+x.greater_equal(y) x.less(y) x.less_equal(y) x.multiply(y) torch.negative(x) x.not_equal(y) x.subtract(y)
+F.pad(x,[1,2]) F.pad(x,[2,0],"constant",1.5) F.pad(x,[-1,1],value=2)"""),
+    ("12", FLOATS, """F.pad(x.unsqueeze(0),[1,1],"replicate") F.pad(x.unsqueeze(0),[1,2],mode="reflect") F.pad(x.unsqueeze(0),[2,1],mode="circular")"""),
+    ("23", FLOATS, """F.pad(x,[1,0,0,2])"""),
     ("123", WHOLE, """i.bitwise_and(j) i.bitwise_or(j) i.bitwise_xor(3) i.bitwise_not() i.add(j) i.mul(j) i.sub(j,alpha=2) i.div(j) i.floor_divide(j)
 i.remainder(j) i.fmod(j) i.sum() i.sum(0) i.prod(-1) i.max() i.min(0) i.cumsum(0) i.sort(0) i.abs() i.sign() i.square() i.exp() i.sin()
 i.maximum(j) i.eq(j) i.lt(0) i.mean(dtype=torch.float64) i.unique() i.flip(0) i.roll(1) i.float()"""),

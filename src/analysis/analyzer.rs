@@ -177,7 +177,7 @@ impl FeatureAnalyzer {
             Some(_) => {
                 let shown = store.path().display();
                 let error = Error::input(format!("`{shown}` has a complete analysis `{name}` already")).hint(
-                    "give this one another `feature_analysis_name`, or replace that one with `--replace`",
+                    "give this one another `feature_analysis_name`, or replace that one with `--replace`, in a script `analyze_sae(settings, #{ replace: true })`",
                 );
                 Err(match unfinished {
                     Some(_) => error.hint("one to replace it was broken off: `--replace` goes on with it"),

@@ -227,7 +227,15 @@ fn show_help(session: &mut Session, topic: &str) -> Result<Next> {
             let interactive = session.interactive.borrow();
             match about(name, &interactive, &session.catalog, width) {
                 Some(told) => told,
-                None => help::topic_or_module(interactive.host(), &session.catalog, name, width)?,
+                None => {
+                    // What was imported is known by its name here.
+                    let (alias, rest) = name
+                        .split_once("::")
+                        .map_or((name, None), |(alias, rest)| (alias, Some(rest)));
+                    let path = interactive.import_path(alias).unwrap_or(alias);
+                    let name = rest.map_or_else(|| path.to_string(), |rest| format!("{path}::{rest}"));
+                    help::topic_or_module(interactive.host(), &session.catalog, &name, width)?
+                }
             }
         }
     };

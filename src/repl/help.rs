@@ -56,14 +56,14 @@ pub fn overview(catalog: &Catalog, width: usize) -> String {
 pub fn topic(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
     let name = name.trim().trim_end_matches("()").trim_end_matches("::");
     let found = catalog.find(name);
-    if found.is_empty() {
+    if found.is_empty() && catalog.members(name).is_empty() {
         return similar(catalog, name, width);
     }
     let mut parts = vec![entries(&found, width)];
     if let Some(module) = found.iter().find(|entry| entry.kind == Kind::Module) {
         parts.push(section("Contents", &catalog.module(&module.path()), width));
     }
-    let members = if found.iter().any(|entry| is_type(entry)) {
+    let members = if found.is_empty() || found.iter().any(|entry| is_type(entry)) {
         catalog.members(name)
     } else {
         Vec::new()
@@ -104,6 +104,10 @@ pub fn topic_or_module(host: &Host, catalog: &Catalog, name: &str, width: usize)
             topic(&docs, &own, width)
         }
         Err(error) if is_library => Err(error),
+        // `patching` for `std/patching`.
+        Err(_) if host.importable().contains(&format!("std/{path}")) => {
+            topic_or_module(host, catalog, &format!("std/{name}"), width)
+        }
         Err(_) => topic(catalog, name, width),
     }
 }
@@ -117,6 +121,17 @@ fn similar(catalog: &Catalog, name: &str, width: usize) -> Result<String> {
     let lower = name.to_lowercase();
     let containing = |entry: &&Entry| name.len() > 1 && entry.path().to_lowercase().contains(&lower);
     let found: Vec<&Entry> = catalog.entries().iter().filter(containing).collect();
+    // Of what many types have, one is enough.
+    let mut seen = Vec::new();
+    let found: Vec<&Entry> = found
+        .into_iter()
+        .filter(|entry| {
+            let brief = brief(entry);
+            let is_new = !seen.contains(&brief);
+            seen.push(brief);
+            is_new
+        })
+        .collect();
     if !found.is_empty() {
         return Ok(section(
             &format!("nothing is called `{name}`; names that contain it"),
@@ -297,6 +312,24 @@ mod tests {
         assert!(text.contains("torch::zeros()"), "{text}");
         let error = topic(&catalog, "print_tabel", 120).expect_err("no such name");
         assert_eq!(error.hints()[0], "did you mean `print_table`?");
+    }
+
+    #[test]
+    fn types_of_the_language_list_what_can_be_done_with_them() {
+        let text = plain(&topic(&catalog(), "string", 120).expect("it has methods"));
+        assert!(text.starts_with("Properties"), "{text}");
+        assert!(text.contains("  .split()") && !text.contains("Tensor"), "{text}");
+        let text = plain(&topic(&catalog(), "to_stri", 120).expect("some names contain it"));
+        assert_eq!(text.matches("  .to_string()").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_module_of_ours_is_found_by_its_last_name() {
+        let host = Host::builder().build().expect("a host");
+        let catalog = host.catalog().expect("a catalog");
+        let told = |name: &str| plain(&topic_or_module(&host, &catalog, name, 120).expect("it is there"));
+        assert!(told("patching").contains("patching::residual()"));
+        assert!(told("patching::residual").starts_with("patching::residual(model"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod parsing;
 mod words;
 
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, Engine, EvalAltResult, ParseErrorType};
 
 use self::parsing::parse_problem;
 use self::words::{previous_word, uncapitalised};
@@ -168,6 +168,13 @@ fn describe(
             None if value.is_unit() => Error::input("an error was thrown"),
             None => Error::input(thrown(value)),
         },
+        E::ErrorParsing(ParseErrorType::VariableUndefined(name), _) | E::ErrorVariableNotFound(name, _)
+            if sources.session_entry_of(name).is_some() =>
+        {
+            Error::input(format!("unknown variable `{name}`")).hint(format!(
+                "`{name}` is a function: as a value it is written `|x| {name}(x)`"
+            ))
+        }
         E::ErrorParsing(problem, _) => parse_problem(problem, place, &hints),
         E::ErrorFunctionNotFound(signature, _) => hints().no_such_call(signature, place),
         E::ErrorVariableNotFound(name, _) => hints().no_such_variable(name, place),
@@ -177,10 +184,7 @@ fn describe(
             (Some(property), Some(kind)) => hints().no_such_property(property, kind),
             _ => Error::input(text.clone()),
         },
-        E::ErrorIndexingType(kinds, _) => Error::input(match kinds.trim_end_matches(']').split_once(" [") {
-            Some((kind, index)) => format!("{} cannot be indexed by {}", a(kind), a(index)),
-            None => format!("{} cannot be indexed", a(kinds)),
-        }),
+        E::ErrorIndexingType(kinds, _) => no_index(kinds),
         E::ErrorIndexNotFound(index, _) => Error::input(format!("there is nothing at the index {index}")),
         E::ErrorArrayBounds(length, index, _) | E::ErrorStringBounds(length, index, _) => Error::input(
             format!("the index {index} is out of range: there {}", are(*length)),
@@ -188,9 +192,10 @@ fn describe(
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
             hints().another_type(engine.map_type_name(wanted), engine.map_type_name(given), place)
         }
-        E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream"),
+        E::ErrorFor(_) => Error::input("`for` needs something to iterate over: an array, a range, a stream")
+            .hint("of a map it is `for key in m.keys() { m[key] }`, or `for pair in m.items() { pair[0] }`"),
         E::ErrorUnboundThis(_) => Error::input("`this` has no value here"),
-        E::ErrorDataRace(what, _) => in_use(what),
+        E::ErrorDataRace(what, _) => in_use(what, place),
         E::ErrorAssignmentToConstant(name, _) => Error::input(format!("`{name}` is a constant")),
         E::ErrorArithmetic(text, _) => arithmetic(text),
         E::ErrorTerminated(token, _) => match token.clone().try_cast::<Error>() {
@@ -214,6 +219,17 @@ fn thrown(value: &Dynamic) -> String {
     }
 }
 
+/// A value that is indexed by what it has no index of: `type [type of the index]`.
+fn no_index(kinds: &str) -> Error {
+    match kinds.trim_end_matches(']').split_once(" [") {
+        Some(("Tensor", _)) => Error::input("this is no index of a Tensor").hint(
+            "in a text stand numbers, slices, `...` and `None`, as in Python: `x[\":, 0\"]`, `x[\"..., ::2\"]`",
+        ),
+        Some((kind, index)) => Error::input(format!("{} cannot be indexed by {}", a(kind), a(index))),
+        None => Error::input(format!("{} cannot be indexed", a(kinds))),
+    }
+}
+
 fn are(length: usize) -> String {
     let verb = if length == 1 { "is" } else { "are" };
     format!("{verb} {}", counted(length, "element"))
@@ -224,8 +240,15 @@ fn function_in_use(what: &str) -> Option<&str> {
     what.split_once("of function '")?.1.strip_suffix('\'')
 }
 
-fn in_use(what: &str) -> Error {
+fn in_use(what: &str, place: Option<&Place>) -> Error {
+    let chained = place.and_then(|place| words::calls_before(place));
     match function_in_use(what) {
+        Some(function) if let Some((value, calls)) = chained => Error::input(format!(
+            "`{value}` is in use by the line of calls that `{function}` stands in, so its closure cannot use it"
+        ))
+        .hint(format!(
+            "give what comes before a name of its own: `let items = {value}{calls};`, then `items.{function}(…)`"
+        )),
         Some(function) => Error::input(format!(
             "`{function}` cannot work on a value that is in use: by its own closure, or by a call that is running"
         ))
@@ -241,6 +264,8 @@ fn arithmetic(text: &str) -> Error {
         Error::input(format!("{quoted:?} is not an integer"))
     } else if text.starts_with("Error parsing floating-point") {
         Error::input(format!("{quoted:?} is not a number"))
+    } else if text.contains("raised to a negative power") {
+        Error::input(uncapitalised(text)).hint("of floats it is a number: `2.0 ** -1`")
     } else {
         Error::input(uncapitalised(text))
     }

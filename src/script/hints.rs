@@ -4,6 +4,7 @@
 mod calls;
 mod elsewhere;
 mod member;
+mod operators;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ use super::state::State;
 use crate::error::{Error, Place, a, nearest};
 
 /// Advice where something is asked of `()`.
-const NO_VALUE: &str = "`()` is no value: it comes from a function that returns nothing, such as `a.sort()`";
+const NO_VALUE: &str = "`()` is no value: it comes from a function that returns nothing, such as `a.sort()`, or from \
+                        `a.reduce(…)` without the value that it begins with: `a.reduce(|sum, x| sum + x, 0)`";
 
 /// What hints are drawn from: the host's catalog and the text of the script.
 pub struct Hints {
@@ -162,6 +164,23 @@ impl Hints {
     /// Says that a map does not have a key.
     pub fn no_such_key(&self, key: &str) -> Error {
         let error = Error::input(format!("the map has no key `{key}`"));
+        const OF_CACHES: [&str; 9] = [
+            "resid_pre",
+            "resid_post",
+            "resid_mid",
+            "attn_out",
+            "mlp_out",
+            "pattern",
+            "z",
+            "post",
+            "scale",
+        ];
+        if OF_CACHES.contains(&key) || key.starts_with("blocks.") {
+            return error.hint(
+                "activations have the names of hook points, `cache[\"blocks.2.hook_resid_post\"]`, and only those that were \
+                 asked for are there; `cache.keys()` lists them",
+            );
+        }
         if self
             .members("map")
             .iter()

@@ -259,6 +259,7 @@ impl Host {
         let ast = self
             .compile_in(scope, name, &text)
             .map_err(|error| diagnostic::explain_parse(&error, name, &self.engine, self.state.sources()))?;
+        self.state.warn_of(name, &text)?;
         let result = evaluating(&self.engine, || {
             self.engine.eval_ast_with_scope::<Dynamic>(scope, &ast)
         });

@@ -26,7 +26,8 @@ pub struct Interactive<'host> {
     functions: AST,
     /// The entry that defined each function.
     origins: HashMap<String, String>,
-    imports: BTreeMap<String, Shared<Module>>,
+    /// Their paths and what they hold, by the names under which the session knows them.
+    imports: BTreeMap<String, (String, Shared<Module>)>,
     entries: usize,
     /// The newest results, oldest first, and their names.
     results: VecDeque<(String, Dynamic)>,
@@ -75,6 +76,7 @@ impl<'host> Interactive<'host> {
         let ast = self.host.compile_in(&self.scope, name, text).map_err(|error| {
             diagnostic::explain_parse(&error, name, self.host.engine(), self.host.state().sources())
         })?;
+        self.host.state().warn_of(name, text)?;
         let own = ast.iter_functions().map(|function| function.name.to_string());
         self.origins
             .extend(own.map(|function| (function, name.to_string())));
@@ -204,9 +206,14 @@ impl<'host> Interactive<'host> {
         self.imports.keys().map(String::as_str)
     }
 
+    /// Returns what was imported as `alias`, as the import names it.
+    pub fn import_path(&self, alias: &str) -> Option<&str> {
+        self.imports.get(alias).map(|(path, _)| path.as_str())
+    }
+
     /// Functions and variables of the import known as `alias`, functions with their parameters.
     pub fn import_members(&self, alias: &str) -> Vec<String> {
-        let Some(module) = self.imports.get(alias) else {
+        let Some((_, module)) = self.imports.get(alias) else {
             return Vec::new();
         };
         let functions = module.gen_fn_signatures_with_mapper(|name| name.into());
@@ -339,7 +346,7 @@ impl<'host> Interactive<'host> {
                 continue;
             }
             if let Some(module) = self.host.keep_import(&import.path, &import.alias) {
-                self.imports.insert(import.alias, module);
+                self.imports.insert(import.alias, (import.path, module));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Values as a session shows them: within the width of the terminal, nested ones indented, lists of equal maps as tables,
 //! long lists by their ends.
 
-use rhai::{AST, Array, Dynamic, Engine, Map, Scope, is_valid_identifier};
+use rhai::{AST, Array, Dynamic, Engine, FnPtr, Map, Scope, is_valid_identifier};
 
 use crate::report::{Table, format};
 
@@ -26,7 +26,9 @@ impl<'engine> Pretty<'engine> {
     /// Returns a writer of texts that are up to `width` columns wide where that is possible.
     pub(super) fn new(engine: &'engine Engine, width: usize) -> Self {
         let text = "fn __show(x) { if type_of(x) == \"string\" { x.to_debug() } else { x.to_string() } }
-            fn __inner(x) { x.to_debug() }";
+            fn __inner(x) { x.to_debug() }
+            fn __drawn(x) { x.text() }
+            fn __items(x, most) { let items = []; for item in x { if items.len() > most { break; } items.push(item); } items }";
         let functions = engine.compile(text).unwrap_or_else(|_| AST::empty());
         Pretty {
             engine,
@@ -37,10 +39,48 @@ impl<'engine> Pretty<'engine> {
 
     /// Returns the text of `value`, of several lines if need be.
     pub(super) fn show(&self, value: &Dynamic) -> String {
-        if value.is_array() || value.is_map() {
+        if let Some(drawn) = self.drawn(value) {
+            drawn
+        } else if value.is_array() || value.is_map() {
             self.nested(value, 0, 0)
+        } else if self.engine.map_type_name(value.type_name()) == "range" {
+            self.range(value)
         } else {
             self.call("__show", value)
+        }
+    }
+
+    /// A chart of `std/plots`, drawn in letters.
+    fn drawn(&self, value: &Dynamic) -> Option<String> {
+        let map = value.read_lock::<Map>()?;
+        let is_chart = ["text", "svg"]
+            .iter()
+            .all(|name| map.get(*name).is_some_and(Dynamic::is_fnptr));
+        drop(map);
+        let call =
+            self.engine
+                .call_fn::<String>(&mut Scope::new(), &self.functions, "__drawn", (value.clone(),));
+        is_chart.then_some(call.ok()?)
+    }
+
+    /// A range by its numbers or letters, as far as it is no two ends.
+    fn range(&self, value: &Dynamic) -> String {
+        let shown = self.call("__show", value);
+        if shown != "range" {
+            return shown;
+        }
+        let most = MOST_ITEMS as i64;
+        let items = self.engine.call_fn::<Array>(
+            &mut Scope::new(),
+            &self.functions,
+            "__items",
+            (value.clone(), most),
+        );
+        match items {
+            Ok(items) if items.len() as i64 <= most => {
+                format!("range of {}", self.nested(&items.into(), 0, 9))
+            }
+            _ => shown,
         }
     }
 
@@ -58,6 +98,11 @@ impl<'engine> Pretty<'engine> {
             self.array(&items, indent, used)
         } else if let Some(entries) = value.read_lock::<Map>().filter(|_| depth < DEEPEST) {
             self.map(&entries, indent, used)
+        } else if value
+            .read_lock::<FnPtr>()
+            .is_some_and(|function| function.is_anonymous())
+        {
+            "a closure".into()
         } else {
             self.call("__inner", value)
                 .replace('\n', &format!("\n{:indent$}", ""))
@@ -185,6 +230,9 @@ mod tests {
         for (text, wanted) in [
             ("[1, 2, 3]", "[1, 2, 3]"),
             ("#{}", "#{}"),
+            ("#{ f: |x| x }", "#{ f: a closure }"),
+            ("range(0, 7, 3)", "range of [0, 3, 6]"),
+            ("0..3", "0..3"),
             ("#{ b: \"x\", a: [] }", "#{ a: [], b: \"x\" }"),
             (
                 "(0..12).map(|n| 100 + n)",

@@ -1,7 +1,7 @@
 //! For people who come from Python: what the form is here of what they wrote.
 
 use super::source::lexer::{Kind, Lexer, Token};
-use crate::error::Error;
+use crate::error::{Error, Place};
 
 /// Returns `error`, which says why a text cannot be read, or in its place what Python's form at its place is here.
 pub fn advise(error: Error) -> Error {
@@ -17,6 +17,65 @@ pub fn advise(error: Error) -> Error {
             _ => error,
         },
     }
+}
+
+/// Returns what is said of each `a // b` in the text called `name` that is plainly meant as a division and read as a
+/// comment: a number, or a name that was used before, alone behind a value.
+pub fn floor_divisions(name: &str, text: &str) -> Vec<Error> {
+    let tokens: Vec<Token> = Lexer::new(text, 0).collect();
+    let word = |token: &Token| &text[token.span.clone()];
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let is_value = matches!(token.kind, Kind::Name | Kind::Number) || matches!(word(token), ")" | "]");
+        let end = tokens.get(at + 1).map_or(text.len(), |next| next.span.start);
+        let between = &text[token.span.end..end];
+        let Some((divisor, bare)) = divisor(between).filter(|_| is_value) else {
+            continue;
+        };
+        let is_known = || {
+            tokens[..=at]
+                .iter()
+                .any(|token| token.kind == Kind::Name && word(token) == bare)
+        };
+        if bare.parse::<f64>().is_err() && !is_known() {
+            continue;
+        }
+        let start = token.span.end + between.find("//").unwrap_or(0);
+        let place = Place {
+            file: name.into(),
+            text: text.into(),
+            span: start..start + 2,
+        };
+        let error = Error::input("`//` begins a comment, so nothing is divided here");
+        let hint = instead_of_comment(divisor);
+        found.push(
+            error
+                .hint(hint)
+                .hint("if it is a comment: end what stands before it with `;`")
+                .at(place),
+        );
+    }
+    found
+}
+
+/// The text behind `//`, and the number or name that it is without what may end a statement, if a comment on the same
+/// line begins `between`.
+fn divisor(between: &str) -> Option<(&str, &str)> {
+    let line = between.lines().next()?;
+    let divisor = line.trim_start().strip_prefix("//")?.trim();
+    let bare = divisor.trim_end_matches([';', ')', ']', ',']);
+    let is_operand = bare.starts_with(|first: char| first.is_alphanumeric())
+        && bare
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
+    is_operand.then_some((divisor, bare))
+}
+
+fn instead_of_comment(divisor: &str) -> String {
+    format!(
+        "`//` begins a comment, so `{divisor}` is not read: between ints `/` divides without a remainder, `(a / \
+         b.to_float()).floor()` rounds down, and a tensor is divided so by `x.floor_divide(b)`"
+    )
 }
 
 /// Looks at the tokens around a place.
@@ -107,6 +166,19 @@ impl<'t> Reader<'t> {
                 "saescript's own modules and classes need none; a file of yours: `import \"file\" as name;`",
             ));
         }
+        if (self.word(self.at(-2)), here) == ("for", ",") {
+            let error = Error::input("two names of a loop stand between brackets");
+            return Some(error.hint("write `for (x, i) in a { … }`: the value comes first"));
+        }
+        if (self.word(self.at(-2)), here) == ("let", ":") {
+            return Some(Error::input("a variable has no type").hint(format!("write `let {before} = …`")));
+        }
+        if self.kind(self.at(0)) == Some(Kind::Number) && self.kind(self.at(-1)) == Some(Kind::OpenMap) {
+            let error = Error::input("the keys of a map are texts");
+            return Some(error.hint(format!(
+                "write `#{{ \"{here}\": … }}`, and `m[n.to_string()]` to read it"
+            )));
+        }
         if let Some(advice) = self.unpacking().or_else(|| self.index()) {
             return Some(advice);
         }
@@ -138,10 +210,11 @@ impl<'t> Reader<'t> {
 
     /// `let (a, b) = f();`
     fn unpacking(&self) -> Option<Error> {
-        let at_let = [0, -1]
+        let at_let = [0, -1, -2]
             .into_iter()
             .find(|offset| self.word(self.at(*offset)) == "let")?;
-        let opens = matches!(self.word(self.at(at_let + 1)), "(" | "[");
+        let opens = matches!(self.word(self.at(at_let + 1)), "(" | "[")
+            || self.kind(self.at(at_let + 2)) == Some(Kind::Comma);
         opens.then(|| {
             Error::input("a variable holds one value").hint(
                 "take what came out, and its parts by their names or numbers: `let r = x.max(1);` then `r.values` and \
@@ -166,7 +239,11 @@ impl<'t> Reader<'t> {
         let is_several = inside.contains([':', ',']) || inside.contains("...");
         (is_index && is_python && is_several && !inside.is_empty()).then(|| {
             let hint = format!("dimensions of a Tensor are indexed by a text: `[\"{inside}\"]`, and with tensors as `x.at([0, mask])`");
-            Error::input("an index holds one value").hint(hint)
+            let error = Error::input("an index holds one value").hint(hint);
+            match inside.contains(':') && !inside.contains(',') {
+                true => error.hint("a part of an array is `a.extract(1..3)`, of a text `s[1..3]`"),
+                false => error,
+            }
         })
     }
 
@@ -204,20 +281,9 @@ impl<'t> Reader<'t> {
             .tokens
             .get(self.here)
             .map_or(self.text.len(), |token| token.span.start);
-        let comment = self.text.get(before..here)?.trim_start().strip_prefix("//")?;
-        let divisor = comment.lines().next()?.trim();
-        let bare = divisor.trim_end_matches([';', ')', ']', ',']);
-        let is_operand = bare.starts_with(|first: char| first.is_alphanumeric())
-            && bare
-                .chars()
-                .all(|letter| letter.is_alphanumeric() || "_.".contains(letter));
+        let (divisor, bare) = divisor(self.text.get(before..here)?)?;
         let is_cut_off = bare.len() < divisor.len() || bare.parse::<f64>().is_ok();
-        (is_operand && is_cut_off).then(|| {
-            format!(
-                "`//` begins a comment, so `{divisor}` is not read: between ints `/` divides without a remainder, and \
-                 `(a / b.to_float()).floor()` rounds down"
-            )
-        })
+        is_cut_off.then(|| instead_of_comment(divisor))
     }
 
     fn rest_of_line(&self) -> Option<&'t str> {
@@ -247,7 +313,6 @@ fn is_prefix(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Place;
 
     /// What is said of the text at its first `§`, which is taken out.
     fn said(marked: &str) -> String {
@@ -278,6 +343,11 @@ mod tests {
             ("y = x[§..., ::2];", "[\"..., ::2\"]"),
             ("y = x[:§, None];", "[\":, None\"]"),
             ("let §(a, b) = x.max(1);", "r.values"),
+            ("let a§, b = f();", "r.values"),
+            ("let x§: int = 3;", "let x = …"),
+            ("for i§, x in xs { }", "for (x, i) in a"),
+            ("#{ §1: 2 }", "#{ \"1\": … }"),
+            ("y = x[1§:3];", "a.extract(1..3)"),
             ("§~(x > 0)", "!mask"),
             ("§# a comment", "//"),
             ("let x = 7 // 2;\n§print(x);", "begins a comment"),
@@ -285,6 +355,28 @@ mod tests {
         ] {
             assert!(said(marked).contains(form), "{marked}: {}", said(marked));
         }
+    }
+
+    #[test]
+    fn a_division_that_reads_as_a_comment_is_seen_where_the_line_can_be_read() {
+        for (text, times) in [
+            ("x // 2", 1),
+            ("let n = 3; let half = x // n", 1),
+            ("f(\n    x // 2\n)", 1),
+            ("x[0] // 2.5", 1),
+            ("x.len() // 2\n// 3", 1),
+            ("let x = 7; // 2", 0),
+            ("x // the 2nd", 0),
+            ("x // half", 0),
+            ("{ x } // 2", 0),
+            ("\"a // 2\"", 0),
+            ("x\n// 2", 0),
+        ] {
+            assert_eq!(floor_divisions("a.rhai", text).len(), times, "{text}");
+        }
+        let said = &floor_divisions("a.rhai", "total // 2")[0];
+        assert_eq!(said.place().map(|place| place.span.clone()), Some(6..8));
+        assert!(said.hints()[0].contains("floor_divide"), "{said}");
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl SourceMap {
         self.closures.borrow().get(name)?.file.clone()
     }
 
+    /// Returns how many arguments the closure takes that the engine calls `name`, without what it takes from around it.
+    pub fn closure_takes(&self, name: &str) -> Option<usize> {
+        Some(self.closures.borrow().get(name)?.own.len())
+    }
+
     /// Returns the closures of all texts, by the engine's names for them.
     pub fn closures(&self) -> HashMap<String, Closure> {
         self.closures.borrow().clone()

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::coverage::Coverage;
 use super::docs::Catalog;
 use super::limits::{Limits, Used};
+use super::python;
 use super::reading::Reading;
 use super::source::SourceMap;
 use crate::error::{Error, Result};
@@ -70,6 +71,19 @@ impl State {
     /// Returns where long work reports, and whether to stop.
     pub fn context(&self) -> &RunContext {
         &self.0.context
+    }
+
+    /// Warns of what the script `text`, which errors call `name`, says without meaning it.
+    ///
+    /// # Errors
+    /// A listener asked to stop.
+    pub fn warn_of(&self, name: &str, text: &str) -> Result<()> {
+        for error in python::floor_divisions(name, text) {
+            let (line, column) = error.place().map_or((1, 1), |place| place.line_column());
+            let events = &self.context().events;
+            events.warn(format!("{name}:{line}:{column}: {error}"))?;
+        }
+        Ok(())
     }
 
     /// Returns the texts of all scripts, modules and entries seen so far.

@@ -46,14 +46,32 @@ impl DeviceSpec {
                 if index < count {
                     return Ok(Device::Cuda(index));
                 }
-                Err(Error::input(format!(
-                    "device \"{self}\" was asked for, but there are {count} GPUs (0 to {})",
-                    count - 1
-                ))
-                .hint("use \"auto\" or \"cpu\", or one of these numbers"))
+                let visible = std::env::var(runtime::VISIBLE).ok();
+                Err(no_such_gpu(index, count, visible.as_deref()))
             }
         }
     }
+}
+
+/// Returns what to say where GPU `index` was asked for and there are `count`, of those that CUDA_VISIBLE_DEVICES shows.
+fn no_such_gpu(index: usize, count: usize, visible: Option<&str>) -> Error {
+    let last = count.saturating_sub(1);
+    let there = match count {
+        1 => "1 GPU, \"cuda:0\"".to_string(),
+        _ => format!("{count} GPUs, \"cuda:0\" to \"cuda:{last}\""),
+    };
+    let error = Error::input(format!(
+        "device \"cuda:{index}\" was asked for, but this machine has {there}"
+    ));
+    let error = match visible {
+        Some(visible) => error.hint(format!(
+            "{}=\"{visible}\" says which GPUs there are for this process, numbered from 0 in its order; an entry that is \
+             none hides those after it",
+            runtime::VISIBLE
+        )),
+        None => error,
+    };
+    error.hint("use one of these, or \"auto\" or \"cpu\"")
 }
 
 impl fmt::Display for DeviceSpec {
@@ -120,5 +138,28 @@ impl JsonSchema for DeviceSpec {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "title": "device"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_not_there_is_told_with_those_that_are() {
+        let one = no_such_gpu(1, 1, None);
+        assert_eq!(
+            one.message(),
+            "device \"cuda:1\" was asked for, but this machine has 1 GPU, \"cuda:0\""
+        );
+        let hidden = no_such_gpu(5, 2, Some("3,1,9"));
+        assert!(
+            hidden.message().ends_with("2 GPUs, \"cuda:0\" to \"cuda:1\""),
+            "{hidden}"
+        );
+        assert!(
+            hidden.hints()[0].starts_with("CUDA_VISIBLE_DEVICES=\"3,1,9\""),
+            "{hidden}"
+        );
     }
 }

@@ -19,7 +19,8 @@ impl From<TchError> for Error {
         if said.contains("bad_alloc") {
             return Self::out_of_memory("libtorch could not get what it needs for this");
         }
-        if said.to_lowercase().contains("out of memory") {
+        // cuBLAS has an error of its own where its workspace finds no room.
+        if said.to_lowercase().contains("out of memory") || said.contains("CUBLAS_STATUS_ALLOC_FAILED") {
             return Self::out_of_memory(said).hint(ADVICE);
         }
         // Where a check of libtorch's own failed in its sources is of no use either.
@@ -81,6 +82,8 @@ mod tests {
         assert_eq!(error.message(), "out of memory: 4000 bytes are not to be had");
         let error = read("select(): index 5 out of range for tensor of size [2] at dimension 0");
         assert_eq!(*error.subject(), Subject::OutOfRange);
+        let error = read("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
+        assert_eq!(*error.subject(), Subject::OutOfMemory);
         let error = read("CUDA error: an illegal memory access");
         assert_eq!(*error.subject(), Subject::DeviceFailure);
         assert!(error.hints().iter().any(|hint| hint.contains("checkpoint")));

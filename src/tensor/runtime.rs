@@ -148,6 +148,9 @@ fn driver_in_kernel() -> bool {
         .any(|path| Path::new(path).exists())
 }
 
+/// Which GPUs the driver shows to a process, by number or name; none where it is empty.
+pub const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
+
 /// Returns whether tensors can be put on a GPU.
 pub fn cuda_usable() -> bool {
     cuda_obstacle().is_none()
@@ -175,9 +178,9 @@ pub fn cuda_obstacle() -> Option<CudaObstacle> {
             "run `scripts/setup --cuda`, or check LD_LIBRARY_PATH if it is set".into(),
         ),
         CudaLibrary::Loaded if tch::Cuda::is_available() => return None,
-        CudaLibrary::Loaded => match env::var("CUDA_VISIBLE_DEVICES") {
+        CudaLibrary::Loaded => match env::var(VISIBLE) {
             Ok(visible) => (
-                format!("CUDA_VISIBLE_DEVICES=\"{visible}\" leaves no usable GPU"),
+                format!("{VISIBLE}=\"{visible}\" leaves no usable GPU"),
                 "unset CUDA_VISIBLE_DEVICES or name a GPU that `nvidia-smi` lists".into(),
             ),
             Err(_) => (

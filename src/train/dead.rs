@@ -10,6 +10,8 @@ use crate::tensor::{Device, Kind, Tensor};
 pub struct DeadTracker {
     /// Tokens since the last firing, int64 `(d_sae)`.
     pub(super) tokens_since: Tensor,
+    /// At most so many tokens can have passed since any latent fired, known without asking the device.
+    most: i64,
     threshold: f64,
 }
 
@@ -21,6 +23,7 @@ impl DeadTracker {
     pub fn new(d_sae: i64, threshold: f64, device: Device) -> Result<Self> {
         Ok(Self {
             tokens_since: Tensor::f_zeros([d_sae], (Kind::Int64, device))?,
+            most: 0,
             threshold,
         })
     }
@@ -30,6 +33,7 @@ impl DeadTracker {
     /// # Errors
     /// Too little memory.
     pub fn record(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
+        self.most = self.most.saturating_add(tokens);
         let silent = fired.f_le(0.0)?;
         let grown = self.tokens_since.f_add_scalar(tokens)?;
         self.tokens_since = grown.f_mul(&silent)?;
@@ -41,6 +45,7 @@ impl DeadTracker {
     /// # Errors
     /// Too little memory; the device failed.
     pub(super) fn record_on(&mut self, launcher: &dyn Launcher, fired: &Tensor, tokens: i64) -> Result<()> {
+        self.most = self.most.saturating_add(tokens);
         self.tokens_since = figures::silence(launcher, fired, &self.tokens_since, tokens)?;
         Ok(())
     }
@@ -48,6 +53,11 @@ impl DeadTracker {
     /// Returns the tokens since each latent last fired, int64 `(d_sae)`.
     pub fn tokens_since(&self) -> &Tensor {
         &self.tokens_since
+    }
+
+    /// Returns whether any latent can be dead by now. Nothing is read back from the device.
+    pub(super) fn may_be_dead(&self) -> bool {
+        self.most as f64 >= self.threshold
     }
 
     /// Returns which latents are dead: bool `(d_sae)`.
@@ -68,6 +78,7 @@ impl Kept for DeadTracker {
     }
 
     fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
+        self.most = i64::MAX;
         checkpoint.fill(&mut self.tokens_since, TOKENS_SINCE)
     }
 }

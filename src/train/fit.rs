@@ -12,9 +12,9 @@ use super::options::{FitOptions, FitOutcome};
 use super::run::Run;
 use super::source::{First, Source};
 use super::trainer::StepReport;
-use crate::activations::BatchStream;
+use crate::activations::{Batch, BatchStream};
 use crate::dictionary::{NormActivation, SparseAutoEncoder};
-use crate::error::{Error, Fault, Result, counted};
+use crate::error::{Error, Fault, Result, Subject, counted};
 use crate::event::{Control, Event, RunContext};
 
 /// How long the figures beside a progress bar may be old.
@@ -157,7 +157,7 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
             Ok(Some(batch)) => batch,
             Ok(None) => return Ok(FitOutcome::StreamEnded),
             Err(error) if error.fault() == Fault::Interrupted => return Ok(interrupted),
-            Err(error) => return Err(error),
+            Err(error) => return Err(at_step(error, lanes)),
         };
         // Nothing but padding: there is nothing to take a step on.
         if counts_nothing(&batch)? {
@@ -168,6 +168,7 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
             }
             continue;
         }
+        let batch = moved_once(batch, lanes)?;
         let mut stop = false;
         for (index, lane) in lanes.iter_mut().enumerate() {
             if lane.run.trainer.is_finished() {
@@ -189,6 +190,26 @@ fn train(lanes: &mut [Lane<'_>], source: &mut Source<'_>, context: &RunContext) 
         if stop {
             return Ok(interrupted);
         }
+    }
+}
+
+/// Returns the batch on the device of all dictionaries, where several share one: each would move it for itself.
+fn moved_once(batch: Batch, lanes: &[Lane<'_>]) -> Result<Batch> {
+    let mut devices = lanes.iter().map(|lane| lane.sae.device());
+    match devices.next() {
+        Some(device) if lanes.len() > 1 && devices.all(|other| other == device) => batch.to_device(device),
+        _ => Ok(batch),
+    }
+}
+
+/// Says before which step a device failed while a batch was made.
+fn at_step(error: Error, lanes: &[Lane<'_>]) -> Error {
+    let done = lanes.iter().map(|lane| lane.run.trainer.steps_done()).max();
+    match (error.subject(), done) {
+        (Subject::DeviceFailure, Some(done)) => {
+            error.context(format!("found while the batch of step {} was made", done + 1))
+        }
+        _ => error,
     }
 }
 

@@ -139,6 +139,7 @@ impl<'a> Lane<'a> {
             set_aside_earlier_run(&path, &events)?
         }
         let from = self.run.checkpoint.take();
+        self.last_checkpoint.clone_from(&from);
         if let Some(from) = from.as_ref().filter(|from| !checksums::exist(from)) {
             events.note(format!(
                 "the checkpoint `{}` has no {}: it was read unchecked",
@@ -315,10 +316,10 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Saves a checkpoint after a failure, unless the loss was not finite, and returns `error` with where that or the
-    /// last good one is.
+    /// Saves a checkpoint after a failure, unless the loss was not finite or a move of the optimiser stopped half-way, and
+    /// returns `error` with where that or the last good one is.
     pub(super) fn fail(&mut self, source: &mut Source<'_>, context: &RunContext, error: Error) -> Error {
-        let sound = !self.run.trainer.is_broken();
+        let sound = self.run.trainer.is_sound();
         let begun = self.run.trainer.steps_done() > 0;
         if sound
             && begun
@@ -330,6 +331,9 @@ impl<'a> Lane<'a> {
         self.close("failed").ok();
         match &self.last_checkpoint {
             Some(path) => error.hint(format!("the last good checkpoint is `{}`", path.display())),
+            None if begun => error.hint(
+                "there is no checkpoint to go on from yet: `checkpoint_every_minutes` or a larger `n_checkpoints` keeps more",
+            ),
             None => error,
         }
     }

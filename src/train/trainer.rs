@@ -15,6 +15,7 @@ use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
+use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
 /// nothing else.
@@ -26,6 +27,8 @@ pub struct Trainer {
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
     is_broken: bool,
+    /// The optimiser failed before all parameters had moved.
+    is_half_moved: bool,
     /// Somebody looks at [`StepReport::distributions`].
     wants_distributions: bool,
 }
@@ -58,6 +61,7 @@ impl Trainer {
             state: None,
             last_metrics: Metrics::new(),
             is_broken: false,
+            is_half_moved: false,
             wants_distributions: false,
         })
     }
@@ -85,6 +89,11 @@ impl Trainer {
     /// Returns whether the last loss was not finite.
     pub(super) fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    /// Returns whether the dictionary is what its last step has made of it.
+    pub(in crate::train) fn is_sound(&self) -> bool {
+        !self.is_broken && !self.is_half_moved
     }
 
     /// Returns the metrics that were logged last; empty before the first log.
@@ -229,12 +238,7 @@ impl Trainer {
         };
         let input = prepared.as_input();
         let settings = loss_settings(&self.cfg, &state.plan, state.step);
-        let pass = Pass {
-            k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
-            amp: self.cfg.amp_dtype,
-            custom,
-            ..Pass::counting(prepared.counted.as_ref())
-        };
+        let pass = pass_of(&self.cfg, sae, state, (&prepared, custom));
         self.engines.laps().end(Part::Input);
         let mut output = self
             .engines
@@ -248,9 +252,9 @@ impl Trainer {
         }
         let lr = state.plan.lr.at(state.step);
         let gradients = state.collect(&self.cfg, std::mem::take(&mut output.gradients))?;
-        let norms = gradients.as_ref();
-        let norms = norms.map(|gradients| clip(sae, gradients, self.cfg.clip_grad_norm, launcher));
-        let norms = norms.transpose()?;
+        let most = self.cfg.clip_grad_norm;
+        let clipped = |gradients: &Vec<Tensor>| clip(sae, gradients, most, launcher);
+        let norms = gradients.as_ref().map(clipped).transpose()?;
         self.engines.laps().end(Part::Optimizer);
         let figures = state
             .sums
@@ -259,13 +263,15 @@ impl Trainer {
         self.engines.laps().end(Part::Metrics);
         if let Some(gradients) = &gradients {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
+            self.is_half_moved = true;
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
+            self.is_half_moved = false;
         }
         self.engines.laps().finish(Part::Optimizer);
         state.step += 1;
         state.tokens += output.tokens;
         if let Some(metrics) = &logged {
-            self.last_metrics = metrics.clone();
+            self.last_metrics.clone_from(metrics);
         }
         Ok(StepReport {
             step: state.step,
@@ -275,6 +281,21 @@ impl Trainer {
             distributions,
             remarks,
         })
+    }
+}
+
+/// Returns how the next batch passes through `sae`.
+fn pass_of<'a>(
+    cfg: &TrainerConfig,
+    sae: &SparseAutoEncoder,
+    state: &TrainingState,
+    (prepared, custom): (&'a Prepared, Custom<'a>),
+) -> Pass<'a> {
+    Pass {
+        k: sae.cfg.act_fn.selects_k().then(|| state.plan.k.at(state.step)),
+        amp: cfg.amp_dtype,
+        custom,
+        ..Pass::counting(prepared.counted.as_ref())
     }
 }
 

@@ -260,7 +260,7 @@ fn caught_errors_say_what_uncaught_ones_say() {
         "let x = 3; x.call()",
         "[1].map(1)",
         "[1].map(|x| x.foo)",
-        "[2, 1].sort(|a| a)",
+        "[2, 1].sort(|a, b, c| a)",
         "parse_int(\"x\")",
         "parse_json(\"{\")",
         "let m = #{}; m[1]",

@@ -226,6 +226,9 @@ impl Cuda {
             Some(reason) => format!("not usable: {reason}"),
             None => format!("usable, {} device(s)", self.devices),
         }];
+        if let Ok(visible) = std::env::var(runtime::VISIBLE) {
+            lines.push(format!("{}=\"{visible}\"", runtime::VISIBLE));
+        }
         if let Some(driver) = &self.driver {
             lines.push(format!(
                 "driver {}, for CUDA up to {}",

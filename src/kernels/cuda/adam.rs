@@ -1,6 +1,7 @@
 //! One move of the Adam family on a device.
 
 use super::launcher::{Argument, Grid, Launcher, check};
+use super::norms::{measure, parts_of};
 use crate::error::Result;
 use crate::kernels::adam::{Factors, Moves, Rule};
 use crate::tensor::{Kind, Tensor};
@@ -25,6 +26,34 @@ pub struct Moving<'a> {
     pub gradient: &'a Tensor,
     /// What the gradient is multiplied by besides the rule's factor, float64 0-d, if by anything.
     pub scale: Option<&'a Tensor>,
+    /// Whether it is a move at all, and how far, in place of what the rule says by its step; see [`due`].
+    pub due: Option<&'a Tensor>,
+}
+
+/// Counts a move of [`Moves::WhereGradient`] in `moves`, int64 `(1)`, if the gradient is not 0 throughout. Returns what
+/// [`Moving::due`] is, float64 `(2)`; the step of the rule does not matter. Nothing is read back.
+///
+/// # Errors
+/// Too little memory; the device failed.
+pub fn due(launcher: &dyn Launcher, gradient: &Tensor, moves: &Tensor, rule: &Rule) -> Result<Tensor> {
+    let gradient = [gradient.shallow_clone()];
+    let parts = parts_of(&gradient);
+    let empty = |count: i64, kind: Kind| Tensor::f_empty([count], (kind, launcher.device()));
+    let (squares, nonzeros) = (empty(parts, Kind::Double)?, empty(parts, Kind::Int64)?);
+    measure(launcher, &gradient, (&squares, &nonzeros))?;
+    let due = empty(2, Kind::Double)?;
+    let arguments = [
+        Argument::of(&squares, Kind::Double)?,
+        Argument::of(&nonzeros, Kind::Int64)?,
+        Argument::Whole(parts),
+        Real(rule.lr),
+        Real(rule.beta1),
+        Real(rule.beta2),
+        Argument::of(moves, Kind::Int64)?,
+        Argument::of(&due, Kind::Double)?,
+    ];
+    launcher.launch("count_move", Grid::rows(1), &arguments)?;
+    Ok(due)
 }
 
 /// Makes one move, as [`kernels::adam`](crate::kernels::adam::adam) does. Nothing is read back.
@@ -62,6 +91,10 @@ pub fn adam(launcher: &dyn Launcher, moving: &Moving<'_>, rule: &Rule) -> Result
         Real(factors.epsilon.into()),
         Real(factors.rate.into()),
         Argument::Whole(i64::from(rule.moves == Moves::WhereGradient)),
+        match moving.due {
+            Some(due) => Argument::of(due, Kind::Double)?,
+            None => Argument::floats(None)?,
+        },
     ];
     let blocks = (count / (FOUR * launcher.threads()) + 1).min(BLOCKS);
     launcher.launch("adam_move", Grid::rows(blocks), &arguments)

@@ -127,7 +127,7 @@ pub(super) fn round(launcher: &dyn Launcher, x: &Tensor) -> Result<Rounded> {
     Ok(made)
 }
 
-/// The encoder rounded, and the numbers by which products become estimates and bounds, `(S, 4)`.
+/// The encoder rounded, and the numbers by which products become estimates and bounds, `(S, 4)`, S rounded up to fours.
 struct Screen {
     rounded: Tensor,
     terms: Tensor,
@@ -137,7 +137,7 @@ impl Screen {
     fn new(launcher: &dyn Launcher, encoder: &Encoder<'_>) -> Result<Self> {
         let latents = encoder.latents();
         let weight = round(launcher, encoder.weight)?;
-        let terms = Tensor::f_empty([latents, 4], (Kind::Float, launcher.device()))?;
+        let terms = Tensor::f_empty([(latents + 3) / 4 * 4, 4], (Kind::Float, launcher.device()))?;
         let arguments = [
             Argument::floats(encoder.bias)?,
             Argument::floats(encoder.factor)?,
@@ -147,7 +147,7 @@ impl Screen {
             Whole(latents),
             Argument::floats(&terms)?,
         ];
-        let blocks = latents / launcher.threads() + 1;
+        let blocks = (latents + 3) / launcher.threads() + 1;
         launcher.launch("screen_terms", Grid::rows(blocks), &arguments)?;
         Ok(Self {
             rounded: weight.rounded,

@@ -10,7 +10,7 @@ use super::nvrtc::{Compiler, usual_folder};
 use super::{probe, program, stored};
 use crate::error::{Error, Result};
 use crate::native::stream;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, device_failed};
 
 /// Compiles the kernels for a GPU, or takes what was compiled before, loads them, and compares them with libtorch on a few
 /// numbers.
@@ -61,8 +61,9 @@ impl Launcher for Loaded {
             .functions
             .get(kernel)
             .ok_or_else(|| Error::run(format!("there is no kernel {kernel}")))?;
-        let stream = stream::current(self.index)
-            .ok_or_else(|| Error::run(format!("libtorch has no stream on cuda:{}", self.index)))?;
+        let stream = stream::current(self.index).ok_or_else(|| {
+            device_failed(format!("libtorch has no stream on cuda:{} any more", self.index))
+        })?;
         let mut slots: Vec<u64> = arguments.iter().map(|argument| argument.bits()).collect();
         let mut places: Vec<*mut c_void> = slots
             .iter_mut()

@@ -34,10 +34,6 @@ pub struct Norms {
 /// # Errors
 /// Too little memory; the device failed.
 pub fn norms(launcher: &dyn Launcher, clipped: &[Tensor], free: &[Tensor], most: f64) -> Result<Norms> {
-    let parts_of = |gradients: &[Tensor]| {
-        let count: i64 = gradients.iter().map(|gradient| gradient.numel() as i64).sum();
-        (count / NUMBERS).clamp(1, MOST_PARTS)
-    };
     let groups = clipped.chunks(TOGETHER).chain(free.chunks(TOGETHER));
     let held: i64 = clipped.chunks(TOGETHER).map(parts_of).sum();
     let parts = held + free.chunks(TOGETHER).map(parts_of).sum::<i64>();
@@ -46,17 +42,9 @@ pub fn norms(launcher: &dyn Launcher, clipped: &[Tensor], free: &[Tensor], most:
     let nonzeros = empty(&[parts], Kind::Int64)?;
     let mut from = 0;
     for group in groups {
-        let mut arguments = Vec::with_capacity(2 * TOGETHER + 3);
-        for place in 0..TOGETHER {
-            let gradient = group.get(place);
-            arguments.push(Argument::floats(gradient)?);
-            arguments.push(Whole(gradient.map_or(0, |gradient| gradient.numel() as i64)));
-        }
         let count = parts_of(group);
-        arguments.push(Whole(count));
-        arguments.push(Argument::of(&squares.f_narrow(0, from, count)?, Kind::Double)?);
-        arguments.push(Argument::of(&nonzeros.f_narrow(0, from, count)?, Kind::Int64)?);
-        launcher.launch("norm_parts", warps(launcher, count), &arguments)?;
+        let place = |of: &Tensor| of.f_narrow(0, from, count);
+        measure(launcher, group, (&place(&squares)?, &place(&nonzeros)?))?;
         from += count;
     }
     let (before, after) = (empty(&[], Kind::Float)?, empty(&[], Kind::Float)?);
@@ -76,4 +64,30 @@ pub fn norms(launcher: &dyn Launcher, clipped: &[Tensor], free: &[Tensor], most:
     ];
     launcher.launch("norm_scale", Grid::rows(1), &arguments)?;
     Ok(Norms { before, after, scale })
+}
+
+/// Returns into how many parts the sums over up to [`TOGETHER`] gradients are divided.
+pub(super) fn parts_of(gradients: &[Tensor]) -> i64 {
+    let count: i64 = gradients.iter().map(|gradient| gradient.numel() as i64).sum();
+    (count / NUMBERS).clamp(1, MOST_PARTS)
+}
+
+/// Writes the sums of squares and the counts of what is not 0 of the parts of up to [`TOGETHER`] gradients, float64 and
+/// int64.
+pub(super) fn measure(
+    launcher: &dyn Launcher,
+    gradients: &[Tensor],
+    (squares, nonzeros): (&Tensor, &Tensor),
+) -> Result<()> {
+    let mut arguments = Vec::with_capacity(2 * TOGETHER + 3);
+    for place in 0..TOGETHER {
+        let gradient = gradients.get(place);
+        arguments.push(Argument::floats(gradient)?);
+        arguments.push(Whole(gradient.map_or(0, |gradient| gradient.numel() as i64)));
+    }
+    let parts = parts_of(gradients);
+    arguments.push(Whole(parts));
+    arguments.push(Argument::of(squares, Kind::Double)?);
+    arguments.push(Argument::of(nonzeros, Kind::Int64)?);
+    launcher.launch("norm_parts", warps(launcher, parts), &arguments)
 }

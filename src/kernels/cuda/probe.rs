@@ -98,6 +98,7 @@ fn compare_moves(launcher: &dyn Launcher, weight: &Tensor, gradient: &Tensor) ->
         square: &square,
         gradient: &on_it,
         scale: None,
+        due: None,
     };
     adam(launcher, &moving, &RULE)?;
     // The first move of Adam goes by the learning rate, in the direction of the gradient.

@@ -58,6 +58,11 @@ impl<'a> Callbacks<'a> {
             })
     }
 
+    /// Returns how many arguments a closure takes, if it is one of a known text.
+    pub fn takes(&self, closure: &FnPtr) -> Option<usize> {
+        State::of(self.context).sources().closure_takes(closure.fn_name())
+    }
+
     fn explain(&self, failure: &EvalAltResult) -> Error {
         let state = State::of(self.context);
         let source = self.context.call_source().unwrap_or_default();

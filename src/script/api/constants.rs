@@ -49,14 +49,7 @@ pub fn constants() -> Vec<Constant> {
         global("SCRIPT_DIR", "The folder of the script that runs."),
         global("SCRIPT_PATH", "The path of the script that runs."),
     ];
-    for dtype in DType::all() {
-        all.push(Constant {
-            module: Some("torch"),
-            name: dtype.name(),
-            docs: "A dtype: the number format of a tensor.",
-            value: Some(Dynamic::from(dtype)),
-        });
-    }
+    all.extend(dtypes());
     for (name, value, docs) in [
         ("inf", f64::INFINITY, "Infinity."),
         ("nan", f64::NAN, "Not a number."),
@@ -91,6 +84,23 @@ pub fn constants() -> Vec<Constant> {
         });
     }
     all
+}
+
+/// The number formats, and PyTorch's other names of them.
+fn dtypes() -> impl Iterator<Item = Constant> {
+    let own = DType::all().map(|dtype| (dtype.name(), dtype, "A dtype: the number format of a tensor."));
+    let others = ["float", "double", "half", "long", "int", "short"].into_iter();
+    let others = others.filter_map(|name| {
+        let dtype = name.parse().ok()?;
+        Some((name, dtype, "PyTorch's other name of a number format."))
+    });
+    own.chain(others)
+        .map(|(name, dtype, docs): (_, DType, _)| Constant {
+            module: Some("torch"),
+            name,
+            docs,
+            value: Some(Dynamic::from(dtype)),
+        })
 }
 
 /// Returns the modules that every script sees without importing them.

@@ -1,8 +1,9 @@
 //! Passes of language models: `forward`, `loss`, `run_with_cache`, `run_with_hooks`, `hook_points`.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, FnPtr, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map, Module};
 
+use super::cached::cached;
 use super::callbacks::Callbacks;
 use super::interventions::with_changes;
 use super::model::{LanguageModelHandle, strings};
@@ -10,7 +11,6 @@ use super::prompts::{Reading, Wanted};
 use super::tensor::TensorHandle;
 use crate::error::{Error, Result, a};
 use crate::model::{Dimension, Edit, HookPoint};
-use crate::script::arguments::Arguments;
 use crate::script::bridge::kind_of;
 use crate::script::failure::{Raise, RhaiResultOf};
 use crate::script::guard;
@@ -34,9 +34,14 @@ fn edits<'a>(hooks: &'a Map, callbacks: &'a Callbacks<'a>) -> Result<Vec<(String
                 ));
                 return Err(error.under(name.as_str()));
             };
-            let edit: Edit<'a> = Box::new(move |x: Tensor, _: &str| {
+            let wants_place = callbacks.takes(&closure) == Some(2);
+            let edit: Edit<'a> = Box::new(move |x: Tensor, at: &str| {
                 let given = TensorHandle::new(x);
-                let made = callbacks.call(&closure, (given.clone(),))?;
+                let made = if wants_place {
+                    callbacks.call(&closure, (given.clone(), place_map(at)))?
+                } else {
+                    callbacks.call(&closure, (given.clone(),))?
+                };
                 match made.clone().try_cast::<TensorHandle>() {
                     Some(tensor) => Ok(tensor.tensor().shallow_clone()),
                     None if made.is_unit() => Ok(given.tensor().shallow_clone()),
@@ -51,9 +56,16 @@ fn edits<'a>(hooks: &'a Map, callbacks: &'a Callbacks<'a>) -> Result<Vec<(String
         .collect()
 }
 
-fn cache_map(cache: std::collections::BTreeMap<String, Tensor>) -> Map {
-    let tensor = |(name, x): (String, Tensor)| (name.into(), Dynamic::from(TensorHandle::new(x)));
-    cache.into_iter().map(tensor).collect()
+/// What a hook of two arguments is told of its place: `#{ name, layer }`, the layer `()` outside of the blocks.
+fn place_map(name: &str) -> Map {
+    let block = name
+        .strip_prefix("blocks.")
+        .and_then(|rest| rest.split('.').next());
+    let layer = block.and_then(|block| block.parse::<i64>().ok());
+    Map::from_iter([
+        ("name".into(), name.into()),
+        ("layer".into(), layer.map_or(Dynamic::UNIT, Dynamic::from_int)),
+    ])
 }
 
 /// The name and shape of a hook point.
@@ -104,57 +116,41 @@ fn passed(
     reading.answer(logits, &prompts).raise()
 }
 
+/// The closures of `[["blocks.3.hook_resid_post", |x| x * 0.5]]`, as TransformerLens pairs them.
+fn paired(pairs: &[Dynamic]) -> Result<Map> {
+    let mut hooks = Map::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        let parts = pair
+            .read_lock::<Array>()
+            .map(|pair| pair.clone())
+            .unwrap_or_default();
+        let [name, closure] = parts.as_slice() else {
+            return Err(Error::input("expected a pair `[name, |x| …]`").under(format!("[{index}]")));
+        };
+        let name = strings(std::slice::from_ref(name)).map_err(|error| error.under(format!("[{index}]")))?;
+        if hooks.insert(name[0].as_str().into(), closure.clone()).is_some() {
+            let sentence = format!("`{}` has two hooks", name[0]);
+            return Err(Error::input(sentence)
+                .hint("let one closure do what both do")
+                .under(format!("[{index}]")));
+        }
+    }
+    Ok(hooks)
+}
+
 /// The closures or the changes of latents that a call was given, the other empty.
 fn hooks_or_changes(given: &Dynamic) -> Result<(Map, Array)> {
     if let Some(hooks) = given.read_lock::<Map>() {
         return Ok((hooks.clone(), Array::new()));
     }
     match given.read_lock::<Array>() {
+        Some(pairs) if pairs.first().is_some_and(Dynamic::is_array) => Ok((paired(&pairs)?, Array::new())),
         Some(changes) => Ok((Map::new(), changes.clone())),
         None => Err(Error::input(format!(
             "expected a map of closures or an array of changes of latents, but was given {}",
             a(&kind_of(given))
         ))),
     }
-}
-
-/// The activations of a forward pass, and what else its options ask for.
-fn cached(model: &LanguageModelHandle, input: &Dynamic, options: Map) -> Result<Map> {
-    let mut arguments = Arguments::new("LanguageModel", "run_with_cache", options);
-    let names = match arguments.take("names_filter") {
-        None => None,
-        Some(name) if name.is_string() => Some(strings(&[name])?),
-        Some(names) => match names.read_lock::<Array>() {
-            Some(names) => Some(strings(&names).map_err(|error| error.under("names_filter"))?),
-            None => {
-                let sentence = format!(
-                    "expected a name or an array of names, but was given {}",
-                    a(&kind_of(&names))
-                );
-                return Err(Error::input(sentence)
-                    .under("names_filter")
-                    .hint("names may contain `*`"));
-            }
-        },
-    };
-    let reading = Reading::take(model, &mut arguments)?;
-    arguments.finish()?;
-    let prompts = reading.prompts(model, input)?;
-    let Some(wanted) = reading.wanted() else {
-        return Ok(cache_map(match names {
-            Some(names) => model.model().capture(&prompts, &names)?,
-            None => model.model().run_with_cache(&prompts, None)?.1,
-        }));
-    };
-    let (logits, cache) = model.model().run_with_cache(&prompts, names.as_deref())?;
-    let answer = reading.answer(logits, &prompts)?;
-    let mut map = match (wanted, answer.read_lock::<Map>()) {
-        (_, Some(both)) => both.clone(),
-        (Wanted::Loss, None) => Map::from_iter([("loss".into(), answer.clone())]),
-        (_, None) => Map::from_iter([("logits".into(), answer.clone())]),
-    };
-    map.insert("cache".into(), cache_map(cache).into());
-    Ok(map)
 }
 
 #[export_module(manifest)]
@@ -214,36 +210,67 @@ mod functions {
     /// tensor: at all that the pass comes by, which are all but `hook_attn_in`, `hook_q_input`, `hook_k_input`,
     /// `hook_v_input`, `hook_mlp_in` and `attn.hook_result`.
     #[rhai_fn(return_raw, pure)]
-    pub fn run_with_cache(model: &mut LanguageModelHandle, input: Dynamic) -> RhaiResultOf<Map> {
-        cached(model, &input, Map::new()).raise()
+    pub fn run_with_cache(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+    ) -> RhaiResultOf<Map> {
+        cached(&context, model, &input, Map::new())
     }
 
     /// Returns the activations at the named hook points, whose names may contain `*`. The pass stops after the last of
     /// them.
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_named_cache(
+        context: NativeCallContext,
         model: &mut LanguageModelHandle,
         input: Dynamic,
         names: Array,
     ) -> RhaiResultOf<Map> {
         let options = Map::from_iter([("names_filter".into(), names.into())]);
-        cached(model, &input, options).raise()
+        cached(&context, model, &input, options)
     }
 
-    /// Returns the activations with `#{ names_filter: … }`, a name or an array of names. With `return_type` and the other
-    /// options of `forward` it returns a map of `logits` or `loss`, or both, and the activations as `cache`.
+    /// Returns the activations at a hook point, whose name may contain `*`.
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
+    pub fn run_with_cache_of_one(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        name: ImmutableString,
+    ) -> RhaiResultOf<Map> {
+        let options = Map::from_iter([("names_filter".into(), name.into())]);
+        cached(&context, model, &input, options)
+    }
+
+    /// Returns the activations at the hook points of whose names the closure says true.
+    #[rhai_fn(name = "run_with_cache", return_raw, pure, volatile)]
+    pub fn run_with_cache_where(
+        context: NativeCallContext,
+        model: &mut LanguageModelHandle,
+        input: Dynamic,
+        wants: FnPtr,
+    ) -> RhaiResultOf<Map> {
+        let options = Map::from_iter([("names_filter".into(), wants.into())]);
+        cached(&context, model, &input, options)
+    }
+
+    /// Returns the activations with `#{ names_filter: … }`, a name, an array of names or a closure. With `return_type` and the other
+    /// options of `forward` it returns a map of `logits` or `loss`, or both, and the activations as `cache`.
+    #[rhai_fn(name = "run_with_cache", return_raw, pure, volatile)]
     pub fn run_with_cache_and_options(
+        context: NativeCallContext,
         model: &mut LanguageModelHandle,
         input: Dynamic,
         options: Map,
     ) -> RhaiResultOf<Map> {
-        cached(model, &input, options).raise()
+        cached(&context, model, &input, options)
     }
 
     /// Returns logits with activations replaced by closures, `#{ "blocks.3.hook_resid_post": |x| x * 0.5 }`, or with latents
     /// changed at the hook points of their dictionaries, `[steer(sae, 17, 4.0), ablate(sae, [3, 9])]`. A closure that
-    /// returns `()` only looks. Names may contain `*`.
+    /// returns `()` only looks; one of two arguments, `|x, hook| …`, is told where: `hook.name`, `hook.layer`. Names may
+    /// contain `*`. Pairs will do as well: `[["blocks.3.hook_resid_post", |x| x * 0.5]]`.
     #[rhai_fn(return_raw, pure, volatile)]
     pub fn run_with_hooks(
         context: NativeCallContext,

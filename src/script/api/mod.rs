@@ -7,6 +7,7 @@ mod analysis_handle;
 mod analyzer;
 mod batch;
 mod batches;
+mod cached;
 mod callbacks;
 mod collections;
 mod constants;

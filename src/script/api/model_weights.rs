@@ -22,43 +22,47 @@ const STACKED: &[(&str, &str, &str)] = &[
     (
         "W_Q",
         "attn.W_Q",
-        "from the normalised stream to queries, `[n_layers, n_heads, d_model, d_head]`",
+        "the weights from the normalised stream to queries, `[n_layers, n_heads, d_model, d_head]`",
     ),
     (
         "W_K",
         "attn.W_K",
-        "from the normalised stream to keys, `[n_layers, n_heads, d_model, d_head]`; keys that several heads share are repeated",
+        "the weights from the normalised stream to keys, `[n_layers, n_heads, d_model, d_head]`; keys that several heads share are repeated",
     ),
     (
         "W_V",
         "attn.W_V",
-        "from the normalised stream to values, `[n_layers, n_heads, d_model, d_head]`; values that several heads share are repeated",
+        "the weights from the normalised stream to values, `[n_layers, n_heads, d_model, d_head]`; values that several heads share are repeated",
     ),
     (
         "W_O",
         "attn.W_O",
-        "from heads to the residual stream, `[n_layers, n_heads, d_head, d_model]`",
+        "the weights from heads to the residual stream, `[n_layers, n_heads, d_head, d_model]`",
     ),
     (
         "b_Q",
         "attn.b_Q",
-        "added to queries, `[n_layers, n_heads, d_head]`",
+        "the bias added to queries, `[n_layers, n_heads, d_head]`",
     ),
-    ("b_K", "attn.b_K", "added to keys, `[n_layers, n_heads, d_head]`"),
+    (
+        "b_K",
+        "attn.b_K",
+        "the bias added to keys, `[n_layers, n_heads, d_head]`",
+    ),
     (
         "b_V",
         "attn.b_V",
-        "added to values, `[n_layers, n_heads, d_head]`",
+        "the bias added to values, `[n_layers, n_heads, d_head]`",
     ),
     (
         "b_O",
         "attn.b_O",
-        "added to attention's output, `[n_layers, d_model]`",
+        "the bias added to attention's output, `[n_layers, d_model]`",
     ),
     (
         "W_in",
         "mlp.W_in",
-        "from the normalised stream into the MLP, `[n_layers, d_model, d_mlp]`",
+        "the weights from the normalised stream into the MLP, `[n_layers, d_model, d_mlp]`",
     ),
     (
         "W_gate",
@@ -68,17 +72,17 @@ const STACKED: &[(&str, &str, &str)] = &[
     (
         "W_out",
         "mlp.W_out",
-        "from the MLP to the residual stream, `[n_layers, d_mlp, d_model]`",
+        "the weights from the MLP to the residual stream, `[n_layers, d_mlp, d_model]`",
     ),
     (
         "b_in",
         "mlp.b_in",
-        "added in the MLP's hidden layer, `[n_layers, d_mlp]`",
+        "the bias added in the MLP's hidden layer, `[n_layers, d_mlp]`",
     ),
     (
         "b_out",
         "mlp.b_out",
-        "added to the MLP's output, `[n_layers, d_model]`",
+        "the bias added to the MLP's output, `[n_layers, d_model]`",
     ),
 ];
 
@@ -99,7 +103,7 @@ const SINGLE: &[(&str, &str, &str)] = &[
         "unembed.W_U",
         "the unembedding, `[d_model, d_vocab]`: column t is the direction that raises token t's logit",
     ),
-    ("b_U", "unembed.b_U", "added to the logits, `[d_vocab]`"),
+    ("b_U", "unembed.b_U", "the bias added to the logits, `[d_vocab]`"),
 ];
 
 /// Puts the properties and methods into `module`.

@@ -224,6 +224,12 @@ mod functions {
         text.lines().map(|line| line.to_string().into()).collect()
     }
 
+    /// Returns how often `part` stands in the text, without overlaps.
+    #[rhai_fn(name = "count", pure)]
+    pub fn count(text: &mut ImmutableString, part: &str) -> i64 {
+        text.matches(part).count() as i64
+    }
+
     /// Returns the text `count` times.
     #[rhai_fn(name = "repeat", return_raw, pure)]
     pub fn repeat(text: &mut ImmutableString, count: i64) -> RhaiResultOf<String> {

@@ -43,7 +43,7 @@ fn optimizer_state(trainer: &TrainerHandle) -> Result<Map> {
         let mut map = kept
             .map(|(kind, tensor)| one(kind, tensor))
             .collect::<Result<Map>>()?;
-        map.insert("step".into(), (state.steps as i64).into());
+        map.insert("step".into(), (state.moves()? as i64).into());
         all.insert(state.name.into(), map.into());
     }
     Ok(all)

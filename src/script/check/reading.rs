@@ -10,6 +10,7 @@ use super::facts::Script;
 use super::recover;
 use crate::error::{Error, Place};
 use crate::script::host::Host;
+use crate::script::python;
 
 /// What is read before anything is looked at.
 #[derive(Default)]
@@ -36,6 +37,9 @@ impl Reading {
     pub(super) fn read(&mut self, host: &mut Host, name: &str, text: &Arc<str>) -> Rc<Script> {
         self.seen.push(name.to_string());
         let (parsed, errors) = recover::parse(host, name, text);
+        if errors.is_empty() {
+            self.errors.extend(python::floor_divisions(name, text));
+        }
         self.errors.extend(errors);
         let script = Script::new(name, text, parsed);
         for import in imports(&script) {

@@ -15,8 +15,8 @@ pub struct Walker<'c> {
     pub(super) scopes: Scopes,
     /// How many `try` stand around the place: the script expects that something goes wrong there.
     pub(super) tried: usize,
-    /// How many closures stand around the place.
-    depth: usize,
+    /// The variables around each closure in which the place stands.
+    around: Vec<Scopes>,
 }
 
 /// Closures within closures; the parser allows fewer.
@@ -30,7 +30,7 @@ impl<'c> Walker<'c> {
             script,
             scopes: Scopes::default(),
             tried: 0,
-            depth: 0,
+            around: Vec::new(),
         }
     }
 
@@ -258,6 +258,15 @@ impl<'c> Walker<'c> {
         if let Some(kind) = self.scopes.find(name) {
             return kind.clone();
         }
+        if self.is_function(name) && self.around.iter().any(|scopes| scopes.find(name).is_some()) {
+            let sentence =
+                format!("in this closure `{name}` is the function, not the variable of the same name");
+            let error = Error::input(sentence).hint(format!(
+                "give one of them another name, e.g. `let own_{name} = …`"
+            ));
+            self.report_error(error, position);
+            return Type::Wrong;
+        }
         let defined = [&self.script.lost, &self.script.constants];
         let is_known = self.checker.is_constant(name) || defined.iter().any(|names| names.contains(name));
         if self.script.has_undefined && !is_known && !self.is_function(name) {
@@ -279,7 +288,7 @@ impl<'c> Walker<'c> {
             return Type::named("Fn");
         };
         let taken = closure.parameters.len().saturating_sub(captured.len());
-        if self.depth < DEEPEST {
+        if self.around.len() < DEEPEST {
             self.closure_body(closure, captured);
         }
         Type::Closure(taken)
@@ -289,9 +298,8 @@ impl<'c> Walker<'c> {
         let kinds = captured.into_iter().chain(std::iter::repeat(Type::Unknown));
         let inside = Scopes::of_function(closure.parameters.iter().cloned().zip(kinds));
         let outside = std::mem::replace(&mut self.scopes, inside);
-        self.depth += 1;
+        self.around.push(outside);
         self.statements(&closure.body);
-        self.depth -= 1;
-        self.scopes = outside;
+        self.scopes = self.around.pop().unwrap_or_default();
     }
 }

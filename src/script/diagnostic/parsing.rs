@@ -30,6 +30,7 @@ pub(super) fn parse_problem(
             let error = Error::input(format!("`{symbol}` is no operator of the language"));
             match symbol.as_str() {
                 "++" | "--" => error.hint("write `a += 1` or `a -= 1`"),
+                "?" => error.hint("write `if condition { a } else { b }`"),
                 _ => error,
             }
         }

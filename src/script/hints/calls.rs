@@ -47,7 +47,7 @@ impl Hints {
             return self.another_closure(&call);
         }
         if is_operator(&call.name) {
-            return undefined_operator(&call);
+            return super::operators::undefined(&call.name, &call.given);
         }
         let own = match call.receiver {
             Some(_) => Vec::new(),
@@ -105,7 +105,8 @@ impl Hints {
         let error = Error::input(format!("unknown function `{name}`"));
         if self.names.iter().any(|known| known == name) {
             return error.hint(format!(
-                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`"
+                "`{name}` is a variable: what holds a closure is called as `{name}.call(…)`, a model, a dictionary or a \
+                 layer as `{name}.forward(…)`"
             ));
         }
         if let Some(path) = self.module_member(name).filter(|path| path != name) {
@@ -296,16 +297,9 @@ fn another_call(call: &Call, known: &[String]) -> Error {
             Error::input(format!("`{}`{whose} cannot be called with {given}", call.name))
         }
     };
-    let error = match call.name.as_str() {
-        "print" | "debug" => {
-            return error.hint("put several values into one text: `print(`${a} ${b}`)`");
-        }
-        "range" if call.given.len() == 1 => return error.hint("from 0 on it is written `0..n`"),
-        "int" | "float" if call.given == ["string"] => {
-            return error.hint(format!("write `parse_{}(text)`", call.name));
-        }
-        _ => error,
-    };
+    if let Some(advice) = advice_on(call) {
+        return error.hint(advice);
+    }
     let error = match (call.given.as_slice(), config_class(known)) {
         ([given], Some(class)) if given == "map" => error.hint(format!(
             "make the configuration first: `{}({class}(#{{ … }}))`",
@@ -316,6 +310,27 @@ fn another_call(call: &Call, known: &[String]) -> Error {
     known.iter().take(MOST).fold(error, |error, signature| {
         error.hint(format!("it can be called as `{signature}`"))
     })
+}
+
+/// What is written in place of calls that many people try.
+fn advice_on(call: &Call) -> Option<String> {
+    let (name, given) = (call.name.as_str(), call.given.as_slice());
+    let is_float = given == ["float"];
+    match name {
+        "print" | "debug" => Some("put several values into one text: `print(`${a} ${b}`)`".into()),
+        "append" if call.receiver.as_deref() == Some("array") => {
+            Some("`a.push(x)` adds one element, `a.append([x, y])` those of another array".into())
+        }
+        "isnan" | "isinf" | "isfinite" if is_float => {
+            let bare = name.trim_start_matches("is");
+            Some(format!(
+                "of a number it is `x.is_{bare}`, and of a tensor `x.{name}()`"
+            ))
+        }
+        "range" if given.len() == 1 => Some("from 0 on it is written `0..n`".into()),
+        "int" | "float" if given == ["string"] => Some(format!("write `parse_{name}(text)`")),
+        _ => None,
+    }
 }
 
 /// The configuration class that is the only argument of one of the signatures.
@@ -347,39 +362,6 @@ fn were_given(count: usize) -> String {
         0 => "none was given".to_string(),
         1 => "1 was given".to_string(),
         _ => format!("{count} were given"),
-    }
-}
-
-fn undefined_operator(call: &Call) -> Error {
-    let name = &call.name;
-    let given: Vec<&str> = call.given.iter().map(String::as_str).collect();
-    match (name.as_str(), given.as_slice()) {
-        ("..", [..]) | ("..=", [..]) => Error::input(format!(
-            "a range goes from an int to an int, but {} were given",
-            given.join(" and ")
-        ))
-        .hint("with a step it is written `range(0, 10, 2)`"),
-        (_, [left, right]) => {
-            let error = Error::input(format!("`{name}` is not defined between {left} and {right}"));
-            match (name.as_str(), *left, *right) {
-                ("+" | "+=", "array", _) => {
-                    error.hint("`a.push(x)` adds one element, `a + [x]` makes a longer array")
-                }
-                ("-" | "*" | "/", "array", _) | ("-" | "*" | "/", _, "array") => {
-                    error.hint("arithmetic on many numbers is done by tensors: `torch::tensor(a)`")
-                }
-                ("*", "string", "int") => error.hint("`text.repeat(3)` writes a text three times"),
-                ("-" | "*" | "/" | "%", "string", "int" | "float")
-                | ("-" | "*" | "/" | "%", "int" | "float", "string") => {
-                    error.hint("a text becomes a number with `parse_int(text)` or `parse_float(text)`")
-                }
-                ("+", "map", "map") => error.hint("`m.mixin(other)` adds the keys of another map"),
-                (_, "()", _) | (_, _, "()") => error.hint(super::NO_VALUE),
-                _ => error,
-            }
-        }
-        (_, [only]) => Error::input(format!("`{name}` is not defined for {only}")),
-        _ => Error::input(format!("`{name}` is not defined for ({})", given.join(", "))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::member::Member;
 
 /// Names that mean one thing elsewhere, and what it is called here, the first that the object has.
 const SYNONYMS: &[(&[&str], &[&str])] = &[
-    (&["size", "length", "count", "shape", "__len__"], &["len"]),
+    (&["size", "length", "shape", "__len__"], &["len"]),
     (&["add", "append", "push_back", "appendleft"], &["push"]),
     (&["extend", "concat"], &["append"]),
     (
@@ -35,9 +35,9 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["endswith", "endsWith"], &["ends_with"]),
     (&["find", "search", "index", "indexOf"], &["index_of"]),
     (&["update", "merge", "assign"], &["mixin"]),
-    (&["sorted", "sort_values"], &["sort"]),
+    (&["sorted", "sort_values", "argsort"], &["order"]),
     (&["reversed"], &["reverse"]),
-    (&["unique"], &["dedup"]),
+    (&["any"], &["some"]),
     (&["forEach"], &["for_each"]),
     (&["fold", "inject"], &["reduce"]),
     (&["del", "delete", "erase"], &["remove"]),
@@ -49,8 +49,21 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
 const IDIOMS: &[(&[&str], &[&str], &str)] = &[
     (
         &["map"],
-        &["items", "entries", "iter", "iteritems"],
+        &["entries", "iter", "iteritems"],
         "go through it with `for key in m.keys() { m[key] }`",
+    ),
+    (
+        &["map"],
+        &[
+            "stack_activation",
+            "accumulated_resid",
+            "decompose_resid",
+            "stack_head_results",
+            "logit_attrs",
+            "apply_ln_to_stack",
+        ],
+        "what is done with a cache is in `std/lens`: `import \"std/lens\" as lens;`, then `lens::accumulated_residual(model, \
+         prompt)`, `lens::components`, `lens::attribution`",
     ),
     (
         &["array"],
@@ -60,8 +73,8 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
     (
         &["array"],
         &[
-            "sum", "mean", "std", "var", "max", "min", "argmax", "argmin", "dot", "reshape", "dtype",
-            "device", "to", "numpy", "cpu", "cuda", "item", "float", "ndim", "T", "abs", "norm", "shape",
+            "std", "var", "argmax", "argmin", "dot", "reshape", "dtype", "device", "to", "numpy", "cpu",
+            "cuda", "item", "float", "ndim", "T", "abs", "norm", "shape",
         ],
         "an array is a list of values; arithmetic is done by tensors: `torch::tensor(a)`",
     ),
@@ -83,6 +96,64 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["Tensor"], &["cuda"], "`x.to(\"cuda\")` copies it to the GPU"),
     (&["Tensor"], &["detach_"], "write `x.detach()`"),
+    (
+        &["Tensor"],
+        &["type", "astype", "type_as"],
+        "write `x.to(torch::float16)`, or `x.float()`, `x.long()`",
+    ),
+    (&["Tensor"], &["is_cuda"], "write `x.device != \"cpu\"`"),
+    (&["Tensor"], &["data"], "write `x.detach()`"),
+    (
+        &["Tensor"],
+        &["index_put_", "index_put"],
+        "write `x.set_at([rows, columns], values)`",
+    ),
+    (
+        &["Tensor"],
+        &["apply_", "map", "map_"],
+        "functions work on all elements at once: `x.exp() + 1`; one by one it is `x.tolist().map(|v| v + 1)`",
+    ),
+    (
+        &["Tensor"],
+        &["squeeze_", "unsqueeze_", "transpose_", "t_", "resize_"],
+        "shapes do not change in place: write `x = x.squeeze()`",
+    ),
+    (
+        &["Tensor"],
+        &["retain_grad", "register_hook", "is_leaf"],
+        "gradients of any tensor on the way: `torch::autograd::grad(loss, [x])`",
+    ),
+    (
+        &["LanguageModel"],
+        &["hook_dict", "named_modules"],
+        "`model.hook_points()` lists hook points with their shapes",
+    ),
+    (
+        &["LanguageModel"],
+        &["parameters", "named_parameters", "state_dict"],
+        "`model.weight_names()` lists them, `model.weight(\"blocks.0.ln1.w\")` is one; `model.W_E`, `model.blocks[0].attn.W_Q` as in TransformerLens",
+    ),
+    (&["LanguageModel"], &["n_params"], "write `model.cfg.n_params`"),
+    (
+        &["LanguageModel"],
+        &["QK", "OV", "W_QK", "W_OV"],
+        "write `model.W_Q[layer][head] @ model.W_K[layer][head].T`, `model.W_V[layer][head] @ model.W_O[layer][head]`",
+    ),
+    (
+        &["LanguageModel"],
+        &["add_hook", "hooks", "reset_hooks", "add_perma_hook"],
+        "hooks belong to one call: `model.run_with_hooks(input, hooks)`, `model.generate(text, #{ hooks: hooks })`",
+    ),
+    (
+        &["LanguageModel"],
+        &["eval", "train", "requires_grad_", "to", "cuda", "cpu"],
+        "its weights stay as they are, on the `device` of its configuration",
+    ),
+    (
+        &["array"],
+        &["keys"],
+        "an array's places are `0..a.len()`; with its values `for (x, i) in a { … }`",
+    ),
     (&["array"], &["copy", "clone"], "`let b = a;` is a copy already"),
     (&["map"], &["copy", "clone"], "`let b = m;` is a copy already"),
     (
@@ -94,6 +165,11 @@ const IDIOMS: &[(&[&str], &[&str], &str)] = &[
         &["int", "float"],
         &["item", "detach", "cpu", "numpy"],
         "it is a number already",
+    ),
+    (
+        &["bool"],
+        &["item", "any", "all", "bool"],
+        "it is true or false already",
     ),
 ];
 
@@ -118,11 +194,24 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
         &["isinstance", "type", "typeof"],
         "write `type_of(x) == \"array\"`",
     ),
-    (&["sorted"], "`a.sort()` sorts an array where it is"),
     (
-        &["sum", "mean", "std"],
-        "arithmetic on many numbers is done by tensors: `torch::tensor(a).sum()`",
+        &["sorted"],
+        "`a.order()` is a sorted copy, `a.sort()` sorts an array where it is",
     ),
+    (
+        &["std", "var"],
+        "arithmetic on many numbers is done by tensors: `torch::tensor(a).std()`",
+    ),
+    (
+        &["assert"],
+        "write `if !condition { throw \"…\"; }`, or `testing::equal(a, b)` of `std/testing`",
+    ),
+    (
+        &["bool"],
+        "write the comparison: `x != 0`, `a.len() > 0`, `x != ()`",
+    ),
+    (&["any"], "write `a.some(|x| x > 0)`"),
+    (&["reversed"], "`a.reverse()` turns an array around where it is"),
     (
         &["tensor", "Tensor"],
         "tensors are made with `torch::tensor([1.0, 2.0])`",
@@ -186,6 +275,39 @@ const MODULES: &[(&[&str], &str)] = &[
         &["np", "numpy"],
         "what NumPy does tensors do: `torch::…`; its files are read by `torch::load(\"x.npy\")`",
     ),
+    (
+        &["math"],
+        "functions are there by their names: `sqrt(x)`, `exp(x)`, `ln(x)`, `x.floor()`, `PI()`",
+    ),
+    (
+        &["json"],
+        "write `m.to_json()`, `parse_json(text)`; files: `write_text(path, m.to_json())`",
+    ),
+    (
+        &["time", "datetime"],
+        "write `time()` for seconds, `now()` for a point in time",
+    ),
+    (
+        &["os", "Path", "pathlib", "glob"],
+        "write `exists(path)`, `list_dir(folder)`, `glob(\"runs/*/metrics.jsonl\")`, `read_text(path)`",
+    ),
+    (
+        &["random"],
+        "chance is torch's: `torch::manual_seed(0)`, `torch::rand(3)`, `torch::randint(0, 10, [3])`, `torch::randperm(5)`",
+    ),
+    (
+        &["re"],
+        "texts have `split`, `contains`, `index_of`, `replace`; regular expressions are not part of the language",
+    ),
+    (
+        &["einops"],
+        "write `x.reshape(…)`, `x.permute(…)`, `torch::einsum(\"b i j -> b j\", x)`",
+    ),
+    (
+        &["tqdm"],
+        "a stream and a training show how far they are by themselves; `for x in xs` is enough",
+    ),
+    (&["PI", "pi"], "write `PI()`"),
     (&["inf"], "write `torch::inf`"),
     (&["nan"], "write `torch::nan`"),
 ];

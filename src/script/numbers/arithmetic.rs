@@ -44,6 +44,53 @@ pub(super) fn register(module: &mut Module) {
             "/// beyond the range of `int`, from -2^63 to 2^63 - 1.",
         ])
         .set_into_module(module, |x: f64| to_int(x).raise());
+    FuncRegistration::new("int")
+        .with_params_info(["x: float", "int"])
+        .with_comments(["/// Returns the number without its fraction, as an int: what `to_int` does."])
+        .set_into_module(module, |x: f64| to_int(x).raise());
+    FuncRegistration::new("round")
+        .with_params_info(["x: float", "decimals: int", "float"])
+        .with_comments([
+            "/// Returns the number rounded to so many places behind the point, halves away from 0.",
+        ])
+        .set_into_module(module, |x: f64, decimals: i64| rounded(x, decimals).raise());
+    of_ints(module);
+}
+
+/// Functions that the language has of floats alone: an int is one too.
+fn of_ints(module: &mut Module) {
+    let functions: [(&str, fn(f64) -> f64, &str); 4] = [
+        ("sqrt", f64::sqrt, "/// Returns the square root of the number."),
+        ("exp", f64::exp, "/// Returns e to the power of the number."),
+        ("ln", f64::ln, "/// Returns the natural logarithm of the number."),
+        (
+            "log",
+            f64::log10,
+            "/// Returns the logarithm of the number to base 10; the natural one is `ln`.",
+        ),
+    ];
+    for (name, function, docs) in functions {
+        FuncRegistration::new(name)
+            .with_params_info(["x: int", "float"])
+            .with_comments([docs])
+            .set_into_module(module, move |x: i64| function(x as f64));
+    }
+}
+
+/// `x` rounded to so many places behind the point.
+fn rounded(x: f64, decimals: i64) -> Result<f64, Error> {
+    if !(0..=15).contains(&decimals) {
+        return Err(Error::input(format!(
+            "a float is rounded to 0 to 15 decimals, not to {decimals}"
+        )));
+    }
+    let scale = 10f64.powi(decimals as i32);
+    let scaled = x * scale;
+    Ok(if scaled.is_finite() {
+        scaled.round() / scale
+    } else {
+        x
+    })
 }
 
 fn shift(name: &str, number: i64, by: i64) -> Result<i64, Error> {

@@ -44,8 +44,8 @@ pub(super) fn step(
     Ok(true)
 }
 
-/// Makes one move as [`step`] does, by the kernels that `launcher` starts. Nothing is read back from the device, but for
-/// moves where there is a gradient: whether there is any.
+/// Makes one move as [`step`] does, by the kernels that `launcher` starts. Nothing is read back from the device: where there
+/// has to be a gradient, it counts the moves itself.
 ///
 /// # Errors
 /// The device failed.
@@ -62,10 +62,14 @@ pub(super) fn step_on(
     let Some([parameter, mean, square, gradient]) = in_order(parameter, gradient, state)? else {
         return Ok(false);
     };
-    if moves == Moves::WhereGradient && gradient.f_any()?.f_int64_value(&[])? == 0 {
-        return Ok(true);
-    }
-    state.steps += 1;
+    let due = if moves == Moves::WhereGradient {
+        let rule = rule(state, rates, moves, 1.0);
+        let counted = state.counted_on(launcher.device())?;
+        Some(cuda::adam::due(launcher, &gradient, counted, &rule)?)
+    } else {
+        state.steps += 1;
+        None
+    };
     let scale = scale.map(|scale| scale.f_to_kind(Kind::Double)).transpose()?;
     let moving = cuda::adam::Moving {
         parameter: &parameter,
@@ -73,6 +77,7 @@ pub(super) fn step_on(
         square: &square,
         gradient: &gradient,
         scale: scale.as_ref(),
+        due: due.as_ref(),
     };
     cuda::adam::adam(launcher, &moving, &rule(state, rates, moves, 1.0))?;
     Ok(true)

@@ -71,6 +71,7 @@ impl LooseOptimizer {
                 kinds,
                 tensors: kinds.iter().map(zeros).collect::<Result<_>>()?,
                 steps: 0,
+                counted: None,
             });
             moved.push((parameter.shallow_clone(), role));
         }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use crate::dictionary::Role;
 use crate::error::Result;
 use crate::kernels::adam::Moves;
-use crate::tensor::Tensor;
+use crate::tensor::{Device, Kind, Tensor};
 
 /// Settings that only some optimisers have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,38 @@ pub struct State {
     pub kinds: &'static [&'static str],
     /// Tensors of the parameter's shape, in the order of their names.
     pub tensors: Vec<Tensor>,
-    /// Moves so far.
-    pub steps: u64,
+    /// Moves so far, but for those that are counted on a device.
+    pub(super) steps: u64,
+    /// Moves so far, int64 `(1)`, where only the device knows whether each was one.
+    pub(super) counted: Option<Tensor>,
+}
+
+impl State {
+    /// Returns how many moves there were.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn moves(&self) -> Result<u64> {
+        match &self.counted {
+            Some(counted) => Ok(counted.f_int64_value(&[0])?.max(0) as u64),
+            None => Ok(self.steps),
+        }
+    }
+
+    /// Returns the count of moves on a device, which it begins where there is none.
+    pub(super) fn counted_on(&mut self, device: Device) -> Result<&Tensor> {
+        match &mut self.counted {
+            Some(counted) => Ok(counted),
+            none => Ok(none.insert(Tensor::f_full([1], self.steps as i64, (Kind::Int64, device))?)),
+        }
+    }
+
+    /// Counts here again.
+    pub(super) fn count_here(&mut self) -> Result<()> {
+        self.steps = self.moves()?;
+        self.counted = None;
+        Ok(())
+    }
 }
 
 /// The numbers that one move needs.

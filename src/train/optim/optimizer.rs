@@ -42,6 +42,7 @@ impl Optimizer {
                 kinds,
                 tensors: kinds.iter().map(zeros).collect::<Result<_>>()?,
                 steps: 0,
+                counted: None,
             })
         });
         Ok(Self {
@@ -99,6 +100,7 @@ impl Optimizer {
                 _ => false,
             };
             if !moved {
+                state.count_here()?;
                 self.method.go(&parameter.tensor, gradient, state, rates, scale)?;
             }
         }
@@ -144,7 +146,7 @@ impl Kept for Optimizer {
             for (kind, tensor) in state.kinds.iter().zip(&state.tensors) {
                 checkpoint.tensor(format!("{kind}.{}", state.name), tensor);
             }
-            checkpoint.fact(format!("moves.{}", state.name), state.steps)?;
+            checkpoint.fact(format!("moves.{}", state.name), state.moves()?)?;
         }
         Ok(())
     }
@@ -155,6 +157,7 @@ impl Kept for Optimizer {
                 checkpoint.fill(tensor, &format!("{kind}.{}", state.name))?;
             }
             state.steps = checkpoint.fact(&format!("moves.{}", state.name))?;
+            state.counted = None;
         }
         Ok(())
     }

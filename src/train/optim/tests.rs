@@ -53,6 +53,7 @@ fn moved(class: OptimizerClass, role: Role) -> Vec<f64> {
             .map(|_| parameter.zeros_like())
             .collect(),
         steps: 0,
+        counted: None,
     };
     for step in 0..4 {
         method

@@ -14,23 +14,24 @@ use saescript::script::doors::{DOORS, Door, KEYS, UNLESS};
 const HARMLESS: &str = "
     ablate add_metric all amax amin any append apply_chat_template arange at attention_mask attribute bars
     binary_cross_entropy binary_cross_entropy_with_logits block_diag bookmark bookmarked broadcast_tensors
-    broadcast_to bytes cartesian_prod cat chars chop clamp clear column_stack compute_loss cond contains
-    convert_tokens_to_ids copy copy_ cosine_embedding_loss count_nonzero crop cross_entropy debug decode dedup
-    div drain dstack eigh eigvalsh einsum empty encode ends_with expand extract eye fill_with filter find
-    find_map fit flagged flip fmt for_each format forward from_list full gelu generate get get_fn_metadata_list
-    get_token_position grad histogram hstack huber_loss image index_of insert is_empty isin join keys kl_div
-    l1_loss latents layer_norm len lines linspace log logspace logsumexp loss loss_with_hooks make_lower
-    make_upper map matrix_norm mean meshgrid mixin moveaxis movedim mse_loss multi_dot nanmean nanquantile nansum
-    neighbours new_full new_ones new_zeros nll_loss norm normal normalize normalize_activations ones order
-    order_by order_desc pad parameter parse_float parse_int parse_json permute pop print print_table process push
-    qr quantile rand randint randn reduce reduce_rev remove repeat replace reshape retain reverse rms_norm roll
-    rot90 run_with_cache run_with_hooks samples scatter_reduce scatter_reduce_ searchsorted select set set_at
-    set_label set_tag shard shift shuffle smooth_l1_loss soft_margin_loss some sort sort_by sort_desc sparkline
-    splice split split_rev squeeze stack starts_with std std_mean steer step strip sub_string sum tag take tensor
-    tensor_split tensordot tile to to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_single_token
-    to_str_tokens to_string to_tokens to_upper tokens_to_residual_directions trace tril_indices trim
-    triplet_margin_loss triu_indices truncate unflatten update values var var_mean variance vector_norm view
-    vstack weight write_ascii write_utf8 zeros zip
+    broadcast_to bytes cartesian_prod cat chars chop clamp clear column_stack compute_loss concat concatenate
+    cond contains convert_tokens_to_ids copy copy_ cosine_embedding_loss count count_nonzero crop cross_entropy
+    debug decode dedup div drain dstack eigh eigvalsh einsum empty encode ends_with expand extract eye
+    fill_with filter find find_map fit flagged flatten flip fmt for_each format forward from_list full gelu
+    generate get get_fn_metadata_list get_token_position grad histogram hstack huber_loss image index_of insert
+    is_empty isin items join keys kl_div l1_loss latents layer_norm len lines linspace log logspace logsumexp
+    loss loss_with_hooks make_lower make_upper map matrix_norm max mean meshgrid min mixin moveaxis movedim
+    mse_loss multi_dot nanmean nanquantile nansum neighbours new_full new_ones new_zeros nll_loss norm normal
+    normalize normalize_activations ones order order_by order_desc pad parameter parse_float parse_int
+    parse_json permute pop print print_table process push qr quantile rand randint randn reduce reduce_rev
+    remove repeat replace reshape retain reverse rms_norm roll rot90 run_with_cache run_with_hooks samples
+    scatter_reduce scatter_reduce_ searchsorted select set set_at set_label set_tag shard shift shuffle
+    smooth_l1_loss soft_margin_loss some sort sort_by sort_desc sparkline splice split split_rev squeeze stack
+    starts_with std std_mean steer step strip sub_string sum tag take tensor tensor_split tensordot tile to
+    to_blob to_chars to_debug to_json to_jumprelu to_lower to_map to_single_token to_str_tokens to_string
+    to_tokens to_upper tokens_to_residual_directions trace tril_indices trim triplet_margin_loss triu_indices
+    truncate unflatten unique update values var var_mean variance vector_norm view vstack weight write_ascii
+    write_utf8 zeros zip
     ActivationFactoryActivationsSource ActivationFactoryConfig ActivationFactoryDatasetSource ActivationStream
     ActivationWriterConfig Adam AdamW AnalyzeCrosscoderSettings AnalyzeSAESettings BufferShuffleConfig
     CrossCoderConfig CrosscoderConfig DatasetConfig DirectLogitAttributeSettings DirectLogitAttributorConfig

@@ -56,6 +56,11 @@ const STEPS: &[Step] = &[
     Enter("plot::lines([1.0, 4.0, 9.0], #{ title: \"squares\" })", "squares"),
     Enter("plot::histogram(x, #{ bins: 2 })", "2.5000 – 5.0000"),
     Enter("plot::image(torch::eye(4))", "▀"),
+    // what is meant as in Python
+    Enter("x // 2", "begins a comment"),
+    Enter("fn twice(a) { 2 * a }", ""),
+    Enter("[1, 2].map(twice)", "written `|x| twice(x)`"),
+    Enter("x[\"a\"]", "no index of a Tensor"),
     // commands
     Enter(":type x", "Tensor [2, 3] float32 on cpu"),
     Enter(":type 1.5", "float"),
@@ -75,8 +80,13 @@ const STEPS: &[Step] = &[
     Enter("x?", "Properties"),
     Enter("?c", "d_model: int (required)"),
     Enter(":help x.mean", "Tensor.mean("),
-    Enter(":help \"text\"", "\"text\": string"),
+    Enter(":help \"text\"", ".split()"),
     Enter(":help torch::zeros", "torch::zeros(size"),
+    Enter("import \"std/plots\" as drawing", ""),
+    Enter(":help drawing::line", "A chart of lines"),
+    Enter(":help patching::heads", "patching::heads(model"),
+    Enter("drawing::line([1.0, 2.0], #{ title: \"rising\" })", "⠤"),
+    Enter("range(0, 7, 3)", "range of [0, 3, 6]"),
     Enter(":help halff", "unknown name `halff`"),
     Enter(":help std/args", "args::parse("),
     // functions

@@ -25,10 +25,36 @@ __device__ void move_one(float *parameter, float *mean, float *square, float gra
     *square = squared;
 }
 
-// One move of Adam, AdamW or SparseAdam. `scale` is what clipping multiplies the gradient by besides `gain`, if it does.
+// Returns a power as `f64::powi` does it.
+__device__ double power(double base, whole exponent) {
+    double product = 1.0;
+    for (;;) {
+        if (exponent & 1) product *= base;
+        exponent /= 2;
+        if (exponent == 0) return product;
+        base *= base;
+    }
+}
+
+// Counts one more move where some part of a gradient is not 0, and writes to `due` whether it is, and how far numbers then
+// move, by the formulas of `Factors::of`. One block.
+extern "C" __global__ void count_move(const double *squares, const whole *nonzeros, whole parts, double lr, double beta1,
+                                      double beta2, whole *moves, double *due) {
+    Norm all = sum_of_parts(squares, nonzeros, 0, parts);
+    if (threadIdx.x != 0) return;
+    if (all.nonzeros > 0) *moves += 1;
+    double correction1 = 1.0 - power(beta1, *moves), correction2 = sqrt(1.0 - power(beta2, *moves));
+    due[0] = all.nonzeros > 0 ? 1.0 : 0.0;
+    due[1] = lr * correction2 / correction1;
+}
+
+// One move of Adam, AdamW or SparseAdam, none where `due` is there and says so. `scale` is what clipping multiplies the gradient by besides `gain`, if it does.
 extern "C" __global__ void adam_move(float *parameter, float *mean, float *square, const float *gradient, whole count,
                                      const double *scale, double gain, double keep, double beta1, double gain1, double beta2,
-                                     double gain2, double root, double epsilon, double rate, whole where_gradient) {
+                                     double gain2, double root, double epsilon, double rate, whole where_gradient,
+                                     const double *due) {
+    if (due && due[0] == 0.0) return;
+    if (due) rate = due[1];
     Rates rates = {scale ? (float)*scale * (float)gain : (float)gain, (float)keep, (float)beta1, (float)gain1, (float)beta2,
                    (float)gain2, (float)root, (float)epsilon, (float)rate, gain1 < 0.5, where_gradient != 0};
     whole first = (whole)blockIdx.x * blockDim.x + threadIdx.x, step = (whole)gridDim.x * blockDim.x;

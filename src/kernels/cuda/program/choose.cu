@@ -3,6 +3,8 @@
 
 // The most that is chosen.
 #define MOST_CHOSEN 512
+// How many ranks each lane keeps.
+#define FIRST 8
 
 // Returns the place of the score of a latent with this pre-activation among others. A latent whose factor is zero is never
 // selected, whatever its pre-activation.
@@ -25,14 +27,28 @@ extern "C" __global__ void choose_listed(const int *candidate, const float *valu
     const float *pre = value + row * room;
     whole entries = listed[row];
     auto rank = [&](whole at) { return score_rank(factor, latent[at], pre[at]); };
+    // The ranks of the first entries, which are mostly all, are looked at often.
+    bits32 first[FIRST];
+#pragma unroll
+    for (int part = 0; part < FIRST; part++) {
+        whole at = lane + part * WARP;
+        first[part] = at < entries ? rank(at) : 0;
+    }
+    auto count_from = [&](bits32 tried) {
+        bits32 number = 0;
+#pragma unroll
+        for (int part = 0; part < FIRST; part++) number += first[part] >= tried;
+        for (whole at = lane + FIRST * WARP; at < entries; at += WARP) number += rank(at) >= tried;
+        return warp_sum(number);
+    };
     // The rank of the last one chosen, or 0 where all are that can be.
     bits32 cut = 0;
     for (bits32 bit = 1u << 31; bit != 0; bit >>= 1) {
-        bits32 tried = cut | bit;
-        if (warp_count(entries, [&](whole at) { return rank(at) >= tried; }) >= count) cut = tried;
+        if (count_from(cut | bit) >= count) cut |= bit;
     }
-    bits32 ties = (bits32)count - warp_count(entries, [&](whole at) { return rank(at) > cut; });
-    bool too_many = cut != 0 && warp_count(entries, [&](whole at) { return rank(at) == cut; }) > ties;
+    bits32 above = cut == 0xffffffffu ? 0 : count_from(cut + 1);
+    bits32 ties = (bits32)count - above;
+    bool too_many = cut != 0 && count_from(cut) - above > ties;
     if (lane == 0) chosen_of[warp] = 0;
     __syncwarp();
     for (whole at = lane; at < entries; at += WARP) {

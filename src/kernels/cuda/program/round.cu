@@ -1,6 +1,6 @@
 // Rows of float32, each times a power of two that brings its norm to 32 to 64, rounded to float16, with what the rounding
 // cost: `row = back * (rounded + rest)`, |row| <= norm, |back * rest| <= residual. Rows that are not finite, or too large,
-// become zero and have an infinite residual. A warp for each row or, where `is_wide`, a block, so that the few rows that are
+// become zero and have an infinite residual; those smaller than SMALLEST become zero, and SMALLEST is their residual. A warp for each row or, where `is_wide`, a block, so that the few rows that are
 // read at a time are near when they are read again.
 
 // Returns the nearest float16 number, the even one between two, and zero for what float16 has no full precision for.
@@ -31,17 +31,21 @@ extern "C" __global__ void round_rows(const float *rows, whole count, whole widt
     auto sum_of = [&](double sum) { return is_wide ? block_sum(sum) : warp_sum(sum); };
     const float *row = rows + index * width;
     bool fours = in_fours(rows, width);
-    double squares = 0.0, rests = 0.0;
+    double squares = 0.0, rests = 0.0, sizes = 0.0;
 #pragma unroll 4
     for (whole at = 4 * member; at < width; at += 4 * team) {
         float4 x = four(row, at, width, fours);
-        squares += (double)x.x * x.x + (double)x.y * x.y + (double)x.z * x.z + (double)x.w * x.w;
+        squares += x.x * x.x + x.y * x.y + x.z * x.z + x.w * x.w;
+        sizes += fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
     }
-    // Sums in float64 of up to 2^24 squares are off by less than 2^-28, roots and the rounding to float32 by 2^-24.
-    const float up = 1.0f + 2.384185791015625e-7f;
+    // Sums of four squares in float32 are off by 2^-22, those in float64 of up to 2^24 of them by 2^-28; roots and the
+    // rounding to float32 by 2^-24.
+    const float up = 1.0f + 4.76837158203125e-7f;
     float length = (float)sqrt(sum_of(squares)) * up;
     bool usable = length <= LARGEST;
-    float scale = usable ? scale_of(length) : 0.0f;
+    // Squares of small numbers are cut off.
+    bool is_small = length < SMALLEST && sum_of(sizes) > 0.0;
+    float scale = usable && !is_small ? scale_of(length) : 0.0f;
 #pragma unroll 4
     for (whole at = 4 * member; at < width; at += 4 * team) {
         float4 x = four(row, at, width, fours);
@@ -51,20 +55,21 @@ extern "C" __global__ void round_rows(const float *rows, whole count, whole widt
 #pragma unroll
         for (int part = 0; part < 4; part++) {
             float half = usable ? half_of(scaled[part]) : 0.0f;
-            double rest = scaled[part] - half;
-            rests += rest * rest;
+            scaled[part] -= half;
             *places[part] = half_bits(half);
         }
+        rests += scaled[0] * scaled[0] + scaled[1] * scaled[1] + scaled[2] * scaled[2] + scaled[3] * scaled[3];
         if (fours) {
             *(ushort4 *)(rounded + index * width + at) = bits;
         } else {
             for (int part = 0; part < 4 && at + part < width; part++) rounded[index * width + at + part] = *places[part];
         }
     }
+    // The rest of a number that was rounded is a millionth of the norm or more, or so small that the bound covers it.
     float rest = (float)sqrt(sum_of(rests)) * up;
     if (member == 0) {
-        back[index] = usable ? 1.0f / scale : 0.0f;
-        norm[index] = length;
-        residual[index] = usable ? rest / scale : __uint_as_float(0x7f800000u);
+        back[index] = scale > 0.0f ? 1.0f / scale : 0.0f;
+        norm[index] = is_small ? SMALLEST : length;
+        residual[index] = is_small ? SMALLEST : usable ? rest / scale : __uint_as_float(0x7f800000u);
     }
 }

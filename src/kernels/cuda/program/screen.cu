@@ -13,11 +13,16 @@
 #define GROUPS 1024
 
 // The numbers by which products become estimates and bounds, four for each latent: factor, offset, norm, residual. A
-// latent that no bound holds for has no number as its offset.
+// latent that no bound holds for has no number as its offset. The array has room for a whole number of fours, and behind
+// the last latent some that cannot fire.
 extern "C" __global__ void screen_terms(const float *bias, const float *factor, const float *back, const float *norm,
                                         const float *residual, whole latents, float4 *terms) {
     whole latent = (whole)blockIdx.x * blockDim.x + threadIdx.x;
-    if (latent >= latents) return;
+    if (latent >= (latents + 3) / 4 * 4) return;
+    if (latent >= latents) {
+        terms[latent] = float4{0.0f, NEVER, 0.0f, 0.0f};
+        return;
+    }
     float scale = factor ? factor[latent] : 1.0f;
     bool usable = norm[latent] <= LARGEST && fabsf(bias[latent]) <= LARGEST && scale >= SMALLEST && scale <= LARGEST;
     float4 term = {0.0f, scale == 0.0f ? NEVER : __uint_as_float(0x7fffffffu), 0.0f, 0.0f};
@@ -44,12 +49,13 @@ struct Estimates {
         reach = length == 0.0f ? 0.0f : (length + residual[row]) * UP;
     }
 
-    // Returns the lower bound of a score, or the upper one.
-    __device__ float bound(whole latent, float4 term, bool is_upper) const {
-        float middle = product[latent] * back * term.x + term.y;
-        float apart = rest * term.z + (reach * term.w + fabsf(term.y) * (SLACK * UP));
-        return is_upper ? middle + apart : middle - apart;
+    // Returns the lower bound of a score, or, for the opposite signs, the upper one.
+    __device__ float bound(float product, float4 term, float sign) const {
+        float fixed = fmaf(-sign * (SLACK * UP), fabsf(term.y), term.y);
+        return fmaf(product * back, term.x, fmaf(-sign * rest, term.z, fmaf(-sign * reach, term.w, fixed)));
     }
+    __device__ float lower(float product, float4 term) const { return bound(product, term, 1.0f); }
+    __device__ float upper(float product, float4 term) const { return bound(product, term, -1.0f); }
 };
 
 // Returns to all lanes of a warp a number that at least `count` of the numbers reach, none of which is below zero: the
@@ -85,15 +91,21 @@ extern "C" __global__ void screen_rows(const float *estimate, const float4 *term
         {estimate, back, norm, residual, slack, first + 2 < last ? first + 2 : last, latents},
         {estimate, back, norm, residual, slack, first + 3 < last ? first + 3 : last, latents},
     };
-    for (whole group = threadIdx.x; group < groups; group += blockDim.x) {
+    bool fours = in_fours(estimate, latents);
+    int fourths = (int)((latents + 3) / 4);
+    for (int group = threadIdx.x; group < groups; group += blockDim.x) {
         float largest[ROWS] = {0.0f, 0.0f, 0.0f, 0.0f};
-#pragma unroll 4
-        for (whole latent = group; latent < latents; latent += groups) {
-            float4 term = terms[latent];
+        for (int at = group; at < fourths; at += groups) {
+            float4 term[4];
+#pragma unroll
+            for (int part = 0; part < 4; part++) term[part] = terms[4 * at + part];
 #pragma unroll
             for (int row = 0; row < ROWS; row++) {
-                float lower = held[row].bound(latent, term, false);
-                if (lower > largest[row]) largest[row] = lower;
+                float4 product = four(held[row].product, 4 * (whole)at, latents, fours);
+                // The larger one of two, and a number rather than none.
+                float first = fmaxf(held[row].lower(product.x, term[0]), held[row].lower(product.y, term[1]));
+                float last = fmaxf(held[row].lower(product.z, term[2]), held[row].lower(product.w, term[3]));
+                largest[row] = fmaxf(largest[row], fmaxf(first, last));
             }
         }
 #pragma unroll
@@ -109,16 +121,22 @@ extern "C" __global__ void screen_rows(const float *estimate, const float4 *term
     float least[ROWS];
 #pragma unroll
     for (int row = 0; row < ROWS; row++) least[row] = least_of[row];
-#pragma unroll 4
-    for (whole latent = threadIdx.x; latent < latents; latent += blockDim.x) {
-        float4 term = terms[latent];
+    for (int at = threadIdx.x; at < fourths; at += blockDim.x) {
+        float4 term[4];
+#pragma unroll
+        for (int part = 0; part < 4; part++) term[part] = terms[4 * at + part];
 #pragma unroll
         for (int row = 0; row < ROWS; row++) {
-            float upper = held[row].bound(latent, term, true);
-            // What is no number may be anything.
-            if (upper <= 0.0f || upper < least[row] || first + row > last) continue;
-            bits32 place = atomicAdd(&there[row], 1u);
-            if (place < room) candidate[(first + row) * room + place] = (int)latent;
+            float4 product = four(held[row].product, 4 * (whole)at, latents, fours);
+            float upper[4] = {held[row].upper(product.x, term[0]), held[row].upper(product.y, term[1]),
+                              held[row].upper(product.z, term[2]), held[row].upper(product.w, term[3])};
+#pragma unroll
+            for (int part = 0; part < 4; part++) {
+                // What is no number may be anything.
+                if (upper[part] <= 0.0f || upper[part] < least[row] || first + row > last) continue;
+                bits32 place = atomicAdd(&there[row], 1u);
+                if (place < room) candidate[(first + row) * room + place] = 4 * at + part;
+            }
         }
     }
     __syncthreads();

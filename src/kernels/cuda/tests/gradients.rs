@@ -204,6 +204,15 @@ fn nan_and_infinity_reach_what_they_are_part_of_and_nothing_else() {
     assert_eq!(Vec::<i64>::try_from(rows).expect("numbers"), [0, 0, 33, 0, 0, 0]);
 }
 
+/// Numbers that begin so many places after a multiple of 16 bytes.
+fn placed(numbers: &[f32], begin: i64) -> Tensor {
+    let count = numbers.len() as i64;
+    let room = Tensor::zeros([begin + count], (Kind::Float, Device::Cpu));
+    let mut place = room.narrow(0, begin, count);
+    place.copy_(&Tensor::from_slice(numbers));
+    place
+}
+
 #[test]
 fn moves_have_the_bits_of_the_processors_kernel() {
     let mut draw = Numbers::new(5);
@@ -216,14 +225,8 @@ fn moves_have_the_bits_of_the_processors_kernel() {
     for (moves, weight_decay) in [(Moves::All, 0.0), (Moves::All, 0.1), (Moves::WhereGradient, 0.0)] {
         // From where four numbers can be read at once, and from elsewhere.
         for (beta1, begin) in [(0.9, 0), (0.3, 0), (0.9, 1)] {
-            let placed = |numbers: &[f32]| {
-                let room = Tensor::zeros([begin + count as i64], (Kind::Float, Device::Cpu));
-                let mut place = room.narrow(0, begin, count as i64);
-                place.copy_(&Tensor::from_slice(numbers));
-                place
-            };
             let mut slices = [start.clone(), vec![0.0; count], vec![0.0; count]];
-            let tensors: Vec<Tensor> = slices.iter().map(|numbers| placed(numbers)).collect();
+            let tensors: Vec<Tensor> = slices.iter().map(|numbers| placed(numbers, begin)).collect();
             let scale = Tensor::from(0.37f64);
             for step in 1..4 {
                 let mut rule = Rule {
@@ -242,6 +245,7 @@ fn moves_have_the_bits_of_the_processors_kernel() {
                     square: &tensors[2],
                     gradient: &Tensor::from_slice(&gradient),
                     scale: Some(&scale),
+                    due: None,
                 };
                 adam(&ORDERS[0], &moving, &rule).expect("moved");
                 rule.gradient_scale = 0.37;

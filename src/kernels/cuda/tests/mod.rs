@@ -7,6 +7,7 @@ mod figures;
 mod gradients;
 mod norms;
 mod rows;
+mod sparse_moves;
 mod waiting;
 
 use super::emulated::Emulated;

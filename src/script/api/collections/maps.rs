@@ -1,7 +1,7 @@
 //! Taking entries out of maps.
 
 use rhai::plugin::*;
-use rhai::{FnPtr, Identifier, ImmutableString, Map};
+use rhai::{Array, FnPtr, Identifier, ImmutableString, Map};
 
 use super::truth;
 use crate::script::api::tensor::TensorHandle;
@@ -77,6 +77,21 @@ pub mod functions {
     )]
     pub fn map_text(context: NativeCallContext, map: &mut Map) -> RhaiResultOf<String> {
         text_of(&context, map)
+    }
+
+    /// Returns the entries as pairs of key and value, sorted by their keys: `for pair in m.items() { pair[0]; }`.
+    #[rhai_fn(name = "items", pure)]
+    pub fn items(map: &mut Map) -> Array {
+        let pairs = map
+            .iter()
+            .map(|(key, value)| vec![key.as_str().into(), value.clone()].into());
+        pairs.collect()
+    }
+
+    /// Returns the value under the key, or `otherwise` where there is none.
+    #[rhai_fn(name = "get", pure)]
+    pub fn get_or(map: &mut Map, key: &str, otherwise: Dynamic) -> Dynamic {
+        map.get(key).cloned().unwrap_or(otherwise)
     }
 
     /// Returns the entries of which the function, given key and value, says true.

@@ -7,6 +7,7 @@
 mod arrays;
 mod maps;
 mod sorting;
+mod totals;
 
 use rhai::plugin::*;
 
@@ -20,6 +21,8 @@ pub fn register(module: &mut Module) {
     guard::protect(module, &arrays::functions::RHAI_MANIFEST);
     combine_with_exported_module!(module, "sorting", sorting::functions);
     guard::protect(module, &sorting::functions::RHAI_MANIFEST);
+    combine_with_exported_module!(module, "totals", totals::functions);
+    guard::protect(module, &totals::functions::RHAI_MANIFEST);
     combine_with_exported_module!(module, "maps", maps::functions);
     guard::protect(module, &maps::functions::RHAI_MANIFEST);
 }

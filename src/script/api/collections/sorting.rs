@@ -47,11 +47,16 @@ fn merge_sort(
     Ok(())
 }
 
-fn sort_naturally(context: &NativeCallContext, array: &mut Array, first: Ordering) -> RhaiResultOf<()> {
+/// Tells which of two elements comes before the other; looks for an interrupt now and then.
+fn natural_order<'c>(
+    context: &'c NativeCallContext<'_>,
+    first: Ordering,
+) -> impl FnMut(&Dynamic, &Dynamic) -> RhaiResultOf<bool> + use<'c> {
     let is_nan = |x: &Dynamic| x.as_float().is_ok_and(f64::is_nan);
+    let engine = context.engine();
     let stop = State::of(context).context().stop.clone();
     let mut compared = 0u64;
-    merge_sort(array, |a, b| {
+    move |a, b| {
         compared += 1;
         if compared.is_multiple_of(LOOK_EVERY) && stop.is_set() {
             return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into());
@@ -61,18 +66,41 @@ fn sort_naturally(context: &NativeCallContext, array: &mut Array, first: Orderin
             Some(order) if is_nan(a) || is_nan(b) => Ok(order == Ordering::Less),
             Some(order) => Ok(order == first),
             None => {
-                let name = |x: &Dynamic| context.engine().map_type_name(x.type_name()).to_string();
-                let error = Error::input(format!(
-                    "{} and {} have no order",
-                    with_article(&name(b)),
-                    with_article(&name(a))
-                ));
+                let name = |x: &Dynamic| with_article(engine.map_type_name(x.type_name()));
+                let error = Error::input(format!("{} and {} have no order", name(b), name(a)));
                 Err(raise(
                     error.hint("give `sort` a function that compares two elements"),
                 ))
             }
         }
-    })
+    }
+}
+
+/// Sorts by a function of two elements, or by what one of one element says of each.
+fn sort_by_function(context: &NativeCallContext, array: &mut Array, function: &FnPtr) -> RhaiResultOf<()> {
+    let state = State::of(context);
+    if state.sources().closure_takes(function.fn_name()) != Some(1) {
+        return sort_by_comparator(context, array, function);
+    }
+    let mut keyed = Array::with_capacity(array.len());
+    for element in array.iter() {
+        let key = function.call_raw(context, None, [element.clone()])?;
+        keyed.push(vec![key, element.clone()].into());
+    }
+    let key_of = |pair: &Dynamic| {
+        pair.read_lock::<Array>()
+            .map_or(Dynamic::UNIT, |pair| pair[0].clone())
+    };
+    let mut comes_before = natural_order(context, Ordering::Less);
+    merge_sort(&mut keyed, |a, b| comes_before(&key_of(a), &key_of(b)))?;
+    let element = |pair: Dynamic| {
+        pair.into_array()
+            .ok()
+            .and_then(|mut pair| pair.pop())
+            .unwrap_or_default()
+    };
+    *array = keyed.into_iter().map(element).collect();
+    Ok(())
 }
 
 fn sort_by_comparator(
@@ -111,27 +139,28 @@ pub mod functions {
     /// Sorts numbers, texts or truth values, smallest first. NaN comes after every number.
     #[rhai_fn(name = "sort", return_raw)]
     pub fn sort(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<()> {
-        sort_naturally(&context, array, Ordering::Less)
+        merge_sort(array, natural_order(&context, Ordering::Less))
     }
 
     /// Sorts numbers, texts or truth values, largest first. NaN comes after every number here too.
     #[rhai_fn(name = "sort_desc", return_raw)]
     pub fn sort_descending(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<()> {
-        sort_naturally(&context, array, Ordering::Greater)
+        merge_sort(array, natural_order(&context, Ordering::Greater))
     }
 
     /// Sorts by a function of two elements, which gives a number below, at or above 0, or true if the first comes
-    /// before the second. Elements that are equal in its eyes keep their order.
+    /// before the second; or by what a function of one element gives: `rows.sort(|row| row.loss)`. Elements that are
+    /// equal in its eyes keep their order.
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
     pub fn sort_by(context: NativeCallContext, array: &mut Array, comparator: FnPtr) -> RhaiResultOf<()> {
-        sort_by_comparator(&context, array, &comparator)
+        sort_by_function(&context, array, &comparator)
     }
 
     /// Returns a sorted copy; see `sort`.
     #[rhai_fn(name = "order", return_raw, pure)]
     pub fn order(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<Array> {
         let mut copy = array.clone();
-        sort_naturally(&context, &mut copy, Ordering::Less)?;
+        merge_sort(&mut copy, natural_order(&context, Ordering::Less))?;
         Ok(copy)
     }
 
@@ -139,15 +168,15 @@ pub mod functions {
     #[rhai_fn(name = "order_desc", return_raw, pure)]
     pub fn order_descending(context: NativeCallContext, array: &mut Array) -> RhaiResultOf<Array> {
         let mut copy = array.clone();
-        sort_naturally(&context, &mut copy, Ordering::Greater)?;
+        merge_sort(&mut copy, natural_order(&context, Ordering::Greater))?;
         Ok(copy)
     }
 
-    /// Returns a copy sorted by a function of two elements; see `sort`.
+    /// Returns a copy sorted by a function of two elements, or of one; see `sort`.
     #[rhai_fn(name = "order", name = "order_by", return_raw, pure)]
     pub fn order_by(context: NativeCallContext, array: &mut Array, comparator: FnPtr) -> RhaiResultOf<Array> {
         let mut copy = array.clone();
-        sort_by_comparator(&context, &mut copy, &comparator)?;
+        sort_by_function(&context, &mut copy, &comparator)?;
         Ok(copy)
     }
 }

@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
-use super::{TensorHandle, arithmetic, handle, input_error};
+use super::{TensorHandle, arithmetic, handle, input_error, shape_text};
 use crate::error::{Error, Result, a};
 use crate::memory;
 use crate::script::bridge::kind_of;
@@ -288,6 +288,13 @@ mod functions {
     /// Returns the matrix transposed.
     #[rhai_fn(get = "T", return_raw, pure)]
     pub fn transposed(tensor: &mut TensorHandle) -> RhaiResultOf<TensorHandle> {
+        if tensor.tensor().dim() > 2 {
+            let shape = shape_text(tensor.tensor());
+            let error = Error::input(format!("`T` is of matrices, but this has shape {shape}"));
+            return Err(error
+                .hint("`x.mT` transposes the last two dimensions, `x.permute(2, 1, 0)` turns all around"))
+            .raise();
+        }
         handle(tensor.tensor().f_tr())
     }
 

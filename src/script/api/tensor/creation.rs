@@ -2,7 +2,7 @@
 
 use rhai::Dynamic;
 
-use super::call::{Call, one};
+use super::call::{Call, one, several};
 use super::convert::{Options, from_dynamic};
 use super::definition::{Body, Function, Home, Memory};
 use super::generator::GeneratorHandle;
@@ -162,6 +162,17 @@ fn joined(call: &Call<'_>, join: fn(&[Tensor], i64) -> Result<Tensor, TchError>)
     let tensors = call.tensors("tensors")?;
     admit_all(&tensors)?;
     one(join(&tensors, call.int("dim")?))
+}
+
+/// Where the condition is true: one vector for each dimension.
+fn places_of_true(call: &Call<'_>) -> Result<Dynamic> {
+    let condition = call.tensor("condition")?;
+    size::admit(
+        &[condition.numel() as i64, condition.dim() as i64],
+        Kind::Int64,
+        condition.device(),
+    )?;
+    several(condition.f_nonzero().and_then(|places| places.f_unbind(1)))
 }
 
 fn choose(call: &Call<'_>) -> Result<Dynamic> {
@@ -351,10 +362,14 @@ pub const FUNCTIONS: &[Function] = &[
     ),
     free(
         "where",
-        "`input` where `condition` is true, else `other`; each may be a number.",
-        &[(
-            "condition: Tensor, input: Tensor|number|bool, other: Tensor|number|bool",
-            Body::Free(choose),
-        )],
+        "`input` where `condition` is true, else `other`; each may be a number. Of `condition` alone: where it is true, an \
+         array with the places along each dimension.",
+        &[
+            (
+                "condition: Tensor, input: Tensor|number|bool, other: Tensor|number|bool",
+                Body::Free(choose),
+            ),
+            ("condition: Tensor -> array", Body::Free(places_of_true)),
+        ],
     ),
 ];

@@ -133,3 +133,22 @@ impl Function {
         Function::new(name, docs, Home::Method, Memory::Own, overloads)
     }
 }
+
+/// PyTorch's other names of functions, many of them NumPy's.
+pub const OTHER_NAMES: &[(&str, &str)] = &[
+    ("absolute", "abs"),
+    ("arccos", "acos"),
+    ("arcsin", "asin"),
+    ("arctan", "atan"),
+    ("clip", "clamp"),
+    ("concat", "cat"),
+    ("concatenate", "cat"),
+    ("greater", "gt"),
+    ("greater_equal", "ge"),
+    ("less", "lt"),
+    ("less_equal", "le"),
+    ("multiply", "mul"),
+    ("negative", "neg"),
+    ("not_equal", "ne"),
+    ("subtract", "sub"),
+];

@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use rhai::{Dynamic, FuncRegistration, Map, Module, NativeCallContext};
 
 use super::call::Call;
-use super::definition::{Body, Function, MODULES, Memory};
+use super::definition::{Body, Function, Home, MODULES, Memory, OTHER_NAMES};
 use super::signature::{Mismatch, Signature};
 use super::{
     TensorHandle, activations, alike, autograd, cast, creation, elementwise, generator, in_place, joining,
-    linalg, losses, maths, matrix_norms, order, places, products, random, rearrange, reduction, select,
-    shape, statistics,
+    larger, linalg, losses, maths, matrix_norms, order, places, products, random, rearrange, reduction,
+    select, shape, statistics,
 };
 use crate::error::{Error, Fault, Result, Subject};
 use crate::script::failure::{Raise, RhaiResultOf, placed};
@@ -38,6 +38,7 @@ static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
         elementwise::BINARY,
         in_place::FUNCTIONS,
         joining::FUNCTIONS,
+        larger::FUNCTIONS,
         linalg::FUNCTIONS,
         losses::FUNCTIONS,
         matrix_norms::FUNCTIONS,
@@ -58,9 +59,14 @@ static FUNCTIONS: LazyLock<Vec<Ready>> = LazyLock::new(|| {
         let function = functions().find(|function| function.name == *of)?;
         Some(Ready::new(name, function, true))
     });
+    let other_names = OTHER_NAMES.iter().filter_map(|(name, of)| {
+        let function = functions().find(|function| function.name == *of && function.home != Home::Method)?;
+        Some(Ready::new(name, function, false))
+    });
     functions()
         .map(|function| Ready::new(function.name, function, false))
         .chain(written_back)
+        .chain(other_names)
         .collect()
 });
 
@@ -156,8 +162,10 @@ impl Ready {
             format!(
                 "As `{of}`, but writes the result into the tensor and returns it; gradients do not see it."
             )
-        } else {
+        } else if self.name == self.function.name {
             self.function.docs.to_string()
+        } else {
+            format!("The same as `{}`. {}", self.function.name, self.function.docs)
         }
     }
 

@@ -84,6 +84,11 @@ pub const UNARY: &[Function] = &[
         Tensor::f_frac
     ),
     unary!(
+        "i0",
+        "Returns the modified Bessel function of the first kind, of order 0, of each element.",
+        Tensor::f_i0
+    ),
+    unary!(
         "isneginf",
         "Returns true where an element is negative infinity.",
         Tensor::f_isneginf
@@ -232,10 +237,46 @@ pub const BINARY: &[Function] = &[
         "Returns the smaller of each element and `other`'s; where one is not a number, the other.",
         |a, b| a.f_fmin(b)
     ),
+    Function::like(
+        "gcd",
+        "Returns the greatest common divisor of each whole number and `other`'s.",
+        Home::Both,
+        &[(
+            "other: Tensor",
+            Body::Of(|t, call| one(t.f_gcd(&call.tensor("other")?))),
+        )],
+    ),
     binary!(
         "hypot",
         "Returns √(x² + y²) of each element x and `other`'s y.",
         |a, b| a.f_hypot(b)
+    ),
+    Function::like(
+        "lcm",
+        "Returns the least common multiple of each whole number and `other`'s.",
+        Home::Both,
+        &[(
+            "other: Tensor",
+            Body::Of(|t, call| one(t.f_lcm(&call.tensor("other")?))),
+        )],
+    ),
+    Function::like(
+        "ldexp",
+        "Returns each element times 2 to the power of `other`.",
+        Home::Both,
+        &[(
+            "other: Tensor",
+            Body::Of(|t, call| one(t.f_ldexp(&call.tensor("other")?))),
+        )],
+    ),
+    Function::like(
+        "heaviside",
+        "Returns 0 where an element is negative, 1 where it is positive, and `values` where it is 0.",
+        Home::Both,
+        &[(
+            "values: Tensor",
+            Body::Of(|t, call| one(t.f_heaviside(&call.tensor("values")?))),
+        )],
     ),
     binary!(
         "logaddexp",

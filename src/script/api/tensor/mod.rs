@@ -20,6 +20,7 @@ mod generator;
 mod in_place;
 mod indexing;
 mod joining;
+mod larger;
 mod linalg;
 mod losses;
 mod maths;

@@ -177,7 +177,7 @@ impl StepEngine for NativeEngine {
                 Some(launcher) => dead.record_on(launcher, fired, tokens)?,
                 None => dead.record(fired, tokens)?,
             }
-            if settings.auxk_coefficient > 0.0 {
+            if settings.auxk_coefficient > 0.0 && dead.may_be_dead() {
                 dead.is_dead().map(Some)
             } else {
                 Ok(None)

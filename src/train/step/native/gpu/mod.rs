@@ -16,7 +16,7 @@ use crate::dictionary::{LossInput, SAEConfig, Selection};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
+use crate::kernels::cuda::decode::{Batch, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -80,36 +80,29 @@ pub(super) fn step(
         scale: facts.error_slope(1.0),
     };
     let mut terms = Terms::new(facts)?;
-    let decoded = match &is_dead {
-        None => decode(launcher, &batch)?,
-        // Aux-K changes the residual.
-        Some(_) => None,
-    };
-    let Decoded {
-        residual,
-        squared,
-        slopes,
-    } = match decoded {
-        Some(decoded) => decoded,
+    let (mut residual, squared, mut by_acts) = match decode(launcher, &batch)? {
+        Some(decoded) => (decoded.residual, decoded.squared, Some(decoded.slopes)),
         None => {
-            let (mut residual, squared) = residual(launcher, &batch)?;
-            facts.laps.end(Part::Decode);
-            if let Some(is_dead) = &is_dead {
-                add_auxk(facts, (input.x, is_dead), &mut residual, &mut terms, gradients)?;
-            }
-            facts.laps.end(Part::Auxk);
-            Decoded {
-                slopes: slopes(launcher, &pairs, &residual, &decoder, prefixes)?,
-                residual,
-                squared,
-            }
+            let (residual, squared) = residual(launcher, &batch)?;
+            (residual, squared, None)
         }
+    };
+    facts.laps.end(Part::Decode);
+    if let Some(is_dead) = &is_dead
+        && add_auxk(facts, (input.x, is_dead), &mut residual, &mut terms, gradients)?
+    {
+        by_acts = None;
+    }
+    facts.laps.end(Part::Auxk);
+    let by_acts = match by_acts {
+        Some(by_acts) => by_acts,
+        None => slopes(launcher, &pairs, &residual, &decoder, prefixes)?,
     };
     facts.laps.end(Part::Decode);
     let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &slopes, None)?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &by_acts, None)?;
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {
@@ -129,24 +122,25 @@ pub(super) fn step(
     })
 }
 
-/// Adds the Aux-K loss, which also changes `residual (prefixes, tokens, d_model)`.
+/// Adds the Aux-K loss, which also changes `residual (prefixes, tokens, d_model)`. Returns whether any latent is dead.
 fn add_auxk(
     facts: &Facts<'_>,
     (x, is_dead): (&Tensor, &Tensor),
     residual: &mut Tensor,
     terms: &mut Terms,
     gradients: &mut Gradients,
-) -> Result<()> {
+) -> Result<bool> {
     let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
     let error = || -> Result<Tensor> {
         let last = residual.f_get(-1)?;
         Ok(last.f_div_scalar(facts.error_slope(weight))?)
     };
-    if let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? {
-        // Every latent is one of all latents.
-        let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
-    }
-    Ok(())
+    let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? else {
+        return Ok(false);
+    };
+    // Every latent is one of all latents.
+    let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
+    Ok(true)
 }
 
 /// Finds the pairs that take part, with their activations.

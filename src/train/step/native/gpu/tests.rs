@@ -1,5 +1,6 @@
 //! The step by kernels for GPUs, run on the processor, against the step of the processor.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
@@ -7,8 +8,10 @@ use serde_json::{Value, json};
 use crate::activations::Batch;
 use crate::config::from_value;
 use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};
+use crate::error::{Result, Subject};
 use crate::kernels::cuda::emulated::Emulated;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::kernels::cuda::{Argument, Grid, Launcher};
+use crate::tensor::{Device, Kind, Tensor, device_failed};
 use crate::train::dead::DeadTracker;
 use crate::train::step::{Form, NativeEngine, StepEngine, StepOutput};
 use crate::train::{Trainer, TrainerConfig};
@@ -183,4 +186,60 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
             assert_eq!(found, again, "{class}");
         }
     }
+}
+
+/// Fails when the second parameter is to be moved.
+#[derive(Debug, Default)]
+struct Failing(Cell<u32>);
+
+impl Launcher for Failing {
+    fn device(&self) -> Device {
+        EMULATED.device()
+    }
+
+    fn threads(&self) -> i64 {
+        EMULATED.threads()
+    }
+
+    fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()> {
+        if kernel == "adam_move" {
+            self.0.set(self.0.get() + 1);
+            if self.0.get() == 2 {
+                return Err(device_failed("the GPU is lost"));
+            }
+        }
+        EMULATED.launch(kernel, grid, arguments)
+    }
+
+    fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+        EMULATED.product(left, right)
+    }
+}
+
+#[test]
+fn a_gpu_that_fails_between_two_parameters_leaves_nothing_to_save() {
+    let cfg: TrainerConfig = from_value(json!({
+        "total_training_tokens": TOKENS * 4, "lr_warm_up_steps": 0, "exp_result_path": "unused",
+    }))
+    .expect("settings");
+    let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
+    let mut trainer = Trainer::new(cfg).expect("a trainer");
+    let failing: Rc<dyn Launcher> = Rc::new(Failing::default());
+    trainer.engines.native.set_launcher(Some(failing));
+    let batch = Batch {
+        activations: [("in".to_string(), waves(&[TOKENS, WIDTH], 0.3))].into(),
+        ..Batch::default()
+    };
+    let Err(error) = trainer.step(&mut sae, &batch) else {
+        panic!("the step was made");
+    };
+    assert_eq!(*error.subject(), Subject::DeviceFailure, "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("found at step 1") && said.contains("the GPU is lost"),
+        "{said}"
+    );
+    assert!(!trainer.is_sound());
+    trainer.step(&mut sae, &batch).expect("a step");
+    assert!(trainer.is_sound());
 }
