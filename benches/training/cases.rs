@@ -155,7 +155,8 @@ pub fn all() -> Vec<Case> {
         }),
         topk().with(|case| {
             (case.name, case.source) = ("walkthrough".into(), Source::Model(DType::from(Kind::Half)));
-            (case.trainer, case.factory) = (json!({"auxk_coefficient": 0.03125}), json!({}));
+            case.trainer = json!({"auxk_coefficient": 0.03125});
+            case.factory = json!({"model_batch_size": 32});
         }),
         topk().with(|case| (case.name, case.source) = ("cached".into(), Source::Cache)),
     ]

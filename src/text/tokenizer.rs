@@ -115,8 +115,8 @@ impl Tokenizer {
     /// A BOS is wanted but the tokenizer has none.
     pub fn encode(&self, text: &str, prepend_bos: bool, max_length: Option<usize>) -> Result<Vec<i64>> {
         let bos = self.bos_for(prepend_bos)?;
-        let ids = self.pieces(text, max_length)?.into_iter().map(|(id, _)| id);
-        let ids = self.with_template(ids);
+        let ids = windows::ids(&self.inner, text, max_length, Cut::default(), &self.stop)?;
+        let ids = self.with_template(ids.into_iter());
         Ok(self.finish(ids, bos, max_length))
     }
 

@@ -6,10 +6,12 @@
 //! right of it does not depend on what is left of it; agreement on both sides is how such a boundary is known without
 //! knowing the tokenizer. Where windows do not agree (one word of megabytes may be cut differently from elsewhere), the
 //! text is tokenised anew in windows four times as long, and in the end as a whole.
+//!
+//! Where only the first tokens are wanted, no more of the text is looked at than they take.
 
 use std::ops::Range;
 
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{Encoding, Tokenizer as Inner};
 
 use super::failure::unusable;
 use crate::error::{Error, Result};
@@ -22,9 +24,14 @@ const BYTES_A_BYTE: u64 = 200;
 /// A token of a text: its id, and the bytes that it stands for.
 pub(super) type Piece = (u32, Range<usize>);
 
+/// Bytes of text that a token stands for, on average, in most texts at most.
+const BYTES_OF_A_TOKEN: usize = 6;
+
 /// How texts are cut.
 #[derive(Clone, Copy)]
 pub(super) struct Cut {
+    /// Bytes that are looked at behind those of the first tokens, where more are not wanted, and not relied on.
+    pub behind: usize,
     /// Bytes in a window; a text that is no longer is tokenised as a whole.
     pub window: usize,
     /// Bytes at each end of a window that are not relied on.
@@ -36,6 +43,7 @@ pub(super) struct Cut {
 impl Default for Cut {
     fn default() -> Self {
         Cut {
+            behind: 2 << 10,
             window: 128 << 10,
             margin: 8 << 10,
             agreement: 2 << 10,
@@ -55,6 +63,9 @@ pub(super) fn tokens(
     cut: Cut,
     stop: &StopFlag,
 ) -> Result<Vec<Piece>> {
+    if let Some(pieces) = first(inner, text, wanted, cut, stop)? {
+        return Ok(pieces);
+    }
     let mut cut = cut;
     while cut.window < text.len() {
         if let Some(pieces) = joined(inner, text, wanted, cut, stop)? {
@@ -66,8 +77,68 @@ pub(super) fn tokens(
     whole(inner, text, 0..text.len(), stop)
 }
 
-/// The tokens of a stretch of the text on its own.
-fn whole(inner: &Inner, text: &str, stretch: Range<usize>, stop: &StopFlag) -> Result<Vec<Piece>> {
+/// Returns the ids of the tokens that [`tokens`] returns; without their places a text takes less time.
+///
+/// # Errors
+/// As [`tokens`].
+pub(super) fn ids(
+    inner: &Inner,
+    text: &str,
+    wanted: Option<usize>,
+    cut: Cut,
+    stop: &StopFlag,
+) -> Result<Vec<u32>> {
+    let shortest = wanted.map_or(cut.window, |wanted| cut.for_first(wanted));
+    if text.len() <= shortest.min(cut.window) {
+        let encoding = encoded(text, stop, |text| inner.encode_fast(text, false))?;
+        return Ok(encoding.get_ids().to_vec());
+    }
+    let pieces = tokens(inner, text, wanted, cut, stop)?;
+    Ok(pieces.into_iter().map(|(id, _)| id).collect())
+}
+
+impl Cut {
+    /// Bytes that most likely have the first `wanted` tokens.
+    fn for_first(self, wanted: usize) -> usize {
+        wanted
+            .saturating_mul(BYTES_OF_A_TOKEN)
+            .saturating_add(self.behind)
+    }
+}
+
+/// More than `wanted` tokens from the beginning of a text that is no window; `None` where all of it has to be looked at.
+fn first(
+    inner: &Inner,
+    text: &str,
+    wanted: Option<usize>,
+    cut: Cut,
+    stop: &StopFlag,
+) -> Result<Option<Vec<Piece>>> {
+    let Some(wanted) = wanted else {
+        return Ok(None);
+    };
+    let mut length = cut.for_first(wanted);
+    while length < text.len().min(cut.window) {
+        let end = boundary(text, length);
+        let mut pieces = whole(inner, text, 0..end, stop)?;
+        // Places are too small behind characters that a tokenizer leaves out, but never too far from each other.
+        let last = pieces.last().map_or(0, |(_, place)| place.end);
+        let relied_on = last.saturating_sub(cut.behind);
+        pieces.truncate(pieces.partition_point(|(_, place)| place.end <= relied_on));
+        if pieces.len() > wanted {
+            return Ok(Some(pieces));
+        }
+        length = length.saturating_mul(4);
+    }
+    Ok(None)
+}
+
+/// What `encode` makes of a stretch of text.
+fn encoded(
+    stretch: &str,
+    stop: &StopFlag,
+    encode: impl FnOnce(&str) -> tokenizers::Result<Encoding>,
+) -> Result<Encoding> {
     if stop.is_set() {
         return Err(Error::interrupted("tokenising was interrupted"));
     }
@@ -75,9 +146,12 @@ fn whole(inner: &Inner, text: &str, stretch: Range<usize>, stop: &StopFlag) -> R
         (stretch.len() as u64).saturating_mul(BYTES_A_BYTE),
         "tokenising a text without a place to cut it",
     )?;
-    let encoding = guard::caught("tokenising a text", || {
-        inner.encode(&text[stretch.clone()], false).map_err(unusable)
-    })?;
+    guard::caught("tokenising a text", || encode(stretch).map_err(unusable))
+}
+
+/// The tokens of a stretch of the text on its own.
+fn whole(inner: &Inner, text: &str, stretch: Range<usize>, stop: &StopFlag) -> Result<Vec<Piece>> {
+    let encoding = encoded(&text[stretch.clone()], stop, |text| inner.encode(text, false))?;
     let ids = encoding.get_ids().iter().copied();
     let places = encoding.get_offsets().iter();
     let places = places.map(|(start, end)| stretch.start + start..stretch.start + end);
@@ -167,6 +241,7 @@ mod tests {
 
     /// Windows so small that a few kilobytes have many.
     const SMALL: Cut = Cut {
+        behind: 128,
         window: 1024,
         margin: 128,
         agreement: 64,
@@ -243,10 +318,16 @@ mod tests {
                 let whole = whole(&inner, &text, 0..text.len(), &stop).expect("tokens");
                 let all = tokens(&inner, &text, None, SMALL, &stop).expect("tokens");
                 assert!(all == whole, "{} tokens of {text:?}", all.len());
-                for wanted in [1, 100, 3000] {
+                let whole_ids: Vec<u32> = whole.iter().map(|(id, _)| *id).collect();
+                let all = ids(&inner, &text, None, SMALL, &stop).expect("ids");
+                assert!(all == whole_ids, "{} ids of {text:?}", all.len());
+                for wanted in [1, 30, 100, 3000] {
                     let some = tokens(&inner, &text, Some(wanted), SMALL, &stop).expect("tokens");
                     assert!(some.len() > wanted || some.len() == whole.len());
                     assert!(some[..] == whole[..some.len()], "{wanted} tokens of {text:?}");
+                    let some = ids(&inner, &text, Some(wanted), SMALL, &stop).expect("ids");
+                    assert!(some.len() > wanted || some.len() == whole.len());
+                    assert!(some[..] == whole_ids[..some.len()], "{wanted} ids of {text:?}");
                 }
             }
         }
@@ -270,7 +351,7 @@ mod tests {
         let stop = StopFlag::new();
         let some = tokens(&tokenizer(|_| ()), &text, Some(64), Cut::default(), &stop).expect("tokens");
         assert!(
-            some.len() > 64 && some.len() < text.len() / 16,
+            some.len() > 64 && some.len() < Cut::default().for_first(64),
             "{} tokens",
             some.len()
         );
