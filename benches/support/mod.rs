@@ -266,6 +266,7 @@ impl BatchStream for RandomRows {
             mask: Some(ones.shallow_clone()),
             attention_mask: Some(ones),
             meta: None,
+            all_count: true,
         }))
     }
 }

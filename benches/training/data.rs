@@ -45,6 +45,7 @@ fn batch(case: &Case, directions: &Tensor) -> Result<Batch> {
         activations,
         tokens: Some(Tensor::f_zeros([case.batch], (Kind::Int64, Device::Cpu))?),
         mask: Some(Tensor::f_ones([case.batch], (Kind::Int, Device::Cpu))?),
+        all_count: true,
         ..Batch::default()
     })
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::stream::Batch;
 use crate::config::Value;
 use crate::error::Result;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor, send};
 
 /// One tensor of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,10 +74,26 @@ impl Batch {
     /// Returns the same batch on `device`.
     pub fn to_device(&self, device: Device) -> Result<Batch> {
         let columns = self.columns().into_iter();
-        let moved = columns.map(|(column, x)| Ok((column, x.f_to_device(device)?)));
+        let moved = columns.map(|(column, x)| Ok((column, send(x, device)?)));
         Ok(Batch {
             meta: self.meta.clone(),
+            all_count: self.all_count,
             ..Batch::from_columns(moved.collect::<Result<Vec<_>>>()?)
+        })
+    }
+
+    /// Returns the same batch where a copy to `device` waits for nothing: for a GPU in pinned memory.
+    pub(super) fn pinned_for(self, device: Device) -> Result<Batch> {
+        let Device::Cuda(_) = device else {
+            return Ok(self);
+        };
+        let columns = self.columns().into_iter();
+        let pinned = columns.map(|(column, x)| Ok((column, x.f_pin_memory(device)?)));
+        let pinned = Batch::from_columns(pinned.collect::<Result<Vec<_>>>()?);
+        Ok(Batch {
+            meta: self.meta,
+            all_count: self.all_count,
+            ..pinned
         })
     }
 
@@ -87,6 +103,7 @@ impl Batch {
         let cut = columns.map(|(column, x)| Ok((column, x.f_narrow(0, start as i64, count as i64)?)));
         Ok(Batch {
             meta: self.meta.as_ref().map(|meta| meta[start..start + count].to_vec()),
+            all_count: self.all_count,
             ..Batch::from_columns(cut.collect::<Result<Vec<_>>>()?)
         })
     }
@@ -109,6 +126,7 @@ impl Batch {
         let meta: Option<Vec<Vec<Value>>> = pieces.iter().map(|piece| piece.meta.clone()).collect();
         Ok(Batch {
             meta: meta.map(|meta| meta.concat()),
+            all_count: pieces.iter().all(|piece| piece.all_count),
             ..Batch::from_columns(joined.collect::<Result<Vec<_>>>()?)
         })
     }

@@ -24,6 +24,8 @@ pub struct Batch {
     pub attention_mask: Option<Tensor>,
     /// Where each record came from, one entry a row of the leading dimension.
     pub meta: Option<Vec<Value>>,
+    /// Every row counts, so that nobody has to look at the mask, which may be on a GPU. `false` where that is not known.
+    pub all_count: bool,
 }
 
 impl Batch {
@@ -56,6 +58,7 @@ impl Batch {
             mask: share(&self.mask),
             attention_mask: share(&self.attention_mask),
             meta: self.meta.clone(),
+            all_count: self.all_count,
         }
     }
 }

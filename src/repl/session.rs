@@ -164,7 +164,9 @@ impl<'host> Session<'host> {
 /// Returns whether `text` goes on in the next line. Commands never do, and two empty lines end whatever was begun.
 pub(super) fn is_incomplete(interactive: &Interactive, text: &str) -> bool {
     let given_up = text.ends_with("\n\n") || text.ends_with("\n\n\n");
-    !text.trim_start().starts_with(':') && !given_up && interactive.is_incomplete(text)
+    // `x??` asks for help as `x?` does, and is no `??` between two values.
+    let asks = !text.contains('\n') && text.trim_end().ends_with('?');
+    !text.trim_start().starts_with(':') && !asks && !given_up && interactive.is_incomplete(text)
 }
 
 fn quit_if_asked(outcome: &Outcome) -> Next {

@@ -89,6 +89,17 @@ impl Catalog {
 
     /// Returns the nearest name, if one is near: for "did you mean".
     pub fn nearest(&self, name: &str, wanted: impl Fn(&Entry) -> bool) -> Option<String> {
+        // What a module is called makes no two names in it more alike.
+        if let Some((module, bare)) = name.rsplit_once("::")
+            && let inside = self.module(module)
+            && !inside.is_empty()
+        {
+            let names = inside
+                .iter()
+                .filter(|entry| wanted(entry))
+                .map(|entry| entry.name.as_str());
+            return crate::error::nearest(bare, names).map(|near| format!("{module}::{near}"));
+        }
         let paths: Vec<String> = self
             .entries
             .iter()

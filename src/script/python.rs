@@ -46,7 +46,7 @@ pub fn floor_divisions(name: &str, text: &str) -> Vec<Error> {
             text: text.into(),
             span: start..start + 2,
         };
-        let error = Error::input("`//` begins a comment, so nothing is divided here");
+        let error = Error::input("nothing is divided here");
         let hint = instead_of_comment(divisor);
         found.push(
             error
@@ -240,9 +240,10 @@ impl<'t> Reader<'t> {
         (is_index && is_python && is_several && !inside.is_empty()).then(|| {
             let hint = format!("dimensions of a Tensor are indexed by a text: `[\"{inside}\"]`, and with tensors as `x.at([0, mask])`");
             let error = Error::input("an index holds one value").hint(hint);
-            match inside.contains(':') && !inside.contains(',') {
-                true => error.hint("a part of an array is `a.extract(1..3)`, of a text `s[1..3]`"),
-                false => error,
+            if inside.contains(':') && !inside.contains(',') {
+                error.hint("a part of an array is `a.extract(1..3)`, of a text `s[1..3]`")
+            } else {
+                error
             }
         })
     }

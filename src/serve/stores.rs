@@ -275,10 +275,25 @@ fn located(path: &Path) -> Result<PathBuf> {
     if inside.is_file() {
         return Ok(inside);
     }
-    Err(
-        Error::input(format!("the folder `{}` has no `{IN_FOLDER}`", path.display()))
-            .hint("`saescript analyze` makes one; a store of another name is given by its own path"),
-    )
+    let error = Error::input(format!("the folder `{}` has no `{IN_FOLDER}`", path.display()));
+    Err(match within(path).as_slice() {
+        [] => error.hint("`saescript analyze` makes one; a store of another name is given by its own path"),
+        folders => error.hint(format!("there is one in {}", folders.join(", "))),
+    })
+}
+
+/// The folders in a folder of results that hold a store, sorted, the first few.
+fn within(path: &Path) -> Vec<String> {
+    const MOST: usize = 5;
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let folders = entries.map(|entry| entry.path());
+    let mut with: Vec<String> = folders
+        .filter(|folder| folder.join(IN_FOLDER).is_file())
+        .map(|folder| format!("`{}`", folder.display()))
+        .collect();
+    with.sort();
+    with.truncate(MOST);
+    with
 }
 
 /// Returns what tells a store from others: its name, or that of its folder where all are called the same.

@@ -40,8 +40,8 @@ impl Prepared {
                     .hint("leave such batches out"),
             );
         }
-        let pass = Pass::counting(batch.mask.as_ref());
         let stay = sae.cfg.variant.wants() == Wants::Sequences;
+        let pass = Pass::counting(batch.mask.as_ref().filter(|_| stay || !batch.all_count));
         let prepare = |hooks: Vec<&str>| -> Result<Tensor> {
             let mut parts = Vec::with_capacity(hooks.len());
             for hook in hooks {
@@ -104,7 +104,7 @@ fn normalised_on(
 /// # Errors
 /// The device failed.
 pub(super) fn counts_nothing(batch: &Batch) -> Result<bool> {
-    match &batch.mask {
+    match batch.mask.as_ref().filter(|_| !batch.all_count) {
         Some(mask) => Ok(mask.f_ne(0.0)?.f_any()?.f_int64_value(&[])? == 0),
         None => Ok(false),
     }

@@ -59,6 +59,22 @@ const RUN: &[(&str, &str)] = &[
     ),
     ("torch::no_grad(|| (p * 2).requires_grad)", "false"),
     ("p.requires_grad = false; p.requires_grad", "false"),
+    ("torch::where(x > 3)[1].tolist()", "[0, 1]"),
+    (
+        "torch::nn::functional::pad(x, [0, 1], #{ value: 9 })[0].tolist()",
+        "[1.0, -2.0, 3.0, 9.0]",
+    ),
+    ("torch::gcd(torch::tensor([12]), torch::tensor([18])).item()", "6"),
+    ("torch::lcm(torch::tensor([4]), torch::tensor([6])).item()", "12"),
+    ("torch::concat([x, x], #{ dim: 1 }).shape", "[2, 6]"),
+    ("x.clip(-1, 1).sum().item()", "2.0"),
+    ("x.greater(0).sum().item()", "4"),
+    ("torch::multiply(x, 2).sum().item()", "10.0"),
+    ("torch::zeros(2, #{ dtype: torch::long }).dtype", "torch::int64"),
+    ("x.dtype == torch::float", "true"),
+    ("w.diagflat().shape", "[6, 6]"),
+    ("[3, 1, 2].max() + [3, 1, 2].sum()", "9"),
+    ("[\"bb\", \"a\"].order(|text| text.len())", "[\"a\", \"bb\"]"),
 ];
 
 /// What the language has no form for, and a part of the advice.
@@ -99,6 +115,20 @@ const ADVISED: &[(&str, &str)] = &[
     ("x.topk(9)", "[2, 3] of float32"),
     ("x.float_(1)", "float"),
     ("p.grad = 1", "set to `()`"),
+    ("torch::ones(2, 3, 4).T", "x.mT"),
+    ("x.type(torch::float16)", "x.to(torch::float16)"),
+    ("x.is_cuda", "x.device"),
+    ("x.data", "x.detach()"),
+    ("x.index_put_([0], x)", "x.set_at("),
+    ("x.unsqueeze_(0)", "x = x.squeeze()"),
+    ("x.isnan().any().item()", "true or false already"),
+    ("x[\"a\"]", "x[\":, 0\"]"),
+    ("torch::from_numpy([1])", "torch::tensor"),
+    ("torch::fft::fft(x)", "no complex numbers"),
+    ("torch::nn::functional::conv1d(x, w)", "x.unfold"),
+    ("math.sqrt(2)", "sqrt(x)"),
+    ("random.seed(0)", "torch::manual_seed"),
+    ("einops.rearrange(x, \"a b -> b a\")", "x.permute"),
 ];
 
 #[test]

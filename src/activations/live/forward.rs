@@ -153,6 +153,7 @@ impl Forward {
             attention_mask: Some(mask.shallow_clone()),
             mask: Some(mask),
             meta,
+            all_count: false,
         })
     }
 

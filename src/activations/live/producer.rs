@@ -12,6 +12,7 @@ use super::opener::SourceOpener;
 use crate::activations::config::{ActivationFactoryConfig, ActivationFactoryTarget};
 use crate::activations::producer::Producer;
 use crate::activations::rule::{DrawRule, DrawState};
+use crate::activations::settings::ActivationFactorySource;
 use crate::activations::stats::{StreamMemory, StreamStats};
 use crate::activations::stream::Batch;
 use crate::activations::{saved_rows, state_file};
@@ -34,6 +35,8 @@ pub(in crate::activations) struct LiveProducer {
     /// A refill that was interrupted and is to be taken up again.
     pending: Option<Refill>,
     ended: bool,
+    /// Every row counts: single positions of texts, of which those that do not count are left out.
+    all_count: bool,
     /// It was said how many records were skipped.
     told_skipped: bool,
     done: Done,
@@ -101,7 +104,12 @@ impl LiveProducer {
             _ => 1,
         };
         let rule = DrawRule::new(&config);
+        let is_text =
+            |source: &ActivationFactorySource| matches!(source, ActivationFactorySource::Dataset(_));
         Ok(LiveProducer {
+            all_count: config.target == ActivationFactoryTarget::Activations1D
+                && forward.special.ignored.is_none()
+                && config.sources.iter().all(is_text),
             buffer: RowBuffer::new(
                 rule.full()
                     .saturating_add(config.model_batch_size.saturating_mul(longest)),
@@ -263,7 +271,8 @@ impl Producer for LiveProducer {
             return Ok(None);
         }
         let start = Instant::now();
-        let batch = self.buffer.take(self.rule.batch_size())?;
+        let mut batch = self.buffer.take(self.rule.batch_size())?;
+        batch.all_count = self.all_count;
         self.done.gathering += start.elapsed();
         Ok(Some(batch))
     }

@@ -141,6 +141,13 @@ fn paired(pairs: &[Dynamic]) -> Result<Map> {
 /// The closures or the changes of latents that a call was given, the other empty.
 fn hooks_or_changes(given: &Dynamic) -> Result<(Map, Array)> {
     if let Some(hooks) = given.read_lock::<Map>() {
+        // As TransformerLens names its argument.
+        if let Some(pairs) = hooks
+            .get("fwd_hooks")
+            .and_then(|pairs| pairs.read_lock::<Array>())
+        {
+            return Ok((paired(&pairs)?, Array::new()));
+        }
         return Ok((hooks.clone(), Array::new()));
     }
     match given.read_lock::<Array>() {

@@ -228,6 +228,39 @@ const FUNCTIONS: &[(&[&str], &str)] = &[
         &["require", "include", "load_module"],
         "write `import \"file\" as name;`",
     ),
+    (
+        &["torch::from_numpy", "torch::as_tensor"],
+        "write `torch::tensor(numbers)`; NumPy's files are read by `torch::load(\"x.npy\")`",
+    ),
+    (
+        &[
+            "torch::fft::fft",
+            "torch::fft::rfft",
+            "torch::fft::ifft",
+            "torch::view_as_complex",
+            "torch::complex",
+            "torch::linalg::eig",
+            "torch::linalg::eigvals",
+        ],
+        "tensors have no complex numbers here, so there are no Fourier transforms; of symmetric matrices there is \
+         `torch::linalg::eigh`",
+    ),
+    (
+        &[
+            "torch::nn::functional::conv1d",
+            "torch::nn::functional::conv2d",
+            "torch::nn::functional::avg_pool1d",
+            "torch::nn::functional::max_pool1d",
+            "torch::nn::functional::avg_pool2d",
+            "torch::nn::functional::max_pool2d",
+        ],
+        "there are no convolutions and pools; `x.unfold(dim, size, step)` gives windows: `x.unfold(-1, 2, 2).amax(-1)`, \
+         `x.unfold(-1, 3, 1) @ weights`",
+    ),
+    (
+        &["torch::pca_lowrank", "torch::svd_lowrank"],
+        "write `torch::linalg::svd(x - x.mean(0), false)`",
+    ),
     (&["quit"], "write `exit(0)`"),
     (
         &["train_crosscoder"],

@@ -59,7 +59,8 @@ pub(super) fn register(module: &mut Module) {
 
 /// Functions that the language has of floats alone: an int is one too.
 fn of_ints(module: &mut Module) {
-    let functions: [(&str, fn(f64) -> f64, &str); 4] = [
+    type OfOne = fn(f64) -> f64;
+    let functions: [(&str, OfOne, &str); 4] = [
         ("sqrt", f64::sqrt, "/// Returns the square root of the number."),
         ("exp", f64::exp, "/// Returns e to the power of the number."),
         ("ln", f64::ln, "/// Returns the natural logarithm of the number."),

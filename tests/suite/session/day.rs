@@ -57,7 +57,7 @@ const STEPS: &[Step] = &[
     Enter("plot::histogram(x, #{ bins: 2 })", "2.5000 – 5.0000"),
     Enter("plot::image(torch::eye(4))", "▀"),
     // what is meant as in Python
-    Enter("x // 2", "begins a comment"),
+    Enter("x // 2", "nothing is divided"),
     Enter("fn twice(a) { 2 * a }", ""),
     Enter("[1, 2].map(twice)", "written `|x| twice(x)`"),
     Enter("x[\"a\"]", "no index of a Tensor"),
@@ -78,6 +78,7 @@ const STEPS: &[Step] = &[
     Enter(":help", ":bench EXPR"),
     Enter(":help x", "x: Tensor"),
     Enter("x?", "Properties"),
+    Enter("x??", "Properties"),
     Enter("?c", "d_model: int (required)"),
     Enter(":help x.mean", "Tensor.mean("),
     Enter(":help \"text\"", ".split()"),

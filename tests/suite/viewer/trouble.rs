@@ -117,6 +117,13 @@ fn what_is_no_store_or_of_a_newer_program_is_said_before_anything_is_served() {
     };
     refused(&[&folder.path().join("none.sqlite")], "there is no such file");
     refused(&[folder.path()], "has no `analysis.sqlite`");
+    let run_of_it = folder.path().join("first");
+    std::fs::create_dir(&run_of_it).expect("a folder");
+    std::fs::copy(&path, run_of_it.join("analysis.sqlite")).expect("copied");
+    refused(
+        &[folder.path()],
+        &format!("there is one in `{}`", run_of_it.display()),
+    );
     let text = folder.path().join("text.sqlite");
     std::fs::write(
         &text,

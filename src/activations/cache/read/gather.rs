@@ -25,6 +25,8 @@ pub(super) struct Handing {
     pub dtype: Option<DType>,
     /// Tokens and masks alone.
     pub only_tokens: bool,
+    /// Where batches go.
+    pub device: Device,
     /// Tokens that count nowhere: where whole sequences are handed out, their mask is 0 there.
     pub ignored: Vec<i64>,
 }
@@ -52,7 +54,7 @@ pub(super) fn room_for(picked: &Picked, how: &Handing) -> Result<Vec<(Column, Te
     room.collect()
 }
 
-/// Returns the batch of the picked rows, on the CPU, in the `room` made for it.
+/// Returns the batch of the picked rows, on the CPU, in the `room` made for it; on its way to a GPU in pinned memory.
 ///
 /// # Errors
 /// A chunk that fails its check.
@@ -81,7 +83,11 @@ pub(super) fn gather(picked: &Picked, room: Vec<(Column, Tensor)>, how: &Handing
             .map(|(chunk, row)| picked.chunks[*chunk as usize].origin(*row).cloned())
             .collect();
     }
-    Ok(batch)
+    batch.all_count = match &batch.mask {
+        Some(mask) => mask.f_ne(0.0)?.f_all()?.f_int64_value(&[])? != 0,
+        None => true,
+    };
+    batch.pinned_for(how.device)
 }
 
 /// Sets the mask to 0 at `ignored` tokens.

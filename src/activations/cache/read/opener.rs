@@ -42,8 +42,7 @@ pub(in crate::activations) fn cached_producer(
             .filter_map(|source| source.prefetch)
             .max()
             .unwrap_or(1),
-        device: first.device.resolve()?,
-        handing: handing(config, first.dtype),
+        handing: handing(config, first.dtype, first.device.resolve()?),
     };
     let planner = Planner::new(planned, DrawRule::new(config));
     CachedProducer::start(planner, reading, context.clone())
@@ -63,8 +62,9 @@ fn planned_source(
     })
 }
 
-fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>) -> Handing {
+fn handing(config: &ActivationFactoryConfig, dtype: Option<DType>, device: Device) -> Handing {
     Handing {
+        device,
         dtype: config.override_dtype.or(dtype),
         only_tokens: config.target == ActivationFactoryTarget::Tokens,
         ignored: config.ignore_token_ids.clone().unwrap_or_default(),
@@ -119,7 +119,6 @@ pub(in crate::activations) struct CacheWalk {
     source: PlannedSource,
     cursor: Cursor,
     handing: Handing,
-    device: Device,
     next: u64,
 }
 
@@ -131,8 +130,8 @@ impl CacheWalk {
         start: u64,
         context: &RunContext,
     ) -> Result<Self> {
-        let handing = handing(config, source.dtype);
         let device = source.device.resolve().map_err(|error| error.under("device"))?;
+        let handing = handing(config, source.dtype, device);
         let source = planned_source(config, source, context)?;
         let mut cursor = Cursor::start(&source);
         for _ in 0..start {
@@ -142,7 +141,6 @@ impl CacheWalk {
             source,
             cursor,
             handing,
-            device,
             next: start,
         })
     }
@@ -167,7 +165,7 @@ impl CacheWalk {
             chunks: vec![chunk],
         };
         let batch = gather(&picked, room_for(&picked, &self.handing)?, &self.handing)?;
-        batch.to_device(self.device).map(Some)
+        batch.to_device(self.handing.device).map(Some)
     }
 
     /// Returns the number of the next chunk in the sequence.

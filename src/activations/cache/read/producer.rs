@@ -22,7 +22,7 @@ use crate::activations::stats::StreamStats;
 use crate::error::{Error, Result};
 use crate::event::RunContext;
 use crate::policy;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::Tensor;
 
 /// Work for a reading thread.
 enum Job {
@@ -47,7 +47,6 @@ pub(in crate::activations) struct Reading {
     pub workers: usize,
     /// Batches under way at most.
     pub ahead: usize,
-    pub device: Device,
     pub handing: Handing,
 }
 
@@ -191,7 +190,7 @@ impl Producer for CachedProducer {
             .recv()
             .map_err(|_| Error::run("a thread that reads the cache ended unexpectedly"))?;
         self.waiting += start.elapsed();
-        let batch = batch?.to_device(self.reading.device)?;
+        let batch = batch?.to_device(self.reading.handing.device)?;
         self.batch_bytes = self.batch_bytes.max(batch.bytes());
         self.plan_ahead();
         Ok(Some(batch))

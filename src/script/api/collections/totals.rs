@@ -62,13 +62,15 @@ fn outermost(
             best = element;
         }
     }
-    match best.is_int() || best.is_float() || best.is_string() || best.is_char() || best.is_bool() {
-        true => Ok(best.clone()),
-        false => Err(Error::input(format!(
-            "`{name}` is of numbers and texts, but was given {}",
-            kind_of(best)
-        ))),
+    let is_plain = best.is_int() || best.is_float() || best.is_string() || best.is_char() || best.is_bool();
+    if is_plain {
+        return Ok(best.clone());
     }
+    let sentence = format!(
+        "`{name}` is of numbers and texts, but was given {}",
+        kind_of(best)
+    );
+    Err(Error::input(sentence))
 }
 
 /// What the element is, with its article.

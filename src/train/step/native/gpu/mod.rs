@@ -16,7 +16,7 @@ use crate::dictionary::{LossInput, SAEConfig, Selection};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, decode, residual, slopes};
+use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -80,29 +80,21 @@ pub(super) fn step(
         scale: facts.error_slope(1.0),
     };
     let mut terms = Terms::new(facts)?;
-    let (mut residual, squared, mut by_acts) = match decode(launcher, &batch)? {
-        Some(decoded) => (decoded.residual, decoded.squared, Some(decoded.slopes)),
-        None => {
-            let (residual, squared) = residual(launcher, &batch)?;
-            (residual, squared, None)
-        }
-    };
-    facts.laps.end(Part::Decode);
-    if let Some(is_dead) = &is_dead
-        && add_auxk(facts, (input.x, is_dead), &mut residual, &mut terms, gradients)?
-    {
-        by_acts = None;
-    }
-    facts.laps.end(Part::Auxk);
-    let by_acts = match by_acts {
-        Some(by_acts) => by_acts,
-        None => slopes(launcher, &pairs, &residual, &decoder, prefixes)?,
-    };
-    facts.laps.end(Part::Decode);
+    let Decoded {
+        residual,
+        squared,
+        slopes,
+    } = decoded(
+        launcher,
+        facts,
+        (input.x, &batch),
+        is_dead.as_ref(),
+        (&mut terms, gradients),
+    )?;
     let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &by_acts, None)?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &slopes, None)?;
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {
@@ -119,6 +111,41 @@ pub(super) fn step(
         pairs: None,
         activity: (pairs.value.f_sum(None::<Kind>)?, fired.f_sum(Kind::Int64)?),
         fired,
+    })
+}
+
+/// Decodes the pairs of `batch`, and adds the Aux-K loss on `x` where latents are dead.
+fn decoded(
+    launcher: &dyn Launcher,
+    facts: &Facts<'_>,
+    (x, batch): (&Tensor, &Batch<'_>),
+    is_dead: Option<&Tensor>,
+    (terms, gradients): (&mut Terms, &mut Gradients),
+) -> Result<Decoded> {
+    let at_once = decode(launcher, batch)?;
+    let (mut residual, squared, mut by_acts) = match at_once {
+        Some(decoded) => (decoded.residual, decoded.squared, Some(decoded.slopes)),
+        None => {
+            let (residual, squared) = residual(launcher, batch)?;
+            (residual, squared, None)
+        }
+    };
+    facts.laps.end(Part::Decode);
+    if let Some(is_dead) = is_dead
+        && add_auxk(facts, (x, is_dead), &mut residual, terms, gradients)?
+    {
+        by_acts = None;
+    }
+    facts.laps.end(Part::Auxk);
+    let slopes = match by_acts {
+        Some(by_acts) => by_acts,
+        None => slopes(launcher, batch.pairs, &residual, batch.decoder, batch.prefixes)?,
+    };
+    facts.laps.end(Part::Decode);
+    Ok(Decoded {
+        residual,
+        squared,
+        slopes,
     })
 }
 
