@@ -63,11 +63,8 @@ pub(super) fn step(
     let fired = by_latent.counts()?;
     facts.laps.end(Part::Encode);
     let is_dead = is_dead(&fired)?;
-    let each: Vec<(i64, f64)> = facts
-        .prefixes
-        .iter()
-        .map(|prefix| (prefix.latents, prefix.weight))
-        .collect();
+    let each = facts.prefixes.iter();
+    let each: Vec<(i64, f64)> = each.map(|prefix| (prefix.latents, prefix.weight)).collect();
     let prefixes = Prefixes::kept(&mut held.prefixes, &each, launcher.device())?;
     let decoder = facts.parameter("W_D")?;
     let bias = facts.parameter("b_D").ok();
@@ -80,34 +77,31 @@ pub(super) fn step(
         scale: facts.error_slope(1.0),
     };
     let mut terms = Terms::new(facts)?;
-    let Decoded {
-        residual,
-        squared,
-        slopes,
-    } = decoded(
+    let is_dead = is_dead.as_ref();
+    let found = decoded(
         launcher,
         facts,
         (input.x, &batch),
-        is_dead.as_ref(),
+        is_dead,
         (&mut terms, gradients),
     )?;
+    let residual = found.residual;
     let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &slopes, None)?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &found.slopes, None)?;
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {
         // Every prefix has the bias.
-        let all = residual.f_get(0)?;
-        gradients.add(
-            "b_D",
-            all.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?,
-        )?;
+        let by_bias = residual
+            .f_get(0)?
+            .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+        gradients.add("b_D", by_bias)?;
     }
     Ok(Found {
         terms,
-        squared_errors: squared.f_unbind(0)?,
+        squared_errors: found.squared.f_unbind(0)?,
         pairs: None,
         activity: (pairs.value.f_sum(None::<Kind>)?, fired.f_sum(Kind::Int64)?),
         fired,
