@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
 use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
-use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest};
+use crate::kernels::cuda::encode::{Counted, Encoder, MOST_CHOSEN, Pairs, largest};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
 
@@ -37,6 +37,9 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'
     }
     if !cfg.act_fn.selects_k() || !cfg.act_fn.is_per_token() {
         return Some("its kernels select the largest of each token: act_fn = \"topk\"");
+    }
+    if cfg.top_k > MOST_CHOSEN {
+        return Some("its kernels select at most 512 latents of a token");
     }
     if cfg.use_glu_encoder {
         return Some("its kernels know no `use_glu_encoder`");
