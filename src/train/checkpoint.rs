@@ -200,6 +200,7 @@ impl Run {
             .set_density(kept.fact(DENSITY).context(loading())?);
         state.step = saved.step;
         state.tokens = saved.tokens;
+        state.dead.set_tokens(saved.tokens);
         self.trainer.state = Some(state);
         self.trainer.last_metrics = saved.last_metrics;
         self.metrics_bytes = saved.metrics_bytes;

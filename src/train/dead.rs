@@ -10,8 +10,8 @@ use crate::tensor::{Device, Kind, Tensor};
 pub struct DeadTracker {
     /// Tokens since the last firing, int64 `(d_sae)`.
     pub(super) tokens_since: Tensor,
-    /// At most so many tokens can have passed since any latent fired, known without asking the device.
-    most: i64,
+    /// The tokens of all batches: at most so many can have passed since any latent fired, known without asking the device.
+    tokens: i64,
     threshold: f64,
 }
 
@@ -23,7 +23,7 @@ impl DeadTracker {
     pub fn new(d_sae: i64, threshold: f64, device: Device) -> Result<Self> {
         Ok(Self {
             tokens_since: Tensor::f_zeros([d_sae], (Kind::Int64, device))?,
-            most: 0,
+            tokens: 0,
             threshold,
         })
     }
@@ -33,7 +33,7 @@ impl DeadTracker {
     /// # Errors
     /// Too little memory.
     pub fn record(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
-        self.most = self.most.saturating_add(tokens);
+        self.tokens = self.tokens.saturating_add(tokens);
         let silent = fired.f_le(0.0)?;
         let grown = self.tokens_since.f_add_scalar(tokens)?;
         self.tokens_since = grown.f_mul(&silent)?;
@@ -45,7 +45,7 @@ impl DeadTracker {
     /// # Errors
     /// Too little memory; the device failed.
     pub(super) fn record_on(&mut self, launcher: &dyn Launcher, fired: &Tensor, tokens: i64) -> Result<()> {
-        self.most = self.most.saturating_add(tokens);
+        self.tokens = self.tokens.saturating_add(tokens);
         self.tokens_since = figures::silence(launcher, fired, &self.tokens_since, tokens)?;
         Ok(())
     }
@@ -55,9 +55,14 @@ impl DeadTracker {
         &self.tokens_since
     }
 
+    /// Goes on after batches of `tokens` tokens in all, which [`restore`](Kept::restore) does not know.
+    pub(super) fn set_tokens(&mut self, tokens: i64) {
+        self.tokens = tokens;
+    }
+
     /// Returns whether any latent can be dead by now. Nothing is read back from the device.
     pub(super) fn may_be_dead(&self) -> bool {
-        self.most as f64 >= self.threshold
+        self.tokens as f64 >= self.threshold
     }
 
     /// Returns which latents are dead: bool `(d_sae)`.
@@ -78,7 +83,23 @@ impl Kept for DeadTracker {
     }
 
     fn restore(&mut self, checkpoint: &Saved) -> Result<()> {
-        self.most = i64::MAX;
         checkpoint.fill(&mut self.tokens_since, TOKENS_SINCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_latent_can_be_dead_before_as_many_tokens_have_come() {
+        let mut dead = DeadTracker::new(3, 20.0, Device::Cpu).expect("a tracker");
+        let fired = Tensor::from_slice(&[1.0f32, 0.0, 2.0]);
+        dead.record(&fired, 12).expect("recorded");
+        assert!(!dead.may_be_dead());
+        dead.record(&fired, 12).expect("recorded");
+        assert!(dead.may_be_dead());
+        let is_dead = Vec::<bool>::try_from(dead.is_dead().expect("flags")).expect("flags");
+        assert_eq!(is_dead, [false, true, false]);
     }
 }

@@ -74,6 +74,22 @@ pub struct Batch<'a> {
     pub scale: f64,
 }
 
+impl Batch<'_> {
+    /// Returns what both kernels that decode are told of it first.
+    fn arguments(&self) -> Result<Vec<Argument>> {
+        Ok(vec![
+            Argument::floats(self.decoder)?,
+            Argument::floats(self.bias)?,
+            Argument::floats(self.label)?,
+            Whole(self.decoder.size()[1]),
+            Argument::of(&self.pairs.index, Kind::Int)?,
+            Argument::floats(&self.pairs.value)?,
+            Argument::of(&self.pairs.listed, Kind::Int)?,
+            Whole(self.pairs.shape().1),
+        ])
+    }
+}
+
 /// The error of a batch's reconstructions by all latents, and what follows from it.
 pub struct Decoded {
     /// `scale · weight · (reconstruction − label)`, `(1, T, d)`.
@@ -103,20 +119,13 @@ pub fn decode(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<Option<Decod
         squared: Tensor::f_empty([1, tokens], options)?,
         slopes: Tensor::f_empty([tokens, stride], options)?,
     };
-    let arguments = [
-        Argument::floats(batch.decoder)?,
-        Argument::floats(batch.bias)?,
-        Argument::floats(batch.label)?,
-        Whole(width),
-        Argument::of(&batch.pairs.index, Kind::Int)?,
-        Argument::floats(&batch.pairs.value)?,
-        Argument::of(&batch.pairs.listed, Kind::Int)?,
-        Whole(stride),
+    let mut arguments = batch.arguments()?;
+    arguments.extend([
         Argument::Real(weight * batch.scale),
         Argument::floats(&decoded.residual)?,
         Argument::floats(&decoded.squared)?,
         Argument::floats(&decoded.slopes)?,
-    ];
+    ]);
     launcher.launch("decode_rows", Grid::rows(tokens), &arguments)?;
     Ok(Some(decoded))
 }
@@ -127,22 +136,15 @@ pub fn decode(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<Option<Decod
 /// # Errors
 /// Shapes that do not agree; the device failed.
 pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, Tensor)> {
-    let (tokens, stride) = batch.pairs.shape();
+    let (tokens, _) = batch.pairs.shape();
     let width = batch.decoder.size()[1];
     check("labels", batch.label, &[tokens, width])?;
     let options = (Kind::Float, launcher.device());
     let prefixes = batch.prefixes.each.len() as i64;
     let residual = Tensor::f_empty([prefixes, tokens, width], options)?;
     let squared = Tensor::f_empty([prefixes, tokens], options)?;
-    let arguments = [
-        Argument::floats(batch.decoder)?,
-        Argument::floats(batch.bias)?,
-        Argument::floats(batch.label)?,
-        Whole(width),
-        Argument::of(&batch.pairs.index, Kind::Int)?,
-        Argument::floats(&batch.pairs.value)?,
-        Argument::of(&batch.pairs.listed, Kind::Int)?,
-        Whole(stride),
+    let mut arguments = batch.arguments()?;
+    arguments.extend([
         Argument::of(&batch.prefixes.there.0, Kind::Int64)?,
         Argument::of(&batch.prefixes.there.1, Kind::Double)?,
         Whole(prefixes),
@@ -150,7 +152,7 @@ pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, T
         Whole(tokens * width),
         Argument::floats(&residual)?,
         Argument::floats(&squared)?,
-    ];
+    ]);
     launcher.launch("residual_rows", Grid::rows(tokens), &arguments)?;
     Ok((residual, squared))
 }
