@@ -6,15 +6,15 @@ use super::parts::{LATENTS, PARTS, padded};
 
 type Part = [f32; PARTS];
 
-/// Defines two functions. The first computes the products of a row with those of the latents `index`, `$rows` at a time,
+/// Defines two functions. The first computes the products of a row with those of the latents `index`, `$at_once` at a time,
 /// the second those of several rows `x` with all rows of `weight`, `$block` by `$rows` at a time.
 macro_rules! products {
-    ($few:ident, $all:ident, $dots:ident, $block:literal x $rows:literal, $features:literal) => {
+    ($few:ident, $at_once:literal, $all:ident, $block:literal x $rows:literal, $dots:ident, $features:literal) => {
         /// Computes the products of `x` with the rows of the latents `index`.
         #[target_feature(enable = $features)]
         pub fn $few<'a>(x: &[f32], row: impl Fn(u32) -> &'a [f32], index: &[u32], values: &mut [f32]) {
-            let (groups, rest) = index.as_chunks::<$rows>();
-            let (values, rest_values) = values.as_chunks_mut::<$rows>();
+            let (groups, rest) = index.as_chunks::<$at_once>();
+            let (values, rest_values) = values.as_chunks_mut::<$at_once>();
             for (at, (group, values)) in groups.iter().zip(values).enumerate() {
                 let next = groups.get(at + 1).unwrap_or(group);
                 [*values] = $dots([x], group.map(&row), next.map(&row));
@@ -55,8 +55,8 @@ macro_rules! products {
     };
 }
 
-products!(few_avx512, all_avx512, dots_avx512, 3 x 4, "avx2,fma,avx512f,avx512dq");
-products!(few_avx2, all_avx2, dots_avx2, 2 x 1, "avx2,fma");
+products!(few_avx512, 4, all_avx512, 3 x 4, dots_avx512, "avx2,fma,avx512f,avx512dq");
+products!(few_avx2, 2, all_avx2, 2 x 1, dots_avx2, "avx2,fma");
 
 /// Defines a function that returns the products of some rows `x` with `rows`, and asks for the rows `next`.
 macro_rules! dots {

@@ -4,13 +4,36 @@ use std::arch::x86_64::*;
 
 use super::super::rounded::PANEL;
 use super::block::Block;
-use super::tile_plain::survive;
-use super::weights::{Line, Terms, Weights};
+use super::weights::{Line, Weights};
 
 /// The rows of a tile.
 pub const ROWS: usize = 6;
 
+/// How many pairs of entries are multiplied without a look at how many are left.
+const UNROLLED: usize = 4;
+/// The lanes of a register.
+const HALF: usize = PANEL / 2;
+/// For each mask of 8 lanes the lanes that it names, ascending, a byte each.
+static NAMED: [u64; 1 << HALF] = named();
+
 type Sums = [[__m256i; 2]; ROWS];
+
+const fn named() -> [u64; 1 << HALF] {
+    let mut named = [0; 1 << HALF];
+    let mut mask = 0;
+    while mask < named.len() {
+        let (mut lane, mut found) = (0, 0);
+        while lane < HALF {
+            if mask >> lane & 1 == 1 {
+                named[mask] |= (lane as u64) << (8 * found);
+                found += 1;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    named
+}
 
 /// Screens all rows of a block, which has tiles of [`ROWS`], against all latents: appends to each row's list those whose
 /// upper bound reaches its limit.
@@ -20,10 +43,7 @@ pub fn screen(weights: &Weights, block: &mut Block) {
         for tile in 0..block.tiles() {
             let sums = product(block.tile(tile), weights.lines(panel));
             for (row, sums) in sums.iter().enumerate() {
-                let slot = tile * ROWS + row;
-                if reaches(weights.terms(panel), slot, sums, block) {
-                    survive(weights, panel, slot, &stored(sums), block);
-                }
+                survive(weights, panel, tile * ROWS + row, sums, block);
             }
         }
     }
@@ -34,39 +54,88 @@ pub fn screen(weights: &Weights, block: &mut Block) {
 #[target_feature(enable = "avx2")]
 fn product(rows: &[u32], lines: &[Line]) -> Sums {
     let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
-    for (rows, line) in rows.as_chunks::<ROWS>().0.iter().zip(lines) {
-        let line = load_line(line);
-        for row in 0..ROWS {
-            let entries = _mm256_set1_epi32(rows[row] as i32);
-            for half in 0..2 {
-                let products = _mm256_madd_epi16(entries, line[half]);
-                sums[row][half] = _mm256_add_epi32(sums[row][half], products);
-            }
+    let rows = rows.as_chunks::<ROWS>().0;
+    let (whole, rest) = lines.as_chunks::<UNROLLED>();
+    let (whole_rows, rest_rows) = rows.as_chunks::<UNROLLED>();
+    for (rows, lines) in whole_rows.iter().zip(whole) {
+        for at in 0..UNROLLED {
+            add_products(&rows[at], &lines[at], &mut sums);
         }
+    }
+    for (rows, line) in rest_rows.iter().zip(rest) {
+        add_products(rows, line, &mut sums);
     }
     sums
 }
 
-/// Returns whether the upper bound of any latent of a panel reaches the limit of a row.
+/// Adds the products of a pair of entries of each row with those of each latent.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_products(rows: &[u32; ROWS], line: &Line, sums: &mut Sums) {
+    let line = load_line(line);
+    for row in 0..ROWS {
+        let entries = _mm256_set1_epi32(rows[row] as i32);
+        for half in 0..2 {
+            let products = _mm256_madd_epi16(entries, line[half]);
+            sums[row][half] = _mm256_add_epi32(sums[row][half], products);
+        }
+    }
+}
+
+/// Appends the latents of one panel that survive to the list of a row, given their sums.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn reaches(terms: &Terms, slot: usize, sums: &[__m256i; 2], block: &Block) -> bool {
+fn survive(weights: &Weights, panel: usize, slot: usize, sums: &[__m256i; 2], block: &mut Block) {
+    let terms = weights.terms(panel);
     let scale = _mm256_set1_ps(block.scale[slot]);
     let row_norm = _mm256_set1_ps(block.norm[slot]);
     let row_residual = _mm256_set1_ps(block.residual[slot]);
     let limit = _mm256_set1_ps(block.limit[slot]);
-    let mut any = _mm256_setzero_ps();
-    for (half, &sum) in sums.iter().enumerate() {
+    let (mut estimates, mut masks) = ([_mm256_setzero_ps(); 2], [0; 2]);
+    for half in 0..2 {
         let slope = _mm256_mul_ps(load(&terms.slope, half), scale);
-        let estimate = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), slope, load(&terms.offset, half));
+        let estimate = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[half]), slope, load(&terms.offset, half));
         let rest = _mm256_fmadd_ps(row_norm, load(&terms.residual, half), load(&terms.fixed, half));
         let bound = _mm256_fmadd_ps(row_residual, load(&terms.norm, half), rest);
-        any = _mm256_or_ps(
-            any,
-            _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_add_ps(estimate, bound), limit),
-        );
+        let survives = _mm256_cmp_ps::<_CMP_GE_OQ>(_mm256_add_ps(estimate, bound), limit);
+        estimates[half] = estimate;
+        masks[half] = _mm256_movemask_ps(survives) as usize;
     }
-    _mm256_movemask_ps(any) != 0
+    if masks != [0; 2] {
+        append(weights, panel, slot, (masks, estimates), block);
+    }
+}
+
+/// Appends the latents of a panel that `masks` name to a row's list.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn append(
+    weights: &Weights,
+    panel: usize,
+    slot: usize,
+    (masks, estimates): ([usize; 2], [__m256; 2]),
+    block: &mut Block,
+) {
+    let (index_room, estimate_room) = block.room(slot);
+    let mut count = 0;
+    for half in 0..2 {
+        let lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(NAMED[masks[half]] as i64));
+        let first = _mm256_set1_epi32((panel * PANEL + half * HALF) as i32);
+        let (index, estimate) = (
+            &mut index_room[count..][..HALF],
+            &mut estimate_room[count..][..HALF],
+        );
+        // SAFETY: both slices have the 8 entries that are written.
+        unsafe {
+            _mm256_storeu_si256(index.as_mut_ptr().cast(), _mm256_add_epi32(lanes, first));
+            _mm256_storeu_ps(
+                estimate.as_mut_ptr(),
+                _mm256_permutevar8x32_ps(estimates[half], lanes),
+            );
+        }
+        count += masks[half].count_ones() as usize;
+    }
+    block.appended(slot, count, weights);
 }
 
 #[inline]
@@ -80,18 +149,7 @@ fn load_line(line: &Line) -> [__m256i; 2] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(values: &[f32; PANEL], half: usize) -> __m256 {
-    let values = &values[half * 8..][..8];
+    let values = &values[half * HALF..][..HALF];
     // SAFETY: the slice has the 8 entries that are read.
     unsafe { _mm256_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn stored(sums: &[__m256i; 2]) -> [i32; PANEL] {
-    let mut stored = [0; PANEL];
-    for (half, &sum) in stored.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
-        // SAFETY: the half has the 32 bytes that are written.
-        unsafe { _mm256_storeu_si256(half.as_mut_ptr().cast(), sum) };
-    }
-    stored
 }

@@ -67,8 +67,12 @@ impl Job<'_> {
 pub struct Found {
     pub rows: Vec<u32>,
     pub ends: Vec<usize>,
+    /// The norms of these rows, and which of them have nothing left to be done.
+    pub norms: Vec<f32>,
+    pub is_chosen: Vec<bool>,
+    /// The latents that are selected, or, in rows where something is left to be done, may be.
     pub index: Vec<u32>,
-    /// The pre-activations; for a batch first the upper bounds of scores.
+    /// The pre-activations, where they are known; for a batch first the upper bounds of scores.
     pub value: Vec<f32>,
     /// For a batch the lower bounds of scores.
     pub lower: Vec<f32>,
@@ -86,6 +90,8 @@ impl Found {
     fn clear(&mut self) {
         self.rows.clear();
         self.ends.clear();
+        self.norms.clear();
+        self.is_chosen.clear();
         self.index.clear();
         self.value.clear();
         self.lower.clear();
@@ -131,7 +137,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Screens some rows of a batch, and selects in them what can be selected row by row.
+    /// Screens some rows of a batch: finds what may be selected in them.
     pub fn screen(&mut self, job: &Job, rows: &[u32], found: &mut Found) {
         found.clear();
         self.full.clear();
@@ -149,21 +155,21 @@ impl Worker {
         for slot in 0..rows.len() {
             match job.keep {
                 Keep::Largest(count) => self.largest(job, count, slot, rows, found),
-                Keep::Above(bounds) => self.above(job, (bounds, None), slot, rows, found),
-                Keep::Between { bounds, spans } => {
-                    self.above(job, (bounds, Some(spans)), slot, rows, found);
-                }
+                Keep::Above(_) => self.above(job, None, slot, rows, found),
+                Keep::Between { spans, .. } => self.above(job, Some(spans), slot, rows, found),
                 Keep::Batch(_) => self.bounds(job, slot, rows, found),
             }
         }
         found.counts.rows += rows.len();
     }
 
-    /// Selects the largest of one row, or has it redone.
+    /// Finds what may be among the largest of one row, or has it redone.
     fn largest(&mut self, job: &Job, count: usize, slot: usize, rows: &[u32], found: &mut Found) {
         let norm = self.block.rounded(slot).norm;
-        if self.block.is_closed(slot) {
+        let is_full = self.block.is_closed(slot);
+        if is_full {
             self.full(job, slot, rows, found);
+            self.choose(job, norm, found);
         } else {
             let guess = job.limit(norm);
             let lower = self.block.lower(slot, count, job.weights);
@@ -172,39 +178,44 @@ impl Worker {
                 return;
             }
             self.candidates(job, slot, lower.unwrap_or(LEAST).max(LEAST));
-            self.rescore(job, rows[slot], found);
         }
-        let score = |latent, value| job.encoder.score(latent, value);
-        let least = keep_largest(count, &mut self.index, &mut self.value, score, &mut self.keys);
-        let ratio = least.unwrap_or(0.0) / norm;
-        found.ratios.extend(ratio.is_finite().then_some(ratio));
-        self.hand_on(rows[slot], found);
+        self.hand_on(rows[slot], (norm, is_full), found);
     }
 
-    /// Selects what is above its bound in one row, with numbers where it may be so by as much as its span.
-    fn above(
-        &mut self,
-        job: &Job,
-        (bounds, spans): (&[f32], Option<&[f32]>),
-        slot: usize,
-        rows: &[u32],
-        found: &mut Found,
-    ) {
-        if self.block.is_closed(slot) {
+    /// Finds what may be above its bound in one row; with spans, those apart that need no number.
+    fn above(&mut self, job: &Job, spans: Option<&[f32]>, slot: usize, rows: &[u32], found: &mut Found) {
+        let norm = self.block.rounded(slot).norm;
+        let is_full = self.block.is_closed(slot);
+        if is_full {
             self.full(job, slot, rows, found);
+            self.choose(job, norm, found);
         } else {
             match spans {
                 Some(spans) => self.split(job, slot, spans, &mut found.bare),
                 None => self.candidates(job, slot, LEAST),
             }
-            self.rescore(job, rows[slot], found);
         }
         found.bare_ends.push(found.bare.len());
-        keep(&mut self.index, &mut self.value, |latent, value| {
-            let score = job.encoder.score(latent, value);
-            score > bounds[latent as usize] || score.is_nan() || bounds[latent as usize].is_nan()
-        });
-        self.hand_on(rows[slot], found);
+        self.hand_on(rows[slot], (norm, is_full), found);
+    }
+
+    /// Selects what stands for a row of this norm among its candidates, whose pre-activations are known.
+    fn choose(&mut self, job: &Job, norm: f32, found: &mut Found) {
+        let score = |latent, value| job.encoder.score(latent, value);
+        match job.keep {
+            Keep::Largest(count) => {
+                let least = keep_largest(count, &mut self.index, &mut self.value, score, &mut self.keys);
+                let ratio = least.unwrap_or(0.0) / norm;
+                found.ratios.extend(ratio.is_finite().then_some(ratio));
+            }
+            Keep::Above(bounds) | Keep::Between { bounds, .. } => {
+                keep(&mut self.index, &mut self.value, |latent, value| {
+                    let (score, bound) = (score(latent, value), bounds[latent as usize]);
+                    score > bound || score.is_nan() || bound.is_nan()
+                });
+            }
+            Keep::Batch(_) => {}
+        }
     }
 
     /// Hands on the upper and lower bounds of what may be selected in one row.
@@ -230,13 +241,14 @@ impl Worker {
                 self.value.push(estimate + bound);
             }
         }
-        self.hand_on(rows[slot], found);
+        self.hand_on(rows[slot], (self.block.rounded(slot).norm, false), found);
     }
 
     /// Takes the survivors of a row whose upper bounds reach `floor`.
     fn candidates(&mut self, job: &Job, slot: usize, floor: f32) {
         let (index, estimate) = self.block.survivors(slot);
         self.index.clear();
+        self.value.clear();
         self.index
             .extend(index.iter().zip(estimate).filter_map(|(&latent, &estimate)| {
                 (estimate + self.block.bound(slot, latent, job.weights) >= floor).then_some(latent)
@@ -247,6 +259,7 @@ impl Worker {
     fn split(&mut self, job: &Job, slot: usize, spans: &[f32], bare: &mut Vec<u32>) {
         let (index, estimate) = self.block.survivors(slot);
         self.index.clear();
+        self.value.clear();
         for (&latent, &estimate) in index.iter().zip(estimate) {
             let bound = self.block.bound(slot, latent, job.weights);
             if estimate - bound > 0.0 && estimate + bound < spans[latent as usize] {
@@ -255,14 +268,6 @@ impl Worker {
                 self.index.push(latent);
             }
         }
-    }
-
-    /// Computes the pre-activations of the candidates of a row.
-    fn rescore(&mut self, job: &Job, row: u32, found: &mut Found) {
-        found.counts.candidates += self.index.len();
-        self.value.resize(self.index.len(), 0.0);
-        let Encoder { weight, bias, .. } = job.encoder;
-        products(job.isa, job.row(row), weight, bias, &self.index, &mut self.value);
     }
 
     /// Takes all latents of a row that cannot be screened.
@@ -283,11 +288,43 @@ impl Worker {
         }
     }
 
-    fn hand_on(&mut self, row: u32, found: &mut Found) {
+    fn hand_on(&mut self, row: u32, (norm, is_chosen): (f32, bool), found: &mut Found) {
         found.index.extend_from_slice(&self.index);
         found.value.extend_from_slice(&self.value);
+        found.value.resize(found.index.len(), 0.0);
         found.rows.push(row);
         found.ends.push(found.index.len());
+        found.norms.push(norm);
+        found.is_chosen.push(is_chosen);
+    }
+
+    /// Computes the pre-activations of the candidates of a block's rows, and selects among them.
+    ///
+    /// Done when all rows are screened, so that it finds the encoder in the cache, and not what rounds it.
+    pub fn select(&mut self, job: &Job, found: &mut Found) {
+        let (mut start, mut kept) = (0, 0);
+        for at in 0..found.rows.len() {
+            let entries = start..found.ends[at];
+            start = entries.end;
+            self.index.clear();
+            self.value.clear();
+            self.index.extend_from_slice(&found.index[entries.clone()]);
+            self.value.extend_from_slice(&found.value[entries]);
+            if !found.is_chosen[at] {
+                found.counts.candidates += self.index.len();
+                let Encoder { weight, bias, .. } = job.encoder;
+                let row = job.row(found.rows[at]);
+                products(job.isa, row, weight, bias, &self.index, &mut self.value);
+                self.choose(job, found.norms[at], found);
+            }
+            let end = kept + self.index.len();
+            found.index[kept..end].copy_from_slice(&self.index);
+            found.value[kept..end].copy_from_slice(&self.value);
+            found.ends[at] = end;
+            kept = end;
+        }
+        found.index.truncate(kept);
+        found.value.truncate(kept);
     }
 
     /// Replaces the upper bounds of a block by pre-activations, and drops the entries whose bound does not reach `floor`.
