@@ -18,6 +18,7 @@ pub mod rounded;
 pub mod scatter;
 pub mod screen;
 pub mod select;
+pub mod spread;
 pub mod tiles;
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use crate::dictionary::{squared_error, sum_last};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::kernels::spread::spread;
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Device, Kind, Tensor};
 
 /// The metrics of [`reconstruction_figures`].
 pub(super) const RECONSTRUCTION: [&str; 4] = [
@@ -15,10 +17,7 @@ pub(super) const RECONSTRUCTION: [&str; 4] = [
 /// Returns figures of the reconstruction of normalised `label (…, d_model)` by its squared error `(…)`, 0-d, in the order of
 /// their metrics. What the batch does not have is NaN.
 pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[Tensor; 4]> {
-    // Rows, and heads where there are any, each with a centre of its own.
-    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-    let variance = squared_error(label, &centre)?;
-    let squares = sum_last(&label.f_square()?)?;
+    let (variance, squares) = spread_of(label)?;
     let mean = |x: &Tensor| x.f_mean(None::<Kind>);
     let per_token = unexplained(error, &variance, &squares)?;
     let distance = mean(&error.f_sqrt()?)?;
@@ -35,6 +34,25 @@ pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[
             .f_div(&length)?
             .f_masked_fill(&length.f_eq(0.0)?, f64::NAN)?,
     ])
+}
+
+/// Returns the squared distances of the rows of `label (…, d_model)` from their mean, and their squared norms, `(…)` each.
+fn spread_of(label: &Tensor) -> Result<(Tensor, Tensor)> {
+    if let (2, Ok(rows)) = (label.dim(), numbers(label)) {
+        let size = label.size();
+        let room = || Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu));
+        let (mut apart, mut squares) = (room()?, room()?);
+        spread(
+            rows,
+            size[1] as usize,
+            numbers_mut(&mut apart)?,
+            numbers_mut(&mut squares)?,
+        );
+        return Ok((apart, squares));
+    }
+    // Rows, and heads where there are any, each with a centre of its own.
+    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+    Ok((squared_error(label, &centre)?, sum_last(&label.f_square()?)?))
 }
 
 fn explained(unexplained: &Tensor) -> Result<Tensor> {

@@ -5,6 +5,7 @@ mod lanes;
 mod norms;
 mod residual;
 mod scatter;
+mod spread;
 
 use super::isa::Isa;
 use super::pattern::Pattern;
