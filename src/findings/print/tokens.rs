@@ -12,6 +12,9 @@ const STRONG: [f64; 3] = [232.0, 150.0, 28.0];
 /// Backgrounds of the palette from weak to strong.
 const PALETTE: [u8; 5] = [58, 94, 136, 172, 208];
 
+/// A token that stands so often at the end of a context is shown once, with a number.
+const MANY: usize = 4;
+
 /// Returns what is around the peak of `sample`, as one line.
 pub(super) fn line(
     sample: &Sample,
@@ -22,9 +25,10 @@ pub(super) fn line(
 ) -> String {
     let peak = usize::from(sample.peak_position).min(tokens.len());
     let from = peak.saturating_sub(printing.range);
-    let to = tokens
-        .len()
-        .min(peak.saturating_add(printing.range).saturating_add(1));
+    let repeated = repeated(sample, tokens);
+    let end = tokens.len() - repeated.saturating_sub(1);
+    let to = end.min(peak.saturating_add(printing.range).saturating_add(1));
+    let from = from.min(to);
     let mut line = String::new();
     for (range, text) in words.pieces(&tokens[from..to]) {
         let inside = from + range.start..from + range.end;
@@ -48,8 +52,25 @@ pub(super) fn line(
         (true, false) => "… ",
         (false, _) => "",
     };
-    let after = if to < tokens.len() { " …" } else { "" };
+    let after = match repeated {
+        _ if to < end => " …".to_string(),
+        0 => String::new(),
+        times => format!(" ×{times}"),
+    };
     format!("{before}{line}{after}")
+}
+
+/// Returns how often the last token stands at the end, where it does many times without firing, as padding does; else 0.
+fn repeated(sample: &Sample, tokens: &[u32]) -> usize {
+    let fires = |at: usize| {
+        let mut own = sample.activations.iter();
+        own.any(|(place, value)| usize::from(*place) == at && *value > 0.0)
+    };
+    let same = (0..tokens.len())
+        .rev()
+        .take_while(|at| tokens.last() == tokens.get(*at) && !fires(*at))
+        .count();
+    if same >= MANY { same } else { 0 }
 }
 
 fn put(line: &mut String, text: &str, part: f64, is_peak: bool, colours: Colours) {
@@ -126,6 +147,33 @@ mod tests {
             "{coloured:?}"
         );
         assert!(coloured.ends_with("␛[2J"));
+    }
+
+    #[test]
+    fn padding_is_shown_once() {
+        let words: [&[u8]; 3] = [b"In", b"ya", b"<>"];
+        let words = Vocabulary::new(words.map(<[u8]>::to_vec).to_vec());
+        let sample = Sample {
+            context: 0,
+            peak_position: 0,
+            peak: 2.0,
+            activations: vec![(0, 2.0)],
+        };
+        let line = |tokens: &[u32], range| {
+            let printing = Printing {
+                range,
+                ..Printing::default()
+            };
+            line(&sample, tokens, &words, 2.0, &printing)
+        };
+        assert_eq!(line(&[0, 1, 2, 2, 2, 2, 2], 9), "«In»ya<> ×5");
+        assert_eq!(line(&[0, 1, 2, 2, 2, 2, 2], 1), "«In»ya …");
+        assert_eq!(line(&[0, 1, 2, 2], 9), "«In»ya<><>");
+        assert_eq!(
+            line(&[0, 0, 0, 0, 0], 9),
+            "«In»In ×4",
+            "what fires is not padding"
+        );
     }
 
     #[test]
