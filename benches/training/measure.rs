@@ -6,6 +6,7 @@ use saescript::tensor::{Device, DeviceSpec};
 use saescript::train::{Profile, StepEngineName, StepReport, Trainer};
 use saescript::{Error, Result};
 
+use super::allocations::Asked;
 use super::cases::{Case, Source};
 use super::clock::{Times, timed};
 use super::peers::Peer;
@@ -15,8 +16,8 @@ use crate::support::{Unit, finish};
 
 /// Steps before anything is measured: the first allocates, and learns which form is faster.
 const WARM_UP: usize = 4;
-/// Steps that the peak of the memory is looked for in.
-const PEAK: usize = 2;
+/// Steps that the peak of the memory is looked for in, and allocations are counted in.
+const PEAK: u64 = 2;
 /// Batches that are used in turn.
 const BATCHES: usize = 4;
 
@@ -43,6 +44,8 @@ pub struct Measured {
     /// Bytes at most, without what was there before; the bound on them.
     pub peak: Option<u64>,
     pub bound: u64,
+    /// What a step asks the C library for, batches that are made included.
+    pub asked: Asked,
     /// What the last step reported.
     pub figures: Vec<(&'static str, f64)>,
 }
@@ -109,9 +112,11 @@ pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
         trainer.step(&mut sae, &batches.next()?)?;
     }
     memory::forget_peak();
+    let before_steps = Asked::now();
     for _ in 0..PEAK {
         trainer.step(&mut sae, &batches.next()?)?;
     }
+    let asked = Asked::since(before_steps, PEAK);
     // The batch in use belongs to what a step holds.
     let peak = memory::peak().zip(before).filter(|_| device == Device::Cpu);
     let peak = peak.map(|(peak, before)| (peak + case.batch_bytes()).saturating_sub(before));
@@ -124,6 +129,7 @@ pub fn measure(case: Case, plan: &Plan<'_>) -> Result<Measured> {
         peer: Times::default(),
         profile: Profile::default(),
         peak,
+        asked,
         device,
         figures: Vec::new(),
         case,

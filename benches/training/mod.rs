@@ -7,11 +7,13 @@
 //! stream    batches made by a language model, or read from a cache
 //! clock     time of the processor and on the wall
 //! memory    how much the process holds
+//! allocations   how often memory is asked for
 //! measure   steps and units in turn
 //! report    what is printed
 //! peers     trainers of others in turn with ours
 //! ```
 
+pub mod allocations;
 pub mod cases;
 pub mod clock;
 pub mod data;

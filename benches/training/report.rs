@@ -6,6 +6,7 @@ use saescript::tensor::Device;
 use saescript::train::Part;
 use serde_json::{Map, Value, json};
 
+use super::allocations::{Asked, LARGE_FROM};
 use super::clock::{Times, Took, milliseconds};
 use super::measure::Measured;
 
@@ -60,6 +61,29 @@ impl Measured {
             unit.wall,
             case.batch as f64 / step.wall * 1e3,
         );
+        self.print_parts();
+        self.print_memory();
+        let figures: Vec<String> = self
+            .figures
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
+        println!("  {}", figures.join(", "));
+        let peer = self.peer.median();
+        if peer.processor.is_finite() {
+            println!(
+                "  {compare}: {:.2} units (least {:.2}): {:.1} ms a step, wall {:.1}; ours takes {:.0}% of it",
+                peer.processor / unit.processor,
+                self.peer.least().processor / self.unit.least().processor,
+                peer.processor,
+                peer.wall,
+                100.0 * step.processor / peer.processor,
+            );
+        }
+    }
+
+    /// Prints where the time went.
+    fn print_parts(&self) {
         let mut parts = self.parts();
         if self.is_streamed() {
             let waiting = self.waiting.median();
@@ -81,28 +105,20 @@ impl Measured {
                 100.0 * counts.full as f64 / rows,
             );
         }
+    }
+
+    /// Prints what was held and asked for.
+    fn print_memory(&self) {
         let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         if let Some(peak) = self.peak {
             let (peak, bound) = (mebibytes(peak), mebibytes(self.bound));
             println!("  memory: {peak:.0} MiB at most, bound {bound:.0} MiB");
         }
-        let figures: Vec<String> = self
-            .figures
-            .iter()
-            .map(|(name, value)| format!("{name} {value:.4}"))
-            .collect();
-        println!("  {}", figures.join(", "));
-        let peer = self.peer.median();
-        if peer.processor.is_finite() {
-            println!(
-                "  {compare}: {:.2} units (least {:.2}): {:.1} ms a step, wall {:.1}; ours takes {:.0}% of it",
-                peer.processor / unit.processor,
-                self.peer.least().processor / self.unit.least().processor,
-                peer.processor,
-                peer.wall,
-                100.0 * step.processor / peer.processor,
-            );
-        }
+        let Asked { calls, large, bytes } = self.asked;
+        println!(
+            "  allocations: {calls} a step, {large} of at least {LARGE_FROM} bytes, {} KiB in all",
+            bytes >> 10,
+        );
     }
 
     /// Prints it as a line of JSON.
@@ -127,7 +143,8 @@ impl Measured {
             "screening": {
                 "rows": counts.rows, "candidates": counts.candidates, "redone": counts.redone, "full": counts.full,
             },
-            "peak_bytes": self.peak, "bound_bytes": self.bound, "figures": named(self.figures.clone()),
+            "peak_bytes": self.peak, "bound_bytes": self.bound,
+            "allocations": {"calls": self.asked.calls, "large": self.asked.large, "bytes": self.asked.bytes}, "figures": named(self.figures.clone()),
         });
         if self.is_streamed() {
             line["batches_ms"] = both(&self.waiting);
