@@ -9,8 +9,6 @@ use super::weights::{Line, Weights};
 /// The rows of a tile.
 pub const ROWS: usize = 6;
 
-/// How many pairs of entries are multiplied without a look at how many are left.
-const UNROLLED: usize = 4;
 /// The lanes of a register.
 const HALF: usize = PANEL / 2;
 /// For each mask of 8 lanes the lanes that it names, ascending, a byte each.
@@ -54,32 +52,17 @@ pub fn screen(weights: &Weights, block: &mut Block) {
 #[target_feature(enable = "avx2")]
 fn product(rows: &[u32], lines: &[Line]) -> Sums {
     let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
-    let rows = rows.as_chunks::<ROWS>().0;
-    let (whole, rest) = lines.as_chunks::<UNROLLED>();
-    let (whole_rows, rest_rows) = rows.as_chunks::<UNROLLED>();
-    for (rows, lines) in whole_rows.iter().zip(whole) {
-        for at in 0..UNROLLED {
-            add_products(&rows[at], &lines[at], &mut sums);
+    for (rows, line) in rows.as_chunks::<ROWS>().0.iter().zip(lines) {
+        let line = load_line(line);
+        for row in 0..ROWS {
+            let entries = _mm256_set1_epi32(rows[row] as i32);
+            for half in 0..2 {
+                let products = _mm256_madd_epi16(entries, line[half]);
+                sums[row][half] = _mm256_add_epi32(sums[row][half], products);
+            }
         }
-    }
-    for (rows, line) in rest_rows.iter().zip(rest) {
-        add_products(rows, line, &mut sums);
     }
     sums
-}
-
-/// Adds the products of a pair of entries of each row with those of each latent.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn add_products(rows: &[u32; ROWS], line: &Line, sums: &mut Sums) {
-    let line = load_line(line);
-    for row in 0..ROWS {
-        let entries = _mm256_set1_epi32(rows[row] as i32);
-        for half in 0..2 {
-            let products = _mm256_madd_epi16(entries, line[half]);
-            sums[row][half] = _mm256_add_epi32(sums[row][half], products);
-        }
-    }
 }
 
 /// Appends the latents of one panel that survive to the list of a row, given their sums.
