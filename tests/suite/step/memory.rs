@@ -1,0 +1,52 @@
+//! What steps ask the system for.
+
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use saescript::tensor::runtime;
+use serde_json::json;
+
+use super::{Size, batch, begin};
+
+/// Steps after which everything has its room.
+const WARM_UP: usize = 20;
+const STEPS: usize = 60;
+
+/// Returns how many bytes the C library, from which tensors come too, has from the system.
+fn held() -> usize {
+    // SAFETY: it only reads the library's own numbers.
+    let held = unsafe { libc::mallinfo2() };
+    held.arena + held.hblkhd
+}
+
+#[test]
+fn a_steady_step_takes_nothing_from_the_system() {
+    runtime::start();
+    let size = Size {
+        d_model: 16,
+        d_sae: 256,
+        batch: 128,
+    };
+    for own in [
+        json!({ "act_fn": "topk", "top_k": 8 }),
+        json!({ "act_fn": "batchtopk", "top_k": 8 }),
+        json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 0.1 }),
+        json!({ "act_fn": "relu" }),
+    ] {
+        let (mut sae, mut trainer) = begin(&own, size);
+        let batches: Vec<_> = (0..4).map(|_| batch(size)).collect();
+        let mut steps = |count: usize| {
+            for batch in batches.iter().cycle().take(count) {
+                trainer.step(&mut sae, batch).expect("a step");
+            }
+        };
+        steps(WARM_UP);
+        let before = held();
+        steps(STEPS);
+        let grown = held().saturating_sub(before);
+        // The heap grows by 128 KiB at a time. What a batch takes, kept in each step, would be as much.
+        assert!(
+            grown < STEPS * 128 * 16 * 4,
+            "{own}: {grown} bytes in {STEPS} steps"
+        );
+    }
+}
