@@ -46,10 +46,11 @@ fn checked(lib: &Path) -> Result<(), String> {
 }
 
 fn compile(lib: &Path) {
-    const SOURCES: [&str; 4] = [
+    const SOURCES: [&str; 5] = [
         "src/native/attention.cpp",
         "src/native/calls.cpp",
         "src/native/parallel.cpp",
+        "src/native/pending.cpp",
         "src/native/stream.cpp",
     ];
     for source in SOURCES {

@@ -19,15 +19,18 @@ impl Prefix {
     /// # Errors
     /// Too little memory.
     pub fn term(self, error: &Tensor, is_all: bool) -> Result<Term> {
-        let value = error.f_mul_scalar(self.weight)?;
-        Ok(if is_all {
-            Term::reconstruction(value)
-        } else {
-            Term {
-                name: format!("l_rec_{}", self.latents),
-                metric: format!("losses/inner_mse_loss_{}", self.latents),
-                value,
-            }
-        })
+        Ok(self.term_of(error.f_mul_scalar(self.weight)?, is_all))
+    }
+
+    /// Returns the term whose value, the error times the weight, is known.
+    pub fn term_of(self, value: Tensor, is_all: bool) -> Term {
+        if is_all {
+            return Term::reconstruction(value);
+        }
+        Term {
+            name: format!("l_rec_{}", self.latents),
+            metric: format!("losses/inner_mse_loss_{}", self.latents),
+            value,
+        }
     }
 }

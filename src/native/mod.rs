@@ -4,4 +4,5 @@ pub mod attention;
 #[cfg(test)]
 pub mod calls;
 pub mod parallel;
+pub mod pending;
 pub mod stream;

@@ -1,7 +1,9 @@
-//! The streams on which libtorch works on a GPU.
+//! The streams on which libtorch works on a GPU. Whatever is told to one here comes after what waits to be sent there.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
+
+use super::pending;
 
 unsafe extern "C" {
     fn saescript_current_stream(index: c_int, stream: *mut *mut c_void) -> c_int;
@@ -39,12 +41,14 @@ pub fn current(index: usize) -> Option<*mut c_void> {
 /// # Errors
 /// libtorch has no CUDA, or the GPU fails; so it is with all below.
 pub fn own(index: usize) -> Result<(), Failed> {
+    pending::send();
     // SAFETY: it changes a setting of this thread, and no exception leaves it.
     done(unsafe { saescript_own_stream(number(index)?) })
 }
 
 /// Waits until the GPU `index` has done what this thread told it.
 pub fn finish(index: usize) -> Result<(), Failed> {
+    pending::send();
     // SAFETY: it waits, and no exception leaves it.
     done(unsafe { saescript_finish_stream(number(index)?) })
 }
@@ -62,6 +66,7 @@ unsafe impl Send for Mark {}
 impl Mark {
     /// Returns the point after all that this thread has told the GPU `index`.
     pub fn here(index: usize) -> Result<Self, Failed> {
+        pending::send();
         let mut event = std::ptr::null_mut();
         // SAFETY: it writes one pointer, and no exception leaves it.
         done(unsafe { saescript_mark(number(index)?, &raw mut event) })?;
@@ -71,6 +76,7 @@ impl Mark {
 
     /// Has the GPU do what this thread tells it from now on only after this point.
     pub fn wait(&self) -> Result<(), Failed> {
+        pending::send();
         // SAFETY: the event is there as long as `self`, and no exception leaves it.
         done(unsafe { saescript_after_mark(number(self.index)?, self.event.as_ptr()) })
     }
@@ -89,6 +95,7 @@ impl Drop for Mark {
 /// # Safety
 /// `tensor` points to a tensor of libtorch's that is there until this returns.
 pub unsafe fn used_here(tensor: *const c_void) -> Result<(), Failed> {
+    pending::send();
     // SAFETY: as promised, and no exception leaves it.
     done(unsafe { saescript_used_here(tensor) })
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
+use crate::kernels::cuda::{Launcher, figures};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Most parts of a window.
@@ -49,11 +50,11 @@ impl FiringWindow {
         }
     }
 
-    /// Adds one step: how often each latent `fired (d_sae)` on its `tokens` tokens.
+    /// Adds one step: how often each latent `fired (d_sae)` on its `tokens` tokens. Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
-    /// Too little memory.
-    pub(super) fn add(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
+    /// Too little memory; the device failed.
+    pub(super) fn add(&mut self, fired: &Tensor, tokens: i64, launcher: Option<&dyn Launcher>) -> Result<()> {
         // A part of a longer window, from a checkpoint, is full as soon as one of this window would be.
         let most = self.steps.div_ceil(self.steps.min(PARTS));
         let is_full = |part: &Part| part.steps >= part.full.min(most);
@@ -61,7 +62,11 @@ impl FiringWindow {
             self.begin()?;
         }
         if let Some(part) = self.parts.back_mut() {
-            let _ = part.fired.f_add_(fired)?;
+            let is_plain = fired.is_contiguous() && fired.f_kind()? == Kind::Float;
+            match launcher.filter(|launcher| is_plain && launcher.device() == fired.device()) {
+                Some(launcher) => figures::add_fired(launcher, &part.fired, fired)?,
+                None => drop(part.fired.f_add_(fired)?),
+            }
             part.tokens += tokens;
             part.steps += 1;
         }
@@ -151,7 +156,7 @@ mod tests {
         let tokens = 10;
         let mut counted = Vec::new();
         for _ in 0..total {
-            window.add(&fired, tokens).expect("added");
+            window.add(&fired, tokens, None).expect("added");
             let frequency = window.frequency().expect("frequencies");
             assert_eq!(frequency.double_value(&[0]), 0.1);
             assert_eq!(frequency.double_value(&[1]), 0.0);
@@ -166,11 +171,11 @@ mod tests {
         let mut window = FiringWindow::new(1000, 2, Device::Cpu);
         let (fired, tokens) = (Tensor::from_slice(&[1.0f32, 0.0]), 10);
         for _ in 0..60 {
-            window.add(&fired, tokens).expect("added");
+            window.add(&fired, tokens, None).expect("added");
         }
         window.steps = 2;
         for _ in 0..3 {
-            window.add(&fired, tokens).expect("added");
+            window.add(&fired, tokens, None).expect("added");
         }
         assert_eq!(window.tokens(), 20);
     }

@@ -183,6 +183,9 @@ impl<'a> Lane<'a> {
             Ok(report) => report,
             Err(error) => return Err(self.keep_broken_batch(batch, error)),
         };
+        for remark in &report.remarks {
+            self.events(context).warn(remark)?;
+        }
         self.run.owed = Owed {
             row: report.logged.clone().unwrap_or_default(),
             evaluation: report.step.is_multiple_of(self.run.trainer.cfg.eval_frequency),

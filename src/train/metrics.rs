@@ -165,7 +165,7 @@ impl MetricSums {
         }
         self.averages.add(measured, launcher)?;
         self.tokens += output.tokens;
-        self.window.add(&output.fired, output.tokens)?;
+        self.window.add(&output.fired, output.tokens, launcher)?;
         figures.l0 = Some(per_head(sae, &l0)?);
         Ok(figures)
     }

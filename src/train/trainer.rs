@@ -15,6 +15,7 @@ use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
+use crate::kernels::cuda::Launcher;
 use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -45,7 +46,7 @@ pub struct StepReport {
     pub logged: Option<Metrics>,
     /// Histograms over the latents by name, at steps that log if somebody looks at them.
     pub distributions: Distributions,
-    /// What is odd about the settings, at the first step of a loop of one's own.
+    /// What is odd about the settings, at the first step of a loop of one's own; what kernels for a GPU have to say.
     pub remarks: Vec<String>,
 }
 
@@ -213,13 +214,25 @@ impl Trainer {
         custom: Custom<'_>,
     ) -> Result<StepReport> {
         let step = self.steps_done() + 1;
-        self.moved_on(sae, batch, custom)
-            .map_err(|error| match error.subject() {
-                Subject::DeviceFailure => error.context(format!(
-                    "found at step {step}, and caused there or shortly before"
-                )),
-                _ => error,
-            })
+        let moved = self.moved_on(sae, batch, custom);
+        self.finished(moved).map_err(|error| match error.subject() {
+            Subject::DeviceFailure => error.context(format!(
+                "found at step {step}, and caused there or shortly before"
+            )),
+            _ => error,
+        })
+    }
+
+    /// Returns what a step did once its kernels are on their way, whatever it came to, with what is to be said of them.
+    fn finished(&self, moved: Result<StepReport>) -> Result<StepReport> {
+        let Some(launcher) = self.engines.native.launcher() else {
+            return moved;
+        };
+        let flushed = launcher.flush();
+        let mut report = moved?;
+        flushed?;
+        report.remarks.extend(launcher.remark());
+        Ok(report)
     }
 
     /// Makes one step.
@@ -265,6 +278,8 @@ impl Trainer {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
             self.is_half_moved = true;
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
+            // What fails may be one of its kernels.
+            launcher.map_or(Ok(()), Launcher::flush)?;
             self.is_half_moved = false;
         }
         self.engines.laps().finish(Part::Optimizer);

@@ -3,6 +3,7 @@
 use super::decode::Prefixes;
 use super::encode::Pairs;
 use super::launcher::{Argument, Grid, Launcher};
+use super::rows::warps;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
 
@@ -11,47 +12,90 @@ use Argument::Whole;
 /// Columns of a thread: the four of `scatter.cu`.
 const COLUMNS: i64 = 4;
 
+/// Tokens of a group, as in `order.cu`.
+const GROUPED: i64 = 32;
+
 /// Pairs in the order of their latents, and within a latent of their tokens.
 pub struct ByLatent {
     /// The places of the pairs, int64.
     order: Tensor,
     /// Where each latent's begin, and the last one's end, int64 `(S + 1)`.
     bounds: Tensor,
+    /// How many pairs each latent has, float32 `(S)`.
+    counts: Tensor,
     /// How many pairs a token has room for.
     stride: i64,
 }
 
 impl ByLatent {
-    /// Sorts pairs of `latents` latents. libtorch's stable sort has one result.
+    /// Sorts pairs of `latents` latents, of which a token has each at most once. For the time being this takes a quarter of a
+    /// byte for each token and latent.
     ///
     /// # Errors
-    /// Too little memory.
-    pub fn new(pairs: &Pairs, latents: i64) -> Result<Self> {
-        // Numbers of two bytes are sorted in half the time.
-        let kind = if latents < i64::from(i16::MAX) {
-            Kind::Int16
-        } else {
-            Kind::Int
+    /// Too little memory; the device failed.
+    pub fn new(launcher: &dyn Launcher, pairs: &Pairs, latents: i64) -> Result<Self> {
+        let (tokens, stride) = pairs.shape();
+        let groups = (tokens + GROUPED - 1) / GROUPED;
+        let blocks = latents / launcher.threads() + 1;
+        let empty = |size: &[i64], kind: Kind| Tensor::f_empty(size, (kind, launcher.device()));
+        let cells = [groups.max(1), latents];
+        let (marks, before) = (empty(&cells, Kind::Int)?, empty(&cells, Kind::Int)?);
+        let sums = empty(&[blocks], Kind::Int)?;
+        let made = Self {
+            order: empty(&[tokens * stride], Kind::Int64)?,
+            bounds: empty(&[latents + 1], Kind::Int64)?,
+            counts: empty(&[latents], Kind::Float)?,
+            stride,
         };
-        let index = pairs.index.f_view([-1])?.f_to_kind(kind)?;
-        let (sorted, order) = index.f_sort_stable(true, 0, false)?;
-        let all = Tensor::f_arange(latents + 1, (kind, pairs.index.device()))?;
-        Ok(Self {
-            order,
-            bounds: all.f_searchsorted(&sorted, false, false, "left", None::<Tensor>)?,
-            stride: pairs.shape().1,
-        })
+        let given = [
+            Argument::of(&pairs.index, Kind::Int)?,
+            Argument::of(&pairs.listed, Kind::Int)?,
+            Whole(stride),
+            Whole(tokens),
+            Whole(latents),
+        ];
+        let (marks, before) = (
+            Argument::of(&marks, Kind::Int)?,
+            Argument::of(&before, Kind::Int)?,
+        );
+        let sums = Argument::of(&sums, Kind::Int)?;
+        let bounds = Argument::of(&made.bounds, Kind::Int64)?;
+        let counts = Argument::floats(&made.counts)?;
+        let order = Argument::of(&made.order, Kind::Int64)?;
+        launcher.launch(
+            "mark_pairs",
+            Grid::rows(groups.max(1)),
+            &[&given[..], &[marks][..]].concat(),
+        )?;
+        let arguments = [marks, Whole(groups), Whole(latents), before, counts, sums, bounds];
+        launcher.launch("count_pairs", Grid::rows(blocks), &arguments)?;
+        launcher.launch(
+            "bound_latents",
+            Grid::rows(blocks),
+            &[sums, Whole(latents), bounds],
+        )?;
+        let arguments = [&given[..], &[marks, before, bounds, order][..]].concat();
+        launcher.launch("order_pairs", warps(launcher, tokens), &arguments)?;
+        Ok(made)
     }
 
     /// Returns how many pairs each latent has, float32 `(S)`.
+    pub fn counts(&self) -> &Tensor {
+        &self.counts
+    }
+
+    /// Returns the places of the pairs in their order, and where each latent's begin.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (&Tensor, &Tensor) {
+        (&self.order, &self.bounds)
+    }
+
+    /// Returns how many pairs there are, int64 0-d.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn counts(&self) -> Result<Tensor> {
-        Ok(self
-            .bounds
-            .f_diff(1, 0, None::<Tensor>, None::<Tensor>)?
-            .f_to_kind(Kind::Float)?)
+    pub fn total(&self) -> Result<Tensor> {
+        Ok(self.bounds.f_get(-1)?)
     }
 
     /// Returns for each latent the sum of the rows of its tokens `(T, d)`, each times the weight of the pair, `(S, d)`, and

@@ -76,7 +76,7 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// Returns what both kernels that decode are told of it first.
-    fn arguments(&self) -> Result<Vec<Argument>> {
+    fn arguments(&self) -> Result<Vec<Argument<'_>>> {
         Ok(vec![
             Argument::floats(self.decoder)?,
             Argument::floats(self.bias)?,

@@ -1,6 +1,6 @@
 //! The driver's library (libcuda), loaded at run time: one GPU's context, modules and launches.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::ptr::{null, null_mut};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::tensor::device_failed;
 
 /// What the driver's functions return; 0 is success.
-type Code = c_int;
-/// Something of the driver's.
+pub(super) type Code = c_int;
+/// Something of the driver's; null for none.
 pub type Handle = *mut c_void;
 
 /// Attributes of a device, by the driver's numbers.
@@ -31,26 +31,51 @@ type Launch = unsafe extern "C" fn(
     *mut *mut c_void,
 ) -> Code;
 
+type AddNode = unsafe extern "C" fn(*mut Handle, Handle, *const Handle, usize, *const NodeParameters) -> Code;
+
+/// What a node of a graph starts: CUDA_KERNEL_NODE_PARAMS_v2.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct NodeParameters {
+    pub(super) function: Handle,
+    pub(super) blocks: [c_uint; 3],
+    pub(super) threads: [c_uint; 3],
+    pub(super) shared_bytes: c_uint,
+    pub(super) arguments: *mut *mut c_void,
+    pub(super) extra: *mut *mut c_void,
+    /// Looked at only where there is no function.
+    pub(super) kernel: Handle,
+    pub(super) context: Handle,
+}
+
 /// The functions that are used.
 #[derive(Debug)]
-struct Functions {
-    init: unsafe extern "C" fn(c_uint) -> Code,
-    version: unsafe extern "C" fn(*mut c_int) -> Code,
-    device: unsafe extern "C" fn(*mut c_int, c_int) -> Code,
-    attribute: unsafe extern "C" fn(*mut c_int, c_int, c_int) -> Code,
-    retain: unsafe extern "C" fn(*mut Handle, c_int) -> Code,
-    push: unsafe extern "C" fn(Handle) -> Code,
-    pop: unsafe extern "C" fn(*mut Handle) -> Code,
-    load: unsafe extern "C" fn(*mut Handle, *const c_void) -> Code,
-    function: unsafe extern "C" fn(*mut Handle, Handle, *const c_char) -> Code,
-    launch: Launch,
-    name: unsafe extern "C" fn(Code, *mut *const c_char) -> Code,
-    text: unsafe extern "C" fn(Code, *mut *const c_char) -> Code,
+pub(super) struct Functions {
+    pub(super) init: unsafe extern "C" fn(c_uint) -> Code,
+    pub(super) version: unsafe extern "C" fn(*mut c_int) -> Code,
+    pub(super) device: unsafe extern "C" fn(*mut c_int, c_int) -> Code,
+    pub(super) attribute: unsafe extern "C" fn(*mut c_int, c_int, c_int) -> Code,
+    pub(super) retain: unsafe extern "C" fn(*mut Handle, c_int) -> Code,
+    pub(super) push: unsafe extern "C" fn(Handle) -> Code,
+    pub(super) pop: unsafe extern "C" fn(*mut Handle) -> Code,
+    pub(super) load: unsafe extern "C" fn(*mut Handle, *const c_void) -> Code,
+    pub(super) function: unsafe extern "C" fn(*mut Handle, Handle, *const c_char) -> Code,
+    pub(super) launch: Launch,
+    pub(super) make_graph: unsafe extern "C" fn(*mut Handle, c_uint) -> Code,
+    pub(super) add_node: AddNode,
+    pub(super) instantiate: unsafe extern "C" fn(*mut Handle, Handle, c_ulonglong) -> Code,
+    pub(super) upload: unsafe extern "C" fn(Handle, Handle) -> Code,
+    pub(super) set_node: unsafe extern "C" fn(Handle, Handle, *const NodeParameters) -> Code,
+    pub(super) launch_graph: unsafe extern "C" fn(Handle, Handle) -> Code,
+    pub(super) destroy_executable: unsafe extern "C" fn(Handle) -> Code,
+    pub(super) destroy_graph: unsafe extern "C" fn(Handle) -> Code,
+    pub(super) name: unsafe extern "C" fn(Code, *mut *const c_char) -> Code,
+    pub(super) text: unsafe extern "C" fn(Code, *mut *const c_char) -> Code,
 }
 
 impl Functions {
     fn of(library: &Library) -> std::result::Result<Self, libloading::Error> {
-        // SAFETY: the driver's functions of these names have had these types since CUDA 11, and the library stays loaded.
+        // SAFETY: the driver's functions of these names have had these types since CUDA 12, and the library stays loaded.
         unsafe {
             Ok(Self {
                 init: *library.get(b"cuInit\0")?,
@@ -63,11 +88,54 @@ impl Functions {
                 load: *library.get(b"cuModuleLoadData\0")?,
                 function: *library.get(b"cuModuleGetFunction\0")?,
                 launch: *library.get(b"cuLaunchKernel\0")?,
+                make_graph: *library.get(b"cuGraphCreate\0")?,
+                add_node: *library.get(b"cuGraphAddKernelNode_v2\0")?,
+                instantiate: *library.get(b"cuGraphInstantiateWithFlags\0")?,
+                upload: *library.get(b"cuGraphUpload\0")?,
+                set_node: *library.get(b"cuGraphExecKernelNodeSetParams_v2\0")?,
+                launch_graph: *library.get(b"cuGraphLaunch\0")?,
+                destroy_executable: *library.get(b"cuGraphExecDestroy\0")?,
+                destroy_graph: *library.get(b"cuGraphDestroy\0")?,
                 name: *library.get(b"cuGetErrorName\0")?,
                 text: *library.get(b"cuGetErrorString\0")?,
             })
         }
     }
+}
+
+/// A function with all that it is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The kernel's name, for messages.
+    pub kernel: &'static str,
+    /// The driver's function.
+    pub function: Handle,
+    /// How many blocks run it.
+    pub grid: Grid,
+    /// Threads of a block.
+    pub threads: i64,
+    /// Its arguments, each of 8 bytes.
+    pub arguments: Vec<u64>,
+}
+
+impl Start {
+    /// Returns the blocks in each direction.
+    pub(super) fn blocks(&self) -> [c_uint; 3] {
+        [self.grid.blocks as c_uint, self.grid.shares as c_uint, 1]
+    }
+
+    /// Returns the threads of a block in each direction.
+    pub(super) fn threads(&self) -> [c_uint; 3] {
+        [self.threads as c_uint, 1, 1]
+    }
+}
+
+/// Returns where each of the arguments is, as the driver reads them.
+pub(super) fn places_of(arguments: &mut [u64]) -> Vec<*mut c_void> {
+    arguments
+        .iter_mut()
+        .map(|slot| std::ptr::from_mut(slot).cast())
+        .collect()
 }
 
 /// One GPU as the driver knows it, with the context that libtorch uses too.
@@ -80,11 +148,24 @@ pub struct Gpu {
     pub capability: (i32, i32),
     /// The newest CUDA that the driver runs, 13000 for 13.0.
     pub version: i32,
-    /// Last, so that it outlives the functions.
-    _library: Library,
+    /// Last, so that it outlives the functions; none where they are somebody else's.
+    _library: Option<Library>,
 }
 
 impl Gpu {
+    /// Returns a GPU that nobody has opened, whose driver are these functions.
+    #[cfg(test)]
+    pub(super) fn played_by(functions: Functions) -> Self {
+        Self {
+            functions,
+            index: 0,
+            context: null_mut(),
+            capability: (9, 0),
+            version: 13_000,
+            _library: None,
+        }
+    }
+
     /// Opens the GPU `index`, counted as libtorch counts: those that `CUDA_VISIBLE_DEVICES` leaves.
     ///
     /// # Errors
@@ -101,7 +182,7 @@ impl Gpu {
             context: null_mut(),
             capability: (0, 0),
             version: 0,
-            _library: library,
+            _library: Some(library),
         };
         gpu.enter()?;
         Ok(gpu)
@@ -165,38 +246,33 @@ impl Gpu {
     /// # Safety
     /// The arguments are of the function's types, and tensors among them live until it has run and are as large as it
     /// takes them to be.
-    pub unsafe fn launch(
-        &self,
-        function: Handle,
-        (grid, threads): (Grid, i64),
-        stream: Handle,
-        arguments: &mut [*mut c_void],
-        what: &str,
-    ) -> Result<()> {
-        let (blocks, shares) = (grid.blocks as c_uint, grid.shares as c_uint);
+    pub unsafe fn launch(&self, start: &Start, stream: Handle) -> Result<()> {
         self.within(|functions| {
-            // SAFETY: promised.
+            let mut slots = start.arguments.clone();
+            let mut places = places_of(&mut slots);
+            let [[blocks, shares, one], [threads, ..]] = [start.blocks(), start.threads()];
+            // SAFETY: promised; the driver copies the arguments before it returns.
             let code = unsafe {
                 (functions.launch)(
-                    function,
+                    start.function,
                     blocks,
                     shares,
-                    1,
-                    threads as c_uint,
+                    one,
+                    threads,
                     1,
                     1,
                     0,
                     stream,
-                    arguments.as_mut_ptr(),
+                    places.as_mut_ptr(),
                     null_mut(),
                 )
             };
-            self.check(code, what)
+            self.check(code, &format!("starting the kernel {}", start.kernel))
         })
     }
 
     /// Calls `work` with this GPU's context as the current one, and puts back what was.
-    fn within<T>(&self, work: impl FnOnce(&Functions) -> Result<T>) -> Result<T> {
+    pub(super) fn within<T>(&self, work: impl FnOnce(&Functions) -> Result<T>) -> Result<T> {
         // SAFETY: the context is retained for as long as the process runs.
         self.check(unsafe { (self.functions.push)(self.context) }, "used")?;
         let done = work(&self.functions);
@@ -206,7 +282,7 @@ impl Gpu {
         done
     }
 
-    fn check(&self, code: Code, what: &str) -> Result<()> {
+    pub(super) fn check(&self, code: Code, what: &str) -> Result<()> {
         if code == 0 {
             return Ok(());
         }

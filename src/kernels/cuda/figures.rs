@@ -2,6 +2,7 @@
 
 use super::launcher::{Argument, Grid, Launcher, check};
 use super::rows::warps;
+use super::sums;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -42,9 +43,7 @@ pub struct Figures {
 pub fn figures(launcher: &dyn Launcher, measured: &Measured<'_>, total: &Tensor) -> Result<Figures> {
     let (tokens, width) = measured.label.size2().map_err(Error::from)?;
     check("squared errors", measured.error, &[tokens])?;
-    let centre = measured
-        .label
-        .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+    let centre = sums::rows(launcher, measured.label, tokens as f64)?;
     let empty = |count: i64| Tensor::f_empty([count], (Kind::Float, launcher.device()));
     let (spread, squared, figures) = (empty(tokens)?, empty(tokens)?, empty(6)?);
     let arguments = [
@@ -117,4 +116,20 @@ pub fn silence(launcher: &dyn Launcher, fired: &Tensor, before: &Tensor, tokens:
     let blocks = (latents / launcher.threads() + 1).max(1);
     launcher.launch("count_silence", Grid::rows(blocks), &arguments)?;
     Ok(after)
+}
+
+/// Adds to `sums`, float64 `(S)`, how often each latent `fired (S)`.
+///
+/// # Errors
+/// Shapes that differ; the device failed.
+pub fn add_fired(launcher: &dyn Launcher, sums: &Tensor, fired: &Tensor) -> Result<()> {
+    let latents = fired.numel() as i64;
+    check("sums of firing", sums, &fired.size())?;
+    let arguments = [
+        Argument::floats(fired)?,
+        Whole(latents),
+        Argument::of(sums, Kind::Double)?,
+    ];
+    let blocks = latents / launcher.threads() + 1;
+    launcher.launch("add_fired", Grid::rows(blocks), &arguments)
 }

@@ -12,20 +12,23 @@ use crate::error::{Error, Result};
 use crate::kernels::adam::{Moves, Rule};
 use crate::tensor::{Device, Kind, Tensor};
 
-/// Sizes that are no multiples of anything.
-const TOKENS: i64 = 37;
+/// Numbers of tokens that are no multiples of anything.
+pub const TOKENS: i64 = 37;
+/// As [`TOKENS`], and others.
+pub const MORE_TOKENS: i64 = 53;
+/// Sizes that are none either.
 const LATENTS: i64 = 301;
 const WIDTH: i64 = 70;
 const K: i64 = 9;
 /// The largest difference, relative to the largest number.
 const ALLOWED: f64 = 1e-4;
 
-/// Compares a step's kernels with libtorch on the processor.
+/// Compares a step's kernels with libtorch on the processor, on `tokens` tokens.
 ///
 /// # Errors
 /// Something differs, or the device failed.
-pub fn compare(launcher: &dyn Launcher) -> Result<()> {
-    let given = Given::new()?;
+pub fn compare(launcher: &dyn Launcher, tokens: i64) -> Result<()> {
+    let given = Given::new(tokens)?;
     compare_rows(launcher, &given)?;
     let there = |x: &Tensor| x.f_to_device(launcher.device());
     let (x, weight, bias) = (there(&given.x)?, there(&given.weight)?, there(&given.bias)?);
@@ -75,7 +78,7 @@ pub fn compare(launcher: &dyn Launcher) -> Result<()> {
         };
         agree("the derivatives in one pass", &spread(&by_acts)?, &all)?;
     }
-    let by_latent = ByLatent::new(&pairs, LATENTS)?;
+    let by_latent = ByLatent::new(launcher, &pairs, LATENTS)?;
     let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
     let gradient = acts.f_tr()?.f_matmul(&expected)?;
     agree("the gradients", &sums, &gradient)?;
@@ -154,14 +157,14 @@ struct Given {
 }
 
 impl Given {
-    fn new() -> Result<Self> {
+    fn new(tokens: i64) -> Result<Self> {
         let waves = |rows: i64, step: f64| -> Result<Tensor> {
             let places = Tensor::f_arange(rows * WIDTH, (Kind::Double, Device::Cpu))?;
             let waves = places.f_square()?.f_mul_scalar(step)?.f_sin()?;
             Ok(waves.f_to_kind(Kind::Float)?.f_view([rows, WIDTH])?)
         };
         Ok(Self {
-            x: waves(TOKENS, 0.37)?,
+            x: waves(tokens, 0.37)?,
             weight: waves(LATENTS, 0.61)?,
             bias: Tensor::f_full([LATENTS], 0.1, (Kind::Float, Device::Cpu))?,
         })
@@ -184,7 +187,7 @@ fn spread(pairs: &Pairs) -> Result<Tensor> {
     let index = pairs.index.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?;
     // Places that nothing was written to hold anything.
     let index = index.f_clamp(0, LATENTS)?;
-    let all = Tensor::f_zeros([TOKENS, LATENTS + 1], (Kind::Float, Device::Cpu))?;
+    let all = Tensor::f_zeros([pairs.shape().0, LATENTS + 1], (Kind::Float, Device::Cpu))?;
     let spread = all.f_scatter(1, &index, &pairs.value.f_to_device(Device::Cpu)?)?;
     Ok(spread.f_narrow(1, 0, LATENTS)?)
 }

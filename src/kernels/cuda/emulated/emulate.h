@@ -172,5 +172,11 @@ template <class Number> static inline Number atomicAdd(Number *place, Number mor
     *place += more;
     return before;
 }
+static inline unsigned atomicOr(unsigned *place, unsigned bits) {
+    unsigned before = *place;
+    *place |= bits;
+    return before;
+}
+static inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 static inline unsigned __float_as_uint(float x) { unsigned bits; std::memcpy(&bits, &x, 4); return bits; }
 static inline float __uint_as_float(unsigned bits) { float x; std::memcpy(&x, &bits, 4); return x; }

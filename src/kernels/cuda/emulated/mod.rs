@@ -121,7 +121,7 @@ impl Launcher for Emulated {
         self.threads
     }
 
-    fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()> {
+    fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument<'_>]) -> Result<()> {
         let name = CString::new(kernel).expect("a name");
         let letters: String = arguments.iter().map(letter).collect();
         let letters = CString::new(letters).expect("letters");
@@ -158,7 +158,7 @@ impl Launcher for Emulated {
     }
 }
 
-fn letter(argument: &Argument) -> char {
+fn letter(argument: &Argument<'_>) -> char {
     match argument {
         Argument::Place(_) => 'p',
         Argument::Whole(_) => 'w',

@@ -88,3 +88,9 @@ extern "C" __global__ void count_silence(const float *fired, const whole *before
     whole latent = (whole)blockIdx.x * blockDim.x + threadIdx.x;
     if (latent < latents) after[latent] = fired[latent] <= 0.0f ? before[latent] + tokens : 0;
 }
+
+// Adds to each latent's sum how often it fired.
+extern "C" __global__ void add_fired(const float *fired, whole latents, double *sums) {
+    whole latent = (whole)blockIdx.x * blockDim.x + threadIdx.x;
+    if (latent < latents) sums[latent] += (double)fired[latent];
+}

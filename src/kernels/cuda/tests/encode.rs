@@ -222,7 +222,7 @@ impl crate::kernels::cuda::Launcher for Shaken {
         &self,
         kernel: &str,
         grid: crate::kernels::cuda::launcher::Grid,
-        arguments: &[crate::kernels::cuda::launcher::Argument],
+        arguments: &[crate::kernels::cuda::launcher::Argument<'_>],
     ) -> crate::error::Result<()> {
         LARGE.launch(kernel, grid, arguments)
     }

@@ -2,12 +2,18 @@
 //! says of them.
 
 mod compile;
+mod deferred;
 mod encode;
 mod figures;
 mod gradients;
+mod graphs;
 mod norms;
+mod order;
+mod pending;
+mod played;
 mod rows;
 mod sparse_moves;
+mod sums;
 mod waiting;
 
 use super::emulated::Emulated;

@@ -183,7 +183,8 @@ impl StepEngine for NativeEngine {
                 Ok(None)
             }
         };
-        let found = if let Some(launcher) = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN) {
+        let own = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN);
+        let found = if let Some(launcher) = own {
             let held = &mut self.held;
             gpu::step(launcher, held, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
@@ -194,7 +195,7 @@ impl StepEngine for NativeEngine {
         self.laps.end(Part::Scatter);
         let all = (facts.tokens * sae.cfg.d_sae()) as f64;
         self.density = found.pairs.map(|pairs| pairs as f64 / all);
-        let (loss, terms) = found.terms.finish(&facts.prefixes, &found.squared_errors)?;
+        let (loss, terms) = found.terms.finish(&facts, &found.squared_errors, own)?;
         let squared_error = found.squared_errors.last();
         Ok(StepOutput {
             loss,

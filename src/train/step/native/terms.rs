@@ -2,8 +2,9 @@
 
 use super::facts::Facts;
 use super::gradients::Gradients;
-use crate::dictionary::{LOG_THRESHOLD, Prefix, Term};
+use crate::dictionary::{LOG_THRESHOLD, Term};
 use crate::error::{Error, Result};
+use crate::kernels::cuda::{Launcher, sums};
 use crate::tensor::{Kind, Tensor};
 
 /// The terms besides the reconstruction that there are, 0-d.
@@ -11,6 +12,8 @@ pub(super) struct Terms {
     penalty: Option<Tensor>,
     threshold: Option<Tensor>,
     auxk: Option<Tensor>,
+    /// There is an Aux-K loss, if only 0.
+    has_auxk: bool,
 }
 
 /// Adds `value` to what there is.
@@ -27,20 +30,13 @@ pub(super) fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
 
 impl Terms {
     /// Returns terms that nothing was added to.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
-        let auxk = if facts.settings.auxk_coefficient > 0.0 {
-            Some(facts.zero()?)
-        } else {
-            None
-        };
-        Ok(Self {
+    pub(super) fn new(facts: &Facts<'_>) -> Self {
+        Self {
             penalty: None,
             threshold: None,
-            auxk,
-        })
+            auxk: None,
+            has_auxk: facts.settings.auxk_coefficient > 0.0,
+        }
     }
 
     pub(super) fn add_penalty(&mut self, value: Tensor) -> Result<()> {
@@ -74,25 +70,38 @@ impl Terms {
         }
     }
 
-    /// Returns the sum of the terms and the terms, with those of the reconstructions by `prefixes` from the squared errors
-    /// of each token.
+    /// Returns the sum of the terms and the terms, with those of the reconstructions from the squared errors of each token and
+    /// prefix; by the kernels that `launcher` starts, if there is one.
     ///
     /// # Errors
-    /// Too little memory.
+    /// Too little memory; the device failed.
     pub(super) fn finish(
         self,
-        prefixes: &[Prefix],
+        facts: &Facts<'_>,
         squared_errors: &[Tensor],
+        launcher: Option<&dyn Launcher>,
     ) -> Result<(Tensor, Vec<Term>)> {
+        let auxk = match (self.auxk, launcher) {
+            (Some(auxk), _) => Some(auxk),
+            (None, _) if !self.has_auxk => None,
+            (None, Some(launcher)) => Some(sums::total(launcher, None, 0.0)?),
+            (None, None) => Some(facts.zero()?),
+        };
         let named = [
             ("l_s", "losses/sparsity_loss", self.penalty),
             ("l_p", "losses/lp_loss", self.threshold),
-            ("l_aux", "losses/aux_loss", self.auxk),
+            ("l_aux", "losses/aux_loss", auxk),
         ];
         let mut terms = Vec::new();
-        for (index, (prefix, squared)) in prefixes.iter().zip(squared_errors).enumerate() {
-            let is_all = index + 1 == prefixes.len();
-            let term = prefix.term(&squared.f_mean(None::<Kind>)?, is_all)?;
+        for (index, (prefix, squared)) in facts.prefixes.iter().zip(squared_errors).enumerate() {
+            let is_all = index + 1 == facts.prefixes.len();
+            let term = match launcher {
+                Some(launcher) => {
+                    let share = prefix.weight / squared.numel() as f64;
+                    prefix.term_of(sums::total(launcher, Some(squared), share)?, is_all)
+                }
+                None => prefix.term(&squared.f_mean(None::<Kind>)?, is_all)?,
+            };
             // What all latents reconstruct comes first.
             terms.insert(if is_all { 0 } else { index }, term);
         }
@@ -104,11 +113,19 @@ impl Terms {
                 value,
             });
         }
-        let mut sum = None;
-        for term in &terms {
-            add(&mut sum, term.value.shallow_clone())?;
-        }
-        let sum = sum.ok_or_else(|| Error::run("a loss needs at least one term"))?;
-        Ok((sum, terms))
+        Ok((sum_of(&terms, launcher)?, terms))
     }
+}
+
+/// Returns the sum of all terms.
+fn sum_of(terms: &[Term], launcher: Option<&dyn Launcher>) -> Result<Tensor> {
+    if let Some(launcher) = launcher {
+        let values: Vec<&Tensor> = terms.iter().map(|term| &term.value).collect();
+        return sums::terms(launcher, &values);
+    }
+    let mut sum = None;
+    for term in terms {
+        add(&mut sum, term.value.shallow_clone())?;
+    }
+    sum.ok_or_else(|| Error::run("a loss needs at least one term"))
 }

@@ -148,7 +148,7 @@ struct Parts {
 impl Parts {
     fn new(facts: &Facts<'_>) -> Result<Self> {
         Ok(Self {
-            terms: Terms::new(facts)?,
+            terms: Terms::new(facts),
             squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
         })

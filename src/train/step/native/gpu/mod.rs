@@ -3,6 +3,8 @@
 //! where Aux-K wants to know.
 
 #[cfg(test)]
+mod deferral;
+#[cfg(test)]
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -14,10 +16,10 @@ use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{LossInput, SAEConfig, Selection};
 use crate::error::{Error, Result};
-use crate::kernels::cuda::Launcher;
 use crate::kernels::cuda::by_latent::ByLatent;
 use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
 use crate::kernels::cuda::encode::{Counted, Encoder, MOST_CHOSEN, Pairs, largest};
+use crate::kernels::cuda::{Launcher, sums};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
 
@@ -62,8 +64,8 @@ pub(super) fn step(
     gradients: &mut Gradients,
 ) -> Result<Found> {
     let pairs = encode(launcher, held, facts, input.x)?;
-    let by_latent = ByLatent::new(&pairs, facts.latents() as i64)?;
-    let fired = by_latent.counts()?;
+    let by_latent = ByLatent::new(launcher, &pairs, facts.latents() as i64)?;
+    let fired = by_latent.counts().shallow_clone();
     facts.laps.end(Part::Encode);
     let is_dead = is_dead(&fired)?;
     let each = facts.prefixes.iter();
@@ -79,7 +81,7 @@ pub(super) fn step(
         prefixes,
         scale: facts.error_slope(1.0),
     };
-    let mut terms = Terms::new(facts)?;
+    let mut terms = Terms::new(facts);
     let is_dead = is_dead.as_ref();
     let found = decoded(
         launcher,
@@ -89,7 +91,7 @@ pub(super) fn step(
         (&mut terms, gradients),
     )?;
     let residual = found.residual;
-    let (by_decoder, _) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
+    let (by_decoder, activity) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
     gradients.add_to(by_decoder, "W_D")?;
     // What was selected is over 0, where pre-activation and activation move alike.
     let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &found.slopes, None)?;
@@ -97,16 +99,13 @@ pub(super) fn step(
     gradients.add("b_E", by_bias)?;
     if bias.is_some() {
         // Every prefix has the bias.
-        let by_bias = residual
-            .f_get(0)?
-            .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-        gradients.add("b_D", by_bias)?;
+        gradients.add("b_D", sums::rows(launcher, &residual.f_get(0)?, 1.0)?)?;
     }
     Ok(Found {
         terms,
         squared_errors: found.squared.f_unbind(0)?,
         pairs: None,
-        activity: (pairs.value.f_sum(None::<Kind>)?, fired.f_sum(Kind::Int64)?),
+        activity: (sums::total(launcher, Some(&activity), 1.0)?, by_latent.total()?),
         fired,
     })
 }

@@ -10,7 +10,7 @@ use crate::config::from_value;
 use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder};
 use crate::error::{Result, Subject};
 use crate::kernels::cuda::emulated::Emulated;
-use crate::kernels::cuda::{Argument, Grid, Launcher};
+use crate::kernels::cuda::{Argument, Deferred, Grid, Launcher};
 use crate::tensor::{Device, Kind, Tensor, device_failed};
 use crate::train::dead::DeadTracker;
 use crate::train::step::{Form, NativeEngine, StepEngine, StepOutput};
@@ -112,9 +112,9 @@ fn every_number_of_a_step_is_that_of_the_processor() {
         let what = format!("{own} {loss} {k:?}");
         let mut engine = NativeEngine::new(Form::Sparse);
         let expected = one_step(&mut engine, &sae, loss, k);
-        engine.set_launcher(Some(Rc::new(EMULATED)));
-        assert!(engine.launcher().is_some());
+        engine.set_launcher(Some(Deferred::new(EMULATED)));
         let found = one_step(&mut engine, &sae, loss, k);
+        engine.launcher().expect("one").flush().expect("started");
         close(&found.loss, &expected.loss, &what);
         close(&found.squared_error, &expected.squared_error, &what);
         close(&found.activity.0, &expected.activity.0, &what);
@@ -138,7 +138,7 @@ fn every_number_of_a_step_is_that_of_the_processor() {
 #[test]
 fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_its_bits() {
     for class in ["adam", "adamw", "sparseadam"] {
-        let train = |launcher: Option<Emulated>| {
+        let train = |launcher: Option<Rc<dyn Launcher>>| {
             let cfg: TrainerConfig = from_value(json!({
                 "total_training_tokens": TOKENS * 4, "optimizer_class": class, "clip_grad_norm": 0.01,
                 "lr": 0.01, "lr_warm_up_steps": 0, "exp_result_path": "unused",
@@ -146,10 +146,7 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
             .expect("settings");
             let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
             let mut trainer = Trainer::new(cfg).expect("a trainer");
-            trainer
-                .engines
-                .native
-                .set_launcher(launcher.map(|launcher| Rc::new(launcher) as Rc<_>));
+            trainer.engines.native.set_launcher(launcher);
             for step in 0..4 {
                 let x = waves(&[TOKENS, WIDTH], 0.3 + 0.1 * f64::from(step));
                 let batch = Batch {
@@ -175,12 +172,12 @@ fn a_training_by_the_kernels_goes_where_that_of_the_processor_goes_and_repeats_i
             (names, numbers)
         };
         let (names, expected) = train(None);
-        let (same_names, found) = train(Some(EMULATED));
+        let (same_names, found) = train(Some(Rc::new(EMULATED)));
         assert_eq!(names, same_names, "what is logged");
-        let (_, again) = train(Some(Emulated {
+        let (_, again) = train(Some(Rc::new(Emulated {
             reversed: true,
             ..EMULATED
-        }));
+        })));
         for ((found, expected), again) in found.iter().zip(&expected).zip(&again) {
             close(found, expected, class);
             assert_eq!(found, again, "{class}");
@@ -201,7 +198,7 @@ impl Launcher for Failing {
         EMULATED.threads()
     }
 
-    fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument]) -> Result<()> {
+    fn launch(&self, kernel: &str, grid: Grid, arguments: &[Argument<'_>]) -> Result<()> {
         if kernel == "adam_move" {
             self.0.set(self.0.get() + 1);
             if self.0.get() == 2 {
@@ -222,9 +219,17 @@ fn a_gpu_that_fails_between_two_parameters_leaves_nothing_to_save() {
         "total_training_tokens": TOKENS * 4, "lr_warm_up_steps": 0, "exp_result_path": "unused",
     }))
     .expect("settings");
+    for failing in [
+        Rc::new(Failing::default()) as Rc<dyn Launcher>,
+        Deferred::new(Failing::default()),
+    ] {
+        fail_between(cfg.clone(), failing);
+    }
+}
+
+fn fail_between(cfg: TrainerConfig, failing: Rc<dyn Launcher>) {
     let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
     let mut trainer = Trainer::new(cfg).expect("a trainer");
-    let failing: Rc<dyn Launcher> = Rc::new(Failing::default());
     trainer.engines.native.set_launcher(Some(failing));
     let batch = Batch {
         activations: [("in".to_string(), waves(&[TOKENS, WIDTH], 0.3))].into(),

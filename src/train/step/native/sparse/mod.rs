@@ -51,7 +51,7 @@ pub(super) fn step(
     let squared_errors = squared
         .map(|squared| Ok(Tensor::f_from_slice(squared)?.f_to_kind(Kind::Float)?))
         .collect::<Result<_>>()?;
-    let mut terms = Terms::new(facts)?;
+    let mut terms = Terms::new(facts);
     facts.laps.end(Part::Decode);
     if let Some(is_dead) = is_dead(&fired)? {
         add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
