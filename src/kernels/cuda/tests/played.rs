@@ -175,7 +175,6 @@ unsafe fn told(parameters: *const NodeParameters) -> Ran {
     (of.function as usize, of.blocks, of.threads, arguments)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the driver's function has them")]
 unsafe extern "C" fn launch(
     function: Handle,
     blocks: c_uint,
