@@ -238,7 +238,7 @@ impl ActFn {
         self,
         pre: &Tensor,
         gradient: &Tensor,
-        entries: &Entries,
+        entries: &Entries<'_>,
         gate: &Gate<'_>,
     ) -> Result<Option<Tensor>> {
         let Some(theta) = &gate.threshold else {

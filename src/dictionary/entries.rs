@@ -2,11 +2,12 @@
 //! number, summed over a token or summed over a latent is written once for both.
 
 use crate::error::Result;
+use crate::kernels::cuda::ordered::Ordered;
 use crate::tensor::{Kind, Tensor};
 
 /// The places of numbers on tokens and latents.
 #[derive(Debug)]
-pub enum Entries {
+pub enum Entries<'a> {
     /// A number for every latent of every token: values are `(tokens, width)`.
     Every,
     /// So many numbers and no more: values are `(n)`.
@@ -20,9 +21,11 @@ pub enum Entries {
         /// The latent of each number, int64 `(n)`.
         latent: Tensor,
     },
+    /// So many numbers and no more, on a GPU, where kernels of our own add them up: values are `(n)`, float32.
+    Ordered(&'a Ordered<'a>),
 }
 
-impl Entries {
+impl Entries<'_> {
     /// Returns the sums of `values` over the latents of each token, `(tokens)`.
     ///
     /// # Errors
@@ -31,6 +34,7 @@ impl Entries {
         match self {
             Entries::Every => Ok(values.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?),
             Entries::Listed { tokens, token, .. } => gather(values, *tokens, token),
+            Entries::Ordered(pairs) => pairs.sum_by_token(values),
         }
     }
 
@@ -42,6 +46,7 @@ impl Entries {
         match self {
             Entries::Every => Ok(values.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?),
             Entries::Listed { width, latent, .. } => gather(values, *width, latent),
+            Entries::Ordered(pairs) => pairs.sum_by_latent(values),
         }
     }
 
@@ -53,6 +58,7 @@ impl Entries {
         let width = match self {
             Entries::Every => values.size().last().copied().unwrap_or(0),
             Entries::Listed { width, .. } => *width,
+            Entries::Ordered(pairs) => pairs.latents(),
         };
         Ok(Tensor::f_zeros([width], (values.f_kind()?, values.device()))?)
     }
@@ -65,6 +71,7 @@ impl Entries {
         match self {
             Entries::Every => Ok(by_token.f_unsqueeze(-1)?),
             Entries::Listed { token, .. } => Ok(by_token.f_index_select(0, token)?),
+            Entries::Ordered(pairs) => pairs.of_token(by_token),
         }
     }
 
@@ -76,6 +83,7 @@ impl Entries {
         match self {
             Entries::Every => Ok(by_latent.shallow_clone()),
             Entries::Listed { latent, .. } => Ok(by_latent.f_index_select(0, latent)?),
+            Entries::Ordered(pairs) => pairs.of_latent(by_latent),
         }
     }
 }

@@ -47,7 +47,7 @@ impl SparsityLoss {
     pub fn soft_counts(
         self,
         weighted: &Tensor,
-        entries: &Entries,
+        entries: &Entries<'_>,
         settings: &LossSettings,
     ) -> Result<Option<Tensor>> {
         if self != SparsityLoss::TanhQuad {
@@ -67,7 +67,7 @@ impl SparsityLoss {
     pub fn penalty(
         self,
         weighted: &Tensor,
-        entries: &Entries,
+        entries: &Entries<'_>,
         settings: &LossSettings,
         tokens: i64,
         soft_counts: Option<&Tensor>,
@@ -157,7 +157,7 @@ impl SoftCost {
 }
 
 /// Returns `share · Σ_t ‖w_t‖_p` with its derivative `sign(w) |w|^(p−1) ‖w_t‖^(1−p)`, 0 where the norm is.
-fn power(weighted: &Tensor, entries: &Entries, p: i64, share: f64) -> Result<Penalty> {
+fn power(weighted: &Tensor, entries: &Entries<'_>, p: i64, share: f64) -> Result<Penalty> {
     let sign = weighted.f_sign()?;
     let sizes = weighted.f_abs()?;
     let norms = entries

@@ -1,8 +1,8 @@
 //! Sums over the pairs of each latent, in the order of their tokens.
 
-use super::decode::Prefixes;
-use super::encode::Pairs;
 use super::launcher::{Argument, Grid, Launcher};
+use super::pairs::Pairs;
+use super::prefixes::Prefixes;
 use super::rows::warps;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
@@ -16,6 +16,7 @@ const COLUMNS: i64 = 4;
 const GROUPED: i64 = 32;
 
 /// Pairs in the order of their latents, and within a latent of their tokens.
+#[derive(Debug)]
 pub struct ByLatent {
     /// The places of the pairs, int64.
     order: Tensor,
@@ -23,6 +24,8 @@ pub struct ByLatent {
     bounds: Tensor,
     /// How many pairs each latent has, float32 `(S)`.
     counts: Tensor,
+    /// The token of each pair, where there is not room for equally many of each token.
+    token: Option<Tensor>,
     /// How many pairs a token has room for.
     stride: i64,
 }
@@ -34,7 +37,7 @@ impl ByLatent {
     /// # Errors
     /// Too little memory; the device failed.
     pub fn new(launcher: &dyn Launcher, pairs: &Pairs, latents: i64) -> Result<Self> {
-        let (tokens, stride) = pairs.shape();
+        let tokens = pairs.tokens();
         let groups = (tokens + GROUPED - 1) / GROUPED;
         let blocks = latents / launcher.threads() + 1;
         let empty = |size: &[i64], kind: Kind| Tensor::f_empty(size, (kind, launcher.device()));
@@ -42,18 +45,15 @@ impl ByLatent {
         let (marks, before) = (empty(&cells, Kind::Int)?, empty(&cells, Kind::Int)?);
         let sums = empty(&[blocks], Kind::Int)?;
         let made = Self {
-            order: empty(&[tokens * stride], Kind::Int64)?,
+            order: empty(&[pairs.room()], Kind::Int64)?,
             bounds: empty(&[latents + 1], Kind::Int64)?,
             counts: empty(&[latents], Kind::Float)?,
-            stride,
+            token: pairs.places.as_ref().map(|places| places.token.shallow_clone()),
+            stride: pairs.stride(),
         };
-        let given = [
-            Argument::of(&pairs.index, Kind::Int)?,
-            Argument::of(&pairs.listed, Kind::Int)?,
-            Whole(stride),
-            Whole(tokens),
-            Whole(latents),
-        ];
+        let [listed, starts, stride] = pairs.layout()?;
+        let index = Argument::of(&pairs.index, Kind::Int)?;
+        let given = [index, listed, starts, stride, Whole(tokens), Whole(latents)];
         let (marks, before) = (
             Argument::of(&marks, Kind::Int)?,
             Argument::of(&before, Kind::Int)?,
@@ -119,13 +119,17 @@ impl ByLatent {
         let options = (Kind::Float, launcher.device());
         let output = Tensor::f_empty([latents, width], options)?;
         let weights = Tensor::f_empty([latents], options)?;
+        let (kernel, token_of) = match &self.token {
+            Some(token) => ("scatter_lists", Argument::of(token, Kind::Int)?),
+            None => ("scatter_rows", Whole(self.stride)),
+        };
         let arguments = [
             Argument::floats(rows)?,
             Whole(width),
             Argument::of(&self.order, Kind::Int64)?,
             Argument::of(&self.bounds, Kind::Int64)?,
             Argument::floats(weight)?,
-            Whole(self.stride),
+            token_of,
             match prefixes.and_then(Prefixes::ends) {
                 Some(ends) => Argument::of(ends, Kind::Int64)?,
                 None => Argument::floats(None)?,
@@ -136,7 +140,25 @@ impl ByLatent {
         ];
         let columns = launcher.threads() * COLUMNS;
         let grid = Grid::shared(latents, (width + columns - 1) / columns);
-        launcher.launch("scatter_rows", grid, &arguments)?;
+        launcher.launch(kernel, grid, &arguments)?;
         Ok((output, weights))
+    }
+
+    /// Returns for each latent the sum of the `numbers` of its pairs, float32 `(S)`.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn number_sums(&self, launcher: &dyn Launcher, numbers: &Tensor) -> Result<Tensor> {
+        let latents = self.bounds.numel() as i64 - 1;
+        let sums = Tensor::f_empty([latents], (Kind::Float, launcher.device()))?;
+        let arguments = [
+            Argument::floats(numbers)?,
+            Argument::of(&self.order, Kind::Int64)?,
+            Argument::of(&self.bounds, Kind::Int64)?,
+            Whole(latents),
+            Argument::floats(&sums)?,
+        ];
+        launcher.launch("latent_sums", warps(launcher, latents), &arguments)?;
+        Ok(sums)
     }
 }

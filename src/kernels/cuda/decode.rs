@@ -1,9 +1,10 @@
 //! The errors of reconstructions, and the derivatives by the activations of pairs.
 
-use super::encode::{Pairs, products};
 use super::launcher::{Argument, Grid, Launcher, check};
+use super::pairs::{Pairs, products};
+use super::prefixes::Prefixes;
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Kind, Tensor};
 
 use Argument::Whole;
 
@@ -12,56 +13,13 @@ const HELD: i64 = 8;
 /// Threads of a warp.
 const WARP: i64 = 32;
 
-/// The prefixes of the latents that reconstruct, from the shortest to all.
-pub struct Prefixes {
-    each: Vec<(i64, f64)>,
-    /// Where they end and what their errors are multiplied by, int64 and float64 on the device.
-    there: (Tensor, Tensor),
-}
-
-impl Prefixes {
-    /// Returns the prefixes with these numbers of latents and factors of their errors.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub fn new(prefixes: &[(i64, f64)], device: Device) -> Result<Self> {
-        let (ends, weight): (Vec<i64>, Vec<f64>) = prefixes.iter().copied().unzip();
-        let there = |numbers: Tensor| numbers.f_to_device(device);
-        Ok(Self {
-            each: prefixes.to_vec(),
-            there: (
-                there(Tensor::f_from_slice(&ends)?)?,
-                there(Tensor::f_from_slice(&weight)?)?,
-            ),
-        })
-    }
-
-    /// Returns `kept`, made anew where it is not of these prefixes.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub fn kept<'a>(kept: &'a mut Option<Self>, prefixes: &[(i64, f64)], device: Device) -> Result<&'a Self> {
-        match kept.take().filter(|kept| kept.each == prefixes) {
-            Some(same) => Ok(kept.insert(same)),
-            None => Ok(kept.insert(Self::new(prefixes, device)?)),
-        }
-    }
-
-    /// Returns the number of latents and the factor of each.
-    fn each(&self) -> &[(i64, f64)] {
-        &self.each
-    }
-
-    /// Returns where they end, where there are several.
-    pub(super) fn ends(&self) -> Option<&Tensor> {
-        (self.each.len() > 1).then_some(&self.there.0)
-    }
-}
-
 /// What the errors of a batch follow from.
 pub struct Batch<'a> {
     /// The pairs, with their activations as values.
     pub pairs: &'a Pairs,
+    /// The latents of the pairs that somebody asks for the derivative by the activation of; -1 of others. int32, in the shape of
+    /// theirs.
+    pub reached: &'a Tensor,
     /// `(S, d)`.
     pub decoder: &'a Tensor,
     /// `(d)`, if there is one.
@@ -75,17 +33,19 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Returns what both kernels that decode are told of it first.
-    fn arguments(&self) -> Result<Vec<Argument<'_>>> {
+    /// Returns what kernels that decode are told of it first, with these latents of its pairs.
+    fn arguments<'b>(&'b self, latents: &'b Tensor) -> Result<Vec<Argument<'b>>> {
+        let [listed, starts, stride] = self.pairs.layout()?;
         Ok(vec![
             Argument::floats(self.decoder)?,
             Argument::floats(self.bias)?,
             Argument::floats(self.label)?,
             Whole(self.decoder.size()[1]),
-            Argument::of(&self.pairs.index, Kind::Int)?,
+            Argument::of(latents, Kind::Int)?,
             Argument::floats(&self.pairs.value)?,
-            Argument::of(&self.pairs.listed, Kind::Int)?,
-            Whole(self.pairs.shape().1),
+            listed,
+            starts,
+            stride,
         ])
     }
 }
@@ -96,37 +56,47 @@ pub struct Decoded {
     pub residual: Tensor,
     /// `‖reconstruction − label‖²`, `(1, T)`.
     pub squared: Tensor,
-    /// For each pair the product of its token's residual with the latent's row of the decoder, `(T, k)`; 0 where a row has
-    /// no pair.
+    /// For each pair the product of its token's residual with the latent's row of the decoder, in the shape of their values; 0
+    /// where a row has no pair, and where nobody asks.
     pub slopes: Tensor,
 }
 
 /// Returns what [`residual`] and [`slopes`] give, in one pass over the decoder's rows; `None` where there are several
-/// prefixes, or more pairs than a block holds.
+/// prefixes, or there may be more pairs than a block holds of each token. Where pairs lie one after the other, tokens that have
+/// more take two passes.
 ///
 /// # Errors
 /// Shapes that do not agree; the device failed.
 pub fn decode(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<Option<Decoded>> {
-    let (tokens, stride) = batch.pairs.shape();
+    let (tokens, stride) = (batch.pairs.tokens(), batch.pairs.stride());
     let width = batch.decoder.size()[1];
     check("labels", batch.label, &[tokens, width])?;
-    let ([(_, weight)], true) = (batch.prefixes.each(), stride <= HELD * launcher.threads() / WARP) else {
+    let is_held = batch.pairs.places.is_some() || stride <= HELD * launcher.threads() / WARP;
+    let ([(_, weight)], true) = (batch.prefixes.each(), is_held) else {
         return Ok(None);
     };
     let options = (Kind::Float, launcher.device());
     let decoded = Decoded {
         residual: Tensor::f_empty([1, tokens, width], options)?,
         squared: Tensor::f_empty([1, tokens], options)?,
-        slopes: Tensor::f_empty([tokens, stride], options)?,
+        slopes: match batch.pairs.places {
+            // Nothing is written to places that are left over.
+            Some(_) => batch.pairs.value.f_zeros_like()?,
+            None => Tensor::f_empty([tokens, stride], options)?,
+        },
     };
-    let mut arguments = batch.arguments()?;
+    let mut arguments = batch.arguments(batch.reached)?;
     arguments.extend([
         Argument::Real(weight * batch.scale),
         Argument::floats(&decoded.residual)?,
         Argument::floats(&decoded.squared)?,
         Argument::floats(&decoded.slopes)?,
     ]);
-    launcher.launch("decode_rows", Grid::rows(tokens), &arguments)?;
+    let kernel = match batch.pairs.places {
+        Some(_) => "decode_lists",
+        None => "decode_rows",
+    };
+    launcher.launch(kernel, Grid::rows(tokens), &arguments)?;
     Ok(Some(decoded))
 }
 
@@ -136,17 +106,18 @@ pub fn decode(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<Option<Decod
 /// # Errors
 /// Shapes that do not agree; the device failed.
 pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, Tensor)> {
-    let (tokens, _) = batch.pairs.shape();
+    let tokens = batch.pairs.tokens();
     let width = batch.decoder.size()[1];
     check("labels", batch.label, &[tokens, width])?;
     let options = (Kind::Float, launcher.device());
-    let prefixes = batch.prefixes.each.len() as i64;
+    let (ends, weights) = batch.prefixes.there();
+    let prefixes = batch.prefixes.each().len() as i64;
     let residual = Tensor::f_empty([prefixes, tokens, width], options)?;
     let squared = Tensor::f_empty([prefixes, tokens], options)?;
-    let mut arguments = batch.arguments()?;
+    let mut arguments = batch.arguments(&batch.pairs.index)?;
     arguments.extend([
-        Argument::of(&batch.prefixes.there.0, Kind::Int64)?,
-        Argument::of(&batch.prefixes.there.1, Kind::Double)?,
+        Argument::of(ends, Kind::Int64)?,
+        Argument::of(weights, Kind::Double)?,
         Whole(prefixes),
         Argument::Real(batch.scale),
         Whole(tokens * width),
@@ -157,23 +128,21 @@ pub fn residual(launcher: &dyn Launcher, batch: &Batch<'_>) -> Result<(Tensor, T
     Ok((residual, squared))
 }
 
-/// Returns for each pair the product of its token's residual, of the shortest prefix with its latent, with the latent's row
-/// of the decoder, `(T, k)`; 0 where a row has no pair.
+/// Returns for each pair the product of its token's `residual (n, T, d)`, of the shortest prefix with its latent, with the
+/// latent's row of the decoder, in the shape of their values; 0 where a row has no pair, and where nobody asks.
 ///
 /// # Errors
 /// The device failed.
-pub fn slopes(
-    launcher: &dyn Launcher,
-    pairs: &Pairs,
-    residual: &Tensor,
-    decoder: &Tensor,
-    prefixes: &Prefixes,
-) -> Result<Tensor> {
-    let slopes = Pairs {
-        index: pairs.index.shallow_clone(),
-        value: pairs.value.f_zeros_like()?,
-        listed: pairs.listed.shallow_clone(),
-    };
-    products(launcher, residual, decoder, None, &slopes, prefixes.ends())?;
+pub fn slopes(launcher: &dyn Launcher, batch: &Batch<'_>, residual: &Tensor) -> Result<Tensor> {
+    let mut slopes = batch.pairs.with_values(&batch.pairs.value.f_zeros_like()?)?;
+    slopes.index = batch.reached.shallow_clone();
+    products(
+        launcher,
+        residual,
+        batch.decoder,
+        None,
+        &slopes,
+        Some(batch.prefixes),
+    )?;
     Ok(slopes.value)
 }

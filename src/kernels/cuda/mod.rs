@@ -12,13 +12,19 @@
 //! deferred    a launcher that starts many at once, as late as it can be done
 //! probe       a comparison with libtorch before they are used
 //! emulated/   a launcher that runs the same text on the processor, for tests
-//! screening, encode, decode, by_latent, norms, adam, rows, sums, figures   the operations of a step
+//! pairs, prefixes                      the pairs that a step goes over
+//! screening, estimate                  estimates of all pre-activations, and how far they can be off
+//! encode, batch, above, marks          the choice of pairs by them: of each token, of a batch, above bounds
+//! gate, decode, by_latent, ordered     what follows from the pairs
+//! norms, adam, rows, sums, figures     the other operations of a step
 //! ```
 //!
 //! On a processor they give what the kernels of `kernels` give, but for the order of sums; `scripts/gpu-check` compares
 //! them with libtorch on a GPU.
 
+pub mod above;
 pub mod adam;
+pub mod batch;
 pub mod by_latent;
 pub mod decode;
 mod deferred;
@@ -26,13 +32,19 @@ mod driver;
 #[cfg(test)]
 pub mod emulated;
 pub mod encode;
+pub mod estimate;
 pub mod figures;
+pub mod gate;
 mod gpu;
 mod graph;
 mod graphs;
 mod launcher;
+mod marks;
 pub mod norms;
 mod nvrtc;
+pub mod ordered;
+pub mod pairs;
+pub mod prefixes;
 mod probe;
 mod program;
 pub mod rows;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::native::kernels_refuse;
+use super::native::{kernels_are_measured, kernels_refuse};
 use super::{AutogradEngine, Laps, NativeEngine, StepEngine};
 use crate::dictionary::{Custom, SAEConfig, SparseAutoEncoder};
 use crate::error::{Error, Result};
@@ -21,8 +21,8 @@ pub enum StepEngineName {
     Autograd,
     /// By formulas written out, over active latents alone where few are.
     Native,
-    /// By formulas written out, over selected latents alone, by kernels of our own on an NVIDIA GPU. `auto` takes them where
-    /// they can be had.
+    /// By formulas written out, over latents that take part alone, by kernels of our own on an NVIDIA GPU. `auto` takes them
+    /// where they can be had and were measured.
     Cuda,
 }
 
@@ -48,9 +48,9 @@ impl Engines {
         self.native.laps()
     }
 
-    /// Loads kernels for the dictionary's GPU where `name` asks for them, or leaves the choice and they can compute this: with
-    /// a sparsity penalty or without, and with pieces of one's own. Returns what to say where they cannot be had, and steps
-    /// are computed over all latents by libtorch instead.
+    /// Loads kernels for the dictionary's GPU where `name` asks for them, or leaves the choice and they were measured at this:
+    /// with a sparsity penalty or without, and with pieces of one's own. Returns what to say where they cannot be had, and
+    /// steps are computed over all latents by libtorch instead.
     ///
     /// # Errors
     /// They are asked for what they cannot compute, under `step_engine`.
@@ -67,7 +67,7 @@ impl Engines {
         }
         let device = sae.device();
         let refused = match device {
-            Device::Cuda(_) => kernels_refuse(&sae.cfg, has_penalty),
+            Device::Cuda(_) => kernels_refuse(&sae.cfg),
             _ => Some("the dictionary is not on an NVIDIA GPU"),
         };
         match refused {
@@ -78,7 +78,8 @@ impl Engines {
                         .under("step_engine"),
                 );
             }
-            None if NativeEngine::refusal(&sae.cfg, custom).is_none() => {}
+            None if NativeEngine::refusal(&sae.cfg, custom).is_none()
+                && (is_asked || kernels_are_measured(&sae.cfg, has_penalty)) => {}
             _ => return Ok(None),
         }
         match cuda::load(device) {

@@ -41,6 +41,19 @@ __device__ float4 four(const float *row, whole at, whole width, bool fours) {
                   at + 3 < width ? row[at + 3] : 0.0f};
 }
 
+// Writes the numbers of a row from `at` on, as far as it goes.
+__device__ void put_four(float *row, whole at, whole width, bool fours, float4 x) {
+    if (fours) {
+        if (at < width) *(float4 *)(row + at) = x;
+        return;
+    }
+    const float *each[4] = {&x.x, &x.y, &x.z, &x.w};
+    for (int part = 0; part < 4 && at + part < width; part++) row[at + part] = *each[part];
+}
+
+// Returns where the pairs of a row begin: at its place in `starts`, or at its number times `stride`.
+__device__ whole first_pair(const int *starts, whole row, whole stride) { return starts ? starts[row] : row * stride; }
+
 // Returns `sum + left . right`, from left to right.
 __device__ float dot_four(float4 left, float4 right, float sum) {
     return fmaf(left.w, right.w, fmaf(left.z, right.z, fmaf(left.y, right.y, fmaf(left.x, right.x, sum))));
@@ -143,4 +156,35 @@ template <class Rank> __device__ Cut block_cut(Rank rank, whole entries, whole c
         mask |= 255u << shift;
     }
     return Cut{known, wanted};
+}
+
+// Rows to be added up, each times its weight, which a block reads together.
+struct Staged {
+    const float *row[MOST_THREADS];
+    float weight[MOST_THREADS];
+};
+
+// Stages what as many of the entries from `first` to `end` as the block has threads bring, and returns how many those are.
+// `take(at, row, weight)` says what an entry brings; rows of weight 0 are not looked at.
+template <class Take> __device__ int stage(Staged &staged, whole first, whole end, Take take) {
+    // What was staged before has been read.
+    __syncthreads();
+    if (first + threadIdx.x < end) {
+        const float *row;
+        float weight;
+        take(first + threadIdx.x, row, weight);
+        staged.row[threadIdx.x] = weight != 0.0f ? row : nullptr;
+        staged.weight[threadIdx.x] = weight;
+    }
+    __syncthreads();
+    return end - first < blockDim.x ? (int)(end - first) : (int)blockDim.x;
+}
+
+// Adds to four sums the columns from `column` on of what was staged.
+__device__ void add_staged(const Staged &staged, int count, whole column, whole width, bool fours, float4 &sums) {
+#pragma unroll 4
+    for (int at = 0; at < count; at++) {
+        const float *row = staged.row[at];
+        add_four(staged.weight[at], four(row, column, row ? width : 0, fours), sums);
+    }
 }

@@ -11,16 +11,21 @@ __device__ float row_product(const float *left, const float *right, whole width,
 }
 
 // Writes for each listed pair of a row and a latent the product of the row with the latent's, and the latent's bias if
-// there is one. Pairs of row i lie from i * stride on. Of the groups of latents, which end at `ends`, each has rows of its
-// own, `apart` numbers from those of the one before. Warps share the pairs of a row, gridDim.y blocks of them.
+// there is one; 0 where the latent is -1. Pairs of a row lie from its place in `starts` on, or its number times `stride`.
+// Of the groups of latents, which end at `ends`, each has rows of its own, `apart` numbers from those of the one before.
+// Warps share the pairs of a row, gridDim.y blocks of them.
 extern "C" __global__ void pair_products(const float *rows, const float *latents, const float *bias, whole width,
-                                         const int *index, const int *listed, whole stride, const whole *ends,
-                                         whole apart, float *product) {
-    whole warps = blockDim.x / WARP * gridDim.y;
+                                         const int *index, const int *listed, const int *starts, whole stride,
+                                         const whole *ends, whole apart, float *product) {
+    whole warps = blockDim.x / WARP * gridDim.y, begin = first_pair(starts, blockIdx.x, stride);
     bool fours = in_fours(rows, width) && in_fours(latents, width);
     for (whole at = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP; at < listed[blockIdx.x]; at += warps) {
-        whole pair = blockIdx.x * stride + at;
+        whole pair = begin + at;
         whole latent = index[pair];
+        if (latent < 0) {
+            if (threadIdx.x % WARP == 0) product[pair] = 0.0f;
+            continue;
+        }
         const float *row = rows + blockIdx.x * width;
         for (whole group = 0; ends && latent >= ends[group]; group++) row += apart;
         float sum = row_product(row, latents + latent * width, width, fours);

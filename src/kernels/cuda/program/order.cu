@@ -6,9 +6,9 @@
 // Groups that a thread looks at at once.
 #define AHEAD 8
 
-// Writes for each latent which tokens of a group have a pair of it, a bit each. A token's pairs lie from its number times
-// `stride` on. A block for each group.
-extern "C" __global__ void mark_pairs(const int *index, const int *listed, whole stride, whole tokens, whole latents,
+// Writes for each latent which tokens of a group have a pair of it, a bit each. A token's pairs lie from its place in `starts`
+// on, or from its number times `stride`. A block for each group.
+extern "C" __global__ void mark_pairs(const int *index, const int *listed, const int *starts, whole stride, whole tokens, whole latents,
                                       bits32 *marks) {
     bits32 *row = marks + (whole)blockIdx.x * latents;
     for (whole latent = threadIdx.x; latent < latents; latent += blockDim.x) row[latent] = 0;
@@ -16,8 +16,9 @@ extern "C" __global__ void mark_pairs(const int *index, const int *listed, whole
     for (int bit = threadIdx.x / WARP; bit < GROUPED; bit += blockDim.x / WARP) {
         whole token = (whole)blockIdx.x * GROUPED + bit;
         if (token >= tokens) break;
+        whole first = first_pair(starts, token, stride);
         for (whole at = threadIdx.x % WARP; at < listed[token]; at += WARP) {
-            whole latent = index[token * stride + at];
+            whole latent = index[first + at];
             if (latent < latents) atomicOr(&row[latent], 1u << bit);
         }
     }
@@ -63,16 +64,16 @@ extern "C" __global__ void bound_latents(const bits32 *sums, whole latents, whol
 }
 
 // Writes the places of the pairs in their order. A warp for each token.
-extern "C" __global__ void order_pairs(const int *index, const int *listed, whole stride, whole tokens, whole latents,
+extern "C" __global__ void order_pairs(const int *index, const int *listed, const int *starts, whole stride, whole tokens, whole latents,
                                        const bits32 *marks, const bits32 *before, const whole *bounds, whole *order) {
     whole token = (whole)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (token >= tokens) return;
-    whole group = token / GROUPED;
+    whole group = token / GROUPED, first = first_pair(starts, token, stride);
     bits32 earlier = (1u << token % GROUPED) - 1;
     for (whole at = threadIdx.x % WARP; at < listed[token]; at += WARP) {
-        whole latent = index[token * stride + at];
+        whole latent = index[first + at];
         if (latent >= latents) continue;
         whole cell = group * latents + latent;
-        order[bounds[latent] + before[cell] + __popc(marks[cell] & earlier)] = token * stride + at;
+        order[bounds[latent] + before[cell] + __popc(marks[cell] & earlier)] = first + at;
     }
 }

@@ -38,3 +38,29 @@ extern "C" __global__ void scatter_rows(const float *rows, whole width, const wh
     }
     if (weights && column == 0) weights[latent] = sum;
 }
+
+// The same where pair i is of row `token[i]`, and pairs of weight 0 are not looked at.
+extern "C" __global__ void scatter_lists(const float *rows, whole width, const whole *order, const whole *bounds,
+                                         const float *weight, const int *token, const whole *ends, whole apart,
+                                         float *output, float *weights) {
+    __shared__ Staged staged;
+    whole latent = blockIdx.x, column = 4 * ((whole)blockIdx.y * blockDim.x + threadIdx.x);
+    for (whole group = 0; ends && latent >= ends[group]; group++) rows += apart;
+    bool fours = in_fours(rows, width);
+    float4 sums = {0.0f, 0.0f, 0.0f, 0.0f};
+    float sum = 0.0f;
+    whole end = bounds[latent + 1];
+    for (whole first = bounds[latent]; first < end; first += blockDim.x) {
+        int count = stage(staged, first, end, [&](whole at, const float *&row, float &factor) {
+            whole pair = order[at];
+            row = rows + token[pair] * width;
+            factor = weight[pair];
+        });
+        add_staged(staged, count, column, width, fours, sums);
+        if (!weights || column > 0) continue;
+#pragma unroll 4
+        for (int at = 0; at < count; at++) sum += staged.weight[at];
+    }
+    put_four(output + latent * width, column, width, fours, sums);
+    if (weights && column == 0) weights[latent] = sum;
+}

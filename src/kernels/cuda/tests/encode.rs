@@ -1,100 +1,27 @@
-//! Encoding against the kernels of the processor: equal latents, and products that differ by the order of their sums.
+//! Encoding of the largest of each token against the kernels of the processor: equal latents, and products that differ by the
+//! order of their sums.
 
+use super::cases::{Case, by_row};
 use super::{LARGE, ORDERS};
 use crate::kernels::cuda::Launcher;
-use crate::kernels::cuda::encode::{Counted, Encoder, Pairs, largest_within};
-use crate::kernels::screen::{self, Counts, Keep, Rows, Screen};
-use crate::kernels::step_tests::Numbers;
-use crate::tensor::slices::numbers;
+use crate::kernels::cuda::encode::largest_within;
+use crate::kernels::cuda::estimate::{Counted, Encoder};
+use crate::kernels::cuda::pairs::Pairs;
+use crate::kernels::screen::{Counts, Keep};
 use crate::tensor::{Device, Kind, Tensor};
 
-/// Rows and an encoder.
-struct Case {
-    x: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    factor: Option<Vec<f32>>,
-    width: usize,
-}
-
-impl Case {
-    fn new(rows: usize, width: usize, latents: usize) -> Self {
-        let mut draw = Numbers::new((rows * 131 + width * 17 + latents) as u64);
-        Case {
-            x: draw.numbers(rows * width),
-            weight: draw.numbers(latents * width),
-            bias: draw.numbers(latents),
-            factor: Some(draw.numbers(latents).iter().map(|number| number.abs()).collect()),
-            width,
-        }
-    }
-
-    /// The product of the norms of a row and a latent, and the bias.
-    fn size(&self, row: usize, latent: usize) -> f64 {
-        let norm = |x: &[f32], at: usize| -> f64 {
-            let row = &x[at * self.width..][..self.width];
-            row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt()
+/// Compares the selection of `k` latents with the processor's, with room for the estimates of some rows at a time.
+fn check(case: &Case, k: usize, what: &str) {
+    let expected = case.expected(Keep::Largest(k));
+    let given = case.given();
+    for emulated in ORDERS {
+        let bytes = if emulated.reversed {
+            4 * case.latents() as i64 * 7
+        } else {
+            1 << 30
         };
-        norm(&self.x, row) * norm(&self.weight, latent) + f64::from(self.bias[latent]).abs()
-    }
-
-    /// Compares the selection of `k` latents with the processor's, with room for the estimates of some rows at a time.
-    fn check(&self, k: usize, what: &str) {
-        let (rows, latents) = (self.x.len() / self.width, self.bias.len());
-        let encoder = screen::Encoder {
-            width: self.width,
-            weight: &self.weight,
-            bias: &self.bias,
-            factor: self.factor.as_deref(),
-        };
-        let mut expected = Rows::default();
-        Screen::default().encode(&self.x, &encoder, Keep::Largest(k), &mut expected);
-        let shaped = |x: &[f32], shape: &[i64]| Tensor::from_slice(x).view(shape);
-        let (d, s) = (self.width as i64, latents as i64);
-        let x = shaped(&self.x, &[rows as i64, d]);
-        let (weight, bias) = (shaped(&self.weight, &[s, d]), shaped(&self.bias, &[s]));
-        let factor = self.factor.as_ref().map(|factor| shaped(factor, &[s]));
-        let encoder = Encoder {
-            weight: &weight,
-            bias: &bias,
-            factor: factor.as_ref(),
-        };
-        for emulated in ORDERS {
-            let bytes = if emulated.reversed { 4 * s * 7 } else { 1 << 30 };
-            let pairs = selected(&emulated, &x, &encoder, (k as i64, bytes)).0;
-            let listed = Vec::<i32>::try_from(&pairs.listed).expect("numbers");
-            let index = Vec::<i32>::try_from(pairs.index.view([-1])).expect("numbers");
-            let value = numbers(&pairs.value).expect("numbers");
-            assert_eq!(listed.len(), rows);
-            for (row, there) in listed.iter().enumerate() {
-                let (there, from) = (*there as usize, row * k);
-                let range = expected.offsets[row]..expected.offsets[row + 1];
-                let found: Vec<u32> = index[from..from + there]
-                    .iter()
-                    .map(|latent| *latent as u32)
-                    .collect();
-                assert_eq!(
-                    found,
-                    expected.index[range.clone()],
-                    "{what}: latents of row {row}"
-                );
-                for (found, at) in value[from..from + there].iter().zip(range) {
-                    let (expected, size) = (expected.value[at], self.size(row, expected.index[at] as usize));
-                    assert!(
-                        is_near(*found, expected, size),
-                        "{what}: {found} for {expected} in row {row}"
-                    );
-                }
-                let rest = from + there..from + k;
-                assert!(
-                    index[rest.clone()]
-                        .iter()
-                        .all(|latent| *latent as usize == latents),
-                    "{what}"
-                );
-                assert!(value[rest].iter().all(|value| *value == 0.0), "{what}");
-            }
-        }
+        let pairs = selected(&emulated, &given.x, &given.encoder(), (k as i64, bytes)).0;
+        case.check(&by_row(&pairs, case.latents()), &expected, what);
     }
 }
 
@@ -110,13 +37,6 @@ fn selected(
     (pairs, counted.counts().expect("counts"))
 }
 
-/// Two sums of the same numbers in other orders, of which those of the largest are of this size.
-fn is_near(found: f32, expected: f32, size: f64) -> bool {
-    found == expected
-        || found.is_nan() && expected.is_nan()
-        || f64::from(found - expected).abs() <= 4.0 * f64::from(f32::EPSILON) * size
-}
-
 #[test]
 fn odd_sizes_select_what_the_processor_selects() {
     for (rows, width, latents, k) in [
@@ -129,9 +49,9 @@ fn odd_sizes_select_what_the_processor_selects() {
         (4, 768, 1100, 16),
     ] {
         let mut case = Case::new(rows, width, latents);
-        case.check(k, &format!("{rows} x {width} x {latents}, k = {k}"));
+        check(&case, k, &format!("{rows} x {width} x {latents}, k = {k}"));
         case.factor = None;
-        case.check(k, "without factors");
+        check(&case, k, "without factors");
     }
 }
 
@@ -144,15 +64,15 @@ fn ties_empty_and_full_selections() {
         case.bias[latent] = case.bias[latent % 30];
     }
     case.factor = None;
-    case.check(11, "copies");
-    case.check(500, "most of them");
+    check(&case, 11, "copies");
+    check(&case, 500, "most of them");
     case.bias.fill(-100.0);
-    case.check(11, "none above zero");
+    check(&case, 11, "none above zero");
     case.bias.fill(0.5);
     case.x.fill(0.0);
-    case.check(11, "zero rows");
+    check(&case, 11, "zero rows");
     case.weight.fill(0.0);
-    case.check(500, "zero weights");
+    check(&case, 500, "zero weights");
 }
 
 #[test]
@@ -161,18 +81,18 @@ fn numbers_without_a_bound_are_computed_in_full() {
     for (at, odd) in rest.into_iter().enumerate() {
         let mut case = Case::new(4, 9, 150);
         case.x[9 + at] = odd;
-        case.check(4, &format!("{odd} in a row"));
+        check(&case, 4, &format!("{odd} in a row"));
         case.x[9 + at] = 0.5;
         case.weight[40 * 9 + 3] = odd;
-        case.check(4, &format!("{odd} in a latent"));
+        check(&case, 4, &format!("{odd} in a latent"));
         case.weight[40 * 9 + 3] = 0.5;
         case.bias[17] = odd;
-        case.check(4, &format!("{odd} in a bias"));
+        check(&case, 4, &format!("{odd} in a bias"));
         case.bias[17] = 0.5;
         if let Some(factor) = &mut case.factor {
             factor[120] = if odd < 0.0 { 0.0 } else { odd };
         }
-        case.check(4, &format!("{odd} in a factor"));
+        check(&case, 4, &format!("{odd} in a factor"));
     }
 }
 
@@ -184,7 +104,7 @@ fn every_size_of_number_is_exact() {
             case.x.iter_mut().for_each(|value| *value *= x);
             case.weight.iter_mut().for_each(|value| *value *= weight);
             case.bias.iter_mut().for_each(|value| *value *= x);
-            case.check(5, &format!("x {x}, weights {weight}"));
+            check(&case, 5, &format!("x {x}, weights {weight}"));
         }
     }
 }

@@ -5,22 +5,23 @@ use crate::kernels::adam as plain;
 use crate::kernels::adam::{Moves, Rule};
 use crate::kernels::cuda::adam::{Moving, adam};
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Prefixes, decode, residual, slopes};
-use crate::kernels::cuda::encode::Pairs;
+use crate::kernels::cuda::decode::{Batch, decode, residual, slopes};
+use crate::kernels::cuda::pairs::Pairs;
+use crate::kernels::cuda::prefixes::Prefixes;
 use crate::kernels::step_tests::Numbers;
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Pairs of which a row has none, some or all, and a dictionary.
-struct Example {
-    pairs: Pairs,
-    decoder: Tensor,
-    bias: Tensor,
-    label: Tensor,
+pub(super) struct Example {
+    pub(super) pairs: Pairs,
+    pub(super) decoder: Tensor,
+    pub(super) bias: Tensor,
+    pub(super) label: Tensor,
 }
 
 impl Example {
     /// `full` gives every row as many pairs as there is room for.
-    fn new(tokens: i64, k: i64, latents: i64, width: i64, full: bool) -> Self {
+    pub(super) fn new(tokens: i64, k: i64, latents: i64, width: i64, full: bool) -> Self {
         let mut draw = Numbers::new((tokens * 131 + latents * 17 + width) as u64);
         let mut matrix = |rows: i64, columns: i64| {
             Tensor::from_slice(&draw.numbers((rows * columns) as usize)).view([rows, columns])
@@ -44,6 +45,7 @@ impl Example {
                     .contiguous(),
                 value: value.masked_fill(&is_over, 0.0).contiguous(),
                 listed: listed.to_kind(Kind::Int),
+                places: None,
             },
             decoder: matrix(latents, width),
             bias: matrix(1, width).view([width]),
@@ -51,7 +53,7 @@ impl Example {
         }
     }
 
-    fn latents(&self) -> i64 {
+    pub(super) fn latents(&self) -> i64 {
         self.decoder.size()[0]
     }
 
@@ -135,6 +137,7 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
         let held = Prefixes::new(prefixes, Device::Cpu).expect("prefixes");
         let batch = Batch {
             pairs: &example.pairs,
+            reached: &example.pairs.index,
             decoder: &example.decoder,
             bias: Some(&example.bias),
             label: &example.label,
@@ -145,9 +148,9 @@ fn check(example: &Example, prefixes: &[(i64, f64)], what: &str) {
         close(&found, &Tensor::stack(&blame, 0), what);
         let squares: Vec<Tensor> = errors.iter().map(|error| sums(&error.square(), 1)).collect();
         close(&squared, &Tensor::stack(&squares, 0), what);
-        let by_acts = slopes(&emulated, &example.pairs, &found, &example.decoder, &held).expect(what);
+        let by_acts = slopes(&emulated, &batch, &found).expect(what);
         let at_once = decode(&emulated, &batch).expect(what);
-        let is_held = prefixes.len() == 1 && example.pairs.shape().1 <= emulated.threads / 4;
+        let is_held = prefixes.len() == 1 && example.pairs.stride() <= emulated.threads / 4;
         assert_eq!(at_once.is_some(), is_held, "{what}");
         if let Some(at_once) = at_once {
             close(&at_once.residual, &wide(&found), what);
@@ -185,6 +188,7 @@ fn nan_and_infinity_reach_what_they_are_part_of_and_nothing_else() {
     let held = Prefixes::new(&[(40, 1.0)], Device::Cpu).expect("prefixes");
     let batch = Batch {
         pairs: &example.pairs,
+        reached: &example.pairs.index,
         decoder: &example.decoder,
         bias: None,
         label: &example.label,

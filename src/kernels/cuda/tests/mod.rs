@@ -1,12 +1,16 @@
 //! The kernels on a processor that plays a GPU, against those of `kernels` and against libtorch; and what NVIDIA's compiler
 //! says of them.
 
+mod above;
+mod batch;
+mod cases;
 mod compile;
 mod deferred;
 mod encode;
 mod figures;
 mod gradients;
 mod graphs;
+mod in_a_row;
 mod norms;
 mod order;
 mod pending;

@@ -35,6 +35,10 @@ fn what_the_program_compares_at_its_start_agrees_and_tells_a_kernel_that_does_no
         // Not one that says where others read: they would read anywhere.
         ("residual_rows", "the squared errors"),
         ("scatter_rows", "the gradients"),
+        ("scatter_lists", "the gradients by lists"),
+        ("latent_sums", "sums by latent"),
+        ("token_sums", "sums by token"),
+        ("decode_lists", "lists"),
         ("adam_move", "the optimiser"),
     ] {
         let error = probe::compare(&Without(kernel), probe::TOKENS).expect_err(kernel);

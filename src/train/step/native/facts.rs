@@ -28,6 +28,8 @@ pub(super) struct Facts<'a> {
     /// The prefixes of the latents that reconstruct, from the shortest to all.
     pub(super) prefixes: Vec<Prefix>,
     pub(super) laps: &'a Laps,
+    /// Our own kernels for a GPU are there.
+    pub(super) has_kernels: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -61,6 +63,7 @@ impl<'a> Facts<'a> {
             gate,
             prefixes: sae.cfg.variant.prefixes(&sae.cfg),
             laps,
+            has_kernels: launcher.is_some(),
         })
     }
 

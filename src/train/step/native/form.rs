@@ -1,6 +1,7 @@
 //! Over which numbers a step goes.
 
 use crate::dictionary::SAEConfig;
+use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::tensor::{Device, Kind};
 
 /// Over which numbers steps go.
@@ -18,23 +19,52 @@ pub enum Form {
 /// From this part of all pairs on, products over all latents are faster than sums over pairs.
 const DENSE_FROM: f64 = 0.12;
 
+/// Where of all pairs more than this part take part, our own kernels for GPUs make no room for them, whatever was expected.
+const NO_ROOM_FROM: f64 = 2.0 * DENSE_FROM;
+
 /// Returns whether latents that take part can be found by themselves: in float32 on the CPU, without a gate.
 pub(super) fn can_be_sparse(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
     kind == Kind::Float && device == Device::Cpu && !cfg.use_glu_encoder
 }
 
-/// Returns whether a step over the latents that take part is faster: `k` of each token where a number selects, else about
-/// as large a part as the `density` of the step before. Without one nothing is known yet, and all latents it is.
-pub(super) fn is_sparse(cfg: &SAEConfig, kind: Kind, device: Device, k: i64, density: Option<f64>) -> bool {
-    let density = if cfg.act_fn.selects_k() {
+/// Returns the part of all pairs that is expected to take part: `k` of each token where a number selects, else about as large
+/// a part as the `density` of the step before. Without one nothing is known yet.
+fn expected(cfg: &SAEConfig, k: i64, density: Option<f64>) -> Option<f64> {
+    if cfg.act_fn.selects_k() {
         Some(k as f64 / cfg.d_sae() as f64)
     } else {
         density
-    };
+    }
+}
+
+/// Returns whether a step over the latents that take part is faster, as far as is known; all latents it is where nothing is.
+pub(super) fn is_sparse(cfg: &SAEConfig, kind: Kind, device: Device, k: i64, density: Option<f64>) -> bool {
+    let density = expected(cfg, k, density);
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < DENSE_FROM)
 }
 
 /// Returns whether the form of the next step depends on how many pairs take part in this one.
-pub(super) fn depends_on_density(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
-    can_be_sparse(cfg, kind, device) && !cfg.act_fn.selects_k()
+pub(super) fn depends_on_density(cfg: &SAEConfig, kind: Kind, device: Device, has_kernels: bool) -> bool {
+    (has_kernels || can_be_sparse(cfg, kind, device)) && !cfg.act_fn.selects_k()
+}
+
+/// Returns whether our own kernels for GPUs, which are there, go over the latents that take part: always where they can and a
+/// number selects of each token, else where fewer than about as many pairs take part as on the CPU.
+pub(super) fn is_by_kernels(cfg: &SAEConfig, form: Form, k: i64, density: Option<f64>) -> bool {
+    if cfg.act_fn.selects_k() && cfg.act_fn.is_per_token() {
+        return k <= MOST_CHOSEN;
+    }
+    match form {
+        Form::Dense => false,
+        Form::Sparse => true,
+        Form::Auto => expected(cfg, k, density).is_some_and(|density| density < DENSE_FROM),
+    }
+}
+
+/// Returns for how many of `all` pairs our own kernels for GPUs make room.
+pub(super) fn most_pairs(form: Form, all: i64) -> i64 {
+    match form {
+        Form::Sparse => all,
+        Form::Auto | Form::Dense => (all as f64 * NO_ROOM_FROM) as i64,
+    }
 }

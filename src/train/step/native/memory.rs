@@ -2,9 +2,9 @@
 
 use super::dense::{TENSORS, kept_bytes, rows_at_a_time};
 use super::form::is_sparse;
-use super::gpu::refusal as kernels_refuse;
+use super::gpu::{is_measured, refusal};
 use crate::dictionary::SAEConfig;
-use crate::kernels::cuda::encode::ESTIMATE_BYTES;
+use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
 use crate::tensor::{Device, Kind};
 
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`.
@@ -19,7 +19,9 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
         let pairs = rows * cfg.top_k as u64;
         return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * 40;
     }
-    if matches!(device, Device::Cuda(_)) && kernels_refuse(cfg, false).is_none() {
+    // Others go over all latents, or begin so; where the kernels are asked for, they may take less.
+    let is_by_kernels = refusal(cfg).is_none() && is_measured(cfg, false);
+    if matches!(device, Device::Cuda(_)) && is_by_kernels {
         // The encoder in float16, the estimates of all latents, and of every pair its place and some numbers.
         let estimates = (rows * n * Kind::Float.elt_size_in_bytes() as u64).min(ESTIMATE_BYTES as u64);
         let pairs = rows * cfg.top_k as u64;

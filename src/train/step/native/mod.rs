@@ -6,7 +6,7 @@
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! gpu/        the same by our own kernels for GPUs
-//! auxk, terms, penalties   the parts of the loss
+//! auxk, terms, penalties, listed   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -19,6 +19,7 @@ mod form;
 mod found;
 mod gpu;
 mod gradients;
+mod listed;
 mod memory;
 mod penalties;
 mod sparse;
@@ -28,7 +29,7 @@ use std::rc::Rc;
 
 use self::facts::Facts;
 pub use self::form::Form;
-pub(in crate::train) use self::gpu::refusal as kernels_refuse;
+pub(in crate::train) use self::gpu::{is_measured as kernels_are_measured, refusal as kernels_refuse};
 use self::gradients::Gradients;
 pub(in crate::train) use self::memory::step_bytes;
 use self::sparse::Room;
@@ -40,7 +41,6 @@ use crate::dictionary::{
 };
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;
-use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
 use crate::tensor::{Tensor, no_grad_guard};
@@ -183,10 +183,10 @@ impl StepEngine for NativeEngine {
                 Ok(None)
             }
         };
-        let own = launcher.filter(|_| facts.gate.k <= MOST_CHOSEN);
-        let found = if let Some(launcher) = own {
-            let held = &mut self.held;
-            gpu::step(launcher, held, (&facts, &flat), is_dead, &mut gradients)?
+        let held = &mut self.held;
+        let known = (self.form, self.density);
+        let found = if let Some((launcher, encoded)) = encoded(launcher, held, (&facts, &x), known)? {
+            gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
@@ -208,4 +208,21 @@ impl StepEngine for NativeEngine {
             latents: None,
         })
     }
+}
+
+/// Returns the pairs that take part, where our own kernels go over these alone: by the `form` of steps, and by the part of all
+/// pairs that took part in the last one.
+fn encoded<'a>(
+    launcher: Option<&'a dyn Launcher>,
+    held: &mut gpu::Held,
+    (facts, x): (&Facts<'_>, &Tensor),
+    (form, density): (Form, Option<f64>),
+) -> Result<Option<(&'a dyn Launcher, gpu::Encoded)>> {
+    let cfg = &facts.sae.cfg;
+    let Some(launcher) = launcher.filter(|_| form::is_by_kernels(cfg, form, facts.gate.k, density)) else {
+        return Ok(None);
+    };
+    let most = form::most_pairs(form, facts.tokens * cfg.d_sae());
+    let encoded = gpu::encode(launcher, held, facts, (x, most))?;
+    Ok(encoded.map(|encoded| (launcher, encoded)))
 }

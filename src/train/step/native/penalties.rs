@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 /// Too little memory.
 pub(super) fn penalty(
     facts: &Facts<'_>,
-    entries: &Entries,
+    entries: &Entries<'_>,
     acts: &Tensor,
     soft_counts: Option<&Tensor>,
 ) -> Result<Option<Penalty>> {
@@ -33,7 +33,7 @@ pub(super) fn penalty(
 /// Too little memory.
 pub(super) fn penalise(
     facts: &Facts<'_>,
-    entries: &Entries,
+    entries: &Entries<'_>,
     (acts, by_acts): (&Tensor, &mut Tensor),
     soft_counts: Option<&Tensor>,
     (terms, gradients): (&mut Terms, &mut Gradients),
@@ -55,7 +55,7 @@ pub(super) fn penalise(
 /// Too little memory.
 pub(super) fn add_thresholds(
     facts: &Facts<'_>,
-    entries: &Entries,
+    entries: &Entries<'_>,
     (seen, by_scaled): (&Tensor, &Tensor),
     gate: &Gate<'_>,
     spread: impl FnOnce(Tensor) -> Result<Tensor>,

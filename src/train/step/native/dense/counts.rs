@@ -43,7 +43,8 @@ impl Counts {
     pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
         let sae = facts.sae;
         let zeros = |kind| Tensor::f_zeros([sae.cfg.d_sae()], (kind, sae.device()));
-        let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device()) {
+        let has_kernels = facts.has_kernels;
+        let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device(), has_kernels) {
             match facts.selection()? {
                 Selection::Above { bounds, .. } => Some((bounds, zeros(Kind::Float)?)),
                 Selection::Largest(_) | Selection::Batch(_) => None,

@@ -1,7 +1,10 @@
-//! The step over selected latents alone, by our own kernels for GPUs: where a number of latents of each token is selected,
-//! in float32. It is the sparse form with pairs that stay on the device; nothing is read back but how many latents are dead,
-//! where Aux-K wants to know.
+//! The step over latents that take part alone, by our own kernels for GPUs, in float32. It is the sparse form with pairs that
+//! stay on the device. Where a number of latents is selected, nothing is read back but how many latents are dead, where Aux-K
+//! wants to know; where all above a bound are, how many those are.
 
+mod encode;
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod deferral;
 #[cfg(test)]
@@ -9,16 +12,22 @@ mod steady;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::encode::{Encoded, encode};
 use super::auxk;
 use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
+use super::listed::{BareSums, Listed, derive, says_anything};
 use super::terms::Terms;
-use crate::dictionary::{LossInput, SAEConfig, Selection};
-use crate::error::{Error, Result};
+use crate::dictionary::{Entries, LossInput, SAEConfig};
+use crate::error::Result;
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::decode::{Batch, Decoded, Prefixes, decode, residual, slopes};
-use crate::kernels::cuda::encode::{Counted, Encoder, MOST_CHOSEN, Pairs, largest};
+use crate::kernels::cuda::decode::{Batch, Decoded, decode, residual, slopes};
+use crate::kernels::cuda::encode::MOST_CHOSEN;
+use crate::kernels::cuda::estimate::Counted;
+use crate::kernels::cuda::ordered::Ordered;
+use crate::kernels::cuda::pairs::Pairs;
+use crate::kernels::cuda::prefixes::Prefixes;
 use crate::kernels::cuda::{Launcher, sums};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
@@ -32,49 +41,50 @@ pub(super) struct Held {
     pub(super) counted: Option<Counted>,
 }
 
-/// Returns why the kernels cannot train this dictionary, with a sparsity penalty or without, if they cannot.
-pub(in crate::train) fn refusal(cfg: &SAEConfig, has_penalty: bool) -> Option<&'static str> {
+/// Returns why the kernels cannot train this dictionary, if they cannot.
+pub(in crate::train) fn refusal(cfg: &SAEConfig) -> Option<&'static str> {
     if cfg.dtype.kind() != Kind::Float {
         return Some("its kernels compute in float32");
     }
-    if !cfg.act_fn.selects_k() || !cfg.act_fn.is_per_token() {
-        return Some("its kernels select the largest of each token: act_fn = \"topk\"");
-    }
-    if cfg.top_k > MOST_CHOSEN {
+    if cfg.act_fn.selects_k() && cfg.act_fn.is_per_token() && cfg.top_k > MOST_CHOSEN {
         return Some("its kernels select at most 512 latents of a token");
     }
     if cfg.use_glu_encoder {
         return Some("its kernels know no `use_glu_encoder`");
     }
-    if has_penalty {
-        return Some("its kernels know no `sparsity_loss_type`");
-    }
     None
 }
 
-/// Makes the step. `is_dead` is asked once, with what has fired.
+/// Returns whether the kernels were measured on a GPU with dictionaries like this, with a sparsity penalty or without, and were
+/// right and faster than libtorch there. Nobody who does not ask gets what was only tried in emulation, where nothing shows how
+/// fast it is, or what waits or races on a card alone.
+pub(in crate::train) fn is_measured(cfg: &SAEConfig, has_penalty: bool) -> bool {
+    cfg.act_fn.selects_k() && cfg.act_fn.is_per_token() && !has_penalty
+}
+
+/// Makes the step with the pairs that take part. `is_dead` is asked once, with what has fired.
 ///
 /// # Errors
 /// Too little memory; the device failed.
 pub(super) fn step(
     launcher: &dyn Launcher,
     held: &mut Held,
+    encoded: Encoded,
     (facts, input): (&Facts<'_>, &LossInput<'_>),
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let pairs = encode(launcher, held, facts, input.x)?;
-    let by_latent = ByLatent::new(launcher, &pairs, facts.latents() as i64)?;
-    let fired = by_latent.counts().shallow_clone();
-    facts.laps.end(Part::Encode);
-    let is_dead = is_dead(&fired)?;
+    let is_dead = is_dead(&encoded.fired)?;
     let each = facts.prefixes.iter();
     let each: Vec<(i64, f64)> = each.map(|prefix| (prefix.latents, prefix.weight)).collect();
     let prefixes = Prefixes::kept(&mut held.prefixes, &each, launcher.device())?;
     let decoder = facts.parameter("W_D")?;
     let bias = facts.parameter("b_D").ok();
+    let on = encoded.pairs.with_values(&encoded.acts)?;
+    let reached = encoded.reached.as_ref().unwrap_or(&on.index);
     let batch = Batch {
-        pairs: &pairs,
+        pairs: &on,
+        reached,
         decoder: &decoder,
         bias: bias.as_ref(),
         label: input.label,
@@ -82,32 +92,96 @@ pub(super) fn step(
         scale: facts.error_slope(1.0),
     };
     let mut terms = Terms::new(facts);
-    let is_dead = is_dead.as_ref();
-    let found = decoded(
+    let kept = (&mut terms, &mut *gradients);
+    let found = decoded(launcher, facts, (input.x, &batch), is_dead.as_ref(), kept)?;
+    let by_pre = by_pre(
         launcher,
         facts,
-        (input.x, &batch),
-        is_dead,
+        (&encoded, input.x),
+        found.slopes,
         (&mut terms, gradients),
     )?;
-    let residual = found.residual;
-    let (by_decoder, activity) = by_latent.sums(launcher, &residual, &pairs.value, Some(prefixes))?;
-    gradients.add_to(by_decoder, "W_D")?;
-    // What was selected is over 0, where pre-activation and activation move alike.
-    let (by_encoder, by_bias) = by_latent.sums(launcher, input.x, &found.slopes, None)?;
-    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
-    gradients.add("b_E", by_bias)?;
-    if bias.is_some() {
-        // Every prefix has the bias.
-        gradients.add("b_D", sums::rows(launcher, &residual.f_get(0)?, 1.0)?)?;
-    }
+    facts.laps.end(Part::Penalties);
+    let activity = add_gradients(
+        launcher,
+        facts,
+        (&encoded, input.x),
+        (&found.residual, &by_pre),
+        (prefixes, gradients),
+    )?;
+    let sum = sums::total(launcher, Some(&activity), 1.0)?;
+    let fired = match encoded.count {
+        // All that are selected fire.
+        None => encoded.by_latent.total()?,
+        Some(_) => encoded.fired.f_sum(Kind::Int64)?,
+    };
     Ok(Found {
         terms,
         squared_errors: found.squared.f_unbind(0)?,
-        pairs: None,
-        activity: (sums::total(launcher, Some(&activity), 1.0)?, by_latent.total()?),
-        fired,
+        pairs: encoded.count,
+        activity: (sum, fired),
+        fired: encoded.fired,
     })
+}
+
+/// Adds what penalties and thresholds say, and returns the derivatives by the pre-activations of the pairs from those by their
+/// activations.
+fn by_pre(
+    launcher: &dyn Launcher,
+    facts: &Facts<'_>,
+    (encoded, x): (&Encoded, &Tensor),
+    by_acts: Tensor,
+    (terms, gradients): (&mut Terms, &mut Gradients),
+) -> Result<Tensor> {
+    // Pairs are above 0, where pre-activation and activation move alike, or nobody asked for their derivatives.
+    if !says_anything(facts) {
+        return Ok(by_acts);
+    }
+    let pairs = (&encoded.pairs, &encoded.by_latent);
+    let ordered = Ordered::new(launcher, pairs, facts.latents() as i64)?;
+    let listed = Listed {
+        entries: &Entries::Ordered(&ordered),
+        hidden_pre: &encoded.pairs.value.f_view([-1])?,
+        acts: &encoded.acts.f_view([-1])?,
+    };
+    let bare = match &encoded.bare {
+        Some(bare) => Some(add_up_bare(launcher, facts, bare, x)?),
+        None => None,
+    };
+    let by_acts = by_acts.f_view([-1])?;
+    derive(facts, &listed, by_acts, (x, bare), (terms, gradients))
+}
+
+/// Adds up the pairs without a number.
+fn add_up_bare(launcher: &dyn Launcher, facts: &Facts<'_>, bare: &Pairs, x: &Tensor) -> Result<BareSums> {
+    let by_latent = ByLatent::new(launcher, bare, facts.latents() as i64)?;
+    let (inputs, _) = by_latent.sums(launcher, x, &bare.value.f_ones_like()?, None)?;
+    Ok(BareSums {
+        count: by_latent.counts().shallow_clone(),
+        inputs,
+    })
+}
+
+/// Adds the gradients of matrices and biases, from the errors of the prefixes, `(n, tokens, d_model)`, and the derivatives by
+/// the pre-activations of the pairs. Returns the sum of the activations of each latent.
+fn add_gradients(
+    launcher: &dyn Launcher,
+    facts: &Facts<'_>,
+    (encoded, x): (&Encoded, &Tensor),
+    (residual, by_pre): (&Tensor, &Tensor),
+    (prefixes, gradients): (&Prefixes, &mut Gradients),
+) -> Result<Tensor> {
+    let by_latent = &encoded.by_latent;
+    let (by_decoder, activity) = by_latent.sums(launcher, residual, &encoded.acts, Some(prefixes))?;
+    gradients.add_to(by_decoder, "W_D")?;
+    let (by_encoder, by_bias) = by_latent.sums(launcher, x, by_pre, None)?;
+    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
+    gradients.add("b_E", by_bias)?;
+    if facts.parameter("b_D").is_ok() {
+        // Every prefix has the bias.
+        gradients.add("b_D", sums::rows(launcher, &residual.f_get(0)?, 1.0)?)?;
+    }
+    Ok(activity)
 }
 
 /// Decodes the pairs of `batch`, and adds the Aux-K loss on `x` where latents are dead.
@@ -135,7 +209,7 @@ fn decoded(
     facts.laps.end(Part::Auxk);
     let slopes = match by_acts {
         Some(by_acts) => by_acts,
-        None => slopes(launcher, batch.pairs, &residual, batch.decoder, batch.prefixes)?,
+        None => slopes(launcher, batch, &residual)?,
     };
     facts.laps.end(Part::Decode);
     Ok(Decoded {
@@ -164,24 +238,4 @@ fn add_auxk(
     // Every latent is one of all latents.
     let _ = residual.f_add_(&more.f_unsqueeze(0)?)?;
     Ok(true)
-}
-
-/// Finds the pairs that take part, with their activations.
-fn encode(launcher: &dyn Launcher, held: &mut Held, facts: &Facts<'_>, x: &Tensor) -> Result<Pairs> {
-    let Selection::Largest(k) = facts.selection()? else {
-        return Err(Error::run("the kernels select the largest of each token"));
-    };
-    // Latents lie one after the other in memory, unless somebody has set the parameter otherwise.
-    let weight = facts.parameter("W_E")?.f_tr()?.f_contiguous()?;
-    let bias = facts.parameter("b_E")?;
-    let encoder = Encoder {
-        weight: &weight,
-        bias: &bias,
-        factor: facts.factor.as_ref(),
-    };
-    let counted = match held.counted.take() {
-        Some(counted) => held.counted.insert(counted),
-        None => held.counted.insert(Counted::new(launcher.device())?),
-    };
-    largest(launcher, x, &encoder, k, counted)
 }

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 
 use serde_json::json;
 
-use super::tests::{EMULATED, TOKENS, WIDTH, dictionary, waves};
+use super::tests::{EMULATED, LATENTS, TOKENS, WIDTH, dictionary, waves};
 use crate::activations::Batch;
 use crate::config::from_value;
 use crate::error::Result;
 use crate::kernels::cuda::{Argument, Deferred, Grid, Launch, Launcher};
 use crate::native::calls::watched;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
 use crate::train::{Trainer, TrainerConfig};
 
 /// Takes note of the kernels of ours, those that are started together as one.
@@ -52,15 +52,23 @@ const WAIT: [&str; 6] = [
 ];
 
 /// Returns libtorch's operations and our kernels, as they are started together, in the last of three steps, where nothing is
-/// logged.
-fn steady_step(own: &serde_json::Value) -> (Vec<String>, Vec<Vec<String>>) {
+/// logged, of a dictionary of which few latents are on.
+fn steady_step(sae: &serde_json::Value, own: &serde_json::Value) -> (Vec<String>, Vec<Vec<String>>) {
     let mut settings = json!({
         "total_training_tokens": TOKENS * 9, "clip_grad_norm": 0.01, "log_frequency": 100, "exp_result_path": "unused",
     });
     for (key, value) in own.as_object().expect("settings") {
         settings[key] = value.clone();
     }
-    let mut sae = dictionary(&json!({ "norm_activation": "token-wise" }));
+    let mut cfg = json!({ "norm_activation": "token-wise" });
+    for (key, value) in sae.as_object().expect("settings") {
+        cfg[key] = value.clone();
+    }
+    let mut sae = dictionary(&cfg);
+    if sae.cfg.act_fn.name() == "relu" {
+        let low = Tensor::full([LATENTS], -2.5, (Kind::Float, Device::Cpu));
+        sae.set_parameter("b_E", &low).expect("the shape fits");
+    }
     let mut trainer =
         Trainer::new(from_value::<TrainerConfig>(settings).expect("settings")).expect("a trainer");
     let noting = Deferred::new(Noting::default());
@@ -89,7 +97,7 @@ fn a_steady_step_waits_for_nothing_and_asks_for_little() {
         // It looks first whether there is a gradient.
         (json!({ "optimizer_class": "sparseadam" }), 42),
     ] {
-        let (called, together) = steady_step(&own);
+        let (called, together) = steady_step(&json!({}), &own);
         // What is left of libtorch's is the product, three operations where a GPU is played. On the processor every loss is
         // looked at; on a GPU one of 50.
         let waits = called.iter().filter(|name| {
@@ -116,4 +124,32 @@ fn a_steady_step_waits_for_nothing_and_asks_for_little() {
         let kernels: usize = together.iter().map(Vec::len).sum();
         assert!(kernels <= own_kernels, "{own}: {kernels} {together:?}");
     }
+}
+
+#[test]
+fn a_step_over_the_largest_of_a_batch_waits_for_nothing_too() {
+    let (called, together) = steady_step(&json!({ "act_fn": "batchtopk" }), &json!({}));
+    let waits = called
+        .iter()
+        .filter(|name| name.ends_with("/_local_scalar_dense"));
+    assert_eq!(waits.count(), 1, "{called:?}");
+    assert!(called.len() <= 9, "{} {called:?}", called.len());
+    assert!(together.len() <= 6, "{together:?}");
+}
+
+#[test]
+fn a_step_over_all_above_their_bounds_waits_once() {
+    let (called, together) = steady_step(
+        &json!({ "act_fn": "relu" }),
+        &json!({ "sparsity_loss_type": "power", "l1_coefficient": 0.3 }),
+    );
+    let kernels = together.concat();
+    assert!(kernels.contains(&"mark_above".to_string()), "{kernels:?}");
+    let waits = called
+        .iter()
+        .filter(|name| name.ends_with("/_local_scalar_dense"));
+    // Both counts are one copy on a GPU, and here the loss is looked at too.
+    assert_eq!(waits.count(), 3, "{called:?}");
+    assert!(called.len() <= 50, "{} {called:?}", called.len());
+    assert!(kernels.len() <= 25, "{} {kernels:?}", kernels.len());
 }

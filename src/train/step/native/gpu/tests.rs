@@ -22,7 +22,7 @@ pub(super) const EMULATED: Emulated = Emulated {
 };
 pub(super) const TOKENS: i64 = 21;
 pub(super) const WIDTH: i64 = 13;
-const LATENTS: i64 = 60;
+pub(super) const LATENTS: i64 = 60;
 
 /// Numbers that look random, and are the same whatever else is drawn.
 pub(super) fn waves(shape: &[i64], step: f64) -> Tensor {
@@ -65,7 +65,12 @@ fn dead() -> DeadTracker {
     dead
 }
 
-fn one_step(engine: &mut NativeEngine, sae: &SparseAutoEncoder, loss: &Value, k: Option<i64>) -> StepOutput {
+pub(super) fn one_step(
+    engine: &mut dyn StepEngine,
+    sae: &SparseAutoEncoder,
+    loss: &Value,
+    k: Option<i64>,
+) -> StepOutput {
     let settings: LossSettings = from_value(loss.clone()).expect("settings");
     let (x, label) = (waves(&[TOKENS, WIDTH], 0.7), waves(&[TOKENS, WIDTH], 0.9));
     let pass = Pass { k, ..Pass::default() };

@@ -1,7 +1,7 @@
-//! The pairs without a number: those over their threshold, but off, and outside of its window. The threshold penalty, which
-//! does not look at the decoder norm that the activation function multiplies by, says the same of all of a latent's.
+//! The pairs without a number.
 
 use super::super::facts::Facts;
+use super::super::listed::BareSums;
 use super::room::Room;
 use crate::error::Result;
 use crate::kernels::pattern::Pattern;
@@ -9,19 +9,11 @@ use crate::kernels::scatter::{Addends, scatter};
 use crate::tensor::Tensor;
 use crate::tensor::slices::numbers_mut;
 
-/// What the bare pairs of each latent add up to.
-pub(super) struct Summed {
-    /// How many there are, float `(d_sae)`.
-    pub(super) count: Tensor,
-    /// The sums of their tokens' inputs, `(d_sae, d_model)`.
-    pub(super) inputs: Tensor,
-}
-
 /// Adds up the bare pairs; `None` where there are none.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn add_up(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Summed>> {
+pub(super) fn add_up(room: &mut Room, facts: &Facts<'_>) -> Result<Option<BareSums>> {
     let bare = &room.rows.bare;
     if bare.index.is_empty() {
         return Ok(None);
@@ -45,7 +37,7 @@ pub(super) fn add_up(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Summed
     let count: Vec<f32> = (0..pattern.rows())
         .map(|latent| pattern.row(latent).len() as f32)
         .collect();
-    Ok(Some(Summed {
+    Ok(Some(BareSums {
         count: Tensor::f_from_slice(&count)?,
         inputs,
     }))

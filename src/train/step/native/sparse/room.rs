@@ -148,7 +148,7 @@ impl Room {
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn entries(&self, facts: &Facts<'_>) -> Result<Entries> {
+    pub(super) fn entries(&self, facts: &Facts<'_>) -> Result<Entries<'static>> {
         let lengths = self
             .rows
             .offsets

@@ -1,15 +1,20 @@
 //! A comparison of the kernels with libtorch before they are used: a few tokens and latents, at every start.
 
-use super::adam::{Moving, adam};
-use super::by_latent::ByLatent;
-use super::decode::{Batch, Prefixes, decode, residual, slopes};
-use super::encode::{Counted, Encoder, Pairs, largest};
-use super::figures::{Measured, figures};
-use super::launcher::Launcher;
-use super::norms::norms;
-use super::rows::{lengths, scaled};
+mod lists;
+
 use crate::error::{Error, Result};
 use crate::kernels::adam::{Moves, Rule};
+use crate::kernels::cuda::adam::{Moving, adam};
+use crate::kernels::cuda::by_latent::ByLatent;
+use crate::kernels::cuda::decode::{Batch, decode, residual, slopes};
+use crate::kernels::cuda::encode::largest;
+use crate::kernels::cuda::estimate::{Counted, Encoder};
+use crate::kernels::cuda::figures::{Measured, figures};
+use crate::kernels::cuda::launcher::Launcher;
+use crate::kernels::cuda::norms::norms;
+use crate::kernels::cuda::pairs::Pairs;
+use crate::kernels::cuda::prefixes::Prefixes;
+use crate::kernels::cuda::rows::{lengths, scaled};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Numbers of tokens that are no multiples of anything.
@@ -43,6 +48,7 @@ pub fn compare(launcher: &dyn Launcher, tokens: i64) -> Result<()> {
     let prefixes = Prefixes::new(&[(LATENTS, 1.0)], launcher.device())?;
     let batch = Batch {
         pairs: &pairs,
+        reached: &pairs.index,
         decoder: &weight,
         bias: None,
         label: &x,
@@ -57,11 +63,7 @@ pub fn compare(launcher: &dyn Launcher, tokens: i64) -> Result<()> {
     agree("the squared errors", &squared.f_get(0)?, &squares)?;
     let expected = expected.f_mul_scalar(2.0)?;
     agree("the reconstruction", &error.f_get(0)?, &expected)?;
-    let by_acts = Pairs {
-        value: slopes(launcher, &pairs, &error, &weight, &prefixes)?,
-        index: pairs.index.shallow_clone(),
-        listed: pairs.listed.shallow_clone(),
-    };
+    let by_acts = pairs.with_values(&slopes(launcher, &batch, &error)?)?;
     let is_on = acts.f_gt(0.0)?;
     let all = expected.f_matmul(&given.weight.f_tr()?)?.f_mul(&is_on)?;
     agree("the derivatives", &spread(&by_acts)?, &all)?;
@@ -72,16 +74,14 @@ pub fn compare(launcher: &dyn Launcher, tokens: i64) -> Result<()> {
             &decoded.residual.f_get(0)?,
             &expected,
         )?;
-        let by_acts = Pairs {
-            value: decoded.slopes,
-            ..by_acts
-        };
+        let by_acts = pairs.with_values(&decoded.slopes)?;
         agree("the derivatives in one pass", &spread(&by_acts)?, &all)?;
     }
     let by_latent = ByLatent::new(launcher, &pairs, LATENTS)?;
     let (sums, _) = by_latent.sums(launcher, &error.f_get(0)?, &pairs.value, None)?;
     let gradient = acts.f_tr()?.f_matmul(&expected)?;
     agree("the gradients", &sums, &gradient)?;
+    lists::compare(launcher, &given)?;
     compare_moves(launcher, &given.weight, &gradient)
 }
 
@@ -170,13 +170,14 @@ impl Given {
         })
     }
 
+    /// Returns the pre-activations, `(T, S)`.
+    fn pre(&self) -> Result<Tensor> {
+        Ok(self.x.f_matmul(&self.weight.f_tr()?)?.f_add(&self.bias)?)
+    }
+
     /// Returns the activations, `(T, S)`.
     fn activations(&self) -> Result<Tensor> {
-        let all = self
-            .x
-            .f_matmul(&self.weight.f_tr()?)?
-            .f_add(&self.bias)?
-            .f_relu()?;
+        let all = self.pre()?.f_relu()?;
         let (value, index) = all.f_topk(K, 1, true, true)?;
         Ok(all.f_zeros_like()?.f_scatter(1, &index, &value)?)
     }
@@ -184,12 +185,14 @@ impl Given {
 
 /// Returns the values of pairs among 0 for all others, `(T, S)` on the processor.
 fn spread(pairs: &Pairs) -> Result<Tensor> {
-    let index = pairs.index.f_to_device(Device::Cpu)?.f_to_kind(Kind::Int64)?;
+    let there = |x: &Tensor| x.f_view([-1])?.f_to_device(Device::Cpu);
     // Places that nothing was written to hold anything.
-    let index = index.f_clamp(0, LATENTS)?;
-    let all = Tensor::f_zeros([pairs.shape().0, LATENTS + 1], (Kind::Float, Device::Cpu))?;
-    let spread = all.f_scatter(1, &index, &pairs.value.f_to_device(Device::Cpu)?)?;
-    Ok(spread.f_narrow(1, 0, LATENTS)?)
+    let latent = there(&pairs.index)?.f_to_kind(Kind::Int64)?.f_clamp(0, LATENTS)?;
+    let token = there(&pairs.token()?)?.f_clamp(0, TOKENS - 1)?;
+    let place = token.f_mul_scalar(LATENTS + 1)?.f_add(&latent)?;
+    let all = Tensor::f_zeros([TOKENS * (LATENTS + 1)], (Kind::Float, Device::Cpu))?;
+    let spread = all.f_scatter(0, &place, &there(&pairs.value)?)?;
+    Ok(spread.f_view([TOKENS, LATENTS + 1])?.f_narrow(1, 0, LATENTS)?)
 }
 
 fn agree(what: &str, found: &Tensor, expected: &Tensor) -> Result<()> {
