@@ -122,15 +122,21 @@ impl Marked {
         while start < tokens {
             let rows = at_a_time.min(tokens - start);
             let estimates = Estimates::new(launcher, &x.f_narrow(0, start, rows)?, &screen)?;
-            let of = |counts: &Tensor| Argument::of(&counts.f_narrow(0, start, rows)?, Kind::Int);
+            let part = |counts: &Tensor| counts.f_narrow(0, start, rows);
+            let marks = marked.marks.rows(start, rows)?;
+            let listed = part(&marked.listed.0)?;
+            let bare = match &marked.bare {
+                Some((counts, _)) => Some(part(counts)?),
+                None => None,
+            };
             let mut arguments = estimates.arguments()?;
             arguments.extend([
                 Argument::floats(bounds.bounds)?,
                 Argument::floats(bounds.spans)?,
-                marked.marks.rows(start, rows)?.place()?,
-                of(&marked.listed.0)?,
-                match &marked.bare {
-                    Some((counts, _)) => of(counts)?,
+                marks.place()?,
+                Argument::of(&listed, Kind::Int)?,
+                match &bare {
+                    Some(counts) => Argument::of(counts, Kind::Int)?,
                     None => Argument::floats(None)?,
                 },
             ]);

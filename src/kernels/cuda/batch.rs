@@ -160,7 +160,7 @@ impl Selecting<'_> {
     }
 
     /// Returns what kernels are told of the candidates: those of the tokens from `start` on that have no list are `full`.
-    fn all(&self, full: &Tensor, start: i64) -> Result<Vec<Argument<'_>>> {
+    fn all<'b>(&'b self, full: &'b Tensor, start: i64) -> Result<Vec<Argument<'b>>> {
         let [listed, starts, _] = self.candidates.layout()?;
         Ok(vec![
             Argument::of(&self.candidates.index, Kind::Int)?,
@@ -192,16 +192,16 @@ impl Selecting<'_> {
         }
         let counts = || Tensor::f_empty([tokens], (Kind::Int, launcher.device()));
         let (above, ties) = (counts()?, counts()?);
-        let place = |of: &Tensor| Argument::of(of, Kind::Int);
+        let (above, ties) = (Argument::of(&above, Kind::Int)?, Argument::of(&ties, Kind::Int)?);
         let mut arguments = all.clone();
-        arguments.extend([cut, place(&above)?, place(&ties)?]);
+        arguments.extend([cut, above, ties]);
         launcher.launch("count_kept", Grid::rows(tokens), &arguments)?;
         let selected = self.selected.rows(0, tokens)?;
         let [listed, starts, _] = selected.layout()?;
-        let arguments = [place(&above)?, place(&ties)?, Whole(tokens), cut, listed, starts];
+        let arguments = [above, ties, Whole(tokens), cut, listed, starts];
         launcher.launch("place_kept", Grid::rows(1), &arguments)?;
         let mut arguments = all;
-        arguments.extend([cut, place(&ties)?, starts, count]);
+        arguments.extend([cut, ties, starts, count]);
         arguments.extend(selected.columns()?);
         launcher.launch("gather_kept", Grid::rows(tokens), &arguments)
     }

@@ -224,7 +224,7 @@ impl Counted {
     ///
     /// # Errors
     /// None.
-    pub(super) fn of_rows(&mut self, rows: i64) -> Result<Argument> {
+    pub(super) fn of_rows(&mut self, rows: i64) -> Result<Argument<'_>> {
         self.rows += rows as usize;
         Argument::of(&self.there, Kind::Int64)
     }

@@ -43,7 +43,7 @@ impl Marks {
     ///
     /// # Errors
     /// None.
-    pub(super) fn place(&self) -> Result<Argument> {
+    pub(super) fn place(&self) -> Result<Argument<'_>> {
         Argument::of(&self.there, Kind::Uint8)
     }
 
@@ -87,7 +87,7 @@ pub(super) fn place(
     (listed, starts): (&Tensor, &Tensor),
     range: (i64, i64),
     total: Option<&Tensor>,
-    counted: Option<Argument>,
+    counted: Option<Argument<'_>>,
 ) -> Result<()> {
     let nowhere = Argument::floats(None)?;
     let arguments = [

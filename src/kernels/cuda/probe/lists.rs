@@ -132,7 +132,7 @@ fn follow(
             &by_group[1].f_mul(reached)?,
         )?;
     }
-    let by_latent = ByLatent::new(pairs, LATENTS)?;
+    let by_latent = ByLatent::new(launcher, pairs, LATENTS)?;
     let sums = |dim: i64| acts.f_sum_dim_intlist([dim].as_slice(), false, None::<Kind>);
     agree(
         "sums by latent",

@@ -50,7 +50,7 @@ fn computed(launcher: &dyn Launcher, example: &Example, pairs: &Pairs, prefixes:
     };
     let (errors, squared) = residual(launcher, &batch).expect("errors");
     let slopes = slopes(launcher, &batch, &errors).expect("slopes");
-    let by_latent = ByLatent::new(pairs, example.latents()).expect("sorted");
+    let by_latent = ByLatent::new(launcher, pairs, example.latents()).expect("sorted");
     let (sums, weights) = by_latent
         .sums(launcher, &errors, &pairs.value, Some(prefixes))
         .expect("sums");

@@ -2,7 +2,7 @@
 
 use super::{LARGE, ORDERS};
 use crate::kernels::cuda::by_latent::ByLatent;
-use crate::kernels::cuda::encode::Pairs;
+use crate::kernels::cuda::pairs::Pairs;
 use crate::kernels::step_tests::Numbers;
 use crate::tensor::{Kind, Tensor};
 
@@ -31,6 +31,7 @@ fn pairs(tokens: i64, k: i64, latents: i64) -> (Pairs, Vec<Vec<i32>>) {
         value: index.to_kind(Kind::Float),
         index,
         listed: Tensor::from_slice(&listed),
+        places: None,
     };
     (pairs, each)
 }

@@ -185,7 +185,9 @@ impl StepEngine for NativeEngine {
         };
         let held = &mut self.held;
         let known = (self.form, self.density);
-        let found = if let Some((launcher, encoded)) = encoded(launcher, held, (&facts, &x), known)? {
+        let encoded = encoded(launcher, held, (&facts, &x), known)?;
+        let own = encoded.as_ref().map(|(launcher, _)| *launcher);
+        let found = if let Some((launcher, encoded)) = encoded {
             gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?

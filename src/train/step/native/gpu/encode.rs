@@ -56,10 +56,15 @@ pub(in super::super) fn encode(
         None => held.counted.insert(Counted::new(launcher.device())?),
     };
     let encoded = match facts.selection()? {
-        Selection::Largest(k) => selected(launcher, facts, largest(launcher, x, &encoder, k, counted)?).map(Some),
-        Selection::Batch(k) => {
-            selected(launcher, facts, largest_of_batch(launcher, x, &encoder, k, counted)?).map(Some)
+        Selection::Largest(k) => {
+            selected(launcher, facts, largest(launcher, x, &encoder, k, counted)?).map(Some)
         }
+        Selection::Batch(k) => selected(
+            launcher,
+            facts,
+            largest_of_batch(launcher, x, &encoder, k, counted)?,
+        )
+        .map(Some),
         Selection::Above { bounds, spans } => {
             let bounds = Bounds {
                 bounds: &bounds,

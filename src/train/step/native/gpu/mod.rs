@@ -2,11 +2,11 @@
 //! stay on the device. Where a number of latents is selected, nothing is read back but how many latents are dead, where Aux-K
 //! wants to know; where all above a bound are, how many those are.
 
+#[cfg(test)]
+mod deferral;
 mod encode;
 #[cfg(test)]
 mod kinds;
-#[cfg(test)]
-mod deferral;
 #[cfg(test)]
 mod steady;
 #[cfg(test)]
