@@ -14,11 +14,11 @@ use crate::error::{Error, Result, Subject};
 use crate::native::stream;
 use crate::tensor::{Device, Kind, Tensor, device_failed};
 
-/// Asks, as `0`, that every kernel be started at once and by itself.
+/// Asks, as `1`, that kernels that follow each other be started together. It is asked for until it has run on a GPU.
 const GRAPHS: &str = "SAESCRIPT_CUDA_GRAPH";
 
 /// Compiles the kernels for a GPU, or takes what was compiled before, loads them, and compares them with libtorch on a few
-/// numbers. Kernels that follow each other are started together, by graphs, unless `SAESCRIPT_CUDA_GRAPH=0`.
+/// numbers. With `SAESCRIPT_CUDA_GRAPH=1` kernels that follow each other are started together, by graphs.
 ///
 /// # Errors
 /// The device is no GPU; compiler or driver refuse the kernels; what they give differs.
@@ -46,7 +46,7 @@ pub fn load(device: Device) -> Result<Rc<dyn Launcher>> {
         graphs: RefCell::default(),
     };
     probe::compare(&loaded, probe::TOKENS)?;
-    if std::env::var_os(GRAPHS).is_some_and(|asked| asked == "0") {
+    if std::env::var_os(GRAPHS).is_none_or(|asked| asked != "1") {
         return Ok(Rc::new(loaded));
     }
     let deferred = Deferred::new(loaded);

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Size, batch, begin};
 
 /// Steps after which everything has its room.
-const WARM_UP: usize = 20;
-const STEPS: usize = 60;
+const WARM_UP: usize = 12;
+const STEPS: usize = 40;
 
 /// Returns how many bytes the C library, from which tensors come too, has from the system.
 fn held() -> usize {

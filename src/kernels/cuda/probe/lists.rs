@@ -1,6 +1,6 @@
 //! Pairs that lie one after the other: how they are chosen, and what follows from them.
 
-use super::{Given, K, LATENTS, TOKENS, agree, spread};
+use super::{Given, K, LATENTS, agree, spread};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::above::{Bounds, above};
 use crate::kernels::cuda::batch::largest_of_batch;
@@ -30,14 +30,15 @@ pub(super) fn compare(launcher: &dyn Launcher, given: &Given) -> Result<()> {
         bias: &bias,
         factor: None,
     };
+    let tokens = x.size()[0];
     let counted = &mut Counted::new(launcher.device())?;
     let pairs = largest_of_batch(launcher, &x, &encoder, K, counted)?;
     let all = given.pre()?.f_relu()?.f_view([-1])?;
-    let (value, index) = all.f_topk(K * TOKENS, 0, true, true)?;
+    let (value, index) = all.f_topk(K * tokens, 0, true, true)?;
     let acts = all
         .f_zeros_like()?
         .f_scatter(0, &index, &value)?
-        .f_view([TOKENS, LATENTS])?;
+        .f_view([tokens, LATENTS])?;
     agree("the selection of a batch", &spread(&pairs)?, &acts)?;
     let reached = acts.f_gt(0.0)?;
     follow(launcher, given, (&pairs, &pairs.index), (&acts, &reached))?;
@@ -47,7 +48,7 @@ pub(super) fn compare(launcher: &dyn Launcher, given: &Given) -> Result<()> {
         bounds: &row(THRESHOLD - BARE)?,
         spans: Some(&row(BARE - REACH)?),
     };
-    let (_, found) = above(launcher, &x, &encoder, &bounds, TOKENS * LATENTS, counted)?;
+    let (_, found) = above(launcher, &x, &encoder, &bounds, tokens * LATENTS, counted)?;
     let found = found.ok_or_else(|| Error::run("our kernels found more pairs than there are"))?;
     let compared = Gate {
         factor: None,

@@ -188,11 +188,12 @@ fn spread(pairs: &Pairs) -> Result<Tensor> {
     let there = |x: &Tensor| x.f_view([-1])?.f_to_device(Device::Cpu);
     // Places that nothing was written to hold anything.
     let latent = there(&pairs.index)?.f_to_kind(Kind::Int64)?.f_clamp(0, LATENTS)?;
-    let token = there(&pairs.token()?)?.f_clamp(0, TOKENS - 1)?;
+    let tokens = pairs.tokens();
+    let token = there(&pairs.token()?)?.f_clamp(0, tokens - 1)?;
     let place = token.f_mul_scalar(LATENTS + 1)?.f_add(&latent)?;
-    let all = Tensor::f_zeros([TOKENS * (LATENTS + 1)], (Kind::Float, Device::Cpu))?;
+    let all = Tensor::f_zeros([tokens * (LATENTS + 1)], (Kind::Float, Device::Cpu))?;
     let spread = all.f_scatter(0, &place, &there(&pairs.value)?)?;
-    Ok(spread.f_view([TOKENS, LATENTS + 1])?.f_narrow(1, 0, LATENTS)?)
+    Ok(spread.f_view([tokens, LATENTS + 1])?.f_narrow(1, 0, LATENTS)?)
 }
 
 fn agree(what: &str, found: &Tensor, expected: &Tensor) -> Result<()> {

@@ -151,5 +151,5 @@ fn a_step_over_all_above_their_bounds_waits_once() {
     // Both counts are one copy on a GPU, and here the loss is looked at too.
     assert_eq!(waits.count(), 3, "{called:?}");
     assert!(called.len() <= 50, "{} {called:?}", called.len());
-    assert!(kernels.len() <= 25, "{} {kernels:?}", kernels.len());
+    assert!(kernels.len() <= 38, "{} {kernels:?}", kernels.len());
 }
