@@ -27,6 +27,29 @@ impl Case {
         }
     }
 
+    /// Calls `look` with rows and encoders, each with a number that no bound holds for somewhere, and with that number.
+    pub(super) fn each_odd(rows: usize, mut look: impl FnMut(&Self, f32, &str)) {
+        let numbers = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, 1e-40];
+        for (at, odd) in numbers.into_iter().enumerate() {
+            let mut case = Case::new(rows, 9, 150);
+            case.x[9 + at] = odd;
+            look(&case, odd, &format!("{odd} in a row"));
+            case.x[9 + at] = 0.5;
+            case.weight[40 * 9 + 3] = odd;
+            look(&case, odd, &format!("{odd} in a latent"));
+            case.weight[40 * 9 + 3] = 0.5;
+            case.bias[17] = odd;
+            look(&case, odd, &format!("{odd} in a bias"));
+            case.bias[17] = 0.5;
+            if let Some(factor) = &mut case.factor {
+                factor[120] = if odd < 0.0 { 0.0 } else { odd };
+            }
+            look(&case, odd, &format!("{odd} in a factor"));
+            case.x.fill(odd);
+            look(&case, odd, &format!("{odd} everywhere"));
+        }
+    }
+
     /// The product of the norms of a row and a latent, and the bias.
     pub(super) fn size(&self, row: usize, latent: usize) -> f64 {
         let norm = |x: &[f32], at: usize| -> f64 {

@@ -77,23 +77,7 @@ fn ties_empty_and_full_selections() {
 
 #[test]
 fn numbers_without_a_bound_are_computed_in_full() {
-    let rest = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, 1e-40];
-    for (at, odd) in rest.into_iter().enumerate() {
-        let mut case = Case::new(4, 9, 150);
-        case.x[9 + at] = odd;
-        check(&case, 4, &format!("{odd} in a row"));
-        case.x[9 + at] = 0.5;
-        case.weight[40 * 9 + 3] = odd;
-        check(&case, 4, &format!("{odd} in a latent"));
-        case.weight[40 * 9 + 3] = 0.5;
-        case.bias[17] = odd;
-        check(&case, 4, &format!("{odd} in a bias"));
-        case.bias[17] = 0.5;
-        if let Some(factor) = &mut case.factor {
-            factor[120] = if odd < 0.0 { 0.0 } else { odd };
-        }
-        check(&case, 4, &format!("{odd} in a factor"));
-    }
+    Case::each_odd(4, |case, _, what| check(case, 4, what));
 }
 
 #[test]
