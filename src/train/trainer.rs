@@ -15,7 +15,6 @@ use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
-use crate::kernels::cuda::Launcher;
 use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -278,8 +277,6 @@ impl Trainer {
             let scale = norms.as_ref().and_then(|norms| norms.scale.as_ref());
             self.is_half_moved = true;
             state.optimizer.step(sae, gradients, (lr, scale), launcher)?;
-            // What fails may be one of its kernels.
-            launcher.map_or(Ok(()), Launcher::flush)?;
             self.is_half_moved = false;
         }
         self.engines.laps().finish(Part::Optimizer);

@@ -64,10 +64,10 @@ impl Optimizer {
 
     /// Moves every parameter by its gradient, in the same order. Thresholds have a learning rate of their own; the
     /// gradients of all others are multiplied by `scale` (0-d) first, if it is there. Kernels for a GPU are those of
-    /// `launcher`.
+    /// `launcher`, and none is put off any more when this returns.
     ///
     /// # Errors
-    /// Too little memory.
+    /// Too little memory; the device failed.
     pub fn step(
         &mut self,
         sae: &SparseAutoEncoder,
@@ -104,7 +104,7 @@ impl Optimizer {
                 self.method.go(&parameter.tensor, gradient, state, rates, scale)?;
             }
         }
-        Ok(())
+        launcher.map_or(Ok(()), Launcher::flush)
     }
 }
 
