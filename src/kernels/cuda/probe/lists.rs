@@ -1,6 +1,6 @@
 //! Pairs that lie one after the other: how they are chosen, and what follows from them.
 
-use super::{Given, K, LATENTS, agree, spread};
+use super::given::{Given, K, LATENTS, agree, spread};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::above::{Bounds, above};
 use crate::kernels::cuda::batch::largest_of_batch;
@@ -133,6 +133,11 @@ fn follow(
             &by_group[1].f_mul(reached)?,
         )?;
     }
+    add_up(launcher, given, (pairs, acts))
+}
+
+/// Compares the sums over pairs with the activations `acts (T, S)`.
+fn add_up(launcher: &dyn Launcher, given: &Given, (pairs, acts): (&Pairs, &Tensor)) -> Result<()> {
     let by_latent = ByLatent::new(launcher, pairs, LATENTS)?;
     let sums = |dim: i64| acts.f_sum_dim_intlist([dim].as_slice(), false, None::<Kind>);
     agree(
@@ -145,6 +150,11 @@ fn follow(
         &pairs.sums_by_token(launcher, &pairs.value)?,
         &sums(1)?,
     )?;
-    let (rows, _) = by_latent.sums(launcher, &batch.label.shallow_clone(), &pairs.value, None)?;
+    let (rows, _) = by_latent.sums(
+        launcher,
+        &given.x.f_to_device(launcher.device())?,
+        &pairs.value,
+        None,
+    )?;
     agree("the gradients by lists", &rows, &acts.f_tr()?.f_matmul(&given.x)?)
 }

@@ -1,6 +1,6 @@
 //! The pairs of a token and a latent that take part, on the device.
 
-use super::Held;
+use super::held::Held;
 use crate::dictionary::Selection;
 use crate::error::Result;
 use crate::kernels::cuda::Launcher;

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod deferral;
 mod encode;
+mod held;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod steady;
 mod tests;
 
 pub(super) use self::encode::{Encoded, encode};
+pub(super) use self::held::Held;
 use super::auxk;
 use super::facts::Facts;
 use super::found::Found;
@@ -24,22 +26,12 @@ use crate::error::Result;
 use crate::kernels::cuda::by_latent::ByLatent;
 use crate::kernels::cuda::decode::{Batch, Decoded, decode, residual, slopes};
 use crate::kernels::cuda::encode::MOST_CHOSEN;
-use crate::kernels::cuda::estimate::Counted;
 use crate::kernels::cuda::ordered::Ordered;
 use crate::kernels::cuda::pairs::Pairs;
 use crate::kernels::cuda::prefixes::Prefixes;
 use crate::kernels::cuda::{Launcher, sums};
 use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
-
-/// What is on the device from step to step.
-#[derive(Default)]
-pub(super) struct Held {
-    /// The prefixes that reconstruct.
-    prefixes: Option<Prefixes>,
-    /// How screening went since that was asked for.
-    pub(super) counted: Option<Counted>,
-}
 
 /// Returns why the kernels cannot train this dictionary, if they cannot.
 pub(in crate::train) fn refusal(cfg: &SAEConfig) -> Option<&'static str> {
