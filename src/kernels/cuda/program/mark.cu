@@ -67,7 +67,8 @@ extern "C" __global__ void mark_above(const float *estimate, const float4 *terms
     const Estimates held[ROWS] = {of(first), of(first + 1), of(first + 2), of(first + 3)};
     auto judge = [&](const Estimates &row, float product, float4 term, int latent) {
         float bound = bounds[latent], upper = row.upper(product, term);
-        if (upper <= bound) return 0u;
+        // What is infinite bounds nothing: the score may be no number.
+        if (upper <= bound && upper < __uint_as_float(0x7f800000u)) return 0u;
         return spans && upper < bound + spans[latent] && row.lower(product, term) > bound ? IS_BARE : MAY_BE;
     };
     mark_rows(held, terms, rows, latents, judge, marks, listed, bare);

@@ -184,31 +184,15 @@ fn nothing_everything_and_more_than_there_is_room_for() {
 
 #[test]
 fn numbers_without_a_bound_are_found_all_the_same() {
-    let rest = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, 1e-40];
-    for (at, odd) in rest.into_iter().enumerate() {
+    let plain = Case::new(4, 9, 150);
+    Case::each_odd(4, |case, odd, what| {
         for has_spans in [false, true] {
-            let mut case = Case::new(4, 9, 150);
-            let mut over = Over::new(&case, 1.0, has_spans);
-            case.x[9 + at] = odd;
-            check(&case, &over, &format!("{odd} in a row"));
-            case.x[9 + at] = 0.5;
-            case.weight[40 * 9 + 3] = odd;
-            check(&case, &over, &format!("{odd} in a latent"));
-            case.weight[40 * 9 + 3] = 0.5;
-            case.bias[17] = odd;
-            check(&case, &over, &format!("{odd} in a bias"));
-            case.bias[17] = 0.5;
-            if let Some(factor) = &mut case.factor {
-                factor[120] = if odd < 0.0 { 0.0 } else { odd };
-            }
-            check(&case, &over, &format!("{odd} in a factor"));
-            if let Some(factor) = &mut case.factor {
-                factor[120] = 0.5;
-            }
+            let mut over = Over::new(&plain, 1.0, has_spans);
+            check(case, &over, what);
             over.bounds[33] = odd.abs();
-            check(&case, &over, &format!("{odd} as a bound"));
+            check(case, &over, &format!("{what} and as a bound"));
         }
-    }
+    });
 }
 
 #[test]

@@ -56,20 +56,8 @@ fn check(case: &Case, k: usize, what: &str) {
 
 #[test]
 fn odd_sizes_select_what_the_processor_selects() {
-    for (rows, width, latents, k) in [
-        (1, 1, 1, 1),
-        (3, 5, 1, 4),
-        (2, 16, 40, 40),
-        (13, 7, 33, 3),
-        (20, 33, 1000, 5),
-        (9, 300, 513, 64),
-        (4, 768, 1100, 600),
-    ] {
-        let mut case = Case::new(rows, width, latents);
-        check(&case, k, &format!("{rows} x {width} x {latents}, k = {k}"));
-        case.factor = None;
-        check(&case, k, "without factors");
-    }
+    Case::each_size(check);
+    check(&Case::new(4, 768, 1100), 600, "more than a half");
     let case = Case::new(11, 20, 300);
     let given = case.given();
     let mut counted = Counted::new(Device::Cpu).expect("room to count");
@@ -101,13 +89,7 @@ fn rows_that_have_everything_and_rows_that_have_nothing() {
 
 #[test]
 fn ties_empty_and_full_selections() {
-    let mut case = Case::new(6, 12, 700);
-    for latent in 30..700 {
-        let (old, new) = ((latent % 30) * 12, latent * 12);
-        case.weight.copy_within(old..old + 12, new);
-        case.bias[latent] = case.bias[latent % 30];
-    }
-    case.factor = None;
+    let mut case = Case::of_copies();
     check(&case, 11, "copies");
     case.x.copy_within(0..36, 36);
     check(&case, 150, "copies in rows that are copies");

@@ -27,6 +27,36 @@ impl Case {
         }
     }
 
+    /// Latents that are copies of 30, without factors.
+    pub(super) fn of_copies() -> Self {
+        let mut case = Case::new(6, 12, 700);
+        for latent in 30..700 {
+            let (old, new) = ((latent % 30) * 12, latent * 12);
+            case.weight.copy_within(old..old + 12, new);
+            case.bias[latent] = case.bias[latent % 30];
+        }
+        case.factor = None;
+        case
+    }
+
+    /// Calls `look` with rows and encoders of odd sizes, with factors and without, and with how many latents to select of a row.
+    pub(super) fn each_size(mut look: impl FnMut(&Self, usize, &str)) {
+        for (rows, width, latents, k) in [
+            (1, 1, 1, 1),
+            (3, 5, 1, 4),
+            (2, 16, 40, 40),
+            (13, 7, 33, 3),
+            (20, 33, 1000, 5),
+            (9, 300, 513, 64),
+            (4, 768, 1100, 16),
+        ] {
+            let mut case = Case::new(rows, width, latents);
+            look(&case, k, &format!("{rows} x {width} x {latents}, k = {k}"));
+            case.factor = None;
+            look(&case, k, "without factors");
+        }
+    }
+
     /// Calls `look` with rows and encoders, each with a number that no bound holds for somewhere, and with that number.
     pub(super) fn each_odd(rows: usize, mut look: impl FnMut(&Self, f32, &str)) {
         let numbers = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, 1e-40];

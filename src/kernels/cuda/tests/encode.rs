@@ -39,31 +39,12 @@ fn selected(
 
 #[test]
 fn odd_sizes_select_what_the_processor_selects() {
-    for (rows, width, latents, k) in [
-        (1, 1, 1, 1),
-        (3, 5, 1, 4),
-        (2, 16, 40, 40),
-        (13, 7, 33, 3),
-        (20, 33, 1000, 5),
-        (9, 300, 513, 64),
-        (4, 768, 1100, 16),
-    ] {
-        let mut case = Case::new(rows, width, latents);
-        check(&case, k, &format!("{rows} x {width} x {latents}, k = {k}"));
-        case.factor = None;
-        check(&case, k, "without factors");
-    }
+    Case::each_size(check);
 }
 
 #[test]
 fn ties_empty_and_full_selections() {
-    let mut case = Case::new(6, 12, 700);
-    for latent in 30..700 {
-        let (old, new) = ((latent % 30) * 12, latent * 12);
-        case.weight.copy_within(old..old + 12, new);
-        case.bias[latent] = case.bias[latent % 30];
-    }
-    case.factor = None;
+    let mut case = Case::of_copies();
     check(&case, 11, "copies");
     check(&case, 500, "most of them");
     case.bias.fill(-100.0);
