@@ -49,27 +49,16 @@ extern "C" __global__ void lower_bins(const float *estimate, const float4 *terms
                                       const float *residual, double slack, whole rows, whole latents, bits32 *bins) {
     __shared__ bits32 here[BINS];
     empty_bins(here);
-    bool fours = in_fours(estimate, latents);
-    int fourths = (int)((latents + 3) / 4);
     auto of = [&](whole row) { return estimates_of(estimate, back, norm, residual, slack, row, rows, latents); };
     for (whole first = (whole)blockIdx.x * ROWS; first < rows; first += (whole)gridDim.x * ROWS) {
         const Estimates held[ROWS] = {of(first), of(first + 1), of(first + 2), of(first + 3)};
-        for (int at = threadIdx.x; at < fourths; at += blockDim.x) {
-            float4 term[4];
+        each_four(held, terms, first, rows, latents, [&](int row, int, const float *product, const float4 *term) {
 #pragma unroll
-            for (int part = 0; part < 4; part++) term[part] = terms[4 * at + part];
-#pragma unroll
-            for (int row = 0; row < ROWS; row++) {
-                if (first + row >= rows) continue;
-                float4 product = four(held[row].product, 4 * (whole)at, latents, fours);
-                float lower[4] = {held[row].lower(product.x, term[0]), held[row].lower(product.y, term[1]),
-                                  held[row].lower(product.z, term[2]), held[row].lower(product.w, term[3])};
-#pragma unroll
-                for (int part = 0; part < 4; part++) {
-                    if (lower[part] > 0.0f) atomicAdd(&here[__float_as_uint(lower[part]) >> SCORE_SHIFT], 1u);
-                }
+            for (int part = 0; part < 4; part++) {
+                float lower = held[row].lower(product[part], term[part]);
+                if (lower > 0.0f) atomicAdd(&here[__float_as_uint(lower) >> SCORE_SHIFT], 1u);
             }
-        }
+        });
     }
     add_bins(here, bins);
 }

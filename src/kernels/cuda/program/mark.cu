@@ -10,19 +10,13 @@ __device__ Estimates estimates_of(const float *estimate, const float *back, cons
     return {estimate, back, norm, residual, slack, row < rows ? row : rows - 1, latents};
 }
 
-// Writes a byte for each four latents of ROWS rows: four bits for those that may be selected, and above them four for those
-// that are bare, as `judge(bounds, product, term, latent)` says; and how many those of a row are. Latents that cannot fire
-// are neither.
-template <class Judge>
-__device__ void mark_rows(const Estimates (&held)[ROWS], const float4 *terms, whole rows, whole latents, Judge judge,
-                          unsigned char *marks, int *listed, int *bare) {
-    __shared__ bits32 there[2 * ROWS];
-    whole first = (whole)blockIdx.x * ROWS;
+// Calls `look(row, at, products, terms)` for each four latents, from `4 * at` on, of each of the ROWS rows of a block that are
+// there. The threads of a block share the latents.
+template <class Look>
+__device__ void each_four(const Estimates (&held)[ROWS], const float4 *terms, whole first, whole rows, whole latents,
+                          Look look) {
     bool fours = in_fours(held[0].product, latents);
     int fourths = (int)((latents + 3) / 4);
-    bits32 numbers[2 * ROWS];
-#pragma unroll
-    for (int which = 0; which < 2 * ROWS; which++) numbers[which] = 0;
     for (int at = threadIdx.x; at < fourths; at += blockDim.x) {
         float4 term[4];
 #pragma unroll
@@ -31,19 +25,35 @@ __device__ void mark_rows(const Estimates (&held)[ROWS], const float4 *terms, wh
         for (int row = 0; row < ROWS; row++) {
             if (first + row >= rows) continue;
             float4 products = four(held[row].product, 4 * (whole)at, latents, fours);
-            float product[4] = {products.x, products.y, products.z, products.w};
-            bits32 mark = 0;
-#pragma unroll
-            for (int part = 0; part < 4; part++) {
-                if (term[part].y == NEVER) continue;
-                bits32 said = judge(held[row], product[part], term[part], 4 * at + part);
-                numbers[row] += said == MAY_BE;
-                numbers[ROWS + row] += said == IS_BARE;
-                mark |= said << part;
-            }
-            marks[(first + row) * fourths + at] = (unsigned char)mark;
+            const float product[4] = {products.x, products.y, products.z, products.w};
+            look(row, at, product, term);
         }
     }
+}
+
+// Writes a byte for each four latents of ROWS rows: four bits for those that may be selected, and above them four for those
+// that are bare, as `judge(bounds, product, term, latent)` says; and how many those of a row are. Latents that cannot fire
+// are neither.
+template <class Judge>
+__device__ void mark_rows(const Estimates (&held)[ROWS], const float4 *terms, whole rows, whole latents, Judge judge,
+                          unsigned char *marks, int *listed, int *bare) {
+    __shared__ bits32 there[2 * ROWS];
+    whole first = (whole)blockIdx.x * ROWS, fourths = (latents + 3) / 4;
+    bits32 numbers[2 * ROWS];
+#pragma unroll
+    for (int which = 0; which < 2 * ROWS; which++) numbers[which] = 0;
+    each_four(held, terms, first, rows, latents, [&](int row, int at, const float *product, const float4 *term) {
+        bits32 mark = 0;
+#pragma unroll
+        for (int part = 0; part < 4; part++) {
+            if (term[part].y == NEVER) continue;
+            bits32 said = judge(held[row], product[part], term[part], 4 * at + part);
+            numbers[row] += said == MAY_BE;
+            numbers[ROWS + row] += said == IS_BARE;
+            mark |= said << part;
+        }
+        marks[(first + row) * fourths + at] = (unsigned char)mark;
+    });
     if (threadIdx.x < 2 * ROWS) there[threadIdx.x] = 0;
     __syncthreads();
 #pragma unroll
