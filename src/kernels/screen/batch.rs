@@ -37,7 +37,7 @@ pub fn select(job: &mut Job, count: usize, stores: &mut Stores, guess: &mut Gues
         };
     };
     stores.rows = rows;
-    stores.each_block(0..blocks, |worker, _, found| worker.settle(job, floor, found));
+    stores.each_block(0..blocks, |worker, _, found| worker.select(job, floor, found));
     let mut counts = stores.counts(blocks);
     counts.redone = attempt * counts.rows;
     counts.full += full;

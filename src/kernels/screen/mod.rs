@@ -158,7 +158,7 @@ fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows)
     }
     job.ratio = 0.0;
     let blocks = blocks + stores.screen(job, &redo, blocks);
-    stores.each_block(0..blocks, |worker, _, found| worker.select(job, found));
+    stores.each_block(0..blocks, |worker, _, found| worker.select(job, 0.0, found));
     let mut counts = stores.counts(blocks);
     counts.redone = redo.len();
     counts.rows = rows.len();

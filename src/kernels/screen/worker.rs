@@ -291,6 +291,7 @@ impl Worker {
     fn hand_on(&mut self, row: u32, (norm, is_chosen): (f32, bool), found: &mut Found) {
         found.index.extend_from_slice(&self.index);
         found.value.extend_from_slice(&self.value);
+        // What is not known yet.
         found.value.resize(found.index.len(), 0.0);
         found.rows.push(row);
         found.ends.push(found.index.len());
@@ -298,19 +299,25 @@ impl Worker {
         found.is_chosen.push(is_chosen);
     }
 
-    /// Computes the pre-activations of the candidates of a block's rows, and selects among them.
+    /// Computes the pre-activations of the candidates of a block's rows, and selects what can be selected row by row. Of a
+    /// batch those are candidates whose upper bound reaches `floor`; elsewhere that is 0.
     ///
     /// Done when all rows are screened, so that it finds the encoder in the cache, and not what rounds it.
-    pub fn select(&mut self, job: &Job, found: &mut Found) {
+    pub fn select(&mut self, job: &Job, floor: f32, found: &mut Found) {
         let (mut start, mut kept) = (0, 0);
         for at in 0..found.rows.len() {
             let entries = start..found.ends[at];
             start = entries.end;
+            let (index, value) = (&found.index[entries.clone()], &found.value[entries]);
             self.index.clear();
             self.value.clear();
-            self.index.extend_from_slice(&found.index[entries.clone()]);
-            self.value.extend_from_slice(&found.value[entries]);
-            if !found.is_chosen[at] {
+            if found.is_chosen[at] {
+                self.index.extend_from_slice(index);
+                self.value.extend_from_slice(value);
+            } else {
+                let reach = index.iter().zip(value).filter(|&(_, &upper)| upper >= floor);
+                self.index.extend(reach.map(|(&latent, _)| latent));
+                self.value.resize(self.index.len(), 0.0);
                 found.counts.candidates += self.index.len();
                 let Encoder { weight, bias, .. } = job.encoder;
                 let row = job.row(found.rows[at]);
@@ -325,25 +332,5 @@ impl Worker {
         }
         found.index.truncate(kept);
         found.value.truncate(kept);
-    }
-
-    /// Replaces the upper bounds of a block by pre-activations, and drops the entries whose bound does not reach `floor`.
-    pub fn settle(&mut self, job: &Job, floor: f32, found: &mut Found) {
-        let (mut start, mut kept) = (0, 0);
-        for at in 0..found.rows.len() {
-            let row = kept;
-            for entry in start..found.ends[at] {
-                found.index[kept] = found.index[entry];
-                kept += usize::from(found.value[entry] >= floor);
-            }
-            start = found.ends[at];
-            found.ends[at] = kept;
-            let (index, value) = (&found.index[row..kept], &mut found.value[row..kept]);
-            let Encoder { weight, bias, .. } = job.encoder;
-            products(job.isa, job.row(found.rows[at]), weight, bias, index, value);
-        }
-        found.index.truncate(kept);
-        found.value.truncate(kept);
-        found.counts.candidates += kept;
     }
 }
