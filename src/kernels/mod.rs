@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod pointwise;
 pub mod rescore;
 pub mod residual;
+pub mod rest;
 pub mod rounded;
 pub mod scatter;
 pub mod screen;

@@ -20,15 +20,34 @@ pub struct Addends<'a> {
     pub tokens: &'a Tiles,
 }
 
+/// What the sums of rows are added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto<'a> {
+    /// 0.
+    Nothing,
+    /// The rows of a matrix (latents × columns), each times its factor (latents).
+    Rows(&'a [f32], &'a [f32]),
+    /// One row (columns) for all latents, times the factor of each (latents).
+    Row(&'a [f32], &'a [f32]),
+    /// What stands in the output, each row times its factor (latents).
+    Held(&'a [f32]),
+}
+
 /// Writes to `output` (latents × columns), for each row of `pattern` (latents × tokens, see
-/// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of its `addends` that it names, each times its weight: the
-/// gradient of the decoder, where these are activations and residuals, and that of the encoder, where they are gradients of
-/// pre-activations and inputs. Rows without pairs become 0.
+/// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of its `addends` that it names, each times its weight, and
+/// what these are added `onto`: the gradient of the decoder, where they are activations and residuals, and that of the encoder,
+/// where they are gradients of pre-activations and inputs.
 ///
 /// # Panics
 /// Panics where shapes do not agree.
-pub fn scatter(pattern: Pattern, weight: &[f32], addends: &[Addends<'_>], output: &mut [f32]) {
-    scatter_in(Isa::chosen(), pattern, weight, addends, output);
+pub fn scatter(
+    pattern: Pattern,
+    weight: &[f32],
+    addends: &[Addends<'_>],
+    onto: Onto<'_>,
+    output: &mut [f32],
+) {
+    scatter_in(Isa::chosen(), pattern, weight, addends, onto, output);
 }
 
 /// Does what [`scatter`] does in a set of instructions.
@@ -37,6 +56,7 @@ pub(super) fn scatter_in(
     pattern: Pattern,
     weight: &[f32],
     addends: &[Addends<'_>],
+    onto: Onto<'_>,
     output: &mut [f32],
 ) {
     assert_eq!(weight.len(), pattern.pairs(), "there is one weight for each pair");
@@ -53,6 +73,14 @@ pub(super) fn scatter_in(
         pattern.rows() * columns,
         "there is a row for each latent"
     );
+    match onto {
+        Onto::Nothing => {}
+        Onto::Rows(factor, rows) => {
+            assert_eq!((factor.len(), rows.len()), (pattern.rows(), output.len()));
+        }
+        Onto::Row(factor, row) => assert_eq!((factor.len(), row.len()), (pattern.rows(), columns)),
+        Onto::Held(factor) => assert_eq!(factor.len(), pattern.rows()),
+    }
     let output = Shared::new(output);
     pattern.for_rows(GRAIN, |rows| {
         // SAFETY: each thread has latents of its own.
@@ -64,6 +92,7 @@ pub(super) fn scatter_in(
                 rows,
                 weight,
                 addends,
+                onto,
                 output,
             },
         );
@@ -76,6 +105,7 @@ struct Part<'a> {
     rows: Range<usize>,
     weight: &'a [f32],
     addends: &'a [Addends<'a>],
+    onto: Onto<'a>,
     output: &'a mut [f32],
 }
 
@@ -117,7 +147,22 @@ impl Part<'_> {
             let sums = weighted_sum(lanes, index, weight, rows);
             let output = &mut self.output[at * columns..(at + 1) * columns];
             for (&sum, span) in sums.iter().zip(&spans) {
-                lanes.store_part(sum, &mut output[span.clone()]);
+                let place = latent * columns + span.start..latent * columns + span.end;
+                let output = &mut output[span.clone()];
+                let sum = match self.onto {
+                    Onto::Nothing => sum,
+                    Onto::Rows(factor, rows) => {
+                        lanes.fma(lanes.splat(factor[latent]), lanes.load_part(&rows[place]), sum)
+                    }
+                    Onto::Row(factor, row) => {
+                        let row = lanes.load_part(&row[span.clone()]);
+                        lanes.fma(lanes.splat(factor[latent]), row, sum)
+                    }
+                    Onto::Held(factor) => {
+                        lanes.fma(lanes.splat(factor[latent]), lanes.load_part(output), sum)
+                    }
+                };
+                lanes.store_part(sum, output);
             }
         }
     }

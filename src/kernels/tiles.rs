@@ -253,6 +253,37 @@ pub(super) fn weighted_sum<L: Lanes, const G: usize>(
     for (chain, (&row, &weight)) in rest.iter().zip(last).enumerate() {
         add_row(lanes, &tile[row as usize], weight, &mut sums[chain]);
     }
+    together(lanes, sums)
+}
+
+/// Returns the sum of the rows `index` of a tile.
+#[inline(always)]
+pub(super) fn plain_sum<L: Lanes, const G: usize>(
+    lanes: L,
+    index: &[u32],
+    tile: &[[Line; G]],
+) -> [L::Group; G] {
+    let mut sums = [[lanes.splat(0.0); G]; CHAINS];
+    let add = |chain: &mut [L::Group; G], row: u32| {
+        for (sum, line) in chain.iter_mut().zip(&tile[row as usize]) {
+            *sum = lanes.add(*sum, lanes.load(&line.0));
+        }
+    };
+    let (fours, rest) = index.as_chunks::<CHAINS>();
+    for four in fours {
+        for (chain, row) in sums.iter_mut().zip(four) {
+            add(chain, *row);
+        }
+    }
+    for (chain, row) in sums.iter_mut().zip(rest) {
+        add(chain, *row);
+    }
+    together(lanes, sums)
+}
+
+/// Returns the sum of the chains.
+#[inline(always)]
+fn together<L: Lanes, const G: usize>(lanes: L, sums: [[L::Group; G]; CHAINS]) -> [L::Group; G] {
     let mut total = sums[0];
     for (group, total) in total.iter_mut().enumerate() {
         let first = lanes.add(sums[0][group], sums[1][group]);

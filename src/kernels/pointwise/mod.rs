@@ -1,11 +1,13 @@
 //! What a step computes number by number over the pre-activations of some tokens, each in one pass: activations with what
-//! is counted of them ([`activate()`]), and the derivatives by pre-activations with what is summed of them ([`derive()`]).
+//! is counted of them ([`activate()`]), and the derivatives by pre-activations with what is summed of them ([`derive()`]);
+//! and the soft counts of some activations by themselves ([`soft_counts`]).
 //!
 //! Latents are taken some at a time, so that what is known and summed of them stays in the first-level cache. Threads share
 //! out the latents, so that sums do not depend on how many threads there are.
 
 mod activate;
 mod derive;
+mod soft;
 mod strip;
 mod tanh;
 #[cfg(test)]
@@ -13,6 +15,7 @@ mod tests;
 
 pub use activate::{Counted, activate};
 pub use derive::{Penalty, Sums, Thresholds, derive};
+pub use soft::soft_counts;
 
 /// What is known of each latent, `(width)` each.
 #[derive(Clone, Copy, Debug)]

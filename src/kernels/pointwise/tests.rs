@@ -1,5 +1,6 @@
 use super::activate::activate_in;
 use super::derive::derive_in;
+use super::soft::soft_counts_in;
 use super::*;
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, GROUP, Kernel, Lanes};
@@ -231,6 +232,23 @@ fn derivatives_and_their_sums_are_those_of_the_formulas() {
             }
         }
     });
+}
+
+#[test]
+fn soft_counts_of_some_activations_are_those_of_the_formula() {
+    for (isa, count) in sets().flat_map(|isa| [0, 1, 15, 16, 100].map(|count| (isa, count))) {
+        let (mut acts, norm) = (numbers(count, 7), positive(count, 8));
+        if let Some(last) = acts.last_mut() {
+            *last = f32::NAN;
+        }
+        let mut soft = vec![9.0; count];
+        soft_counts_in(isa, &acts, &norm, 1.5, &mut soft);
+        for ((soft, act), norm) in soft.iter().zip(&acts).zip(&norm) {
+            let wanted = (1.5 * f64::from(*act) * f64::from(*norm)).tanh();
+            let is_close = (f64::from(*soft) - wanted).abs() <= 1e-6 || (soft.is_nan() && wanted.is_nan());
+            assert!(is_close, "{soft} in place of {wanted}");
+        }
+    }
 }
 
 #[test]

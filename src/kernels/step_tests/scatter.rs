@@ -1,11 +1,17 @@
-use super::{Example, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
+use super::{Example, Numbers, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
-use crate::kernels::scatter::{Addends, scatter_in};
+use crate::kernels::rest::rest_in;
+use crate::kernels::scatter::{Addends, Onto, scatter_in};
 use crate::kernels::tiles::Tiles;
 
 /// Returns the gradient of the decoder, where labels are taken for residuals.
 fn found(example: &Example, isa: Isa, width: usize) -> Vec<f32> {
+    found_onto(example, isa, width, Onto::Nothing)
+}
+
+/// Returns the same added onto something.
+fn found_onto(example: &Example, isa: Isa, width: usize, onto: Onto<'_>) -> Vec<f32> {
     let (mut order, mut tokens, mut weight) = (ByLatent::default(), Tiles::default(), vec![]);
     order.sort(example.pattern());
     order.permute(&example.activation, &mut weight);
@@ -14,7 +20,7 @@ fn found(example: &Example, isa: Isa, width: usize) -> Vec<f32> {
     // Also in two parts, which are of the same tokens here.
     let middle = example.latents / 3;
     let addends = [middle, example.latents].map(|end| Addends { end, tokens: &tokens });
-    scatter_in(isa, order.pattern(), &weight, &addends, &mut gradient);
+    scatter_in(isa, order.pattern(), &weight, &addends, onto, &mut gradient);
     gradient
 }
 
@@ -31,6 +37,70 @@ fn gradients_of_weights() {
         }
         for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
             assert_close(&found(&example, isa, width), &expected);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_added_onto_rows_times_their_factors() {
+    for example in examples() {
+        let (columns, factor) = (example.columns, Numbers::new(5).numbers(example.latents));
+        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+            let alone = found(&example, isa, width);
+            let onto = Onto::Rows(&factor, &example.decoder);
+            for (onto, rows) in [
+                (onto, example.decoder.clone()),
+                (
+                    Onto::Row(&factor, &example.bias),
+                    example.bias.repeat(example.latents),
+                ),
+                // What stands there in these tests.
+                (Onto::Held(&factor), vec![9.0; alone.len()]),
+            ] {
+                let mut expected = vec![Sum::default(); alone.len()];
+                for (at, expected) in expected.iter_mut().enumerate() {
+                    expected.add(alone[at].into());
+                    expected.add(f64::from(factor[at / columns]) * f64::from(rows[at]));
+                }
+                assert_close(&found_onto(&example, isa, width, onto), &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_over_the_tokens_that_latents_do_not_have() {
+    for example in examples().into_iter().chain([large_example()]) {
+        let columns = example.columns;
+        let (mut order, mut tokens) = (ByLatent::default(), Tiles::default());
+        order.sort(example.pattern());
+        let mut all = vec![0.0; columns];
+        for row in example.label.chunks(columns) {
+            all.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+        }
+        let mut expected = vec![Sum::default(); example.decoder.len()];
+        for sums in expected.chunks_mut(columns) {
+            for (sum, all) in sums.iter_mut().zip(&all) {
+                sum.add(f64::from(*all));
+            }
+        }
+        for (token, latent) in example.pairs() {
+            for column in 0..columns {
+                let number = f64::from(example.label[token * columns + column]);
+                expected[latent * columns + column].add(-number);
+            }
+        }
+        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
+            tokens.pack(&example.label, example.tokens, columns, width);
+            let (mut sums, mut dots) = (vec![9.0; expected.len()], vec![9.0; example.latents]);
+            let found = (&mut sums[..], &mut dots[..]);
+            rest_in(isa, order.pattern(), (&tokens, &all), &example.decoder, found);
+            assert_close(&sums, &expected);
+            let mut products = vec![Sum::default(); example.latents];
+            for (at, (sum, weight)) in sums.iter().zip(&example.decoder).enumerate() {
+                products[at / columns].add(f64::from(*sum) * f64::from(*weight));
+            }
+            assert_close(&dots, &products);
         }
     }
 }

@@ -112,6 +112,11 @@ impl<'a> Facts<'a> {
         kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
     }
 
+    /// Returns whether anything says more of pairs of a token and a latent than their reconstruction does.
+    pub(super) fn says_more_of_pairs(&self) -> bool {
+        self.settings.sparsity_loss_type.is_some() || self.sae.cfg.act_fn.has_thresholds()
+    }
+
     /// Returns the thresholds, where there is a threshold penalty.
     pub(super) fn penalised_thresholds(&self) -> Option<&Tensor> {
         self.gate
@@ -147,18 +152,6 @@ impl<'a> Facts<'a> {
         };
         let kind = self.sae.parameter(LOG_THRESHOLD)?.f_kind()?;
         Ok(Some(by_threshold.f_mul(theta)?.f_to_kind(kind)?))
-    }
-
-    /// Returns the derivative by the decoder's rows from that by their norms, `(d_sae, d_model)`: along the rows, and 0
-    /// where the norm is.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn by_rows(&self, by_norm: &Tensor) -> Result<Tensor> {
-        let slope = by_norm
-            .f_div(&self.norm)?
-            .f_masked_fill(&self.norm.f_eq(0.0)?, 0.0)?;
-        Ok(self.parameter("W_D")?.f_mul(&slope.f_unsqueeze(-1)?)?)
     }
 
     /// Returns a 0-d zero in the format of the dictionary.

@@ -3,13 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
-use crate::dictionary::SparseAutoEncoder;
 use crate::error::Result;
 use crate::tensor::{Tensor, product};
 
 /// Sums of gradients so far.
 #[derive(Default)]
-pub(super) struct Gradients(BTreeMap<&'static str, Tensor>);
+pub(super) struct Gradients {
+    sums: BTreeMap<&'static str, Tensor>,
+    /// The derivative by the decoder norms, `(d_sae)`.
+    by_norm: Option<Tensor>,
+}
+
+/// Adds `value` to what there is.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum.f_add(&value)?,
+        None => value,
+    });
+    Ok(())
+}
 
 impl Gradients {
     /// Adds `gradient`, a tensor that nobody else holds, to that of the parameter `name`.
@@ -17,9 +32,9 @@ impl Gradients {
     /// # Errors
     /// Too little memory.
     pub(super) fn add(&mut self, name: &'static str, gradient: Tensor) -> Result<()> {
-        match self.0.get_mut(name) {
+        match self.sums.get_mut(name) {
             Some(sum) => drop(sum.f_add_(&gradient)?),
-            None => drop(self.0.insert(name, gradient)),
+            None => drop(self.sums.insert(name, gradient)),
         }
         Ok(())
     }
@@ -35,7 +50,7 @@ impl Gradients {
         left: &Tensor,
         right: &Tensor,
     ) -> Result<()> {
-        match self.0.get_mut(name) {
+        match self.sums.get_mut(name) {
             Some(sum) if facts.multiplies_as_it_is() => Ok(product::add_product(sum, left, right)?),
             _ if facts.sae.parameter(name)?.is_contiguous() => self.add(name, facts.product(left, right)?),
             _ => {
@@ -50,21 +65,49 @@ impl Gradients {
     /// # Errors
     /// Too little memory.
     pub(super) fn add_to(&mut self, mut gradient: Tensor, name: &'static str) -> Result<()> {
-        if let Some(sum) = self.0.remove(name) {
+        if let Some(sum) = self.sums.remove(name) {
             let _ = gradient.f_add_(&sum)?;
         }
-        self.0.insert(name, gradient);
+        self.sums.insert(name, gradient);
         Ok(())
+    }
+
+    /// Adds a derivative by the decoder norms, `(d_sae)`, which becomes one by the decoder's rows when all are known.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add_by_norm(&mut self, by_norm: Tensor) -> Result<()> {
+        add(&mut self.by_norm, by_norm)
+    }
+
+    /// Takes out what each of the decoder's rows is multiplied by to become the derivative by it, `(d_sae)`, from the
+    /// derivatives by their norms so far: along the rows, and 0 where the norm is. `None` where there are none.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn take_slope(&mut self, facts: &Facts<'_>) -> Result<Option<Tensor>> {
+        let Some(by_norm) = self.by_norm.take() else {
+            return Ok(None);
+        };
+        let slope = by_norm.f_div(&facts.norm)?;
+        Ok(Some(slope.f_masked_fill(&facts.norm.f_eq(0.0)?, 0.0)?))
     }
 
     /// Returns the gradients in the order of the parameters; 0 for those that nothing was added to.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn in_order(mut self, sae: &SparseAutoEncoder) -> Result<Vec<Tensor>> {
-        let parameters = sae.parameters().iter();
+    pub(super) fn in_order(mut self, facts: &Facts<'_>) -> Result<Vec<Tensor>> {
+        if let Some(slope) = self.take_slope(facts)? {
+            let (decoder, slope) = (facts.parameter("W_D")?, slope.f_unsqueeze(-1)?);
+            match self.sums.get_mut("W_D") {
+                Some(sum) => drop(sum.f_addcmul_(&decoder, &slope)?),
+                None => self.add("W_D", decoder.f_mul(&slope)?)?,
+            }
+        }
+        let parameters = facts.sae.parameters().iter();
         parameters
-            .map(|parameter| match self.0.remove(parameter.name) {
+            .map(|parameter| match self.sums.remove(parameter.name) {
                 Some(gradient) => Ok(gradient),
                 None => Ok(parameter.tensor.f_detach()?.f_zeros_like()?),
             })

@@ -6,7 +6,7 @@
 //! dense       a number for every latent of every token
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! gpu/        the same by our own kernels for GPUs
-//! auxk, terms, penalties, listed   the parts of the loss
+//! auxk, terms, penalties, slopes   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -19,9 +19,9 @@ mod form;
 mod found;
 mod gpu;
 mod gradients;
-mod listed;
 mod memory;
 mod penalties;
+mod slopes;
 mod sparse;
 mod terms;
 
@@ -202,7 +202,7 @@ impl StepEngine for NativeEngine {
         Ok(StepOutput {
             loss,
             terms,
-            gradients: gradients.in_order(sae)?,
+            gradients: gradients.in_order(&facts)?,
             squared_error: squared_error.map_or_else(|| facts.zero(), |error| Ok(error.shallow_clone()))?,
             fired: found.fired,
             activity: found.activity,

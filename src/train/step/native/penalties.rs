@@ -43,7 +43,7 @@ pub(super) fn penalise(
     };
     terms.add_penalty(penalty.value)?;
     let by_norm = entries.sum_by_latent(&penalty.gradient.f_mul(acts)?)?;
-    gradients.add("W_D", facts.by_rows(&by_norm)?)?;
+    gradients.add_by_norm(by_norm)?;
     let _ = by_acts.f_addcmul_(&penalty.gradient, &entries.of_latent(&facts.norm)?)?;
     Ok(())
 }

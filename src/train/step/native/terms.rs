@@ -1,7 +1,7 @@
 //! The terms of a loss whose gradients are written by hand, in the order in which they are summed.
 
 use super::facts::Facts;
-use super::gradients::Gradients;
+use super::gradients::{Gradients, add};
 use crate::dictionary::{LOG_THRESHOLD, Term};
 use crate::error::{Error, Result};
 use crate::kernels::cuda::{Launcher, sums};
@@ -14,18 +14,6 @@ pub(super) struct Terms {
     auxk: Option<Tensor>,
     /// There is an Aux-K loss, if only 0.
     has_auxk: bool,
-}
-
-/// Adds `value` to what there is.
-///
-/// # Errors
-/// Too little memory.
-pub(super) fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum.f_add(&value)?,
-        None => value,
-    });
-    Ok(())
 }
 
 impl Terms {
@@ -63,7 +51,7 @@ impl Terms {
         };
         add(&mut self.threshold, below.f_mul(&cost)?.f_sum(None::<Kind>)?)?;
         let by_norm = below.f_mul_scalar(facts.threshold_share())?;
-        gradients.add("W_D", facts.by_rows(&by_norm)?)?;
+        gradients.add_by_norm(by_norm)?;
         match facts.by_log_threshold(&count.f_mul(&cost)?)? {
             Some(by_log) => gradients.add(LOG_THRESHOLD, by_log),
             None => Ok(()),

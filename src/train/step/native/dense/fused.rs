@@ -3,11 +3,12 @@
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_near, penalty};
+use super::super::slopes::Slopes;
 use super::super::terms::Terms;
 use super::counts::Counts;
-use crate::dictionary::{ActFn, ByNumber, Entries};
+use crate::dictionary::{ActFn, Entries};
 use crate::error::Result;
-use crate::kernels::pointwise::{self, Counted, Latents, Penalty, Sums, Thresholds};
+use crate::kernels::pointwise::{self, Counted, Latents, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -78,53 +79,6 @@ impl Summed {
     }
 }
 
-/// What the sparsity penalty adds, if there is one.
-enum Slopes {
-    None,
-    ByNumber(ByNumber),
-    /// The numbers of a token act together.
-    Given(crate::dictionary::Penalty),
-}
-
-impl Slopes {
-    fn new(facts: &Facts<'_>, acts: &Tensor, soft_counts: Option<&Tensor>) -> Result<Self> {
-        let settings = facts.settings;
-        let Some(kind) = settings.sparsity_loss_type else {
-            return Ok(Slopes::None);
-        };
-        let zeros = facts.norm.f_zeros_like()?;
-        if let Some(by_number) = kind.by_number(settings, facts.tokens, soft_counts, &zeros)? {
-            return Ok(Slopes::ByNumber(by_number));
-        }
-        let given = penalty(facts, &Entries::Every, acts, soft_counts)?;
-        Ok(given.map_or(Slopes::None, Slopes::Given))
-    }
-
-    fn as_penalty(&self) -> Result<Penalty<'_>> {
-        Ok(match self {
-            Slopes::None => Penalty::None,
-            Slopes::ByNumber(ByNumber::Linear(share)) => Penalty::Linear(*share as f32),
-            Slopes::ByNumber(ByNumber::Tanh(tanh)) => Penalty::Tanh {
-                stretch: tanh.stretch as f32,
-                steepness: numbers(&tanh.steepness)?,
-            },
-            Slopes::Given(penalty) => Penalty::Given(numbers(&penalty.gradient)?),
-        })
-    }
-
-    /// Returns the penalty, from what was summed of each latent.
-    fn value(&self, summed: &Tensor) -> Result<Option<Tensor>> {
-        Ok(match self {
-            Slopes::None => None,
-            Slopes::ByNumber(ByNumber::Linear(share)) => {
-                Some(summed.f_sum(None::<Kind>)?.f_mul_scalar(*share)?)
-            }
-            Slopes::ByNumber(ByNumber::Tanh(tanh)) => Some(tanh.value(summed)?),
-            Slopes::Given(penalty) => Some(penalty.value.shallow_clone()),
-        })
-    }
-}
-
 /// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add.
 ///
 /// # Errors
@@ -136,7 +90,9 @@ pub(super) fn derive(
     soft_counts: Option<&Tensor>,
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<Tensor> {
-    let slopes = Slopes::new(facts, acts, soft_counts)?;
+    let slopes = Slopes::new(facts, soft_counts, || {
+        penalty(facts, &Entries::Every, acts, soft_counts)
+    })?;
     let cost = facts.threshold_cost()?;
     let thresholds = Thresholds {
         half_window: (facts.gate.window / 2.0) as f32,
@@ -156,7 +112,7 @@ pub(super) fn derive(
     let Summed([penalty, by_norm, near, below, below_count]) = &summed;
     if let Some(value) = slopes.value(penalty)? {
         terms.add_penalty(value)?;
-        gradients.add("W_D", facts.by_rows(by_norm)?)?;
+        gradients.add_by_norm(by_norm.shallow_clone())?;
     }
     add_near(facts, near, gradients)?;
     if cost.is_some() {

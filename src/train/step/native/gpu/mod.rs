@@ -8,6 +8,7 @@ mod encode;
 mod held;
 #[cfg(test)]
 mod kinds;
+mod listed;
 #[cfg(test)]
 mod steady;
 #[cfg(test)]
@@ -15,11 +16,11 @@ mod tests;
 
 pub(super) use self::encode::{Encoded, encode};
 pub(super) use self::held::Held;
+use self::listed::{BareSums, Listed, derive};
 use super::auxk;
 use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
-use super::listed::{BareSums, Listed, derive, says_anything};
 use super::terms::Terms;
 use crate::dictionary::{Entries, LossInput, SAEConfig};
 use crate::error::Result;
@@ -126,7 +127,7 @@ fn by_pre(
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<Tensor> {
     // Pairs are above 0, where pre-activation and activation move alike, or nobody asked for their derivatives.
-    if !says_anything(facts) {
+    if !facts.says_more_of_pairs() {
         return Ok(by_acts);
     }
     let pairs = (&encoded.pairs, &encoded.by_latent);

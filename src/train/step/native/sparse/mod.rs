@@ -6,11 +6,13 @@
 //! latents reconstruct too, each group of latents that a prefix adds has a `G` of its own: the sum over the prefixes it is
 //! in.
 
-mod bare;
+mod below;
+mod of_pairs;
 mod penalties;
 mod room;
 mod subset;
 
+use self::below::Below;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
@@ -24,7 +26,7 @@ use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
 use crate::kernels::residual::{Batch, Errors, Prefix, residual};
-use crate::kernels::scatter::{Addends, scatter};
+use crate::kernels::scatter::{Addends, Onto, scatter};
 use crate::kernels::screen::{Encoder, Keep};
 use crate::kernels::tiles::{self, View};
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -58,11 +60,11 @@ pub(super) fn step(
     }
     facts.laps.end(Part::Auxk);
     reach_thresholds(room, facts)?;
-    let bare = bare::add_up(room, facts)?;
+    let below = Below::new(room, facts)?;
     facts.laps.end(Part::Scatter);
-    add_penalties(room, facts, (input.x, bare), &mut terms, gradients)?;
+    add_penalties(room, facts, below.as_ref(), (&mut terms, gradients))?;
     facts.laps.end(Part::Penalties);
-    scatter_gradients(room, facts, gradients)?;
+    scatter_gradients(room, facts, below.as_ref(), gradients)?;
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     Ok(Found {
         terms,
@@ -226,43 +228,16 @@ fn whole_error(room: &mut Room, facts: &Facts<'_>) -> Result<Tensor> {
     Ok(by_reconstruction.f_div_scalar(facts.error_slope(weight))?)
 }
 
-/// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs.
-fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-    let latents = facts.latents();
-    let mut by_decoder = room.by_decoder.take(&facts.parameter("W_D")?)?;
-    room.on.take(&room.acts, &mut room.some);
-    room.by_latent.sort(room.on.pattern(latents));
-    room.by_latent.permute(&room.some, &mut room.sorted);
-    let pattern = room.by_latent.pattern();
-    let groups = facts.prefixes.iter().zip(&room.residual);
-    let groups: Vec<Addends<'_>> = groups
-        .map(|(prefix, tokens)| Addends {
-            end: prefix.latents as usize,
-            tokens,
-        })
-        .collect();
-    scatter(pattern, &room.sorted, &groups, numbers_mut(&mut by_decoder)?);
-    gradients.add_to(by_decoder, "W_D")?;
-    let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
-    room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
-    room.moving.take(&room.by_pre, &mut room.some);
-    room.by_latent.sort(room.moving.pattern(latents));
-    room.by_latent.permute(&room.some, &mut room.sorted);
-    let input = if room.reads_its_label {
-        &room.label
-    } else {
-        &room.input
-    };
-    let pattern = room.by_latent.pattern();
-    let input = [Addends {
-        end: latents,
-        tokens: input,
-    }];
-    scatter(pattern, &room.sorted, &input, numbers_mut(&mut by_encoder)?);
-    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
-    let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
-    room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
-    gradients.add("b_E", by_bias)?;
+/// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs, and from what
+/// is `below`.
+fn scatter_gradients(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    below: Option<&Below>,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    decoder_gradient(room, facts, gradients)?;
+    encoder_gradients(room, facts, below, gradients)?;
     if let Ok(bias) = facts.parameter("b_D") {
         let mut by_bias = bias.f_zeros_like()?;
         // Every prefix has the bias.
@@ -270,4 +245,61 @@ fn scatter_gradients(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradien
         gradients.add("b_D", by_bias)?;
     }
     Ok(())
+}
+
+fn decoder_gradient(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
+    let decoder = facts.parameter("W_D")?;
+    let mut by_decoder = room.by_decoder.take(&decoder)?;
+    room.on.take(&room.acts, &mut room.some);
+    room.by_latent.sort(room.on.pattern(facts.latents()));
+    room.by_latent.permute(&room.some, &mut room.sorted);
+    let groups = facts.prefixes.iter().zip(&room.residual);
+    let groups: Vec<Addends<'_>> = groups
+        .map(|(prefix, tokens)| Addends {
+            end: prefix.latents as usize,
+            tokens,
+        })
+        .collect();
+    let slope = gradients.take_slope(facts)?;
+    let onto = match &slope {
+        Some(slope) => Onto::Rows(numbers(slope)?, numbers(&decoder)?),
+        None => Onto::Nothing,
+    };
+    let pattern = room.by_latent.pattern();
+    scatter(
+        pattern,
+        &room.sorted,
+        &groups,
+        onto,
+        numbers_mut(&mut by_decoder)?,
+    );
+    gradients.add_to(by_decoder, "W_D")
+}
+
+fn encoder_gradients(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    below: Option<&Below>,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    let latents = facts.latents();
+    let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
+    room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
+    room.moving.take(&room.by_pre, &mut room.some);
+    room.by_latent.sort(room.moving.pattern(latents));
+    room.by_latent.permute(&room.some, &mut room.sorted);
+    let pattern = room.by_latent.pattern();
+    let input = [Addends {
+        end: latents,
+        tokens: room.tokens(),
+    }];
+    let onto = match below {
+        Some(below) => below.onto(&room.inputs)?,
+        None => Onto::Nothing,
+    };
+    scatter(pattern, &room.sorted, &input, onto, numbers_mut(&mut by_encoder)?);
+    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
+    let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
+    room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
+    gradients.add("b_E", by_bias)
 }

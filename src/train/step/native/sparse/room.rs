@@ -1,10 +1,12 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
 use super::super::facts::Facts;
+use super::of_pairs::OfPairs;
 use super::subset::Subset;
 use crate::dictionary::Entries;
 use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
+use crate::kernels::norms::column_sums;
 use crate::kernels::screen::{Counts, Rows, Screen};
 use crate::kernels::tiles::{self, Tiles};
 use crate::tensor::slices::numbers;
@@ -35,6 +37,8 @@ pub(in super::super) struct Room {
     pub(super) input: Tiles,
     /// The encoder reads what the decoder writes.
     pub(super) reads_its_label: bool,
+    /// The sum of the inputs of all tokens, where it is asked for.
+    pub(super) inputs: Vec<f32>,
     /// For each prefix of the latents that reconstructs, `G` of the latents that it adds, in tiles; and that of one of them
     /// row after row, where that is needed.
     pub(super) residual: Vec<Tiles>,
@@ -50,9 +54,10 @@ pub(in super::super) struct Room {
     /// Numbers of some of the pairs, and the same in the order of their latents.
     pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
+    /// What penalties and thresholds go by.
+    pub(super) of_pairs: OfPairs,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
-    pub(super) by_bare: Buffer,
 }
 
 /// A tensor that serves one step after the other.
@@ -60,7 +65,8 @@ pub(in super::super) struct Room {
 pub(super) struct Buffer(Option<Tensor>);
 
 impl Buffer {
-    /// Returns a tensor of the shape of `like`, whose numbers mean nothing. What it was in the step before is lost.
+    /// Returns a tensor of the shape of `like`, with the numbers that the step has written there, if it has. What it was in the
+    /// step before is lost.
     ///
     /// # Errors
     /// Too little memory.
@@ -128,6 +134,23 @@ impl Room {
             Err(_) => self.bias.resize(self.label.columns(), 0.0),
         }
         Ok(())
+    }
+
+    /// Returns what the encoder reads.
+    pub(super) fn tokens(&self) -> &Tiles {
+        if self.reads_its_label {
+            &self.label
+        } else {
+            &self.input
+        }
+    }
+
+    /// Adds up the inputs of all tokens.
+    pub(super) fn add_up_inputs(&mut self) {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        inputs.resize(self.tokens().columns(), 0.0);
+        column_sums(self.tokens(), &mut inputs);
+        self.inputs = inputs;
     }
 
     /// Writes `G` of the latents that a prefix adds row after row.

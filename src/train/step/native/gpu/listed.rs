@@ -1,10 +1,10 @@
 //! What penalties and thresholds say of the pairs of a token and a latent that take part, and the derivatives by their
 //! pre-activations.
 
-use super::facts::Facts;
-use super::gradients::Gradients;
-use super::penalties::{add_thresholds, penalise};
-use super::terms::Terms;
+use super::super::facts::Facts;
+use super::super::gradients::Gradients;
+use super::super::penalties::{add_thresholds, penalise};
+use super::super::terms::Terms;
 use crate::dictionary::Entries;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
@@ -26,11 +26,6 @@ pub(super) struct BareSums {
     pub(super) count: Tensor,
     /// The sums of their tokens' inputs, `(d_sae, d_model)`.
     pub(super) inputs: Tensor,
-}
-
-/// Returns whether anything says more of pairs than their reconstruction does.
-pub(super) fn says_anything(facts: &Facts<'_>) -> bool {
-    facts.settings.sparsity_loss_type.is_some() || facts.sae.cfg.act_fn.has_thresholds()
 }
 
 /// Adds the sparsity penalty, the thresholds' gradients and the threshold penalty on tokens `x`, and returns the derivatives by

@@ -1,0 +1,120 @@
+//! The threshold penalty `c · mean_t Σ relu(θ − h) n`. Nearly all pre-activations are below their threshold, so it is computed as
+//! if all were but for the bare pairs, those over it that have no number: that takes sums of tokens alone. What else is not
+//! below, all of it among the pairs with a number, is taken off again.
+
+use super::super::facts::Facts;
+use super::super::gradients::Gradients;
+use super::super::terms::Terms;
+use super::room::Room;
+use crate::error::Result;
+use crate::kernels::gather::gather;
+use crate::kernels::pattern::Pattern;
+use crate::kernels::rest::rest;
+use crate::kernels::scatter::Onto;
+use crate::tensor::Tensor;
+use crate::tensor::slices::{numbers, numbers_mut};
+
+/// The tokens on which latents are taken to be below their threshold: all but those of bare pairs.
+pub(super) struct Below {
+    /// How many, `(d_sae)`.
+    count: Tensor,
+    /// The sums of the latent's pre-activations on them, `(d_sae)`.
+    hidden_pre: Tensor,
+    /// What each unit below costs, `(d_sae)`, and how it changes the gradient of the encoder.
+    cost: Tensor,
+    by_inputs: Tensor,
+    /// The sums of the inputs of these tokens stand where the gradient of the encoder will; otherwise there are no bare pairs, and
+    /// the sum is that of all tokens.
+    is_held: bool,
+}
+
+impl Below {
+    /// Adds up what is below; `None` where that costs nothing.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn new(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Self>> {
+        let Some(cost) = facts.threshold_cost()? else {
+            return Ok(None);
+        };
+        let encoder = facts.parameter("W_E")?.f_tr()?;
+        let is_held = !room.rows.bare.index.is_empty();
+        let mut count = facts.norm.f_full_like(facts.tokens)?;
+        let mut hidden_pre = facts.norm.f_empty_like()?;
+        let dots = numbers_mut(&mut hidden_pre)?;
+        room.add_up_inputs();
+        if is_held {
+            let mut inputs = room.by_encoder.take(&encoder)?;
+            let sums = (numbers_mut(&mut inputs)?, dots);
+            add_up(room, numbers(&encoder)?, sums, numbers_mut(&mut count)?);
+        } else {
+            let (index, ends) = ((0..dots.len() as u32).collect::<Vec<_>>(), [0, dots.len()]);
+            let pattern = Pattern::new(&ends, &index, dots.len());
+            let columns = room.inputs.len();
+            gather(pattern, &room.inputs, numbers(&encoder)?, columns, dots);
+        }
+        let _ = hidden_pre.f_addcmul_(&facts.parameter("b_E")?, &count)?;
+        Ok(Some(Self {
+            count,
+            hidden_pre,
+            by_inputs: cost.f_neg()?,
+            cost,
+            is_held,
+        }))
+    }
+
+    /// Returns what the gradient of the encoder is added onto, where `inputs (d_model)` is the sum of the inputs of all tokens.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub(super) fn onto<'a>(&'a self, inputs: &'a [f32]) -> Result<Onto<'a>> {
+        let factor = numbers(&self.by_inputs)?;
+        Ok(if self.is_held {
+            Onto::Held(factor)
+        } else {
+            Onto::Row(factor, inputs)
+        })
+    }
+
+    /// Adds the penalty with its derivatives by all but the encoder's matrix, once `over` has been said of the pairs with a
+    /// number: for each latent how far those that are not below are over its threshold, and how many they are, `(d_sae)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add(
+        &self,
+        facts: &Facts<'_>,
+        (over, over_count): (&Tensor, &Tensor),
+        (terms, gradients): (&mut Terms, &mut Gradients),
+    ) -> Result<()> {
+        let Some(theta) = facts.penalised_thresholds() else {
+            return Ok(());
+        };
+        let sums = theta
+            .f_mul(&self.count)?
+            .f_sub(&self.hidden_pre)?
+            .f_add(over)?
+            .f_clamp_min(0.0)?;
+        let count = self.count.f_sub(over_count)?;
+        terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
+        gradients.add("b_E", self.by_inputs.f_mul(&self.count)?)
+    }
+
+    /// Returns what each unit below costs, `(d_sae)`.
+    pub(super) fn cost(&self) -> &Tensor {
+        &self.cost
+    }
+}
+
+/// Writes the sums of the inputs of all tokens but those of bare pairs and their products with the latents' rows of `encoder`, and
+/// how many tokens these are.
+fn add_up(room: &mut Room, encoder: &[f32], sums: (&mut [f32], &mut [f32]), count: &mut [f32]) {
+    let bare = &room.rows.bare;
+    room.bare_by_latent
+        .sort(Pattern::new(&bare.offsets, &bare.index, count.len()));
+    let pattern = room.bare_by_latent.pattern();
+    rest(pattern, (room.tokens(), &room.inputs), encoder, sums);
+    for (latent, count) in count.iter_mut().enumerate() {
+        *count -= pattern.row(latent).len() as f32;
+    }
+}
