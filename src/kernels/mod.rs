@@ -21,6 +21,7 @@ pub mod screen;
 pub mod select;
 pub mod spread;
 pub mod tiles;
+pub mod zeros;
 
 #[cfg(test)]
 mod step_tests;

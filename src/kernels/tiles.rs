@@ -1,4 +1,4 @@
-//! Matrices cut into tiles of 16 or 32 columns, each so small that it stays in the second-level cache.
+//! Matrices cut into tiles of a few cache lines, of which some rows stay in one of the nearer caches.
 //!
 //! The passes over active pairs read rows of a matrix in no order. Whole rows come from the third level or from memory;
 //! the rows of a tile, one after the other in memory, come from the second.
@@ -42,18 +42,18 @@ fn second_level_cache() -> usize {
 }
 
 impl Tiles {
-    /// Makes this a matrix of `rows` × `columns` in tiles of `width` (16 or 32) columns, with numbers that mean nothing.
+    /// Makes this a matrix of `rows` × `columns` in tiles of `width` columns, a multiple of 16, with numbers that mean nothing.
     pub fn reshape(&mut self, rows: usize, columns: usize, width: usize) {
         assert!(
-            width == GROUP || width == 2 * GROUP,
-            "tiles are 16 or 32 columns wide"
+            width > 0 && width.is_multiple_of(GROUP),
+            "tiles are a multiple of 16 columns wide"
         );
         (self.rows, self.columns, self.groups) = (rows, columns, width / GROUP);
         self.lines
             .resize(self.tiles() * rows * self.groups, Line::default());
     }
 
-    /// Makes this a copy of `matrix` (`rows` × `columns`, row after row) in tiles of `width` (16 or 32) columns.
+    /// Makes this a copy of `matrix` (`rows` × `columns`, row after row) in tiles of `width` columns, a multiple of 16.
     pub fn pack(&mut self, matrix: &[f32], rows: usize, columns: usize, width: usize) {
         assert_eq!(
             matrix.len(),
@@ -146,7 +146,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Copies `matrix` (`rows` × `columns`, row after row) in tiles of `width` (16 or 32) columns to `room`. `None` where
+    /// Copies `matrix` (`rows` × `columns`, row after row) in tiles of `width` columns, a multiple of 16 to `room`. `None` where
     /// that is too small or begins within a cache line.
     pub fn pack(
         matrix: &[f32],

@@ -56,14 +56,23 @@ pub trait Lanes: Copy {
     /// Returns 1 where a number is not 0, and 0 elsewhere.
     fn indicator(self, a: Self::Group) -> Self::Group;
 
-    /// Returns how many numbers are not 0.
-    fn nonzeros(self, a: Self::Group) -> u32;
+    /// Returns which numbers are not 0: a bit each, the first one the lowest.
+    fn nonzero_bits(self, a: Self::Group) -> u16;
 
     /// Returns the sum of the numbers.
     fn sum(self, a: Self::Group) -> f32;
 
+    /// Returns the sums of the numbers of two groups.
+    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2];
+
     /// Adds to `into[k]` the sum of group `k`.
     fn add_sums(self, groups: [Self::Group; SUMS], into: &mut [f32; SUMS]);
+
+    /// Returns how many numbers are not 0.
+    #[inline(always)]
+    fn nonzeros(self, a: Self::Group) -> u32 {
+        self.nonzero_bits(a).count_ones()
+    }
 
     /// Returns a group of the first 16 numbers of a slice, followed by zeros where it has fewer.
     #[inline(always)]

@@ -81,8 +81,9 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn nonzeros(self, a: Self::Group) -> u32 {
-        a.iter().map(|&number| u32::from(number != 0.0)).sum()
+    fn nonzero_bits(self, a: Self::Group) -> u16 {
+        let bits = a.iter().enumerate();
+        bits.fold(0, |bits, (k, &number)| bits | u16::from(number != 0.0) << k)
     }
 
     #[inline(always)]
@@ -90,6 +91,11 @@ impl Lanes for Plain {
         let eight: [f32; 8] = std::array::from_fn(|k| a[k] + a[k + 8]);
         let four: [f32; 4] = std::array::from_fn(|k| eight[k] + eight[k + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
+    }
+
+    #[inline(always)]
+    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2] {
+        groups.map(|group| self.sum(group))
     }
 
     #[inline(always)]

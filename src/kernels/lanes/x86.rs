@@ -144,13 +144,13 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn nonzeros(self, a: Self::Group) -> u32 {
+    fn nonzero_bits(self, a: Self::Group) -> u16 {
         // SAFETY: `self` proves that the processor has AVX2.
         unsafe {
             let zero = _mm256_setzero_ps();
             let low = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a[0], zero));
             let high = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(a[1], zero));
-            (low | high << 8).count_ones()
+            (low | high << 8) as u16
         }
     }
 
@@ -162,6 +162,17 @@ impl Lanes for Avx2 {
             let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
+    fn sums_of_two(self, [a, b]: [Self::Group; 2]) -> [f32; 2] {
+        // SAFETY: `self` proves that the processor has AVX2.
+        unsafe {
+            let fours = _mm256_hadd_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(b[0], b[1]));
+            let twos = _mm_add_ps(_mm256_castps256_ps128(fours), _mm256_extractf128_ps::<1>(fours));
+            let sums = _mm_add_ps(twos, _mm_movehdup_ps(twos));
+            [_mm_cvtss_f32(sums), _mm_cvtss_f32(_mm_movehl_ps(sums, sums))]
         }
     }
 
@@ -278,15 +289,20 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn nonzeros(self, a: Self::Group) -> u32 {
+    fn nonzero_bits(self, a: Self::Group) -> u16 {
         // SAFETY: `self` proves that the processor has AVX-512.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()).count_ones() }
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(a, _mm512_setzero_ps()) }
     }
 
     #[inline(always)]
     fn sum(self, a: Self::Group) -> f32 {
         // SAFETY: `self` proves that the processor has AVX-512.
         unsafe { _mm512_reduce_add_ps(a) }
+    }
+
+    #[inline(always)]
+    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2] {
+        groups.map(|group| self.sum(group))
     }
 
     #[inline(always)]

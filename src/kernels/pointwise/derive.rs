@@ -48,6 +48,9 @@ pub struct Thresholds<'a> {
     pub half_window: f32,
     /// What a pre-activation costs for each unit that it is below its threshold, `(width)`.
     pub cost: Option<&'a [f32]>,
+    /// Derivatives come out as if each pre-activation gained by a unit what one below its threshold costs: then those that are
+    /// off and below have none.
+    pub is_lifted: bool,
 }
 
 /// Turns the derivatives `by` activations into those by the pre-activations `hidden_pre`, with what the penalty and the
@@ -140,21 +143,24 @@ struct OfStrip {
     steepness: Numbers,
     half_window: f32,
     cost: Numbers,
+    lift: Numbers,
     /// In the order of [`Sums`].
     sums: [Numbers; 5],
 }
 
 impl OfStrip {
     fn new(strip: &Strip, penalty: Penalty<'_>, thresholds: Thresholds<'_>) -> Self {
+        let cost = thresholds
+            .cost
+            .map_or([0.0; STRIP], |cost| part(cost, &strip.range, 0.0));
         Self {
             steepness: match penalty {
                 Penalty::Tanh { steepness, .. } => part(steepness, &strip.range, 0.0),
                 _ => [0.0; STRIP],
             },
             half_window: thresholds.half_window,
-            cost: thresholds
-                .cost
-                .map_or([0.0; STRIP], |cost| part(cost, &strip.range, 0.0)),
+            lift: if thresholds.is_lifted { cost } else { [0.0; STRIP] },
+            cost,
             sums: [[0.0; STRIP]; 5],
         }
     }
@@ -247,7 +253,7 @@ impl OneStrip<'_> {
     }
 
     /// Adds up what thresholds gain from pre-activations `h` with derivatives `by` by what was given for them, and returns
-    /// what those below their thresholds cost.
+    /// what those below their thresholds cost, less what all are lifted by.
     #[inline(always)]
     fn thresholds<L: Lanes>(&mut self, lanes: L, at: usize, h: L::Group, by: L::Group) -> L::Group {
         let (strip, of_strip) = (self.strip, &mut *self.of_strip);
@@ -264,6 +270,9 @@ impl OneStrip<'_> {
         accumulate(lanes, nears, at, lanes.where_over(seen, zero, near));
         accumulate(lanes, below, at, lanes.where_over(under, zero, under));
         accumulate(lanes, below_count, at, lanes.where_over(under, zero, one));
-        lanes.where_over(under, zero, cost)
+        lanes.sub(
+            lanes.where_over(under, zero, cost),
+            group(lanes, &of_strip.lift, at),
+        )
     }
 }

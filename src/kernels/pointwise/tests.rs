@@ -204,23 +204,19 @@ fn derivatives_and_their_sums_are_those_of_the_formulas() {
         };
         for penalty in [Penalty::None, Penalty::Linear(0.3), tanh, Penalty::Given(&slopes)] {
             let mut by = numbers(tokens * width, 9);
+            let mut lifted = by.clone();
             let (wanted, wanted_sums) = derived(known, &hidden_pre, &acts, &by, &penalty, &cost);
             let mut sums = [(); 5].map(|()| vec![0.0f32; width]);
-            let [value, by_norm, near, below, below_count] = &mut sums;
-            let into = Sums {
-                penalty: value,
-                by_norm,
-                near,
-                below,
-                below_count,
-            };
-            let thresholds = Thresholds {
+            let into = as_sums(&mut sums);
+            let mut thresholds = Thresholds {
                 half_window: 0.25,
                 cost: Some(&cost),
+                is_lifted: false,
             };
+            let numbers = (&hidden_pre[..], &acts[..]);
             derive_in(
                 isa,
-                (&hidden_pre, &acts),
+                numbers,
                 &known.latents(),
                 (penalty, thresholds),
                 &mut by,
@@ -230,8 +226,43 @@ fn derivatives_and_their_sums_are_those_of_the_formulas() {
             for (got, wanted) in sums.iter().zip(&wanted_sums) {
                 close(got, wanted, &format!("sums with {penalty:?}"));
             }
+            thresholds.is_lifted = true;
+            let mut sums = [(); 5].map(|()| vec![0.0f32; width]);
+            let into = as_sums(&mut sums);
+            derive_in(
+                isa,
+                numbers,
+                &known.latents(),
+                (penalty, thresholds),
+                &mut lifted,
+                into,
+            );
+            let lift = |latent: usize| {
+                if known.is_jump {
+                    f64::from(cost[latent])
+                } else {
+                    0.0
+                }
+            };
+            let wanted: Vec<f64> = wanted
+                .iter()
+                .enumerate()
+                .map(|(at, by)| by + lift(at % width))
+                .collect();
+            close(&lifted, &wanted, "lifted derivatives");
         }
     });
+}
+
+fn as_sums(sums: &mut [Vec<f32>; 5]) -> Sums<'_> {
+    let [penalty, by_norm, near, below, below_count] = sums;
+    Sums {
+        penalty,
+        by_norm,
+        near,
+        below,
+        below_count,
+    }
 }
 
 #[test]

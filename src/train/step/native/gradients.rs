@@ -60,6 +60,19 @@ impl Gradients {
         }
     }
 
+    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 where there is none.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn so_far(&mut self, facts: &Facts<'_>, name: &'static str) -> Result<Tensor> {
+        let sum = match self.sums.get(name) {
+            Some(sum) => sum.shallow_clone(),
+            None => facts.parameter(name)?.f_zeros_like()?,
+        };
+        self.sums.insert(name, sum.shallow_clone());
+        Ok(sum)
+    }
+
     /// Adds what there is so far of the parameter `name` to `gradient`, which takes its place.
     ///
     /// # Errors

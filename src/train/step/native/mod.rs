@@ -51,6 +51,7 @@ use crate::train::dead::DeadTracker;
 pub struct NativeEngine {
     form: Form,
     room: Room,
+    dense: dense::Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
     density: Option<f64>,
     /// Starts our own kernels on a GPU, where they were asked for.
@@ -192,7 +193,7 @@ impl StepEngine for NativeEngine {
         } else if self.is_sparse(sae, facts.gate.k) {
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
-            dense::step(&facts, &flat, is_dead, &mut gradients)?
+            dense::step(&mut self.dense, &facts, &flat, is_dead, &mut gradients)?
         };
         self.laps.end(Part::Scatter);
         let all = (facts.tokens * sae.cfg.d_sae()) as f64;

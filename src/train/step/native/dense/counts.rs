@@ -4,7 +4,7 @@ use super::super::facts::Facts;
 use super::super::form;
 use crate::dictionary::Selection;
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
 
 /// What is counted of the latents of some tokens; `(d_sae)` each, in float32 but for sums.
 pub(super) struct Counts {
@@ -58,6 +58,17 @@ impl Counts {
             taking_part,
             soft: None,
         })
+    }
+
+    /// Returns how many activations were on so far; `None` where one would have to wait for that.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn active(&self) -> Result<Option<f64>> {
+        match self.fired.device() {
+            Device::Cpu => Ok(Some(self.fired.f_sum(Kind::Double)?.f_double_value(&[])?)),
+            _ => Ok(None),
+        }
     }
 
     /// Returns the sum of all activations, and how many were active, 0-d each.

@@ -79,14 +79,15 @@ impl Summed {
     }
 }
 
-/// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add.
+/// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add; where
+/// it `is_lifted`, without what all pre-activations cost if they are below their threshold.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn derive(
     facts: &Facts<'_>,
     (hidden_pre, acts): (&Tensor, &Tensor),
-    mut by_acts: Tensor,
+    (mut by_acts, is_lifted): (Tensor, bool),
     soft_counts: Option<&Tensor>,
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<Tensor> {
@@ -97,6 +98,7 @@ pub(super) fn derive(
     let thresholds = Thresholds {
         half_window: (facts.gate.window / 2.0) as f32,
         cost: cost.as_ref().map(numbers).transpose()?,
+        is_lifted,
     };
     let mut summed = Summed::new(facts)?;
     with_latents(facts, |latents| {

@@ -8,15 +8,18 @@
 //! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own; the
 //! pre-activations are kept from it where they are not too many.
 //!
-//! Between the products stands what is computed number by number: in one pass of a kernel (`fused`), or by operations on
+//! Where many activations are 0, products pass over them (`zeros`). Between the products stands what is computed number by number: in one pass of a kernel (`fused`), or by operations on
 //! tensors (`tensors`).
 
 mod counts;
 mod decode;
 mod fused;
 mod tensors;
+mod zeros;
 
 use self::counts::Counts;
+use self::zeros::OverZeros;
+pub(super) use self::zeros::Room;
 use super::auxk::{self, Latents};
 use super::facts::Facts;
 use super::found::Found;
@@ -52,10 +55,18 @@ struct Known {
     is_dead: Option<Tensor>,
 }
 
+/// The activations of some tokens, which have been counted.
+struct Activations {
+    /// `(n, d_sae)`.
+    numbers: Tensor,
+    /// The part of them that is on; 1 where that is not known.
+    filled: f64,
+}
+
 /// What was encoded of some tokens, with the activations where they have been counted for good.
 struct Kept {
     encoded: Encoded,
-    acts: Option<Tensor>,
+    acts: Option<Activations>,
 }
 
 impl Kept {
@@ -69,6 +80,7 @@ impl Kept {
 /// # Errors
 /// Too little memory.
 pub(super) fn step(
+    room: &mut Room,
     facts: &Facts<'_>,
     input: &LossInput<'_>,
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
@@ -79,7 +91,7 @@ pub(super) fn step(
     let mut is_dead = Some(is_dead);
     let mut known = Known::default();
     let mut kept: Vec<Option<Kept>> = xs.iter().map(|_| None).collect();
-    let mut parts = Parts::new(facts)?;
+    let mut parts = Parts::new(facts, OverZeros::new(room, facts))?;
     if facts.looks_ahead() {
         let mut counts = look_ahead(facts, &xs, &mut kept)?;
         if let Some(is_dead) = is_dead.take() {
@@ -100,6 +112,9 @@ pub(super) fn step(
     }
     if let Some(is_dead) = is_dead {
         is_dead(&parts.counts.fired)?;
+    }
+    if let Some(zeros) = parts.zeros.take() {
+        zeros.finish(facts, gradients)?;
     }
     parts.together()
 }
@@ -138,19 +153,22 @@ fn look_ahead(facts: &Facts<'_>, xs: &[Tensor], kept: &mut [Option<Kept>]) -> Re
 }
 
 /// What the blocks of a batch add up to.
-struct Parts {
+struct Parts<'a> {
     terms: Terms,
     /// The squared errors of each block, for each prefix.
     squared_errors: Vec<Vec<Tensor>>,
     counts: Counts,
+    /// The way over zeros, where there is one.
+    zeros: Option<OverZeros<'a>>,
 }
 
-impl Parts {
-    fn new(facts: &Facts<'_>) -> Result<Self> {
+impl<'a> Parts<'a> {
+    fn new(facts: &Facts<'_>, zeros: Option<OverZeros<'a>>) -> Result<Self> {
         Ok(Self {
             terms: Terms::new(facts),
             squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
+            zeros,
         })
     }
 
@@ -166,15 +184,18 @@ impl Parts {
     }
 }
 
-/// Returns the activations of what was encoded, `(n, d_sae)`, and counts them.
-fn activate(facts: &Facts<'_>, encoded: &Encoded, counts: &mut Counts) -> Result<Tensor> {
-    let acts = if fused::serves(facts) {
+/// Returns the activations of what was encoded, and counts them.
+fn activate(facts: &Facts<'_>, encoded: &Encoded, counts: &mut Counts) -> Result<Activations> {
+    let before = counts.active()?;
+    let numbers = if fused::serves(facts) {
         fused::activate(facts, &encoded.hidden_pre, counts)
     } else {
         tensors::activate(facts, &encoded.hidden_pre, counts)
     }?;
+    let on = before.zip(counts.active()?).map(|(before, now)| now - before);
+    let filled = on.map_or(1.0, |on| on / numbers.numel() as f64);
     facts.laps.end(Part::Encode);
-    Ok(acts)
+    Ok(Activations { numbers, filled })
 }
 
 /// Adds what some tokens say.
@@ -186,11 +207,19 @@ fn block(
     parts: &mut Parts,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let acts = match acts {
+    let Activations {
+        numbers: acts,
+        filled,
+    } = match acts {
         Some(acts) => acts,
         None => activate(facts, &encoded, &mut parts.counts)?,
     };
-    let errors = decode::errors(facts, &acts, label)?;
+    let is_worth_it = OverZeros::is_worth_it(filled);
+    let mut zeros = parts.zeros.as_mut().filter(|_| is_worth_it);
+    let errors = match &mut zeros {
+        Some(zeros) => vec![zeros.error(facts, &acts, label)?],
+        None => decode::errors(facts, &acts, label)?,
+    };
     for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
         let squares = error.f_square()?;
         blocks.push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
@@ -207,18 +236,29 @@ fn block(
     let by_decoded = decode::by_decoded(facts, &errors, more)?;
     drop(errors);
     facts.laps.end(Part::Auxk);
-    decode::decoder(facts, &acts, &by_decoded, gradients)?;
+    match (&mut zeros, by_decoded.first()) {
+        (Some(zeros), Some(by_decoded)) => zeros.decoder(facts, &acts, by_decoded, gradients)?,
+        _ => decode::decoder(facts, &acts, &by_decoded, gradients)?,
+    }
     if let Some(of_all_prefixes) = by_decoded.first() {
         add_bias(gradients, facts, "b_D", of_all_prefixes)?;
     }
     facts.laps.end(Part::Scatter);
-    let by_acts = decode::by_acts(facts, &by_decoded)?;
+    let by_acts = match (&mut zeros, by_decoded.first()) {
+        (Some(zeros), Some(by_decoded)) => zeros.by_acts(facts, (&acts, filled), by_decoded)?,
+        _ => None,
+    };
+    let by_acts = match by_acts {
+        Some(by_acts) => by_acts,
+        None => decode::by_acts(facts, &by_decoded)?,
+    };
     facts.laps.end(Part::Decode);
     let kept = (&mut parts.terms, &mut *gradients);
     let soft_counts = known.soft_counts.as_ref();
     let numbers = (&encoded.hidden_pre, &acts);
     let mut by_pre = if fused::serves(facts) {
-        fused::derive(facts, numbers, by_acts, soft_counts, kept)
+        let is_lifted = zeros.is_some() && OverZeros::is_lifted(facts);
+        fused::derive(facts, numbers, (by_acts, is_lifted), soft_counts, kept)
     } else {
         tensors::derive(facts, numbers, by_acts, soft_counts, kept)
     }?;
@@ -226,7 +266,10 @@ fn block(
         let _ = by_pre.f_add_(&aux.by_pre)?;
     }
     facts.laps.end(Part::Penalties);
-    encoder(facts, x, &encoded, by_pre, gradients)
+    match zeros {
+        Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
+        None => encoder(facts, x, &encoded, by_pre, gradients),
+    }
 }
 
 fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {

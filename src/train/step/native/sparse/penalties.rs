@@ -127,7 +127,7 @@ fn derive(room: &mut Room, facts: &Facts<'_>, slopes: &Slopes) -> Result<()> {
     };
     let thresholds = Thresholds {
         half_window: (facts.gate.window / 2.0) as f32,
-        cost: None,
+        ..Thresholds::default()
     };
     let sums = Sums {
         penalty,

@@ -1,0 +1,186 @@
+//! Products that pass over the activations that are 0, for relu and jumprelu in float32 on the CPU: the reconstruction, the
+//! derivative by activations (of relu; thresholds want it for others as well) and the gradients of both matrices.
+//!
+//! Where the threshold penalty has something to say of pre-activations, it says it of nearly all that are off. It is taken to say
+//! it of all: that adds a sum of inputs to the gradient of the encoder, and what is left is 0 of all that are off and below their
+//! threshold.
+
+use super::super::facts::Facts;
+use super::super::gradients::{Gradients, add};
+use super::fused;
+use crate::dictionary::ActFn;
+use crate::error::Result;
+use crate::kernels::isa::Isa;
+use crate::kernels::tiles::Tiles;
+use crate::kernels::zeros::{self, Matrix};
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Kind, Tensor};
+
+/// Room for matrices in tiles, which serves one step after the other.
+#[derive(Default)]
+pub(in super::super) struct Room {
+    decoder: Tiles,
+    tokens: Tiles,
+}
+
+/// What the blocks of a step leave for its end, and room to work in.
+pub(super) struct OverZeros<'a> {
+    room: &'a mut Room,
+    has_decoder: bool,
+    /// The sum of the inputs of the tokens of which more is left to say, `(d_model)`.
+    inputs: Option<Tensor>,
+}
+
+/// Returns up to which part of all activations that are not 0 it is faster to pass over the others: `(products, dots)`.
+fn most_filled() -> (f64, f64) {
+    match Isa::chosen() {
+        // As measured, beside products at 91% of what the processor can do.
+        Isa::Plain | Isa::Avx2 => (0.7, 0.45),
+        // Products are twice as fast, these not quite; by the number of their instructions, not measured.
+        Isa::Avx512 => (0.35, 0.2),
+    }
+}
+
+impl<'a> OverZeros<'a> {
+    /// Returns the way over zeros; `None` where there is none.
+    pub(super) fn new(room: &'a mut Room, facts: &Facts<'_>) -> Option<Self> {
+        let is_plain = !facts.sae.cfg.use_glu_encoder && facts.prefixes.len() == 1;
+        let serves = is_plain && fused::serves(facts) && facts.multiplies_as_it_is();
+        serves.then_some(Self {
+            room,
+            has_decoder: false,
+            inputs: None,
+        })
+    }
+
+    /// Returns whether it is the faster way where this part of the activations is not 0.
+    pub(super) fn is_worth_it(filled: f64) -> bool {
+        filled < most_filled().0
+    }
+
+    /// Returns whether the derivatives by pre-activations are those that lack what all cost.
+    pub(super) fn is_lifted(facts: &Facts<'_>) -> bool {
+        facts.penalised_thresholds().is_some()
+    }
+
+    /// Puts the decoder into tiles, once a step.
+    fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
+        if !self.has_decoder {
+            let decoder = facts.parameter("W_D")?;
+            let columns = decoder.size()[1] as usize;
+            self.room
+                .decoder
+                .pack(numbers(&decoder)?, facts.latents(), columns, zeros::WIDTH);
+            self.has_decoder = true;
+        }
+        Ok(())
+    }
+
+    /// Returns `x̂ − y`, `(n, d_model)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn error(&mut self, facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
+        self.prepare(facts)?;
+        let mut error = match facts.parameter("b_D") {
+            Ok(bias) => bias.f_sub(label)?,
+            Err(_) => label.f_neg()?,
+        };
+        zeros::multiply(matrix(acts, facts)?, &self.room.decoder, numbers_mut(&mut error)?);
+        Ok(error)
+    }
+
+    /// Adds the gradient of the decoder.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn decoder(
+        &mut self,
+        facts: &Facts<'_>,
+        acts: &Tensor,
+        by_decoded: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let mut sum = gradients.so_far(facts, "W_D")?;
+        self.add_product(matrix(acts, facts)?, by_decoded, numbers_mut(&mut sum)?)
+    }
+
+    /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`; `None` where a product of all
+    /// numbers does better.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn by_acts(
+        &mut self,
+        facts: &Facts<'_>,
+        (acts, filled): (&Tensor, f64),
+        by_decoded: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        if facts.sae.cfg.act_fn != ActFn::Relu || filled >= most_filled().1 {
+            return Ok(None);
+        }
+        self.prepare(facts)?;
+        let mut by_acts = acts.f_empty_like()?;
+        zeros::dots(
+            matrix(acts, facts)?,
+            numbers(by_decoded)?,
+            &self.room.decoder,
+            numbers_mut(&mut by_acts)?,
+        );
+        Ok(Some(by_acts))
+    }
+
+    /// Adds the gradients of the encoder from the derivative by its pre-activations, but for what `finish` adds.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn encoder(
+        &mut self,
+        facts: &Facts<'_>,
+        x: &Tensor,
+        by_pre: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let mut sum = gradients.so_far(facts, "W_E")?.f_tr()?;
+        self.add_product(matrix(by_pre, facts)?, x, numbers_mut(&mut sum)?)?;
+        let mut by_bias = sum_of_rows(by_pre)?;
+        if let Some(cost) = facts.threshold_cost()? {
+            let _ = by_bias.f_sub_(&cost.f_mul_scalar(x.size()[0])?)?;
+            add(&mut self.inputs, sum_of_rows(x)?)?;
+        }
+        gradients.add("b_E", by_bias)
+    }
+
+    /// Adds `leftᵀ · right` to `sum`, row after row.
+    fn add_product(&mut self, left: Matrix<'_>, right: &Tensor, sum: &mut [f32]) -> Result<()> {
+        let shape = right.size();
+        let tokens = &mut self.room.tokens;
+        tokens.pack(
+            numbers(right)?,
+            shape[0] as usize,
+            shape[1] as usize,
+            zeros::WIDTH,
+        );
+        zeros::multiply_turned(left, tokens, sum);
+        Ok(())
+    }
+
+    /// Adds what is left to say.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn finish(&self, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
+        if let (Some(inputs), Some(cost)) = (&self.inputs, facts.threshold_cost()?) {
+            let _ = gradients.so_far(facts, "W_E")?.f_addr_(&inputs.f_neg()?, &cost)?;
+        }
+        Ok(())
+    }
+}
+
+fn sum_of_rows(x: &Tensor) -> Result<Tensor> {
+    Ok(x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)
+}
+
+fn matrix<'a>(of_latents: &'a Tensor, facts: &Facts<'_>) -> Result<Matrix<'a>> {
+    Ok(Matrix::new(numbers(of_latents)?, facts.latents()))
+}
