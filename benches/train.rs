@@ -1,7 +1,7 @@
 //! How fast a training step is, next to the encoder's product alone.
 //!
 //!     scripts/bench train [--case NAME] [--device cpu|cuda] [--engine auto|autograd|native] [--rounds 9] [--threads 1]
-//!         [--json] [--sweep] [--compare PEER]
+//!         [--l0 N] [--json] [--sweep] [--compare PEER]
 //!
 //! Measured is `Trainer::step`, all of it: losses, gradients, optimiser, metrics. The unit is libtorch's own product in
 //! float32 of a batch with the encoder, `(batch, d_model) · (d_model, d_sae)` into memory that is there already. Steps and
@@ -16,6 +16,8 @@
 //!
 //! `--sweep` takes the top-k case over batch sizes, numbers of latents and k instead. `--json` prints a line of JSON for each
 //! case. `SAESCRIPT_KERNELS=avx2` has our own kernels work as on a processor without AVX-512.
+//!
+//! `--l0` has other numbers of latents on at the beginning of the cases that say how many are.
 //!
 //! `--compare` has the trainer of another library make its steps in turn, on the same batches, in a process of its own, where
 //! it can train the same and is installed (`scripts/peers NAME`): sae-lens, eai-sparsify, dictionary-learning or
@@ -39,6 +41,7 @@ fn main() -> Result<()> {
             ("engine", "auto"),
             ("rounds", "9"),
             ("threads", "1"),
+            ("l0", ""),
             ("compare", ""),
         ],
         &["json", "sweep"],
@@ -51,7 +54,10 @@ fn main() -> Result<()> {
         rounds: options.number("rounds")?,
         compare: options.text("compare"),
     };
-    for case in chosen(&options)? {
+    for mut case in chosen(&options)? {
+        if case.l0.is_some() && !options.text("l0").is_empty() {
+            case.l0 = Some(options.number("l0")?);
+        }
         let measured = measure(case, &plan)?;
         if options.is_set("json") {
             measured.print_json(plan.compare);

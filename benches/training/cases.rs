@@ -33,7 +33,7 @@ pub struct Case {
     pub trainer: Value,
     /// Norm of the decoder's rows.
     pub norm: f64,
-    /// Latents that are on on average at the beginning, where thresholds are set so.
+    /// Latents that are on on average at the beginning, where thresholds or biases are set so.
     pub l0: Option<i64>,
     pub source: Source,
     /// Settings of the factory, besides those that all cases have.
@@ -122,10 +122,10 @@ pub fn all() -> Vec<Case> {
     };
     let relu = json!({"sparsity_loss_type": "power", "l1_coefficient": 8e-5});
     vec![
-        Case::new("relu", json!({"act_fn": "relu"}), relu),
+        Case::new("relu", json!({"act_fn": "relu"}), relu).with(|case| case.l0 = Some(2700)),
         jumprelu("jumprelu", 0.1).with(|case| case.l0 = Some(50)),
         jumprelu("jumprelu-unit", 0.1).with(|case| (case.l0, case.norm) = (Some(50), 1.0)),
-        jumprelu("jumprelu-dense", 2.0),
+        jumprelu("jumprelu-dense", 2.0).with(|case| case.l0 = Some(1700)),
         topk(),
         topk().with(|case| (case.name, case.batch) = ("topk-1024".into(), 1024)),
         batchtopk(),

@@ -37,7 +37,10 @@ with torch.no_grad():
     if CASE["l0"]:
         seen = 0.5 * given[0][0][:256] @ rows.T
         least = seen.flatten().topk(CASE["l0"] * len(seen)).values.min()
-        sae.activation_function.log_jumprelu_threshold.fill_(least.log().item())
+        if CASE["sae"]["act_fn"] == "jumprelu":
+            sae.activation_function.log_jumprelu_threshold.fill_(least.log().item())
+        else:
+            sae.b_E.fill_(-2 * least.item())
 count = CASE["batch"]
 given = [
     {

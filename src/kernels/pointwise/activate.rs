@@ -7,6 +7,17 @@ use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, GROUP, Kernel, Lanes};
 use crate::native::parallel::{Shared, for_ranges};
 
+/// Bounds of each latent, `(width)` each.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    /// What is over these counts.
+    pub any: &'a [f32],
+    /// What is over these too counts 1.
+    pub whole: &'a [f32],
+    /// What is over the first ones alone counts so much.
+    pub share: f32,
+}
+
 /// What is counted of each latent, `(width)` each; added to what stands there.
 #[derive(Debug)]
 pub struct Counted<'a> {
@@ -14,8 +25,9 @@ pub struct Counted<'a> {
     pub fired: &'a mut [f32],
     /// The sum of its activations.
     pub sum: &'a mut [f32],
-    /// The bounds over which what the function sees takes part in a gradient, and how many tokens are over them.
-    pub taking_part: Option<(&'a [f32], &'a mut [f32])>,
+    /// The bounds over which what the function sees takes part in a gradient, and how many tokens are over them: those that are
+    /// not over the second ones as well count for less.
+    pub taking_part: Option<(Bounds<'a>, &'a mut [f32])>,
     /// A stretch `c`, and the sum of `tanh(c · activation · norm)`.
     pub soft: Option<(f32, &'a mut [f32])>,
 }
@@ -83,18 +95,26 @@ struct Rows<'a> {
 
 /// What is counted of the latents of a strip.
 struct OfStrip {
-    bounds: Numbers,
+    /// As in [`Bounds`].
+    any: Numbers,
+    whole: Numbers,
+    share: f32,
     stretch: f32,
     /// In the order of [`Counted`].
     sums: [Numbers; 4],
 }
 
 impl OfStrip {
-    fn new(strip: &Strip, bounds: Option<&[f32]>, stretch: f32) -> Self {
-        Self {
-            bounds: bounds.map_or([f32::INFINITY; STRIP], |all| {
+    fn new(strip: &Strip, bounds: Option<Bounds<'_>>, stretch: f32) -> Self {
+        let of = |all: Option<&[f32]>| {
+            all.map_or([f32::INFINITY; STRIP], |all| {
                 part(all, &strip.range, f32::INFINITY)
-            }),
+            })
+        };
+        Self {
+            any: of(bounds.map(|bounds| bounds.any)),
+            whole: of(bounds.map(|bounds| bounds.whole)),
+            share: bounds.map_or(0.0, |bounds| bounds.share),
             stretch,
             sums: [[0.0; STRIP]; 4],
         }
@@ -127,13 +147,16 @@ impl OneStrip<'_> {
     fn all_rows<L: Lanes, const JUMP: bool, const SOFT: bool>(self, lanes: L) {
         let Self { rows, strip, counted } = self;
         let OfStrip {
-            bounds,
+            any,
+            whole,
+            share,
             stretch,
             sums: [fired, sum, overs, softs],
         } = counted;
         let length = strip.range.len();
         let (zero, one) = (lanes.splat(0.0), lanes.splat(1.0));
         let stretch = lanes.splat(*stretch);
+        let (share, rest) = (lanes.splat(*share), lanes.splat(1.0 - *share));
         for row in 0..rows.hidden_pre.len() / rows.width {
             let start = row * rows.width + strip.range.start;
             let hidden_pre = &rows.hidden_pre[start..start + length];
@@ -153,7 +176,8 @@ impl OneStrip<'_> {
                 };
                 let act = lanes.div(given, group(lanes, &strip.divisor, at));
                 lanes.store_part(act, &mut acts[at..]);
-                let over = lanes.where_over(seen, group(lanes, bounds, at), one);
+                let over = lanes.where_over(seen, group(lanes, any, at), share);
+                let over = lanes.add(over, lanes.where_over(seen, group(lanes, whole, at), rest));
                 accumulate(lanes, fired, at, lanes.where_over(act, zero, one));
                 accumulate(lanes, sum, at, act);
                 accumulate(lanes, overs, at, over);

@@ -13,7 +13,7 @@ mod tanh;
 #[cfg(test)]
 mod tests;
 
-pub use activate::{Counted, activate};
+pub use activate::{Bounds, Counted, activate};
 pub use derive::{Penalty, Sums, Thresholds, derive};
 pub use soft::soft_counts;
 

@@ -108,10 +108,16 @@ fn activations_and_their_counts_are_those_of_the_formulas() {
         let mut acts = vec![9.0; tokens * width];
         let (mut fired, mut sum) = (vec![1.0; width], vec![0.0; width]);
         let (mut over, mut soft) = (vec![0.0; width], vec![0.0; width]);
+        let whole: Vec<f32> = known.bounds.iter().map(|bound| bound + 0.3).collect();
+        let bounds = Bounds {
+            any: &known.bounds,
+            whole: &whole,
+            share: 0.25,
+        };
         let counted = Counted {
             fired: &mut fired,
             sum: &mut sum,
-            taking_part: Some((&known.bounds, &mut over)),
+            taking_part: Some((bounds, &mut over)),
             soft: Some((1.5, &mut soft)),
         };
         activate_in(isa, &hidden_pre, &known.latents(), &mut acts, counted);
@@ -128,7 +134,8 @@ fn activations_and_their_counts_are_those_of_the_formulas() {
             wanted[at] = act;
             sums[0][latent] += f64::from(act > 0.0);
             sums[1][latent] += act;
-            sums[2][latent] += f64::from(seen > f64::from(known.bounds[latent]));
+            let is_over = |bounds: &[f32]| f64::from(seen > f64::from(bounds[latent]));
+            sums[2][latent] += 0.25 * is_over(&known.bounds) + 0.75 * is_over(&whole);
             sums[3][latent] += (1.5 * act * f64::from(known.norm[latent])).tanh();
         }
         close(&acts, &wanted, "activations");

@@ -130,9 +130,9 @@ fn add_dots<L: Lanes>(
             lanes.mul(own[0], lanes.load(&first[0].0)),
             lanes.mul(own[0], lanes.load(&second[0].0)),
         ];
-        for ((&own, first), second) in own.iter().zip(first).zip(second).skip(1) {
-            sums[0] = lanes.fma(own, lanes.load(&first.0), sums[0]);
-            sums[1] = lanes.fma(own, lanes.load(&second.0), sums[1]);
+        for group in 1..GROUPS {
+            sums[0] = lanes.fma(own[group], lanes.load(&first[group].0), sums[0]);
+            sums[1] = lanes.fma(own[group], lanes.load(&second[group].0), sums[1]);
         }
         let sums = lanes.sums_of_two(sums);
         let [first, second] = places.map(|place| found[place % WORD]);

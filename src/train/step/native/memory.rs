@@ -1,6 +1,6 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::{TENSORS, kept_bytes, rows_at_a_time};
+use super::dense::{TENSORS, kept_bytes, rows_at_a_time, tile_bytes};
 use super::form::is_sparse;
 use super::gpu::{is_measured, refusal};
 use crate::dictionary::SAEConfig;
@@ -33,5 +33,5 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
     } else {
         0
     };
-    batch + TENSORS * block * n * width + kept
+    batch + TENSORS * block * n * width + kept + tile_bytes(cfg, device, block)
 }

@@ -197,7 +197,7 @@ impl StepEngine for NativeEngine {
         };
         self.laps.end(Part::Scatter);
         let all = (facts.tokens * sae.cfg.d_sae()) as f64;
-        self.density = found.pairs.map(|pairs| pairs as f64 / all);
+        self.density = found.pairs.map(|pairs| pairs / all);
         let (loss, terms) = found.terms.finish(&facts, &found.squared_errors, own)?;
         let squared_error = found.squared_errors.last();
         Ok(StepOutput {

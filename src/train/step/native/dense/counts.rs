@@ -12,11 +12,33 @@ pub(super) struct Counts {
     pub(super) fired: Tensor,
     /// The sum of its activations, in the format of the dictionary.
     pub(super) sum: Tensor,
-    /// The bounds over which it takes part in gradients, and on how many tokens it is over them, where somebody wants to
-    /// know.
-    pub(super) taking_part: Option<(Tensor, Tensor)>,
+    /// On how many tokens it takes part in gradients, where somebody wants to know.
+    pub(super) taking_part: Option<TakingPart>,
     /// Its soft count, where the penalty is tanh-quad and the whole batch has not been counted yet.
     pub(super) soft: Option<Tensor>,
+}
+
+/// On how many tokens latents take part in gradients, `(d_sae)` each.
+pub(super) struct TakingPart {
+    /// The bounds over which they do, and those over which their number counts.
+    pub(super) bounds: Tensor,
+    pub(super) with_number: Tensor,
+    /// On how many tokens they are over them, in units of pairs with a number.
+    pub(super) over: Tensor,
+}
+
+impl TakingPart {
+    fn new(bounds: Tensor, spans: Option<Tensor>) -> Result<Self> {
+        let with_number = match spans {
+            Some(spans) => spans.f_clamp_min(0.0)?.f_add(&bounds)?,
+            None => bounds.shallow_clone(),
+        };
+        Ok(Self {
+            over: bounds.f_zeros_like()?,
+            bounds,
+            with_number,
+        })
+    }
 }
 
 impl Counts {
@@ -46,7 +68,7 @@ impl Counts {
         let has_kernels = facts.has_kernels;
         let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device(), has_kernels) {
             match facts.selection()? {
-                Selection::Above { bounds, .. } => Some((bounds, zeros(Kind::Float)?)),
+                Selection::Above { bounds, spans } => Some(TakingPart::new(bounds, spans)?),
                 Selection::Largest(_) | Selection::Batch(_) => None,
             }
         } else {
@@ -79,14 +101,15 @@ impl Counts {
         Ok((self.sum.f_sum(None::<Kind>)?, self.fired.f_sum(Kind::Int64)?))
     }
 
-    /// Returns how many pairs of a token and a latent take part in gradients, where somebody wants to know.
+    /// Returns how many pairs of a token and a latent take part in gradients, where somebody wants to know; those without a
+    /// number by what they cost.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn pairs(&self) -> Result<Option<u64>> {
-        let Some((_, over)) = &self.taking_part else {
+    pub(super) fn pairs(&self) -> Result<Option<f64>> {
+        let Some(TakingPart { over, .. }) = &self.taking_part else {
             return Ok(None);
         };
-        Ok(Some(over.f_sum(Kind::Int64)?.f_int64_value(&[])?.max(0) as u64))
+        Ok(Some(over.f_sum(Kind::Double)?.f_double_value(&[])?))
     }
 }

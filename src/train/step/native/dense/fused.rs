@@ -1,14 +1,15 @@
 //! What is computed number by number, each in one pass of a kernel: for relu and jumprelu in float32 on the CPU.
 
 use super::super::facts::Facts;
+use super::super::form::BARE;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_near, penalty};
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
-use super::counts::Counts;
+use super::counts::{Counts, TakingPart};
 use crate::dictionary::{ActFn, Entries};
 use crate::error::Result;
-use crate::kernels::pointwise::{self, Counted, Latents, Sums, Thresholds};
+use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -44,7 +45,18 @@ pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Coun
             fired: numbers_mut(&mut counts.fired)?,
             sum: numbers_mut(&mut counts.sum)?,
             taking_part: match &mut counts.taking_part {
-                Some((bounds, over)) => Some((numbers(bounds)?, numbers_mut(over)?)),
+                Some(TakingPart {
+                    bounds,
+                    with_number,
+                    over,
+                }) => {
+                    let bounds = Bounds {
+                        any: numbers(bounds)?,
+                        whole: numbers(with_number)?,
+                        share: BARE as f32,
+                    };
+                    Some((bounds, numbers_mut(over)?))
+                }
                 None => None,
             },
             soft: match &mut counts.soft {

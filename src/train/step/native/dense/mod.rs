@@ -22,6 +22,7 @@ use self::zeros::OverZeros;
 pub(super) use self::zeros::Room;
 use super::auxk::{self, Latents};
 use super::facts::Facts;
+use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
@@ -270,6 +271,15 @@ fn block(
         Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
         None => encoder(facts, x, &encoded, by_pre, gradients),
     }
+}
+
+/// Returns the bytes that products over zeros hold with `rows` tokens at a time, where there are any.
+pub(super) fn tile_bytes(cfg: &SAEConfig, device: Device, rows: u64) -> u64 {
+    let kind = cfg.dtype.kind();
+    if !form::passes_over_zeros(cfg, kind, device) {
+        return 0;
+    }
+    (cfg.d_sae() as u64 + rows) * cfg.d_model as u64 * kind.elt_size_in_bytes() as u64
 }
 
 fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {

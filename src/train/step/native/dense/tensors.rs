@@ -5,7 +5,7 @@ use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_thresholds, penalise};
 use super::super::terms::Terms;
-use super::counts::Counts;
+use super::counts::{Counts, TakingPart};
 use crate::dictionary::Entries;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor};
@@ -28,7 +28,7 @@ pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Coun
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
     let _ = counts.fired.f_add_(&by_latent(&acts.f_gt(0.0)?, Kind::Float)?)?;
     let _ = counts.sum.f_add_(&by_latent(&acts, acts.f_kind()?)?)?;
-    if let Some((bounds, over)) = &mut counts.taking_part {
+    if let Some(TakingPart { bounds, over, .. }) = &mut counts.taking_part {
         let _ = over.f_add_(&by_latent(&seen.f_gt_tensor(bounds)?, Kind::Float)?)?;
     }
     if let (Some(soft), Some(kind)) = (&mut counts.soft, facts.settings.sparsity_loss_type) {

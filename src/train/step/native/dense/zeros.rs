@@ -6,8 +6,8 @@
 //! threshold.
 
 use super::super::facts::Facts;
+use super::super::form::passes_over_zeros;
 use super::super::gradients::{Gradients, add};
-use super::fused;
 use crate::dictionary::ActFn;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
@@ -44,8 +44,8 @@ fn most_filled() -> (f64, f64) {
 impl<'a> OverZeros<'a> {
     /// Returns the way over zeros; `None` where there is none.
     pub(super) fn new(room: &'a mut Room, facts: &Facts<'_>) -> Option<Self> {
-        let is_plain = !facts.sae.cfg.use_glu_encoder && facts.prefixes.len() == 1;
-        let serves = is_plain && fused::serves(facts) && facts.multiplies_as_it_is();
+        let sae = facts.sae;
+        let serves = passes_over_zeros(&sae.cfg, sae.kind(), sae.device()) && facts.multiplies_as_it_is();
         serves.then_some(Self {
             room,
             has_decoder: false,

@@ -111,7 +111,7 @@ pub(super) fn step(
     Ok(Found {
         terms,
         squared_errors: found.squared.f_unbind(0)?,
-        pairs: encoded.count,
+        pairs: encoded.count.map(|count| count as f64),
         activity: (sum, fired),
         fired: encoded.fired,
     })

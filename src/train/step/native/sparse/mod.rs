@@ -18,6 +18,7 @@ pub(super) use self::room::Room;
 use self::subset::Subset;
 use super::auxk;
 use super::facts::Facts;
+use super::form::BARE;
 use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
@@ -69,7 +70,7 @@ pub(super) fn step(
     Ok(Found {
         terms,
         squared_errors,
-        pairs: Some((room.rows.index.len() + room.rows.bare.index.len()) as u64),
+        pairs: Some(room.rows.index.len() as f64 + BARE * room.rows.bare.index.len() as f64),
         activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
         fired,
     })
