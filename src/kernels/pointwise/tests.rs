@@ -209,54 +209,37 @@ fn derivatives_and_their_sums_are_those_of_the_formulas() {
             stretch: 1.5,
             steepness: &steepness,
         };
-        for penalty in [Penalty::None, Penalty::Linear(0.3), tanh, Penalty::Given(&slopes)] {
+        for (penalty, is_lifted) in [Penalty::None, Penalty::Linear(0.3), tanh, Penalty::Given(&slopes)]
+            .into_iter()
+            .flat_map(|penalty| [(penalty, false), (penalty, true)])
+        {
             let mut by = numbers(tokens * width, 9);
-            let mut lifted = by.clone();
-            let (wanted, wanted_sums) = derived(known, &hidden_pre, &acts, &by, &penalty, &cost);
+            let (mut wanted, wanted_sums) = derived(known, &hidden_pre, &acts, &by, &penalty, &cost);
+            if is_lifted && known.is_jump {
+                let lifts = cost.iter().cycle();
+                wanted
+                    .iter_mut()
+                    .zip(lifts)
+                    .for_each(|(by, lift)| *by += f64::from(*lift));
+            }
             let mut sums = [(); 5].map(|()| vec![0.0f32; width]);
-            let into = as_sums(&mut sums);
-            let mut thresholds = Thresholds {
+            let thresholds = Thresholds {
                 half_window: 0.25,
                 cost: Some(&cost),
-                is_lifted: false,
+                is_lifted,
             };
-            let numbers = (&hidden_pre[..], &acts[..]);
             derive_in(
                 isa,
-                numbers,
+                (&hidden_pre, &acts),
                 &known.latents(),
                 (penalty, thresholds),
                 &mut by,
-                into,
+                as_sums(&mut sums),
             );
             close(&by, &wanted, "derivatives");
             for (got, wanted) in sums.iter().zip(&wanted_sums) {
                 close(got, wanted, &format!("sums with {penalty:?}"));
             }
-            thresholds.is_lifted = true;
-            let mut sums = [(); 5].map(|()| vec![0.0f32; width]);
-            let into = as_sums(&mut sums);
-            derive_in(
-                isa,
-                numbers,
-                &known.latents(),
-                (penalty, thresholds),
-                &mut lifted,
-                into,
-            );
-            let lift = |latent: usize| {
-                if known.is_jump {
-                    f64::from(cost[latent])
-                } else {
-                    0.0
-                }
-            };
-            let wanted: Vec<f64> = wanted
-                .iter()
-                .enumerate()
-                .map(|(at, by)| by + lift(at % width))
-                .collect();
-            close(&lifted, &wanted, "lifted derivatives");
         }
     });
 }

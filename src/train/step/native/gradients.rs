@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::buffer::Buffer;
 use super::facts::Facts;
 use crate::error::Result;
 use crate::tensor::{Tensor, product};
@@ -60,14 +61,20 @@ impl Gradients {
         }
     }
 
-    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 where there is none.
+    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in `room` where there is
+    /// none.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn so_far(&mut self, facts: &Facts<'_>, name: &'static str) -> Result<Tensor> {
+    pub(super) fn so_far(
+        &mut self,
+        facts: &Facts<'_>,
+        name: &'static str,
+        room: &mut Buffer,
+    ) -> Result<Tensor> {
         let sum = match self.sums.get(name) {
             Some(sum) => sum.shallow_clone(),
-            None => facts.parameter(name)?.f_zeros_like()?,
+            None => room.take(&facts.parameter(name)?)?.f_zero_()?,
         };
         self.sums.insert(name, sum.shallow_clone());
         Ok(sum)

@@ -9,10 +9,12 @@
 //! auxk, terms, penalties, slopes   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
+//! buffer      tensors that are kept from step to step
 //! gradients   sums by the names of the parameters
 //! ```
 
 mod auxk;
+mod buffer;
 mod dense;
 mod facts;
 mod form;
@@ -191,6 +193,8 @@ impl StepEngine for NativeEngine {
         let found = if let Some((launcher, encoded)) = encoded {
             gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(sae, facts.gate.k) {
+            // What the other form needs is as large as parameters are.
+            self.dense = dense::Room::default();
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
             dense::step(&mut self.dense, &facts, &flat, is_dead, &mut gradients)?

@@ -33,13 +33,17 @@ fn with_latents<R>(facts: &Facts<'_>, with: impl FnOnce(Latents<'_>) -> Result<R
     })
 }
 
-/// Returns the activations of `hidden_pre`, both `(n, d_sae)`, and counts them.
+/// Returns the activations of `hidden_pre`, both `(n, d_sae)`, in the room for `acts`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
+pub(super) fn activate(
+    facts: &Facts<'_>,
+    hidden_pre: &Tensor,
+    mut acts: Tensor,
+    counts: &mut Counts,
+) -> Result<Tensor> {
     let stretch = facts.settings.tanh_stretch_coefficient as f32;
-    let mut acts = hidden_pre.f_empty_like()?;
     with_latents(facts, |latents| {
         let counted = Counted {
             fired: numbers_mut(&mut counts.fired)?,

@@ -20,7 +20,7 @@ mod zeros;
 use self::counts::Counts;
 use self::zeros::OverZeros;
 pub(super) use self::zeros::Room;
-use super::auxk::{self, Latents};
+use super::auxk::{self, AuxK, Latents};
 use super::facts::Facts;
 use super::form;
 use super::found::Found;
@@ -94,7 +94,7 @@ pub(super) fn step(
     let mut kept: Vec<Option<Kept>> = xs.iter().map(|_| None).collect();
     let mut parts = Parts::new(facts, OverZeros::new(room, facts))?;
     if facts.looks_ahead() {
-        let mut counts = look_ahead(facts, &xs, &mut kept)?;
+        let mut counts = look_ahead(facts, &xs, &mut kept, parts.zeros.as_mut())?;
         if let Some(is_dead) = is_dead.take() {
             known.is_dead = is_dead(&counts.fired)?;
         }
@@ -106,7 +106,7 @@ pub(super) fn step(
     for ((x, label), kept) in xs.iter().zip(&labels).zip(kept) {
         let encoded = match kept {
             Some(kept) => kept,
-            None => Kept::new(encode(facts, x)?),
+            None => Kept::new(encode(facts, (x, 0), parts.zeros.as_mut())?),
         };
         block(facts, (x, label), encoded, &known, &mut parts, gradients)?;
         facts.laps.end(Part::Scatter);
@@ -114,7 +114,7 @@ pub(super) fn step(
     if let Some(is_dead) = is_dead {
         is_dead(&parts.counts.fired)?;
     }
-    if let Some(zeros) = parts.zeros.take() {
+    if let Some(mut zeros) = parts.zeros.take() {
         zeros.finish(facts, gradients)?;
     }
     parts.together()
@@ -141,13 +141,20 @@ fn token_bytes(cfg: &SAEConfig) -> i64 {
 }
 
 /// Counts what there is to know of all tokens, and keeps what will be needed again.
-fn look_ahead(facts: &Facts<'_>, xs: &[Tensor], kept: &mut [Option<Kept>]) -> Result<Counts> {
+fn look_ahead(
+    facts: &Facts<'_>,
+    xs: &[Tensor],
+    kept: &mut [Option<Kept>],
+    mut zeros: Option<&mut OverZeros<'_>>,
+) -> Result<Counts> {
     let mut counts = Counts::with_soft(facts)?;
     let is_one = xs.len() == 1;
     let keeps = is_one || kept_bytes(&facts.sae.cfg, facts.tokens) > 0;
-    for (x, kept) in xs.iter().zip(kept) {
-        let encoded = encode(facts, x)?;
-        let acts = Some(activate(facts, &encoded, &mut counts)?).filter(|_| is_one);
+    for (number, (x, kept)) in xs.iter().zip(kept).enumerate() {
+        let number = if keeps { number } else { 0 };
+        let encoded = encode(facts, (x, number), zeros.as_deref_mut())?;
+        let acts = activate(facts, &encoded, &mut counts, zeros.as_deref_mut())?;
+        let acts = Some(acts).filter(|_| is_one);
         *kept = keeps.then_some(Kept { encoded, acts });
     }
     Ok(counts)
@@ -173,6 +180,12 @@ impl<'a> Parts<'a> {
         })
     }
 
+    /// Returns the way over zeros, where it is faster for these activations.
+    fn zeros(&mut self, acts: &Activations) -> Option<&mut OverZeros<'a>> {
+        let is_worth_it = OverZeros::is_worth_it(acts.filled);
+        self.zeros.as_mut().filter(|_| is_worth_it)
+    }
+
     fn together(self) -> Result<Found> {
         let whole = self.squared_errors.iter().map(|blocks| Tensor::f_cat(blocks, 0));
         Ok(Found {
@@ -186,10 +199,19 @@ impl<'a> Parts<'a> {
 }
 
 /// Returns the activations of what was encoded, and counts them.
-fn activate(facts: &Facts<'_>, encoded: &Encoded, counts: &mut Counts) -> Result<Activations> {
+fn activate(
+    facts: &Facts<'_>,
+    encoded: &Encoded,
+    counts: &mut Counts,
+    zeros: Option<&mut OverZeros<'_>>,
+) -> Result<Activations> {
     let before = counts.active()?;
     let numbers = if fused::serves(facts) {
-        fused::activate(facts, &encoded.hidden_pre, counts)
+        let room = match zeros {
+            Some(zeros) => zeros.room_for_acts(&encoded.hidden_pre)?,
+            None => encoded.hidden_pre.f_empty_like()?,
+        };
+        fused::activate(facts, &encoded.hidden_pre, room, counts)
     } else {
         tensors::activate(facts, &encoded.hidden_pre, counts)
     }?;
@@ -208,18 +230,42 @@ fn block(
     parts: &mut Parts,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let Activations {
-        numbers: acts,
-        filled,
-    } = match acts {
+    let acts = match acts {
         Some(acts) => acts,
-        None => activate(facts, &encoded, &mut parts.counts)?,
+        None => activate(facts, &encoded, &mut parts.counts, parts.zeros.as_mut())?,
     };
-    let is_worth_it = OverZeros::is_worth_it(filled);
-    let mut zeros = parts.zeros.as_mut().filter(|_| is_worth_it);
-    let errors = match &mut zeros {
-        Some(zeros) => vec![zeros.error(facts, &acts, label)?],
-        None => decode::errors(facts, &acts, label)?,
+    let (by_decoded, aux) = reconstruct(facts, (&encoded, &acts, label), known, parts, gradients)?;
+    let by_acts = through_decoder(facts, &acts, &by_decoded, parts.zeros(&acts), gradients)?;
+    let is_lifted = parts.zeros(&acts).is_some() && OverZeros::is_lifted(facts);
+    let kept = (&mut parts.terms, &mut *gradients);
+    let soft_counts = known.soft_counts.as_ref();
+    let numbers = (&encoded.hidden_pre, &acts.numbers);
+    let mut by_pre = if fused::serves(facts) {
+        fused::derive(facts, numbers, (by_acts, is_lifted), soft_counts, kept)
+    } else {
+        tensors::derive(facts, numbers, by_acts, soft_counts, kept)
+    }?;
+    if let Some(aux) = aux {
+        let _ = by_pre.f_add_(&aux.by_pre)?;
+    }
+    facts.laps.end(Part::Penalties);
+    match parts.zeros(&acts) {
+        Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
+        None => encoder(facts, x, &encoded, by_pre, gradients),
+    }
+}
+
+/// Returns the derivatives by what the latents between two prefixes decode to, with what Aux-K says, if it says anything.
+fn reconstruct(
+    facts: &Facts<'_>,
+    (encoded, acts, label): (&Encoded, &Activations, &Tensor),
+    known: &Known,
+    parts: &mut Parts<'_>,
+    gradients: &mut Gradients,
+) -> Result<(Vec<Tensor>, Option<AuxK>)> {
+    let errors = match parts.zeros(acts) {
+        Some(zeros) => vec![zeros.error(facts, &acts.numbers, label)?],
+        None => decode::errors(facts, &acts.numbers, label)?,
     };
     for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
         let squares = error.f_square()?;
@@ -235,42 +281,36 @@ fn block(
     }
     let more = aux.as_ref().map(|aux| &aux.by_reconstruction);
     let by_decoded = decode::by_decoded(facts, &errors, more)?;
-    drop(errors);
     facts.laps.end(Part::Auxk);
-    match (&mut zeros, by_decoded.first()) {
-        (Some(zeros), Some(by_decoded)) => zeros.decoder(facts, &acts, by_decoded, gradients)?,
-        _ => decode::decoder(facts, &acts, &by_decoded, gradients)?,
+    Ok((by_decoded, aux))
+}
+
+/// Adds the gradients of the decoder, and returns the derivative by the activations, `(n, d_sae)`.
+fn through_decoder(
+    facts: &Facts<'_>,
+    acts: &Activations,
+    by_decoded: &[Tensor],
+    mut zeros: Option<&mut OverZeros<'_>>,
+    gradients: &mut Gradients,
+) -> Result<Tensor> {
+    match (&mut zeros, by_decoded) {
+        (Some(zeros), [by_decoded]) => zeros.decoder(facts, &acts.numbers, by_decoded, gradients)?,
+        _ => decode::decoder(facts, &acts.numbers, by_decoded, gradients)?,
     }
     if let Some(of_all_prefixes) = by_decoded.first() {
         add_bias(gradients, facts, "b_D", of_all_prefixes)?;
     }
     facts.laps.end(Part::Scatter);
-    let by_acts = match (&mut zeros, by_decoded.first()) {
-        (Some(zeros), Some(by_decoded)) => zeros.by_acts(facts, (&acts, filled), by_decoded)?,
+    let by_acts = match (zeros, by_decoded) {
+        (Some(zeros), [by_decoded]) => zeros.by_acts(facts, (&acts.numbers, acts.filled), by_decoded)?,
         _ => None,
     };
     let by_acts = match by_acts {
         Some(by_acts) => by_acts,
-        None => decode::by_acts(facts, &by_decoded)?,
+        None => decode::by_acts(facts, by_decoded)?,
     };
     facts.laps.end(Part::Decode);
-    let kept = (&mut parts.terms, &mut *gradients);
-    let soft_counts = known.soft_counts.as_ref();
-    let numbers = (&encoded.hidden_pre, &acts);
-    let mut by_pre = if fused::serves(facts) {
-        let is_lifted = zeros.is_some() && OverZeros::is_lifted(facts);
-        fused::derive(facts, numbers, (by_acts, is_lifted), soft_counts, kept)
-    } else {
-        tensors::derive(facts, numbers, by_acts, soft_counts, kept)
-    }?;
-    if let Some(aux) = aux {
-        let _ = by_pre.f_add_(&aux.by_pre)?;
-    }
-    facts.laps.end(Part::Penalties);
-    match zeros {
-        Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
-        None => encoder(facts, x, &encoded, by_pre, gradients),
-    }
+    Ok(by_acts)
 }
 
 /// Returns the bytes that products over zeros hold with `rows` tokens at a time, where there are any.
@@ -282,7 +322,20 @@ pub(super) fn tile_bytes(cfg: &SAEConfig, device: Device, rows: u64) -> u64 {
     (cfg.d_sae() as u64 + rows) * cfg.d_model as u64 * kind.elt_size_in_bytes() as u64
 }
 
-fn encode(facts: &Facts<'_>, x: &Tensor) -> Result<Encoded> {
+/// Encodes the tokens `x` of block `number`.
+fn encode(
+    facts: &Facts<'_>,
+    (x, number): (&Tensor, usize),
+    zeros: Option<&mut OverZeros<'_>>,
+) -> Result<Encoded> {
+    if let Some(zeros) = zeros {
+        let hidden_pre = zeros.encode(facts, x, number)?;
+        facts.laps.end(Part::Encode);
+        return Ok(Encoded {
+            hidden_pre,
+            gated: None,
+        });
+    }
     let linear = |matrix: &str, bias: &str| -> Result<Tensor> {
         let mut linear = facts.product(x, &facts.parameter(matrix)?)?;
         Ok(linear.f_add_(&facts.parameter(bias)?)?)

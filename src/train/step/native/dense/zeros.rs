@@ -5,6 +5,7 @@
 //! it of all: that adds a sum of inputs to the gradient of the encoder, and what is left is 0 of all that are off and below their
 //! threshold.
 
+use super::super::buffer::Buffer;
 use super::super::facts::Facts;
 use super::super::form::passes_over_zeros;
 use super::super::gradients::{Gradients, add};
@@ -14,13 +15,19 @@ use crate::kernels::isa::Isa;
 use crate::kernels::tiles::Tiles;
 use crate::kernels::zeros::{self, Matrix};
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, product};
 
-/// Room for matrices in tiles, which serves one step after the other.
+/// Room to work in, which serves one step after the other.
 #[derive(Default)]
 pub(in super::super) struct Room {
     decoder: Tiles,
     tokens: Tiles,
+    /// Of one block of tokens after the other, where they are kept each by itself.
+    hidden_pre: Vec<Buffer>,
+    acts: Buffer,
+    by_acts: Buffer,
+    by_decoder: Buffer,
+    by_encoder: Buffer,
 }
 
 /// What the blocks of a step leave for its end, and room to work in.
@@ -63,6 +70,28 @@ impl<'a> OverZeros<'a> {
         facts.penalised_thresholds().is_some()
     }
 
+    /// Returns the pre-activations of `x`, `(n, d_sae)`: those of block `number`, which are kept until there are others of that
+    /// number.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn encode(&mut self, facts: &Facts<'_>, x: &Tensor, number: usize) -> Result<Tensor> {
+        let all = &mut self.room.hidden_pre;
+        all.resize_with(all.len().max(number + 1), Buffer::default);
+        let mut hidden_pre = all[number].take_sized(&[x.size()[0], facts.sae.cfg.d_sae()], x)?;
+        hidden_pre.f_copy_(&facts.parameter("b_E")?)?;
+        product::add_product(&mut hidden_pre, x, &facts.parameter("W_E")?)?;
+        Ok(hidden_pre)
+    }
+
+    /// Returns room for the activations of `hidden_pre`, which takes that of those before.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn room_for_acts(&mut self, hidden_pre: &Tensor) -> Result<Tensor> {
+        self.room.acts.take_sized(&hidden_pre.size(), hidden_pre)
+    }
+
     /// Puts the decoder into tiles, once a step.
     fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
         if !self.has_decoder {
@@ -101,7 +130,7 @@ impl<'a> OverZeros<'a> {
         by_decoded: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let mut sum = gradients.so_far(facts, "W_D")?;
+        let mut sum = gradients.so_far(facts, "W_D", &mut self.room.by_decoder)?;
         self.add_product(matrix(acts, facts)?, by_decoded, numbers_mut(&mut sum)?)
     }
 
@@ -120,7 +149,7 @@ impl<'a> OverZeros<'a> {
             return Ok(None);
         }
         self.prepare(facts)?;
-        let mut by_acts = acts.f_empty_like()?;
+        let mut by_acts = self.room.by_acts.take_sized(&acts.size(), acts)?;
         zeros::dots(
             matrix(acts, facts)?,
             numbers(by_decoded)?,
@@ -141,7 +170,9 @@ impl<'a> OverZeros<'a> {
         by_pre: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let mut sum = gradients.so_far(facts, "W_E")?.f_tr()?;
+        let mut sum = gradients
+            .so_far(facts, "W_E", &mut self.room.by_encoder)?
+            .f_tr()?;
         self.add_product(matrix(by_pre, facts)?, x, numbers_mut(&mut sum)?)?;
         let mut by_bias = sum_of_rows(by_pre)?;
         if let Some(cost) = facts.threshold_cost()? {
@@ -169,9 +200,11 @@ impl<'a> OverZeros<'a> {
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn finish(&self, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
+    pub(super) fn finish(&mut self, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
         if let (Some(inputs), Some(cost)) = (&self.inputs, facts.threshold_cost()?) {
-            let _ = gradients.so_far(facts, "W_E")?.f_addr_(&inputs.f_neg()?, &cost)?;
+            let _ = gradients
+                .so_far(facts, "W_E", &mut self.room.by_encoder)?
+                .f_addr_(&inputs.f_neg()?, &cost)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
+use super::super::buffer::Buffer;
 use super::super::facts::Facts;
 use super::of_pairs::OfPairs;
 use super::subset::Subset;
@@ -58,28 +59,6 @@ pub(in super::super) struct Room {
     pub(super) of_pairs: OfPairs,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
-}
-
-/// A tensor that serves one step after the other.
-#[derive(Default)]
-pub(super) struct Buffer(Option<Tensor>);
-
-impl Buffer {
-    /// Returns a tensor of the shape of `like`, with the numbers that the step has written there, if it has. What it was in the
-    /// step before is lost.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn take(&mut self, like: &Tensor) -> Result<Tensor> {
-        match &self.0 {
-            Some(there) if there.size() == like.size() => Ok(there.shallow_clone()),
-            _ => {
-                let fresh = like.f_empty_like()?;
-                self.0 = Some(fresh.shallow_clone());
-                Ok(fresh)
-            }
-        }
-    }
 }
 
 impl Room {
