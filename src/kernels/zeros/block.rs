@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::WORD;
 use crate::kernels::lanes::{GROUP, Lanes};
 
-/// How many rows a block has at most, and how many words a row of it: so many numbers stay in the second-level cache.
+/// How many rows a block has at most, which share each tile while it is near, and how many words a row of it, which share the
+/// way of sums to the registers' neighbourhood and back.
 pub(super) const ROWS: usize = 256;
-pub(super) const WORDS: usize = 4;
+pub(super) const WORDS: usize = 8;
 
 /// A matrix that stands in memory row after row.
 #[derive(Clone, Copy, Debug)]

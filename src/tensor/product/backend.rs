@@ -54,6 +54,21 @@ impl Backend {
         }
     }
 
+    /// Puts `a b` into `out`, for which [`dense::applies_to`] says yes too, whatever is there.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn put(self, out: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
+        match self {
+            Backend::Gemm => {
+                dense::into(out, a, b, false);
+                Ok(())
+            }
+            Backend::OneDnn => out.f_copy_(&one_dnn(a, b)?),
+            Backend::Libtorch => a.f_mm_out(out, b).map(drop),
+        }
+    }
+
     /// Adds `a b` to `sum`, for which [`dense::applies_to`] says yes too.
     ///
     /// # Errors

@@ -51,18 +51,24 @@ fn products_have_the_accuracy_of_sums_in_float32() {
 }
 
 #[test]
-fn products_are_added_to_what_is_there() {
+fn products_are_put_where_they_should_be_or_added_to_what_is_there() {
     for backend in here() {
         for sum in orders(40, 70) {
             let (a, b) = (numbers(40, 90), numbers(70, 90).tr());
-            let expected =
-                sum.to_kind(Kind::Double) + a.to_kind(Kind::Double).matmul(&b.to_kind(Kind::Double));
-            let mut added = sum.shallow_clone();
-            backend.add(&mut added, &a, &b).expect("shapes fit");
-            assert_eq!(added.data_ptr(), sum.data_ptr());
-            let apart =
-                f64::try_from((added.to_kind(Kind::Double) - expected).abs().max()).expect("a number");
-            assert!(apart < 1e-4, "{backend}: {apart:e}");
+            let product = a.to_kind(Kind::Double).matmul(&b.to_kind(Kind::Double));
+            let expected = sum.to_kind(Kind::Double) + &product;
+            let mut found = sum.shallow_clone();
+            let compare = |found: &Tensor, expected: &Tensor| {
+                assert_eq!(found.data_ptr(), sum.data_ptr());
+                let apart = (found.to_kind(Kind::Double) - expected).abs().max();
+                let apart = f64::try_from(apart).expect("a number");
+                assert!(apart < 1e-4, "{backend}: {apart:e}");
+            };
+            backend.add(&mut found, &a, &b).expect("shapes fit");
+            compare(&found, &expected);
+            let _ = found.fill_(f64::NAN);
+            backend.put(&mut found, &a, &b).expect("shapes fit");
+            compare(&found, &product);
         }
     }
 }

@@ -206,6 +206,18 @@ pub fn add_product(sum: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchEr
     sum.f_add_(&product).map(drop)
 }
 
+/// Puts `a b` into `out`, all of one dtype and without a graph.
+///
+/// # Errors
+/// Shapes or dtypes that do not fit.
+pub fn put_product(out: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
+    let instead = instead_of(a.f_kind()?, a.device()).is_some();
+    if !instead && dense::applies(a, b) && dense::applies_to(out, a, b) {
+        return chosen()?.put(out, a, b);
+    }
+    out.f_copy_(&matmul(a, b)?)
+}
+
 /// Returns `x Wᵀ + b`, all of one dtype, `W` of shape `[out, in]`.
 ///
 /// # Errors

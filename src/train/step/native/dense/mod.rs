@@ -303,11 +303,7 @@ fn through_decoder(
     facts.laps.end(Part::Scatter);
     let by_acts = match (zeros, by_decoded) {
         (Some(zeros), [by_decoded]) => zeros.by_acts(facts, (&acts.numbers, acts.filled), by_decoded)?,
-        _ => None,
-    };
-    let by_acts = match by_acts {
-        Some(by_acts) => by_acts,
-        None => decode::by_acts(facts, by_decoded)?,
+        _ => decode::by_acts(facts, by_decoded)?,
     };
     facts.laps.end(Part::Decode);
     Ok(by_acts)

@@ -79,9 +79,8 @@ impl<'a> OverZeros<'a> {
         let all = &mut self.room.hidden_pre;
         all.resize_with(all.len().max(number + 1), Buffer::default);
         let mut hidden_pre = all[number].take_sized(&[x.size()[0], facts.sae.cfg.d_sae()], x)?;
-        hidden_pre.f_copy_(&facts.parameter("b_E")?)?;
-        product::add_product(&mut hidden_pre, x, &facts.parameter("W_E")?)?;
-        Ok(hidden_pre)
+        product::put_product(&mut hidden_pre, x, &facts.parameter("W_E")?)?;
+        Ok(hidden_pre.f_add_(&facts.parameter("b_E")?)?)
     }
 
     /// Returns room for the activations of `hidden_pre`, which takes that of those before.
@@ -134,8 +133,8 @@ impl<'a> OverZeros<'a> {
         self.add_product(matrix(acts, facts)?, by_decoded, numbers_mut(&mut sum)?)
     }
 
-    /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`; `None` where a product of all
-    /// numbers does better.
+    /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`: of relu, it is left out where they
+    /// are 0 if that is faster.
     ///
     /// # Errors
     /// Too little memory.
@@ -144,19 +143,17 @@ impl<'a> OverZeros<'a> {
         facts: &Facts<'_>,
         (acts, filled): (&Tensor, f64),
         by_decoded: &Tensor,
-    ) -> Result<Option<Tensor>> {
-        if facts.sae.cfg.act_fn != ActFn::Relu || filled >= most_filled().1 {
-            return Ok(None);
-        }
-        self.prepare(facts)?;
+    ) -> Result<Tensor> {
         let mut by_acts = self.room.by_acts.take_sized(&acts.size(), acts)?;
-        zeros::dots(
-            matrix(acts, facts)?,
-            numbers(by_decoded)?,
-            &self.room.decoder,
-            numbers_mut(&mut by_acts)?,
-        );
-        Ok(Some(by_acts))
+        if facts.sae.cfg.act_fn == ActFn::Relu && filled < most_filled().1 {
+            self.prepare(facts)?;
+            let filled = matrix(acts, facts)?;
+            let rows = numbers_mut(&mut by_acts)?;
+            zeros::dots(filled, numbers(by_decoded)?, &self.room.decoder, rows);
+        } else {
+            product::put_product(&mut by_acts, by_decoded, &facts.parameter("W_D")?.f_tr()?)?;
+        }
+        Ok(by_acts)
     }
 
     /// Adds the gradients of the encoder from the derivative by its pre-activations, but for what `finish` adds.
