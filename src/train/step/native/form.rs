@@ -55,10 +55,14 @@ pub(super) fn is_sparse(cfg: &SAEConfig, kind: Kind, device: Device, k: i64, den
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
+/// The bytes of the largest decoder of which products over zeros hold a copy.
+const MOST_COPIED: i64 = 256 << 20;
+
 /// Returns whether products over all latents can pass over those that are off: of relu and jumprelu, in float32 on the CPU,
-/// where all latents reconstruct together and without a gate.
+/// where all latents reconstruct together and without a gate, and the decoder is not too large to be copied.
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
-    let is_one = !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
+    let is_copied = cfg.d_sae() * cfg.d_model * kind.elt_size_in_bytes() as i64 <= MOST_COPIED;
+    let is_one = is_copied && !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
     let is_plain = kind == Kind::Float && device == Device::Cpu;
     is_one && is_plain && matches!(cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
 }
