@@ -19,7 +19,7 @@ pub fn dots(filled: Matrix<'_>, left: &[f32], right: &Tiles, output: &mut [f32])
     dots_in(Isa::chosen(), filled, left, right, output);
 }
 
-/// Does what [`dots`] does in a set of instructions.
+/// Does what [`dots()`] does in a set of instructions.
 pub(super) fn dots_in(isa: Isa, filled: Matrix<'_>, left: &[f32], right: &Tiles, output: &mut [f32]) {
     let (columns, width) = (right.columns(), filled.columns);
     assert_eq!(right.groups(), GROUPS, "tiles are {WIDTH} columns wide");

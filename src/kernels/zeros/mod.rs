@@ -1,5 +1,5 @@
 //! Products with matrices of which many numbers are 0, which are passed over: [`multiply`], [`multiply_turned`] and, for the
-//! places of such a matrix that are not 0, [`dots`].
+//! places of such a matrix that are not 0, [`dots()`].
 //!
 //! What such a matrix is multiplied with stands in tiles ([`Tiles`](super::tiles::Tiles)) of [`WIDTH`] columns. Of a tile, so
 //! many rows are taken at a time as a word has bits: they stay in the first-level cache, while for one row of what comes out
