@@ -62,11 +62,14 @@ pub trait Lanes: Copy {
     /// Returns the sum of the numbers.
     fn sum(self, a: Self::Group) -> f32;
 
-    /// Returns the sums of the numbers of two groups.
-    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2];
-
     /// Adds to `into[k]` the sum of group `k`.
     fn add_sums(self, groups: [Self::Group; SUMS], into: &mut [f32; SUMS]);
+
+    /// Returns the sums of the numbers of two groups.
+    #[inline(always)]
+    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2] {
+        groups.map(|group| self.sum(group))
+    }
 
     /// Returns how many numbers are not 0.
     #[inline(always)]

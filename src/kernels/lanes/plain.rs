@@ -94,11 +94,6 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2] {
-        groups.map(|group| self.sum(group))
-    }
-
-    #[inline(always)]
     fn add_sums(self, groups: [Self::Group; SUMS], into: &mut [f32; SUMS]) {
         for (sum, group) in into.iter_mut().zip(groups) {
             *sum += self.sum(group);

@@ -301,11 +301,6 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn sums_of_two(self, groups: [Self::Group; 2]) -> [f32; 2] {
-        groups.map(|group| self.sum(group))
-    }
-
-    #[inline(always)]
     fn add_sums(self, groups: [Self::Group; SUMS], into: &mut [f32; SUMS]) {
         let [a, b, c, d, e, f, g, h] = groups;
         let first = self.fold_quarters(self.fold_quarters(a, b), self.fold_quarters(c, d));

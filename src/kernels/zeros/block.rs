@@ -59,10 +59,12 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn new() -> Self {
+    /// Returns room for blocks of a matrix of so many rows, each of so many words.
+    pub(super) fn new(rows: usize, words: usize) -> Self {
+        let most = rows.min(ROWS) * words.min(WORDS);
         Self {
-            numbers: vec![[0.0; WORD]; ROWS * WORDS],
-            marks: vec![0; ROWS * WORDS],
+            numbers: vec![[0.0; WORD]; most],
+            marks: vec![0; most],
             rows: 0,
         }
     }

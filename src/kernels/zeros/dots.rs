@@ -59,9 +59,10 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let (mut block, mut found) = (Block::new(), vec![[0.0; WORD]; ROWS * WORDS]);
         let (columns, width) = (self.right.columns(), self.filled.columns);
         let all = width.div_ceil(WORD);
+        let mut block = Block::new(self.rows.len(), all);
+        let mut found = vec![[0.0; WORD]; self.rows.len().min(ROWS) * all.min(WORDS)];
         let outputs = self.output.chunks_mut(ROWS * width);
         for (output, first) in outputs.zip(self.rows.clone().step_by(ROWS)) {
             let rows = first..(first + ROWS).min(self.rows.end);

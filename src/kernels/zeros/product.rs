@@ -68,8 +68,9 @@ impl<const TURNED: bool> Kernel for Part<'_, TURNED> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let (mut block, mut sums): (_, Sums) = (Block::new(), vec![[Line::default(); GROUPS]; ROWS]);
         let all = self.right.rows().div_ceil(WORD);
+        let mut block = Block::new(self.rows.len(), all);
+        let mut sums: Sums = vec![[Line::default(); GROUPS]; self.rows.len().min(ROWS)];
         let outputs = self.output.chunks_mut(ROWS * self.right.columns());
         for (output, first) in outputs.zip(self.rows.clone().step_by(ROWS)) {
             let rows = first..(first + ROWS).min(self.rows.end);

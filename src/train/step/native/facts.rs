@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::form::passes_over_zeros;
 use crate::dictionary::{
     Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
 };
@@ -110,6 +111,12 @@ impl<'a> Facts<'a> {
     pub(super) fn multiplies_as_it_is(&self) -> bool {
         let kind = self.sae.kind();
         kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
+    }
+
+    /// Returns whether products over all latents pass over those that are off.
+    pub(super) fn passes_over_zeros(&self) -> bool {
+        let (sae, as_it_is) = (self.sae, self.multiplies_as_it_is());
+        as_it_is && passes_over_zeros(&sae.cfg, sae.kind(), sae.device())
     }
 
     /// Returns whether anything says more of pairs of a token and a latent than their reconstruction does.

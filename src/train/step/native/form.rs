@@ -45,13 +45,15 @@ fn expected(cfg: &SAEConfig, k: i64, density: Option<f64>) -> Option<f64> {
 }
 
 /// Returns whether a step over the latents that take part is faster, as far as is known; all latents it is where nothing is.
-pub(super) fn is_sparse(cfg: &SAEConfig, kind: Kind, device: Device, k: i64, density: Option<f64>) -> bool {
+/// `passes` says whether products over all latents pass over those that are off.
+pub(super) fn is_sparse(
+    cfg: &SAEConfig,
+    (kind, device): (Kind, Device),
+    (k, density): (i64, Option<f64>),
+    passes: bool,
+) -> bool {
     let density = expected(cfg, k, density);
-    let dense_from = if passes_over_zeros(cfg, kind, device) {
-        DENSE_OVER_ZEROS_FROM
-    } else {
-        DENSE_FROM
-    };
+    let dense_from = if passes { DENSE_OVER_ZEROS_FROM } else { DENSE_FROM };
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 

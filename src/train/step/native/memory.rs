@@ -14,7 +14,8 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
     let width = kind.elt_size_in_bytes() as u64;
     // Input, label, reconstruction and its derivative.
     let batch = 4 * rows * d * width;
-    if is_sparse(cfg, kind, device, cfg.top_k, None) {
+    // Nothing is known yet of what takes part.
+    if is_sparse(cfg, (kind, device), (cfg.top_k, None), false) {
         // The encoder in short integers, and of every pair its place and some numbers.
         let pairs = rows * cfg.top_k as u64;
         return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * 40;

@@ -122,13 +122,16 @@ impl NativeEngine {
         Some(profile)
     }
 
-    /// Returns whether the next step, with `k` active latents, goes over active latents alone.
-    fn is_sparse(&self, sae: &SparseAutoEncoder, k: i64) -> bool {
-        let (kind, device) = (sae.kind(), sae.device());
+    /// Returns whether the step of which these are the facts goes over active latents alone.
+    fn is_sparse(&self, facts: &Facts<'_>) -> bool {
+        let (cfg, kind, device) = (&facts.sae.cfg, facts.sae.kind(), facts.sae.device());
         match self.form {
             Form::Dense => false,
-            Form::Sparse => form::can_be_sparse(&sae.cfg, kind, device),
-            Form::Auto => form::is_sparse(&sae.cfg, kind, device, k, self.density),
+            Form::Sparse => form::can_be_sparse(cfg, kind, device),
+            Form::Auto => {
+                let known = (facts.gate.k, self.density);
+                form::is_sparse(cfg, (kind, device), known, facts.passes_over_zeros())
+            }
         }
     }
 
@@ -192,7 +195,7 @@ impl StepEngine for NativeEngine {
         let own = encoded.as_ref().map(|(launcher, _)| *launcher);
         let found = if let Some((launcher, encoded)) = encoded {
             gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
-        } else if self.is_sparse(sae, facts.gate.k) {
+        } else if self.is_sparse(&facts) {
             // What the other form needs is as large as parameters are.
             self.dense = dense::Room::default();
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?

@@ -7,7 +7,6 @@
 
 use super::super::buffer::Buffer;
 use super::super::facts::Facts;
-use super::super::form::passes_over_zeros;
 use super::super::gradients::{Gradients, add};
 use crate::dictionary::ActFn;
 use crate::error::Result;
@@ -41,7 +40,7 @@ pub(super) struct OverZeros<'a> {
 /// Returns up to which part of all activations that are not 0 it is faster to pass over the others: `(products, dots)`.
 fn most_filled() -> (f64, f64) {
     match Isa::chosen() {
-        // As measured, beside products at 91% of what the processor can do.
+        // As measured with AVX2, beside products at 91% of what the processor can do; plain code goes the same ways.
         Isa::Plain | Isa::Avx2 => (0.7, 0.45),
         // Products are twice as fast, these not quite; by the number of their instructions, not measured.
         Isa::Avx512 => (0.35, 0.2),
@@ -51,9 +50,7 @@ fn most_filled() -> (f64, f64) {
 impl<'a> OverZeros<'a> {
     /// Returns the way over zeros; `None` where there is none.
     pub(super) fn new(room: &'a mut Room, facts: &Facts<'_>) -> Option<Self> {
-        let sae = facts.sae;
-        let serves = passes_over_zeros(&sae.cfg, sae.kind(), sae.device()) && facts.multiplies_as_it_is();
-        serves.then_some(Self {
+        facts.passes_over_zeros().then_some(Self {
             room,
             has_decoder: false,
             inputs: None,
