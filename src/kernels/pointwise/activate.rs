@@ -10,11 +10,11 @@ use crate::native::parallel::{Shared, for_ranges};
 /// Bounds of each latent, `(width)` each.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
-    /// What is over these counts.
+    /// A token is counted whose number is over this one,
     pub any: &'a [f32],
-    /// What is over these too counts 1.
+    /// as 1 where it is over this one too, which is not less,
     pub whole: &'a [f32],
-    /// What is over the first ones alone counts so much.
+    /// and as so much where it is not.
     pub share: f32,
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Found {
     pub(super) fired: Tensor,
     /// Sum of all activations, and how many were active.
     pub(super) activity: (Tensor, Tensor),
-    /// How many pairs of a token and a latent take part in gradients, where the form of the next step depends on it; those
-    /// without a number by what they cost.
+    /// How many pairs of a token and a latent take part in gradients, where the form of the next step depends on it; on the
+    /// CPU those without a number by what they cost.
     pub(super) pairs: Option<f64>,
 }

@@ -23,7 +23,7 @@ pub(super) struct TakingPart {
     /// The bounds over which they do, and those over which their number counts.
     pub(super) bounds: Tensor,
     pub(super) with_number: Tensor,
-    /// On how many tokens they are over them, in units of pairs with a number.
+    /// On how many tokens they are over them; on the CPU those without a number by what they cost.
     pub(super) over: Tensor,
 }
 
@@ -101,8 +101,8 @@ impl Counts {
         Ok((self.sum.f_sum(None::<Kind>)?, self.fired.f_sum(Kind::Int64)?))
     }
 
-    /// Returns how many pairs of a token and a latent take part in gradients, where somebody wants to know; those without a
-    /// number by what they cost.
+    /// Returns how many pairs of a token and a latent take part in gradients, where somebody wants to know; on the CPU those
+    /// without a number by what they cost.
     ///
     /// # Errors
     /// Too little memory.
