@@ -112,15 +112,15 @@ impl ActFn {
             ActFn::JumpRelu => {
                 let threshold = gate.threshold.as_ref();
                 let theta = threshold.ok_or_else(no_thresholds)?;
-                let near = theta.f_sub_scalar(gate.window / 2.0)?;
+                let mut near = theta.f_sub_scalar(gate.window / 2.0)?;
                 let Some(factor) = factor.filter(|_| every_over) else {
                     return Ok(Selection::Above {
-                        bounds: near.f_clamp_min(0.0)?,
+                        bounds: near.f_clamp_min_(0.0)?,
                         spans: None,
                     });
                 };
-                let bounds = near.f_minimum(&theta.f_mul(factor)?)?.f_clamp_min(0.0)?;
-                let spans = near.f_sub(&bounds)?.f_sub(&theta.f_mul_scalar(SLACK)?)?;
+                let bounds = near.f_minimum(&theta.f_mul(factor)?)?.f_clamp_min_(0.0)?;
+                let spans = near.f_sub_(&bounds)?.f_sub_(&theta.f_mul_scalar(SLACK)?)?;
                 Ok(Selection::Above {
                     bounds,
                     spans: Some(spans),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::scale::{NormActivation, norm_floor};
 use super::{Pass, SparseAutoEncoder};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor, no_grad_guard};
+use crate::kernels::norms::scale_rows;
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Buffer, Kind, Tensor, no_grad_guard};
 
 impl SparseAutoEncoder {
     /// Multiplies the activations at this dictionary's hook points by their normalisation factors, in its dtype and on
@@ -48,6 +50,29 @@ impl SparseAutoEncoder {
     pub fn normalize_with(&self, x: &Tensor, hook: &str, pass: &Pass<'_>) -> Result<Tensor> {
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         Ok(x.f_mul(&self.norm_factor_with(&x, hook, pass)?)?)
+    }
+
+    /// Returns `x` normalised like [`normalize_with`](Self::normalize_with), without a graph, in `room`, where it stays until
+    /// there is another.
+    ///
+    /// # Errors
+    /// As [`normalize_activations`](Self::normalize_activations).
+    pub fn normalize_in(
+        &self,
+        x: &Tensor,
+        (hook, pass): (&str, &Pass<'_>),
+        room: &mut Buffer,
+    ) -> Result<Tensor> {
+        let _no_grad = no_grad_guard();
+        let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
+        let mut normalised = room.take_sized(&x.size(), (self.kind(), self.device()))?;
+        if let (NormActivation::TokenWise, Ok(rows)) = (self.cfg.norm_activation, numbers(&x)) {
+            let (columns, floor) = (self.cfg.d_model as usize, norm_floor(Kind::Float) as f32);
+            let length = (self.cfg.d_model as f32).sqrt();
+            scale_rows(rows, columns, (length, floor), numbers_mut(&mut normalised)?);
+            return Ok(normalised);
+        }
+        Ok(x.f_mul_out(&normalised, &self.norm_factor_with(&x, hook, pass)?)?)
     }
 
     /// Returns the factor by which `x` from `hook` is multiplied; its shape broadcasts against `x (…, d_model)`. All

@@ -1,5 +1,7 @@
 //! Norms and sums of matrices and slices, the same for any number of threads.
 
+use std::cell::Cell;
+
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes, Line};
 use super::tiles::Tiles;
@@ -24,19 +26,82 @@ pub fn row_norms(matrix: &[f32], columns: usize, norms: &mut [f32]) {
 
 /// Does what [`row_norms`] does in a set of instructions.
 pub(super) fn row_norms_in(isa: Isa, matrix: &[f32], columns: usize, norms: &mut [f32]) {
-    assert_eq!(
-        matrix.len(),
-        norms.len() * columns,
+    for_rows(matrix, columns, norms, |row, norm| {
+        *norm = lanes::run(isa, Squares { numbers: row }).0.sqrt();
+    });
+}
+
+/// Writes the sum of the squares of each row of `matrix` (rows × columns) to `squares` (rows).
+///
+/// # Panics
+/// Panics where shapes do not agree.
+pub fn row_squares(matrix: &[f32], columns: usize, squares: &mut [f32]) {
+    let isa = Isa::chosen();
+    for_rows(matrix, columns, squares, |row, squares| {
+        *squares = lanes::run(isa, Squares { numbers: row }).0;
+    });
+}
+
+/// Writes the rows of `matrix` (rows × columns), each brought to the length `to`, to `scaled`; rows shorter than `floor`
+/// are taken to be as long as that.
+///
+/// # Panics
+/// Panics where shapes do not agree.
+pub fn scale_rows(matrix: &[f32], columns: usize, (to, floor): (f32, f32), scaled: &mut [f32]) {
+    scale_rows_in(Isa::chosen(), matrix, columns, (to, floor), scaled);
+}
+
+/// Does what [`scale_rows`] does in a set of instructions.
+pub(super) fn scale_rows_in(
+    isa: Isa,
+    matrix: &[f32],
+    columns: usize,
+    (to, floor): (f32, f32),
+    scaled: &mut [f32],
+) {
+    assert_eq!(matrix.len(), scaled.len(), "both matrices have the same shape");
+    assert!(
+        columns > 0 && matrix.len().is_multiple_of(columns),
         "a matrix has rows times columns numbers"
     );
-    let rows = norms.len();
-    let norms = Shared::new(norms);
+    let rows = matrix.len() / columns;
+    let scaled = Shared::new(scaled);
+    for_ranges(rows, GRAIN.div_ceil(columns), |range| {
+        let place = range.start * columns..range.end * columns;
+        // SAFETY: the ranges do not overlap.
+        let scaled = unsafe { scaled.part(place.clone()) };
+        let rows = matrix[place].chunks_exact(columns);
+        for (row, scaled) in rows.zip(scaled.chunks_exact_mut(columns)) {
+            let norm = lanes::run(isa, Squares { numbers: row }).0.sqrt();
+            // Unlike `max`, this keeps NaN.
+            let norm = if norm < floor { floor } else { norm };
+            let factor = 1.0 / norm * to;
+            for (scaled, number) in scaled.iter_mut().zip(row) {
+                *scaled = number * factor;
+            }
+        }
+    });
+}
+
+/// Calls `each` with each row of `matrix` (rows × columns) and its place in `of_rows` (rows).
+fn for_rows(
+    matrix: &[f32],
+    columns: usize,
+    of_rows: &mut [f32],
+    each: impl Fn(&[f32], &mut f32) + Send + Sync,
+) {
+    assert_eq!(
+        matrix.len(),
+        of_rows.len() * columns,
+        "a matrix has rows times columns numbers"
+    );
+    let rows = of_rows.len();
+    let of_rows = Shared::new(of_rows);
     for_ranges(rows, GRAIN.div_ceil(columns.max(1)), |range| {
         // SAFETY: the ranges do not overlap.
-        let norms = unsafe { norms.part(range.clone()) };
-        for (row, norm) in range.zip(norms) {
-            let numbers = &matrix[row * columns..(row + 1) * columns];
-            *norm = lanes::run(isa, Squares { numbers }).0.sqrt();
+        let of_rows = unsafe { of_rows.part(range.clone()) };
+        for (row, of_row) in range.zip(of_rows) {
+            each(&matrix[row * columns..(row + 1) * columns], of_row);
         }
     });
 }
@@ -50,17 +115,23 @@ pub struct Statistics {
     pub nonzeros: u64,
 }
 
-/// Returns the sum of squares of `numbers`, and how many of them are not 0. `scratch` holds sums of parts.
-pub fn statistics(numbers: &[f32], scratch: &mut Vec<Statistics>) -> Statistics {
-    statistics_in(Isa::chosen(), numbers, scratch)
+thread_local! {
+    /// The sums of parts of the numbers that this thread looked at last.
+    static PARTS: Cell<Vec<Statistics>> = const { Cell::new(Vec::new()) };
+}
+
+/// Returns the sum of squares of `numbers`, and how many of them are not 0.
+pub fn statistics(numbers: &[f32]) -> Statistics {
+    statistics_in(Isa::chosen(), numbers)
 }
 
 /// Does what [`statistics`] does in a set of instructions.
-pub(super) fn statistics_in(isa: Isa, numbers: &[f32], scratch: &mut Vec<Statistics>) -> Statistics {
-    scratch.clear();
-    scratch.resize(numbers.len().div_ceil(CHUNK), Statistics::default());
-    let chunks = scratch.len();
-    let parts = Shared::new(scratch);
+pub(super) fn statistics_in(isa: Isa, numbers: &[f32]) -> Statistics {
+    let mut all = PARTS.take();
+    all.clear();
+    all.resize(numbers.len().div_ceil(CHUNK), Statistics::default());
+    let chunks = all.len();
+    let parts = Shared::new(&mut all);
     for_ranges(chunks, GRAIN / CHUNK, |range| {
         // SAFETY: the ranges do not overlap.
         let parts = unsafe { parts.part(range.clone()) };
@@ -74,10 +145,11 @@ pub(super) fn statistics_in(isa: Isa, numbers: &[f32], scratch: &mut Vec<Statist
         }
     });
     let mut total = Statistics::default();
-    for part in scratch {
+    for part in &all {
         total.squares += part.squares;
         total.nonzeros += part.nonzeros;
     }
+    PARTS.set(all);
     total
 }
 

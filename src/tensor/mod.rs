@@ -1,9 +1,11 @@
 //! Tensors of libtorch: dtypes, devices, files. The only place that names the crate `tch`.
 
+mod buffer;
 mod copy;
 mod device;
 mod draws;
 mod dtype;
+mod ending;
 mod failure;
 pub mod gpu;
 mod graph;
@@ -24,9 +26,11 @@ mod show;
 pub mod size;
 pub mod slices;
 
+pub use buffer::Buffer;
 pub use device::DeviceSpec;
 pub use draws::Draws;
 pub use dtype::DType;
+pub use ending::skip_teardown;
 pub use failure::device_failed;
 pub use graph::{backward, builds_graph, gradients};
 pub use handover::{Mark, finish, own_stream, used_here};

@@ -1,5 +1,6 @@
 //! The numbers of a tensor as a slice, for kernels.
 
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// It has another dtype, is on another device, or lies in memory in another order.
 pub fn numbers(tensor: &Tensor) -> Result<&[f32]> {
-    check(tensor)?;
+    check(tensor, f32::KIND)?;
     // SAFETY: a contiguous float32 tensor of the CPU owns so many numbers from `data_ptr` on. They live as long as the
     // tensor, and those who change numbers in place do so through `numbers_mut`, or between two calls of kernels.
     Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) })
@@ -20,7 +21,15 @@ pub fn numbers(tensor: &Tensor) -> Result<&[f32]> {
 /// # Errors
 /// As [`numbers`].
 pub fn numbers_mut(tensor: &mut Tensor) -> Result<&mut [f32]> {
-    check(tensor)?;
+    elements_mut(tensor)
+}
+
+/// Returns the elements of a tensor of any such dtype as [`numbers_mut`] does.
+///
+/// # Errors
+/// As [`numbers`].
+pub fn elements_mut<T: Element>(tensor: &mut Tensor) -> Result<&mut [T]> {
+    check(tensor, T::KIND)?;
     // SAFETY: as above; who holds other handles on the numbers does not use them meanwhile.
     Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
 }
@@ -38,13 +47,13 @@ pub fn in_memory_order(tensor: &Tensor) -> Option<Tensor> {
     ordered.is_contiguous().then_some(ordered)
 }
 
-fn check(tensor: &Tensor) -> Result<()> {
-    let fits = tensor.f_kind()? == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous();
+fn check(tensor: &Tensor, kind: Kind) -> Result<()> {
+    let fits = tensor.f_kind()? == kind && tensor.device() == Device::Cpu && tensor.is_contiguous();
     if fits && tensor.numel() > 0 {
         return Ok(());
     }
     Err(Error::run(format!(
-        "a kernel needs contiguous float32 numbers of the CPU, but was given {tensor:?}"
+        "a kernel needs contiguous numbers of the CPU, {kind:?}, but was given {tensor:?}"
     )))
 }
 

@@ -1,6 +1,6 @@
 //! Converting a trained top-k dictionary to jumprelu on a stream of activations.
 
-use super::input::{Prepared, counts_nothing};
+use super::input::{Prepared, Room, counts_nothing};
 use crate::activations::BatchStream;
 use crate::dictionary::{SparseAutoEncoder, ThresholdEstimate};
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ pub fn convert_to_jumprelu(
     // A dictionary that cannot be converted is refused before any data is read.
     sae.to_jumprelu(1.0)?;
     let mut estimate = ThresholdEstimate::default();
+    let mut room = Room::default();
     context.events.emit(Event::TaskStarted {
         title: "measuring the threshold".into(),
         unit: "batches",
@@ -30,7 +31,7 @@ pub fn convert_to_jumprelu(
             break;
         };
         if !counts_nothing(&batch)? {
-            estimate.add(sae, &Prepared::new(sae, &batch, None)?.x)?;
+            estimate.add(sae, &Prepared::new(sae, &batch, None, &mut room)?.x)?;
         }
         context.events.emit(Event::TaskAdvanced {
             done: done + 1,

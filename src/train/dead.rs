@@ -3,6 +3,7 @@
 use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
 use crate::kernels::cuda::{Launcher, figures};
+use crate::tensor::slices::{elements_mut, numbers};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Counts, for every latent, the tokens since it last fired.
@@ -34,9 +35,18 @@ impl DeadTracker {
     /// Too little memory.
     pub fn record(&mut self, fired: &Tensor, tokens: i64) -> Result<()> {
         self.tokens = self.tokens.saturating_add(tokens);
+        if let (Ok(fired), Ok(since)) = (numbers(fired), elements_mut::<i64>(&mut self.tokens_since)) {
+            for (since, fired) in since.iter_mut().zip(fired) {
+                *since = if *fired > 0.0 {
+                    0
+                } else {
+                    since.saturating_add(tokens)
+                };
+            }
+            return Ok(());
+        }
         let silent = fired.f_le(0.0)?;
-        let grown = self.tokens_since.f_add_scalar(tokens)?;
-        self.tokens_since = grown.f_mul(&silent)?;
+        let _ = self.tokens_since.f_add_scalar_(tokens)?.f_mul_(&silent)?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::kept::{Kept, Saved, Saving};
 use crate::error::Result;
 use crate::kernels::cuda::{Launcher, figures};
+use crate::tensor::slices::{elements_mut, numbers};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Most parts of a window.
@@ -65,7 +66,7 @@ impl FiringWindow {
             let is_plain = fired.is_contiguous() && fired.f_kind()? == Kind::Float;
             match launcher.filter(|launcher| is_plain && launcher.device() == fired.device()) {
                 Some(launcher) => figures::add_fired(launcher, &part.fired, fired)?,
-                None => drop(part.fired.f_add_(fired)?),
+                None => add_to(&mut part.fired, fired)?,
             }
             part.tokens += tokens;
             part.steps += 1;
@@ -112,6 +113,19 @@ impl FiringWindow {
         }
         Ok(fired.f_div_scalar(self.tokens().max(1))?)
     }
+}
+
+/// Adds `fired` to `sums`, float64.
+fn add_to(sums: &mut Tensor, fired: &Tensor) -> Result<()> {
+    match (elements_mut::<f64>(sums), numbers(fired)) {
+        (Ok(sums), Ok(fired)) => {
+            for (sum, fired) in sums.iter_mut().zip(fired) {
+                *sum += f64::from(*fired);
+            }
+        }
+        _ => drop(sums.f_add_(fired)?),
+    }
+    Ok(())
 }
 
 const WINDOW: &str = "firing_window";

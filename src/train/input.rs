@@ -8,7 +8,7 @@ use crate::dictionary::{
 };
 use crate::error::{Error, Result};
 use crate::kernels::cuda::{Launcher, rows};
-use crate::tensor::{Kind, Tensor, no_grad_guard};
+use crate::tensor::{Buffer, Device, Kind, Tensor, no_grad_guard};
 
 /// Normalised activations of one batch, on the dictionary's device and in its dtype.
 pub(super) struct Prepared {
@@ -18,11 +18,28 @@ pub(super) struct Prepared {
     pub(super) counted: Option<Tensor>,
 }
 
+/// Room for the normalised activations of one batch after the other, a buffer for each time that one is read or written.
+#[derive(Debug, Default)]
+pub(super) struct Room(Vec<Buffer>);
+
+impl Room {
+    /// Returns the buffers for what `sae` sees of a batch; none for those on a GPU, where work goes on by itself.
+    fn of(&mut self, sae: &SparseAutoEncoder) -> impl Iterator<Item = &mut Buffer> {
+        let wanted = match sae.device() {
+            Device::Cpu => sae.cfg.reads().len() + sae.cfg.writes().len(),
+            _ => 0,
+        };
+        self.0.resize_with(wanted, Buffer::default);
+        self.0.iter_mut()
+    }
+}
+
 impl Prepared {
     /// Returns the activations of `batch` at the hook points of `sae`, normalised. Positions that the batch's mask
     /// leaves out (BOS, padding, ignored tokens) are dropped, so that nothing which is done with the rest can count
     /// them: what remains of such a batch is `(n, d_model)`, whatever its shape was. Only for a dictionary that wants
-    /// sequences they stay in their places, and `counted` says which they are. Kernels for a GPU are those of `launcher`.
+    /// sequences they stay in their places, and `counted` says which they are. Kernels for a GPU are those of `launcher`; what
+    /// the CPU normalises stays in `room` until the next batch.
     ///
     /// # Errors
     /// A hook point is missing; shapes do not fit the dictionary or each other; single tokens for a dictionary that wants
@@ -31,6 +48,7 @@ impl Prepared {
         sae: &SparseAutoEncoder,
         batch: &Batch,
         launcher: Option<&dyn Launcher>,
+        room: &mut Room,
     ) -> Result<Self> {
         let _no_grad = no_grad_guard();
         check_shapes(sae, batch)?;
@@ -42,13 +60,17 @@ impl Prepared {
         }
         let stay = sae.cfg.variant.wants() == Wants::Sequences;
         let pass = Pass::counting(batch.mask.as_ref().filter(|_| stay || !batch.all_count));
-        let prepare = |hooks: Vec<&str>| -> Result<Tensor> {
+        let mut buffers = room.of(sae);
+        let mut prepare = |hooks: Vec<&str>| -> Result<Tensor> {
             let mut parts = Vec::with_capacity(hooks.len());
             for hook in hooks {
                 let x = activations(batch, sae, hook)?;
                 let normalised = match normalised_on(launcher, sae, x)? {
                     Some(normalised) => normalised,
-                    None => sae.normalize_with(x, hook, &pass)?,
+                    None => match buffers.next() {
+                        Some(buffer) => sae.normalize_in(x, (hook, &pass), buffer)?,
+                        None => sae.normalize_with(x, hook, &pass)?,
+                    },
                 };
                 parts.push(match pass.counted.filter(|_| !stay) {
                     None => normalised,

@@ -8,7 +8,7 @@ use super::dead::DeadTracker;
 use super::frequency::FiringWindow;
 use super::kept::{Kept, Saved, Saving};
 use super::optim::GradientNorms;
-use super::reconstruction::{RECONSTRUCTION, reconstruction_figures, rounding};
+use super::reconstruction::{RECONSTRUCTION, Room, reconstruction_figures, rounding};
 use super::step::StepOutput;
 use crate::dictionary::{SparseAutoEncoder, StepFacts};
 use crate::error::Result;
@@ -44,6 +44,7 @@ pub struct MetricSums {
     pub(super) steps: u64,
     pub(super) window: FiringWindow,
     everything: bool,
+    room: Room,
 }
 
 /// Steps since the last log.
@@ -92,6 +93,7 @@ impl MetricSums {
             steps: 0,
             window: FiringWindow::new(cfg.feature_sampling_window, d_sae, device),
             everything: !cfg.skip_metrics_calculation,
+            room: Room::default(),
         })
     }
 
@@ -192,7 +194,7 @@ impl MetricSums {
         }
         let _ = self.active.f_add_(active)?;
         Ok(Figures {
-            reconstruction: reconstruction_figures(&output.squared_error, label)?,
+            reconstruction: reconstruction_figures(&output.squared_error, label, &mut self.room)?,
             activation: activation.f_div(&active.f_clamp_min(1)?)?,
             l0: active.f_div_scalar(output.tokens.max(1))?,
         })

@@ -3,8 +3,8 @@
 use crate::dictionary::{squared_error, sum_last};
 use crate::error::Result;
 use crate::kernels::spread::spread;
-use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::slices::numbers;
+use crate::tensor::{Kind, Tensor};
 
 /// The metrics of [`reconstruction_figures`].
 pub(super) const RECONSTRUCTION: [&str; 4] = [
@@ -14,10 +14,22 @@ pub(super) const RECONSTRUCTION: [&str; 4] = [
     "metrics/l2_norm_error_ratio",
 ];
 
+/// Room for what rows are measured by, from one batch to the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    apart: Vec<f32>,
+    squares: Vec<f32>,
+}
+
 /// Returns figures of the reconstruction of normalised `label (…, d_model)` by its squared error `(…)`, 0-d, in the order of
 /// their metrics. What the batch does not have is NaN.
-pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[Tensor; 4]> {
-    let (variance, squares) = spread_of(label)?;
+pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor, room: &mut Room) -> Result<[Tensor; 4]> {
+    if let (2, Ok(rows), Ok(errors)) = (label.dim(), numbers(label), numbers(error)) {
+        return Ok(figures_of_rows(rows, errors, room).map(|figure| Tensor::from(figure as f32)));
+    }
+    // Rows, and heads where there are any, each with a centre of its own.
+    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+    let (variance, squares) = (squared_error(label, &centre)?, sum_last(&label.f_square()?)?);
     let mean = |x: &Tensor| x.f_mean(None::<Kind>);
     let per_token = unexplained(error, &variance, &squares)?;
     let distance = mean(&error.f_sqrt()?)?;
@@ -36,23 +48,45 @@ pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor) -> Result<[
     ])
 }
 
-/// Returns the squared distances of the rows of `label (…, d_model)` from their mean, and their squared norms, `(…)` each.
-fn spread_of(label: &Tensor) -> Result<(Tensor, Tensor)> {
-    if let (2, Ok(rows)) = (label.dim(), numbers(label)) {
-        let size = label.size();
-        let room = || Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu));
-        let (mut apart, mut squares) = (room()?, room()?);
-        spread(
-            rows,
-            size[1] as usize,
-            numbers_mut(&mut apart)?,
-            numbers_mut(&mut squares)?,
-        );
-        return Ok((apart, squares));
+/// Returns the same of `rows` in float32 on the CPU, where each has its squared error.
+fn figures_of_rows(rows: &[f32], errors: &[f32], room: &mut Room) -> [f64; 4] {
+    let tokens = errors.len();
+    room.apart.resize(tokens, 0.0);
+    room.squares.resize(tokens, 0.0);
+    let Room { apart, squares } = room;
+    spread(rows, rows.len() / tokens, apart, squares);
+    let rounding = rounding(Kind::Float);
+    let unexplained = |error: f64, apart: f64, squares: f64| {
+        let varies = apart > squares * rounding;
+        if varies { error / apart } else { f64::NAN }
+    };
+    let mean = |of: &[f32]| of.iter().copied().map(f64::from).sum::<f64>() / tokens as f64;
+    let mean_root = |of: &[f32]| {
+        of.iter()
+            .copied()
+            .map(|square| f64::from(square).sqrt())
+            .sum::<f64>()
+            / tokens as f64
+    };
+    let (mut sum, mut count) = (0.0, 0.0);
+    for ((error, apart), squares) in errors.iter().zip(&*apart).zip(&*squares) {
+        let part = unexplained(f64::from(*error), f64::from(*apart), f64::from(*squares));
+        if !part.is_nan() {
+            sum += part;
+            count += 1.0;
+        }
     }
-    // Rows, and heads where there are any, each with a centre of its own.
-    let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-    Ok((squared_error(label, &centre)?, sum_last(&label.f_square()?)?))
+    let (distance, length) = (mean_root(errors), mean_root(squares));
+    [
+        1.0 - unexplained(mean(errors), mean(apart), mean(squares)),
+        1.0 - sum / count,
+        distance,
+        if length == 0.0 {
+            f64::NAN
+        } else {
+            distance / length
+        },
+    ]
 }
 
 fn explained(unexplained: &Tensor) -> Result<Tensor> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::config::TrainerConfig;
 use super::dead::DeadTracker;
-use super::input::{Prepared, rows_of};
+use super::input::{self, Prepared, rows_of};
 use super::metrics::StepFigures;
 use super::optim::{OptimizerState, clip};
 use super::schedule::Plan;
@@ -24,6 +24,8 @@ pub struct Trainer {
     pub cfg: Checked<TrainerConfig>,
     pub(super) engines: Engines,
     pub(super) state: Option<TrainingState>,
+    /// Room for what a step sees of its batch.
+    inputs: input::Room,
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
     is_broken: bool,
@@ -59,6 +61,7 @@ impl Trainer {
             cfg: cfg.into_checked()?,
             engines: Engines::default(),
             state: None,
+            inputs: input::Room::default(),
             last_metrics: Metrics::new(),
             is_broken: false,
             is_half_moved: false,
@@ -244,7 +247,7 @@ impl Trainer {
         let remarks = self.begin(sae, batch, &custom)?;
         let launcher = self.engines.native.launcher().map(Rc::clone);
         let launcher = launcher.as_deref();
-        let prepared = Prepared::new(sae, batch, launcher)?;
+        let prepared = Prepared::new(sae, batch, launcher, &mut self.inputs)?;
         let Some(state) = self.state.as_mut() else {
             return Err(Error::run("the training has no plan"));
         };

@@ -62,3 +62,14 @@ mod variants;
 mod viewer;
 mod web;
 mod wording;
+
+/// Every test is a process of its own.
+#[cfg(target_os = "linux")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = {
+    extern "C" fn at_start() {
+        saescript::tensor::skip_teardown();
+    }
+    at_start
+};

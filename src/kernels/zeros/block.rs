@@ -1,9 +1,10 @@
 //! Some rows and columns of a matrix with zeros, close together in memory.
 
+use std::cell::Cell;
 use std::ops::Range;
 
-use super::WORD;
-use crate::kernels::lanes::{GROUP, Lanes};
+use super::{GROUPS, WORD};
+use crate::kernels::lanes::{GROUP, Lanes, Line};
 
 /// How many rows a block has at most, which share each tile while it is near, and how many words a row of it, which share the
 /// way of sums to the registers' neighbourhood and back.
@@ -50,7 +51,39 @@ pub(super) fn span(word: usize, all: usize) -> Range<usize> {
     word * WORD..((word + 1) * WORD).min(all)
 }
 
+/// What a thread works in, from one product to the next.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) block: Block,
+    /// The numbers of one tile for each row of the block, as they come out.
+    pub(super) sums: Vec<[Line; GROUPS]>,
+    /// What is found for each number of the block.
+    pub(super) found: Vec<Numbers>,
+}
+
+thread_local! {
+    static KEPT: Cell<Option<Work>> = const { Cell::new(None) };
+}
+
+impl Work {
+    /// Returns what this thread has, with room for blocks of a matrix of so many rows, each of so many words.
+    pub(super) fn take(rows: usize, words: usize) -> Self {
+        let mut work = KEPT.take().unwrap_or_default();
+        let block = &mut work.block;
+        let most = (rows.min(ROWS) * words.min(WORDS)).max(block.marks.len());
+        block.numbers.resize(most, [0.0; WORD]);
+        block.marks.resize(most, 0);
+        work
+    }
+
+    /// Leaves it for the next product.
+    pub(super) fn keep(self) {
+        KEPT.set(Some(self));
+    }
+}
+
 /// Numbers of a matrix, word after word, each with those of all rows; 0 beyond the last.
+#[derive(Default)]
 pub(super) struct Block {
     numbers: Vec<Numbers>,
     /// Which of them are not 0: a bit each, the first one the lowest.
@@ -59,16 +92,6 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Returns room for blocks of a matrix of so many rows, each of so many words.
-    pub(super) fn new(rows: usize, words: usize) -> Self {
-        let most = rows.min(ROWS) * words.min(WORDS);
-        Self {
-            numbers: vec![[0.0; WORD]; most],
-            marks: vec![0; most],
-            rows: 0,
-        }
-    }
-
     /// Takes up some rows of `matrix`, and of their numbers those of some words.
     #[inline(always)]
     pub(super) fn take<L: Lanes>(

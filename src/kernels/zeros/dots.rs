@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 use std::ops::Range;
 
-use super::block::{Block, Matrix, Numbers, ROWS, WORDS, span};
+use super::block::{Block, Matrix, Numbers, ROWS, WORDS, Work, span};
 use super::{GROUPS, WIDTH, WORD};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, GROUP, Kernel, Lanes, Line};
@@ -61,8 +61,9 @@ impl Kernel for Part<'_> {
     fn run<L: Lanes>(self, lanes: L) {
         let (columns, width) = (self.right.columns(), self.filled.columns);
         let all = width.div_ceil(WORD);
-        let mut block = Block::new(self.rows.len(), all);
-        let mut found = vec![[0.0; WORD]; self.rows.len().min(ROWS) * all.min(WORDS)];
+        let mut work = Work::take(self.rows.len(), all);
+        let (block, found) = (&mut work.block, &mut work.found);
+        found.resize(self.rows.len().min(ROWS) * all.min(WORDS), [0.0; WORD]);
         let outputs = self.output.chunks_mut(ROWS * width);
         for (output, first) in outputs.zip(self.rows.clone().step_by(ROWS)) {
             let rows = first..(first + ROWS).min(self.rows.end);
@@ -72,7 +73,7 @@ impl Kernel for Part<'_> {
                 block.take(lanes, self.filled, rows.clone(), words.clone());
                 let found = &mut found[..rows.len() * words.len()];
                 found.fill([0.0; WORD]);
-                add_block(lanes, (&block, words.clone()), (left, self.right), found);
+                add_block(lanes, (block, words.clone()), (left, self.right), found);
                 for (found, word) in found.chunks(rows.len()).zip(words) {
                     for (found, output) in found.iter().zip(output.chunks_mut(width)) {
                         let output = &mut output[span(word, width)];
@@ -81,6 +82,7 @@ impl Kernel for Part<'_> {
                 }
             }
         }
+        work.keep();
     }
 }
 

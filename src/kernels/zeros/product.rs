@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Matrix, Numbers, ROWS, WORDS, span};
+use super::block::{Block, Matrix, Numbers, ROWS, WORDS, Work, span};
 use super::{GROUPS, WIDTH, WORD};
 use crate::kernels::isa::Isa;
 use crate::kernels::lanes::{self, GROUP, Kernel, Lanes, Line};
@@ -60,17 +60,15 @@ struct Part<'a, const TURNED: bool> {
     output: &'a mut [f32],
 }
 
-/// The numbers of one tile for each row of a block, as they come out.
-type Sums = Vec<[Line; GROUPS]>;
-
 impl<const TURNED: bool> Kernel for Part<'_, TURNED> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let all = self.right.rows().div_ceil(WORD);
-        let mut block = Block::new(self.rows.len(), all);
-        let mut sums: Sums = vec![[Line::default(); GROUPS]; self.rows.len().min(ROWS)];
+        let mut work = Work::take(self.rows.len(), all);
+        let (block, sums) = (&mut work.block, &mut work.sums);
+        sums.resize(self.rows.len().min(ROWS), [Line::default(); GROUPS]);
         let outputs = self.output.chunks_mut(ROWS * self.right.columns());
         for (output, first) in outputs.zip(self.rows.clone().step_by(ROWS)) {
             let rows = first..(first + ROWS).min(self.rows.end);
@@ -81,9 +79,10 @@ impl<const TURNED: bool> Kernel for Part<'_, TURNED> {
                 } else {
                     block.take(lanes, self.left, rows.clone(), words.clone());
                 }
-                add_block(lanes, (&block, words), self.right, &mut sums, output);
+                add_block(lanes, (block, words), self.right, sums, output);
             }
         }
+        work.keep();
     }
 }
 
@@ -93,7 +92,7 @@ fn add_block<L: Lanes>(
     lanes: L,
     (block, words): (&Block, Range<usize>),
     right: &Tiles,
-    sums: &mut Sums,
+    sums: &mut [[Line; GROUPS]],
     output: &mut [f32],
 ) {
     let columns = right.columns();

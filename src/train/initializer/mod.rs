@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::dataset_norm::{NORM_BATCHES, average_norms};
 use super::idle;
-use super::input::{Prepared, counts_nothing};
+use super::input::{Prepared, Room, counts_nothing};
 use crate::activations::{Batch, BatchStream};
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, CustomActivation, NormActivation, SAEConfig, SparseAutoEncoder};
@@ -122,7 +122,7 @@ impl Initializer {
         }
         if !trained && self.needs_sample() {
             let batch = next_batch(inputs.stream.as_deref_mut(), measured)?;
-            let sample = Prepared::new(&sae, &batch, None)?;
+            let sample = Prepared::new(&sae, &batch, None, &mut Room::default())?;
             self.fit_to_sample(&mut sae, &sample, &inputs, context)?;
         }
         Ok(sae)

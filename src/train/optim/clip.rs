@@ -116,7 +116,7 @@ impl Sums {
         let plain = gradient.f_kind()? == Kind::Float && gradient.device() == Device::Cpu;
         let (squares, nonzeros) = match in_memory_order(gradient).filter(|_| plain) {
             Some(ordered) => {
-                let statistics = norms::statistics(numbers(&ordered)?, &mut Vec::new());
+                let statistics = norms::statistics(numbers(&ordered)?);
                 (
                     Tensor::from(statistics.squares),
                     Tensor::from(statistics.nonzeros as i64),

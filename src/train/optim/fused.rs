@@ -29,7 +29,7 @@ pub(super) fn step(
         return Ok(false);
     };
     let gradient = numbers(&gradient)?;
-    if moves == Moves::WhereGradient && norms::statistics(gradient, &mut Vec::new()).nonzeros == 0 {
+    if moves == Moves::WhereGradient && norms::statistics(gradient).nonzeros == 0 {
         return Ok(true);
     }
     state.steps += 1;

@@ -3,9 +3,13 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use saescript::tensor::runtime;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Size, batch, begin};
+#[path = "../../../benches/training/allocations.rs"]
+mod allocations;
+
+use self::allocations::Asked;
+use super::{Size, batch, begin, begin_with};
 
 /// Steps after which everything has its room.
 const WARM_UP: usize = 12;
@@ -49,4 +53,41 @@ fn a_steady_step_takes_nothing_from_the_system() {
             "{own}: {grown} bytes in {STEPS} steps"
         );
     }
+}
+
+#[test]
+fn a_steady_sparse_step_asks_for_no_large_block() {
+    runtime::start();
+    let size = Size {
+        d_model: 32,
+        d_sae: 2048,
+        batch: 1536,
+    };
+    let asked = |own: Value, penalty: Value| {
+        let (mut sae, mut trainer) = begin_with(&own, &penalty, size);
+        let batches: Vec<_> = (0..4).map(|_| batch(size)).collect();
+        let mut steps = |count: usize| {
+            for batch in batches.iter().cycle().take(count) {
+                trainer.step(&mut sae, batch).expect("a step");
+            }
+        };
+        steps(WARM_UP);
+        let before = Asked::now();
+        steps(STEPS);
+        Asked::since(before, STEPS as u64)
+    };
+    for act_fn in ["topk", "batchtopk"] {
+        let asked = asked(json!({ "act_fn": act_fn, "top_k": 8 }), Value::Null);
+        assert!(asked.calls > 0, "calls are counted");
+        assert_eq!(asked.large, 0, "{act_fn}: {} bytes", asked.bytes);
+    }
+    // A number for each latent, a few times.
+    let jumprelu = json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 0.1 });
+    let asked = asked(jumprelu, json!("tanh-quad"));
+    assert!(
+        asked.large < 40,
+        "{} of {} bytes in all",
+        asked.large,
+        asked.bytes
+    );
 }

@@ -22,6 +22,11 @@ struct Size {
 /// Returns a dictionary in float32 with settings of its own, at most few of whose latents are over their thresholds, and
 /// a trainer for it.
 fn begin(own: &Value, size: Size) -> (SparseAutoEncoder, Trainer) {
+    begin_with(own, &json!("tanh-quad"), size)
+}
+
+/// Begins with another penalty on activations, or none.
+fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, Trainer) {
     manual_seed(2);
     let mut cfg = json!({
         "hook_point_in": "in", "hook_point_out": "in", "d_model": size.d_model, "d_sae": size.d_sae,
@@ -40,7 +45,7 @@ fn begin(own: &Value, size: Size) -> (SparseAutoEncoder, Trainer) {
     }
     let trainer = json!({
         "total_training_tokens": 1_000_000, "n_checkpoints": 0, "lr": 1e-4, "lr_warm_up_steps": 0,
-        "log_frequency": 1000, "amp_dtype": "float32", "sparsity_loss_type": "tanh-quad",
+        "log_frequency": 1000, "amp_dtype": "float32", "sparsity_loss_type": penalty,
     });
     let trainer = checked::<TrainerConfig>(trainer).expect("valid settings");
     (sae, Trainer::new(trainer).expect("a trainer"))

@@ -21,7 +21,7 @@ fn gradients(counts: &[usize]) -> Vec<Tensor> {
 fn sums(gradients: &[Tensor]) -> (f64, u64) {
     gradients.iter().fold((0.0, 0), |(squares, nonzeros), gradient| {
         let numbers = Vec::<f32>::try_from(gradient).expect("numbers");
-        let more = statistics(&numbers, &mut Vec::new());
+        let more = statistics(&numbers);
         (squares + more.squares, nonzeros + more.nonzeros)
     })
 }

@@ -1,5 +1,6 @@
 //! What all parts of a step look at: the dictionary's numbers as they stand, and how the batch is passed through.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::form::passes_over_zeros;
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::cuda::{Launcher, rows};
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Buffer, Device, Kind, Tensor};
 use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
@@ -31,11 +32,29 @@ pub(super) struct Facts<'a> {
     pub(super) laps: &'a Laps,
     /// Our own kernels for a GPU are there.
     pub(super) has_kernels: bool,
+    divisor: OnceCell<Tensor>,
+    threshold_cost: OnceCell<Tensor>,
+}
+
+/// Room for what the facts of one step after the other are made of.
+#[derive(Default)]
+pub(super) struct Room {
+    norm: Buffer,
+    factor: Buffer,
+}
+
+/// Returns what `cell` holds, which `make` makes the first time.
+fn once(cell: &OnceCell<Tensor>, make: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    if let Some(there) = cell.get() {
+        return Ok(there.shallow_clone());
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made).shallow_clone())
 }
 
 impl<'a> Facts<'a> {
-    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides. Kernels for a GPU are those of
-    /// `launcher`.
+    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides; until there are others, they lie in `room`.
+    /// Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
     /// Too little memory.
@@ -44,9 +63,9 @@ impl<'a> Facts<'a> {
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
         (tokens, laps): (i64, &'a Laps),
-        launcher: Option<&dyn Launcher>,
+        (launcher, room): (Option<&dyn Launcher>, &mut Room),
     ) -> Result<Self> {
-        let (norm, factor) = decoder_norm(sae, launcher)?;
+        let (norm, factor) = decoder_norm(sae, launcher, room)?;
         let gate = Gate {
             k: pass.k.unwrap_or(sae.cfg.top_k),
             threshold: sae.threshold()?,
@@ -65,6 +84,8 @@ impl<'a> Facts<'a> {
             prefixes: sae.cfg.variant.prefixes(&sae.cfg),
             laps,
             has_kernels: launcher.is_some(),
+            divisor: OnceCell::new(),
+            threshold_cost: OnceCell::new(),
         })
     }
 
@@ -138,10 +159,10 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn threshold_cost(&self) -> Result<Option<Tensor>> {
-        match self.penalised_thresholds() {
-            Some(_) => Ok(Some(self.norm.f_mul_scalar(self.threshold_share())?)),
-            None => Ok(None),
-        }
+        let cost = || Ok(self.norm.f_mul_scalar(self.threshold_share())?);
+        self.penalised_thresholds()
+            .map(|_| once(&self.threshold_cost, cost))
+            .transpose()
     }
 
     /// Returns that cost at a decoder norm of 1.
@@ -187,7 +208,9 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn divisor(&self) -> Result<Tensor> {
-        Ok(self.norm.f_clamp_min(norm_floor(self.norm.f_kind()?))?)
+        once(&self.divisor, || {
+            Ok(self.norm.f_clamp_min(norm_floor(self.norm.f_kind()?))?)
+        })
     }
 
     /// Returns `x (…, d_sae)` divided by the decoder norms, where the activation function saw their products.
@@ -206,13 +229,17 @@ impl<'a> Facts<'a> {
 fn decoder_norm(
     sae: &SparseAutoEncoder,
     launcher: Option<&dyn Launcher>,
+    room: &mut Room,
 ) -> Result<(Tensor, Option<Tensor>)> {
     let wants_factor = sae.cfg.sparsity_include_decoder_norm;
+    let decoder = sae.parameter("W_D")?.f_detach()?;
     if let Some(launcher) = launcher {
-        let decoder = sae.parameter("W_D")?.f_detach()?;
         return rows::lengths(launcher, &decoder, norm_floor(Kind::Float), wants_factor);
     }
-    let norm = decoder_norm_here(sae)?;
+    if let Ok(rows) = numbers(&decoder) {
+        return decoder_norm_here(rows, &decoder.size(), wants_factor, room);
+    }
+    let norm = sae.decoder_norm()?;
     if !wants_factor {
         return Ok((norm, None));
     }
@@ -221,14 +248,25 @@ fn decoder_norm(
     Ok((norm, Some(factor)))
 }
 
-/// Returns the decoder norms, by the processor's kernel where it can.
-fn decoder_norm_here(sae: &SparseAutoEncoder) -> Result<Tensor> {
-    let decoder = sae.parameter("W_D")?.f_detach()?;
-    let Ok(rows) = numbers(&decoder) else {
-        return sae.decoder_norm();
-    };
-    let size = decoder.size();
-    let mut norms = Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu))?;
-    row_norms(rows, size[1] as usize, numbers_mut(&mut norms)?);
-    Ok(norms)
+/// Returns the norms of these rows, `(d_sae, d_model)`, by the processor's kernel, and the factor where it is wanted.
+fn decoder_norm_here(
+    rows: &[f32],
+    size: &[i64],
+    wants_factor: bool,
+    room: &mut Room,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let options = (Kind::Float, Device::Cpu);
+    let mut norm = room.norm.take_sized(&size[..1], options)?;
+    let norms = numbers_mut(&mut norm)?;
+    row_norms(rows, size[1] as usize, norms);
+    if !wants_factor {
+        return Ok((norm, None));
+    }
+    let floor = norm_floor(Kind::Float) as f32;
+    let mut factor = room.factor.take_sized(&size[..1], options)?;
+    for (factor, norm) in numbers_mut(&mut factor)?.iter_mut().zip(norms) {
+        // NaN stays NaN.
+        *factor = *norm * f32::from(*norm > floor);
+    }
+    Ok((norm, Some(factor)))
 }

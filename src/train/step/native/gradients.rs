@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::buffer::Buffer;
 use super::facts::Facts;
 use crate::error::Result;
-use crate::tensor::{Tensor, product};
+use crate::tensor::{Buffer, Tensor, product};
 
 /// Sums of gradients so far.
 #[derive(Default)]
@@ -109,8 +108,8 @@ impl Gradients {
         let Some(by_norm) = self.by_norm.take() else {
             return Ok(None);
         };
-        let slope = by_norm.f_div(&facts.norm)?;
-        Ok(Some(slope.f_masked_fill(&facts.norm.f_eq(0.0)?, 0.0)?))
+        let mut slope = by_norm.f_div(&facts.norm)?;
+        Ok(Some(slope.f_masked_fill_(&facts.norm.f_eq(0.0)?, 0.0)?))
     }
 
     /// Returns the gradients in the order of the parameters; 0 for those that nothing was added to.

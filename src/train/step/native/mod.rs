@@ -9,12 +9,10 @@
 //! auxk, terms, penalties, slopes   the parts of the loss
 //! found       what comes out besides
 //! memory      what a step holds
-//! buffer      tensors that are kept from step to step
 //! gradients   sums by the names of the parameters
 //! ```
 
 mod auxk;
-mod buffer;
 mod dense;
 mod facts;
 mod form;
@@ -52,6 +50,7 @@ use crate::train::dead::DeadTracker;
 #[derive(Default)]
 pub struct NativeEngine {
     form: Form,
+    facts: facts::Room,
     room: Room,
     dense: dense::Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
@@ -170,11 +169,10 @@ impl StepEngine for NativeEngine {
         let _no_grad = no_grad_guard();
         let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
-        let launcher = self
-            .launcher
-            .as_deref()
-            .filter(|launcher| launcher.device() == sae.device());
-        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), launcher)?;
+        let launcher = self.launcher.as_deref();
+        let launcher = launcher.filter(|launcher| launcher.device() == sae.device());
+        let from = (launcher, &mut self.facts);
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), from)?;
         let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };

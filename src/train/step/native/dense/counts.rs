@@ -4,6 +4,7 @@ use super::super::facts::Facts;
 use super::super::form;
 use crate::dictionary::Selection;
 use crate::error::Result;
+use crate::tensor::slices::numbers;
 use crate::tensor::{Device, Kind, Tensor};
 
 /// What is counted of the latents of some tokens; `(d_sae)` each, in float32 but for sums.
@@ -88,7 +89,7 @@ impl Counts {
     /// Too little memory.
     pub(super) fn active(&self) -> Result<Option<f64>> {
         match self.fired.device() {
-            Device::Cpu => Ok(Some(self.fired.f_sum(Kind::Double)?.f_double_value(&[])?)),
+            Device::Cpu => Ok(Some(total(&self.fired)?)),
             _ => Ok(None),
         }
     }
@@ -98,7 +99,11 @@ impl Counts {
     /// # Errors
     /// Too little memory.
     pub(super) fn activity(&self) -> Result<(Tensor, Tensor)> {
-        Ok((self.sum.f_sum(None::<Kind>)?, self.fired.f_sum(Kind::Int64)?))
+        let active = match self.active()? {
+            Some(active) => Tensor::from(active as i64),
+            None => self.fired.f_sum(Kind::Int64)?,
+        };
+        Ok((self.sum.f_sum(None::<Kind>)?, active))
     }
 
     /// Returns how many pairs of a token and a latent take part in gradients, where somebody wants to know; on the CPU those
@@ -110,6 +115,17 @@ impl Counts {
         let Some(TakingPart { over, .. }) = &self.taking_part else {
             return Ok(None);
         };
-        Ok(Some(over.f_sum(Kind::Double)?.f_double_value(&[])?))
+        match total(over) {
+            Ok(total) => Ok(Some(total)),
+            Err(_) => Ok(Some(over.f_sum(Kind::Double)?.f_double_value(&[])?)),
+        }
     }
+}
+
+/// Returns the sum of these numbers.
+///
+/// # Errors
+/// They are not float32 on the CPU.
+fn total(of: &Tensor) -> Result<f64> {
+    Ok(numbers(of)?.iter().copied().map(f64::from).sum())
 }

@@ -3,8 +3,11 @@
 
 use std::ops::Range;
 
+use crate::dictionary::sum_last;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::kernels::norms::row_squares;
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Device, Kind, Tensor};
 use crate::train::step::native::facts::Facts;
 use crate::train::step::native::gradients::Gradients;
 
@@ -40,23 +43,39 @@ pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result
     Ok(errors)
 }
 
-/// Returns the derivatives by what the latents between two prefixes decode to, `(n, d_model)` each, from the errors of the
-/// prefixes; `more` is a further derivative by what all latents decode to.
+/// Returns the sum of the squares of each row of an error, `(n)`.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn by_decoded(facts: &Facts<'_>, errors: &[Tensor], more: Option<&Tensor>) -> Result<Vec<Tensor>> {
+pub(super) fn squared(error: &Tensor) -> Result<Tensor> {
+    let Ok(rows) = numbers(error) else {
+        return Ok(sum_last(&error.f_square()?)?);
+    };
+    let size = error.size();
+    let mut squares = Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu))?;
+    row_squares(rows, size[1] as usize, numbers_mut(&mut squares)?);
+    Ok(squares)
+}
+
+/// Turns the errors of the prefixes, `(n, d_model)` each, into the derivatives by what the latents between two prefixes decode to;
+/// `more` is a further derivative by what all latents decode to.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn by_decoded(
+    facts: &Facts<'_>,
+    mut errors: Vec<Tensor>,
+    more: Option<&Tensor>,
+) -> Result<Vec<Tensor>> {
     let mut longer: Option<Tensor> = None;
-    let mut all = Vec::new();
-    for (prefix, error) in facts.prefixes.iter().zip(errors).rev() {
-        let mut by = error.f_mul_scalar(facts.error_slope(prefix.weight))?;
+    for (prefix, error) in facts.prefixes.iter().zip(&mut errors).rev() {
+        let _ = error.f_mul_scalar_(facts.error_slope(prefix.weight))?;
         if let Some(longer) = longer.as_ref().or(more) {
-            let _ = by.f_add_(longer)?;
+            let _ = error.f_add_(longer)?;
         }
-        longer = Some(by.shallow_clone());
-        all.insert(0, by);
+        longer = Some(error.shallow_clone());
     }
-    Ok(all)
+    Ok(errors)
 }
 
 /// Adds the gradient of the decoder.

@@ -2,7 +2,7 @@
 
 use super::super::facts::Facts;
 use super::super::form::BARE;
-use super::super::gradients::Gradients;
+use super::super::gradients::{Gradients, add};
 use super::super::penalties::{add_near, penalty};
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
@@ -95,46 +95,91 @@ impl Summed {
     }
 }
 
-/// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add; where
-/// it `is_lifted`, without what all pre-activations cost if they are below their threshold.
-///
-/// # Errors
-/// Too little memory.
-pub(super) fn derive(
-    facts: &Facts<'_>,
-    (hidden_pre, acts): (&Tensor, &Tensor),
-    (mut by_acts, is_lifted): (Tensor, bool),
-    soft_counts: Option<&Tensor>,
-    (terms, gradients): (&mut Terms, &mut Gradients),
-) -> Result<Tensor> {
-    let slopes = Slopes::new(facts, soft_counts, || {
-        penalty(facts, &Entries::Every, acts, soft_counts)
-    })?;
-    let cost = facts.threshold_cost()?;
-    let thresholds = Thresholds {
-        half_window: (facts.gate.window / 2.0) as f32,
-        cost: cost.as_ref().map(numbers).transpose()?,
-        is_lifted,
-    };
-    let mut summed = Summed::new(facts)?;
-    with_latents(facts, |latents| {
-        pointwise::derive(
-            (numbers(hidden_pre)?, numbers(acts)?),
-            &latents,
-            (slopes.as_penalty()?, thresholds),
-            numbers_mut(&mut by_acts)?,
-            summed.as_sums()?,
-        );
+/// What penalties and thresholds say of the activations of a batch, block after block.
+pub(super) struct Derivation {
+    /// The slopes of a penalty that says what it says of each number by itself.
+    slopes: Slopes,
+    /// What the penalty's value is where the numbers of a token act together.
+    given: Option<Tensor>,
+    cost: Option<Tensor>,
+    summed: Summed,
+}
+
+impl Derivation {
+    /// Returns what is said of nothing; `None` where the kernels cannot compute it. `soft_counts` are those of the whole batch.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn new(facts: &Facts<'_>, soft_counts: Option<&Tensor>) -> Result<Option<Self>> {
+        if !serves(facts) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            slopes: Slopes::new(facts, soft_counts, || Ok(None))?,
+            given: None,
+            cost: facts.threshold_cost()?,
+            summed: Summed::new(facts)?,
+        }))
+    }
+
+    /// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add;
+    /// where it `is_lifted`, without what all pre-activations cost if they are below their threshold.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn derive(
+        &mut self,
+        facts: &Facts<'_>,
+        (hidden_pre, acts): (&Tensor, &Tensor),
+        (mut by_acts, is_lifted): (Tensor, bool),
+    ) -> Result<Tensor> {
+        let of_block;
+        let slopes = match &self.slopes {
+            Slopes::None => {
+                of_block = Slopes::new(facts, None, || penalty(facts, &Entries::Every, acts, None))?;
+                &of_block
+            }
+            of_batch => of_batch,
+        };
+        let thresholds = Thresholds {
+            half_window: (facts.gate.window / 2.0) as f32,
+            cost: self.cost.as_ref().map(numbers).transpose()?,
+            is_lifted,
+        };
+        with_latents(facts, |latents| {
+            pointwise::derive(
+                (numbers(hidden_pre)?, numbers(acts)?),
+                &latents,
+                (slopes.as_penalty()?, thresholds),
+                numbers_mut(&mut by_acts)?,
+                self.summed.as_sums()?,
+            );
+            Ok(())
+        })?;
+        if let Slopes::Given(penalty) = slopes {
+            add(&mut self.given, penalty.value.shallow_clone())?;
+        }
+        Ok(by_acts)
+    }
+
+    /// Adds what was said of all blocks.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn finish(
+        self,
+        facts: &Facts<'_>,
+        (terms, gradients): (&mut Terms, &mut Gradients),
+    ) -> Result<()> {
+        let Summed([penalty, by_norm, near, below, below_count]) = self.summed;
+        if let Some(value) = self.slopes.value(&penalty)?.or(self.given) {
+            terms.add_penalty(value)?;
+            gradients.add_by_norm(by_norm)?;
+        }
+        add_near(facts, &near, gradients)?;
+        if self.cost.is_some() {
+            terms.add_threshold_penalty(facts, (&below, &below_count), gradients)?;
+        }
         Ok(())
-    })?;
-    let Summed([penalty, by_norm, near, below, below_count]) = &summed;
-    if let Some(value) = slopes.value(penalty)? {
-        terms.add_penalty(value)?;
-        gradients.add_by_norm(by_norm.shallow_clone())?;
     }
-    add_near(facts, near, gradients)?;
-    if cost.is_some() {
-        terms.add_threshold_penalty(facts, (below, below_count), gradients)?;
-    }
-    Ok(by_acts)
 }

@@ -8,8 +8,8 @@
 //! known of the whole batch before, the soft counts of tanh-quad and which latents are dead, takes a pass of its own; the
 //! pre-activations are kept from it where they are not too many.
 //!
-//! Where many activations are 0, products pass over them (`zeros`). Between the products stands what is computed number by number: in one pass of a kernel (`fused`), or by operations on
-//! tensors (`tensors`).
+//! Where many activations are 0, products pass over them (`zeros`). Between the products stands what is computed number by
+//! number: in one pass of a kernel (`fused`), or by operations on tensors (`tensors`).
 
 mod counts;
 mod decode;
@@ -18,6 +18,7 @@ mod tensors;
 mod zeros;
 
 use self::counts::Counts;
+use self::fused::Derivation;
 use self::zeros::OverZeros;
 pub(super) use self::zeros::Room;
 use super::auxk::{self, AuxK, Latents};
@@ -103,6 +104,7 @@ pub(super) fn step(
             parts.counts = counts;
         }
     }
+    parts.derivation = Derivation::new(facts, known.soft_counts.as_ref())?;
     for ((x, label), kept) in xs.iter().zip(&labels).zip(kept) {
         let encoded = match kept {
             Some(kept) => kept,
@@ -114,9 +116,13 @@ pub(super) fn step(
     if let Some(is_dead) = is_dead {
         is_dead(&parts.counts.fired)?;
     }
+    if let Some(derivation) = parts.derivation.take() {
+        derivation.finish(facts, (&mut parts.terms, &mut *gradients))?;
+    }
     if let Some(mut zeros) = parts.zeros.take() {
         zeros.finish(facts, gradients)?;
     }
+    facts.laps.end(Part::Penalties);
     parts.together()
 }
 
@@ -166,6 +172,8 @@ struct Parts<'a> {
     /// The squared errors of each block, for each prefix.
     squared_errors: Vec<Vec<Tensor>>,
     counts: Counts,
+    /// What penalties and thresholds say, where kernels can compute it.
+    derivation: Option<Derivation>,
     /// The way over zeros, where there is one.
     zeros: Option<OverZeros<'a>>,
 }
@@ -176,6 +184,7 @@ impl<'a> Parts<'a> {
             terms: Terms::new(facts),
             squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
+            derivation: None,
             zeros,
         })
     }
@@ -237,14 +246,14 @@ fn block(
     let (by_decoded, aux) = reconstruct(facts, (&encoded, &acts, label), known, parts, gradients)?;
     let by_acts = through_decoder(facts, &acts, &by_decoded, parts.zeros(&acts), gradients)?;
     let is_lifted = parts.zeros(&acts).is_some() && OverZeros::is_lifted(facts);
-    let kept = (&mut parts.terms, &mut *gradients);
-    let soft_counts = known.soft_counts.as_ref();
     let numbers = (&encoded.hidden_pre, &acts.numbers);
-    let mut by_pre = if fused::serves(facts) {
-        fused::derive(facts, numbers, (by_acts, is_lifted), soft_counts, kept)
-    } else {
-        tensors::derive(facts, numbers, by_acts, soft_counts, kept)
-    }?;
+    let mut by_pre = match &mut parts.derivation {
+        Some(derivation) => derivation.derive(facts, numbers, (by_acts, is_lifted))?,
+        None => {
+            let kept = (&mut parts.terms, &mut *gradients);
+            tensors::derive(facts, numbers, by_acts, known.soft_counts.as_ref(), kept)?
+        }
+    };
     if let Some(aux) = aux {
         let _ = by_pre.f_add_(&aux.by_pre)?;
     }
@@ -268,8 +277,7 @@ fn reconstruct(
         None => decode::errors(facts, &acts.numbers, label)?,
     };
     for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
-        let squares = error.f_square()?;
-        blocks.push(squares.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?);
+        blocks.push(decode::squared(error)?);
     }
     facts.laps.end(Part::Decode);
     let mut aux = None;
@@ -280,7 +288,7 @@ fn reconstruct(
         aux = Some(found);
     }
     let more = aux.as_ref().map(|aux| &aux.by_reconstruction);
-    let by_decoded = decode::by_decoded(facts, &errors, more)?;
+    let by_decoded = decode::by_decoded(facts, errors, more)?;
     facts.laps.end(Part::Auxk);
     Ok((by_decoded, aux))
 }

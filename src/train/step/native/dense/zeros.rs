@@ -5,7 +5,6 @@
 //! it of all: that adds a sum of inputs to the gradient of the encoder, and what is left is 0 of all that are off and below their
 //! threshold.
 
-use super::super::buffer::Buffer;
 use super::super::facts::Facts;
 use super::super::gradients::{Gradients, add};
 use crate::dictionary::ActFn;
@@ -14,7 +13,10 @@ use crate::kernels::isa::Isa;
 use crate::kernels::tiles::Tiles;
 use crate::kernels::zeros::{self, Matrix};
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Kind, Tensor, product};
+use crate::tensor::{Buffer, Device, Kind, Tensor, product};
+
+/// Of what dtype it all is, and where.
+const PLAIN: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 /// Room to work in, which serves one step after the other.
 #[derive(Default)]
@@ -25,16 +27,20 @@ pub(in super::super) struct Room {
     hidden_pre: Vec<Buffer>,
     acts: Buffer,
     by_acts: Buffer,
+    error: Buffer,
     by_decoder: Buffer,
     by_encoder: Buffer,
+    by_encoder_bias: Buffer,
+    sum_of_rows: Buffer,
 }
 
 /// What the blocks of a step leave for its end, and room to work in.
 pub(super) struct OverZeros<'a> {
     room: &'a mut Room,
     has_decoder: bool,
-    /// The sum of the inputs of the tokens of which more is left to say, `(d_model)`.
+    /// The sum of the inputs of the tokens of which more is left to say, `(d_model)`, and how many they are.
     inputs: Option<Tensor>,
+    tokens: i64,
 }
 
 /// Returns up to which part of all activations that are not 0 it is faster to pass over the others: `(products, dots)`.
@@ -54,6 +60,7 @@ impl<'a> OverZeros<'a> {
             room,
             has_decoder: false,
             inputs: None,
+            tokens: 0,
         })
     }
 
@@ -75,7 +82,7 @@ impl<'a> OverZeros<'a> {
     pub(super) fn encode(&mut self, facts: &Facts<'_>, x: &Tensor, number: usize) -> Result<Tensor> {
         let all = &mut self.room.hidden_pre;
         all.resize_with(all.len().max(number + 1), Buffer::default);
-        let mut hidden_pre = all[number].take_sized(&[x.size()[0], facts.sae.cfg.d_sae()], x)?;
+        let mut hidden_pre = all[number].take_sized(&[x.size()[0], facts.sae.cfg.d_sae()], PLAIN)?;
         product::put_product(&mut hidden_pre, x, &facts.parameter("W_E")?)?;
         Ok(hidden_pre.f_add_(&facts.parameter("b_E")?)?)
     }
@@ -85,7 +92,7 @@ impl<'a> OverZeros<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn room_for_acts(&mut self, hidden_pre: &Tensor) -> Result<Tensor> {
-        self.room.acts.take_sized(&hidden_pre.size(), hidden_pre)
+        self.room.acts.take_sized(&hidden_pre.size(), PLAIN)
     }
 
     /// Puts the decoder into tiles, once a step.
@@ -107,9 +114,10 @@ impl<'a> OverZeros<'a> {
     /// Too little memory.
     pub(super) fn error(&mut self, facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
         self.prepare(facts)?;
-        let mut error = match facts.parameter("b_D") {
-            Ok(bias) => bias.f_sub(label)?,
-            Err(_) => label.f_neg()?,
+        let mut error = self.room.error.take_sized(&label.size(), PLAIN)?;
+        let _ = match facts.parameter("b_D") {
+            Ok(bias) => bias.f_sub_out(&error, label)?,
+            Err(_) => label.f_neg_out(&error)?,
         };
         zeros::multiply(matrix(acts, facts)?, &self.room.decoder, numbers_mut(&mut error)?);
         Ok(error)
@@ -141,7 +149,7 @@ impl<'a> OverZeros<'a> {
         (acts, filled): (&Tensor, f64),
         by_decoded: &Tensor,
     ) -> Result<Tensor> {
-        let mut by_acts = self.room.by_acts.take_sized(&acts.size(), acts)?;
+        let mut by_acts = self.room.by_acts.take_sized(&acts.size(), PLAIN)?;
         if facts.sae.cfg.act_fn == ActFn::Relu && filled < most_filled().1 {
             self.prepare(facts)?;
             let filled = matrix(acts, facts)?;
@@ -168,12 +176,16 @@ impl<'a> OverZeros<'a> {
             .so_far(facts, "W_E", &mut self.room.by_encoder)?
             .f_tr()?;
         self.add_product(matrix(by_pre, facts)?, x, numbers_mut(&mut sum)?)?;
-        let mut by_bias = sum_of_rows(by_pre)?;
-        if let Some(cost) = facts.threshold_cost()? {
-            let _ = by_bias.f_sub_(&cost.f_mul_scalar(x.size()[0])?)?;
-            add(&mut self.inputs, sum_of_rows(x)?)?;
+        let mut by_bias = gradients.so_far(facts, "b_E", &mut self.room.by_encoder_bias)?;
+        let sums = self.room.sum_of_rows.take(&by_bias)?;
+        let _ =
+            by_bias.f_add_(&by_pre.f_sum_intlist_out(&sums, [0i64].as_slice(), false, None::<Kind>)?)?;
+        if facts.penalised_thresholds().is_some() {
+            self.tokens += x.size()[0];
+            let sum = x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+            add(&mut self.inputs, sum)?;
         }
-        gradients.add("b_E", by_bias)
+        Ok(())
     }
 
     /// Adds `leftᵀ · right` to `sum`, row after row.
@@ -199,13 +211,12 @@ impl<'a> OverZeros<'a> {
             let _ = gradients
                 .so_far(facts, "W_E", &mut self.room.by_encoder)?
                 .f_addr_(&inputs.f_neg()?, &cost)?;
+            let _ = gradients
+                .so_far(facts, "b_E", &mut self.room.by_encoder_bias)?
+                .f_sub_(&cost.f_mul_scalar(self.tokens)?)?;
         }
         Ok(())
     }
-}
-
-fn sum_of_rows(x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)
 }
 
 fn matrix<'a>(of_latents: &'a Tensor, facts: &Facts<'_>) -> Result<Matrix<'a>> {

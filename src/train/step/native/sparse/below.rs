@@ -92,9 +92,9 @@ impl Below {
         };
         let sums = theta
             .f_mul(&self.count)?
-            .f_sub(&self.hidden_pre)?
-            .f_add(over)?
-            .f_clamp_min(0.0)?;
+            .f_sub_(&self.hidden_pre)?
+            .f_add_(over)?
+            .f_clamp_min_(0.0)?;
         let count = self.count.f_sub(over_count)?;
         terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
         gradients.add("b_E", self.by_inputs.f_mul(&self.count)?)

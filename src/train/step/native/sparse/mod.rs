@@ -30,8 +30,8 @@ use crate::kernels::residual::{Batch, Errors, Prefix, residual};
 use crate::kernels::scatter::{Addends, Onto, scatter};
 use crate::kernels::screen::{Encoder, Keep};
 use crate::kernels::tiles::{self, View};
+use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Kind, Tensor};
 use crate::train::step::Part;
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
@@ -50,10 +50,7 @@ pub(super) fn step(
     let fired = room.activate(facts)?;
     facts.laps.end(Part::Encode);
     decode(room, facts, input)?;
-    let squared = room.squared.chunks(facts.tokens as usize);
-    let squared_errors = squared
-        .map(|squared| Ok(Tensor::f_from_slice(squared)?.f_to_kind(Kind::Float)?))
-        .collect::<Result<_>>()?;
+    let squared_errors = room.squared_errors(facts.tokens as usize)?;
     let mut terms = Terms::new(facts);
     facts.laps.end(Part::Decode);
     if let Some(is_dead) = is_dead(&fired)? {
@@ -67,11 +64,12 @@ pub(super) fn step(
     facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, below.as_ref(), gradients)?;
     let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
+    let active: f64 = numbers(&fired)?.iter().map(|fired| f64::from(*fired)).sum();
     Ok(Found {
         terms,
         squared_errors,
         pairs: Some(room.rows.index.len() as f64 + BARE * room.rows.bare.index.len() as f64),
-        activity: (Tensor::from(sum as f32), fired.f_sum(Kind::Int64)?),
+        activity: (Tensor::from(sum as f32), Tensor::from(active as i64)),
         fired,
     })
 }
@@ -240,10 +238,10 @@ fn scatter_gradients(
     decoder_gradient(room, facts, gradients)?;
     encoder_gradients(room, facts, below, gradients)?;
     if let Ok(bias) = facts.parameter("b_D") {
-        let mut by_bias = bias.f_zeros_like()?;
+        let mut by_bias = room.by_decoder_bias.take(&bias)?;
         // Every prefix has the bias.
         column_sums(&room.residual[0], numbers_mut(&mut by_bias)?);
-        gradients.add("b_D", by_bias)?;
+        gradients.add_to(by_bias, "b_D")?;
     }
     Ok(())
 }
@@ -300,7 +298,7 @@ fn encoder_gradients(
     };
     scatter(pattern, &room.sorted, &input, onto, numbers_mut(&mut by_encoder)?);
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
-    let mut by_bias = facts.parameter("b_E")?.f_zeros_like()?;
+    let mut by_bias = room.by_encoder_bias.take(&facts.parameter("b_E")?)?;
     room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
-    gradients.add("b_E", by_bias)
+    gradients.add_to(by_bias, "b_E")
 }

@@ -1,6 +1,5 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
-use super::super::buffer::Buffer;
 use super::super::facts::Facts;
 use super::of_pairs::OfPairs;
 use super::subset::Subset;
@@ -10,8 +9,8 @@ use crate::kernels::by_latent::ByLatent;
 use crate::kernels::norms::column_sums;
 use crate::kernels::screen::{Counts, Rows, Screen};
 use crate::kernels::tiles::{self, Tiles};
-use crate::tensor::slices::numbers;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Buffer, Device, Kind, Tensor};
 
 /// Room, and what the last step left there.
 #[derive(Default)]
@@ -57,8 +56,14 @@ pub(in super::super) struct Room {
     pub(super) sorted: Vec<f32>,
     /// What penalties and thresholds go by.
     pub(super) of_pairs: OfPairs,
+    /// On how many tokens each latent is active.
+    pub(super) fired: Buffer,
+    /// For each prefix, what is `squared` in float32.
+    pub(super) squared_errors: Vec<Buffer>,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
+    pub(super) by_decoder_bias: Buffer,
+    pub(super) by_encoder_bias: Buffer,
 }
 
 impl Room {
@@ -67,6 +72,8 @@ impl Room {
     /// # Errors
     /// Too little memory.
     pub(super) fn activate(&mut self, facts: &Facts<'_>) -> Result<Tensor> {
+        let mut counted = self.fired.take(&facts.norm)?.f_zero_()?;
+        let fired = numbers_mut(&mut counted)?;
         let theta = facts.gate.threshold.as_ref().map(numbers).transpose()?;
         let factor = facts.factor.as_ref().map(numbers).transpose()?;
         let seen = |pair: usize| {
@@ -75,7 +82,6 @@ impl Room {
         };
         // How far a pair is over its threshold, where there are any. NaN is not under it, and reaches the loss.
         let over = |pair: usize| theta.map(|theta| seen(pair) - theta[self.rows.index[pair] as usize]);
-        let mut fired = vec![0.0f32; facts.norm.numel()];
         self.acts.clear();
         for (pair, (&latent, &value)) in self.rows.index.iter().zip(&self.rows.value).enumerate() {
             let act = if over(pair).is_some_and(|over| over <= 0.0) {
@@ -91,7 +97,7 @@ impl Room {
         self.near.choose(&self.rows, |pair| {
             self.acts[pair] == 0.0 && over(pair).is_some_and(|over| over > -half)
         });
-        Ok(Tensor::f_from_slice(&fired)?)
+        Ok(counted)
     }
 
     /// Makes room for what decoding gives.
@@ -113,6 +119,24 @@ impl Room {
             Err(_) => self.bias.resize(self.label.columns(), 0.0),
         }
         Ok(())
+    }
+
+    /// Returns the squared errors of the tokens for each prefix, float32 `(n)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn squared_errors(&mut self, tokens: usize) -> Result<Vec<Tensor>> {
+        let all = self.squared.chunks(tokens);
+        self.squared_errors.resize_with(all.len(), Buffer::default);
+        let mut taken = Vec::with_capacity(all.len());
+        for (squared, buffer) in all.zip(&mut self.squared_errors) {
+            let mut errors = buffer.take_sized(&[tokens as i64], (Kind::Float, Device::Cpu))?;
+            for (error, squared) in numbers_mut(&mut errors)?.iter_mut().zip(squared) {
+                *error = *squared as f32;
+            }
+            taken.push(errors);
+        }
+        Ok(taken)
     }
 
     /// Returns what the encoder reads.
