@@ -121,9 +121,14 @@ pub fn all() -> Vec<Case> {
         )
     };
     let relu = json!({"sparsity_loss_type": "power", "l1_coefficient": 8e-5});
+    let relu = |name: &str| {
+        Case::new(name, json!({"act_fn": "relu"}), relu.clone()).with(|case| case.l0 = Some(2700))
+    };
     vec![
-        Case::new("relu", json!({"act_fn": "relu"}), relu).with(|case| case.l0 = Some(2700)),
+        relu("relu"),
+        relu("relu-1024").with(|case| case.batch = 1024),
         jumprelu("jumprelu", 0.1).with(|case| case.l0 = Some(50)),
+        jumprelu("jumprelu-1024", 0.1).with(|case| (case.l0, case.batch) = (Some(50), 1024)),
         jumprelu("jumprelu-unit", 0.1).with(|case| (case.l0, case.norm) = (Some(50), 1.0)),
         jumprelu("jumprelu-dense", 2.0).with(|case| case.l0 = Some(1700)),
         topk(),
@@ -136,6 +141,10 @@ pub fn all() -> Vec<Case> {
         topk().with(|case| {
             (case.name, case.batch, case.k) = ("topk-wide".into(), 1024, 64);
             (case.d_model, case.d_sae) = (2048, 65_536);
+        }),
+        topk().with(|case| {
+            (case.name, case.batch) = ("topk-many".into(), 1024);
+            (case.d_model, case.d_sae) = (256, 262_144);
         }),
         topk().with(|case| {
             case.sae = json!({"act_fn": "topk", "sae_type": "crosscoder"});

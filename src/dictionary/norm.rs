@@ -67,7 +67,9 @@ impl SparseAutoEncoder {
         let x = x.f_to_device(self.device())?.f_to_kind(self.kind())?;
         let mut normalised = room.take_sized(&x.size(), (self.kind(), self.device()))?;
         if let (NormActivation::TokenWise, Ok(rows)) = (self.cfg.norm_activation, numbers(&x)) {
-            let (columns, floor) = (self.cfg.d_model as usize, norm_floor(Kind::Float) as f32);
+            // Heads may be narrower than the dictionary.
+            let columns = x.size().last().map_or(1, |width| *width as usize);
+            let floor = norm_floor(Kind::Float) as f32;
             let length = (self.cfg.d_model as f32).sqrt();
             scale_rows(rows, columns, (length, floor), numbers_mut(&mut normalised)?);
             return Ok(normalised);
@@ -167,4 +169,44 @@ fn batch_norm(norms: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
         .f_sum_dim_intlist([-2i64].as_slice(), true, None::<Kind>)?
         .f_div(&count.f_clamp_min(1.0)?)?;
     Ok(mean.f_where_self(&count.f_gt(0.0)?, &all)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::from_value;
+    use crate::tensor::Device;
+
+    #[test]
+    fn what_is_normalised_in_room_is_what_is_normalised() {
+        let x = Tensor::randn([5, 6], (Kind::Float, Device::Cpu));
+        let short = Tensor::cat(
+            &[
+                x.narrow(0, 0, 4),
+                Tensor::zeros([1, 6], (Kind::Float, Device::Cpu)),
+            ],
+            0,
+        );
+        let mut room = Buffer::default();
+        for kind in ["token-wise", "batch-wise", "inference"] {
+            // The last is as wide as a head that is narrower than the dictionary.
+            for (d_model, x) in [(6, &x), (6, &short), (8, &short)] {
+                let cfg = json!({
+                    "hook_point_in": "in", "hook_point_out": "in", "d_model": d_model, "d_sae": 16,
+                    "norm_activation": kind, "device": "cpu",
+                });
+                let cfg: crate::dictionary::SAEConfig = from_value(cfg).expect("a configuration");
+                let sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
+                let expected = sae.normalize(x, "in").expect("normalised");
+                let pass = Pass::default();
+                let found = sae.normalize_in(x, ("in", &pass), &mut room).expect("normalised");
+                assert!(
+                    found.allclose(&expected, 1e-6, 1e-6, false),
+                    "{kind}: {found} for {expected}"
+                );
+            }
+        }
+    }
 }

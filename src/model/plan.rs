@@ -63,3 +63,42 @@ impl LanguageModel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::from_value;
+    use crate::event::RunContext;
+    use crate::model::LanguageModelConfig;
+    use crate::native::calls::watched;
+    use crate::tensor::{Device, Kind};
+
+    #[test]
+    fn a_pass_ends_with_the_last_activation_that_is_asked_for() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny-pythia");
+        let cfg = json!({"model_from_pretrained_path": folder, "device": "cpu"});
+        let cfg: LanguageModelConfig = from_value(cfg).expect("a configuration");
+        let model = LanguageModel::load(cfg, &RunContext::default()).expect("the examples' model");
+        let tokens = Tensor::arange(12, (Kind::Int64, Device::Cpu)).view([2, 6]);
+        let calls = |name: &str| {
+            let plan = model.plan(&[name.to_string()]).expect("a hook point");
+            let pass = || model.capture_planned(&tokens, &plan).expect("activations");
+            assert_eq!(pass()[name].size(), [2, 6, 128]);
+            watched(pass).1
+        };
+        let count = |calls: &[String], of: &str| calls.iter().filter(|call| call.contains(of)).count();
+        for (name, norms, attentions) in [
+            ("blocks.0.hook_resid_pre", 0, 0),
+            ("blocks.0.hook_attn_out", 1, 1),
+            ("blocks.0.hook_resid_post", 2, 1),
+            ("blocks.1.hook_resid_post", 4, 2),
+            ("blocks.3.hook_resid_post", 8, 4),
+        ] {
+            let calls = calls(name);
+            assert_eq!(count(&calls, "layer_norm"), norms, "{name}: {calls:?}");
+            assert_eq!(count(&calls, "attention"), attentions, "{name}: {calls:?}");
+        }
+    }
+}

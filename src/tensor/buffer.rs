@@ -8,15 +8,15 @@ use crate::error::Result;
 pub struct Buffer(Option<Tensor>);
 
 impl Buffer {
-    /// Returns a tensor of this size with numbers that mean nothing, of this dtype and on this device, which are the same each
-    /// time; it lies where the largest one so far did.
+    /// Returns a tensor of this size with numbers that mean nothing; it lies where the largest one so far did, if that had this
+    /// dtype and device.
     ///
     /// # Errors
     /// Too little memory.
     pub fn take_sized(&mut self, size: &[i64], options: (Kind, Device)) -> Result<Tensor> {
         let count = size.iter().product();
         let there = match self.0.take() {
-            Some(there) if there.numel() as i64 >= count => there,
+            Some(there) if there.numel() as i64 >= count && is_of(&there, options) => there,
             _ => Tensor::f_empty([count], options)?,
         };
         let taken = there.f_narrow(0, 0, count)?.f_view(size)?;
@@ -24,18 +24,51 @@ impl Buffer {
         Ok(taken)
     }
 
-    /// Returns a tensor of the shape of `like`, with the numbers that were written there last, if that had this shape.
+    /// Returns a tensor that is as `like` is, with the numbers that were written there last, if that was so too.
     ///
     /// # Errors
     /// Too little memory.
     pub fn take(&mut self, like: &Tensor) -> Result<Tensor> {
+        let options = (like.f_kind()?, like.device());
+        let is_alike = |there: &Tensor| {
+            there.size() == like.size() && there.stride() == like.stride() && is_of(there, options)
+        };
         match &self.0 {
-            Some(there) if there.size() == like.size() => Ok(there.shallow_clone()),
+            Some(there) if is_alike(there) => Ok(there.shallow_clone()),
             _ => {
                 let fresh = like.f_empty_like()?;
                 self.0 = Some(fresh.shallow_clone());
                 Ok(fresh)
             }
         }
+    }
+}
+
+fn is_of(tensor: &Tensor, options: (Kind, Device)) -> bool {
+    (tensor.kind(), tensor.device()) == options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_used_again_for_what_fits_and_for_nothing_else() {
+        let mut buffer = Buffer::default();
+        let plain = (Kind::Float, Device::Cpu);
+        let first = buffer.take_sized(&[4, 3], plain).expect("room");
+        let smaller = buffer.take_sized(&[2, 5], plain).expect("room");
+        assert_eq!(smaller.size(), [2, 5]);
+        assert_eq!(smaller.data_ptr(), first.data_ptr());
+        let other = buffer
+            .take_sized(&[2, 5], (Kind::Double, Device::Cpu))
+            .expect("room");
+        assert_eq!(other.kind(), Kind::Double);
+        let like = Tensor::zeros([2, 3], plain).tr();
+        let taken = buffer.take(&like).expect("room");
+        assert_eq!((taken.size(), taken.stride()), (like.size(), like.stride()));
+        assert_eq!(buffer.take(&like).expect("room").data_ptr(), taken.data_ptr());
+        let turned = buffer.take(&like.contiguous()).expect("room");
+        assert_eq!(turned.stride(), [2, 1]);
     }
 }

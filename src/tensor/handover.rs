@@ -6,6 +6,7 @@
 
 use tch::{Device, Tensor};
 
+use super::failure::device_failed;
 use crate::error::{Error, Result};
 use crate::native::stream::{self, Failed};
 
@@ -57,5 +58,19 @@ fn on_gpu<T>(
 }
 
 fn failed(_: Failed) -> Error {
-    Error::run("the GPU does not answer").hint("see what `saescript doctor` says of it")
+    device_failed("the GPU does not answer").hint("see what `saescript doctor` says of it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Subject;
+
+    #[test]
+    fn a_gpu_that_does_not_answer_is_a_failure_of_the_device() {
+        // There are not so many.
+        let error = Mark::here(Device::Cuda(99)).expect_err("no GPU");
+        assert_eq!(error.subject(), &Subject::DeviceFailure);
+        assert!(Mark::here(Device::Cpu).expect("the CPU needs none").wait().is_ok());
+    }
 }

@@ -15,6 +15,7 @@ use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
+use crate::kernels::isa::Isa;
 use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -163,6 +164,7 @@ impl Trainer {
         if self.has_begun() {
             return Ok(unavailable.into_iter().collect());
         }
+        Isa::asked()?;
         let rows = rows_of(first, sae)?;
         let total = self.cfg.total_training_tokens / rows;
         if total == 0 {

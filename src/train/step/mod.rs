@@ -32,7 +32,7 @@ use crate::error::Result;
 /// Computes losses and gradients of one batch.
 pub trait StepEngine {
     /// Makes the forward and backward pass over normalised activations, all of which count. Records the firing of this
-    /// batch in `dead` before Aux-K asks which latents are dead.
+    /// batch in `dead` before Aux-K asks which latents are dead. What it is given and what it returns lasts until the next step.
     ///
     /// # Errors
     /// Shapes that do not fit, too little memory.

@@ -3,13 +3,14 @@
 use crate::dictionary::{LossInput, SparseAutoEncoder, Term};
 use crate::tensor::Tensor;
 
-/// What one step computed. All tensors stay on the device; the scalars are 0-d.
+/// What one step computed. All tensors stay on the device; the scalars are 0-d. The engine may put what its next step computes in
+/// the place of all others: who keeps them copies them.
 pub struct StepOutput {
     /// The sum of all terms.
     pub loss: Tensor,
     /// The terms of the loss, 0-d and without their graph.
     pub terms: Vec<Term>,
-    /// Gradients in the order of [`SparseAutoEncoder::parameters`]. The engine may put those of its next step in their place.
+    /// Gradients in the order of [`SparseAutoEncoder::parameters`].
     pub gradients: Vec<Tensor>,
     /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` for a dictionary with heads.
     pub squared_error: Tensor,

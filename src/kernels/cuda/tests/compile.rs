@@ -3,11 +3,18 @@ use std::path::PathBuf;
 use crate::kernels::cuda::nvrtc::{Compiler, usual_folder};
 use crate::kernels::cuda::program;
 
-/// Where NVIDIA's compiler is: beside libtorch, or where the variable says.
+/// Where NVIDIA's compiler is: where the variable says, beside libtorch, or where scripts/test-tools puts it.
 fn compiler() -> Option<Compiler> {
     let named = std::env::var_os("SAESCRIPT_NVRTC").map(PathBuf::from);
-    let folder = named.or_else(usual_folder)?;
+    let folder = named.or_else(usual_folder).or_else(installed_folder)?;
     Some(Compiler::load(Some(&folder)).expect("the compiler that is there is loaded"))
+}
+
+fn installed_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    let folder = cache.join("saescript/nvrtc/site/nvidia/cu13/lib");
+    folder.is_dir().then_some(folder)
 }
 
 #[test]
