@@ -32,21 +32,23 @@ def curves(folder, device):
 
 
 def compare(folder):
+    """Prints a table of both runs' curves; returns whether they agree, and the largest difference of each."""
     cpu, cuda = curves(folder, "cpu"), curves(folder, "cuda")
     if cpu.keys() != cuda.keys() or not cpu:
         raise Problem(f"the runs logged different steps ({len(cpu)} on cpu, {len(cuda)} on cuda): run both again.")
     seconds = {device: (folder / "out" / device / "seconds").read_text().strip() for device in ("cpu", "cuda")}
     print(f"\n{len(cpu)} logged steps; {seconds['cpu']} s on cpu, {seconds['cuda']} s on cuda\n")
     print(f"{'':28}{'last on cpu':>14}{'last on cuda':>14}{'largest difference':>20}{'allowed':>9}")
-    last, agree = max(cpu), True
+    last, agree, apart = max(cpu), True, {}
     for name, (kind, allowed) in CURVES.items():
         worst = max(difference(cpu[step][name], cuda[step][name], kind) for step in cpu)
         verdict = "" if worst <= allowed else "  TOO LARGE"
         agree = agree and not verdict
+        apart[name] = worst
         values = f"{cpu[last][name]:14.6g}{cuda[last][name]:14.6g}"
         print(f"{name:28}{values}{worst:20.2e}{allowed:>9} {kind}{verdict}")
-    print("\nthe curves agree" if agree else "\nthe curves differ")
-    return agree
+    print("\nthe curves agree\n" if agree else "\nthe curves differ\n")
+    return agree, apart
 
 
 def difference(a, b, kind):

@@ -60,3 +60,15 @@ def random_bfloat16(count):
     numbers = bytearray(2 * count)
     numbers[0::2], numbers[1::2] = low, high
     return numbers
+
+
+@contextlib.contextmanager
+def corpora(corpus, count):
+    """The folder of a corpus that is as long as so many of another one, which goes again."""
+    with tempfile.TemporaryDirectory() as made:
+        made = Path(made)
+        (made / "data").mkdir()
+        for file in (corpus / "data").glob("train-*.parquet"):
+            for number in range(count):
+                shutil.copy(file, made / f"data/train-{number:05}-of-{count:05}.parquet")
+        yield made

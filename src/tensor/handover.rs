@@ -71,6 +71,11 @@ mod tests {
         // There are not so many.
         let error = Mark::here(Device::Cuda(99)).expect_err("no GPU");
         assert_eq!(error.subject(), &Subject::DeviceFailure);
-        assert!(Mark::here(Device::Cpu).expect("the CPU needs none").wait().is_ok());
+        assert!(
+            Mark::here(Device::Cpu)
+                .expect("the CPU needs none")
+                .wait()
+                .is_ok()
+        );
     }
 }

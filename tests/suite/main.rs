@@ -23,6 +23,7 @@ mod foreign;
 mod fuzz;
 mod generate;
 mod going_on;
+mod gpu_check;
 mod heard;
 mod hostile;
 mod hub;
