@@ -49,7 +49,7 @@ pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result
 /// Too little memory.
 pub(super) fn squared(error: &Tensor) -> Result<Tensor> {
     let Ok(rows) = numbers(error) else {
-        return Ok(sum_last(&error.f_square()?)?);
+        return sum_last(&error.f_square()?);
     };
     let size = error.size();
     let mut squares = Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu))?;
