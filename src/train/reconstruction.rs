@@ -116,3 +116,36 @@ fn epsilon(kind: Kind) -> f64 {
         _ => f64::from(f32::EPSILON),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Device;
+
+    #[test]
+    fn figures_of_rows_are_those_of_tensors() {
+        let options = (Kind::Float, Device::Cpu);
+        let label = Tensor::randn([9, 6], options);
+        let still = Tensor::ones([9, 6], options);
+        let mut room = Room::default();
+        for (label, error) in [
+            (&label, Tensor::rand([9], options)),
+            (&label.narrow(0, 0, 4), Tensor::zeros([4], options)),
+            (&still, Tensor::rand([9], options)),
+            (&still.zeros_like(), Tensor::rand([9], options)),
+        ] {
+            let by_rows = reconstruction_figures(&error, label, &mut room).expect("figures");
+            let double = |x: &Tensor| x.to_kind(Kind::Double);
+            let by_tensors =
+                reconstruction_figures(&double(&error), &double(label), &mut room).expect("figures");
+            for ((name, found), expected) in RECONSTRUCTION.iter().zip(&by_rows).zip(&by_tensors) {
+                let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
+                let is_same = (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
+                assert!(
+                    is_same || found.is_nan() && expected.is_nan(),
+                    "{name}: {found} for {expected}"
+                );
+            }
+        }
+    }
+}

@@ -1,5 +1,5 @@
 use super::{Numbers, Sum, assert_close, bits, on_any_threads, sets};
-use crate::kernels::norms::{Statistics, column_sums_in, row_norms_in, statistics_in};
+use crate::kernels::norms::{Statistics, column_sums_in, row_norms_in, scale_rows_in, statistics_in};
 use crate::kernels::tiles::Tiles;
 
 /// Returns how many rows and columns matrices have.
@@ -93,5 +93,34 @@ fn threads_make_no_difference() {
                 .chain([squares.to_bits() as u32])
                 .collect()
         });
+    }
+}
+
+#[test]
+fn rows_are_brought_to_a_length() {
+    for isa in sets() {
+        for (rows, columns) in [(1, 1), (3, 5), (2, 16), (5, 131)] {
+            let mut matrix: Vec<f32> = (0..rows * columns)
+                .map(|at| (at as f32 * 0.7).sin() + 0.1)
+                .collect();
+            // A row of nothing stays one, and NaN is not taken for it.
+            matrix[..columns].fill(0.0);
+            if rows > 2 {
+                matrix[columns] = f32::NAN;
+            }
+            let mut scaled = vec![7.0; matrix.len()];
+            scale_rows_in(isa, &matrix, columns, (3.0, 1e-12), &mut scaled);
+            for (row, (scaled, whole)) in scaled.chunks(columns).zip(matrix.chunks(columns)).enumerate() {
+                let length = scaled.iter().map(|number| number * number).sum::<f32>().sqrt();
+                match row {
+                    0 => assert_eq!(length, 0.0),
+                    1 if rows > 2 => assert!(scaled.iter().all(|number| number.is_nan())),
+                    _ => {
+                        assert!((length - 3.0).abs() < 1e-5, "{isa:?}: {length}");
+                        assert!(scaled[0] * whole[0] > 0.0, "{isa:?}: turned round");
+                    }
+                }
+            }
+        }
     }
 }
