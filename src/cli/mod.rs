@@ -46,6 +46,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::stack::on_large_stack;
 use crate::error::{Error, Fault, Result};
 use crate::guard;
+use crate::kernels::isa::Isa;
 use crate::memory;
 use crate::report::{Printer, visible};
 use crate::tensor::runtime::{self, CudaLibrary};
@@ -156,8 +157,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, printer: &Printer) -> 
             }
             // libtorch seeds its generator differently in every process; runs shall be repeatable.
             manual_seed(DEFAULT_SEED);
-            // A wrong name is said before any work, not by the first product.
+            // A wrong name is said before any work, not by the first product or step.
             product::asked()?;
+            Isa::asked()?;
             line.command.run(printer)
         }
         Err(error) => usage(&error, &arguments, printer),
