@@ -4,7 +4,7 @@ use crate::dictionary::{Capability, Gate, Pass, Selection, SparseAutoEncoder, Wa
 use crate::error::{Error, Result};
 use crate::kernels::screen::{Encoder, Keep, Rows, Screen};
 use crate::tensor::slices::numbers;
-use crate::tensor::{DType, Device, Kind, Tensor};
+use crate::tensor::{DType, Device, Kind, Tensor, Workspace};
 
 /// Rows of a context that are encoded together where every latent of a row is computed.
 const BLOCK: i64 = 256;
@@ -160,15 +160,17 @@ impl Native {
         } else {
             None
         };
+        let workspace = Workspace::default();
         let gate = Gate {
             k: sae.cfg.top_k,
-            threshold: sae.threshold()?,
+            threshold: sae.threshold(Some(&workspace))?,
             // Nothing is learnt here: what is below its threshold is off, however near.
             window: 0.0,
             counted: None,
             custom: None,
         };
-        let selection = match sae.cfg.act_fn.selection(&gate, &norm, None, false)? {
+        let selection = sae.cfg.act_fn.selection(&gate, &norm, None, false, &workspace)?;
+        let selection = match selection {
             Selection::Above { bounds, .. } => Selection::Above {
                 bounds: bounds.f_contiguous()?,
                 spans: None,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::entries::Entries;
 use super::parameters::{ParameterSpec, Parameters, Role};
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor, no_grad};
+use crate::tensor::{Kind, Tensor, Workspace, no_grad};
 
 /// What spans are made smaller by, relative to thresholds, so that rounding does not decide.
 const SLACK: f64 = 1e-6;
@@ -62,13 +62,14 @@ pub struct Gate<'a> {
 
 impl Gate<'_> {
     /// Returns the derivative by the thresholds from the sums of derivatives within their windows
-    /// ([`near_thresholds`](ActFn::near_thresholds)), both `(width)`.
+    /// ([`near_thresholds`](ActFn::near_thresholds)), both `(width)`; it lies in the workspace.
     ///
     /// # Errors
     /// There are no thresholds.
-    pub fn by_threshold(&self, near: &Tensor) -> Result<Tensor> {
+    pub fn by_threshold(&self, near: &Tensor, workspace: &Workspace) -> Result<Tensor> {
         let theta = self.threshold.as_ref().ok_or_else(no_thresholds)?.f_detach()?;
-        Ok(near.f_mul(&theta.f_mul_scalar(-1.0 / self.window)?)?)
+        let mut slope = workspace.copy(&theta)?;
+        Ok(slope.f_mul_scalar_(-1.0 / self.window)?.f_mul_(near)?)
     }
 }
 
@@ -91,7 +92,8 @@ pub enum Selection {
 
 impl ActFn {
     /// Returns which latents can be on, or pass gradient to a threshold; with `every_over` also all that are over their
-    /// threshold before they are multiplied by `factor (d_sae)`. `norm (d_sae)` are the decoder norms.
+    /// threshold before they are multiplied by `factor (d_sae)`. `norm (d_sae)` are the decoder norms. What there is to know of
+    /// each latent lies in the workspace.
     ///
     /// # Errors
     /// The function has to see every latent, or its thresholds are missing.
@@ -101,30 +103,27 @@ impl ActFn {
         norm: &Tensor,
         factor: Option<&Tensor>,
         every_over: bool,
+        workspace: &Workspace,
     ) -> Result<Selection> {
         match self {
             ActFn::TopK => Ok(Selection::Largest(gate.k)),
             ActFn::BatchTopK => Ok(Selection::Batch(gate.k)),
             ActFn::Relu => Ok(Selection::Above {
-                bounds: norm.f_zeros_like()?,
+                bounds: workspace.zeros_like(norm)?,
                 spans: None,
             }),
             ActFn::JumpRelu => {
-                let threshold = gate.threshold.as_ref();
-                let theta = threshold.ok_or_else(no_thresholds)?;
-                let mut near = theta.f_sub_scalar(gate.window / 2.0)?;
+                let theta = gate.threshold.as_ref().ok_or_else(no_thresholds)?;
+                let mut near = workspace.copy(theta)?.f_sub_scalar_(gate.window / 2.0)?;
                 let Some(factor) = factor.filter(|_| every_over) else {
-                    return Ok(Selection::Above {
-                        bounds: near.f_clamp_min_(0.0)?,
-                        spans: None,
-                    });
+                    let bounds = near.f_clamp_min_(0.0)?;
+                    return Ok(Selection::Above { bounds, spans: None });
                 };
-                let bounds = near.f_minimum(&theta.f_mul(factor)?)?.f_clamp_min_(0.0)?;
-                let spans = near.f_sub_(&bounds)?.f_sub_(&theta.f_mul_scalar(SLACK)?)?;
-                Ok(Selection::Above {
-                    bounds,
-                    spans: Some(spans),
-                })
+                let over = workspace.product(theta, factor)?;
+                let bounds = near.f_minimum_out(&over, &over)?.f_clamp_min_(0.0)?;
+                let slack = workspace.copy(theta)?.f_mul_scalar_(SLACK)?;
+                let spans = Some(near.f_sub_(&bounds)?.f_sub_(&slack)?);
+                Ok(Selection::Above { bounds, spans })
             }
             ActFn::Custom => Err(not_given()),
         }
@@ -187,12 +186,10 @@ impl ActFn {
     /// Returns the parameters that the function brings along, for `d_sae` latents.
     pub fn layout(self, d_sae: i64) -> Vec<ParameterSpec> {
         match self {
-            ActFn::JumpRelu => vec![ParameterSpec::new(
-                LOG_THRESHOLD,
-                &[d_sae],
-                Role::Threshold,
-                Some(0),
-            )],
+            ActFn::JumpRelu => {
+                let logarithms = ParameterSpec::new(LOG_THRESHOLD, &[d_sae], Role::Threshold, Some(0));
+                vec![logarithms]
+            }
             ActFn::Relu | ActFn::TopK | ActFn::BatchTopK | ActFn::Custom => Vec::new(),
         }
     }
@@ -203,11 +200,7 @@ impl ActFn {
     /// The function's own parameters are missing, or for `custom` the function itself.
     pub fn apply(self, pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
         match self {
-            ActFn::JumpRelu => {
-                let threshold = gate.threshold.as_ref();
-                let threshold = threshold.ok_or_else(no_thresholds)?;
-                jumprelu(pre, threshold, gate.window)
-            }
+            ActFn::JumpRelu => jumprelu(pre, gate),
             ActFn::Relu => Ok(pre.f_relu()?),
             ActFn::TopK => {
                 let width = pre.size().last().copied().unwrap_or(1);
@@ -218,15 +211,18 @@ impl ActFn {
         }
     }
 
-    /// Returns the thresholds of those functions that have them, in the format `kind`.
+    /// Returns the thresholds of those functions that have them, in the format `kind`; in a workspace without their graph.
     ///
     /// # Errors
     /// They are missing.
-    pub fn threshold(self, parameters: &Parameters, kind: Kind) -> Result<Option<Tensor>> {
-        match self {
-            ActFn::JumpRelu => thresholds(parameters, kind).map(Some),
-            ActFn::Relu | ActFn::TopK | ActFn::BatchTopK | ActFn::Custom => Ok(None),
-        }
+    pub fn threshold(
+        self,
+        parameters: &Parameters,
+        kind: Kind,
+        workspace: Option<&Workspace>,
+    ) -> Result<Option<Tensor>> {
+        let theta = || thresholds(parameters, kind, workspace);
+        self.has_thresholds().then(theta).transpose()
     }
 
     /// Returns the sums of the derivative `gradient` of the loss by what the function gave for `pre`, both as `entries`
@@ -288,7 +284,7 @@ impl ActFn {
         match parameters.find(LOG_THRESHOLD) {
             Some(_) => Ok(vec![(
                 "metrics/jumprelu_thresholds",
-                thresholds(parameters, kind)?,
+                thresholds(parameters, kind, None)?,
             )]),
             None => Ok(Vec::new()),
         }
@@ -311,8 +307,17 @@ impl ActFn {
 ///
 /// # Errors
 /// There are no thresholds.
-pub(super) fn thresholds(parameters: &Parameters, kind: Kind) -> Result<Tensor> {
-    Ok(parameters.get(LOG_THRESHOLD)?.f_exp()?.f_to_kind(kind)?)
+pub(super) fn thresholds(
+    parameters: &Parameters,
+    kind: Kind,
+    workspace: Option<&Workspace>,
+) -> Result<Tensor> {
+    let logarithms = parameters.get(LOG_THRESHOLD)?;
+    let theta = match workspace {
+        Some(workspace) => workspace.copy(&logarithms.f_detach()?)?.f_exp_()?,
+        None => logarithms.f_exp()?,
+    };
+    Ok(theta.f_to_kind(kind)?)
 }
 
 fn no_thresholds() -> Error {
@@ -359,21 +364,21 @@ fn batchtopk(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
     Ok(kept.f_view_as(pre)?)
 }
 
-/// Returns `pre` where it is over `threshold (d_sae)`, and 0 elsewhere.
+/// Returns `pre` where it is over its threshold, and 0 elsewhere.
 ///
 /// The step has no useful derivative, so the threshold gets the straight-through estimate
 /// `Σ g · (−θ/w) · [|h − θ| < w/2] · [h > 0]`
 /// (<https://transformer-circuits.pub/2025/january-update/index.html#DL>).
-fn jumprelu(pre: &Tensor, threshold: &Tensor, window: f64) -> Result<Tensor> {
+fn jumprelu(pre: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
+    let threshold = gate.threshold.as_ref().ok_or_else(no_thresholds)?;
     let (h, theta) = (pre.f_detach()?, threshold.f_detach()?);
     let on = h.f_gt_tensor(&theta)?;
     let passed = pre.f_mul(&on)?;
     if !threshold.requires_grad() {
         return Ok(passed);
     }
-    let slope = theta
-        .f_mul_scalar(-1.0 / window)?
-        .f_mul(&near(&h, &theta, window)?)?;
+    let slope = theta.f_mul_scalar(-1.0 / gate.window)?;
+    let slope = slope.f_mul(&near(&h, &theta, gate.window)?)?;
     // θ − θ is 0: it adds nothing to the value and carries the estimated slope to the threshold's gradient.
     let carrier = threshold.f_sub(&theta)?;
     Ok(passed.f_add(&carrier.f_mul(&slope)?)?)

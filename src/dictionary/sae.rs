@@ -10,7 +10,7 @@ use super::variant::{Encoded, SAEConfig, SparseAutoEncoder};
 use crate::config::IntoChecked;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::tensor::{Device, Kind, Tensor, no_grad_guard};
+use crate::tensor::{Device, Kind, Tensor, Workspace, no_grad_guard};
 
 impl SparseAutoEncoder {
     /// Returns a fresh dictionary: decoder rows in random directions with norm 1, encoder their transpose, biases 0.
@@ -188,20 +188,19 @@ impl SparseAutoEncoder {
                 )));
             }
         }
-        let rounded = norms
-            .into_iter()
-            .map(|(hook, norm)| (hook, f64::from(norm as f32)));
-        self.dataset_norms = rounded.collect();
+        let rounded = |(hook, norm): (String, f64)| (hook, f64::from(norm as f32));
+        self.dataset_norms = norms.into_iter().map(rounded).collect();
         Ok(())
     }
 
     /// Returns the thresholds of its activation function, `(d_sae)` or `(heads, d_sae)` in the dictionary's format;
-    /// `None` where that has none.
+    /// `None` where that has none. In a workspace they are without their graph.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn threshold(&self) -> Result<Option<Tensor>> {
-        self.cfg.act_fn.threshold(&self.parameters, self.kind)
+    pub fn threshold(&self, workspace: Option<&Workspace>) -> Result<Option<Tensor>> {
+        let act_fn = self.cfg.act_fn;
+        act_fn.threshold(&self.parameters, self.kind, workspace)
     }
 
     /// Returns `‖W_D[i]‖₂` of each latent, `(d_sae)`; `(heads, d_sae)` for a dictionary with heads.
@@ -311,7 +310,10 @@ impl SparseAutoEncoder {
     ) -> Result<Tensor> {
         let gate = Gate {
             k,
-            threshold: self.cfg.act_fn.threshold(&self.parameters, hidden_pre.kind())?,
+            threshold: self
+                .cfg
+                .act_fn
+                .threshold(&self.parameters, hidden_pre.kind(), None)?,
             window: self.cfg.jumprelu_threshold_window,
             counted,
             custom: pass.custom.activation,

@@ -25,6 +25,7 @@ mod send;
 mod show;
 pub mod size;
 pub mod slices;
+mod workspace;
 
 pub use buffer::Buffer;
 pub use device::DeviceSpec;
@@ -43,3 +44,4 @@ pub use tch::{
     Cuda, Device, Kind, Reduction, TchError, Tensor, get_num_threads, manual_seed, no_grad, no_grad_guard,
     with_grad,
 };
+pub use workspace::Workspace;

@@ -7,7 +7,7 @@ use super::terms::Term;
 use crate::dictionary::entries::Entries;
 use crate::dictionary::variant::LossContext;
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, Workspace};
 
 impl SparsityLoss {
     /// Returns the penalty on `weighted (…, d_sae)`, activations times decoder norms: `(…)` of each token, or 0-d for
@@ -73,7 +73,12 @@ impl SparsityLoss {
         soft_counts: Option<&Tensor>,
     ) -> Result<Penalty> {
         let zeros = entries.zeros_by_latent(weighted)?;
-        match self.by_number(settings, tokens, soft_counts, &zeros)? {
+        match self.by_number(
+            settings,
+            tokens,
+            soft_counts.unwrap_or(&zeros),
+            &Workspace::default(),
+        )? {
             None => power(
                 weighted,
                 entries,
@@ -88,15 +93,15 @@ impl SparsityLoss {
                 let soft = weighted.f_mul_scalar(tanh.stretch)?.f_tanh()?;
                 let slope = soft.f_square()?.f_neg()?.f_add_scalar_(1.0)?;
                 Ok(Penalty {
-                    value: tanh.value(&entries.sum_by_latent(&soft)?)?,
+                    value: tanh.value(entries.sum_by_latent(&soft)?)?,
                     gradient: slope.f_mul(&entries.of_latent(&tanh.steepness)?)?,
                 })
             }
         }
     }
 
-    /// Returns how the penalty of a batch of `tokens` tokens grows with each weighted activation by itself, for as many
-    /// latents as there are `zeros (d_sae)`. `None` where those of a token act together.
+    /// Returns how the penalty of a batch of `tokens` tokens, whose `soft_counts (d_sae)` matter to tanh-quad alone (0: to none),
+    /// grows with each weighted activation by itself; it lies in the workspace. `None` where those of a token act together.
     ///
     /// # Errors
     /// Too little memory.
@@ -104,8 +109,8 @@ impl SparsityLoss {
         self,
         settings: &LossSettings,
         tokens: i64,
-        soft_counts: Option<&Tensor>,
-        zeros: &Tensor,
+        soft_counts: &Tensor,
+        workspace: &Workspace,
     ) -> Result<Option<ByNumber>> {
         let share = settings.l1_coefficient / tokens as f64;
         if self == SparsityLoss::Power {
@@ -113,17 +118,17 @@ impl SparsityLoss {
         }
         let stretch = settings.tanh_stretch_coefficient;
         // p (1 + p/s) is shared out by tokens: all its parts together are the penalty.
-        let excess = match soft_counts {
-            Some(counts) => counts
-                .f_div_scalar(tokens)?
-                .f_div_scalar(settings.frequency_scale)?,
-            None => zeros.shallow_clone(),
-        };
-        let mut steepness = excess.f_mul_scalar(2.0)?.f_add_scalar_(1.0)?;
+        let mut excess = workspace.copy(soft_counts)?;
+        if self.is_scaled() {
+            let _ = excess
+                .f_div_scalar_(tokens)?
+                .f_div_scalar_(settings.frequency_scale)?;
+        }
+        let mut steepness = workspace.copy(&excess)?.f_mul_scalar_(2.0)?;
         Ok(Some(ByNumber::Tanh(SoftCost {
             stretch,
-            cost: excess.f_add_scalar(1.0)?.f_mul_scalar_(share)?,
-            steepness: steepness.f_mul_scalar_(share * stretch)?,
+            cost: excess.f_add_scalar_(1.0)?.f_mul_scalar_(share)?,
+            steepness: steepness.f_add_scalar_(1.0)?.f_mul_scalar_(share * stretch)?,
         })))
     }
 }
@@ -147,12 +152,12 @@ pub struct SoftCost {
 }
 
 impl SoftCost {
-    /// Returns the penalty of tokens whose soft counts add up to `soft (d_sae)`, 0-d.
+    /// Returns the penalty of tokens whose soft counts add up to `soft (d_sae)`, which nobody else has, 0-d.
     ///
     /// # Errors
     /// Too little memory.
-    pub fn value(&self, soft: &Tensor) -> Result<Tensor> {
-        Ok(self.cost.f_mul(soft)?.f_sum(None::<Kind>)?)
+    pub fn value(&self, mut soft: Tensor) -> Result<Tensor> {
+        Ok(soft.f_mul_(&self.cost)?.f_sum(None::<Kind>)?)
     }
 }
 

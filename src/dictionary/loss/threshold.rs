@@ -18,7 +18,7 @@ impl LossTerm for ThresholdPenalty {
         if coefficient <= 0.0 || !sae.cfg.act_fn.has_thresholds() {
             return Ok(Vec::new());
         }
-        let threshold = thresholds(&sae.parameters, sae.kind())?;
+        let threshold = thresholds(&sae.parameters, sae.kind(), None)?;
         let below = threshold.f_sub(&encoded.hidden_pre)?.f_relu()?;
         let per_token = sum_last(&below.f_mul(&encoded.decoder_norm)?)?.f_mul_scalar(coefficient)?;
         Ok(vec![Term {

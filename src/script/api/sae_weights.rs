@@ -104,7 +104,7 @@ mod functions {
     pub fn threshold(sae: &mut SparseAutoEncoderHandle) -> RhaiResultOf<TensorHandle> {
         let _guard = no_grad_guard();
         let sae = sae.get().raise()?;
-        match sae.threshold().raise()? {
+        match sae.threshold(None).raise()? {
             Some(threshold) => Ok(TensorHandle::new(threshold)),
             None => Err(Error::input(format!(
                 "a dictionary with act_fn {:?} has no thresholds",

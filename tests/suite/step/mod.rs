@@ -37,7 +37,7 @@ fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, T
     }
     let cfg: SAEConfig = from_value(cfg).expect("a valid configuration");
     let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
-    if sae.threshold().is_ok_and(|threshold| threshold.is_some()) {
+    if sae.threshold(None).is_ok_and(|threshold| threshold.is_some()) {
         let _no_grad = no_grad_guard();
         // Few of the pre-activations, which have a deviation of 1, are over 2.5.
         let high = Tensor::full([size.d_sae], 2.5f64.ln(), (Kind::Float, Device::Cpu));

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::cuda::{Launcher, rows};
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Buffer, Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
@@ -32,15 +32,10 @@ pub(super) struct Facts<'a> {
     pub(super) laps: &'a Laps,
     /// Our own kernels for a GPU are there.
     pub(super) has_kernels: bool,
+    /// Where numbers of each latent lie until the next step.
+    pub(super) workspace: &'a Workspace,
     divisor: OnceCell<Tensor>,
     threshold_cost: OnceCell<Tensor>,
-}
-
-/// Room for what the facts of one step after the other are made of.
-#[derive(Default)]
-pub(super) struct Room {
-    norm: Buffer,
-    factor: Buffer,
 }
 
 /// Returns what `cell` holds, which `make` makes the first time.
@@ -53,8 +48,8 @@ fn once(cell: &OnceCell<Tensor>, make: impl FnOnce() -> Result<Tensor>) -> Resul
 }
 
 impl<'a> Facts<'a> {
-    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides; until there are others, they lie in `room`.
-    /// Kernels for a GPU are those of `launcher`.
+    /// Returns the facts of a step on `tokens` tokens, whose time `laps` divides; until there are others, they lie in the
+    /// workspace. Kernels for a GPU are those of `launcher`.
     ///
     /// # Errors
     /// Too little memory.
@@ -63,12 +58,13 @@ impl<'a> Facts<'a> {
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
         (tokens, laps): (i64, &'a Laps),
-        (launcher, room): (Option<&dyn Launcher>, &mut Room),
+        (launcher, workspace): (Option<&dyn Launcher>, &'a Workspace),
     ) -> Result<Self> {
-        let (norm, factor) = decoder_norm(sae, launcher, room)?;
+        workspace.begin();
+        let (norm, factor) = decoder_norm(sae, launcher, workspace)?;
         let gate = Gate {
             k: pass.k.unwrap_or(sae.cfg.top_k),
-            threshold: sae.threshold()?,
+            threshold: sae.threshold(Some(workspace))?,
             window: sae.cfg.jumprelu_threshold_window,
             counted: None,
             custom: None,
@@ -84,6 +80,7 @@ impl<'a> Facts<'a> {
             prefixes: sae.cfg.variant.prefixes(&sae.cfg),
             laps,
             has_kernels: launcher.is_some(),
+            workspace,
             divisor: OnceCell::new(),
             threshold_cost: OnceCell::new(),
         })
@@ -159,7 +156,10 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn threshold_cost(&self) -> Result<Option<Tensor>> {
-        let cost = || Ok(self.norm.f_mul_scalar(self.threshold_share())?);
+        let cost = || {
+            let mut norm = self.workspace.copy(&self.norm)?;
+            Ok(norm.f_mul_scalar_(self.threshold_share())?)
+        };
         self.penalised_thresholds()
             .map(|_| once(&self.threshold_cost, cost))
             .transpose()
@@ -179,7 +179,9 @@ impl<'a> Facts<'a> {
             return Ok(None);
         };
         let kind = self.sae.parameter(LOG_THRESHOLD)?.f_kind()?;
-        Ok(Some(by_threshold.f_mul(theta)?.f_to_kind(kind)?))
+        Ok(Some(
+            self.workspace.product(by_threshold, theta)?.f_to_kind(kind)?,
+        ))
     }
 
     /// Returns a 0-d zero in the format of the dictionary.
@@ -197,10 +199,8 @@ impl<'a> Facts<'a> {
     /// Too little memory.
     pub(super) fn selection(&self) -> Result<Selection> {
         let every_over = self.settings.lp_coefficient > 0.0;
-        self.sae
-            .cfg
-            .act_fn
-            .selection(&self.gate, &self.norm, self.factor.as_ref(), every_over)
+        let (act_fn, factor) = (self.sae.cfg.act_fn, self.factor.as_ref());
+        act_fn.selection(&self.gate, &self.norm, factor, every_over, self.workspace)
     }
 
     /// Returns the decoder norms as numbers to divide by.
@@ -209,7 +209,8 @@ impl<'a> Facts<'a> {
     /// Too little memory.
     pub(super) fn divisor(&self) -> Result<Tensor> {
         once(&self.divisor, || {
-            Ok(self.norm.f_clamp_min(norm_floor(self.norm.f_kind()?))?)
+            let mut norm = self.workspace.copy(&self.norm)?;
+            Ok(norm.f_clamp_min_(norm_floor(self.norm.f_kind()?))?)
         })
     }
 
@@ -229,7 +230,7 @@ impl<'a> Facts<'a> {
 fn decoder_norm(
     sae: &SparseAutoEncoder,
     launcher: Option<&dyn Launcher>,
-    room: &mut Room,
+    workspace: &Workspace,
 ) -> Result<(Tensor, Option<Tensor>)> {
     let wants_factor = sae.cfg.sparsity_include_decoder_norm;
     let decoder = sae.parameter("W_D")?.f_detach()?;
@@ -237,7 +238,7 @@ fn decoder_norm(
         return rows::lengths(launcher, &decoder, norm_floor(Kind::Float), wants_factor);
     }
     if let Ok(rows) = numbers(&decoder) {
-        return decoder_norm_here(rows, &decoder.size(), wants_factor, room);
+        return decoder_norm_here(rows, &decoder.size(), wants_factor, workspace);
     }
     let norm = sae.decoder_norm()?;
     if !wants_factor {
@@ -253,17 +254,17 @@ fn decoder_norm_here(
     rows: &[f32],
     size: &[i64],
     wants_factor: bool,
-    room: &mut Room,
+    workspace: &Workspace,
 ) -> Result<(Tensor, Option<Tensor>)> {
     let options = (Kind::Float, Device::Cpu);
-    let mut norm = room.norm.take_sized(&size[..1], options)?;
+    let mut norm = workspace.empty(&size[..1], options)?;
     let norms = numbers_mut(&mut norm)?;
     row_norms(rows, size[1] as usize, norms);
     if !wants_factor {
         return Ok((norm, None));
     }
     let floor = norm_floor(Kind::Float) as f32;
-    let mut factor = room.factor.take_sized(&size[..1], options)?;
+    let mut factor = workspace.empty(&size[..1], options)?;
     for (factor, norm) in numbers_mut(&mut factor)?.iter_mut().zip(norms) {
         // NaN stays NaN.
         *factor = *norm * f32::from(*norm > floor);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use crate::error::Result;
-use crate::tensor::{Buffer, Tensor, product};
+use crate::tensor::{Buffer, Kind, Tensor, product};
 
 /// Sums of gradients so far.
 #[derive(Default)]
@@ -91,12 +91,16 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds a derivative by the decoder norms, `(d_sae)`, which becomes one by the decoder's rows when all are known.
+    /// Adds a derivative by the decoder norms, `(d_sae)`, a tensor that nobody else holds, which becomes one by the decoder's rows when all are known.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn add_by_norm(&mut self, by_norm: Tensor) -> Result<()> {
-        add(&mut self.by_norm, by_norm)
+        match &mut self.by_norm {
+            Some(sum) => drop(sum.f_add_(&by_norm)?),
+            None => self.by_norm = Some(by_norm),
+        }
+        Ok(())
     }
 
     /// Takes out what each of the decoder's rows is multiplied by to become the derivative by it, `(d_sae)`, from the
@@ -105,11 +109,15 @@ impl Gradients {
     /// # Errors
     /// Too little memory.
     pub(super) fn take_slope(&mut self, facts: &Facts<'_>) -> Result<Option<Tensor>> {
-        let Some(by_norm) = self.by_norm.take() else {
+        let Some(mut slope) = self.by_norm.take() else {
             return Ok(None);
         };
-        let mut slope = by_norm.f_div(&facts.norm)?;
-        Ok(Some(slope.f_masked_fill_(&facts.norm.f_eq(0.0)?, 0.0)?))
+        let _ = slope.f_div_(&facts.norm)?;
+        let is_zero = facts
+            .workspace
+            .empty(&facts.norm.size(), (Kind::Bool, facts.norm.device()))?;
+        let is_zero = facts.norm.f_eq_scalar_out(&is_zero, 0.0)?;
+        Ok(Some(slope.f_masked_fill_(&is_zero, 0.0)?))
     }
 
     /// Returns the gradients in the order of the parameters; 0 for those that nothing was added to.

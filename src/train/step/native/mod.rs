@@ -43,14 +43,14 @@ use crate::error::Result;
 use crate::kernels::cuda::Launcher;
 use crate::kernels::isa::Isa;
 use crate::kernels::screen::Counts;
-use crate::tensor::{Tensor, no_grad_guard};
+use crate::tensor::{Tensor, Workspace, no_grad_guard};
 use crate::train::dead::DeadTracker;
 
 /// Computes steps by formulas written out, for dictionaries that have them.
 #[derive(Default)]
 pub struct NativeEngine {
     form: Form,
-    facts: facts::Room,
+    workspace: Workspace,
     room: Room,
     dense: dense::Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
@@ -171,7 +171,7 @@ impl StepEngine for NativeEngine {
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let launcher = self.launcher.as_deref();
         let launcher = launcher.filter(|launcher| launcher.device() == sae.device());
-        let from = (launcher, &mut self.facts);
+        let from = (launcher, &self.workspace);
         let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), from)?;
         let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();

@@ -30,8 +30,11 @@ impl Slopes {
         let Some(kind) = settings.sparsity_loss_type else {
             return Ok(Slopes::None);
         };
-        let zeros = facts.norm.f_zeros_like()?;
-        match kind.by_number(settings, facts.tokens, soft_counts, &zeros)? {
+        let soft_counts = match soft_counts {
+            Some(soft_counts) => soft_counts.shallow_clone(),
+            None => facts.workspace.zeros_like(&facts.norm)?,
+        };
+        match kind.by_number(settings, facts.tokens, &soft_counts, facts.workspace)? {
             Some(by_number) => Ok(Slopes::ByNumber(by_number)),
             None => Ok(given()?.map_or(Slopes::None, Slopes::Given)),
         }
@@ -53,11 +56,11 @@ impl Slopes {
         })
     }
 
-    /// Returns the penalty, from what was summed of each latent.
+    /// Returns the penalty, from what was summed of each latent, which nobody else has.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn value(&self, summed: &Tensor) -> Result<Option<Tensor>> {
+    pub(super) fn value(&self, summed: Tensor) -> Result<Option<Tensor>> {
         Ok(match self {
             Slopes::None => None,
             Slopes::ByNumber(ByNumber::Linear(share)) => {

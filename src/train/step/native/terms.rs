@@ -49,10 +49,12 @@ impl Terms {
         let Some(cost) = facts.threshold_cost()? else {
             return Ok(());
         };
-        add(&mut self.threshold, below.f_mul(&cost)?.f_sum(None::<Kind>)?)?;
-        let by_norm = below.f_mul_scalar(facts.threshold_share())?;
+        let workspace = facts.workspace;
+        let penalties = workspace.product(below, &cost)?;
+        add(&mut self.threshold, penalties.f_sum(None::<Kind>)?)?;
+        let by_norm = workspace.copy(below)?.f_mul_scalar_(facts.threshold_share())?;
         gradients.add_by_norm(by_norm)?;
-        match facts.by_log_threshold(&count.f_mul(&cost)?)? {
+        match facts.by_log_threshold(&workspace.product(count, &cost)?)? {
             Some(by_log) => gradients.add(LOG_THRESHOLD, by_log),
             None => Ok(()),
         }

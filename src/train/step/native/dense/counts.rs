@@ -5,7 +5,7 @@ use super::super::form;
 use crate::dictionary::Selection;
 use crate::error::Result;
 use crate::tensor::slices::numbers;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 
 /// What is counted of the latents of some tokens; `(d_sae)` each, in float32 but for sums.
 pub(super) struct Counts {
@@ -29,13 +29,13 @@ pub(super) struct TakingPart {
 }
 
 impl TakingPart {
-    fn new(bounds: Tensor, spans: Option<Tensor>) -> Result<Self> {
+    fn new(bounds: Tensor, spans: Option<Tensor>, workspace: &Workspace) -> Result<Self> {
         let with_number = match spans {
-            Some(spans) => spans.f_clamp_min(0.0)?.f_add(&bounds)?,
+            Some(mut spans) => spans.f_clamp_min_(0.0)?.f_add_(&bounds)?,
             None => bounds.shallow_clone(),
         };
         Ok(Self {
-            over: bounds.f_zeros_like()?,
+            over: workspace.zeros_like(&bounds)?,
             bounds,
             with_number,
         })
@@ -54,7 +54,7 @@ impl Counts {
             .sparsity_loss_type
             .is_some_and(|kind| kind.is_scaled())
         {
-            counts.soft = Some(counts.sum.f_zeros_like()?);
+            counts.soft = Some(facts.workspace.zeros_like(&counts.sum)?);
         }
         Ok(counts)
     }
@@ -65,11 +65,15 @@ impl Counts {
     /// Too little memory.
     pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
         let sae = facts.sae;
-        let zeros = |kind| Tensor::f_zeros([sae.cfg.d_sae()], (kind, sae.device()));
+        let zeros = |kind| -> Result<Tensor> {
+            let size = [sae.cfg.d_sae()];
+            let mut room = facts.workspace.empty(&size, (kind, sae.device()))?;
+            Ok(room.f_zero_()?)
+        };
         let has_kernels = facts.has_kernels;
         let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device(), has_kernels) {
             match facts.selection()? {
-                Selection::Above { bounds, spans } => Some(TakingPart::new(bounds, spans)?),
+                Selection::Above { bounds, spans } => Some(TakingPart::new(bounds, spans, facts.workspace)?),
                 Selection::Largest(_) | Selection::Batch(_) => None,
             }
         } else {

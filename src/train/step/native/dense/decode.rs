@@ -47,12 +47,12 @@ pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn squared(error: &Tensor) -> Result<Tensor> {
+pub(super) fn squared(facts: &Facts<'_>, error: &Tensor) -> Result<Tensor> {
     let Ok(rows) = numbers(error) else {
         return sum_last(&error.f_square()?);
     };
     let size = error.size();
-    let mut squares = Tensor::f_empty([size[0]], (Kind::Float, Device::Cpu))?;
+    let mut squares = facts.workspace.empty(&size[..1], (Kind::Float, Device::Cpu))?;
     row_squares(rows, size[1] as usize, numbers_mut(&mut squares)?);
     Ok(squares)
 }

@@ -79,7 +79,7 @@ struct Summed([Tensor; 5]);
 
 impl Summed {
     fn new(facts: &Facts<'_>) -> Result<Self> {
-        let zeros = || facts.norm.f_zeros_like();
+        let zeros = || facts.workspace.zeros_like(&facts.norm);
         Ok(Self([zeros()?, zeros()?, zeros()?, zeros()?, zeros()?]))
     }
 
@@ -172,7 +172,7 @@ impl Derivation {
         (terms, gradients): (&mut Terms, &mut Gradients),
     ) -> Result<()> {
         let Summed([penalty, by_norm, near, below, below_count]) = self.summed;
-        if let Some(value) = self.slopes.value(&penalty)?.or(self.given) {
+        if let Some(value) = self.slopes.value(penalty)?.or(self.given) {
             terms.add_penalty(value)?;
             gradients.add_by_norm(by_norm)?;
         }

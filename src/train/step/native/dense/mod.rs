@@ -123,7 +123,7 @@ pub(super) fn step(
         zeros.finish(facts, gradients)?;
     }
     facts.laps.end(Part::Penalties);
-    parts.together()
+    parts.together(facts)
 }
 
 /// Returns how many of `tokens` tokens are taken at a time: all where their latents compete with one another, or where
@@ -195,8 +195,13 @@ impl<'a> Parts<'a> {
         self.zeros.as_mut().filter(|_| is_worth_it)
     }
 
-    fn together(self) -> Result<Found> {
-        let whole = self.squared_errors.iter().map(|blocks| Tensor::f_cat(blocks, 0));
+    fn together(self, facts: &Facts<'_>) -> Result<Found> {
+        let whole = |blocks: &Vec<Tensor>| -> Result<Tensor> {
+            let options = (blocks[0].f_kind()?, blocks[0].device());
+            let all = facts.workspace.empty(&[facts.tokens], options)?;
+            Ok(Tensor::f_cat_out(&all, blocks, 0)?)
+        };
+        let whole = self.squared_errors.iter().map(whole);
         Ok(Found {
             squared_errors: whole.collect::<Result<_, _>>()?,
             activity: self.counts.activity()?,
@@ -277,7 +282,7 @@ fn reconstruct(
         None => decode::errors(facts, &acts.numbers, label)?,
     };
     for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
-        blocks.push(decode::squared(error)?);
+        blocks.push(decode::squared(facts, error)?);
     }
     facts.laps.end(Part::Decode);
     let mut aux = None;

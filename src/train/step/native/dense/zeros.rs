@@ -6,7 +6,7 @@
 //! threshold.
 
 use super::super::facts::Facts;
-use super::super::gradients::{Gradients, add};
+use super::super::gradients::Gradients;
 use crate::dictionary::ActFn;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
@@ -182,8 +182,13 @@ impl<'a> OverZeros<'a> {
             by_bias.f_add_(&by_pre.f_sum_intlist_out(&sums, [0i64].as_slice(), false, None::<Kind>)?)?;
         if facts.penalised_thresholds().is_some() {
             self.tokens += x.size()[0];
-            let sum = x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-            add(&mut self.inputs, sum)?;
+            let size = &x.size()[1..];
+            let sum = facts.workspace.empty(size, PLAIN)?;
+            let sum = x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?;
+            match &mut self.inputs {
+                Some(inputs) => drop(inputs.f_add_(&sum)?),
+                None => self.inputs = Some(sum),
+            }
         }
         Ok(())
     }
@@ -207,13 +212,14 @@ impl<'a> OverZeros<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn finish(&mut self, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-        if let (Some(inputs), Some(cost)) = (&self.inputs, facts.threshold_cost()?) {
+        if let (Some(inputs), Some(cost)) = (&mut self.inputs, facts.threshold_cost()?) {
             let _ = gradients
                 .so_far(facts, "W_E", &mut self.room.by_encoder)?
-                .f_addr_(&inputs.f_neg()?, &cost)?;
+                .f_addr_(&inputs.f_neg_()?, &cost)?;
+            let mut of_all = facts.workspace.copy(&cost)?;
             let _ = gradients
                 .so_far(facts, "b_E", &mut self.room.by_encoder_bias)?
-                .f_sub_(&cost.f_mul_scalar(self.tokens)?)?;
+                .f_sub_(&of_all.f_mul_scalar_(self.tokens)?)?;
         }
         Ok(())
     }

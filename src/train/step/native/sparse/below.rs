@@ -39,8 +39,9 @@ impl Below {
         };
         let encoder = facts.parameter("W_E")?.f_tr()?;
         let is_held = !room.rows.bare.index.is_empty();
-        let mut count = facts.norm.f_full_like(facts.tokens)?;
-        let mut hidden_pre = facts.norm.f_empty_like()?;
+        let like = |of: &Tensor| facts.workspace.empty_like(of);
+        let mut count = like(&facts.norm)?.f_fill_(facts.tokens)?;
+        let mut hidden_pre = like(&facts.norm)?;
         let dots = numbers_mut(&mut hidden_pre)?;
         room.add_up_inputs();
         if is_held {
@@ -48,8 +49,10 @@ impl Below {
             let sums = (numbers_mut(&mut inputs)?, dots);
             add_up(room, numbers(&encoder)?, sums, numbers_mut(&mut count)?);
         } else {
-            let (index, ends) = ((0..dots.len() as u32).collect::<Vec<_>>(), [0, dots.len()]);
-            let pattern = Pattern::new(&ends, &index, dots.len());
+            let ends = [0, dots.len()];
+            room.latents.clear();
+            room.latents.extend(0..dots.len() as u32);
+            let pattern = Pattern::new(&ends, &room.latents, dots.len());
             let columns = room.inputs.len();
             gather(pattern, &room.inputs, numbers(&encoder)?, columns, dots);
         }
@@ -57,7 +60,7 @@ impl Below {
         Ok(Some(Self {
             count,
             hidden_pre,
-            by_inputs: cost.f_neg()?,
+            by_inputs: cost.f_neg_out(&like(&cost)?)?,
             cost,
             is_held,
         }))
@@ -90,14 +93,15 @@ impl Below {
         let Some(theta) = facts.penalised_thresholds() else {
             return Ok(());
         };
-        let sums = theta
-            .f_mul(&self.count)?
+        let workspace = facts.workspace;
+        let sums = workspace
+            .product(theta, &self.count)?
             .f_sub_(&self.hidden_pre)?
             .f_add_(over)?
             .f_clamp_min_(0.0)?;
-        let count = self.count.f_sub(over_count)?;
+        let count = workspace.copy(&self.count)?.f_sub_(over_count)?;
         terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
-        gradients.add("b_E", self.by_inputs.f_mul(&self.count)?)
+        gradients.add("b_E", workspace.product(&self.by_inputs, &self.count)?)
     }
 
     /// Returns what each unit below costs, `(d_sae)`.

@@ -23,7 +23,7 @@ fn spread(index: &[u32], by_latent: &Tensor, into: &mut Vec<f32>) -> Result<()> 
 
 /// Returns the sums of the numbers of each latent's pairs, `(d_sae)`.
 fn sum_by_latent(facts: &Facts<'_>, index: &[u32], values: &[f32]) -> Result<Tensor> {
-    let mut sums = facts.norm.f_zeros_like()?;
+    let mut sums = facts.workspace.zeros_like(&facts.norm)?;
     let by_latent = numbers_mut(&mut sums)?;
     for (latent, value) in index.iter().zip(values) {
         by_latent[*latent as usize] += value;
@@ -52,7 +52,7 @@ pub(super) fn add_penalties(
     derive(room, facts, &slopes)?;
     let (index, of_pairs) = (&room.rows.index, &room.of_pairs);
     let by_latent = |values: &[f32]| sum_by_latent(facts, index, values);
-    if let Some(value) = slopes.value(&by_latent(&of_pairs.penalty)?)? {
+    if let Some(value) = slopes.value(by_latent(&of_pairs.penalty)?)? {
         terms.add_penalty(value)?;
         gradients.add_by_norm(by_latent(&of_pairs.by_norm)?)?;
     }
@@ -144,7 +144,8 @@ fn derive(room: &mut Room, facts: &Facts<'_>, slopes: &Slopes) -> Result<()> {
 /// Takes the `cost` of being below off the pairs that are not, and returns for each latent how far these are over its threshold
 /// and how many they are, `(d_sae)`.
 fn take_off(room: &mut Room, facts: &Facts<'_>, cost: &Tensor) -> Result<(Tensor, Tensor)> {
-    let (mut over, mut over_count) = (facts.norm.f_zeros_like()?, facts.norm.f_zeros_like()?);
+    let zeros = || facts.workspace.zeros_like(&facts.norm);
+    let (mut over, mut over_count) = (zeros()?, zeros()?);
     let (sums, counts) = (numbers_mut(&mut over)?, numbers_mut(&mut over_count)?);
     let cost = numbers(cost)?;
     let thresholds = &room.of_pairs.threshold;

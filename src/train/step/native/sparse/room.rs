@@ -31,6 +31,8 @@ pub(in super::super) struct Room {
     pub(super) by_latent: ByLatent,
     /// Those without a number.
     pub(super) bare_by_latent: ByLatent,
+    /// All latents, where each takes part once.
+    pub(super) latents: Vec<u32>,
     /// The decoder in tiles, where the place of its gradient does not do for that.
     pub(super) decoder: Tiles,
     pub(super) label: Tiles,
