@@ -3,7 +3,7 @@
 use crate::dictionary::SparseAutoEncoder;
 use crate::error::Result;
 use crate::findings::{Heads, Neighbour};
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, product};
 
 /// Latents whose cosines with all others are computed together.
 const BLOCK: i64 = 1024;
@@ -107,7 +107,7 @@ pub(super) fn nearest_living(
     let others = of(&living)?.f_tr()?;
     for block in left.chunks(BLOCK as usize) {
         check()?;
-        let mut cosines = of(block)?.f_matmul(&others)?;
+        let mut cosines = product::matmul(&of(block)?, &others)?;
         for (row, latent) in (0..).zip(block) {
             // A latent is not its own neighbour.
             let own = living.partition_point(|living| living < latent) as i64;
@@ -141,7 +141,7 @@ pub(super) fn nearest_decoders(
     for start in (0..latents).step_by(BLOCK as usize) {
         check()?;
         let length = BLOCK.min(latents - start);
-        let cosines = unit.f_narrow(0, start, length)?.f_matmul(&unit.f_tr()?)?;
+        let cosines = product::matmul(&unit.f_narrow(0, start, length)?, &unit.f_tr()?)?;
         // A latent is not its own neighbour.
         let _ = cosines
             .f_narrow(1, start, length)?
@@ -174,7 +174,7 @@ pub(super) fn heads(sae: &SparseAutoEncoder) -> Result<Vec<Heads>> {
         .f_detach()?
         .f_to_kind(Kind::Float)?
         .f_transpose(0, 1)?;
-    let inner = decoder.f_matmul(&decoder.f_transpose(1, 2)?)?;
+    let inner = product::matmul(&decoder, &decoder.f_transpose(1, 2)?)?;
     let norm = norms(&decoder)?.f_squeeze_dim(-1)?;
     let cosines = inner.f_div(
         &norm

@@ -228,9 +228,7 @@ impl AttentionLayer {
             ),
         };
         let (q, k) = (q.f_to_kind(kind)?, k.f_to_kind(kind)?);
-        let mut scores = q
-            .f_matmul(&k.f_transpose(2, 3)?)?
-            .f_mul_scalar(self.attention.scale)?;
+        let mut scores = product::matmul(&q, &k.f_transpose(2, 3)?)?.f_mul_scalar(self.attention.scale)?;
         if let Some(cap) = self.attention.soft_cap {
             scores = scores.f_div_scalar(cap)?.f_tanh()?.f_mul_scalar(cap)?;
         }

@@ -6,7 +6,7 @@ use super::hooks::{Halt, Hooks};
 use super::language_model::LanguageModel;
 use super::sites::Site;
 use crate::error::{Error, Result};
-use crate::tensor::{Kind, Tensor, no_grad};
+use crate::tensor::{Kind, Tensor, no_grad, product};
 
 /// How the final norm is passed.
 #[derive(
@@ -61,7 +61,10 @@ impl LanguageModel {
             )));
         }
         match writes {
-            Some(weight) => Ok(directions.f_matmul(&weight.f_to_kind(Kind::Float)?.f_tr()?)?),
+            Some(weight) => Ok(product::matmul(
+                &directions,
+                &weight.f_to_kind(Kind::Float)?.f_tr()?,
+            )?),
             None => Ok(directions),
         }
     }
@@ -92,7 +95,7 @@ impl LanguageModel {
                 }
                 (LogitMode::Linear, Norm::Rms { .. }) => r.f_mul(&float(&norm.weight)?)?,
             };
-            x = x.f_matmul(&float(&decoder.unembed.weight)?.f_tr()?)?;
+            x = product::matmul(&x, &float(&decoder.unembed.weight)?.f_tr()?)?;
             if let Some(bias) = decoder
                 .unembed
                 .bias

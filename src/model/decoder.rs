@@ -199,6 +199,10 @@ impl Block {
     ) -> Result<Tensor, Halt> {
         let at = |site| Site::Block(layer, site);
         let x = hooks.visit(at(BlockSite::ResidPre), x)?;
+        if config.residual == Residual::Parallel && hooks.ends_within(|site| site.is_of_mlp(layer)) {
+            // Attention would be for nothing: the MLP reads what it reads.
+            return self.mlp_out(&x, config, layer, hooks);
+        }
         let read = self.attention_input(&x, config, layer, hooks)?;
         let mut attn_out = self.attention.apply(&read, pass, layer, hooks, cache)?;
         if config.placement == Placement::After {

@@ -82,6 +82,13 @@ impl<'a> Hooks<'a> {
         !self.wants(site) && !builds_graph()
     }
 
+    /// Returns whether the pass stops at one of the places that `is_there` names, and nobody looks at any other before.
+    pub(super) fn ends_within(&self, is_there: impl Fn(Site) -> bool) -> bool {
+        let is_known = |site: &Site| self.captured.contains_key(&site.name());
+        let alone = self.stop_after_last && self.edited.is_empty();
+        alone && self.wanted.iter().all(|site| is_there(*site) || is_known(site))
+    }
+
     /// Passes `x` by the hooks at `site`.
     pub(super) fn visit(&mut self, site: Site, mut x: Tensor) -> Result<Tensor, Halt> {
         for position in self.edited.get(&site).into_iter().flatten() {

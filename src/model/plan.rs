@@ -85,13 +85,16 @@ mod tests {
         let calls = |name: &str| {
             let plan = model.plan(&[name.to_string()]).expect("a hook point");
             let pass = || model.capture_planned(&tokens, &plan).expect("activations");
-            assert_eq!(pass()[name].size(), [2, 6, 128]);
+            assert_eq!(pass()[name].size()[..2], [2, 6]);
             watched(pass).1
         };
         let count = |calls: &[String], of: &str| calls.iter().filter(|call| call.contains(of)).count();
         for (name, norms, attentions) in [
             ("blocks.0.hook_resid_pre", 0, 0),
             ("blocks.0.hook_attn_out", 1, 1),
+            // The MLP stands beside attention, not after it.
+            ("blocks.0.mlp.hook_post", 1, 0),
+            ("blocks.1.hook_mlp_out", 3, 1),
             ("blocks.0.hook_resid_post", 2, 1),
             ("blocks.1.hook_resid_post", 4, 2),
             ("blocks.3.hook_resid_post", 8, 4),

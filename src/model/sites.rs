@@ -184,6 +184,26 @@ impl Site {
         }
     }
 
+    /// Returns whether the pass comes by it in the MLP of block `layer`, from what the MLP is given to what it gives.
+    pub(super) fn is_of_mlp(self, layer: usize) -> bool {
+        let Site::Block(block, site) = self else {
+            return false;
+        };
+        let is_of_any = matches!(
+            site,
+            MlpIn
+                | Ln2Scale
+                | Ln2Normalized
+                | MlpPre
+                | MlpPreLinear
+                | MlpPost
+                | Ln2PostScale
+                | Ln2PostNormalized
+                | MlpOut
+        );
+        block == layer && is_of_any
+    }
+
     /// Returns whether its activation is made only where it is asked for, at the cost of a head's worth of copies.
     pub(super) fn is_extra(self) -> bool {
         matches!(

@@ -36,7 +36,7 @@ pub use failure::device_failed;
 pub use graph::{backward, builds_graph, gradients};
 pub use handover::{Mark, finish, own_stream, used_here};
 pub use random::Generator;
-pub use rows::fill_rows;
+pub use rows::{copy_rows, fill_rows};
 pub use send::send;
 pub use show::{show, summarise};
 pub use tch::utils::{has_mkl, has_mkldnn, has_openmp};

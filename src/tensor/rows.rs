@@ -45,6 +45,38 @@ pub fn fill_rows<'a>(tensor: Tensor, rows: impl Iterator<Item = &'a [u8]>) -> Re
     Ok(tensor)
 }
 
+/// Copies rows of `from` to rows of `to`, both contiguous, on the CPU and of one dtype: that number `places[i]` to number
+/// `slots[i]`.
+///
+/// # Errors
+/// Tensors of another kind; rows of two lengths; not as many slots as places; a row that is not there.
+pub fn copy_rows(to: &mut Tensor, slots: &[usize], from: &Tensor, places: &[usize]) -> Result<()> {
+    let in_one_piece = |x: &Tensor| x.device() == Device::Cpu && x.is_contiguous();
+    let (to_size, from_size) = (to.size(), from.size());
+    let is_alike = to.f_kind()? == from.f_kind()? && to_size.get(1..) == from_size.get(1..);
+    if !in_one_piece(to) || !in_one_piece(from) || !is_alike || slots.len() != places.len() {
+        return Err(Error::run(format!(
+            "{} rows of {from:?} cannot become {} rows of {to:?}",
+            places.len(),
+            slots.len()
+        )));
+    }
+    let rows = |size: &[i64]| size.first().copied().unwrap_or(0) as usize;
+    for (numbers, rows) in [(slots, rows(&to_size)), (places, rows(&from_size))] {
+        if let Some(beyond) = numbers.iter().find(|number| **number >= rows) {
+            return Err(Error::run(format!("there are {rows} rows and no row {beyond}")));
+        }
+    }
+    let width = to_size.iter().skip(1).product::<i64>() as usize * to.f_kind()?.elt_size_in_bytes();
+    let (target, origin) = (to.data_ptr().cast::<u8>(), from.data_ptr().cast::<u8>());
+    for (slot, place) in slots.iter().zip(places) {
+        // SAFETY: both tensors are contiguous, on the CPU and have rows of `width` bytes, of which these exist. `to` is borrowed
+        // for writing; should both share memory, rows may be copied onto themselves.
+        unsafe { std::ptr::copy(origin.add(place * width), target.add(slot * width), width) };
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Kind;

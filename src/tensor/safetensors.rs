@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors};
@@ -17,7 +18,7 @@ mod write;
 use dtypes::kind_of;
 use header::announced_size;
 pub use header::{Beginning, beginning};
-pub use write::write;
+pub use write::{write, write_rows};
 
 use super::DType;
 use super::mapped::Mapped;
@@ -181,6 +182,18 @@ impl SafeFile {
     /// # Errors
     /// There is no such tensor, its format is not supported, or there is not enough memory.
     pub fn tensor(&self, name: &str, device: Device, dtype: Option<DType>) -> Result<Tensor> {
+        let rows = 0..self
+            .shape(name)
+            .and_then(|shape| shape.first().copied())
+            .unwrap_or(0);
+        self.rows(name, rows, device, dtype)
+    }
+
+    /// Returns a copy of some rows of a tensor as [`tensor`](Self::tensor) does of all.
+    ///
+    /// # Errors
+    /// As of [`tensor`](Self::tensor); rows that are not there.
+    pub fn rows(&self, name: &str, rows: Range<i64>, device: Device, dtype: Option<DType>) -> Result<Tensor> {
         let info = self.header.info(name).ok_or_else(|| {
             Error::input(format!(
                 "there is no tensor `{name}` in `{}`",
@@ -195,9 +208,19 @@ impl SafeFile {
                 info.dtype
             ))
         })?;
-        let shape: Vec<i64> = info.shape.iter().map(|size| *size as i64).collect();
+        let mut shape: Vec<i64> = info.shape.iter().map(|size| *size as i64).collect();
         let (start, end) = info.data_offsets;
-        let bytes = &self.map[self.data + start..self.data + end];
+        let mut bytes = &self.map[self.data + start..self.data + end];
+        if let Some(all) = shape.first_mut() {
+            if rows.start < 0 || rows.start > rows.end || rows.end > *all {
+                return Err(Error::run(format!(
+                    "tensor `{name}` has {all} rows, not {rows:?}"
+                )));
+            }
+            let row = bytes.len().checked_div(*all as usize).unwrap_or(0);
+            bytes = &bytes[rows.start as usize * row..rows.end as usize * row];
+            *all = rows.end - rows.start;
+        }
         let wanted = dtype.map_or(kind, DType::kind);
         let aligned = bytes.as_ptr().addr().is_multiple_of(kind.elt_size_in_bytes());
         if bytes.is_empty() {
@@ -261,6 +284,28 @@ mod tests {
         let cast = read("c", Some(DType::FLOAT32));
         assert_eq!(cast.kind(), Kind::Float);
         assert!(cast.equal(&a));
+    }
+
+    #[test]
+    fn rows_are_written_and_read_by_themselves() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.safetensors");
+        let a = Tensor::arange(12, (Kind::Float, Device::Cpu)).view([4, 3]);
+        let b = Tensor::arange(4, (Kind::Int64, Device::Cpu));
+        write_rows(&path, &[("b", &b), ("a", &a)], &[3, 0, 2], &notes()).expect("written");
+        let order = Tensor::from_slice(&[3i64, 0, 2]);
+        let file = read(&path).expect("read");
+        assert_eq!(
+            (file.shape("a"), file.shape("b")),
+            (Some(vec![3, 3]), Some(vec![3]))
+        );
+        let all = |name| file.tensor(name, Device::Cpu, None).expect("a tensor");
+        assert!(all("a").equal(&a.index_select(0, &order)));
+        assert!(all("b").equal(&b.index_select(0, &order)));
+        let last = file.rows("a", 1..3, Device::Cpu, None).expect("two rows");
+        assert!(last.equal(&a.index_select(0, &order).narrow(0, 1, 2)));
+        assert!(file.rows("a", 2..4, Device::Cpu, None).is_err());
+        assert!(write_rows(&path, &[("a", &a)], &[4], &notes()).is_err());
     }
 
     #[test]

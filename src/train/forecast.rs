@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::TrainerConfig;
 use super::step::{StepEngineName, step_bytes};
 use crate::activations::StreamMemory;
-use crate::dictionary::{Custom, SAEConfig};
+use crate::dictionary::{Custom, SAEConfig, SparsityLoss};
 use crate::error::{byte_size, counted};
 
 /// Steps, parameters and memory of one training, in bytes where not said otherwise.
@@ -54,6 +54,8 @@ impl Forecast {
             (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),
         };
         let engine = cfg.step_engine.resolved(sae, &Custom::default());
+        let looks_ahead = cfg.sparsity_loss_type.is_some_and(SparsityLoss::is_scaled)
+            || cfg.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
         let resumable = cfg.resumable_checkpoints.min(checkpoints);
         Self {
             steps,
@@ -62,7 +64,9 @@ impl Forecast {
             gradients: weights,
             moments,
             step_buffers: match (engine, sae.device.resolve()) {
-                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => step_bytes(sae, device, rows),
+                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => {
+                    step_bytes(sae, looks_ahead, device, rows)
+                }
                 _ => width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
             },
             stream,

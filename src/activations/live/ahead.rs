@@ -311,7 +311,7 @@ fn write_ready(folder: &Path, ready: &[Batch]) -> Result<()> {
     if ready.is_empty() {
         Ok(())
     } else {
-        saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(ready)?)
+        saved_rows::write(&folder.join(ROWS_FILE), &Batch::concatenated(ready)?, None)
     }
 }
 

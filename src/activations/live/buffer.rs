@@ -5,13 +5,15 @@
 //! rows are written into the slots that became free.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use crate::activations::columns::Column;
+use crate::activations::saved_rows;
 use crate::activations::stream::{Batch, bytes_of};
 use crate::config::Value;
 use crate::error::{Context, Error, Result};
 use crate::memory;
-use crate::tensor::{Device, Generator, Tensor, send};
+use crate::tensor::{Device, Generator, Tensor, copy_rows, send};
 
 /// Rows in the order in which they will be handed out.
 #[derive(Default)]
@@ -64,19 +66,24 @@ impl RowBuffer {
         self.free.extend(self.order.split_off(kept));
     }
 
-    /// Writes `rows` (leading dimension = number of slots) into reserved slots.
+    /// Writes `rows` into reserved slots: as many as there are slots, or with `kept` those of `(batch, seq, …)` at these flat
+    /// positions, each copied once.
     ///
     /// # Errors
     /// Rows of another shape or dtype than those before; no memory for the buffer.
-    pub(super) fn write(&mut self, slots: &[usize], rows: &Batch) -> Result<()> {
+    pub(super) fn write(&mut self, slots: &[usize], rows: &Batch, kept: Option<&[usize]>) -> Result<()> {
         let capacity = self.slots.max(self.expected);
-        let mut index = Index::new(slots.iter().copied())?;
+        let mut moves = Moves::new(slots, kept)?;
         for (column, x) in rows.columns() {
+            let x = match kept {
+                Some(_) => x.f_flatten(0, 1)?,
+                None => x.shallow_clone(),
+            };
             if !self.columns.contains_key(&column) {
-                self.columns.insert(column.clone(), storage_like(x, capacity)?);
+                self.columns.insert(column.clone(), storage_like(&x, capacity)?);
             }
             if let Some(storage) = self.columns.get_mut(&column) {
-                put(storage, &mut index, x, capacity).context(format!("in the buffer of `{column}`"))?;
+                put(storage, &mut moves, &x, capacity).context(format!("in the buffer of `{column}`"))?;
             }
         }
         if let Some(meta) = &rows.meta {
@@ -95,16 +102,28 @@ impl RowBuffer {
         generator.shuffle(self.order.make_contiguous());
     }
 
+    /// Writes all rows to a file, in their order, without a copy of them all.
+    pub(super) fn save(&mut self, path: &Path) -> Result<()> {
+        let columns = self.columns.iter();
+        let columns = columns.map(|(column, storage)| (column.clone(), storage.shallow_clone()));
+        let mut all = Batch::from_columns(columns);
+        if !self.meta.is_empty() {
+            let meta = self.meta.iter().map(|meta| meta.clone().unwrap_or_default());
+            all.meta = Some(meta.collect());
+        }
+        saved_rows::write(path, &all, Some(self.order.make_contiguous()))
+    }
+
     /// Takes the first `count` rows, or all if there are fewer.
     pub(super) fn take(&mut self, count: usize) -> Result<Batch> {
-        let batch = self.first(count)?;
         let count = count.min(self.order.len());
+        let batch = self.first(count)?;
         self.free.extend(self.order.drain(..count));
         Ok(batch)
     }
 
-    /// Returns a copy of the first `count` rows, which stay.
-    pub(super) fn first(&self, count: usize) -> Result<Batch> {
+    /// Returns a copy of the first `count` rows.
+    fn first(&self, count: usize) -> Result<Batch> {
         let slots = self.order.iter().copied().take(count);
         let mut index = Index::new(slots.clone())?;
         let columns = self.columns.iter().map(|(column, storage)| {
@@ -135,6 +154,40 @@ impl Index {
     }
 }
 
+/// Which rows are written, and where.
+struct Moves<'a> {
+    slots: &'a [usize],
+    kept: Option<&'a [usize]>,
+    to: Index,
+    from: Option<Index>,
+}
+
+impl<'a> Moves<'a> {
+    fn new(slots: &'a [usize], kept: Option<&'a [usize]>) -> Result<Self> {
+        let from = kept.map(|kept| Index::new(kept.iter().copied()));
+        Ok(Moves {
+            slots,
+            kept,
+            to: Index::new(slots.iter().copied())?,
+            from: from.transpose()?,
+        })
+    }
+
+    /// Copies the rows of `x` to `storage`.
+    fn copy(&mut self, x: &Tensor, storage: &mut Tensor) -> Result<()> {
+        let device = storage.device();
+        if let (Some(kept), Device::Cpu) = (self.kept, device) {
+            return copy_rows(storage, self.slots, &x.f_to_device(device)?.f_contiguous()?, kept);
+        }
+        let picked = match &mut self.from {
+            Some(from) => x.f_index_select(0, from.on(x.device())?)?,
+            None => x.shallow_clone(),
+        };
+        let _ = storage.f_index_copy_(0, self.to.on(device)?, &picked.f_to_device(device)?)?;
+        Ok(())
+    }
+}
+
 /// An uninitialised tensor of `capacity` rows like those of `x`.
 fn storage_like(x: &Tensor, capacity: usize) -> Result<Tensor> {
     let mut size = x.size();
@@ -157,8 +210,8 @@ fn admit(x: &Tensor, capacity: usize) -> Result<()> {
     .map_err(|error| error.hint("set a smaller `buffer_size`, `batch_size` or `model_batch_size`"))
 }
 
-/// Writes the rows of `x` into `slots` of `storage`, which grows where it is too small.
-fn put(storage: &mut Tensor, index: &mut Index, x: &Tensor, capacity: usize) -> Result<()> {
+/// Writes rows of `x` to their places in `storage`, which grows where it is too small.
+fn put(storage: &mut Tensor, moves: &mut Moves<'_>, x: &Tensor, capacity: usize) -> Result<()> {
     let (have, given) = (storage.size(), x.size());
     if have[1..] != given[1..] || storage.kind() != x.kind() {
         return Err(Error::input(format!(
@@ -175,14 +228,13 @@ fn put(storage: &mut Tensor, index: &mut Index, x: &Tensor, capacity: usize) -> 
         grown.f_narrow(0, 0, have[0])?.f_copy_(storage)?;
         *storage = grown;
     }
-    let x = x.f_to_device(storage.device())?;
-    let _ = storage.f_index_copy_(0, index.on(storage.device())?, &x)?;
-    Ok(())
+    moves.copy(x, storage)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Kind;
 
     fn rows(values: std::ops::Range<i64>) -> Batch {
         let x = Tensor::from_slice(&values.clone().map(|value| value as f32).collect::<Vec<_>>());
@@ -195,7 +247,7 @@ mod tests {
 
     fn append(buffer: &mut RowBuffer, values: std::ops::Range<i64>) {
         let slots = buffer.reserve((values.end - values.start) as usize);
-        buffer.write(&slots, &rows(values)).expect("written");
+        buffer.write(&slots, &rows(values), None).expect("written");
     }
 
     fn numbers(batch: &Batch) -> Vec<i64> {
@@ -213,6 +265,28 @@ mod tests {
         let x = Vec::<f32>::try_from(batch.activations["x"].view([-1])).expect("floats");
         assert_eq!(x, (4..12).map(|value| value as f32).collect::<Vec<_>>());
         assert_eq!(buffer.len(), 0);
+    }
+
+    #[test]
+    fn kept_rows_of_padded_sequences_go_to_their_slots() {
+        let mut buffer = RowBuffer::new(0);
+        let padded = Tensor::arange(12, (Kind::Float, Device::Cpu)).view([2, 3, 2]);
+        let batch = Batch {
+            activations: BTreeMap::from([("x".to_string(), padded)]),
+            tokens: Some(Tensor::arange(6, (Kind::Int64, Device::Cpu)).view([2, 3])),
+            ..Batch::default()
+        };
+        let slots = buffer.reserve(3);
+        let places = [slots[2], slots[0], slots[1]];
+        buffer.write(&places, &batch, Some(&[0, 4, 5])).expect("written");
+        let first = buffer.take(3).expect("all");
+        assert_eq!(numbers(&first), [4, 5, 0]);
+        let x = Vec::<f32>::try_from(first.activations["x"].view([-1])).expect("floats");
+        assert_eq!(x, [8.0, 9.0, 10.0, 11.0, 0.0, 1.0]);
+        let beyond = buffer
+            .write(&places, &batch, Some(&[0, 4, 6]))
+            .expect_err("there are six");
+        assert!(beyond.headline().contains("row"), "{beyond}");
     }
 
     #[test]
@@ -237,7 +311,7 @@ mod tests {
             activations: BTreeMap::from([("x".to_string(), Tensor::from_slice(&[0f32; 4]).view([2, 2]))]),
             ..Batch::default()
         };
-        let error = buffer.write(&slots, &wide).expect_err("another width");
+        let error = buffer.write(&slots, &wide, None).expect_err("another width");
         assert!(error.headline().contains("cannot be mixed"), "{error}");
         buffer.unreserve(2);
         assert_eq!(buffer.len(), 4);

@@ -13,7 +13,7 @@ use crate::activations::config::ActivationFactoryTarget;
 use crate::activations::stats::StreamMemory;
 use crate::activations::stream::Batch;
 use crate::config::Value;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::tensor::{DType, Device, Kind, Tensor, no_grad, send};
 
 /// A sequence whose rows are planned.
@@ -114,7 +114,9 @@ impl Forward {
             let group: Vec<&Planned> = group.iter().map(|index| &sequences[*index]).collect();
             let length = group.iter().map(|sequence| self.length(sequence)).max();
             let padded = Padded::new(&group, length.unwrap_or(1), &self.special);
-            buffer.write(&places, &self.rows(&group, &padded)?)?;
+            let is_1d = self.target == ActivationFactoryTarget::Activations1D;
+            let kept = is_1d.then(|| padded.flat_positions(&group));
+            buffer.write(&places, &self.rows(&group, &padded)?, kept.as_deref())?;
             if self.capture.is_some() {
                 padding += padded.padding;
             }
@@ -130,22 +132,11 @@ impl Forward {
         }
     }
 
-    /// One forward pass: the rows of `group`, which is `padded`, in its order. Nobody waits for a GPU.
+    /// One forward pass: what it gives for `group`, which is `padded`, sequence by sequence. Nobody waits for a GPU.
     fn rows(&self, group: &[&Planned], padded: &Padded) -> Result<Batch> {
         let tokens = padded.tensor(&padded.tokens, Kind::Int64)?;
-        let mut activations = self.activations(&tokens)?;
-        let mask = padded.tensor(&padded.mask, Kind::Int)?;
-        let (tokens, mask) = if self.target == ActivationFactoryTarget::Activations1D {
-            let kept = Tensor::f_from_slice(&padded.flat_positions(group))?;
-            let there = send(&kept, self.device)?;
-            for (name, x) in &mut activations {
-                *x = picked(x, &there).context(format!("picking rows of `{name}`"))?;
-            }
-            (picked(&tokens, &kept)?, picked(&mask, &kept)?)
-        } else {
-            (tokens, mask)
-        };
-        let mask = send(&mask, self.device)?;
+        let activations = self.activations(&tokens)?;
+        let mask = send(&padded.tensor(&padded.mask, Kind::Int)?, self.device)?;
         let meta: Option<Vec<Value>> = group.iter().map(|sequence| sequence.meta.clone()).collect();
         Ok(Batch {
             activations,
@@ -227,19 +218,14 @@ impl Padded {
     }
 
     /// The kept positions as indices into the flattened batch.
-    fn flat_positions(&self, group: &[&Planned]) -> Vec<i64> {
+    fn flat_positions(&self, group: &[&Planned]) -> Vec<usize> {
         let rows = group.iter().enumerate();
         rows.flat_map(|(row, sequence)| {
             sequence
                 .kept
                 .iter()
-                .map(move |position| (row * self.length + position) as i64)
+                .map(move |position| row * self.length + position)
         })
         .collect()
     }
-}
-
-/// The rows of `x (batch, seq, …)` at the flat `positions`.
-fn picked(x: &Tensor, positions: &Tensor) -> Result<Tensor> {
-    Ok(x.f_flatten(0, 1)?.f_index_select(0, positions)?)
 }

@@ -22,6 +22,8 @@ use crate::tensor::used_here;
 
 /// Name of the file in a checkpoint folder with the rows that were in the buffer.
 const ROWS_FILE: &str = "activation_stream.safetensors";
+/// Rows that are read from it at a time.
+const RESTORED_ROWS: usize = 4096;
 
 /// Batches computed as they are asked for.
 pub(in crate::activations) struct LiveProducer {
@@ -232,7 +234,7 @@ impl LiveProducer {
 
     fn fill(&mut self, refill: &Refill, slots: &[usize]) -> Result<()> {
         for (start, batch) in &refill.ready {
-            self.buffer.write(&slots[*start..][..batch.rows()], batch)?;
+            self.buffer.write(&slots[*start..][..batch.rows()], batch, None)?;
             batch.columns().into_iter().try_for_each(|(_, x)| used_here(x))?;
         }
         let (context, given_up) = (&self.context, &self.given_up);
@@ -279,7 +281,7 @@ impl Producer for LiveProducer {
 
     fn save(&mut self, folder: &Path) -> Result<()> {
         let rows = self.buffer.len();
-        saved_rows::write(&folder.join(ROWS_FILE), &self.buffer.first(rows)?)?;
+        self.buffer.save(&folder.join(ROWS_FILE))?;
         let state = SavedState {
             position: match &self.pending {
                 Some(refill) => refill.before.clone(),
@@ -300,11 +302,16 @@ impl Producer for LiveProducer {
         self.mixture = self.opener.open(&state.position)?;
         self.ended = state.ended;
         if state.rows > 0 {
-            let path = folder.join(ROWS_FILE);
-            let rows =
-                saved_rows::read(&path, state.rows, self.forward.device()).context("restoring the stream")?;
+            let (path, device) = (folder.join(ROWS_FILE), self.forward.device());
             let slots = self.buffer.reserve(state.rows);
-            self.buffer.write(&slots, &rows)?;
+            let parts = (state.rows, RESTORED_ROWS);
+            let read = saved_rows::read_parts(&path, parts, device, |start, rows| {
+                self.buffer.write(&slots[start..][..rows.rows()], &rows, None)
+            });
+            if read.is_err() {
+                self.buffer.unreserve(state.rows);
+            }
+            read.context("restoring the stream")?;
         }
         Ok(())
     }

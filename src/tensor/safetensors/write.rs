@@ -12,6 +12,9 @@ use super::dtypes::{DTYPES, NOTES};
 use crate::atomic;
 use crate::error::{Error, Result};
 
+/// Rows that are copied at a time.
+const ROWS: usize = 4096;
+
 /// Writes `tensors` to `path`, whole or not at all. The same tensors give the same bytes, whatever their order.
 ///
 /// Tensors may live on any device; each is brought to the CPU when its turn comes.
@@ -23,7 +26,30 @@ pub fn write(
     tensors: &[(&str, &Tensor)],
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let path = path.as_ref();
+    write_all(path.as_ref(), tensors, None, metadata)
+}
+
+/// Writes as [`write`] does, but of each tensor the rows whose numbers `order` has, in that order. Some are copied at a time, so
+/// that it takes no memory to speak of.
+///
+/// # Errors
+/// As of [`write`]; a row that is not there.
+pub fn write_rows(
+    path: impl AsRef<Path>,
+    tensors: &[(&str, &Tensor)],
+    order: &[usize],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    write_all(path.as_ref(), tensors, Some(order), metadata)
+}
+
+/// Writes tensors, or rows of them.
+fn write_all(
+    path: &Path,
+    tensors: &[(&str, &Tensor)],
+    rows: Option<&[usize]>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
     let mut ordered = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         check_name(name).map_err(|error| error.context(format!("while writing `{}`", path.display())))?;
@@ -45,13 +71,16 @@ pub fn write(
             path.display()
         )));
     }
-    let header = header(&ordered, metadata);
+    let header = header(&ordered, rows, metadata);
     atomic::write_with(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
-        ordered
-            .iter()
-            .try_for_each(|(_, _, _, tensor)| write_numbers(file, tensor))
+        ordered.iter().try_for_each(|(_, _, _, tensor)| match rows {
+            None => write_numbers(file, tensor),
+            Some(rows) => rows
+                .chunks(ROWS)
+                .try_for_each(|rows| write_numbers(file, &picked(tensor, rows)?)),
+        })
     })
 }
 
@@ -70,21 +99,39 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// The JSON header, padded with blanks to a multiple of eight bytes.
-fn header(tensors: &[(Dtype, &str, &str, &Tensor)], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+fn header(
+    tensors: &[(Dtype, &str, &str, &Tensor)],
+    rows: Option<&[usize]>,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
     let mut header = Map::new();
     if !metadata.is_empty() {
         header.insert(NOTES.into(), json!(metadata));
     }
     let mut start = 0;
     for (_, code, name, tensor) in tensors {
-        let end = start + tensor.numel() * tensor.kind().elt_size_in_bytes();
-        let info = json!({"dtype": code, "shape": tensor.size(), "data_offsets": [start, end]});
+        let mut shape = tensor.size();
+        if let (Some(rows), Some(first)) = (rows, shape.first_mut()) {
+            *first = rows.len() as i64;
+        }
+        let numbers = shape.iter().product::<i64>() as usize;
+        let end = start + numbers * tensor.kind().elt_size_in_bytes();
+        let info = json!({"dtype": code, "shape": shape, "data_offsets": [start, end]});
         header.insert((*name).to_string(), info);
         start = end;
     }
     let mut bytes = Value::Object(header).to_string().into_bytes();
     bytes.resize(bytes.len().next_multiple_of(8), b' ');
     bytes
+}
+
+/// Returns these rows of a tensor.
+fn picked(tensor: &Tensor, rows: &[usize]) -> io::Result<Tensor> {
+    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    Tensor::f_from_slice(&rows)
+        .and_then(|rows| rows.f_to_device(tensor.device()))
+        .and_then(|rows| tensor.f_index_select(0, &rows))
+        .map_err(io::Error::other)
 }
 
 fn write_numbers(file: &mut impl Write, tensor: &Tensor) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Reading caches: those of the reference, and damaged ones.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use saescript::activations::{
     ActivationFactory, ActivationFactoryConfig, ActivationStream, Batch, BatchStream, Inputs, check_cache,
@@ -64,6 +65,29 @@ fn joined(batches: &[Batch], hook_point: &str) -> Tensor {
             .collect::<Vec<_>>(),
         0,
     )
+}
+
+#[test]
+fn batches_of_a_cache_are_there_before_they_are_asked_for() {
+    let changes = json!({ "sources": [{
+        "type": "activations", "name": "cache", "path": fixtures().join("cache/1d"), "num_workers": 1, "prefetch": 2,
+    }]});
+    let mut stream = stream(config(&fixtures(), changes)).expect("a stream");
+    let mut taken = 0;
+    while stream.next_batch().expect("a batch").is_some() {
+        taken += 1;
+        // Nobody asks meanwhile: what comes, comes by itself.
+        let patience = Instant::now();
+        while taken < 14 && stream.stats().queued < 2 {
+            assert!(
+                patience.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                stream.stats()
+            );
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(taken, 16);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod batches;
 mod chat;
 mod generation;
 mod hooks;
+mod memory;
 mod padding;
 mod parity;
 mod tokens;

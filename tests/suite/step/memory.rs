@@ -16,7 +16,7 @@ const WARM_UP: usize = 12;
 const STEPS: usize = 40;
 
 /// Returns how many bytes the C library, from which tensors come too, has from the system.
-fn held() -> usize {
+pub fn held() -> usize {
     // SAFETY: it only reads the library's own numbers.
     let held = unsafe { libc::mallinfo2() };
     held.arena + held.hblkhd

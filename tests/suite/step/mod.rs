@@ -2,7 +2,7 @@
 
 mod agreement;
 mod form;
-mod memory;
+pub mod memory;
 
 use saescript::activations::Batch;
 use saescript::config::{checked, from_value};

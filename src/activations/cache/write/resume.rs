@@ -90,7 +90,7 @@ impl ResumePoint {
         fs::create_dir_all(&new).map_err(|error| Error::io("create", &new, error))?;
         stream.save_state(&new)?;
         if let Some(rows) = waiting {
-            saved_rows::write(&new.join(WAITING_FILE), rows)?;
+            saved_rows::write(&new.join(WAITING_FILE), rows, None)?;
         }
         let text = serde_json::to_vec(&progress)
             .map_err(|error| Error::run(format!("cannot write how far the generation has got: {error}")))?;

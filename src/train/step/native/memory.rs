@@ -1,19 +1,23 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::{TENSORS, kept_bytes, rows_at_a_time, tile_bytes};
-use super::form::is_sparse;
+use super::dense::{TENSORS, TENSORS_OVER_ZEROS, kept_bytes, rows_at_a_time, tile_bytes};
+use super::form::{is_sparse, passes_over_zeros};
 use super::gpu::{is_measured, refusal};
 use crate::dictionary::SAEConfig;
 use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
 use crate::tensor::{Device, Kind};
 
-/// Returns an estimate in bytes for batches of `rows` tokens on `device`.
-pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -> u64 {
+/// About how many numbers of each latent a step holds, with penalties and thresholds.
+const VECTORS: u64 = 30;
+
+/// Returns an estimate in bytes for batches of `rows` tokens on `device`; `looks_ahead` says whether something of the whole batch
+/// has to be known before its parts are looked at.
+pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: Device, rows: u64) -> u64 {
     let (d, n) = (cfg.d_model as u64, cfg.d_sae() as u64);
     let kind = cfg.dtype.kind();
     let width = kind.elt_size_in_bytes() as u64;
     // Input, label, reconstruction and its derivative.
-    let batch = 4 * rows * d * width;
+    let batch = 4 * rows * d * width + VECTORS * n * width;
     // Nothing is known yet of what takes part.
     if is_sparse(cfg, (kind, device), (cfg.top_k, None), false) {
         // The encoder in short integers, and of every pair its place and some numbers.
@@ -29,10 +33,15 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, device: Device, rows: u64) -
         return batch + n * d * Kind::Half.elt_size_in_bytes() as u64 + estimates + pairs * 80;
     }
     let block = rows_at_a_time(cfg, device, rows as i64) as u64;
-    let kept = if block < rows {
+    let kept = if block < rows && looks_ahead {
         kept_bytes(cfg, rows as i64) as u64
     } else {
         0
     };
-    batch + TENSORS * block * n * width + kept + tile_bytes(cfg, device, block)
+    let tensors = if passes_over_zeros(cfg, kind, device) {
+        TENSORS_OVER_ZEROS
+    } else {
+        TENSORS
+    };
+    batch + tensors * block * n * width + kept + tile_bytes(cfg, device, block)
 }

@@ -40,6 +40,8 @@ const BLOCK_LEAST: i64 = 256;
 const KEPT_BYTES: i64 = 128 << 20;
 /// About how many tensors of the size of the pre-activations a step holds at its height.
 pub(super) const TENSORS: u64 = 8;
+/// The same where products pass over zeros, and all else is done in place: pre-activations, activations, the derivative by them.
+pub(super) const TENSORS_OVER_ZEROS: u64 = 3;
 
 /// What the encoder makes of some tokens.
 struct Encoded {
