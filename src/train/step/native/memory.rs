@@ -10,6 +10,11 @@ use crate::tensor::{Device, Kind};
 /// About how many numbers of each latent a step holds, with penalties and thresholds.
 const VECTORS: u64 = 30;
 
+/// Bytes of what a step notes of a pair of a token and a latent that takes part.
+const PAIR_BYTES: u64 = 80;
+/// The same where the pairs of a batch compete: more of them wait for what they have to be over.
+const COMPETING_PAIR_BYTES: u64 = 230;
+
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`; `looks_ahead` says whether something of the whole batch
 /// has to be known before its parts are looked at.
 pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: Device, rows: u64) -> u64 {
@@ -20,9 +25,14 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
     let batch = 4 * rows * d * width + VECTORS * n * width;
     // Nothing is known yet of what takes part.
     if is_sparse(cfg, (kind, device), (cfg.top_k, None), false) {
-        // The encoder in short integers, and of every pair its place and some numbers.
+        // The encoder in short integers, and of every pair its places in several orders and some numbers.
         let pairs = rows * cfg.top_k as u64;
-        return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * 40;
+        let noted = if cfg.act_fn.is_per_token() {
+            PAIR_BYTES
+        } else {
+            COMPETING_PAIR_BYTES
+        };
+        return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * noted;
     }
     // Others go over all latents, or begin so; where the kernels are asked for, they may take less.
     let is_by_kernels = refusal(cfg).is_none() && is_measured(cfg, false);
@@ -30,7 +40,7 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
         // The encoder in float16, the estimates of all latents, and of every pair its place and some numbers.
         let estimates = (rows * n * Kind::Float.elt_size_in_bytes() as u64).min(ESTIMATE_BYTES as u64);
         let pairs = rows * cfg.top_k as u64;
-        return batch + n * d * Kind::Half.elt_size_in_bytes() as u64 + estimates + pairs * 80;
+        return batch + n * d * Kind::Half.elt_size_in_bytes() as u64 + estimates + pairs * PAIR_BYTES;
     }
     let block = rows_at_a_time(cfg, device, rows as i64) as u64;
     let kept = if block < rows && looks_ahead {
