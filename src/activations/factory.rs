@@ -159,7 +159,7 @@ impl ActivationFactory {
         Ok(Forward {
             limits: Limits::of(model.device(), self.config.model_batch_size, longest),
             device: model.device(),
-            memory: model.memory(tokens),
+            memory: model.memory(tokens, if only_tokens { 0 } else { hook_points.len() }),
             capture: if only_tokens {
                 None
             } else {

@@ -201,6 +201,16 @@ fn a_rehearsal_says_what_the_run_costs_and_writes_nothing() {
     // A buffer of 512 rows: 48 float32, an id of 8 bytes and two masks of 4.
     assert!(stream.batches >= 512 * (48 * 4 + 16), "{stream:?}");
     assert!(stream.model > 0 && stream.pass > 0, "{stream:?}");
+    let more =
+        ["activation_factory.hook_points=[\"blocks.0.hook_resid_post\", \"blocks.1.hook_resid_post\"]"];
+    let wanted = settings(&path, &more).expect("valid");
+    let two = rehearse_training(&wanted, &TrainOptions::default(), &RunContext::default())
+        .expect("nothing is refused")
+        .expect("there are steps to do")
+        .stream;
+    // A pass of 32 tokens keeps 48 float32 of each at the second hook point, the buffer and the batches rows.
+    assert_eq!(two.pass - stream.pass, 32 * 48 * 4, "{two:?}");
+    assert!(two.batches >= stream.batches + 512 * 48 * 4, "{two:?}");
     let parts = forecast.weights + forecast.gradients + forecast.moments + forecast.step_buffers;
     assert_eq!(forecast.memory(), parts + stream.total());
     let said = forecast.to_string();

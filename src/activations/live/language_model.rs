@@ -27,7 +27,7 @@ impl ActivationModel for LanguageModel {
         LanguageModel::fingerprint(self)
     }
 
-    fn memory(&self, tokens: usize) -> StreamMemory {
+    fn memory(&self, tokens: usize, kept: usize) -> StreamMemory {
         let Ok(config) = self.cfg() else {
             return StreamMemory::default();
         };
@@ -35,11 +35,13 @@ impl ActivationModel for LanguageModel {
         let size = self.dtype().size() as u64;
         // What is multiplied in another dtype is there in both.
         let wide = product::instead_of(kind, device).map_or(0, |wide| wide.elt_size_in_bytes() as u64);
+        // What is kept is there until the pass ends.
+        let of_a_token = (config.numbers_of_a_token() as u64)
+            .saturating_mul(size + wide)
+            .saturating_add((kept as u64).saturating_mul(config.d_model as u64 * size));
         StreamMemory {
             model: (config.n_parameters() as u64).saturating_mul(size),
-            pass: (tokens as u64)
-                .saturating_mul(config.numbers_of_a_token() as u64)
-                .saturating_mul(size + wide),
+            pass: (tokens as u64).saturating_mul(of_a_token),
             batches: 0,
         }
     }

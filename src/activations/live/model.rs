@@ -36,9 +36,9 @@ pub trait ActivationModel: Send + Sync {
         Ok(fingerprint)
     }
 
-    /// Returns the memory of its weights, and of a forward pass over so many tokens.
-    fn memory(&self, tokens: usize) -> StreamMemory {
-        let _ = tokens;
+    /// Returns the memory of its weights, and of a forward pass over so many tokens that keeps activations of so many hook points.
+    fn memory(&self, tokens: usize, kept: usize) -> StreamMemory {
+        let _ = (tokens, kept);
         StreamMemory::default()
     }
 

@@ -75,6 +75,17 @@ template <class T> T exchange(T value, unsigned from) {
     return other;
 }
 
+// Returns the sum of what the lanes of the warp have brought.
+inline unsigned total(unsigned count) {
+    Warp &warp = block.warps[block.now / LANES];
+    warp.values[block.now % LANES] = count;
+    meet(warp.arrived, warp.round, LANES);
+    unsigned sum = 0;
+    for (uint64_t value : warp.values) sum += unsigned(value);
+    meet(warp.arrived, warp.round, LANES);
+    return sum;
+}
+
 // What a thread does for ever: its part of one block, then of the next.
 inline void begin() {
     for (;;) {
@@ -165,6 +176,7 @@ struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
+#define __reduce_add_sync(lanes, count) emulated::total(count)
 #define __syncwarp() emulated::exchange(0, threadIdx.x)
 
 template <class Number> static inline Number atomicAdd(Number *place, Number more) {

@@ -39,7 +39,7 @@ extern "C" __global__ void choose_listed(const int *candidate, const float *valu
 #pragma unroll
         for (int part = 0; part < FIRST; part++) number += first[part] >= tried;
         for (whole at = lane + FIRST * WARP; at < entries; at += WARP) number += rank(at) >= tried;
-        return warp_sum(number);
+        return warp_total(number);
     };
     // The rank of the last one chosen, or 0 where all are that can be.
     bits32 cut = 0;

@@ -22,11 +22,20 @@ template <class Number> __device__ Number warp_sum(Number sum) {
     return sum;
 }
 
+// Returns the sum of whole numbers over a warp to all of its lanes: one operation from compute capability 8.0 on.
+__device__ bits32 warp_total(bits32 count) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+    return __reduce_add_sync(ALL_LANES, count);
+#else
+    return warp_sum(count);
+#endif
+}
+
 // Returns to all lanes of a warp for how many of the entries a condition holds.
 template <class Holds> __device__ bits32 warp_count(whole entries, Holds holds) {
     bits32 number = 0;
     for (whole at = threadIdx.x % WARP; at < entries; at += WARP) number += holds(at);
-    return warp_sum(number);
+    return warp_total(number);
 }
 
 // Returns whether all numbers of rows of this width can be read four at a time.

@@ -58,7 +58,7 @@ __device__ void mark_rows(const Estimates (&held)[ROWS], const float4 *terms, wh
     __syncthreads();
 #pragma unroll
     for (int which = 0; which < 2 * ROWS; which++) {
-        bits32 sum = warp_sum(numbers[which]);
+        bits32 sum = warp_total(numbers[which]);
         if (threadIdx.x % WARP == 0) atomicAdd(&there[which], sum);
     }
     __syncthreads();
