@@ -73,7 +73,7 @@ fn sums_over_the_tokens_that_latents_do_not_have() {
     for example in examples().into_iter().chain([large_example()]) {
         let columns = example.columns;
         let (mut order, mut tokens) = (ByLatent::default(), Tiles::default());
-        order.sort(example.pattern());
+        order.sort_tokens(example.pattern());
         let mut all = vec![0.0; columns];
         for row in example.label.chunks(columns) {
             all.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
@@ -124,6 +124,13 @@ fn pairs_in_the_order_of_latents() {
             .zip(&values)
             .collect();
         assert_eq!(pairs, expected);
+        let mut without_numbers = ByLatent::default();
+        without_numbers.sort_tokens(example.pattern());
+        let alone = without_numbers.pattern();
+        assert_eq!(
+            (alone.offsets(), alone.index()),
+            (pattern.offsets(), pattern.index())
+        );
         let mut sums = vec![Sum::default(); example.latents];
         expected
             .iter()

@@ -115,7 +115,7 @@ impl Below {
 fn add_up(room: &mut Room, encoder: &[f32], sums: (&mut [f32], &mut [f32]), count: &mut [f32]) {
     let bare = &room.rows.bare;
     room.bare_by_latent
-        .sort(Pattern::new(&bare.offsets, &bare.index, count.len()));
+        .sort_tokens(Pattern::new(&bare.offsets, &bare.index, count.len()));
     let pattern = room.bare_by_latent.pattern();
     rest(pattern, (room.tokens(), &room.inputs), encoder, sums);
     for (latent, count) in count.iter_mut().enumerate() {
