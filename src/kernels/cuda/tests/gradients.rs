@@ -218,6 +218,12 @@ fn placed(numbers: &[f32], begin: i64) -> Tensor {
     place
 }
 
+/// Returns whether these are the same bits; of plain code, which rounds a multiplication before it adds, nearly.
+fn is_same(a: f32, b: f32) -> bool {
+    let is_near = Isa::chosen() == Isa::Plain && (a - b).abs() <= 1e-6 * (1.0 + a.abs());
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan() || is_near
+}
+
 #[test]
 fn moves_have_the_bits_of_the_processors_kernel() {
     let mut draw = Numbers::new(5);
@@ -267,13 +273,7 @@ fn moves_have_the_bits_of_the_processors_kernel() {
             }
             for (slice, tensor) in slices.iter().zip(&tensors) {
                 let found = Vec::<f32>::try_from(tensor).expect("numbers");
-                // Plain code has no multiplication with an addition that is rounded once.
-                let is_plain = Isa::chosen() == Isa::Plain;
-                let is_near = |a: f32, b: f32| is_plain && (a - b).abs() <= 1e-6 * (1.0 + a.abs());
-                let is_same = |(a, b): (&f32, &f32)| {
-                    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan() || is_near(*a, *b)
-                };
-                let odd = slice.iter().zip(&found).position(|pair| !is_same(pair));
+                let odd = slice.iter().zip(&found).position(|(a, b)| !is_same(*a, *b));
                 assert_eq!(odd, None, "{moves:?}, {weight_decay}, {beta1}, {begin}");
             }
         }
