@@ -29,11 +29,11 @@ pub fn write(
     write_all(path.as_ref(), tensors, None, metadata)
 }
 
-/// Writes as [`write`] does, but of each tensor the rows whose numbers `order` has, in that order. Some are copied at a time, so
+/// Writes as [`write()`] does, but of each tensor the rows whose numbers `order` has, in that order. Some are copied at a time, so
 /// that it takes no memory to speak of.
 ///
 /// # Errors
-/// As of [`write`]; a row that is not there.
+/// As of [`write()`]; a row that is not there.
 pub fn write_rows(
     path: impl AsRef<Path>,
     tensors: &[(&str, &Tensor)],
