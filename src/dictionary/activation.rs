@@ -119,7 +119,7 @@ impl ActFn {
                     let bounds = near.f_clamp_min_(0.0)?;
                     return Ok(Selection::Above { bounds, spans: None });
                 };
-                let over = workspace.product(theta, factor)?;
+                let over = workspace.times(theta, factor)?;
                 let bounds = near.f_minimum_out(&over, &over)?.f_clamp_min_(0.0)?;
                 let slack = workspace.copy(theta)?.f_mul_scalar_(SLACK)?;
                 let spans = Some(near.f_sub_(&bounds)?.f_sub_(&slack)?);

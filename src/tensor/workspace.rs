@@ -42,9 +42,14 @@ impl Workspace {
         self.empty(&like.size(), (like.f_kind()?, like.device()))
     }
 
+    /// Returns a tensor of this size with zeros.
+    pub fn zeros(&self, size: &[i64], options: (Kind, Device)) -> Result<Tensor> {
+        Ok(self.empty(size, options)?.f_zero_()?)
+    }
+
     /// Returns a tensor of the size, dtype and device of `like` with zeros.
     pub fn zeros_like(&self, like: &Tensor) -> Result<Tensor> {
-        Ok(self.empty_like(like)?.f_zero_()?)
+        self.zeros(&like.size(), (like.f_kind()?, like.device()))
     }
 
     /// Returns a copy of `tensor`, to be changed in place.
@@ -55,7 +60,7 @@ impl Workspace {
     }
 
     /// Returns the elementwise product of two tensors of one size and dtype.
-    pub fn product(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+    pub fn times(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
         Ok(left.f_mul_out(&self.empty_like(left)?, right)?)
     }
 }
@@ -75,7 +80,7 @@ mod tests {
             let whole = workspace
                 .empty(&[2, 2], (Kind::Int64, Device::Cpu))
                 .expect("room");
-            let square = workspace.product(&three, &three).expect("a product");
+            let square = workspace.times(&three, &three).expect("squares");
             [copy, zeros, whole, square]
         };
         let first = round();

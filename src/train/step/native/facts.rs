@@ -179,9 +179,7 @@ impl<'a> Facts<'a> {
             return Ok(None);
         };
         let kind = self.sae.parameter(LOG_THRESHOLD)?.f_kind()?;
-        Ok(Some(
-            self.workspace.product(by_threshold, theta)?.f_to_kind(kind)?,
-        ))
+        Ok(Some(self.workspace.times(by_threshold, theta)?.f_to_kind(kind)?))
     }
 
     /// Returns a 0-d zero in the format of the dictionary.

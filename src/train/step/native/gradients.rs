@@ -26,6 +26,18 @@ pub(super) fn add(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
     Ok(())
 }
 
+/// Adds `value`, a tensor that nobody else holds, to what there is, where that lies.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn add_in_place(sum: &mut Option<Tensor>, value: Tensor) -> Result<()> {
+    match sum {
+        Some(sum) => drop(sum.f_add_(&value)?),
+        None => *sum = Some(value),
+    }
+    Ok(())
+}
+
 impl Gradients {
     /// Adds `gradient`, a tensor that nobody else holds, to that of the parameter `name`.
     ///
@@ -96,11 +108,7 @@ impl Gradients {
     /// # Errors
     /// Too little memory.
     pub(super) fn add_by_norm(&mut self, by_norm: Tensor) -> Result<()> {
-        match &mut self.by_norm {
-            Some(sum) => drop(sum.f_add_(&by_norm)?),
-            None => self.by_norm = Some(by_norm),
-        }
-        Ok(())
+        add_in_place(&mut self.by_norm, by_norm)
     }
 
     /// Takes out what each of the decoder's rows is multiplied by to become the derivative by it, `(d_sae)`, from the

@@ -50,11 +50,11 @@ impl Terms {
             return Ok(());
         };
         let workspace = facts.workspace;
-        let penalties = workspace.product(below, &cost)?;
+        let penalties = workspace.times(below, &cost)?;
         add(&mut self.threshold, penalties.f_sum(None::<Kind>)?)?;
         let by_norm = workspace.copy(below)?.f_mul_scalar_(facts.threshold_share())?;
         gradients.add_by_norm(by_norm)?;
-        match facts.by_log_threshold(&workspace.product(count, &cost)?)? {
+        match facts.by_log_threshold(&workspace.times(count, &cost)?)? {
             Some(by_log) => gradients.add(LOG_THRESHOLD, by_log),
             None => Ok(()),
         }

@@ -65,11 +65,8 @@ impl Counts {
     /// Too little memory.
     pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
         let sae = facts.sae;
-        let zeros = |kind| -> Result<Tensor> {
-            let size = [sae.cfg.d_sae()];
-            let mut room = facts.workspace.empty(&size, (kind, sae.device()))?;
-            Ok(room.f_zero_()?)
-        };
+        let size = [sae.cfg.d_sae()];
+        let zeros = |kind| facts.workspace.zeros(&size, (kind, sae.device()));
         let has_kernels = facts.has_kernels;
         let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device(), has_kernels) {
             match facts.selection()? {

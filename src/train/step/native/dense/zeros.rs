@@ -6,7 +6,7 @@
 //! threshold.
 
 use super::super::facts::Facts;
-use super::super::gradients::Gradients;
+use super::super::gradients::{Gradients, add_in_place};
 use crate::dictionary::ActFn;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
@@ -185,10 +185,7 @@ impl<'a> OverZeros<'a> {
             let size = &x.size()[1..];
             let sum = facts.workspace.empty(size, PLAIN)?;
             let sum = x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?;
-            match &mut self.inputs {
-                Some(inputs) => drop(inputs.f_add_(&sum)?),
-                None => self.inputs = Some(sum),
-            }
+            add_in_place(&mut self.inputs, sum)?;
         }
         Ok(())
     }

@@ -95,13 +95,13 @@ impl Below {
         };
         let workspace = facts.workspace;
         let sums = workspace
-            .product(theta, &self.count)?
+            .times(theta, &self.count)?
             .f_sub_(&self.hidden_pre)?
             .f_add_(over)?
             .f_clamp_min_(0.0)?;
         let count = workspace.copy(&self.count)?.f_sub_(over_count)?;
         terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
-        gradients.add("b_E", workspace.product(&self.by_inputs, &self.count)?)
+        gradients.add("b_E", workspace.times(&self.by_inputs, &self.count)?)
     }
 
     /// Returns what each unit below costs, `(d_sae)`.
