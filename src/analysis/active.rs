@@ -109,6 +109,7 @@ impl<'a> ActiveEncoder<'a> {
 /// Returns whether the latents that fire can be found by the kernels, without computing the others.
 fn is_native(sae: &SparseAutoEncoder, amp: Option<DType>) -> bool {
     let plain = sae.cfg.variant.can(Capability::NativeStep)
+        && sae.cfg.hooks.heads().is_none()
         && !sae.cfg.use_glu_encoder
         && !sae.cfg.act_fn.is_custom();
     let as_it_is = amp.is_none_or(|amp| amp.kind() == sae.kind());

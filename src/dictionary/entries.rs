@@ -82,7 +82,7 @@ impl Entries<'_> {
     pub fn of_latent(&self, by_latent: &Tensor) -> Result<Tensor> {
         match self {
             Entries::Every => Ok(by_latent.shallow_clone()),
-            Entries::Listed { latent, .. } => Ok(by_latent.f_index_select(0, latent)?),
+            Entries::Listed { latent, .. } => Ok(by_latent.f_reshape([-1])?.f_index_select(0, latent)?),
             Entries::Ordered(pairs) => pairs.of_latent(by_latent),
         }
     }

@@ -38,12 +38,12 @@ impl ParameterSpec {
         }
     }
 
-    /// Returns zeros of its shape. In memory a matrix is one row after the other of its latents, whatever dimension
-    /// they are in: what belongs to one latent is read, changed and written together.
+    /// Returns zeros of its shape. In memory a matrix is one row after the other of its latents, where they are its columns too:
+    /// what belongs to one latent is read, changed and written together.
     fn zeros(&self, kind: Kind, device: Device) -> Result<Tensor> {
         let options = (self.role.kind(kind), device);
         let latents = match (self.role, self.placement) {
-            (Role::Weight, Some(latents)) => latents,
+            (Role::Weight, Some(latents)) if latents + 1 == self.shape.len() => latents,
             _ => return Ok(Tensor::f_zeros(self.shape.as_slice(), options)?),
         };
         let mut shape = self.shape.clone();

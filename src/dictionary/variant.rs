@@ -277,12 +277,14 @@ pub trait Variant: Debug + Send + Sync {
 pub struct StepFacts<'a> {
     /// The dictionary.
     pub sae: &'a SparseAutoEncoder,
-    /// Activations of the latents, `(n, [H,] d_sae)`.
-    pub feature_acts: &'a Tensor,
-    /// The reconstruction, `(n, [H,] d_model)`.
-    pub reconstructed: &'a Tensor,
-    /// What it is compared with.
+    /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` where there are heads.
+    pub squared_error: &'a Tensor,
+    /// What the reconstruction is compared with, `(n, [heads,] d_model)`.
     pub label: &'a Tensor,
+    /// On how many tokens each latent is on, in some head where there are heads, `(d_sae)`.
+    pub fired: &'a Tensor,
+    /// The same of each head, `(heads, d_sae)`, where there are heads.
+    pub fired_by_head: Option<&'a Tensor>,
 }
 
 /// Returns the one factor of a variant with one hook point.

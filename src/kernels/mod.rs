@@ -3,6 +3,7 @@
 
 pub mod adam;
 pub mod by_latent;
+pub mod choose;
 mod compiled;
 pub mod cuda;
 mod flush;

@@ -103,6 +103,11 @@ impl Tiles {
         self.columns
     }
 
+    /// Returns how many columns a tile has.
+    pub fn width(&self) -> usize {
+        self.groups * GROUP
+    }
+
     /// Returns how many groups of 16 columns a tile has.
     pub(super) fn groups(&self) -> usize {
         self.groups

@@ -154,16 +154,15 @@ impl MetricSums {
             measured.add("metrics/gradient_norm_per_param", &norms.per_param);
             measured.add("metrics/gradient_norm_before_clipping", &norms.before_clipping);
         }
-        if let Some(latents) = &output.latents {
-            let facts = StepFacts {
-                sae,
-                feature_acts: &latents.feature_acts,
-                reconstructed: &latents.reconstructed,
-                label,
-            };
-            for (name, value) in sae.cfg.variant.metrics(&facts)? {
-                measured.add(name, &value);
-            }
+        let facts = StepFacts {
+            sae,
+            squared_error: &output.squared_error,
+            label,
+            fired: &output.fired,
+            fired_by_head: output.fired_by_head.as_ref(),
+        };
+        for (name, value) in sae.cfg.variant.metrics(&facts)? {
+            measured.add(name, &value);
         }
         self.averages.add(measured, launcher)?;
         self.tokens += output.tokens;

@@ -11,7 +11,7 @@ use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
 use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
-use crate::dictionary::loss::{squared_error, sum_last};
+use crate::dictionary::loss::squared_error;
 use crate::dictionary::parameters::{ParameterSpec, Role};
 use crate::dictionary::pass::Pass;
 use crate::dictionary::variant::{SAEConfig, SparseAutoEncoder, StepFacts, Variant};
@@ -71,8 +71,8 @@ impl Variant for Crosscoder {
         Ok(())
     }
 
-    fn can(&self, _capability: Capability) -> bool {
-        false
+    fn can(&self, capability: Capability) -> bool {
+        capability == Capability::NativeStep
     }
 
     fn layout(&self, cfg: &SAEConfig) -> Vec<ParameterSpec> {
@@ -158,49 +158,53 @@ impl Variant for Crosscoder {
     }
 
     fn metrics(&self, facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
+        let Some(fired) = facts.fired_by_head else {
+            return Ok(Vec::new());
+        };
+        let errors = facts
+            .squared_error
+            .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
+        let tokens = facts.label.size()[0];
         let mut metrics = Vec::new();
         for (index, hook) in facts.sae.cfg.writes().into_iter().enumerate() {
-            let of_head = |tensor: &Tensor| tensor.f_select(1, index as i64);
-            let (acts, ours, label) = (
-                of_head(facts.feature_acts)?,
-                of_head(facts.reconstructed)?,
-                of_head(facts.label)?,
-            );
-            let error = squared_error(&ours, &label)?.f_mean(None::<Kind>)?;
+            let index = index as i64;
+            let (error, label) = (errors.f_get(index)?, facts.label.f_select(1, index)?);
             let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
             let variance = squared_error(&label, &centre)?.f_mean(None::<Kind>)?;
-            let on = acts.f_gt(0.0)?.f_to_kind(Kind::Float)?;
             let named = [
                 (
                     "explained_variance",
                     error.f_div(&variance)?.f_neg()?.f_add_scalar(1.0)?,
                 ),
-                ("l0", sum_last(&on)?.f_mean(None::<Kind>)?),
+                (
+                    "l0",
+                    fired
+                        .f_get(index)?
+                        .f_sum(Kind::Double)?
+                        .f_div_scalar(tokens.max(1))?,
+                ),
                 ("l_rec", error),
             ];
             metrics.extend(named.map(|(name, value)| (format!("crosscoder_metrics/{hook}/{name}"), value)));
         }
-        metrics.extend(norms_where_on(facts)?);
+        metrics.extend(norms_where_on(facts, fired)?);
         Ok(metrics)
     }
 }
 
 /// Returns the mean decoder norms of a head over the tokens and latents that are on in some head: where that head has
-/// it on, and where it has not.
-fn norms_where_on(facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
-    let on = facts.feature_acts.f_gt(0.0)?;
-    let somewhere = on.f_any_dim(1, true)?;
-    let norms = facts.sae.decoder_norm()?.f_detach()?;
-    let mean_over = |chosen: &Tensor| -> Result<Tensor> {
-        let count = chosen.f_sum(Kind::Int64)?;
-        let sum = norms.f_mul(chosen)?.f_sum(None::<Kind>)?;
-        Ok(sum.f_div(&count)?)
+/// it on, and where it has not. `on (heads, d_sae)` says on how many tokens a head has a latent on.
+fn norms_where_on(facts: &StepFacts<'_>, on: &Tensor) -> Result<Vec<(String, Tensor)>> {
+    let norms = facts.sae.decoder_norm()?.f_detach()?.f_to_kind(Kind::Double)?;
+    let mean_over = |counts: &Tensor| -> Result<Tensor> {
+        let sum = norms.f_mul(counts)?.f_sum(None::<Kind>)?;
+        Ok(sum.f_div(&counts.f_sum(Kind::Double)?)?)
     };
-    let off = on.f_logical_not()?.f_logical_and(&somewhere)?;
+    let off = facts.fired.f_sub(on)?;
     Ok(vec![
         (
             "crosscoder_metrics/mean_decoder_norm_activated_in_activated".into(),
-            mean_over(&on)?,
+            mean_over(on)?,
         ),
         (
             "crosscoder_metrics/mean_decoder_norm_non_activated_in_activated".into(),

@@ -1,7 +1,7 @@
 //! The plain way: libtorch's automatic differentiation of the loss as it is written.
 
 use super::StepEngine;
-use super::output::{Latents, StepOutput, count_tokens};
+use super::output::{StepOutput, count_tokens};
 use crate::dictionary::{LossInput, LossSettings, Pass, SparseAutoEncoder, Term, squared_error};
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor, no_grad_guard};
@@ -56,12 +56,9 @@ impl StepEngine for AutogradEngine {
             gradients,
             squared_error: squared_error(&reconstructed, input.label)?,
             fired,
+            fired_by_head: by_head(sae, &feature_acts)?,
             activity,
             tokens,
-            latents: Some(Latents {
-                feature_acts,
-                reconstructed,
-            }),
         })
     }
 }
@@ -101,4 +98,14 @@ fn count_firing(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Tensor
     }
     let active = active.f_reshape([-1, width])?;
     Ok(active.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?)
+}
+
+/// Returns how many tokens each latent is active on in each head, float `(heads, d_sae)`, where there are heads.
+fn by_head(sae: &SparseAutoEncoder, feature_acts: &Tensor) -> Result<Option<Tensor>> {
+    let Some(heads) = sae.cfg.hooks.heads() else {
+        return Ok(None);
+    };
+    let active = feature_acts.f_gt(0.0)?.f_reshape([-1, heads, sae.cfg.d_sae()])?;
+    let counted = active.f_sum_dim_intlist([0i64].as_slice(), false, Kind::Float)?;
+    Ok(Some(counted))
 }

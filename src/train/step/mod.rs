@@ -21,7 +21,7 @@ pub(super) use choice::Engines;
 pub use choice::StepEngineName;
 pub(super) use native::step_bytes;
 pub use native::{Form, NativeEngine};
-pub use output::{Latents, StepOutput};
+pub use output::StepOutput;
 pub(super) use profile::Laps;
 pub use profile::{Part, Profile, Spent};
 

@@ -14,22 +14,14 @@ pub struct StepOutput {
     pub gradients: Vec<Tensor>,
     /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` for a dictionary with heads.
     pub squared_error: Tensor,
-    /// How many tokens each latent fired on, float `(d_sae)`.
+    /// How many tokens each latent fired on, in some head where there are heads, float `(d_sae)`.
     pub fired: Tensor,
+    /// How many it fired on in each head, float `(heads, d_sae)`, where there are heads.
+    pub fired_by_head: Option<Tensor>,
     /// Sum of all latent activations, and how many were active.
     pub activity: (Tensor, Tensor),
     /// Number of tokens.
     pub tokens: i64,
-    /// The latents themselves, where the engine has them as one tensor.
-    pub latents: Option<Latents>,
-}
-
-/// What the encoder and the decoder gave, for metrics that only some variants have.
-pub struct Latents {
-    /// Activations of the latents, `(n, [heads,] d_sae)`.
-    pub feature_acts: Tensor,
-    /// Reconstruction, `(n, [heads,] d_model)`.
-    pub reconstructed: Tensor,
 }
 
 /// Returns the number of tokens.

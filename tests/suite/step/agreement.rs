@@ -25,9 +25,12 @@ const BLOCKS: Size = Size {
 /// A dictionary with numbers of every kind: decoder norms that differ, one of them 0, biases, thresholds.
 fn dictionary(own: &Value, kind: Kind, size: Size) -> SparseAutoEncoder {
     let mut cfg = json!({
-        "hook_point_in": "in", "hook_point_out": "in", "d_model": D_MODEL, "d_sae": size.d_sae,
+        "d_model": D_MODEL, "d_sae": size.d_sae,
         "dtype": if kind == Kind::Double { "float64" } else { "float32" },
     });
+    if own.get("hook_points").is_none() {
+        (cfg["hook_point_in"], cfg["hook_point_out"]) = (json!("in"), json!("in"));
+    }
     for (key, value) in own.as_object().expect("settings") {
         cfg[key] = value.clone();
     }
@@ -42,7 +45,7 @@ fn dictionary(own: &Value, kind: Kind, size: Size) -> SparseAutoEncoder {
         let mut values = Tensor::randn(size.as_slice(), (Kind::Double, Device::Cpu)) * 0.3;
         match name {
             LOG_THRESHOLD => values -= 1.0,
-            "W_D" => drop(values.get(3).zero_()),
+            "W_D" => drop(values.view([-1, D_MODEL]).get(3).zero_()),
             _ => {}
         }
         sae.set_parameter(name, &values).expect("the shape fits");
@@ -50,8 +53,13 @@ fn dictionary(own: &Value, kind: Kind, size: Size) -> SparseAutoEncoder {
     sae
 }
 
-fn input(kind: Kind, size: Size) -> (Tensor, Tensor) {
-    let draw = || Tensor::randn([size.rows, D_MODEL], (Kind::Double, Device::Cpu)).to_kind(kind);
+fn input(sae: &SparseAutoEncoder, size: Size) -> (Tensor, Tensor) {
+    let heads = sae.cfg.hooks.heads();
+    let shape: Vec<i64> = [Some(size.rows), heads, Some(D_MODEL)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let draw = || Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu)).to_kind(sae.kind());
     (draw(), draw())
 }
 
@@ -102,8 +110,29 @@ fn cases() -> Vec<Case> {
         let sae = json!({ "act_fn": act, "top_k": 5, "hook_point_out": "out" });
         cases.push(Case { sae, loss, k });
         cases.extend(matryoshka(act, k));
+        cases.extend(penalties.iter().flat_map(|penalty| heads(act, k, penalty)));
     }
     cases
+}
+
+/// Heads that share their latents.
+fn heads(act: &str, k: Option<i64>, penalty: &Value) -> [Case; 2] {
+    let case = |hooks: &[&str], losses: Value| {
+        let mut loss = penalty.clone();
+        for (key, value) in losses.as_object().expect("settings") {
+            loss[key] = value.clone();
+        }
+        let sae = json!({ "sae_type": "crosscoder", "hook_points": hooks, "act_fn": act, "top_k": 5 });
+        Case { sae, loss, k }
+    };
+    let threshold = if act == "jumprelu" { 0.3 } else { 0.0 };
+    [
+        case(&["a", "b", "c"], json!({ "lp_coefficient": threshold })),
+        case(
+            &["a", "b"],
+            json!({ "auxk_coefficient": 0.5, "k_aux": 4, "lp_coefficient": threshold }),
+        ),
+    ]
 }
 
 /// Prefixes of the latents that reconstruct by themselves.
@@ -139,7 +168,7 @@ fn by_hand() -> [(&'static str, NativeEngine); 2] {
 fn computed(engine: &mut dyn StepEngine, case: &Case, (kind, size): (Kind, Size), seed: i64) -> StepOutput {
     saescript::tensor::manual_seed(seed);
     let sae = dictionary(&case.sae, kind, size);
-    let (x, other) = input(kind, size);
+    let (x, other) = input(&sae, size);
     let label = if sae.cfg.is_transcoder() { &other } else { &x };
     let mut dead = dead(size.d_sae);
     let settings: LossSettings = from_value(case.loss.clone()).expect("valid settings");
@@ -167,6 +196,11 @@ fn compare(ours: &StepOutput, theirs: &StepOutput, tolerance: f64, names: &[&str
         ("loss".to_string(), &ours.loss, &theirs.loss),
         ("squared error".into(), &ours.squared_error, &theirs.squared_error),
         ("fired".into(), &ours.fired, &theirs.fired),
+        (
+            "fired by head".into(),
+            ours.fired_by_head.as_ref().unwrap_or(&ours.fired),
+            theirs.fired_by_head.as_ref().unwrap_or(&theirs.fired),
+        ),
         ("sum".into(), &ours.activity.0, &theirs.activity.0),
         ("active".into(), &ours.activity.1, &theirs.activity.1),
     ];
@@ -221,7 +255,7 @@ fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
         json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "auxk_coefficient": 0.5, "k_aux": 4 }),
     ];
     let acts = ["relu", "jumprelu", "topk"];
-    let cases: Vec<Case> = acts
+    let mut cases: Vec<Case> = acts
         .iter()
         .flat_map(|act| losses.iter().map(move |loss| (act, loss)))
         .map(|(act, loss)| Case {
@@ -230,6 +264,8 @@ fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
             k: None,
         })
         .collect();
+    let [_, with_auxk] = heads("jumprelu", None, &losses[1]);
+    cases.push(with_auxk);
     agree(&cases, Kind::Double, BLOCKS, 1e-10);
 }
 

@@ -86,6 +86,9 @@ inline unsigned total(unsigned count) {
     return sum;
 }
 
+// Returns for which lanes of the warp a condition holds, a bit for each.
+inline unsigned vote(bool holds) { return total(unsigned(holds) << block.now % LANES); }
+
 // What a thread does for ever: its part of one block, then of the next.
 inline void begin() {
     for (;;) {
@@ -176,6 +179,9 @@ struct alignas(8) ushort4 { unsigned short x, y, z, w; };
 #define __shfl_up_sync(lanes, value, apart) \
     emulated::exchange(value, threadIdx.x % 32 < unsigned(apart) ? threadIdx.x : threadIdx.x - unsigned(apart))
 
+#define __ballot_sync(lanes, holds) emulated::vote(holds)
+#define __any_sync(lanes, holds) (emulated::vote(holds) != 0)
+#define __all_sync(lanes, holds) (emulated::vote(holds) == lanes)
 #define __reduce_add_sync(lanes, count) emulated::total(count)
 #define __syncwarp() emulated::exchange(0, threadIdx.x)
 

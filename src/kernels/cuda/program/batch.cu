@@ -193,9 +193,9 @@ extern "C" __global__ void gather_kept(const int *index, const float *value, con
         whole at = first + threadIdx.x;
         bits32 rank = at < all.entries ? all.rank(factor, at) : 0u, same, kept;
         bool is_tie = rank != 0 && rank == least;
-        bits32 tie = before + block_before(is_tie, &same);
+        bits32 tie = before + block_before_where(is_tie, &same);
         bool is_kept = rank > least || (is_tie && tie < taken);
-        whole here = place + block_before(is_kept, &kept);
+        whole here = place + block_before_where(is_kept, &kept);
         if (is_kept) {
             kept_index[here] = (int)all.latent_at(at);
             kept_value[here] = all.pre[at];

@@ -92,9 +92,9 @@ extern "C" __global__ void choose_filled(const float *full, const int *listed, c
         bits32 here = latent < latents ? rank(latent) : 0;
         bool is_tie = here != 0 && here == cut.rank;
         bits32 all_ties, all_kept;
-        bits32 tie = ties + block_before(is_tie, &all_ties);
+        bits32 tie = ties + block_before_where(is_tie, &all_ties);
         bool is_kept = here > cut.rank || (is_tie && tie < cut.ties);
-        bits32 place = kept + block_before(is_kept, &all_kept);
+        bits32 place = kept + block_before_where(is_kept, &all_kept);
         if (is_kept) {
             index[row * count + place] = (int)latent;
             activation[row * count + place] = pre[latent];

@@ -94,18 +94,14 @@ __device__ double block_sum(double sum) {
     return total;
 }
 
-// Returns the sum of the counts of the threads before this one, and in `total` that of all.
-__device__ bits32 block_before(bits32 count, bits32 *total) {
+// Returns the sum of what the warps before this one have counted, and in `total` that of all: each brings its count in its last
+// lane.
+__device__ bits32 warps_before(bits32 count, bits32 *total) {
     __shared__ bits32 warps[MOST_THREADS / WARP];
-    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    bits32 through = count;
-    for (int apart = 1; apart < WARP; apart *= 2) {
-        bits32 other = __shfl_up_sync(ALL_LANES, through, apart);
-        if (lane >= apart) through += other;
-    }
-    if (lane == WARP - 1) warps[warp] = through;
+    int warp = threadIdx.x / WARP;
+    if (threadIdx.x % WARP == WARP - 1) warps[warp] = count;
     __syncthreads();
-    bits32 before = through - count, all = 0;
+    bits32 before = 0, all = 0;
     for (int at = 0; at < (int)(blockDim.x / WARP); at++) {
         if (at < warp) before += warps[at];
         all += warps[at];
@@ -113,6 +109,25 @@ __device__ bits32 block_before(bits32 count, bits32 *total) {
     __syncthreads();
     *total = all;
     return before;
+}
+
+// Returns the sum of the counts of the threads before this one, and in `total` that of all.
+__device__ bits32 block_before(bits32 count, bits32 *total) {
+    int lane = threadIdx.x % WARP;
+    bits32 through = count;
+    for (int apart = 1; apart < WARP; apart *= 2) {
+        bits32 other = __shfl_up_sync(ALL_LANES, through, apart);
+        if (lane >= apart) through += other;
+    }
+    return through - count + warps_before(through, total);
+}
+
+// Returns for how many of the threads before this one a condition holds, and in `total` for how many of all: one vote of each
+// warp.
+__device__ bits32 block_before_where(bool holds, bits32 *total) {
+    bits32 held = __ballot_sync(ALL_LANES, holds);
+    bits32 earlier = held & ((1u << threadIdx.x % WARP) - 1);
+    return __popc(earlier) + warps_before(__popc(held), total);
 }
 
 // Returns the place of a score among others, the larger the earlier, as `select::rank` does: NaN before all others, and 0

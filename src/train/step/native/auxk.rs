@@ -10,7 +10,7 @@ use crate::tensor::{Kind, Tensor};
 
 /// The latents that may take part: all, of which those that are not dead are held at 0, or the dead ones alone.
 pub(super) struct Latents {
-    /// Their decoder rows, `(n, d_model)`, and what those are divided by.
+    /// Their decoder rows, `([heads,] n, d_model)`, and what those are divided by.
     decoder: Tensor,
     divisor: Option<Tensor>,
     /// What their pre-activations are multiplied by before the activation function sees them.
@@ -47,13 +47,13 @@ impl Latents {
     /// # Errors
     /// Too little memory.
     pub(super) fn chosen(facts: &Facts<'_>, dead: &Tensor) -> Result<Self> {
-        let of = |x: &Tensor| x.f_index_select(0, dead);
+        let of = |x: &Tensor| x.f_index_select(-1, dead);
         let factor = match &facts.factor {
             Some(factor) => of(factor)?,
             None => of(&facts.norm)?.f_ones_like()?,
         };
         Ok(Self {
-            decoder: of(&facts.parameter("W_D")?)?,
+            decoder: facts.parameter("W_D")?.f_index_select(-2, dead)?,
             divisor: match &facts.factor {
                 Some(_) => Some(of(&facts.divisor()?)?),
                 None => None,
@@ -65,11 +65,11 @@ impl Latents {
         })
     }
 
-    /// Returns `rows (n, …)` of these latents as rows of all.
-    fn spread(&self, rows: Tensor, all: &Tensor) -> Result<Tensor> {
+    /// Returns what there is of these latents, along `dim`, in the shape of what there is of `all`.
+    fn spread(&self, of_these: Tensor, all: &Tensor, dim: i64) -> Result<Tensor> {
         match &self.chosen {
-            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(0, chosen, &rows)?),
-            None => Ok(rows),
+            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(dim, chosen, &of_these)?),
+            None => Ok(of_these),
         }
     }
 
@@ -85,13 +85,13 @@ impl Latents {
 pub(super) struct AuxK {
     /// Its value, 0-d.
     pub(super) value: Tensor,
-    /// Its derivative by the reconstruction, `(tokens, d_model)`.
+    /// Its derivative by the reconstruction, `(tokens, [heads,] d_model)`.
     pub(super) by_reconstruction: Tensor,
-    /// Its derivative by the pre-activations of the latents, `(tokens, n)`.
+    /// Its derivative by the pre-activations of the latents, `(tokens, [heads,] n)`.
     pub(super) by_pre: Tensor,
 }
 
-/// Computes the loss on pre-activations `hidden_pre (tokens, n)` of `latents` and on `error = x̂ − y`, and adds the
+/// Computes the loss on pre-activations `hidden_pre (tokens, [1,] n)` of `latents` and on `error = x̂ − y`, and adds the
 /// gradients of decoder and thresholds. Where no latent is dead everything is 0.
 ///
 /// # Errors
@@ -106,26 +106,30 @@ pub(super) fn step(
     let seen = hidden_pre.f_mul(&latents.factor)?;
     let gate = Gate {
         // More than there are dead latents changes nothing: all others are 0.
-        k: facts.settings.k_aux.min(hidden_pre.size()[1]),
+        k: facts
+            .settings
+            .k_aux
+            .min(latents.factor.size().last().copied().unwrap_or(0)),
         threshold: latents.threshold.as_ref().map(Tensor::shallow_clone),
         ..facts.gate
     };
     let act_fn = facts.sae.cfg.act_fn;
     let acts = latents.unscaled(act_fn.apply(&seen, &gate)?)?;
     // e − ê with e = −error.
-    let mut rest = facts.product(&acts, &latents.decoder)?.f_add_(error)?.f_neg_()?;
-    let share = facts.settings.auxk_coefficient / facts.tokens as f64;
+    let mut rest = facts.decoded(&acts, &latents.decoder)?.f_add_(error)?.f_neg_()?;
+    let share = facts.settings.auxk_coefficient / facts.rows() as f64;
     let value = rest
         .f_square()?
         .f_sum(None::<Kind>)?
         .f_mul_scalar(share)?
         .f_mul(&latents.any)?;
     let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
-    let by_decoder = facts.product(&acts.f_tr()?, &by_decoded)?;
-    gradients.add("W_D", latents.spread(by_decoder, &facts.parameter("W_D")?)?)?;
-    let by_acts = facts.product(&by_decoded, &latents.decoder.f_tr()?)?;
+    let by_decoder = facts.by_decoder(&acts, &by_decoded)?;
+    let by_decoder = latents.spread(by_decoder, &facts.parameter("W_D")?, -2)?;
+    gradients.add("W_D", by_decoder.f_flatten(0, -2)?)?;
+    let by_acts = facts.by_acts(&by_decoded, &latents.decoder)?;
     let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
-    let spread = |by_threshold| latents.spread(by_threshold, &facts.norm);
+    let spread = |by_threshold| latents.spread(by_threshold, &facts.norm, -1);
     add_thresholds(
         facts,
         &Entries::Every,
@@ -142,7 +146,7 @@ pub(super) fn step(
 }
 
 /// Adds the loss and the gradients of encoder and decoder where only pairs are known of other latents: the pre-activations
-/// of the dead ones of `is_dead (d_sae)` are computed here from `x (tokens, d_model)`, and `error` gives `x̂ − y`. Returns
+/// of the dead ones of `is_dead (d_sae)` are computed here from the encoder's inputs `x`, and `error` gives `x̂ − y`. Returns
 /// the derivative by the reconstruction; `None` where no latent is dead.
 ///
 /// # Errors
@@ -158,21 +162,22 @@ pub(super) fn of_dead(
     if dead.numel() == 0 {
         return Ok(None);
     }
-    let error = error()?.f_view_as(x)?;
-    let encoder = facts.parameter("W_E")?.f_tr()?.f_index_select(0, &dead)?;
-    let bias = facts.parameter("b_E")?.f_index_select(0, &dead)?;
-    let hidden_pre = facts.product(x, &encoder.f_tr()?)?.f_add(&bias)?;
+    let error = error()?;
+    let encoder = facts.encoder()?.f_tr()?;
+    let rows = encoder.f_index_select(0, &dead)?;
+    let bias = facts.encoder_bias()?;
+    let hidden_pre = facts
+        .product(x, &rows.f_tr()?)?
+        .f_add_(&bias.f_index_select(0, &dead)?)?;
     let latents = Latents::chosen(facts, &dead)?;
-    let aux = step(facts, &hidden_pre, &error, &latents, gradients)?;
+    let aux = step(facts, &facts.for_heads(hidden_pre)?, &error, &latents, gradients)?;
     terms.add_auxk(aux.value)?;
-    let mut by_encoder = facts.parameter("W_E")?.f_tr()?.f_zeros_like()?;
-    let rows = facts.product(&aux.by_pre.f_tr()?, x)?;
+    let by_pre = facts.over_heads(aux.by_pre)?;
+    let mut by_encoder = encoder.f_zeros_like()?;
+    let rows = facts.product(&by_pre.f_tr()?, x)?;
     let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
     gradients.add("W_E", by_encoder.f_tr()?)?;
-    let sums = aux
-        .by_pre
-        .f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-    let by_bias = facts.parameter("b_E")?.f_zeros_like()?;
-    gradients.add("b_E", by_bias.f_index_copy(0, &dead, &sums)?)?;
+    let sums = by_pre.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
+    gradients.add("b_E", bias.f_zeros_like()?.f_index_copy(0, &dead, &sums)?)?;
     Ok(Some(aux.by_reconstruction))
 }

@@ -21,6 +21,9 @@ pub(super) struct Facts<'a> {
     pub(super) pass: &'a Pass<'a>,
     /// Tokens of the batch, all of which count.
     pub(super) tokens: i64,
+    /// How many heads there are, in dictionaries that have them. Each has latents of its own to all that comes after the encoder:
+    /// what is `(d_sae)` here and in the step is `(heads, d_sae)` then.
+    pub(super) heads: Option<i64>,
     /// `‖W_D[i]‖₂` of each latent, `(d_sae)`.
     pub(super) norm: Tensor,
     /// What the pre-activations are multiplied by before the activation function sees them, `(d_sae)`: the decoder
@@ -62,9 +65,13 @@ impl<'a> Facts<'a> {
     ) -> Result<Self> {
         workspace.begin();
         let (norm, factor) = decoder_norm(sae, launcher, workspace)?;
+        let threshold = match sae.threshold(Some(workspace))? {
+            Some(theta) if theta.size() != norm.size() => Some(of_each_head(&theta, &norm, workspace)?),
+            threshold => threshold,
+        };
         let gate = Gate {
             k: pass.k.unwrap_or(sae.cfg.top_k),
-            threshold: sae.threshold(Some(workspace))?,
+            threshold,
             window: sae.cfg.jumprelu_threshold_window,
             counted: None,
             custom: None,
@@ -74,6 +81,7 @@ impl<'a> Facts<'a> {
             settings,
             pass,
             tokens,
+            heads: sae.cfg.hooks.heads(),
             norm,
             factor,
             gate,
@@ -94,21 +102,30 @@ impl<'a> Facts<'a> {
         Ok(self.sae.parameter(name)?.f_detach()?)
     }
 
-    /// Returns how many latents there are.
+    /// Returns how many latents there are, those of each head for themselves.
     pub(super) fn latents(&self) -> usize {
-        self.sae.cfg.d_sae() as usize
+        self.norm.numel()
     }
 
-    /// Returns the latents of each prefix that are not of the one before it.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Range<i64>> {
-        let starts = std::iter::once(0).chain(self.prefixes.iter().map(|prefix| prefix.latents));
-        let ends = self.prefixes.iter().map(|prefix| prefix.latents);
-        starts.zip(ends).map(|(start, end)| start..end)
+    /// Returns how many reconstructions there are, over which means go: one of each token, or of each head of each token.
+    pub(super) fn rows(&self) -> i64 {
+        self.tokens * self.heads.unwrap_or(1)
+    }
+
+    /// Returns the latents of each prefix that are not of the one before it, or of each head: those to which the same
+    /// reconstruction is owed.
+    pub(super) fn groups(&self) -> Vec<Range<i64>> {
+        let ends: Vec<i64> = match self.heads {
+            Some(heads) => (1..=heads).map(|head| head * self.sae.cfg.d_sae()).collect(),
+            None => self.prefixes.iter().map(|prefix| prefix.latents).collect(),
+        };
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(&ends).map(|(start, end)| start..*end).collect()
     }
 
     /// Returns the factor from the error of a prefix of this weight to what the loss says of its reconstruction.
     pub(super) fn error_slope(&self, weight: f64) -> f64 {
-        2.0 * weight / self.tokens as f64
+        2.0 * weight / self.rows() as f64
     }
 
     /// Returns `x W`, in the number format of the pass.
@@ -167,7 +184,7 @@ impl<'a> Facts<'a> {
 
     /// Returns that cost at a decoder norm of 1.
     pub(super) fn threshold_share(&self) -> f64 {
-        self.settings.lp_coefficient / self.tokens as f64
+        self.settings.lp_coefficient / self.rows() as f64
     }
 
     /// Returns the derivative by the logarithms of the thresholds from that by the thresholds, in their format.
@@ -178,8 +195,14 @@ impl<'a> Facts<'a> {
         let Some(theta) = &self.gate.threshold else {
             return Ok(None);
         };
-        let kind = self.sae.parameter(LOG_THRESHOLD)?.f_kind()?;
-        Ok(Some(self.workspace.times(by_threshold, theta)?.f_to_kind(kind)?))
+        let logarithms = self.sae.parameter(LOG_THRESHOLD)?;
+        let by_log = self.workspace.times(by_threshold, theta)?;
+        let by_log = if logarithms.size() == by_log.size() {
+            by_log
+        } else {
+            self.sum_heads(&by_log)?
+        };
+        Ok(Some(by_log.f_to_kind(logarithms.f_kind()?)?))
     }
 
     /// Returns a 0-d zero in the format of the dictionary.
@@ -224,6 +247,16 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Returns what is known of latents, `(d_sae)`, for each head in the shape of `like (heads, d_sae)`.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn of_each_head(shared: &Tensor, like: &Tensor, workspace: &Workspace) -> Result<Tensor> {
+    let mut each = workspace.empty(&like.size(), (shared.f_kind()?, shared.device()))?;
+    each.f_copy_(&shared.f_expand_as(like)?)?;
+    Ok(each)
+}
+
 /// Returns the decoder norms, and what pre-activations are multiplied by; by kernels where they can.
 fn decoder_norm(
     sae: &SparseAutoEncoder,
@@ -247,7 +280,7 @@ fn decoder_norm(
     Ok((norm, Some(factor)))
 }
 
-/// Returns the norms of these rows, `(d_sae, d_model)`, by the processor's kernel, and the factor where it is wanted.
+/// Returns the norms of these rows, `([heads,] d_sae, d_model)`, by the processor's kernel, and the factor where it is wanted.
 fn decoder_norm_here(
     rows: &[f32],
     size: &[i64],
@@ -255,14 +288,15 @@ fn decoder_norm_here(
     workspace: &Workspace,
 ) -> Result<(Tensor, Option<Tensor>)> {
     let options = (Kind::Float, Device::Cpu);
-    let mut norm = workspace.empty(&size[..1], options)?;
+    let (columns, of_rows) = size.split_last().unwrap_or((&1, &[]));
+    let mut norm = workspace.empty(of_rows, options)?;
     let norms = numbers_mut(&mut norm)?;
-    row_norms(rows, size[1] as usize, norms);
+    row_norms(rows, *columns as usize, norms);
     if !wants_factor {
         return Ok((norm, None));
     }
     let floor = norm_floor(Kind::Float) as f32;
-    let mut factor = workspace.empty(&size[..1], options)?;
+    let mut factor = workspace.empty(of_rows, options)?;
     for (factor, norm) in numbers_mut(&mut factor)?.iter_mut().zip(norms) {
         // NaN stays NaN.
         *factor = *norm * f32::from(*norm > floor);

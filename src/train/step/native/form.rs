@@ -61,11 +61,11 @@ pub(super) fn is_sparse(
 const MOST_COPIED: i64 = 256 << 20;
 
 /// Returns whether products over all latents can pass over those that are off: of relu and jumprelu, in float32 on the CPU,
-/// where all latents reconstruct together and without a gate, and the decoder is not too large to be copied.
+/// where all latents reconstruct together, without a gate or heads, and the decoder is not too large to be copied.
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
     let is_copied = cfg.d_sae() * cfg.d_model * kind.elt_size_in_bytes() as i64 <= MOST_COPIED;
     let is_one = is_copied && !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
-    let is_plain = kind == Kind::Float && device == Device::Cpu;
+    let is_plain = kind == Kind::Float && device == Device::Cpu && cfg.hooks.heads().is_none();
     is_one && is_plain && matches!(cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
 }
 

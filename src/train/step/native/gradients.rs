@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use crate::dictionary::Parameter;
 use crate::error::Result;
 use crate::tensor::{Buffer, Kind, Tensor, product};
 
-/// Sums of gradients so far.
+/// Sums of gradients so far. Where there are heads, those of matrices have a row for each latent, and all inputs of the encoder in
+/// a row; what heads share is there once.
 #[derive(Default)]
 pub(super) struct Gradients {
     sums: BTreeMap<&'static str, Tensor>,
@@ -72,6 +74,21 @@ impl Gradients {
         }
     }
 
+    /// Adds the gradient of a bias, where the dictionary has it: the sum over the tokens.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add_bias(&mut self, facts: &Facts<'_>, name: &'static str, by_sum: &Tensor) -> Result<()> {
+        let has = |parameter: &Parameter| parameter.name == name;
+        if !facts.sae.parameters().iter().any(has) {
+            return Ok(());
+        }
+        self.add(
+            name,
+            by_sum.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?,
+        )
+    }
+
     /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in `room` where there is
     /// none.
     ///
@@ -134,7 +151,7 @@ impl Gradients {
     /// Too little memory.
     pub(super) fn in_order(mut self, facts: &Facts<'_>) -> Result<Vec<Tensor>> {
         if let Some(slope) = self.take_slope(facts)? {
-            let (decoder, slope) = (facts.parameter("W_D")?, slope.f_unsqueeze(-1)?);
+            let (decoder, slope) = (facts.decoder()?, slope.f_reshape([-1, 1])?);
             match self.sums.get_mut("W_D") {
                 Some(sum) => drop(sum.f_addcmul_(&decoder, &slope)?),
                 None => self.add("W_D", decoder.f_mul(&slope)?)?,
@@ -143,7 +160,7 @@ impl Gradients {
         let parameters = facts.sae.parameters().iter();
         parameters
             .map(|parameter| match self.sums.remove(parameter.name) {
-                Some(gradient) => Ok(gradient),
+                Some(gradient) => facts.shaped(gradient, &parameter.tensor),
                 None => Ok(parameter.tensor.f_detach()?.f_zeros_like()?),
             })
             .collect()

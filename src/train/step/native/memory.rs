@@ -3,6 +3,7 @@
 use super::dense::{TENSORS, TENSORS_OVER_ZEROS, kept_bytes, rows_at_a_time, tile_bytes};
 use super::form::{is_sparse, passes_over_zeros};
 use super::gpu::{is_measured, refusal};
+use super::sparse::rows_shared;
 use crate::dictionary::SAEConfig;
 use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
 use crate::tensor::{Device, Kind};
@@ -18,21 +19,27 @@ const COMPETING_PAIR_BYTES: u64 = 230;
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`; `looks_ahead` says whether something of the whole batch
 /// has to be known before its parts are looked at.
 pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: Device, rows: u64) -> u64 {
-    let (d, n) = (cfg.d_model as u64, cfg.d_sae() as u64);
+    let heads = cfg.hooks.heads().unwrap_or(1) as u64;
+    let (d, n) = (heads * cfg.d_model as u64, cfg.d_sae() as u64);
     let kind = cfg.dtype.kind();
     let width = kind.elt_size_in_bytes() as u64;
     // Input, label, reconstruction and its derivative.
-    let batch = 4 * rows * d * width + VECTORS * n * width;
+    let batch = 4 * rows * d * width + VECTORS * heads * n * width;
     // Nothing is known yet of what takes part.
     if is_sparse(cfg, (kind, device), (cfg.top_k, None), false) {
-        // The encoder in short integers, and of every pair its places in several orders and some numbers.
-        let pairs = rows * cfg.top_k as u64;
+        // Of every pair its places in several orders and some numbers.
+        let pairs = rows * heads * cfg.top_k as u64;
         let noted = if cfg.act_fn.is_per_token() {
             PAIR_BYTES
         } else {
             COMPETING_PAIR_BYTES
         };
-        return batch + n * d * Kind::Int16.elt_size_in_bytes() as u64 + pairs * noted;
+        // The encoder in short integers; with heads a block of pre-activations, all of whose pairs over 0 may wait at first.
+        let screened = match cfg.hooks.heads() {
+            Some(_) => (1 + heads) * rows_shared(n as i64).min(rows as i64) as u64 * n * width,
+            None => n * d * Kind::Int16.elt_size_in_bytes() as u64,
+        };
+        return batch + screened + pairs * noted;
     }
     // Others go over all latents, or begin so; where the kernels are asked for, they may take less.
     let is_by_kernels = refusal(cfg).is_none() && is_measured(cfg, false);
@@ -53,5 +60,5 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
     } else {
         TENSORS
     };
-    batch + tensors * block * n * width + kept + tile_bytes(cfg, device, block)
+    batch + tensors * block * heads * n * width + kept + tile_bytes(cfg, device, block)
 }

@@ -7,6 +7,7 @@
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties, slopes   the parts of the loss
+//! heads       what dictionaries with heads share, and what each head has
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -19,6 +20,7 @@ mod form;
 mod found;
 mod gpu;
 mod gradients;
+mod heads;
 mod memory;
 mod penalties;
 mod slopes;
@@ -167,7 +169,8 @@ impl StepEngine for NativeEngine {
         dead: &mut DeadTracker,
     ) -> Result<StepOutput> {
         let _no_grad = no_grad_guard();
-        let rows = |x: &Tensor| x.f_reshape([-1, sae.cfg.d_model])?.f_contiguous();
+        let columns = sae.cfg.d_model * sae.cfg.hooks.heads().unwrap_or(1);
+        let rows = |x: &Tensor| x.f_reshape([-1, columns])?.f_contiguous();
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let launcher = self.launcher.as_deref();
         let launcher = launcher.filter(|launcher| launcher.device() == sae.device());
@@ -201,7 +204,7 @@ impl StepEngine for NativeEngine {
             dense::step(&mut self.dense, &facts, &flat, is_dead, &mut gradients)?
         };
         self.laps.end(Part::Scatter);
-        let all = (facts.tokens * sae.cfg.d_sae()) as f64;
+        let all = (facts.rows() * sae.cfg.d_sae()) as f64;
         self.density = found.pairs.map(|pairs| pairs / all);
         let (loss, terms) = found.terms.finish(&facts, &found.squared_errors, own)?;
         let squared_error = found.squared_errors.last();
@@ -211,9 +214,9 @@ impl StepEngine for NativeEngine {
             gradients: gradients.in_order(&facts)?,
             squared_error: squared_error.map_or_else(|| facts.zero(), |error| Ok(error.shallow_clone()))?,
             fired: found.fired,
+            fired_by_head: found.fired_by_head,
             activity: found.activity,
             tokens,
-            latents: None,
         })
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn penalty(
         return Ok(None);
     };
     let weighted = acts.f_mul(&entries.of_latent(&facts.norm)?)?;
-    kind.penalty(&weighted, entries, facts.settings, facts.tokens, soft_counts)
+    kind.penalty(&weighted, entries, facts.settings, facts.rows(), soft_counts)
         .map(Some)
 }
 

@@ -34,7 +34,7 @@ impl Slopes {
             Some(soft_counts) => soft_counts.shallow_clone(),
             None => facts.workspace.zeros_like(&facts.norm)?,
         };
-        match kind.by_number(settings, facts.tokens, &soft_counts, facts.workspace)? {
+        match kind.by_number(settings, facts.rows(), &soft_counts, facts.workspace)? {
             Some(by_number) => Ok(Slopes::ByNumber(by_number)),
             None => Ok(given()?.map_or(Slopes::None, Slopes::Given)),
         }

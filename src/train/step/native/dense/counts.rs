@@ -11,6 +11,8 @@ use crate::tensor::{Device, Kind, Tensor, Workspace};
 pub(super) struct Counts {
     /// On how many tokens each is on.
     pub(super) fired: Tensor,
+    /// On how many it is on in some head, where there are heads.
+    pub(super) fired_somewhere: Option<Tensor>,
     /// The sum of its activations, in the format of the dictionary.
     pub(super) sum: Tensor,
     /// On how many tokens it takes part in gradients, where somebody wants to know.
@@ -65,8 +67,12 @@ impl Counts {
     /// Too little memory.
     pub(super) fn new(facts: &Facts<'_>) -> Result<Self> {
         let sae = facts.sae;
-        let size = [sae.cfg.d_sae()];
+        let size = facts.norm.size();
         let zeros = |kind| facts.workspace.zeros(&size, (kind, sae.device()));
+        let shared = || {
+            let size = [sae.cfg.d_sae()];
+            facts.workspace.zeros(&size, (Kind::Float, sae.device()))
+        };
         let has_kernels = facts.has_kernels;
         let taking_part = if form::depends_on_density(&sae.cfg, sae.kind(), sae.device(), has_kernels) {
             match facts.selection()? {
@@ -78,10 +84,16 @@ impl Counts {
         };
         Ok(Self {
             fired: zeros(Kind::Float)?,
+            fired_somewhere: facts.heads.map(|_| shared()).transpose()?,
             sum: zeros(sae.kind())?,
             taking_part,
             soft: None,
         })
+    }
+
+    /// Returns on how many tokens each latent is on, `(d_sae)`, whatever heads there are.
+    pub(super) fn of_tokens(&self) -> &Tensor {
+        self.fired_somewhere.as_ref().unwrap_or(&self.fired)
     }
 
     /// Returns how many activations were on so far; `None` where one would have to wait for that.

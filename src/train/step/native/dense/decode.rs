@@ -24,26 +24,34 @@ fn joined(mut parts: Vec<Tensor>, dim: i64) -> Result<Tensor> {
     }
 }
 
-/// Returns `x̂ − y` for each prefix, `(n, d_model)`.
+/// Returns `x̂ − y` for each prefix, `(n, [heads,] d_model)`; heads have one prefix.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Vec<Tensor>> {
     let decoder = facts.parameter("W_D")?;
     let mut errors: Vec<Tensor> = Vec::new();
-    for group in facts.groups() {
-        let mut error = facts.product(&part(acts, 1, &group)?, &part(&decoder, 0, &group)?)?;
+    for group in groups(facts) {
+        let mut error = facts.decoded(&part(acts, -1, &group)?, &part(&decoder, -2, &group)?)?;
         match (errors.last(), facts.parameter("b_D")) {
             (Some(shorter), _) => drop(error.f_add_(shorter)?),
-            (None, Ok(bias)) => drop(error.f_add_(&bias)?.f_sub_(label)?),
-            (None, Err(_)) => drop(error.f_sub_(label)?),
+            (None, Ok(bias)) => drop(error.f_add_(&bias)?.f_sub_(&label.f_view_as(&error)?)?),
+            (None, Err(_)) => drop(error.f_sub_(&label.f_view_as(&error)?)?),
         }
         errors.push(error);
     }
     Ok(errors)
 }
 
-/// Returns the sum of the squares of each row of an error, `(n)`.
+/// Returns the latents of each prefix that are not of the one before it, in each head.
+fn groups(facts: &Facts<'_>) -> Vec<Range<i64>> {
+    match facts.heads {
+        Some(_) => std::iter::once(0..facts.sae.cfg.d_sae()).collect(),
+        None => facts.groups(),
+    }
+}
+
+/// Returns the sum of the squares of each row of an error, `(n, [heads])`.
 ///
 /// # Errors
 /// Too little memory.
@@ -52,12 +60,13 @@ pub(super) fn squared(facts: &Facts<'_>, error: &Tensor) -> Result<Tensor> {
         return sum_last(&error.f_square()?);
     };
     let size = error.size();
-    let mut squares = facts.workspace.empty(&size[..1], (Kind::Float, Device::Cpu))?;
-    row_squares(rows, size[1] as usize, numbers_mut(&mut squares)?);
+    let (columns, of_rows) = size.split_last().unwrap_or((&1, &[]));
+    let mut squares = facts.workspace.empty(of_rows, (Kind::Float, Device::Cpu))?;
+    row_squares(rows, *columns as usize, numbers_mut(&mut squares)?);
     Ok(squares)
 }
 
-/// Turns the errors of the prefixes, `(n, d_model)` each, into the derivatives by what the latents between two prefixes decode to;
+/// Turns the errors of the prefixes, `(n, [heads,] d_model)` each, into the derivatives by what the latents between two prefixes decode to;
 /// `more` is a further derivative by what all latents decode to.
 ///
 /// # Errors
@@ -88,21 +97,22 @@ pub(super) fn decoder(
     by_decoded: &[Tensor],
     gradients: &mut Gradients,
 ) -> Result<()> {
-    if let [by_decoded] = by_decoded {
+    if let ([by_decoded], None) = (by_decoded, facts.heads) {
         return gradients.add_product(facts, "W_D", &acts.f_tr()?, by_decoded);
     }
-    let rows = facts.groups().zip(by_decoded);
-    let rows = rows.map(|(group, by)| facts.product(&part(acts, 1, &group)?.f_tr()?, by));
-    gradients.add("W_D", joined(rows.collect::<Result<_>>()?, 0)?)
+    let rows = groups(facts).into_iter().zip(by_decoded);
+    let rows = rows.map(|(group, by)| facts.by_decoder(&part(acts, -1, &group)?, by));
+    let rows = joined(rows.collect::<Result<_>>()?, -2)?;
+    gradients.add("W_D", rows.f_flatten(0, -2)?)
 }
 
-/// Returns the derivative by the activations, `(n, d_sae)`.
+/// Returns the derivative by the activations, `(n, [heads,] d_sae)`.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn by_acts(facts: &Facts<'_>, by_decoded: &[Tensor]) -> Result<Tensor> {
     let decoder = facts.parameter("W_D")?;
-    let columns = facts.groups().zip(by_decoded);
-    let columns = columns.map(|(group, by)| facts.product(by, &part(&decoder, 0, &group)?.f_tr()?));
-    joined(columns.collect::<Result<_>>()?, 1)
+    let columns = groups(facts).into_iter().zip(by_decoded);
+    let columns = columns.map(|(group, by)| facts.by_acts(by, &part(&decoder, -2, &group)?));
+    joined(columns.collect::<Result<_>>()?, -1)
 }

@@ -16,7 +16,7 @@ use crate::tensor::{Device, Kind, Tensor};
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {
     let is_plain = facts.sae.kind() == Kind::Float && facts.sae.device() == Device::Cpu;
-    is_plain && matches!(facts.sae.cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
+    is_plain && facts.heads.is_none() && matches!(facts.sae.cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
 }
 
 /// Calls `with` with what is known of each latent.

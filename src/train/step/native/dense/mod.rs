@@ -13,11 +13,13 @@
 
 mod counts;
 mod decode;
+mod encode;
 mod fused;
 mod tensors;
 mod zeros;
 
 use self::counts::Counts;
+use self::encode::{Encoded, encode, encoder};
 use self::fused::Derivation;
 use self::zeros::OverZeros;
 pub(super) use self::zeros::Room;
@@ -29,7 +31,7 @@ use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Tensor};
 use crate::train::step::Part;
 
 /// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
@@ -43,14 +45,6 @@ pub(super) const TENSORS: u64 = 8;
 /// The same where products pass over zeros, and all else is done in place: pre-activations, activations, the derivative by them.
 pub(super) const TENSORS_OVER_ZEROS: u64 = 3;
 
-/// What the encoder makes of some tokens.
-struct Encoded {
-    /// Pre-activations `h (n, d_sae)`.
-    hidden_pre: Tensor,
-    /// `x W_E + b_E` and the gate's value, where the encoder has a gate.
-    gated: Option<(Tensor, Tensor)>,
-}
-
 /// What is known of a whole batch before its gradients are computed.
 #[derive(Default)]
 struct Known {
@@ -61,7 +55,7 @@ struct Known {
 
 /// The activations of some tokens, which have been counted.
 struct Activations {
-    /// `(n, d_sae)`.
+    /// `(n, [heads,] d_sae)`.
     numbers: Tensor,
     /// The part of them that is on; 1 where that is not known.
     filled: f64,
@@ -99,9 +93,9 @@ pub(super) fn step(
     if facts.looks_ahead() {
         let mut counts = look_ahead(facts, &xs, &mut kept, parts.zeros.as_mut())?;
         if let Some(is_dead) = is_dead.take() {
-            known.is_dead = is_dead(&counts.fired)?;
+            known.is_dead = is_dead(counts.of_tokens())?;
         }
-        known.soft_counts = counts.soft.take();
+        known.soft_counts = counts.soft.take().map(|soft| facts.pooled(soft)).transpose()?;
         if xs.len() == 1 {
             parts.counts = counts;
         }
@@ -116,7 +110,7 @@ pub(super) fn step(
         facts.laps.end(Part::Scatter);
     }
     if let Some(is_dead) = is_dead {
-        is_dead(&parts.counts.fired)?;
+        is_dead(parts.counts.of_tokens())?;
     }
     if let Some(derivation) = parts.derivation.take() {
         derivation.finish(facts, (&mut parts.terms, &mut *gradients))?;
@@ -145,7 +139,7 @@ pub(super) fn kept_bytes(cfg: &SAEConfig, tokens: i64) -> i64 {
 
 /// Returns the bytes of the pre-activations of a token.
 fn token_bytes(cfg: &SAEConfig) -> i64 {
-    cfg.d_sae() * cfg.dtype.kind().elt_size_in_bytes() as i64
+    cfg.d_sae() * cfg.hooks.heads().unwrap_or(1) * cfg.dtype.kind().elt_size_in_bytes() as i64
 }
 
 /// Counts what there is to know of all tokens, and keeps what will be needed again.
@@ -200,7 +194,9 @@ impl<'a> Parts<'a> {
     fn together(self, facts: &Facts<'_>) -> Result<Found> {
         let whole = |blocks: &Vec<Tensor>| -> Result<Tensor> {
             let options = (blocks[0].f_kind()?, blocks[0].device());
-            let all = facts.workspace.empty(&[facts.tokens], options)?;
+            let mut size = blocks[0].size();
+            size[0] = facts.tokens;
+            let all = facts.workspace.empty(&size, options)?;
             Ok(Tensor::f_cat_out(&all, blocks, 0)?)
         };
         let whole = self.squared_errors.iter().map(whole);
@@ -209,7 +205,8 @@ impl<'a> Parts<'a> {
             activity: self.counts.activity()?,
             pairs: self.counts.pairs()?,
             terms: self.terms,
-            fired: self.counts.fired,
+            fired: self.counts.of_tokens().shallow_clone(),
+            fired_by_head: facts.heads.map(|_| self.counts.fired),
         })
     }
 }
@@ -313,7 +310,7 @@ fn through_decoder(
         _ => decode::decoder(facts, &acts.numbers, by_decoded, gradients)?,
     }
     if let Some(of_all_prefixes) = by_decoded.first() {
-        add_bias(gradients, facts, "b_D", of_all_prefixes)?;
+        gradients.add_bias(facts, "b_D", of_all_prefixes)?;
     }
     facts.laps.end(Part::Scatter);
     let by_acts = match (zeros, by_decoded) {
@@ -331,69 +328,4 @@ pub(super) fn tile_bytes(cfg: &SAEConfig, device: Device, rows: u64) -> u64 {
         return 0;
     }
     (cfg.d_sae() as u64 + rows) * cfg.d_model as u64 * kind.elt_size_in_bytes() as u64
-}
-
-/// Encodes the tokens `x` of block `number`.
-fn encode(
-    facts: &Facts<'_>,
-    (x, number): (&Tensor, usize),
-    zeros: Option<&mut OverZeros<'_>>,
-) -> Result<Encoded> {
-    if let Some(zeros) = zeros {
-        let hidden_pre = zeros.encode(facts, x, number)?;
-        facts.laps.end(Part::Encode);
-        return Ok(Encoded {
-            hidden_pre,
-            gated: None,
-        });
-    }
-    let linear = |matrix: &str, bias: &str| -> Result<Tensor> {
-        let mut linear = facts.product(x, &facts.parameter(matrix)?)?;
-        Ok(linear.f_add_(&facts.parameter(bias)?)?)
-    };
-    let mut hidden_pre = linear("W_E", "b_E")?;
-    let mut gated = None;
-    if facts.sae.cfg.use_glu_encoder {
-        let gate = linear("W_E_glu", "b_E_glu")?.f_sigmoid()?;
-        let opened = hidden_pre.f_mul(&gate)?;
-        gated = Some((std::mem::replace(&mut hidden_pre, opened), gate));
-    }
-    facts.laps.end(Part::Encode);
-    Ok(Encoded { hidden_pre, gated })
-}
-
-/// Adds the gradients of the encoder from the derivative by its pre-activations.
-fn encoder(
-    facts: &Facts<'_>,
-    x: &Tensor,
-    encoded: &Encoded,
-    by_pre: Tensor,
-    gradients: &mut Gradients,
-) -> Result<()> {
-    let mut linear = |by_pre: &Tensor, matrix: &'static str, bias: &'static str| -> Result<()> {
-        gradients.add_product(facts, matrix, &x.f_tr()?, by_pre)?;
-        add_bias(gradients, facts, bias, by_pre)
-    };
-    let Some((linear_pre, gate)) = &encoded.gated else {
-        return linear(&by_pre, "W_E", "b_E");
-    };
-    linear(&by_pre.f_mul(gate)?, "W_E", "b_E")?;
-    let slope = gate.f_mul(&gate.f_neg()?.f_add_scalar_(1.0)?)?;
-    linear(&by_pre.f_mul(linear_pre)?.f_mul_(&slope)?, "W_E_glu", "b_E_glu")
-}
-
-/// Adds the gradient of a bias, where the dictionary has it: the sum over the tokens.
-fn add_bias(gradients: &mut Gradients, facts: &Facts<'_>, name: &'static str, by_sum: &Tensor) -> Result<()> {
-    if facts
-        .sae
-        .named_parameters()
-        .iter()
-        .any(|(known, _)| *known == name)
-    {
-        gradients.add(
-            name,
-            by_sum.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?,
-        )?;
-    }
-    Ok(())
 }

@@ -18,7 +18,7 @@ fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Returns the activations of `hidden_pre`, both `(n, d_sae)`, and counts them.
+/// Returns the activations of `hidden_pre (n, d_sae)`, `(n, [heads,] d_sae)`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
@@ -26,7 +26,11 @@ pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Coun
     let seen = seen(facts, hidden_pre)?;
     let acts = facts.unscaled(facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?)?;
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
-    let _ = counts.fired.f_add_(&by_latent(&acts.f_gt(0.0)?, Kind::Float)?)?;
+    let on = acts.f_gt(0.0)?;
+    let _ = counts.fired.f_add_(&by_latent(&on, Kind::Float)?)?;
+    if let Some(fired) = &mut counts.fired_somewhere {
+        let _ = fired.f_add_(&by_latent(&on.f_any_dim(1, false)?, Kind::Float)?)?;
+    }
     let _ = counts.sum.f_add_(&by_latent(&acts, acts.f_kind()?)?)?;
     if let Some(TakingPart { bounds, over, .. }) = &mut counts.taking_part {
         let _ = over.f_add_(&by_latent(&seen.f_gt_tensor(bounds)?, Kind::Float)?)?;

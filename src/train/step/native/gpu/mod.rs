@@ -45,6 +45,9 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig) -> Option<&'static str> {
     if cfg.use_glu_encoder {
         return Some("its kernels know no `use_glu_encoder`");
     }
+    if cfg.hooks.heads().is_some() {
+        return Some("its kernels know no heads");
+    }
     None
 }
 
@@ -114,6 +117,7 @@ pub(super) fn step(
         pairs: encoded.count.map(|count| count as f64),
         activity: (sum, fired),
         fired: encoded.fired,
+        fired_by_head: None,
     })
 }
 

@@ -16,11 +16,11 @@ use crate::tensor::slices::{numbers, numbers_mut};
 
 /// The tokens on which latents are taken to be below their threshold: all but those of bare pairs.
 pub(super) struct Below {
-    /// How many, `(d_sae)`.
+    /// How many, `([heads,] d_sae)`.
     count: Tensor,
-    /// The sums of the latent's pre-activations on them, `(d_sae)`.
+    /// The sums of the latent's pre-activations on them, `([heads,] d_sae)`.
     hidden_pre: Tensor,
-    /// What each unit below costs, `(d_sae)`, and how it changes the gradient of the encoder.
+    /// What each unit below costs, `([heads,] d_sae)`, and how it changes the gradient of the encoder, `(d_sae)`.
     cost: Tensor,
     by_inputs: Tensor,
     /// The sums of the inputs of these tokens stand where the gradient of the encoder will; otherwise there are no bare pairs, and
@@ -37,16 +37,17 @@ impl Below {
         let Some(cost) = facts.threshold_cost()? else {
             return Ok(None);
         };
-        let encoder = facts.parameter("W_E")?.f_tr()?;
+        let encoder = facts.encoder()?.f_tr()?;
         let is_held = !room.rows.bare.index.is_empty();
         let like = |of: &Tensor| facts.workspace.empty_like(of);
         let mut count = like(&facts.norm)?.f_fill_(facts.tokens)?;
         let mut hidden_pre = like(&facts.norm)?;
-        let dots = numbers_mut(&mut hidden_pre)?;
+        let latents = facts.sae.cfg.d_sae() as usize;
+        let (dots, of_other_heads) = numbers_mut(&mut hidden_pre)?.split_at_mut(latents);
         room.add_up_inputs();
         if is_held {
             let mut inputs = room.by_encoder.take(&encoder)?;
-            let sums = (numbers_mut(&mut inputs)?, dots);
+            let sums = (numbers_mut(&mut inputs)?, &mut *dots);
             add_up(room, numbers(&encoder)?, sums, numbers_mut(&mut count)?);
         } else {
             let ends = [0, dots.len()];
@@ -56,11 +57,19 @@ impl Below {
             let columns = room.inputs.len();
             gather(pattern, &room.inputs, numbers(&encoder)?, columns, dots);
         }
-        let _ = hidden_pre.f_addcmul_(&facts.parameter("b_E")?, &count)?;
+        for of_head in of_other_heads.chunks_mut(latents) {
+            of_head.copy_from_slice(dots);
+        }
+        let _ = hidden_pre.f_addcmul_(&facts.encoder_bias()?, &count)?;
+        let mut by_inputs = match facts.heads {
+            Some(_) => facts.sum_heads(&cost)?,
+            None => facts.workspace.copy(&cost)?,
+        };
+        let _ = by_inputs.f_neg_()?;
         Ok(Some(Self {
             count,
             hidden_pre,
-            by_inputs: cost.f_neg_out(&like(&cost)?)?,
+            by_inputs,
             cost,
             is_held,
         }))
@@ -101,7 +110,12 @@ impl Below {
             .f_clamp_min_(0.0)?;
         let count = workspace.copy(&self.count)?.f_sub_(over_count)?;
         terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
-        gradients.add("b_E", workspace.times(&self.by_inputs, &self.count)?)
+        let taken = match facts.heads {
+            // Heads have no bare pairs: it is all tokens.
+            Some(_) => self.count.f_get(0)?,
+            None => self.count.shallow_clone(),
+        };
+        gradients.add("b_E", workspace.times(&self.by_inputs, &taken)?)
     }
 
     /// Returns what each unit below costs, `(d_sae)`.

@@ -7,12 +7,18 @@
 //! in.
 
 mod below;
+mod decode;
+mod encode;
+mod merged;
 mod of_pairs;
 mod penalties;
 mod room;
 mod subset;
 
 use self::below::Below;
+use self::decode::decode;
+use self::encode::encode;
+pub(super) use self::encode::rows_shared;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
@@ -22,14 +28,11 @@ use super::form::BARE;
 use super::found::Found;
 use super::gradients::Gradients;
 use super::terms::Terms;
-use crate::dictionary::{LossInput, Selection};
+use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
-use crate::kernels::residual::{Batch, Errors, Prefix, residual};
 use crate::kernels::scatter::{Addends, Onto, scatter};
-use crate::kernels::screen::{Encoder, Keep};
-use crate::kernels::tiles::{self, View};
 use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::train::step::Part;
@@ -45,15 +48,15 @@ pub(super) fn step(
     is_dead: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
     gradients: &mut Gradients,
 ) -> Result<Found> {
-    let selection = facts.selection()?;
-    encode(room, facts, input.x, &selection)?;
+    encode(room, facts, input.x)?;
     let fired = room.activate(facts)?;
+    let fired_somewhere = room.merged.fired(&room.rows, &room.acts, facts)?;
     facts.laps.end(Part::Encode);
     decode(room, facts, input)?;
-    let squared_errors = room.squared_errors(facts.tokens as usize)?;
+    let squared_errors = room.squared_errors(facts)?;
     let mut terms = Terms::new(facts);
     facts.laps.end(Part::Decode);
-    if let Some(is_dead) = is_dead(&fired)? {
+    if let Some(is_dead) = is_dead(fired_somewhere.as_ref().unwrap_or(&fired))? {
         add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
     }
     facts.laps.end(Part::Auxk);
@@ -70,90 +73,9 @@ pub(super) fn step(
         squared_errors,
         pairs: Some(room.rows.index.len() as f64 + BARE * room.rows.bare.index.len() as f64),
         activity: (Tensor::from(sum as f32), Tensor::from(active as i64)),
-        fired,
+        fired: fired_somewhere.as_ref().unwrap_or(&fired).shallow_clone(),
+        fired_by_head: fired_somewhere.map(|_| fired),
     })
-}
-
-/// Finds the pairs that take part, and computes their pre-activations.
-fn encode(room: &mut Room, facts: &Facts<'_>, x: &Tensor, selection: &Selection) -> Result<()> {
-    let (weight, bias) = (facts.parameter("W_E")?.f_tr()?, facts.parameter("b_E")?);
-    let factor = match &facts.factor {
-        Some(factor) => Some(numbers(factor)?),
-        None => None,
-    };
-    let encoder = Encoder {
-        width: x.size()[1] as usize,
-        weight: numbers(&weight)?,
-        bias: numbers(&bias)?,
-        factor,
-    };
-    let keep = match selection {
-        Selection::Largest(k) => Keep::Largest(*k as usize),
-        Selection::Batch(k) => Keep::Batch((*k * facts.tokens) as usize),
-        Selection::Above { bounds, spans: None } => Keep::Above(numbers(bounds)?),
-        Selection::Above {
-            bounds,
-            spans: Some(spans),
-        } => Keep::Between {
-            bounds: numbers(bounds)?,
-            spans: numbers(spans)?,
-        },
-    };
-    room.counts += room.screen.encode(numbers(x)?, &encoder, keep, &mut room.rows);
-    Ok(())
-}
-
-/// Computes `G` in tiles, the squared errors, and the derivatives by the activations.
-fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<()> {
-    let (tokens, columns) = (facts.tokens as usize, input.x.size()[1] as usize);
-    let decoder = facts.parameter("W_D")?;
-    let latents = decoder.size()[0] as usize;
-    let width = tiles::width_for(latents.max(tokens));
-    room.label.pack(numbers(input.label)?, tokens, columns, width);
-    room.reads_its_label = input.x.data_ptr() == input.label.data_ptr();
-    if !room.reads_its_label {
-        room.input.pack(numbers(input.x)?, tokens, columns, width);
-    }
-    room.prepare(facts)?;
-    room.on.take(&room.acts, &mut room.some);
-    room.sorted.clear();
-    room.sorted.resize(room.some.len(), 0.0);
-    // The gradient's place is free until the reconstruction is known.
-    let mut gradient = room.by_decoder.take(&decoder)?;
-    let shape = (latents, columns);
-    let tiled = match View::pack(numbers(&decoder)?, shape, width, numbers_mut(&mut gradient)?) {
-        Some(tiled) => tiled,
-        None => {
-            room.decoder.pack(numbers(&decoder)?, latents, columns, width);
-            room.decoder.view()
-        }
-    };
-    let prefixes: Vec<Prefix> = facts
-        .prefixes
-        .iter()
-        .map(|prefix| Prefix {
-            latents: prefix.latents as u32,
-            weight: prefix.weight as f32,
-        })
-        .collect();
-    residual(
-        Batch {
-            pattern: room.on.pattern(latents),
-            activation: &room.some,
-            decoder: tiled,
-            bias: &room.bias,
-            label: &room.label,
-            scale: &room.scale,
-            prefixes: &prefixes,
-        },
-        Errors {
-            residual: &mut room.residual,
-            squared: &mut room.squared,
-            dots: Some(&mut room.sorted),
-        },
-    );
-    room.on.put(&room.sorted, &mut room.by_acts);
-    Ok(())
 }
 
 /// Computes the derivatives by the activations of pairs that are off and near their threshold.
@@ -169,10 +91,10 @@ fn reach_thresholds(room: &mut Room, facts: &Facts<'_>) -> Result<()> {
 
 /// Computes the derivatives by the activations of some pairs from `G` and the decoder's rows.
 fn dot(room: &mut Room, facts: &Facts<'_>, pairs: &Subset) -> Result<()> {
-    let decoder = facts.parameter("W_D")?;
+    let decoder = facts.decoder()?;
     let columns = decoder.size()[1] as usize;
-    for (prefix, group) in facts.groups().enumerate() {
-        room.unpack(prefix);
+    for (place, group) in facts.groups().into_iter().enumerate() {
+        room.unpack(place);
         room.group.within(pairs, group);
         let pattern = room.group.pattern(facts.latents());
         room.sorted.clear();
@@ -204,14 +126,15 @@ fn add_auxk(
         return Ok(());
     };
     // Every latent is one of all latents.
-    for prefix in 0..room.residual.len() {
-        room.unpack(prefix);
-        let more = numbers(&by_reconstruction)?;
-        room.rows_of_residual
-            .iter_mut()
-            .zip(more)
-            .for_each(|(sum, more)| *sum += more);
-        room.pack(prefix, facts);
+    for place in 0..room.residual.len() {
+        room.unpack(place);
+        let more = match facts.heads {
+            Some(_) => by_reconstruction.f_select(1, place as i64)?.f_contiguous()?,
+            None => by_reconstruction.shallow_clone(),
+        };
+        let sums = room.rows_of_residual.iter_mut();
+        sums.zip(numbers(&more)?).for_each(|(sum, more)| *sum += more);
+        room.pack(place);
     }
     let on = std::mem::take(&mut room.on);
     let done = dot(room, facts, &on);
@@ -219,12 +142,24 @@ fn add_auxk(
     done
 }
 
-/// Returns `x̂ − y` of all latents, flat.
+/// Returns `x̂ − y` of all latents, `(n, [heads,] d_model)`.
 fn whole_error(room: &mut Room, facts: &Facts<'_>) -> Result<Tensor> {
     let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
-    room.unpack(room.residual.len() - 1);
-    let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?;
-    Ok(by_reconstruction.f_div_scalar(facts.error_slope(weight))?)
+    let slope = facts.error_slope(weight);
+    let mut error = |place: usize| -> Result<Tensor> {
+        room.unpack(place);
+        let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?;
+        Ok(by_reconstruction
+            .f_div_scalar(slope)?
+            .f_view([facts.tokens, -1])?)
+    };
+    match facts.heads {
+        Some(heads) => {
+            let errors: Vec<Tensor> = (0..heads as usize).map(error).collect::<Result<_>>()?;
+            Ok(Tensor::f_stack(&errors, 1)?)
+        }
+        None => error(facts.prefixes.len() - 1),
+    }
 }
 
 /// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs, and from what
@@ -239,23 +174,26 @@ fn scatter_gradients(
     encoder_gradients(room, facts, below, gradients)?;
     if let Ok(bias) = facts.parameter("b_D") {
         let mut by_bias = room.by_decoder_bias.take(&bias)?;
-        // Every prefix has the bias.
-        column_sums(&room.residual[0], numbers_mut(&mut by_bias)?);
+        // Every prefix has the bias, every head one of its own.
+        let columns = room.label.columns();
+        let sums = numbers_mut(&mut by_bias)?.chunks_mut(columns);
+        sums.zip(&room.residual)
+            .for_each(|(sums, residual)| column_sums(residual, sums));
         gradients.add_to(by_bias, "b_D")?;
     }
     Ok(())
 }
 
 fn decoder_gradient(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-    let decoder = facts.parameter("W_D")?;
+    let decoder = facts.decoder()?;
     let mut by_decoder = room.by_decoder.take(&decoder)?;
     room.on.take(&room.acts, &mut room.some);
     room.by_latent.sort(room.on.pattern(facts.latents()));
     room.by_latent.permute(&room.some, &mut room.sorted);
-    let groups = facts.prefixes.iter().zip(&room.residual);
+    let groups = facts.groups().into_iter().zip(&room.residual);
     let groups: Vec<Addends<'_>> = groups
-        .map(|(prefix, tokens)| Addends {
-            end: prefix.latents as usize,
+        .map(|(group, tokens)| Addends {
+            end: group.end as usize,
             tokens,
         })
         .collect();
@@ -281,11 +219,20 @@ fn encoder_gradients(
     below: Option<&Below>,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let latents = facts.latents();
-    let mut by_encoder = room.by_encoder.take(&facts.parameter("W_E")?.f_tr()?)?;
-    room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
-    room.moving.take(&room.by_pre, &mut room.some);
-    room.by_latent.sort(room.moving.pattern(latents));
+    let latents = facts.sae.cfg.d_sae() as usize;
+    let mut by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
+    let pattern = match facts.heads {
+        Some(_) => {
+            room.merged.merge(&room.rows, &room.by_pre, latents);
+            room.merged.pattern(&mut room.some)
+        }
+        None => {
+            room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
+            room.moving.take(&room.by_pre, &mut room.some);
+            room.moving.pattern(latents)
+        }
+    };
+    room.by_latent.sort(pattern);
     room.by_latent.permute(&room.some, &mut room.sorted);
     let pattern = room.by_latent.pattern();
     let input = [Addends {
@@ -298,7 +245,7 @@ fn encoder_gradients(
     };
     scatter(pattern, &room.sorted, &input, onto, numbers_mut(&mut by_encoder)?);
     gradients.add_to(by_encoder.f_tr()?, "W_E")?;
-    let mut by_bias = room.by_encoder_bias.take(&facts.parameter("b_E")?)?;
+    let mut by_bias = room.by_encoder_bias.take(&facts.encoder_bias()?)?;
     room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
     gradients.add_to(by_bias, "b_E")
 }

@@ -72,7 +72,7 @@ fn slopes(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
             of_pairs.penalty.resize(room.acts.len(), 0.0);
             let stretch = settings.tanh_stretch_coefficient as f32;
             pointwise::soft_counts(&room.acts, &of_pairs.norm, stretch, &mut of_pairs.penalty);
-            Some(sum_by_latent(facts, &room.rows.index, &of_pairs.penalty)?)
+            Some(facts.pooled(sum_by_latent(facts, &room.rows.index, &of_pairs.penalty)?)?)
         }
         _ => None,
     };

@@ -1,11 +1,13 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
 use super::super::facts::Facts;
+use super::merged::Merged;
 use super::of_pairs::OfPairs;
 use super::subset::Subset;
-use crate::dictionary::Entries;
+use crate::dictionary::{Entries, LossInput};
 use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
+use crate::kernels::choose::Chooser;
 use crate::kernels::norms::column_sums;
 use crate::kernels::screen::{Counts, Rows, Screen};
 use crate::kernels::tiles::{self, Tiles};
@@ -28,6 +30,10 @@ pub(in super::super) struct Room {
     pub(super) group: Subset,
     /// Those whose pre-activations have a derivative.
     pub(super) moving: Subset,
+    /// The same where heads share pre-activations, which they select among.
+    pub(super) merged: Merged,
+    pub(super) chooser: Chooser,
+    pub(super) hidden_pre: Buffer,
     pub(super) by_latent: ByLatent,
     /// Those without a number.
     pub(super) bare_by_latent: ByLatent,
@@ -35,17 +41,19 @@ pub(in super::super) struct Room {
     pub(super) latents: Vec<u32>,
     /// The decoder in tiles, where the place of its gradient does not do for that.
     pub(super) decoder: Tiles,
+    /// What should come out; of one head after the other, where there are heads.
     pub(super) label: Tiles,
+    pub(super) label_of_head: Buffer,
     pub(super) input: Tiles,
     /// The encoder reads what the decoder writes.
     pub(super) reads_its_label: bool,
     /// The sum of the inputs of all tokens, where it is asked for.
     pub(super) inputs: Vec<f32>,
-    /// For each prefix of the latents that reconstructs, `G` of the latents that it adds, in tiles; and that of one of them
-    /// row after row, where that is needed.
+    /// For each group of latents to which the same reconstruction is owed ([`Facts::groups`]), `G` in tiles; and that of one of
+    /// them row after row, where that is needed.
     pub(super) residual: Vec<Tiles>,
     pub(super) rows_of_residual: Vec<f32>,
-    /// For each prefix, `‖x̂ − y‖²` of each token.
+    /// For each group, `‖x̂ − y‖²` of each token.
     pub(super) squared: Vec<f64>,
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
@@ -60,7 +68,7 @@ pub(in super::super) struct Room {
     pub(super) of_pairs: OfPairs,
     /// On how many tokens each latent is active.
     pub(super) fired: Buffer,
-    /// For each prefix, what is `squared` in float32.
+    /// What is `squared` in float32, for each prefix.
     pub(super) squared_errors: Vec<Buffer>,
     pub(super) by_decoder: Buffer,
     pub(super) by_encoder: Buffer,
@@ -102,15 +110,33 @@ impl Room {
         Ok(counted)
     }
 
+    /// Cuts what the encoder reads into tiles, and what the decoder writes where there are no heads. Returns their width.
+    ///
+    /// # Errors
+    /// The batch is not float32 on the CPU.
+    pub(super) fn take_batch(&mut self, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<usize> {
+        let tokens = facts.tokens as usize;
+        let columns = input.x.size()[1] as usize;
+        let width = tiles::width_for((facts.sae.cfg.d_sae() as usize).max(tokens));
+        self.reads_its_label = facts.heads.is_none() && input.x.data_ptr() == input.label.data_ptr();
+        if facts.heads.is_none() {
+            self.label.pack(numbers(input.label)?, tokens, columns, width);
+        }
+        if !self.reads_its_label {
+            self.input.pack(numbers(input.x)?, tokens, columns, width);
+        }
+        Ok(width)
+    }
+
     /// Makes room for what decoding gives.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
+    pub(super) fn prepare(&mut self, facts: &Facts<'_>, columns: usize) -> Result<()> {
         let tokens = facts.tokens as usize;
-        let prefixes = facts.prefixes.len();
-        self.squared.resize(prefixes * tokens, 0.0);
-        self.residual.resize_with(prefixes, Tiles::default);
+        let groups = facts.groups().len();
+        self.squared.resize(groups * tokens, 0.0);
+        self.residual.resize_with(groups, Tiles::default);
         self.by_acts.clear();
         self.by_acts.resize(self.acts.len(), 0.0);
         self.scale.clear();
@@ -118,23 +144,29 @@ impl Room {
         self.bias.clear();
         match facts.parameter("b_D") {
             Ok(bias) => self.bias.extend_from_slice(numbers(&bias)?),
-            Err(_) => self.bias.resize(self.label.columns(), 0.0),
+            Err(_) => self.bias.resize(columns, 0.0),
         }
         Ok(())
     }
 
-    /// Returns the squared errors of the tokens for each prefix, float32 `(n)`.
+    /// Returns the squared errors of the tokens for each prefix, float32 `(n)`; with heads `(n, heads)`.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn squared_errors(&mut self, tokens: usize) -> Result<Vec<Tensor>> {
-        let all = self.squared.chunks(tokens);
+    pub(super) fn squared_errors(&mut self, facts: &Facts<'_>) -> Result<Vec<Tensor>> {
+        let tokens = facts.tokens as usize;
+        let size = match facts.heads {
+            Some(heads) => vec![facts.tokens, heads],
+            None => vec![facts.tokens],
+        };
+        let heads = size.get(1).map_or(1, |heads| *heads as usize);
+        let all = self.squared.chunks(heads * tokens);
         self.squared_errors.resize_with(all.len(), Buffer::default);
         let mut taken = Vec::with_capacity(all.len());
         for (squared, buffer) in all.zip(&mut self.squared_errors) {
-            let mut errors = buffer.take_sized(&[tokens as i64], (Kind::Float, Device::Cpu))?;
-            for (error, squared) in numbers_mut(&mut errors)?.iter_mut().zip(squared) {
-                *error = *squared as f32;
+            let mut errors = buffer.take_sized(&size, (Kind::Float, Device::Cpu))?;
+            for (at, error) in numbers_mut(&mut errors)?.iter_mut().enumerate() {
+                *error = squared[at % heads * tokens + at / heads] as f32;
             }
             taken.push(errors);
         }
@@ -158,37 +190,40 @@ impl Room {
         self.inputs = inputs;
     }
 
-    /// Writes `G` of the latents that a prefix adds row after row.
-    pub(super) fn unpack(&mut self, prefix: usize) {
+    /// Writes `G` of a group row after row.
+    pub(super) fn unpack(&mut self, group: usize) {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
         self.rows_of_residual.resize(tokens * columns, 0.0);
-        self.residual[prefix].unpack(&mut self.rows_of_residual);
+        self.residual[group].unpack(&mut self.rows_of_residual);
     }
 
-    /// Makes `G` of the latents that a prefix adds in tiles what it is row after row.
-    pub(super) fn pack(&mut self, prefix: usize, facts: &Facts<'_>) {
+    /// Makes `G` of a group in tiles what it is row after row.
+    pub(super) fn pack(&mut self, group: usize) {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
-        let width = tiles::width_for(facts.latents().max(tokens));
-        self.residual[prefix].pack(&self.rows_of_residual, tokens, columns, width);
+        let width = self.label.width();
+        self.residual[group].pack(&self.rows_of_residual, tokens, columns, width);
     }
 
-    /// Returns the places of the pairs.
+    /// Returns the places of the pairs; each head of a token is a token of its own.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn entries(&self, facts: &Facts<'_>) -> Result<Entries<'static>> {
-        let lengths = self
-            .rows
-            .offsets
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]) as i64);
-        let lengths: Vec<i64> = lengths.collect();
+        let (heads, latents) = (facts.heads.unwrap_or(1), facts.sae.cfg.d_sae());
+        let mut row = Vec::with_capacity(self.rows.index.len());
+        for (token, range) in self.rows.offsets.windows(2).enumerate() {
+            let index = &self.rows.index[range[0]..range[1]];
+            row.extend(
+                index
+                    .iter()
+                    .map(|latent| token as i64 * heads + i64::from(*latent) / latents),
+            );
+        }
         let latent: Vec<i32> = self.rows.index.iter().map(|latent| *latent as i32).collect();
-        let tokens = lengths.len() as i64;
         Ok(Entries::Listed {
-            tokens,
+            tokens: facts.rows(),
             width: facts.latents() as i64,
-            token: Tensor::f_repeat_interleave(&Tensor::f_from_slice(&lengths)?, None::<i64>)?,
+            token: Tensor::f_from_slice(&row)?,
             latent: Tensor::f_from_slice(&latent)?.f_to_kind(Kind::Int64)?,
         })
     }

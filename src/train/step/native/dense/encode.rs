@@ -1,0 +1,69 @@
+//! Encoding, and what comes back through it.
+
+use super::super::facts::Facts;
+use super::super::gradients::Gradients;
+use super::zeros::OverZeros;
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::train::step::Part;
+
+/// What the encoder makes of some tokens.
+pub(super) struct Encoded {
+    /// Pre-activations `h (n, d_sae)`; with heads `(n, 1, d_sae)`.
+    pub(super) hidden_pre: Tensor,
+    /// `x W_E + b_E` and the gate's value, where the encoder has a gate.
+    pub(super) gated: Option<(Tensor, Tensor)>,
+}
+
+/// Encodes the tokens `x` of block `number`.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn encode(
+    facts: &Facts<'_>,
+    (x, number): (&Tensor, usize),
+    zeros: Option<&mut OverZeros<'_>>,
+) -> Result<Encoded> {
+    if let Some(zeros) = zeros {
+        let hidden_pre = zeros.encode(facts, x, number)?;
+        facts.laps.end(Part::Encode);
+        return Ok(Encoded {
+            hidden_pre,
+            gated: None,
+        });
+    }
+    let linear =
+        |matrix: &Tensor, bias: &Tensor| -> Result<Tensor> { Ok(facts.product(x, matrix)?.f_add_(bias)?) };
+    let mut hidden_pre = facts.for_heads(linear(&facts.encoder()?, &facts.encoder_bias()?)?)?;
+    let mut gated = None;
+    if facts.sae.cfg.use_glu_encoder {
+        let gate = linear(&facts.parameter("W_E_glu")?, &facts.parameter("b_E_glu")?)?.f_sigmoid()?;
+        let opened = hidden_pre.f_mul(&gate)?;
+        gated = Some((std::mem::replace(&mut hidden_pre, opened), gate));
+    }
+    facts.laps.end(Part::Encode);
+    Ok(Encoded { hidden_pre, gated })
+}
+
+/// Adds the gradients of the encoder from the derivative by its pre-activations.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn encoder(
+    facts: &Facts<'_>,
+    x: &Tensor,
+    encoded: &Encoded,
+    by_pre: Tensor,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    let mut linear = |by_pre: &Tensor, matrix: &'static str, bias: &'static str| -> Result<()> {
+        gradients.add_product(facts, matrix, &x.f_tr()?, by_pre)?;
+        gradients.add_bias(facts, bias, by_pre)
+    };
+    let Some((linear_pre, gate)) = &encoded.gated else {
+        return linear(&facts.over_heads(by_pre)?, "W_E", "b_E");
+    };
+    linear(&by_pre.f_mul(gate)?, "W_E", "b_E")?;
+    let slope = gate.f_mul(&gate.f_neg()?.f_add_scalar_(1.0)?)?;
+    linear(&by_pre.f_mul(linear_pre)?.f_mul_(&slope)?, "W_E_glu", "b_E_glu")
+}

@@ -1,0 +1,121 @@
+//! Dictionaries with heads: latents that all of them share have a gate, a decoder and a reconstruction for each.
+//!
+//! To all that comes after the encoder, the latents of each head are latents of their own, `(heads, d_sae)`, one head after
+//! the other: `W_D (heads, d_sae, d_model)` is a matrix with a row for each. What the encoder itself is told are sums over the
+//! heads. A dictionary without heads passes through here as it is.
+
+use super::facts::{Facts, of_each_head};
+use crate::dictionary::LossInput;
+use crate::error::Result;
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Exchanges tokens and heads, the first two dimensions, where there are heads.
+///
+/// # Errors
+/// Too little memory; so it is with all below.
+fn exchanged(x: &Tensor) -> Result<Tensor> {
+    match x.dim() {
+        3 => Ok(x.f_transpose(0, 1)?),
+        _ => Ok(x.shallow_clone()),
+    }
+}
+
+impl Facts<'_> {
+    /// Returns the sums over the heads of `by_head (heads, d_sae)`, `(d_sae)`.
+    pub(super) fn sum_heads(&self, by_head: &Tensor) -> Result<Tensor> {
+        let options = (by_head.f_kind()?, by_head.device());
+        let sum = self.workspace.empty(&by_head.size()[1..], options)?;
+        Ok(by_head.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?)
+    }
+
+    /// Returns `counted (d_sae)` of tokens for each latent; what heads count of one they count together.
+    pub(super) fn pooled(&self, counted: Tensor) -> Result<Tensor> {
+        match self.heads {
+            Some(_) => of_each_head(&self.sum_heads(&counted)?, &counted, self.workspace),
+            None => Ok(counted),
+        }
+    }
+
+    /// Returns the format and the device of the dictionary.
+    pub(super) fn options(&self) -> (Kind, Device) {
+        (self.sae.kind(), self.sae.device())
+    }
+
+    /// Puts what a head should reconstruct, `(n, d_model)`, into the room for it.
+    pub(super) fn label_of_head(
+        &self,
+        input: &LossInput<'_>,
+        head: usize,
+        mut room: Tensor,
+    ) -> Result<Tensor> {
+        let columns = self.sae.cfg.d_model;
+        let label = input.label.f_narrow(1, head as i64 * columns, columns)?;
+        room.f_copy_(&label)?;
+        Ok(room)
+    }
+
+    /// Returns the decoder, a row for each latent.
+    pub(super) fn decoder(&self) -> Result<Tensor> {
+        Ok(self.parameter("W_D")?.f_flatten(0, -2)?)
+    }
+
+    /// Returns the encoder `(inputs, d_sae)`, where the inputs of all heads stand in a row.
+    pub(super) fn encoder(&self) -> Result<Tensor> {
+        Ok(self.parameter("W_E")?.f_flatten(0, -2)?)
+    }
+
+    /// Returns what the encoder adds, `(d_sae)`.
+    pub(super) fn encoder_bias(&self) -> Result<Tensor> {
+        let bias = self.parameter("b_E")?;
+        match self.heads {
+            Some(_) => self.sum_heads(&bias),
+            None => Ok(bias),
+        }
+    }
+
+    /// Returns pre-activations `(n, d_sae)` in a shape that goes with what each head makes of them.
+    pub(super) fn for_heads(&self, hidden_pre: Tensor) -> Result<Tensor> {
+        match self.heads {
+            Some(_) => Ok(hidden_pre.f_unsqueeze(1)?),
+            None => Ok(hidden_pre),
+        }
+    }
+
+    /// Returns what the pre-activations, `(n, d_sae)`, are told by all heads, `by_pre (n, heads, d_sae)`.
+    pub(super) fn over_heads(&self, by_pre: Tensor) -> Result<Tensor> {
+        match self.heads {
+            Some(_) => Ok(by_pre.f_sum_dim_intlist([1i64].as_slice(), false, None::<Kind>)?),
+            None => Ok(by_pre),
+        }
+    }
+
+    /// Returns what activations `(n, [heads,] m)` of the latents with the rows `decoder ([heads,] m, d_model)` decode to,
+    /// `(n, [heads,] d_model)`.
+    pub(super) fn decoded(&self, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
+        exchanged(&self.product(&exchanged(acts)?, decoder)?)
+    }
+
+    /// Returns the derivative by the decoder's rows, `([heads,] m, d_model)`, from activations and the derivative by what
+    /// they decode to.
+    pub(super) fn by_decoder(&self, acts: &Tensor, by_decoded: &Tensor) -> Result<Tensor> {
+        let acts = exchanged(acts)?.f_transpose(-2, -1)?;
+        self.product(&acts, &exchanged(by_decoded)?)
+    }
+
+    /// Returns the derivative by the activations, `(n, [heads,] m)`, from that by what they decode to.
+    pub(super) fn by_acts(&self, by_decoded: &Tensor, decoder: &Tensor) -> Result<Tensor> {
+        let rows = decoder.f_transpose(-2, -1)?;
+        exchanged(&self.product(&exchanged(by_decoded)?, &rows)?)
+    }
+
+    /// Returns a gradient in the shape of its parameter and laid out as it is; what heads share is that of each.
+    pub(super) fn shaped(&self, gradient: Tensor, parameter: &Tensor) -> Result<Tensor> {
+        if gradient.numel() < parameter.numel() {
+            return of_each_head(&gradient, parameter, self.workspace);
+        }
+        if gradient.size() == parameter.size() {
+            return Ok(gradient);
+        }
+        Ok(gradient.f_reshape(parameter.size())?)
+    }
+}
