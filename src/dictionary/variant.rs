@@ -279,8 +279,11 @@ pub struct StepFacts<'a> {
     pub sae: &'a SparseAutoEncoder,
     /// `‖reconstruction − label‖²` of each token, `(n)`; `(n, heads)` where there are heads.
     pub squared_error: &'a Tensor,
-    /// What the reconstruction is compared with, `(n, [heads,] d_model)`.
-    pub label: &'a Tensor,
+    /// The mean squared distance of the label from its centre, 0-d; `(heads)` where there are heads. `None` where a GPU's kernels
+    /// keep it, for dictionaries without heads.
+    pub variance: Option<&'a Tensor>,
+    /// Number of tokens.
+    pub tokens: i64,
     /// On how many tokens each latent is on, in some head where there are heads, `(d_sae)`.
     pub fired: &'a Tensor,
     /// The same of each head, `(heads, d_sae)`, where there are heads.

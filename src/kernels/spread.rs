@@ -18,24 +18,31 @@ const STRIP: usize = CHAINS * GROUP;
 /// How many rows are summed in float32, before these sums are added in float64.
 const BLOCK: usize = 64;
 
-/// Writes for each row of `matrix` (rows × columns) its squared distance from the mean of all rows to `apart`, and its
-/// squared norm to `squares`.
+/// Writes for each part of each row of `matrix` (rows × columns), `part` columns each, its squared distance from the mean of that
+/// part of all rows to `apart`, and its squared norm to `squares` (rows × parts).
 ///
 /// # Panics
 /// Panics where shapes do not agree.
-pub fn spread(matrix: &[f32], columns: usize, apart: &mut [f32], squares: &mut [f32]) {
-    spread_in(Isa::chosen(), matrix, columns, apart, squares);
+pub fn spread(matrix: &[f32], (columns, part): (usize, usize), apart: &mut [f32], squares: &mut [f32]) {
+    spread_in(Isa::chosen(), matrix, (columns, part), apart, squares);
 }
 
 /// Does what [`spread`] does in a set of instructions.
-pub(super) fn spread_in(isa: Isa, matrix: &[f32], columns: usize, apart: &mut [f32], squares: &mut [f32]) {
-    let rows = apart.len();
-    assert_eq!(
-        matrix.len(),
-        rows * columns,
-        "a matrix has rows times columns numbers"
+pub(super) fn spread_in(
+    isa: Isa,
+    matrix: &[f32],
+    (columns, part): (usize, usize),
+    apart: &mut [f32],
+    squares: &mut [f32],
+) {
+    let count = apart.len();
+    assert!(
+        columns.is_multiple_of(part) && matrix.len().is_multiple_of(columns),
+        "a matrix has whole rows, and rows have whole parts"
     );
-    assert_eq!(squares.len(), rows, "both have a number for each row");
+    assert_eq!(matrix.len(), count * part, "there is a number for each part");
+    assert_eq!(squares.len(), count, "both have a number for each part");
+    let rows = matrix.len() / columns;
     let mut mean = vec![0.0; columns];
     let strips = Shared::new(&mut mean);
     for_ranges(
@@ -59,12 +66,14 @@ pub(super) fn spread_in(isa: Isa, matrix: &[f32], columns: usize, apart: &mut [f
         },
     );
     let (apart, squares) = (Shared::new(apart), Shared::new(squares));
-    for_ranges(rows, GRAIN.div_ceil(columns.max(1)), |range| {
+    for_ranges(count, GRAIN.div_ceil(part.max(1)), |range| {
         // SAFETY: the ranges do not overlap.
         let (apart, squares) = unsafe { (apart.part(range.clone()), squares.part(range.clone())) };
-        for (row, (apart, squares)) in range.zip(apart.iter_mut().zip(squares)) {
-            let row = &matrix[row * columns..(row + 1) * columns];
-            (*apart, *squares) = lanes::run(isa, Distance { row, mean: &mean });
+        for (at, (apart, squares)) in range.zip(apart.iter_mut().zip(squares)) {
+            let first = at * part;
+            let mean = &mean[first % columns..][..part];
+            let row = &matrix[first..][..part];
+            (*apart, *squares) = lanes::run(isa, Distance { row, mean });
         }
     });
 }

@@ -18,19 +18,27 @@ pub(super) struct Prepared {
     pub(super) counted: Option<Tensor>,
 }
 
-/// Room for the normalised activations of one batch after the other, a buffer for each time that one is read or written.
+/// Room for the normalised activations of one batch after the other, a buffer for each time that one is read or written, and
+/// for those of several hook points side by side.
 #[derive(Debug, Default)]
-pub(super) struct Room(Vec<Buffer>);
+pub(super) struct Room {
+    normalised: Vec<Buffer>,
+    joined: Buffer,
+}
 
 impl Room {
-    /// Returns the buffers for what `sae` sees of a batch; none for those on a GPU, where work goes on by itself.
-    fn of(&mut self, sae: &SparseAutoEncoder) -> impl Iterator<Item = &mut Buffer> {
+    /// Returns the buffers for what `sae` sees of a batch, and the one for several hook points; none for those on a GPU, where
+    /// work goes on by itself.
+    fn of(&mut self, sae: &SparseAutoEncoder) -> (impl Iterator<Item = &mut Buffer>, &mut Buffer) {
         let wanted = match sae.device() {
             Device::Cpu => sae.cfg.reads().len() + sae.cfg.writes().len(),
-            _ => 0,
+            _ => {
+                self.joined = Buffer::default();
+                0
+            }
         };
-        self.0.resize_with(wanted, Buffer::default);
-        self.0.iter_mut()
+        self.normalised.resize_with(wanted, Buffer::default);
+        (self.normalised.iter_mut(), &mut self.joined)
     }
 }
 
@@ -60,7 +68,7 @@ impl Prepared {
         }
         let stay = sae.cfg.variant.wants() == Wants::Sequences;
         let pass = Pass::counting(batch.mask.as_ref().filter(|_| stay || !batch.all_count));
-        let mut buffers = room.of(sae);
+        let (mut buffers, joined) = room.of(sae);
         let mut prepare = |hooks: Vec<&str>| -> Result<Tensor> {
             let mut parts = Vec::with_capacity(hooks.len());
             for hook in hooks {
@@ -77,7 +85,7 @@ impl Prepared {
                     counted => counted_rows(&normalised, counted)?,
                 });
             }
-            sae.join(parts)
+            sae.join_in(parts, joined)
         };
         let x = prepare(sae.cfg.reads())?;
         let label = if sae.cfg.is_transcoder() {

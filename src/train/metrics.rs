@@ -8,7 +8,7 @@ use super::dead::DeadTracker;
 use super::frequency::FiringWindow;
 use super::kept::{Kept, Saved, Saving};
 use super::optim::GradientNorms;
-use super::reconstruction::{RECONSTRUCTION, Room, reconstruction_figures, rounding};
+use super::reconstruction::{RECONSTRUCTION, Reconstruction, Room, reconstruction, rounding};
 use super::step::StepOutput;
 use crate::dictionary::{SparseAutoEncoder, StepFacts};
 use crate::error::Result;
@@ -139,11 +139,12 @@ impl MetricSums {
             self.averages.add(measured, launcher)?;
             return Ok(figures);
         }
+        let (figures_of_step, variance) = self.figures(output, label, launcher)?;
         let Figures {
             reconstruction,
             activation,
             l0,
-        } = self.figures(output, label, launcher)?;
+        } = figures_of_step;
         measured.add("metrics/mean_feature_act", &activation);
         for (name, value) in RECONSTRUCTION.into_iter().zip(&reconstruction) {
             measured.add(name, value);
@@ -157,7 +158,8 @@ impl MetricSums {
         let facts = StepFacts {
             sae,
             squared_error: &output.squared_error,
-            label,
+            variance: variance.as_ref(),
+            tokens: output.tokens,
             fired: &output.fired,
             fired_by_head: output.fired_by_head.as_ref(),
         };
@@ -171,13 +173,13 @@ impl MetricSums {
         Ok(figures)
     }
 
-    /// Returns the figures of a step, and counts its active latents.
+    /// Returns the figures of a step with the variance of its label, where that is known, and counts its active latents.
     fn figures(
         &mut self,
         output: &StepOutput,
         label: &Tensor,
         launcher: Option<&dyn Launcher>,
-    ) -> Result<Figures> {
+    ) -> Result<(Figures, Option<Tensor>)> {
         let (activation, active) = &output.activity;
         let is_plain = |x: &Tensor, dim| x.dim() == dim && x.is_contiguous() && x.kind() == Kind::Float;
         let fits = is_plain(label, 2) && is_plain(&output.squared_error, 1) && is_plain(activation, 0);
@@ -189,14 +191,17 @@ impl MetricSums {
                 active,
                 rounding: rounding(Kind::Float),
             };
-            return figures::figures(launcher, &measured, &self.active);
+            return Ok((figures::figures(launcher, &measured, &self.active)?, None));
         }
         let _ = self.active.f_add_(active)?;
-        Ok(Figures {
-            reconstruction: reconstruction_figures(&output.squared_error, label, &mut self.room)?,
+        let Reconstruction { figures, variance } =
+            reconstruction(&output.squared_error, label, &mut self.room)?;
+        let figures = Figures {
+            reconstruction: figures,
             activation: activation.f_div(&active.f_clamp_min(1)?)?,
             l0: active.f_div_scalar(output.tokens.max(1))?,
-        })
+        };
+        Ok((figures, Some(variance)))
     }
 
     /// Reads what was measured since the last log, with the statistics of the weights as they stand, and starts anew.

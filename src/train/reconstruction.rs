@@ -6,7 +6,7 @@ use crate::kernels::spread::spread;
 use crate::tensor::slices::numbers;
 use crate::tensor::{Kind, Tensor};
 
-/// The metrics of [`reconstruction_figures`].
+/// The metrics of a [`Reconstruction`].
 pub(super) const RECONSTRUCTION: [&str; 4] = [
     "metrics/explained_variance",
     "metrics/explained_variance_legacy",
@@ -21,11 +21,30 @@ pub(super) struct Room {
     squares: Vec<f32>,
 }
 
-/// Returns figures of the reconstruction of normalised `label (…, d_model)` by its squared error `(…)`, 0-d, in the order of
-/// their metrics. What the batch does not have is NaN.
-pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor, room: &mut Room) -> Result<[Tensor; 4]> {
-    if let (2, Ok(rows), Ok(errors)) = (label.dim(), numbers(label), numbers(error)) {
-        return Ok(figures_of_rows(rows, errors, room).map(|figure| Tensor::from(figure as f32)));
+/// How well a batch was reconstructed.
+pub(super) struct Reconstruction {
+    /// 0-d, in the order of their metrics. What the batch does not have is NaN.
+    pub(super) figures: [Tensor; 4],
+    /// The mean squared distance of the label from its centre, `([heads])`.
+    pub(super) variance: Tensor,
+}
+
+/// Returns figures of the reconstruction of normalised `label (n, [heads,] d_model)` by its squared error `(n, [heads])`.
+pub(super) fn reconstruction(error: &Tensor, label: &Tensor, room: &mut Room) -> Result<Reconstruction> {
+    let size = label.size();
+    if let (2 | 3, Ok(rows), Ok(errors)) = (size.len(), numbers(label), numbers(error)) {
+        let parts = size[1..size.len() - 1].iter().product::<i64>().max(1);
+        let columns = size[1..].iter().product::<i64>();
+        let shape = (columns as usize, (columns / parts) as usize);
+        let figures = figures_of_rows((rows, shape), errors, room);
+        let mut variance = vec![0.0f64; parts as usize];
+        for (at, apart) in room.apart.iter().enumerate() {
+            variance[at % parts as usize] += f64::from(*apart) / size[0] as f64;
+        }
+        return Ok(Reconstruction {
+            figures: figures.map(|figure| Tensor::from(figure as f32)),
+            variance: Tensor::f_from_slice(&variance)?.f_view(&size[1..size.len() - 1])?,
+        });
     }
     // Rows, and heads where there are any, each with a centre of its own.
     let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
@@ -34,7 +53,7 @@ pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor, room: &mut 
     let per_token = unexplained(error, &variance, &squares)?;
     let distance = mean(&error.f_sqrt()?)?;
     let length = mean(&squares.f_sqrt()?)?;
-    Ok([
+    let figures = [
         explained(&unexplained(&mean(error)?, &mean(&variance)?, &mean(&squares)?)?)?,
         explained(
             &per_token
@@ -45,16 +64,21 @@ pub(super) fn reconstruction_figures(error: &Tensor, label: &Tensor, room: &mut 
         distance
             .f_div(&length)?
             .f_masked_fill(&length.f_eq(0.0)?, f64::NAN)?,
-    ])
+    ];
+    Ok(Reconstruction {
+        figures,
+        variance: variance.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?,
+    })
 }
 
-/// Returns the same of `rows` in float32 on the CPU, where each has its squared error.
-fn figures_of_rows(rows: &[f32], errors: &[f32], room: &mut Room) -> [f64; 4] {
+/// Returns the figures of `rows` in float32 on the CPU, where each part of them has its squared error; how many columns a row and a
+/// part have.
+fn figures_of_rows((rows, shape): (&[f32], (usize, usize)), errors: &[f32], room: &mut Room) -> [f64; 4] {
     let tokens = errors.len();
     room.apart.resize(tokens, 0.0);
     room.squares.resize(tokens, 0.0);
     let Room { apart, squares } = room;
-    spread(rows, rows.len() / tokens, apart, squares);
+    spread(rows, shape, apart, squares);
     let rounding = rounding(Kind::Float);
     let unexplained = |error: f64, apart: f64, squares: f64| {
         let varies = apart > squares * rounding;
@@ -127,18 +151,23 @@ mod tests {
         let options = (Kind::Float, Device::Cpu);
         let label = Tensor::randn([9, 6], options);
         let still = Tensor::ones([9, 6], options);
+        let heads = Tensor::randn([9, 3, 6], options);
         let mut room = Room::default();
         for (label, error) in [
+            (&heads, Tensor::rand([9, 3], options)),
             (&label, Tensor::rand([9], options)),
             (&label.narrow(0, 0, 4), Tensor::zeros([4], options)),
             (&still, Tensor::rand([9], options)),
             (&still.zeros_like(), Tensor::rand([9], options)),
         ] {
-            let by_rows = reconstruction_figures(&error, label, &mut room).expect("figures");
+            let by_rows = reconstruction(&error, label, &mut room).expect("figures");
             let double = |x: &Tensor| x.to_kind(Kind::Double);
-            let by_tensors =
-                reconstruction_figures(&double(&error), &double(label), &mut room).expect("figures");
-            for ((name, found), expected) in RECONSTRUCTION.iter().zip(&by_rows).zip(&by_tensors) {
+            let by_tensors = reconstruction(&double(&error), &double(label), &mut room).expect("figures");
+            assert_eq!(by_rows.variance.size(), by_tensors.variance.size());
+            let apart = (&by_rows.variance - &by_tensors.variance).abs().max();
+            assert!(apart.double_value(&[]) < 1e-5, "{apart}");
+            let figures = by_rows.figures.iter().zip(&by_tensors.figures);
+            for (name, (found, expected)) in RECONSTRUCTION.iter().zip(figures) {
                 let (found, expected) = (found.double_value(&[]), expected.double_value(&[]));
                 let is_same = (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
                 assert!(

@@ -11,7 +11,7 @@ use super::settings::VariantSettings;
 use crate::config::{Value, to_value};
 use crate::dictionary::capability::Capability;
 use crate::dictionary::hook_points::HookLayout;
-use crate::dictionary::loss::squared_error;
+use crate::dictionary::loss::sum_last;
 use crate::dictionary::parameters::{ParameterSpec, Role};
 use crate::dictionary::pass::Pass;
 use crate::dictionary::variant::{SAEConfig, SparseAutoEncoder, StepFacts, Variant};
@@ -158,34 +158,23 @@ impl Variant for Crosscoder {
     }
 
     fn metrics(&self, facts: &StepFacts<'_>) -> Result<Vec<(String, Tensor)>> {
-        let Some(fired) = facts.fired_by_head else {
+        let (Some(fired), Some(variance)) = (facts.fired_by_head, facts.variance) else {
             return Ok(Vec::new());
         };
-        let errors = facts
-            .squared_error
-            .f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-        let tokens = facts.label.size()[0];
+        let over_tokens = |x: &Tensor| x.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
+        let errors = over_tokens(facts.squared_error)?;
+        let explained = errors.f_div(variance)?.f_neg()?.f_add_scalar(1.0)?;
+        let l0 = sum_last(&fired.f_to_kind(Kind::Double)?)?.f_div_scalar(facts.tokens.max(1))?;
         let mut metrics = Vec::new();
-        for (index, hook) in facts.sae.cfg.writes().into_iter().enumerate() {
-            let index = index as i64;
-            let (error, label) = (errors.f_get(index)?, facts.label.f_select(1, index)?);
-            let centre = label.f_mean_dim([0i64].as_slice(), false, None::<Kind>)?;
-            let variance = squared_error(&label, &centre)?.f_mean(None::<Kind>)?;
-            let named = [
-                (
-                    "explained_variance",
-                    error.f_div(&variance)?.f_neg()?.f_add_scalar(1.0)?,
-                ),
-                (
-                    "l0",
-                    fired
-                        .f_get(index)?
-                        .f_sum(Kind::Double)?
-                        .f_div_scalar(tokens.max(1))?,
-                ),
-                ("l_rec", error),
-            ];
-            metrics.extend(named.map(|(name, value)| (format!("crosscoder_metrics/{hook}/{name}"), value)));
+        for (head, hook) in facts.sae.cfg.writes().into_iter().enumerate() {
+            for (name, values) in [
+                ("explained_variance", &explained),
+                ("l0", &l0),
+                ("l_rec", &errors),
+            ] {
+                let name = format!("crosscoder_metrics/{hook}/{name}");
+                metrics.push((name, values.f_get(head as i64)?));
+            }
         }
         metrics.extend(norms_where_on(facts, fired)?);
         Ok(metrics)

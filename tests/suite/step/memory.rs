@@ -17,6 +17,11 @@ use super::{Size, batch, begin, begin_with};
 const WARM_UP: usize = 12;
 const STEPS: usize = 40;
 
+/// A dictionary with two heads.
+fn heads(act_fn: &str) -> Value {
+    json!({ "act_fn": act_fn, "top_k": 8, "sae_type": "crosscoder", "hook_points": ["in", "out"] })
+}
+
 /// Returns how many bytes the C library, from which tensors come too, has from the system.
 pub fn held() -> usize {
     // SAFETY: it only reads the library's own numbers.
@@ -37,6 +42,9 @@ fn a_steady_step_takes_nothing_from_the_system() {
         json!({ "act_fn": "batchtopk", "top_k": 8 }),
         json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 0.1 }),
         json!({ "act_fn": "relu" }),
+        heads("topk"),
+        heads("batchtopk"),
+        heads("jumprelu"),
     ] {
         let (mut sae, mut trainer) = begin(&own, size);
         let batches: Vec<_> = (0..4).map(|_| batch(size)).collect();
@@ -89,6 +97,9 @@ fn a_steady_step_asks_for_no_large_block() {
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 0.1 }),
             json!("tanh-quad"),
         ),
+        (heads("topk"), Value::Null),
+        (heads("batchtopk"), Value::Null),
+        (heads("jumprelu"), json!("tanh-quad")),
     ] {
         let asked = asked(&own, penalty, (8, 8));
         assert!(asked.calls > 0, "calls are counted");
@@ -135,6 +146,7 @@ fn a_step_holds_about_what_its_forecast_says() {
     for (own, penalty) in [
         (json!({ "act_fn": "topk", "top_k": 32 }), Value::Null),
         (json!({ "act_fn": "batchtopk", "top_k": 32 }), Value::Null),
+        (heads("topk"), Value::Null),
         (json!({ "act_fn": "relu" }), json!("power")),
         (
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 2.0 }),

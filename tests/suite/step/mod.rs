@@ -35,6 +35,10 @@ fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, T
     for (key, value) in own.as_object().expect("settings") {
         cfg[key] = value.clone();
     }
+    if own.get("hook_points").is_some() {
+        let cfg = cfg.as_object_mut().expect("settings");
+        cfg.retain(|key, _| key != "hook_point_in" && key != "hook_point_out");
+    }
     let cfg: SAEConfig = from_value(cfg).expect("a valid configuration");
     let mut sae = SparseAutoEncoder::new(cfg).expect("a dictionary");
     if sae.threshold(None).is_ok_and(|threshold| threshold.is_some()) {
@@ -51,11 +55,11 @@ fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, T
     (sae, Trainer::new(trainer).expect("a trainer"))
 }
 
-/// Returns a batch of random activations.
+/// Returns a batch of random activations at two hook points.
 fn batch(size: Size) -> Batch {
-    let x = Tensor::randn([size.batch, size.d_model], (Kind::Float, Device::Cpu));
+    let x = || Tensor::randn([size.batch, size.d_model], (Kind::Float, Device::Cpu));
     Batch {
-        activations: [("in".to_string(), x)].into(),
+        activations: [("in".to_string(), x()), ("out".to_string(), x())].into(),
         ..Batch::default()
     }
 }
