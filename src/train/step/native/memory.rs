@@ -34,9 +34,12 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
         } else {
             COMPETING_PAIR_BYTES
         };
-        // The encoder in short integers; with heads a block of pre-activations, all of whose pairs over 0 may wait at first.
+        // The encoder in short integers; with heads a block of pre-activations, and where they compete what of it is over 0.
         let screened = match cfg.hooks.heads() {
-            Some(_) => (1 + heads) * rows_shared(n as i64).min(rows as i64) as u64 * n * width,
+            Some(_) => {
+                let waiting = if cfg.act_fn.is_per_token() { 0 } else { heads };
+                (1 + waiting) * rows_shared(n as i64).min(rows as i64) as u64 * n * width
+            }
             None => n * d * Kind::Int16.elt_size_in_bytes() as u64,
         };
         return batch + screened + pairs * noted;
