@@ -105,8 +105,8 @@ fn a_steady_step_asks_for_no_large_block() {
     // What products pack for themselves: one block, two where a threshold asks for the derivative by all activations. Heads have
     // metrics of their own, for which the norms of all decoder rows are multiplied by counts.
     for (own, penalty, packed) in [
-        (heads("topk"), Value::Null, 10),
-        (heads("batchtopk"), Value::Null, 10),
+        (heads("topk"), Value::Null, 12),
+        (heads("batchtopk"), Value::Null, 12),
         (json!({ "act_fn": "relu" }), json!("power"), 2),
         (
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 2.0 }),
