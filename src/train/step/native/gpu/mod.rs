@@ -46,7 +46,7 @@ pub(in crate::train) fn refusal(cfg: &SAEConfig) -> Option<&'static str> {
         return Some("its kernels know no `use_glu_encoder`");
     }
     if cfg.hooks.heads().is_some() {
-        return Some("its kernels know no heads");
+        return Some("its kernels do not know several hook points (heads)");
     }
     None
 }
