@@ -193,29 +193,32 @@ fn without_graph(x: &Tensor) -> Result<Tensor, TchError> {
     }
 }
 
-/// Adds `a b` to `sum`, all of one dtype and without a graph.
+/// Adds the product `a b` of two matrices to `sum`, all of one dtype and without a graph.
 ///
 /// # Errors
 /// Shapes or dtypes that do not fit.
 pub fn add_product(sum: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
-    let instead = instead_of(a.f_kind()?, a.device()).is_some();
-    if !instead && dense::applies(a, b) && dense::applies_to(sum, a, b) {
+    if instead_of(a.f_kind()?, a.device()).is_some() {
+        return sum.f_add_(&matmul(a, b)?).map(drop);
+    }
+    if dense::applies(a, b) && dense::applies_to(sum, a, b) {
         return chosen()?.add(sum, a, b);
     }
-    let product = matmul(a, b)?;
-    sum.f_add_(&product).map(drop)
+    sum.f_addmm_(a, b).map(drop)
 }
 
-/// Puts `a b` into `out`, all of one dtype and without a graph.
+/// Puts the product `a b` of two matrices into `out`, all of one dtype and without a graph.
 ///
 /// # Errors
 /// Shapes or dtypes that do not fit.
 pub fn put_product(out: &mut Tensor, a: &Tensor, b: &Tensor) -> Result<(), TchError> {
-    let instead = instead_of(a.f_kind()?, a.device()).is_some();
-    if !instead && dense::applies(a, b) && dense::applies_to(out, a, b) {
+    if instead_of(a.f_kind()?, a.device()).is_some() {
+        return out.f_copy_(&matmul(a, b)?);
+    }
+    if dense::applies(a, b) && dense::applies_to(out, a, b) {
         return chosen()?.put(out, a, b);
     }
-    out.f_copy_(&matmul(a, b)?)
+    a.f_mm_out(out, b).map(drop)
 }
 
 /// Returns `x Wᵀ + b`, all of one dtype, `W` of shape `[out, in]`.

@@ -22,6 +22,16 @@ fn heads(act_fn: &str) -> Value {
     json!({ "act_fn": act_fn, "top_k": 8, "sae_type": "crosscoder", "hook_points": ["in", "out"] })
 }
 
+/// A dictionary whose encoder has a gate, which always looks at all latents.
+fn glu(act_fn: &str) -> Value {
+    json!({ "act_fn": act_fn, "top_k": 8, "use_glu_encoder": true })
+}
+
+/// A dictionary in which several prefixes of the latents reconstruct.
+fn prefixes(act_fn: &str) -> Value {
+    json!({ "act_fn": act_fn, "sae_type": "matryoshka", "matryoshka_fractions": [0.25, 0.5] })
+}
+
 /// Returns how many bytes the C library, from which tensors come too, has from the system.
 pub fn held() -> usize {
     // SAFETY: it only reads the library's own numbers.
@@ -45,6 +55,12 @@ fn a_steady_step_takes_nothing_from_the_system() {
         heads("topk"),
         heads("batchtopk"),
         heads("jumprelu"),
+        heads("relu"),
+        glu("topk"),
+        glu("relu"),
+        prefixes("relu"),
+        json!({ "act_fn": "topk", "top_k": 8, "dtype": "float64" }),
+        json!({ "act_fn": "relu", "dtype": "float64" }),
     ] {
         let (mut sae, mut trainer) = begin(&own, size);
         let batches: Vec<_> = (0..4).map(|_| batch(size)).collect();
@@ -108,6 +124,11 @@ fn a_steady_step_asks_for_no_large_block() {
         (heads("topk"), Value::Null, 12),
         (heads("batchtopk"), Value::Null, 12),
         (json!({ "act_fn": "relu" }), json!("power"), 2),
+        (glu("topk"), Value::Null, 0),
+        (glu("relu"), json!("power"), 0),
+        (glu("jumprelu"), json!("tanh-quad"), 0),
+        (prefixes("relu"), json!("power"), 0),
+        (json!({ "act_fn": "topk", "top_k": 256 }), Value::Null, 0),
         (
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 2.0 }),
             json!("tanh-quad"),

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::cuda::{Launcher, rows};
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor, Workspace};
+use crate::tensor::{Device, Kind, Tensor, Workspace, product};
 use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
@@ -134,6 +134,55 @@ impl<'a> Facts<'a> {
     /// Too little memory.
     pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         self.pass.product(x, weight)
+    }
+
+    /// Returns `x W` of two matrices, in the number format of the pass; it lies in the workspace.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn product_in(&self, workspace: &Workspace, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        if !self.multiplies_as_it_is() {
+            return self.product(x, weight);
+        }
+        let size = [x.size()[0], weight.size()[1]];
+        let mut product = workspace.empty(&size, self.options())?;
+        product::put_product(&mut product, x, weight)?;
+        Ok(product)
+    }
+
+    /// Puts `x W` of two matrices into `out`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn put_product(&self, out: &mut Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
+        if self.multiplies_as_it_is() {
+            product::put_product(out, x, weight)?;
+        } else {
+            out.f_copy_(&self.product(x, weight)?)?;
+        }
+        Ok(())
+    }
+
+    /// Adds `x W` of two matrices to `sum`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add_product(&self, sum: &mut Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
+        if self.multiplies_as_it_is() {
+            product::add_product(sum, x, weight)?;
+        } else {
+            let _ = sum.f_add_(&self.product(x, weight)?)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the sum of the rows of `x (n, columns)`, `(columns)`.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn sum_of_rows(&self, x: &Tensor) -> Result<Tensor> {
+        let sum = self.workspace.empty(&x.size()[1..], (x.f_kind()?, x.device()))?;
+        Ok(x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?)
     }
 
     /// Returns whether something of the whole batch has to be known before its parts are looked at.

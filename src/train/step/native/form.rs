@@ -1,6 +1,6 @@
 //! Over which numbers a step goes.
 
-use crate::dictionary::{ActFn, SAEConfig};
+use crate::dictionary::SAEConfig;
 use crate::kernels::cuda::encode::MOST_CHOSEN;
 use crate::tensor::{Device, Kind};
 
@@ -53,20 +53,23 @@ pub(super) fn is_sparse(
     passes: bool,
 ) -> bool {
     let density = expected(cfg, k, density);
-    let dense_from = if passes { DENSE_OVER_ZEROS_FROM } else { DENSE_FROM };
+    let dense_from = if passes && !cfg.act_fn.selects_k() {
+        DENSE_OVER_ZEROS_FROM
+    } else {
+        DENSE_FROM
+    };
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
 /// The bytes of the largest decoder of which products over zeros hold a copy.
 const MOST_COPIED: i64 = 256 << 20;
 
-/// Returns whether products over all latents can pass over those that are off: of relu and jumprelu, in float32 on the CPU,
-/// where all latents reconstruct together, without a gate or heads, and the decoder is not too large to be copied.
+/// Returns whether products over all latents can pass over those that are off: in float32 on the CPU, where all latents
+/// reconstruct together, without a gate or heads, and the decoder is not too large to be copied.
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
     let is_copied = cfg.d_sae() * cfg.d_model * kind.elt_size_in_bytes() as i64 <= MOST_COPIED;
     let is_one = is_copied && !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
-    let is_plain = kind == Kind::Float && device == Device::Cpu && cfg.hooks.heads().is_none();
-    is_one && is_plain && matches!(cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
+    is_one && kind == Kind::Float && device == Device::Cpu && cfg.hooks.heads().is_none()
 }
 
 /// Returns whether the form of the next step depends on how many pairs take part in this one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use crate::dictionary::Parameter;
 use crate::error::Result;
-use crate::tensor::{Buffer, Kind, Tensor, product};
+use crate::tensor::{Tensor, Workspace};
 
 /// Sums of gradients so far. Where there are heads, those of matrices have a row for each latent, and all inputs of the encoder in
 /// a row; what heads share is there once.
@@ -53,25 +53,29 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds `left right` to the gradient of the parameter `name`, laid out in memory as the parameter is.
+    /// Adds `left right` to the gradient of the parameter `name`, laid out in memory as the parameter is; it lies in the
+    /// workspace.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn add_product(
         &mut self,
-        facts: &Facts<'_>,
+        (facts, workspace): (&Facts<'_>, &Workspace),
         name: &'static str,
         left: &Tensor,
         right: &Tensor,
     ) -> Result<()> {
-        match self.sums.get_mut(name) {
-            Some(sum) if facts.multiplies_as_it_is() => Ok(product::add_product(sum, left, right)?),
-            _ if facts.sae.parameter(name)?.is_contiguous() => self.add(name, facts.product(left, right)?),
-            _ => {
-                let transposed = facts.product(&right.f_tr()?, &left.f_tr()?)?;
-                self.add(name, transposed.f_tr()?)
-            }
+        if let Some(sum) = self.sums.get_mut(name) {
+            return facts.add_product(sum, left, right);
         }
+        let product = if facts.sae.parameter(name)?.is_contiguous() {
+            facts.product_in(workspace, left, right)?
+        } else {
+            facts
+                .product_in(workspace, &right.f_tr()?, &left.f_tr()?)?
+                .f_tr()?
+        };
+        self.add(name, product)
     }
 
     /// Adds the gradient of a bias, where the dictionary has it: the sum over the tokens.
@@ -83,26 +87,27 @@ impl Gradients {
         if !facts.sae.parameters().iter().any(has) {
             return Ok(());
         }
-        self.add(
-            name,
-            by_sum.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?,
-        )
+        self.add(name, facts.sum_of_rows(by_sum)?)
     }
 
-    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in `room` where there is
-    /// none.
+    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in the workspace where
+    /// there is none.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn so_far(
         &mut self,
-        facts: &Facts<'_>,
+        (facts, workspace): (&Facts<'_>, &Workspace),
         name: &'static str,
-        room: &mut Buffer,
     ) -> Result<Tensor> {
-        let sum = match self.sums.get(name) {
-            Some(sum) => sum.shallow_clone(),
-            None => room.take(&facts.parameter(name)?)?.f_zero_()?,
+        if let Some(sum) = self.sums.get(name) {
+            return Ok(sum.shallow_clone());
+        }
+        let parameter = facts.parameter(name)?;
+        let sum = if parameter.is_contiguous() {
+            workspace.zeros_like(&parameter)?
+        } else {
+            workspace.zeros_like(&parameter.f_tr()?)?.f_tr()?
         };
         self.sums.insert(name, sum.shallow_clone());
         Ok(sum)

@@ -23,9 +23,7 @@ fn exchanged(x: &Tensor) -> Result<Tensor> {
 impl Facts<'_> {
     /// Returns the sums over the heads of `by_head (heads, d_sae)`, `(d_sae)`.
     pub(super) fn sum_heads(&self, by_head: &Tensor) -> Result<Tensor> {
-        let options = (by_head.f_kind()?, by_head.device());
-        let sum = self.workspace.empty(&by_head.size()[1..], options)?;
-        Ok(by_head.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?)
+        self.sum_of_rows(by_head)
     }
 
     /// Returns `counted (d_sae)` of tokens for each latent; what heads count of one they count together.

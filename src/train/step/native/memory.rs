@@ -59,7 +59,8 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
         0
     };
     let tensors = if passes_over_zeros(cfg, kind, device) {
-        TENSORS_OVER_ZEROS
+        // What is selected lies by itself.
+        TENSORS_OVER_ZEROS + u64::from(cfg.act_fn.selects_k())
     } else {
         TENSORS
     };

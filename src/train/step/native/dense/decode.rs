@@ -7,7 +7,7 @@ use crate::dictionary::sum_last;
 use crate::error::Result;
 use crate::kernels::norms::row_squares;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 use crate::train::step::native::facts::Facts;
 use crate::train::step::native::gradients::Gradients;
 
@@ -16,23 +16,24 @@ fn part(x: &Tensor, dim: i64, group: &Range<i64>) -> Result<Tensor> {
     Ok(x.f_narrow(dim, group.start, group.end - group.start)?)
 }
 
-/// Returns parts that follow one another along `dim` as one.
-fn joined(mut parts: Vec<Tensor>, dim: i64) -> Result<Tensor> {
-    match parts.len() {
-        1 => Ok(parts.remove(0)),
-        _ => Ok(Tensor::f_cat(&parts, dim)?),
-    }
-}
-
 /// Returns `x̂ − y` for each prefix, `(n, [heads,] d_model)`; heads have one prefix.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn errors(facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Vec<Tensor>> {
+pub(super) fn errors(
+    facts: &Facts<'_>,
+    block: &Workspace,
+    acts: &Tensor,
+    label: &Tensor,
+) -> Result<Vec<Tensor>> {
     let decoder = facts.parameter("W_D")?;
     let mut errors: Vec<Tensor> = Vec::new();
     for group in groups(facts) {
-        let mut error = facts.decoded(&part(acts, -1, &group)?, &part(&decoder, -2, &group)?)?;
+        let (acts, rows) = (part(acts, -1, &group)?, part(&decoder, -2, &group)?);
+        let mut error = match facts.heads {
+            Some(_) => facts.decoded(&acts, &rows)?,
+            None => facts.product_in(block, &acts, &rows)?,
+        };
         match (errors.last(), facts.parameter("b_D")) {
             (Some(shorter), _) => drop(error.f_add_(shorter)?),
             (None, Ok(bias)) => drop(error.f_add_(&bias)?.f_sub_(&label.f_view_as(&error)?)?),
@@ -87,32 +88,48 @@ pub(super) fn by_decoded(
     Ok(errors)
 }
 
-/// Adds the gradient of the decoder.
+/// Adds the gradient of the decoder, which lies in the workspace of the step.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn decoder(
     facts: &Facts<'_>,
+    step: &Workspace,
     acts: &Tensor,
     by_decoded: &[Tensor],
     gradients: &mut Gradients,
 ) -> Result<()> {
-    if let ([by_decoded], None) = (by_decoded, facts.heads) {
-        return gradients.add_product(facts, "W_D", &acts.f_tr()?, by_decoded);
+    match (by_decoded, facts.heads) {
+        ([by_decoded], Some(_)) => {
+            let rows = facts.by_decoder(acts, by_decoded)?;
+            gradients.add("W_D", rows.f_flatten(0, -2)?)
+        }
+        ([by_decoded], None) => gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded),
+        _ => {
+            let sum = gradients.so_far((facts, step), "W_D")?;
+            for (group, by) in groups(facts).into_iter().zip(by_decoded) {
+                let acts = part(acts, -1, &group)?.f_tr()?;
+                facts.add_product(&mut part(&sum, -2, &group)?, &acts, by)?;
+            }
+            Ok(())
+        }
     }
-    let rows = groups(facts).into_iter().zip(by_decoded);
-    let rows = rows.map(|(group, by)| facts.by_decoder(&part(acts, -1, &group)?, by));
-    let rows = joined(rows.collect::<Result<_>>()?, -2)?;
-    gradients.add("W_D", rows.f_flatten(0, -2)?)
 }
 
 /// Returns the derivative by the activations, `(n, [heads,] d_sae)`.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn by_acts(facts: &Facts<'_>, by_decoded: &[Tensor]) -> Result<Tensor> {
+pub(super) fn by_acts(facts: &Facts<'_>, block: &Workspace, by_decoded: &[Tensor]) -> Result<Tensor> {
     let decoder = facts.parameter("W_D")?;
-    let columns = groups(facts).into_iter().zip(by_decoded);
-    let columns = columns.map(|(group, by)| facts.by_acts(by, &part(&decoder, -2, &group)?));
-    joined(columns.collect::<Result<_>>()?, -1)
+    if let ([by_decoded], Some(_)) = (by_decoded, facts.heads) {
+        return facts.by_acts(by_decoded, &decoder);
+    }
+    let tokens = by_decoded.first().map_or(0, |by_decoded| by_decoded.size()[0]);
+    let by_acts = block.empty(&[tokens, facts.sae.cfg.d_sae()], facts.options())?;
+    for (group, by) in groups(facts).into_iter().zip(by_decoded) {
+        let rows = part(&decoder, -2, &group)?.f_tr()?;
+        facts.put_product(&mut part(&by_acts, -1, &group)?, by, &rows)?;
+    }
+    Ok(by_acts)
 }

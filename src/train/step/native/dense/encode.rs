@@ -2,9 +2,9 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
-use super::zeros::OverZeros;
+use super::places::Places;
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Workspace};
 use crate::train::step::Part;
 
 /// What the encoder makes of some tokens.
@@ -15,30 +15,19 @@ pub(super) struct Encoded {
     pub(super) gated: Option<(Tensor, Tensor)>,
 }
 
-/// Encodes the tokens `x` of block `number`.
+/// Encodes the tokens `x`; what comes out lies in the workspace.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn encode(
-    facts: &Facts<'_>,
-    (x, number): (&Tensor, usize),
-    zeros: Option<&mut OverZeros<'_>>,
-) -> Result<Encoded> {
-    if let Some(zeros) = zeros {
-        let hidden_pre = zeros.encode(facts, x, number)?;
-        facts.laps.end(Part::Encode);
-        return Ok(Encoded {
-            hidden_pre,
-            gated: None,
-        });
-    }
-    let linear =
-        |matrix: &Tensor, bias: &Tensor| -> Result<Tensor> { Ok(facts.product(x, matrix)?.f_add_(bias)?) };
+pub(super) fn encode(facts: &Facts<'_>, x: &Tensor, workspace: &Workspace) -> Result<Encoded> {
+    let linear = |matrix: &Tensor, bias: &Tensor| -> Result<Tensor> {
+        Ok(facts.product_in(workspace, x, matrix)?.f_add_(bias)?)
+    };
     let mut hidden_pre = facts.for_heads(linear(&facts.encoder()?, &facts.encoder_bias()?)?)?;
     let mut gated = None;
     if facts.sae.cfg.use_glu_encoder {
-        let gate = linear(&facts.parameter("W_E_glu")?, &facts.parameter("b_E_glu")?)?.f_sigmoid()?;
-        let opened = hidden_pre.f_mul(&gate)?;
+        let gate = linear(&facts.parameter("W_E_glu")?, &facts.parameter("b_E_glu")?)?.f_sigmoid_()?;
+        let opened = workspace.times(&hidden_pre, &gate)?;
         gated = Some((std::mem::replace(&mut hidden_pre, opened), gate));
     }
     facts.laps.end(Part::Encode);
@@ -51,19 +40,20 @@ pub(super) fn encode(
 /// Too little memory.
 pub(super) fn encoder(
     facts: &Facts<'_>,
-    x: &Tensor,
-    encoded: &Encoded,
+    places: Places<'_>,
+    (x, encoded): (&Tensor, &Encoded),
     by_pre: Tensor,
     gradients: &mut Gradients,
 ) -> Result<()> {
     let mut linear = |by_pre: &Tensor, matrix: &'static str, bias: &'static str| -> Result<()> {
-        gradients.add_product(facts, matrix, &x.f_tr()?, by_pre)?;
+        gradients.add_product((facts, places.step), matrix, &x.f_tr()?, by_pre)?;
         gradients.add_bias(facts, bias, by_pre)
     };
     let Some((linear_pre, gate)) = &encoded.gated else {
         return linear(&facts.over_heads(by_pre)?, "W_E", "b_E");
     };
-    linear(&by_pre.f_mul(gate)?, "W_E", "b_E")?;
-    let slope = gate.f_mul(&gate.f_neg()?.f_add_scalar_(1.0)?)?;
-    linear(&by_pre.f_mul(linear_pre)?.f_mul_(&slope)?, "W_E_glu", "b_E_glu")
+    linear(&places.block.times(&by_pre, gate)?, "W_E", "b_E")?;
+    // σ' = σ (1 − σ)
+    let mut slope = places.block.copy(gate)?.f_neg_()?.f_add_scalar_(1.0)?.f_mul_(gate)?;
+    linear(&slope.f_mul_(linear_pre)?.f_mul_(&by_pre)?, "W_E_glu", "b_E_glu")
 }

@@ -1,4 +1,4 @@
-//! What is computed number by number, each in one pass of a kernel: for relu and jumprelu in float32 on the CPU.
+//! What is computed number by number, each in one pass of a kernel: in float32 on the CPU, without heads.
 
 use super::super::facts::Facts;
 use super::super::form::BARE;
@@ -7,7 +7,7 @@ use super::super::penalties::{add_near, penalty};
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
-use crate::dictionary::{ActFn, Entries};
+use crate::dictionary::Entries;
 use crate::error::Result;
 use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -15,8 +15,7 @@ use crate::tensor::{Device, Kind, Tensor};
 
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {
-    let is_plain = facts.sae.kind() == Kind::Float && facts.sae.device() == Device::Cpu;
-    is_plain && facts.heads.is_none() && matches!(facts.sae.cfg.act_fn, ActFn::Relu | ActFn::JumpRelu)
+    facts.options() == (Kind::Float, Device::Cpu) && facts.heads.is_none()
 }
 
 /// Calls `with` with what is known of each latent.
@@ -33,13 +32,13 @@ fn with_latents<R>(facts: &Facts<'_>, with: impl FnOnce(Latents<'_>) -> Result<R
     })
 }
 
-/// Returns the activations of `hidden_pre`, both `(n, d_sae)`, in the room for `acts`, and counts them.
+/// Returns the activations of `seen (n, d_sae)`, those pre-activations that may be on, in the room for `acts`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn activate(
     facts: &Facts<'_>,
-    hidden_pre: &Tensor,
+    seen: &Tensor,
     mut acts: Tensor,
     counts: &mut Counts,
 ) -> Result<Tensor> {
@@ -68,7 +67,7 @@ pub(super) fn activate(
                 None => None,
             },
         };
-        pointwise::activate(numbers(hidden_pre)?, &latents, numbers_mut(&mut acts)?, counted);
+        pointwise::activate(numbers(seen)?, &latents, numbers_mut(&mut acts)?, counted);
         Ok(())
     })?;
     Ok(acts)

@@ -15,14 +15,17 @@ mod counts;
 mod decode;
 mod encode;
 mod fused;
+mod places;
+mod select;
 mod tensors;
 mod zeros;
 
 use self::counts::Counts;
 use self::encode::{Encoded, encode, encoder};
 use self::fused::Derivation;
+use self::places::Places;
+use self::select::Selector;
 use self::zeros::OverZeros;
-pub(super) use self::zeros::Room;
 use super::auxk::{self, AuxK, Latents};
 use super::facts::Facts;
 use super::form;
@@ -31,7 +34,7 @@ use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
-use crate::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor, Workspace};
 use crate::train::step::Part;
 
 /// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
@@ -44,6 +47,15 @@ const KEPT_BYTES: i64 = 128 << 20;
 pub(super) const TENSORS: u64 = 8;
 /// The same where products pass over zeros, and all else is done in place: pre-activations, activations, the derivative by them.
 pub(super) const TENSORS_OVER_ZEROS: u64 = 3;
+
+/// Room to work in, which serves one step after the other.
+#[derive(Default)]
+pub(super) struct Room {
+    step: Workspace,
+    block: Workspace,
+    selector: Selector,
+    zeros: zeros::Room,
+}
 
 /// What is known of a whole batch before its gradients are computed.
 #[derive(Default)]
@@ -89,9 +101,9 @@ pub(super) fn step(
     let mut is_dead = Some(is_dead);
     let mut known = Known::default();
     let mut kept: Vec<Option<Kept>> = xs.iter().map(|_| None).collect();
-    let mut parts = Parts::new(facts, OverZeros::new(room, facts))?;
+    let mut parts = Parts::new(room, facts)?;
     if facts.looks_ahead() {
-        let mut counts = look_ahead(facts, &xs, &mut kept, parts.zeros.as_mut())?;
+        let mut counts = look_ahead(facts, &xs, &mut kept, &mut parts)?;
         if let Some(is_dead) = is_dead.take() {
             known.is_dead = is_dead(counts.of_tokens())?;
         }
@@ -102,9 +114,10 @@ pub(super) fn step(
     }
     parts.derivation = Derivation::new(facts, known.soft_counts.as_ref())?;
     for ((x, label), kept) in xs.iter().zip(&labels).zip(kept) {
+        parts.places.block.begin();
         let encoded = match kept {
             Some(kept) => kept,
-            None => Kept::new(encode(facts, (x, 0), parts.zeros.as_mut())?),
+            None => Kept::new(encode(facts, x, parts.places.block)?),
         };
         block(facts, (x, label), encoded, &known, &mut parts, gradients)?;
         facts.laps.end(Part::Scatter);
@@ -147,23 +160,27 @@ fn look_ahead(
     facts: &Facts<'_>,
     xs: &[Tensor],
     kept: &mut [Option<Kept>],
-    mut zeros: Option<&mut OverZeros<'_>>,
+    parts: &mut Parts<'_>,
 ) -> Result<Counts> {
     let mut counts = Counts::with_soft(facts)?;
     let is_one = xs.len() == 1;
     let keeps = is_one || kept_bytes(&facts.sae.cfg, facts.tokens) > 0;
-    for (number, (x, kept)) in xs.iter().zip(kept).enumerate() {
-        let number = if keeps { number } else { 0 };
-        let encoded = encode(facts, (x, number), zeros.as_deref_mut())?;
-        let acts = activate(facts, &encoded, &mut counts, zeros.as_deref_mut())?;
+    let Places { step, block } = parts.places;
+    for (x, kept) in xs.iter().zip(kept) {
+        block.begin();
+        let encoded = encode(facts, x, if keeps { step } else { block })?;
+        let room = (if is_one { step } else { block }, block);
+        let acts = activate(facts, &encoded, parts.selector, room, &mut counts)?;
         let acts = Some(acts).filter(|_| is_one);
         *kept = keeps.then_some(Kept { encoded, acts });
     }
     Ok(counts)
 }
 
-/// What the blocks of a batch add up to.
+/// What the blocks of a batch add up to, and where they work.
 struct Parts<'a> {
+    places: Places<'a>,
+    selector: &'a mut Selector,
     terms: Terms,
     /// The squared errors of each block, for each prefix.
     squared_errors: Vec<Vec<Tensor>>,
@@ -175,13 +192,20 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn new(facts: &Facts<'_>, zeros: Option<OverZeros<'a>>) -> Result<Self> {
+    fn new(room: &'a mut Room, facts: &Facts<'_>) -> Result<Self> {
+        let places = Places {
+            step: &room.step,
+            block: &room.block,
+        };
+        places.step.begin();
         Ok(Self {
+            places,
+            selector: &mut room.selector,
             terms: Terms::new(facts),
             squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
             derivation: None,
-            zeros,
+            zeros: OverZeros::new(&mut room.zeros, places, facts),
         })
     }
 
@@ -211,20 +235,18 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Returns the activations of what was encoded, and counts them.
+/// Returns the activations of what was encoded, in the first of these workspaces, and counts them; the other is for work.
 fn activate(
     facts: &Facts<'_>,
     encoded: &Encoded,
+    selector: &mut Selector,
+    (room, block): (&Workspace, &Workspace),
     counts: &mut Counts,
-    zeros: Option<&mut OverZeros<'_>>,
 ) -> Result<Activations> {
     let before = counts.active()?;
     let numbers = if fused::serves(facts) {
-        let room = match zeros {
-            Some(zeros) => zeros.room_for_acts(&encoded.hidden_pre)?,
-            None => encoded.hidden_pre.f_empty_like()?,
-        };
-        fused::activate(facts, &encoded.hidden_pre, room, counts)
+        let seen = selector.select(facts, &encoded.hidden_pre, block)?;
+        fused::activate(facts, &seen, room.empty_like(&seen)?, counts)
     } else {
         tensors::activate(facts, &encoded.hidden_pre, counts)
     }?;
@@ -243,12 +265,16 @@ fn block(
     parts: &mut Parts,
     gradients: &mut Gradients,
 ) -> Result<()> {
+    let places = parts.places;
     let acts = match acts {
         Some(acts) => acts,
-        None => activate(facts, &encoded, &mut parts.counts, parts.zeros.as_mut())?,
+        None => {
+            let room = (places.block, places.block);
+            activate(facts, &encoded, parts.selector, room, &mut parts.counts)?
+        }
     };
     let (by_decoded, aux) = reconstruct(facts, (&encoded, &acts, label), known, parts, gradients)?;
-    let by_acts = through_decoder(facts, &acts, &by_decoded, parts.zeros(&acts), gradients)?;
+    let by_acts = through_decoder(facts, &acts, &by_decoded, parts, gradients)?;
     let is_lifted = parts.zeros(&acts).is_some() && OverZeros::is_lifted(facts);
     let numbers = (&encoded.hidden_pre, &acts.numbers);
     let mut by_pre = match &mut parts.derivation {
@@ -264,7 +290,7 @@ fn block(
     facts.laps.end(Part::Penalties);
     match parts.zeros(&acts) {
         Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
-        None => encoder(facts, x, &encoded, by_pre, gradients),
+        None => encoder(facts, places, (x, &encoded), by_pre, gradients),
     }
 }
 
@@ -278,7 +304,7 @@ fn reconstruct(
 ) -> Result<(Vec<Tensor>, Option<AuxK>)> {
     let errors = match parts.zeros(acts) {
         Some(zeros) => vec![zeros.error(facts, &acts.numbers, label)?],
-        None => decode::errors(facts, &acts.numbers, label)?,
+        None => decode::errors(facts, parts.places.block, &acts.numbers, label)?,
     };
     for (error, blocks) in errors.iter().zip(&mut parts.squared_errors) {
         blocks.push(decode::squared(facts, error)?);
@@ -302,12 +328,14 @@ fn through_decoder(
     facts: &Facts<'_>,
     acts: &Activations,
     by_decoded: &[Tensor],
-    mut zeros: Option<&mut OverZeros<'_>>,
+    parts: &mut Parts<'_>,
     gradients: &mut Gradients,
 ) -> Result<Tensor> {
+    let Places { step, block } = parts.places;
+    let mut zeros = parts.zeros(acts);
     match (&mut zeros, by_decoded) {
         (Some(zeros), [by_decoded]) => zeros.decoder(facts, &acts.numbers, by_decoded, gradients)?,
-        _ => decode::decoder(facts, &acts.numbers, by_decoded, gradients)?,
+        _ => decode::decoder(facts, step, &acts.numbers, by_decoded, gradients)?,
     }
     if let Some(of_all_prefixes) = by_decoded.first() {
         gradients.add_bias(facts, "b_D", of_all_prefixes)?;
@@ -315,7 +343,7 @@ fn through_decoder(
     facts.laps.end(Part::Scatter);
     let by_acts = match (zeros, by_decoded) {
         (Some(zeros), [by_decoded]) => zeros.by_acts(facts, (&acts.numbers, acts.filled), by_decoded)?,
-        _ => decode::by_acts(facts, by_decoded)?,
+        _ => decode::by_acts(facts, block, by_decoded)?,
     };
     facts.laps.end(Part::Decode);
     Ok(by_acts)

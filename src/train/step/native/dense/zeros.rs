@@ -1,5 +1,5 @@
-//! Products that pass over the activations that are 0, for relu and jumprelu in float32 on the CPU: the reconstruction, the
-//! derivative by activations (of relu; thresholds want it for others as well) and the gradients of both matrices.
+//! Products that pass over the activations that are 0, in float32 on the CPU: the reconstruction, the derivative by activations
+//! (thresholds want it for others as well) and the gradients of both matrices.
 //!
 //! Where the threshold penalty has something to say of pre-activations, it says it of nearly all that are off. It is taken to say
 //! it of all: that adds a sum of inputs to the gradient of the encoder, and what is left is 0 of all that are off and below their
@@ -7,36 +7,25 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::{Gradients, add_in_place};
-use crate::dictionary::ActFn;
+use super::places::Places;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::tiles::Tiles;
 use crate::kernels::zeros::{self, Matrix};
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Buffer, Device, Kind, Tensor, product};
-
-/// Of what dtype it all is, and where.
-const PLAIN: (Kind, Device) = (Kind::Float, Device::Cpu);
+use crate::tensor::{Tensor, product};
 
 /// Room to work in, which serves one step after the other.
 #[derive(Default)]
 pub(in super::super) struct Room {
     decoder: Tiles,
     tokens: Tiles,
-    /// Of one block of tokens after the other, where they are kept each by itself.
-    hidden_pre: Vec<Buffer>,
-    acts: Buffer,
-    by_acts: Buffer,
-    error: Buffer,
-    by_decoder: Buffer,
-    by_encoder: Buffer,
-    by_encoder_bias: Buffer,
-    sum_of_rows: Buffer,
 }
 
 /// What the blocks of a step leave for its end, and room to work in.
 pub(super) struct OverZeros<'a> {
     room: &'a mut Room,
+    places: Places<'a>,
     has_decoder: bool,
     /// The sum of the inputs of the tokens of which more is left to say, `(d_model)`, and how many they are.
     inputs: Option<Tensor>,
@@ -55,9 +44,10 @@ fn most_filled() -> (f64, f64) {
 
 impl<'a> OverZeros<'a> {
     /// Returns the way over zeros; `None` where there is none.
-    pub(super) fn new(room: &'a mut Room, facts: &Facts<'_>) -> Option<Self> {
+    pub(super) fn new(room: &'a mut Room, places: Places<'a>, facts: &Facts<'_>) -> Option<Self> {
         facts.passes_over_zeros().then_some(Self {
             room,
+            places,
             has_decoder: false,
             inputs: None,
             tokens: 0,
@@ -72,27 +62,6 @@ impl<'a> OverZeros<'a> {
     /// Returns whether the derivatives by pre-activations are those that lack what all cost.
     pub(super) fn is_lifted(facts: &Facts<'_>) -> bool {
         facts.penalised_thresholds().is_some()
-    }
-
-    /// Returns the pre-activations of `x`, `(n, d_sae)`: those of block `number`, which are kept until there are others of that
-    /// number.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn encode(&mut self, facts: &Facts<'_>, x: &Tensor, number: usize) -> Result<Tensor> {
-        let all = &mut self.room.hidden_pre;
-        all.resize_with(all.len().max(number + 1), Buffer::default);
-        let mut hidden_pre = all[number].take_sized(&[x.size()[0], facts.sae.cfg.d_sae()], PLAIN)?;
-        product::put_product(&mut hidden_pre, x, &facts.parameter("W_E")?)?;
-        Ok(hidden_pre.f_add_(&facts.parameter("b_E")?)?)
-    }
-
-    /// Returns room for the activations of `hidden_pre`, which takes that of those before.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn room_for_acts(&mut self, hidden_pre: &Tensor) -> Result<Tensor> {
-        self.room.acts.take_sized(&hidden_pre.size(), PLAIN)
     }
 
     /// Puts the decoder into tiles, once a step.
@@ -114,7 +83,7 @@ impl<'a> OverZeros<'a> {
     /// Too little memory.
     pub(super) fn error(&mut self, facts: &Facts<'_>, acts: &Tensor, label: &Tensor) -> Result<Tensor> {
         self.prepare(facts)?;
-        let mut error = self.room.error.take_sized(&label.size(), PLAIN)?;
+        let mut error = self.places.block.empty_like(label)?;
         let _ = match facts.parameter("b_D") {
             Ok(bias) => bias.f_sub_out(&error, label)?,
             Err(_) => label.f_neg_out(&error)?,
@@ -134,12 +103,12 @@ impl<'a> OverZeros<'a> {
         by_decoded: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let mut sum = gradients.so_far(facts, "W_D", &mut self.room.by_decoder)?;
+        let mut sum = gradients.so_far((facts, self.places.step), "W_D")?;
         self.add_product(matrix(acts, facts)?, by_decoded, numbers_mut(&mut sum)?)
     }
 
-    /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`: of relu, it is left out where they
-    /// are 0 if that is faster.
+    /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`: without thresholds, it is left out
+    /// where they are 0 if that is faster.
     ///
     /// # Errors
     /// Too little memory.
@@ -149,8 +118,8 @@ impl<'a> OverZeros<'a> {
         (acts, filled): (&Tensor, f64),
         by_decoded: &Tensor,
     ) -> Result<Tensor> {
-        let mut by_acts = self.room.by_acts.take_sized(&acts.size(), PLAIN)?;
-        if facts.sae.cfg.act_fn == ActFn::Relu && filled < most_filled().1 {
+        let mut by_acts = self.places.block.empty_like(acts)?;
+        if !facts.sae.cfg.act_fn.has_thresholds() && filled < most_filled().1 {
             self.prepare(facts)?;
             let filled = matrix(acts, facts)?;
             let rows = numbers_mut(&mut by_acts)?;
@@ -172,20 +141,12 @@ impl<'a> OverZeros<'a> {
         by_pre: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let mut sum = gradients
-            .so_far(facts, "W_E", &mut self.room.by_encoder)?
-            .f_tr()?;
+        let mut sum = gradients.so_far((facts, self.places.step), "W_E")?.f_tr()?;
         self.add_product(matrix(by_pre, facts)?, x, numbers_mut(&mut sum)?)?;
-        let mut by_bias = gradients.so_far(facts, "b_E", &mut self.room.by_encoder_bias)?;
-        let sums = self.room.sum_of_rows.take(&by_bias)?;
-        let _ =
-            by_bias.f_add_(&by_pre.f_sum_intlist_out(&sums, [0i64].as_slice(), false, None::<Kind>)?)?;
+        gradients.add_bias(facts, "b_E", by_pre)?;
         if facts.penalised_thresholds().is_some() {
             self.tokens += x.size()[0];
-            let size = &x.size()[1..];
-            let sum = facts.workspace.empty(size, PLAIN)?;
-            let sum = x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?;
-            add_in_place(&mut self.inputs, sum)?;
+            add_in_place(&mut self.inputs, facts.sum_of_rows(x)?)?;
         }
         Ok(())
     }
@@ -211,12 +172,10 @@ impl<'a> OverZeros<'a> {
     pub(super) fn finish(&mut self, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
         if let (Some(inputs), Some(cost)) = (&mut self.inputs, facts.threshold_cost()?) {
             let _ = gradients
-                .so_far(facts, "W_E", &mut self.room.by_encoder)?
+                .so_far((facts, self.places.step), "W_E")?
                 .f_addr_(&inputs.f_neg_()?, &cost)?;
-            let mut of_all = facts.workspace.copy(&cost)?;
-            let _ = gradients
-                .so_far(facts, "b_E", &mut self.room.by_encoder_bias)?
-                .f_sub_(&of_all.f_mul_scalar_(self.tokens)?)?;
+            let of_all = facts.workspace.copy(&cost)?.f_mul_scalar_(-self.tokens)?;
+            gradients.add("b_E", of_all)?;
         }
         Ok(())
     }
