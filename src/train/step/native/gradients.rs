@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use crate::dictionary::Parameter;
 use crate::error::Result;
-use crate::tensor::{Tensor, Workspace};
+use crate::tensor::{Kind, Tensor, Workspace};
 
 /// Sums of gradients so far. Where there are heads, those of matrices have a row for each latent, and all inputs of the encoder in
 /// a row; what heads share is there once.
