@@ -147,6 +147,10 @@ pub fn all() -> Vec<Case> {
             (case.d_model, case.d_sae) = (256, 262_144);
         }),
         topk().with(|case| {
+            case.sae = json!({"act_fn": "topk", "use_glu_encoder": true});
+            case.name = "glu".into();
+        }),
+        topk().with(|case| {
             case.sae = json!({"act_fn": "topk", "sae_type": "crosscoder"});
             (case.name, case.heads) = ("crosscoder".into(), 2);
         }),
@@ -187,7 +191,7 @@ pub fn sweep() -> Vec<Case> {
     for d_sae in [3072, 12_288, 24_576] {
         add(4096, d_sae, 50);
     }
-    for k in [16, 32, 100, 200] {
+    for k in [16, 32, 100, 200, 500, 700, 1000] {
         add(4096, 6144, k);
     }
     cases

@@ -144,7 +144,7 @@ fn products_pack() -> Vec<(Value, Value, u64)> {
         (glu("relu"), json!("power"), 0),
         (glu("jumprelu"), json!("tanh-quad"), 0),
         (prefixes("relu"), json!("power"), 2),
-        (heads("relu"), json!("power"), 40),
+        (heads("relu"), json!("power"), 12),
         (json!({ "act_fn": "relu", "dtype": "float64" }), json!("power"), 50),
     ]
 }

@@ -104,6 +104,10 @@ impl Gradients {
             return Ok(sum.shallow_clone());
         }
         let parameter = facts.parameter(name)?;
+        let parameter = match parameter.dim() {
+            3 => parameter.f_flatten(0, -2)?,
+            _ => parameter,
+        };
         let sum = if parameter.is_contiguous() {
             workspace.zeros_like(&parameter)?
         } else {

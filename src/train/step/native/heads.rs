@@ -87,6 +87,15 @@ impl Facts<'_> {
         }
     }
 
+    /// Returns `x (n, columns)`, where what is of one head follows on that of the one before, as `(n, heads, columns / heads)`; as it
+    /// is where there are no heads.
+    pub(super) fn by_head(&self, x: &Tensor) -> Result<Tensor> {
+        match self.heads {
+            Some(heads) => Ok(x.f_view([x.size()[0], heads, -1])?),
+            None => Ok(x.shallow_clone()),
+        }
+    }
+
     /// Returns what activations `(n, [heads,] m)` of the latents with the rows `decoder ([heads,] m, d_model)` decode to,
     /// `(n, [heads,] d_model)`.
     pub(super) fn decoded(&self, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {

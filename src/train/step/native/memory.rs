@@ -1,7 +1,7 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::{TENSORS, TENSORS_OVER_ZEROS, kept_bytes, rows_at_a_time, tile_bytes};
-use super::form::{is_sparse, passes_over_zeros};
+use super::dense::{kept_bytes, rows_at_a_time, tensors, tile_bytes};
+use super::form::is_sparse;
 use super::gpu::{is_measured, refusal};
 use super::sparse::rows_shared;
 use crate::dictionary::SAEConfig;
@@ -58,11 +58,5 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
     } else {
         0
     };
-    let tensors = if passes_over_zeros(cfg, kind, device) {
-        // What is selected lies by itself.
-        TENSORS_OVER_ZEROS + u64::from(cfg.act_fn.selects_k())
-    } else {
-        TENSORS
-    };
-    batch + tensors * block * heads * n * width + kept + tile_bytes(cfg, device, block)
+    batch + tensors(cfg, device) * block * heads * n * width + kept + tile_bytes(cfg, device, block)
 }

@@ -1,5 +1,6 @@
 //! Decoding, and what comes back through it. Each prefix of the latents that reconstructs adds its own latents to what the
-//! one before it does; a latent's derivative is of all prefixes that it is in.
+//! one before it does; a latent's derivative is of all prefixes that it is in. Heads have latents and columns of their own, and
+//! share nothing here.
 
 use std::ops::Range;
 
@@ -11,12 +12,39 @@ use crate::tensor::{Device, Kind, Tensor, Workspace};
 use crate::train::step::native::facts::Facts;
 use crate::train::step::native::gradients::Gradients;
 
-/// Returns the latents `group` of `x`, along `dim`.
-fn part(x: &Tensor, dim: i64, group: &Range<i64>) -> Result<Tensor> {
-    Ok(x.f_narrow(dim, group.start, group.end - group.start)?)
+/// What some latents have to do with errors.
+struct Share {
+    latents: Range<i64>,
+    /// Of which error, and of which of its columns.
+    error: usize,
+    columns: Range<i64>,
 }
 
-/// Returns `x̂ − y` for each prefix, `(n, [heads,] d_model)`; heads have one prefix.
+/// Returns the shares: of the latents of each prefix that are not of the one before it, or of each head, which has columns of its
+/// own in the one error that there is.
+fn shares(facts: &Facts<'_>) -> Vec<Share> {
+    let columns = facts.sae.cfg.d_model;
+    let groups = facts.groups().into_iter().enumerate();
+    let share = |(place, latents)| {
+        let (error, head) = match facts.heads {
+            Some(_) => (0, place as i64),
+            None => (place, 0),
+        };
+        Share {
+            latents,
+            error,
+            columns: head * columns..(head + 1) * columns,
+        }
+    };
+    groups.map(share).collect()
+}
+
+/// Returns a part of `x` along `dim`.
+fn part(x: &Tensor, dim: i64, range: &Range<i64>) -> Result<Tensor> {
+    Ok(x.f_narrow(dim, range.start, range.end - range.start)?)
+}
+
+/// Returns `x̂ − y` for each prefix, as `label` is; that of all heads is one.
 ///
 /// # Errors
 /// Too little memory.
@@ -26,49 +54,46 @@ pub(super) fn errors(
     acts: &Tensor,
     label: &Tensor,
 ) -> Result<Vec<Tensor>> {
-    let decoder = facts.parameter("W_D")?;
+    let decoder = facts.decoder()?;
     let mut errors: Vec<Tensor> = Vec::new();
-    for group in groups(facts) {
-        let (acts, rows) = (part(acts, -1, &group)?, part(&decoder, -2, &group)?);
-        let mut error = match facts.heads {
-            Some(_) => facts.decoded(&acts, &rows)?,
-            None => facts.product_in(block, &acts, &rows)?,
-        };
-        match (errors.last(), facts.parameter("b_D")) {
-            (Some(shorter), _) => drop(error.f_add_(shorter)?),
-            (None, Ok(bias)) => drop(error.f_add_(&bias)?.f_sub_(&label.f_view_as(&error)?)?),
-            (None, Err(_)) => drop(error.f_sub_(&label.f_view_as(&error)?)?),
+    for share in shares(facts) {
+        if share.error == errors.len() {
+            errors.push(block.empty(&label.size(), facts.options())?);
         }
-        errors.push(error);
+        let mut decoded = part(&errors[share.error], 1, &share.columns)?;
+        let rows = part(&decoder, 0, &share.latents)?;
+        facts.put_product(&mut decoded, &part(acts, 1, &share.latents)?, &rows)?;
+    }
+    let mut shorter: Option<Tensor> = None;
+    for error in &mut errors {
+        let _ = match (&shorter, facts.parameter("b_D")) {
+            (Some(shorter), _) => error.f_add_(shorter)?,
+            (None, Ok(bias)) => error.f_add_(&bias.f_flatten(0, -1)?)?.f_sub_(label)?,
+            (None, Err(_)) => error.f_sub_(label)?,
+        };
+        shorter = Some(error.shallow_clone());
     }
     Ok(errors)
 }
 
-/// Returns the latents of each prefix that are not of the one before it, in each head.
-fn groups(facts: &Facts<'_>) -> Vec<Range<i64>> {
-    match facts.heads {
-        Some(_) => std::iter::once(0..facts.sae.cfg.d_sae()).collect(),
-        None => facts.groups(),
-    }
-}
-
-/// Returns the sum of the squares of each row of an error, `(n, [heads])`.
+/// Returns the sum of the squares of each row of an error, `(n)`; with heads of each head's part of it, `(n, heads)`.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn squared(facts: &Facts<'_>, error: &Tensor) -> Result<Tensor> {
-    let Ok(rows) = numbers(error) else {
-        return sum_last(&error.f_square()?);
+    let by_head = facts.by_head(error)?;
+    let Ok(rows) = numbers(&by_head) else {
+        return sum_last(&by_head.f_square()?);
     };
-    let size = error.size();
+    let size = by_head.size();
     let (columns, of_rows) = size.split_last().unwrap_or((&1, &[]));
     let mut squares = facts.workspace.empty(of_rows, (Kind::Float, Device::Cpu))?;
     row_squares(rows, *columns as usize, numbers_mut(&mut squares)?);
     Ok(squares)
 }
 
-/// Turns the errors of the prefixes, `(n, [heads,] d_model)` each, into the derivatives by what the latents between two prefixes decode to;
-/// `more` is a further derivative by what all latents decode to.
+/// Turns the errors of the prefixes into the derivatives by what the latents between two prefixes decode to; `more` is a further
+/// derivative by what all latents decode to.
 ///
 /// # Errors
 /// Too little memory.
@@ -99,37 +124,34 @@ pub(super) fn decoder(
     by_decoded: &[Tensor],
     gradients: &mut Gradients,
 ) -> Result<()> {
-    match (by_decoded, facts.heads) {
-        ([by_decoded], Some(_)) => {
-            let rows = facts.by_decoder(acts, by_decoded)?;
-            gradients.add("W_D", rows.f_flatten(0, -2)?)
-        }
-        ([by_decoded], None) => gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded),
-        _ => {
-            let sum = gradients.so_far((facts, step), "W_D")?;
-            for (group, by) in groups(facts).into_iter().zip(by_decoded) {
-                let acts = part(acts, -1, &group)?.f_tr()?;
-                facts.add_product(&mut part(&sum, -2, &group)?, &acts, by)?;
-            }
-            Ok(())
-        }
+    if let ([by_decoded], None) = (by_decoded, facts.heads) {
+        return gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded);
     }
+    let sum = gradients.so_far((facts, step), "W_D")?;
+    for share in shares(facts) {
+        let acts = part(acts, 1, &share.latents)?.f_tr()?;
+        let by = part(&by_decoded[share.error], 1, &share.columns)?;
+        facts.add_product(&mut part(&sum, 0, &share.latents)?, &acts, &by)?;
+    }
+    Ok(())
 }
 
-/// Returns the derivative by the activations, `(n, [heads,] d_sae)`.
+/// Returns the derivative by the activations, as `acts` are.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn by_acts(facts: &Facts<'_>, block: &Workspace, by_decoded: &[Tensor]) -> Result<Tensor> {
-    let decoder = facts.parameter("W_D")?;
-    if let ([by_decoded], Some(_)) = (by_decoded, facts.heads) {
-        return facts.by_acts(by_decoded, &decoder);
-    }
-    let tokens = by_decoded.first().map_or(0, |by_decoded| by_decoded.size()[0]);
-    let by_acts = block.empty(&[tokens, facts.sae.cfg.d_sae()], facts.options())?;
-    for (group, by) in groups(facts).into_iter().zip(by_decoded) {
-        let rows = part(&decoder, -2, &group)?.f_tr()?;
-        facts.put_product(&mut part(&by_acts, -1, &group)?, by, &rows)?;
+pub(super) fn by_acts(
+    facts: &Facts<'_>,
+    block: &Workspace,
+    acts: &Tensor,
+    by_decoded: &[Tensor],
+) -> Result<Tensor> {
+    let decoder = facts.decoder()?;
+    let by_acts = block.empty_like(acts)?;
+    for share in shares(facts) {
+        let by = part(&by_decoded[share.error], 1, &share.columns)?;
+        let rows = part(&decoder, 0, &share.latents)?.f_tr()?;
+        facts.put_product(&mut part(&by_acts, 1, &share.latents)?, &by, &rows)?;
     }
     Ok(by_acts)
 }

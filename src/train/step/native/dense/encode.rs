@@ -4,12 +4,12 @@ use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::places::Places;
 use crate::error::Result;
-use crate::tensor::{Tensor, Workspace};
+use crate::tensor::{Kind, Tensor, Workspace};
 use crate::train::step::Part;
 
 /// What the encoder makes of some tokens.
 pub(super) struct Encoded {
-    /// Pre-activations `h (n, d_sae)`; with heads `(n, 1, d_sae)`.
+    /// Pre-activations `h (n, d_sae)`, which heads share.
     pub(super) hidden_pre: Tensor,
     /// `x W_E + b_E` and the gate's value, where the encoder has a gate.
     pub(super) gated: Option<(Tensor, Tensor)>,
@@ -23,7 +23,7 @@ pub(super) fn encode(facts: &Facts<'_>, x: &Tensor, workspace: &Workspace) -> Re
     let linear = |matrix: &Tensor, bias: &Tensor| -> Result<Tensor> {
         Ok(facts.product_in(workspace, x, matrix)?.f_add_(bias)?)
     };
-    let mut hidden_pre = facts.for_heads(linear(&facts.encoder()?, &facts.encoder_bias()?)?)?;
+    let mut hidden_pre = linear(&facts.encoder()?, &facts.encoder_bias()?)?;
     let mut gated = None;
     if facts.sae.cfg.use_glu_encoder {
         let gate = linear(&facts.parameter("W_E_glu")?, &facts.parameter("b_E_glu")?)?.f_sigmoid_()?;
@@ -34,7 +34,17 @@ pub(super) fn encode(facts: &Facts<'_>, x: &Tensor, workspace: &Workspace) -> Re
     Ok(Encoded { hidden_pre, gated })
 }
 
-/// Adds the gradients of the encoder from the derivative by its pre-activations.
+/// Returns what all heads together say of the pre-activations, `(n, d_sae)`.
+fn over_heads(facts: &Facts<'_>, block: &Workspace, by_pre: Tensor) -> Result<Tensor> {
+    if facts.heads.is_none() {
+        return Ok(by_pre);
+    }
+    let sum = block.empty(&[by_pre.size()[0], facts.sae.cfg.d_sae()], facts.options())?;
+    let by_head = facts.by_head(&by_pre)?;
+    Ok(by_head.f_sum_intlist_out(&sum, [1i64].as_slice(), false, None::<Kind>)?)
+}
+
+/// Adds the gradients of the encoder from the derivative by its pre-activations, `(n, [heads ·] d_sae)`.
 ///
 /// # Errors
 /// Too little memory.
@@ -50,7 +60,7 @@ pub(super) fn encoder(
         gradients.add_bias(facts, bias, by_pre)
     };
     let Some((linear_pre, gate)) = &encoded.gated else {
-        return linear(&facts.over_heads(by_pre)?, "W_E", "b_E");
+        return linear(&over_heads(facts, places.block, by_pre)?, "W_E", "b_E");
     };
     linear(&places.block.times(&by_pre, gate)?, "W_E", "b_E")?;
     // σ' = σ (1 − σ)

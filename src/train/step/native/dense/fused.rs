@@ -1,4 +1,4 @@
-//! What is computed number by number, each in one pass of a kernel: in float32 on the CPU, without heads.
+//! What is computed number by number, each in one pass of a kernel: in float32 on the CPU.
 
 use super::super::facts::Facts;
 use super::super::form::BARE;
@@ -7,15 +7,18 @@ use super::super::penalties::{add_near, penalty};
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
-use crate::dictionary::Entries;
+use crate::dictionary::{Entries, Penalty};
 use crate::error::Result;
 use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
 
+/// The format and the device that the kernels are for.
+pub(super) const WHERE: (Kind, Device) = (Kind::Float, Device::Cpu);
+
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {
-    facts.options() == (Kind::Float, Device::Cpu) && facts.heads.is_none()
+    facts.options() == WHERE
 }
 
 /// Calls `with` with what is known of each latent.
@@ -32,7 +35,8 @@ fn with_latents<R>(facts: &Facts<'_>, with: impl FnOnce(Latents<'_>) -> Result<R
     })
 }
 
-/// Returns the activations of `seen (n, d_sae)`, those pre-activations that may be on, in the room for `acts`, and counts them.
+/// Returns the activations of the pre-activations that are `seen`, in the room for `acts`, both `(n, [heads ·] d_sae)`, and counts
+/// them.
 ///
 /// # Errors
 /// Too little memory.
@@ -70,7 +74,21 @@ pub(super) fn activate(
         pointwise::activate(numbers(seen)?, &latents, numbers_mut(&mut acts)?, counted);
         Ok(())
     })?;
+    if let (Some(heads), Some(somewhere)) = (facts.heads, &mut counts.fired_somewhere) {
+        count_tokens(numbers(&acts)?, heads as usize, numbers_mut(somewhere)?);
+    }
     Ok(acts)
+}
+
+/// Adds on how many tokens each latent is on in some head.
+fn count_tokens(acts: &[f32], heads: usize, fired: &mut [f32]) {
+    let latents = fired.len();
+    for token in acts.chunks(heads * latents) {
+        for (latent, fired) in fired.iter_mut().enumerate() {
+            let is_on = (0..heads).any(|head| token[head * latents + latent] > 0.0);
+            *fired += f32::from(is_on);
+        }
+    }
 }
 
 /// What the kernel sums of each latent, in the order of [`Sums`].
@@ -92,6 +110,11 @@ impl Summed {
             below_count: numbers_mut(below_count)?,
         })
     }
+}
+
+/// Returns the penalty where the numbers of a token, or of a head of it, act together.
+fn of_rows(facts: &Facts<'_>, acts: &Tensor) -> Result<Option<Penalty>> {
+    penalty(facts, &Entries::Every, &facts.by_head(acts)?, None)
 }
 
 /// What penalties and thresholds say of the activations of a batch, block after block.
@@ -129,13 +152,13 @@ impl Derivation {
     pub(super) fn derive(
         &mut self,
         facts: &Facts<'_>,
-        (hidden_pre, acts): (&Tensor, &Tensor),
+        (seen, acts): (&Tensor, &Tensor),
         (mut by_acts, is_lifted): (Tensor, bool),
     ) -> Result<Tensor> {
         let of_block;
         let slopes = match &self.slopes {
             Slopes::None => {
-                of_block = Slopes::new(facts, None, || penalty(facts, &Entries::Every, acts, None))?;
+                of_block = Slopes::new(facts, None, || of_rows(facts, acts))?;
                 &of_block
             }
             of_batch => of_batch,
@@ -147,7 +170,7 @@ impl Derivation {
         };
         with_latents(facts, |latents| {
             pointwise::derive(
-                (numbers(hidden_pre)?, numbers(acts)?),
+                (numbers(seen)?, numbers(acts)?),
                 &latents,
                 (slopes.as_penalty()?, thresholds),
                 numbers_mut(&mut by_acts)?,

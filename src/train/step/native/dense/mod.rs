@@ -43,10 +43,13 @@ const BLOCK_BYTES: i64 = 12 << 20;
 const BLOCK_LEAST: i64 = 256;
 /// Bytes of pre-activations up to which those of all tokens are kept for a second pass.
 const KEPT_BYTES: i64 = 128 << 20;
-/// About how many tensors of the size of the pre-activations a step holds at its height.
-pub(super) const TENSORS: u64 = 8;
-/// The same where products pass over zeros, and all else is done in place: pre-activations, activations, the derivative by them.
-pub(super) const TENSORS_OVER_ZEROS: u64 = 3;
+/// About how many tensors of the size of the pre-activations a step holds at its height where it goes by operations on tensors, and
+/// where kernels work in place: pre-activations, activations, the derivative by them.
+const TENSORS: u64 = 8;
+const TENSORS_OF_KERNELS: u64 = 3;
+/// How many more there are where what the activation function sees lies by itself, and where the encoder has a gate.
+const TENSORS_SEEN: u64 = 1;
+const TENSORS_OF_GATE: u64 = 4;
 
 /// Room to work in, which serves one step after the other.
 #[derive(Default)]
@@ -67,8 +70,10 @@ struct Known {
 
 /// The activations of some tokens, which have been counted.
 struct Activations {
-    /// `(n, [heads,] d_sae)`.
+    /// `(n, [heads ·] d_sae)`.
     numbers: Tensor,
+    /// What the activation function saw, as far as kernels want to know.
+    seen: Tensor,
     /// The part of them that is on; 1 where that is not known.
     filled: f64,
 }
@@ -169,7 +174,7 @@ fn look_ahead(
     for (x, kept) in xs.iter().zip(kept) {
         block.begin();
         let encoded = encode(facts, x, if keeps { step } else { block })?;
-        let room = (if is_one { step } else { block }, block);
+        let room = if is_one { step } else { block };
         let acts = activate(facts, &encoded, parts.selector, room, &mut counts)?;
         let acts = Some(acts).filter(|_| is_one);
         *kept = keeps.then_some(Kept { encoded, acts });
@@ -235,25 +240,30 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Returns the activations of what was encoded, in the first of these workspaces, and counts them; the other is for work.
+/// Returns the activations of what was encoded, in the workspace, and counts them.
 fn activate(
     facts: &Facts<'_>,
     encoded: &Encoded,
     selector: &mut Selector,
-    (room, block): (&Workspace, &Workspace),
+    workspace: &Workspace,
     counts: &mut Counts,
 ) -> Result<Activations> {
     let before = counts.active()?;
+    let mut seen = encoded.hidden_pre.shallow_clone();
     let numbers = if fused::serves(facts) {
-        let seen = selector.select(facts, &encoded.hidden_pre, block)?;
-        fused::activate(facts, &seen, room.empty_like(&seen)?, counts)
+        seen = selector.seen(facts, &seen, workspace)?;
+        fused::activate(facts, &seen, workspace.empty_like(&seen)?, counts)
     } else {
-        tensors::activate(facts, &encoded.hidden_pre, counts)
+        tensors::activate(facts, &seen, counts)
     }?;
     let on = before.zip(counts.active()?).map(|(before, now)| now - before);
     let filled = on.map_or(1.0, |on| on / numbers.numel() as f64);
     facts.laps.end(Part::Encode);
-    Ok(Activations { numbers, filled })
+    Ok(Activations {
+        numbers,
+        seen,
+        filled,
+    })
 }
 
 /// Adds what some tokens say.
@@ -268,15 +278,18 @@ fn block(
     let places = parts.places;
     let acts = match acts {
         Some(acts) => acts,
-        None => {
-            let room = (places.block, places.block);
-            activate(facts, &encoded, parts.selector, room, &mut parts.counts)?
-        }
+        None => activate(
+            facts,
+            &encoded,
+            parts.selector,
+            places.block,
+            &mut parts.counts,
+        )?,
     };
     let (by_decoded, aux) = reconstruct(facts, (&encoded, &acts, label), known, parts, gradients)?;
     let by_acts = through_decoder(facts, &acts, &by_decoded, parts, gradients)?;
     let is_lifted = parts.zeros(&acts).is_some() && OverZeros::is_lifted(facts);
-    let numbers = (&encoded.hidden_pre, &acts.numbers);
+    let numbers = (&acts.seen, &acts.numbers);
     let mut by_pre = match &mut parts.derivation {
         Some(derivation) => derivation.derive(facts, numbers, (by_acts, is_lifted))?,
         None => {
@@ -285,7 +298,7 @@ fn block(
         }
     };
     if let Some(aux) = aux {
-        let _ = by_pre.f_add_(&aux.by_pre)?;
+        let _ = by_pre.f_add_(&aux.by_pre.f_flatten(1, -1)?)?;
     }
     facts.laps.end(Part::Penalties);
     match parts.zeros(&acts) {
@@ -313,12 +326,14 @@ fn reconstruct(
     let mut aux = None;
     if let (Some(is_dead), Some(error)) = (&known.is_dead, errors.last()) {
         let latents = Latents::masked(facts, is_dead)?;
-        let found = auxk::step(facts, &encoded.hidden_pre, error, &latents, gradients)?;
+        let hidden_pre = facts.for_heads(encoded.hidden_pre.shallow_clone())?;
+        let error = facts.by_head(error)?;
+        let found = auxk::step(facts, &hidden_pre, &error, &latents, gradients)?;
         parts.terms.add_auxk(found.value.shallow_clone())?;
         aux = Some(found);
     }
-    let more = aux.as_ref().map(|aux| &aux.by_reconstruction);
-    let by_decoded = decode::by_decoded(facts, errors, more)?;
+    let more = aux.as_ref().map(|aux| aux.by_reconstruction.f_flatten(1, -1));
+    let by_decoded = decode::by_decoded(facts, errors, more.transpose()?.as_ref())?;
     facts.laps.end(Part::Auxk);
     Ok((by_decoded, aux))
 }
@@ -343,10 +358,20 @@ fn through_decoder(
     facts.laps.end(Part::Scatter);
     let by_acts = match (zeros, by_decoded) {
         (Some(zeros), [by_decoded]) => zeros.by_acts(facts, (&acts.numbers, acts.filled), by_decoded)?,
-        _ => decode::by_acts(facts, block, by_decoded)?,
+        _ => decode::by_acts(facts, block, &acts.numbers, by_decoded)?,
     };
     facts.laps.end(Part::Decode);
     Ok(by_acts)
+}
+
+/// Returns about how many tensors of the size of the pre-activations a step holds at its height.
+pub(super) fn tensors(cfg: &SAEConfig, device: Device) -> u64 {
+    if (cfg.dtype.kind(), device) != fused::WHERE {
+        return TENSORS;
+    }
+    let seen = cfg.act_fn.selects_k() || cfg.hooks.heads().is_some();
+    let gate = u64::from(cfg.use_glu_encoder) * TENSORS_OF_GATE;
+    TENSORS_OF_KERNELS + u64::from(seen) * TENSORS_SEEN + gate
 }
 
 /// Returns the bytes that products over zeros hold with `rows` tokens at a time, where there are any.

@@ -18,12 +18,12 @@ fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Returns the activations of `hidden_pre (n, d_sae)`, `(n, [heads,] d_sae)`, and counts them.
+/// Returns the activations of `hidden_pre (n, d_sae)`, `(n, [heads ·] d_sae)`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
-    let seen = seen(facts, hidden_pre)?;
+    let seen = seen(facts, &facts.for_heads(hidden_pre.shallow_clone())?)?;
     let acts = facts.unscaled(facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?)?;
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
     let on = acts.f_gt(0.0)?;
@@ -41,7 +41,7 @@ pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Coun
             let _ = soft.f_add_(&counted)?;
         }
     }
-    Ok(acts)
+    Ok(acts.f_flatten(1, -1)?)
 }
 
 /// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add.
@@ -51,11 +51,13 @@ pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Coun
 pub(super) fn derive(
     facts: &Facts<'_>,
     (hidden_pre, acts): (&Tensor, &Tensor),
-    mut by_acts: Tensor,
+    by_acts: Tensor,
     soft_counts: Option<&Tensor>,
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<Tensor> {
     let every = &Entries::Every;
+    let (acts, mut by_acts) = (&facts.by_head(acts)?, facts.by_head(&by_acts)?);
+    let hidden_pre = &facts.for_heads(hidden_pre.shallow_clone())?;
     let kept = (&mut *terms, &mut *gradients);
     penalise(facts, every, (acts, &mut by_acts), soft_counts, kept)?;
     if facts.sae.cfg.act_fn.has_thresholds() {
@@ -72,5 +74,5 @@ pub(super) fn derive(
         terms.add_threshold_penalty(facts, (&sums, &count), gradients)?;
         let _ = by_acts.f_sub_(&is_below.f_mul(&cost)?)?;
     }
-    Ok(by_acts)
+    Ok(by_acts.f_flatten(1, -1)?)
 }
