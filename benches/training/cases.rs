@@ -35,6 +35,8 @@ pub struct Case {
     pub norm: f64,
     /// Latents that are on on average at the beginning, where thresholds or biases are set so.
     pub l0: Option<i64>,
+    /// Latents that are never among the largest, the first ones.
+    pub silent: i64,
     pub source: Source,
     /// Settings of the factory, besides those that all cases have.
     pub factory: Value,
@@ -53,6 +55,7 @@ impl Case {
             trainer,
             norm: 0.5,
             l0: None,
+            silent: 0,
             source: Source::Made,
             factory: json!({"context_size": 256, "model_batch_size": 16}),
         }
@@ -145,6 +148,10 @@ pub fn all() -> Vec<Case> {
         topk().with(|case| {
             (case.name, case.batch) = ("topk-many".into(), 1024);
             (case.d_model, case.d_sae) = (256, 262_144);
+        }),
+        topk().with(|case| {
+            (case.name, case.silent) = ("auxk".into(), 1024);
+            case.trainer = json!({"auxk_coefficient": 0.03125, "dead_threshold": 4096});
         }),
         topk().with(|case| {
             case.sae = json!({"act_fn": "topk", "use_glu_encoder": true});

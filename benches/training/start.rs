@@ -7,6 +7,9 @@ use saescript::train::{Trainer, TrainerConfig};
 
 use super::cases::Case;
 
+/// By what inputs of a latent are multiplied that is over 0 as often as others, but never among the largest.
+const FAINT: f64 = 0.1;
+
 /// Tokens by which thresholds are set.
 const TOKENS: i64 = 256;
 
@@ -24,6 +27,12 @@ pub fn begin(
     sae.set_encoder_to_decoder_transpose(1.0)?;
     if let Some(l0) = case.l0 {
         turn_off_all_but(&mut sae, l0, first)?;
+    }
+    if case.silent > 0 {
+        let _no_grad = no_grad_guard();
+        let encoder = sae.parameter("W_E")?.f_detach_copy()?;
+        let _ = encoder.f_narrow(1, 0, case.silent)?.f_mul_scalar_(FAINT)?;
+        sae.set_parameter("W_E", &encoder)?;
     }
     let config: TrainerConfig = case.trainer_config(engine)?;
     Ok((sae, Trainer::new(config)?))

@@ -257,10 +257,25 @@ fn run(world: &World, script: &Path, end: &End) -> Ended {
         fs::write(world.path("out"), some).expect("writable");
     }
     if end.stopped {
-        std::thread::sleep(Duration::from_millis(1500));
+        wait_until_caught(&child, rustix::process::Signal::TERM);
+        std::thread::sleep(Duration::from_millis(1000));
         signal(&child, rustix::process::Signal::TERM);
     }
     ended(world, &child)
+}
+
+/// Waits until the program has said what it does when the signal comes: on a busy machine starting takes long.
+fn wait_until_caught(child: &Child, signal: rustix::process::Signal) {
+    let caught = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    let bit = 1 << (signal.as_raw() - 1);
+    let begun = Instant::now();
+    while caught().is_some_and(|mask| mask & bit == 0) && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn ended(world: &World, child: &Child) -> Ended {
