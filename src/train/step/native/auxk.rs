@@ -1,12 +1,23 @@
 //! The Aux-K loss by hand: `c · mean_t ‖e − ê‖²`, ê from dead latents alone, and its derivatives, also through e.
 
 use super::facts::Facts;
+use super::form::PLAIN;
 use super::gradients::Gradients;
 use super::penalties::add_thresholds;
+use super::places::Places;
+use super::select::Selector;
 use super::terms::Terms;
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::kernels::screen::Keep;
+use crate::tensor::{Kind, Tensor, Workspace};
+
+/// Room to work in where only dead latents are looked at, which serves one step after the other.
+#[derive(Default)]
+pub(super) struct Room {
+    workspace: Workspace,
+    selector: Selector,
+}
 
 /// The latents that may take part: all, of which those that are not dead are held at 0, or the dead ones alone.
 pub(super) struct Latents {
@@ -42,18 +53,23 @@ impl Latents {
         })
     }
 
-    /// Returns the latents `dead`, int64 `(n)`, of which there are some.
+    /// Returns the latents `dead`, int64 `(n)`, of which there are some; their decoder rows lie in the workspace.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn chosen(facts: &Facts<'_>, dead: &Tensor) -> Result<Self> {
+    pub(super) fn chosen(facts: &Facts<'_>, workspace: &Workspace, dead: &Tensor) -> Result<Self> {
         let of = |x: &Tensor| x.f_index_select(-1, dead);
         let factor = match &facts.factor {
             Some(factor) => of(factor)?,
             None => of(&facts.norm)?.f_ones_like()?,
         };
+        let decoder = facts.parameter("W_D")?;
+        let mut size = decoder.size();
+        let latents = size.len() - 2;
+        size[latents] = dead.size()[0];
+        let rows = workspace.empty(&size, facts.options())?;
         Ok(Self {
-            decoder: facts.parameter("W_D")?.f_index_select(-2, dead)?,
+            decoder: decoder.f_index_select_out(&rows, -2, dead)?,
             divisor: match &facts.factor {
                 Some(_) => Some(of(&facts.divisor()?)?),
                 None => None,
@@ -65,10 +81,72 @@ impl Latents {
         })
     }
 
-    /// Returns what there is of these latents, along `dim`, in the shape of what there is of `all`.
-    fn spread(&self, of_these: Tensor, all: &Tensor, dim: i64) -> Result<Tensor> {
+    fn gate<'a>(&self, facts: &Facts<'a>) -> Gate<'a> {
+        let latents = self.factor.size().last().copied().unwrap_or(0);
+        Gate {
+            // More than there are dead latents changes nothing: all others are 0.
+            k: facts.settings.k_aux.min(latents),
+            threshold: self.threshold.as_ref().map(Tensor::shallow_clone),
+            ..facts.gate
+        }
+    }
+
+    /// Returns what the activation function sees of `hidden_pre (tokens, n)`, as far as thresholds want to know, and the
+    /// activations, `(tokens, [heads,] n)` each.
+    fn activations(
+        &self,
+        facts: &Facts<'_>,
+        (block, selector): (&Workspace, &mut Selector),
+        hidden_pre: &Tensor,
+        gate: &Gate<'_>,
+    ) -> Result<(Tensor, Tensor)> {
+        let act_fn = facts.sae.cfg.act_fn;
+        let mut size = vec![hidden_pre.size()[0]];
+        size.extend(self.factor.size());
+        let (seen, mut acts) = if act_fn.selects_k() && facts.options() == PLAIN {
+            let keep = match act_fn.is_per_token() {
+                true => Keep::Largest(gate.k as usize),
+                false => Keep::Batch((gate.k * facts.rows()) as usize),
+            };
+            let room = block.zeros(&size, facts.options())?;
+            let mut selected = selector.select(hidden_pre, Some(&self.factor), keep, room)?;
+            let acts = selected.f_mul_(&self.factor)?;
+            (acts.shallow_clone(), acts)
+        } else {
+            let hidden_pre = facts.for_heads(hidden_pre.shallow_clone())?;
+            let room = block.empty(&size, facts.options())?;
+            let seen = hidden_pre.f_mul_out(&room, &self.factor)?;
+            let acts = act_fn.apply(&seen, gate)?;
+            (seen, acts)
+        };
+        if let Some(divisor) = &self.divisor {
+            let _ = acts.f_div_(divisor)?;
+        }
+        Ok((seen, acts))
+    }
+
+    /// Adds the gradient of the decoder from activations and the derivative by what they decode to.
+    fn add_by_decoder(
+        &self,
+        facts: &Facts<'_>,
+        step: &Workspace,
+        (acts, by_decoded): (&Tensor, &Tensor),
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        if let (None, None) = (&self.chosen, facts.heads) {
+            return gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded);
+        }
+        let rows = facts.by_decoder(step, acts, by_decoded)?.f_flatten(0, -2)?;
         match &self.chosen {
-            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(dim, chosen, &of_these)?),
+            Some(chosen) => gradients.add_some("W_D", (-2, facts.of_each_head(chosen)?), rows),
+            None => gradients.add("W_D", rows),
+        }
+    }
+
+    /// Returns what there is of these latents in the shape of what there is of `all`, along the last dimension.
+    fn spread(&self, of_these: Tensor, all: &Tensor) -> Result<Tensor> {
+        match &self.chosen {
+            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(-1, chosen, &of_these)?),
             None => Ok(of_these),
         }
     }
@@ -91,70 +169,60 @@ pub(super) struct AuxK {
     pub(super) by_pre: Tensor,
 }
 
-/// Computes the loss on pre-activations `hidden_pre (tokens, [1,] n)` of `latents` and on `error = x̂ − y`, and adds the
-/// gradients of decoder and thresholds. Where no latent is dead everything is 0.
+/// Computes the loss on pre-activations `hidden_pre (tokens, n)` of `latents` and on `error = x̂ − y`, `(tokens, [heads,] d_model)`,
+/// and adds the gradients of decoder and thresholds. Where no latent is dead everything is 0. What comes out lies in the workspace
+/// of the block.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn step(
     facts: &Facts<'_>,
-    hidden_pre: &Tensor,
-    error: &Tensor,
+    (places, selector): (Places<'_>, &mut Selector),
+    (hidden_pre, error): (&Tensor, &Tensor),
     latents: &Latents,
     gradients: &mut Gradients,
 ) -> Result<AuxK> {
-    let seen = hidden_pre.f_mul(&latents.factor)?;
-    let gate = Gate {
-        // More than there are dead latents changes nothing: all others are 0.
-        k: facts
-            .settings
-            .k_aux
-            .min(latents.factor.size().last().copied().unwrap_or(0)),
-        threshold: latents.threshold.as_ref().map(Tensor::shallow_clone),
-        ..facts.gate
-    };
-    let act_fn = facts.sae.cfg.act_fn;
-    let acts = latents.unscaled(act_fn.apply(&seen, &gate)?)?;
+    let (gate, block) = (latents.gate(facts), places.block);
+    let (seen, acts) = latents.activations(facts, (block, selector), hidden_pre, &gate)?;
     // e − ê with e = −error.
-    let mut rest = facts.decoded(&acts, &latents.decoder)?.f_add_(error)?.f_neg_()?;
+    let mut rest = facts
+        .decoded(block, &acts, &latents.decoder)?
+        .f_add_(error)?
+        .f_neg_()?;
     let share = facts.settings.auxk_coefficient / facts.rows() as f64;
-    let value = rest
-        .f_square()?
+    let value = block
+        .times(&rest, &rest)?
         .f_sum(None::<Kind>)?
         .f_mul_scalar(share)?
         .f_mul(&latents.any)?;
     let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
-    let by_decoder = facts.by_decoder(&acts, &by_decoded)?;
-    let by_decoder = latents.spread(by_decoder, &facts.parameter("W_D")?, -2)?;
-    gradients.add("W_D", by_decoder.f_flatten(0, -2)?)?;
-    let by_acts = facts.by_acts(&by_decoded, &latents.decoder)?;
-    let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
-    let spread = |by_threshold| latents.spread(by_threshold, &facts.norm, -1);
-    add_thresholds(
-        facts,
-        &Entries::Every,
-        (&seen, &by_scaled),
-        &gate,
-        spread,
-        gradients,
-    )?;
+    latents.add_by_decoder(facts, places.step, (&acts, &by_decoded), gradients)?;
+    let mut by_acts = facts.by_acts(block, &by_decoded, &latents.decoder)?;
+    if facts.sae.cfg.act_fn.has_thresholds() {
+        let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
+        let spread = |by_threshold| latents.spread(by_threshold, &facts.norm);
+        let numbers = (&seen, &by_scaled);
+        add_thresholds(facts, &Entries::Every, numbers, &gate, spread, gradients)?;
+    }
+    let on = block.empty(&acts.size(), (Kind::Bool, acts.device()))?;
+    let on = acts.f_gt_scalar_out(&on, 0.0)?;
     Ok(AuxK {
         value,
-        by_pre: by_acts.f_mul(&acts.f_gt(0.0)?)?,
+        by_pre: by_acts.f_mul_(&on)?,
         by_reconstruction: by_decoded,
     })
 }
 
 /// Adds the loss and the gradients of encoder and decoder where only pairs are known of other latents: the pre-activations
 /// of the dead ones of `is_dead (d_sae)` are computed here from the encoder's inputs `x`, and `error` gives `x̂ − y`. Returns
-/// the derivative by the reconstruction; `None` where no latent is dead.
+/// the derivative by the reconstruction, which lies in the room; `None` where no latent is dead.
 ///
 /// # Errors
 /// Too little memory.
 pub(super) fn of_dead(
-    facts: &Facts<'_>,
+    (facts, room): (&Facts<'_>, &mut Room),
     (x, is_dead): (&Tensor, &Tensor),
-    error: impl FnOnce() -> Result<Tensor>,
+    error: impl FnOnce(&Workspace) -> Result<Tensor>,
     terms: &mut Terms,
     gradients: &mut Gradients,
 ) -> Result<Option<Tensor>> {
@@ -162,22 +230,25 @@ pub(super) fn of_dead(
     if dead.numel() == 0 {
         return Ok(None);
     }
-    let error = error()?;
+    let workspace = &room.workspace;
+    workspace.begin();
+    let error = error(workspace)?;
     let encoder = facts.encoder()?.f_tr()?;
-    let rows = encoder.f_index_select(0, &dead)?;
-    let bias = facts.encoder_bias()?;
-    let hidden_pre = facts
-        .product(x, &rows.f_tr()?)?
-        .f_add_(&bias.f_index_select(0, &dead)?)?;
-    let latents = Latents::chosen(facts, &dead)?;
-    let aux = step(facts, &facts.for_heads(hidden_pre)?, &error, &latents, gradients)?;
+    let rows = workspace.empty(&[dead.size()[0], encoder.size()[1]], facts.options())?;
+    let rows = encoder.f_index_select_out(&rows, 0, &dead)?;
+    let bias = facts.encoder_bias()?.f_index_select(0, &dead)?;
+    let hidden_pre = facts.product_in(workspace, x, &rows.f_tr()?)?.f_add_(&bias)?;
+    let latents = Latents::chosen(facts, workspace, &dead)?;
+    let places = Places {
+        step: workspace,
+        block: workspace,
+    };
+    let room = (places, &mut room.selector);
+    let aux = step(facts, room, (&hidden_pre, &error), &latents, gradients)?;
     terms.add_auxk(aux.value)?;
-    let by_pre = facts.over_heads(aux.by_pre)?;
-    let mut by_encoder = encoder.f_zeros_like()?;
-    let rows = facts.product(&by_pre.f_tr()?, x)?;
-    let _ = by_encoder.f_index_copy_(0, &dead, &rows)?;
-    gradients.add("W_E", by_encoder.f_tr()?)?;
-    let sums = by_pre.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?;
-    gradients.add("b_E", bias.f_zeros_like()?.f_index_copy(0, &dead, &sums)?)?;
+    let by_pre = facts.over_heads(workspace, aux.by_pre)?;
+    let rows = facts.product_in(workspace, &by_pre.f_tr()?, x)?;
+    gradients.add_some("W_E", (-1, dead.shallow_clone()), rows.f_tr()?)?;
+    gradients.add_some("b_E", (-1, dead), facts.sum_of_rows(&by_pre)?)?;
     Ok(Some(aux.by_reconstruction))
 }

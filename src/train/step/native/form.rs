@@ -29,9 +29,12 @@ pub(super) const BARE: f64 = 1.0 / 6.0;
 /// Where of all pairs more than this part take part, our own kernels for GPUs make no room for them, whatever was expected.
 const NO_ROOM_FROM: f64 = 2.0 * DENSE_FROM;
 
+/// The format and the device that the processor's kernels are for.
+pub(super) const PLAIN: (Kind, Device) = (Kind::Float, Device::Cpu);
+
 /// Returns whether latents that take part can be found by themselves: in float32 on the CPU, without a gate.
 pub(super) fn can_be_sparse(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
-    kind == Kind::Float && device == Device::Cpu && !cfg.use_glu_encoder
+    (kind, device) == PLAIN && !cfg.use_glu_encoder
 }
 
 /// Returns the part of all pairs that is expected to take part: `k` of each token where a number selects, else about as large
@@ -69,7 +72,7 @@ const MOST_COPIED: i64 = 256 << 20;
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
     let is_copied = cfg.d_sae() * cfg.d_model * kind.elt_size_in_bytes() as i64 <= MOST_COPIED;
     let is_one = is_copied && !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
-    is_one && kind == Kind::Float && device == Device::Cpu && cfg.hooks.heads().is_none()
+    is_one && (kind, device) == PLAIN && cfg.hooks.heads().is_none()
 }
 
 /// Returns whether the form of the next step depends on how many pairs take part in this one.

@@ -14,6 +14,8 @@ pub(super) struct Gradients {
     sums: BTreeMap<&'static str, Tensor>,
     /// The derivative by the decoder norms, `(d_sae)`.
     by_norm: Option<Tensor>,
+    /// What some latents add when all else is known: to which parameter, along which dimension, where, and what.
+    some: Vec<(&'static str, i64, Tensor, Tensor)>,
 }
 
 /// Adds `value` to what there is.
@@ -50,6 +52,20 @@ impl Gradients {
             Some(sum) => drop(sum.f_add_(&gradient)?),
             None => drop(self.sums.insert(name, gradient)),
         }
+        Ok(())
+    }
+
+    /// Adds what is said of some latents alone, int64 `(n)` along a dimension of the parameter `name`; nobody else changes it.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn add_some(
+        &mut self,
+        name: &'static str,
+        (dimension, latents): (i64, Tensor),
+        gradient: Tensor,
+    ) -> Result<()> {
+        self.some.push((name, dimension, latents, gradient));
         Ok(())
     }
 
@@ -165,6 +181,10 @@ impl Gradients {
                 Some(sum) => drop(sum.f_addcmul_(&decoder, &slope)?),
                 None => self.add("W_D", decoder.f_mul(&slope)?)?,
             }
+        }
+        for (name, dimension, latents, gradient) in std::mem::take(&mut self.some) {
+            let mut sum = self.so_far((facts, facts.workspace), name)?;
+            let _ = sum.f_index_add_(dimension, &latents, &gradient)?;
         }
         let parameters = facts.sae.parameters().iter();
         parameters

@@ -7,7 +7,7 @@
 use super::facts::{Facts, of_each_head};
 use crate::dictionary::LossInput;
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 
 /// Exchanges tokens and heads, the first two dimensions, where there are heads.
 ///
@@ -79,12 +79,23 @@ impl Facts<'_> {
         }
     }
 
-    /// Returns what the pre-activations, `(n, d_sae)`, are told by all heads, `by_pre (n, heads, d_sae)`.
-    pub(super) fn over_heads(&self, by_pre: Tensor) -> Result<Tensor> {
-        match self.heads {
-            Some(_) => Ok(by_pre.f_sum_dim_intlist([1i64].as_slice(), false, None::<Kind>)?),
-            None => Ok(by_pre),
-        }
+    /// Returns what all heads together say of pre-activations, `(n, m)`, of `by_pre (n, [heads,] m)`.
+    pub(super) fn over_heads(&self, workspace: &Workspace, by_pre: Tensor) -> Result<Tensor> {
+        let [tokens, _, latents] = by_pre.size()[..] else {
+            return Ok(by_pre);
+        };
+        let sum = workspace.empty(&[tokens, latents], self.options())?;
+        Ok(by_pre.f_sum_intlist_out(&sum, [1i64].as_slice(), false, None::<Kind>)?)
+    }
+
+    /// Returns the places of these latents among those of all heads.
+    pub(super) fn of_each_head(&self, latents: &Tensor) -> Result<Tensor> {
+        let Some(heads) = self.heads else {
+            return Ok(latents.shallow_clone());
+        };
+        let first = Tensor::f_arange(heads, (Kind::Int64, latents.device()))?;
+        let first = first.f_mul_scalar(self.sae.cfg.d_sae())?.f_unsqueeze(1)?;
+        Ok(first.f_add(latents)?.f_flatten(0, -1)?)
     }
 
     /// Returns `x (n, columns)`, where what is of one head follows on that of the one before, as `(n, heads, columns / heads)`; as it
@@ -98,21 +109,40 @@ impl Facts<'_> {
 
     /// Returns what activations `(n, [heads,] m)` of the latents with the rows `decoder ([heads,] m, d_model)` decode to,
     /// `(n, [heads,] d_model)`.
-    pub(super) fn decoded(&self, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
-        exchanged(&self.product(&exchanged(acts)?, decoder)?)
+    pub(super) fn decoded(&self, workspace: &Workspace, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
+        match self.heads {
+            Some(_) => exchanged(&self.product(&exchanged(acts)?, decoder)?),
+            None => self.product_in(workspace, acts, decoder),
+        }
     }
 
     /// Returns the derivative by the decoder's rows, `([heads,] m, d_model)`, from activations and the derivative by what
     /// they decode to.
-    pub(super) fn by_decoder(&self, acts: &Tensor, by_decoded: &Tensor) -> Result<Tensor> {
+    pub(super) fn by_decoder(
+        &self,
+        workspace: &Workspace,
+        acts: &Tensor,
+        by_decoded: &Tensor,
+    ) -> Result<Tensor> {
         let acts = exchanged(acts)?.f_transpose(-2, -1)?;
-        self.product(&acts, &exchanged(by_decoded)?)
+        match self.heads {
+            Some(_) => self.product(&acts, &exchanged(by_decoded)?),
+            None => self.product_in(workspace, &acts, by_decoded),
+        }
     }
 
     /// Returns the derivative by the activations, `(n, [heads,] m)`, from that by what they decode to.
-    pub(super) fn by_acts(&self, by_decoded: &Tensor, decoder: &Tensor) -> Result<Tensor> {
+    pub(super) fn by_acts(
+        &self,
+        workspace: &Workspace,
+        by_decoded: &Tensor,
+        decoder: &Tensor,
+    ) -> Result<Tensor> {
         let rows = decoder.f_transpose(-2, -1)?;
-        exchanged(&self.product(&exchanged(by_decoded)?, &rows)?)
+        match self.heads {
+            Some(_) => exchanged(&self.product(&exchanged(by_decoded)?, &rows)?),
+            None => self.product_in(workspace, by_decoded, &rows),
+        }
     }
 
     /// Returns a gradient in the shape of its parameter and laid out as it is; what heads share is that of each.

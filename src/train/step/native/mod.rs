@@ -8,6 +8,8 @@
 //! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties, slopes   the parts of the loss
 //! heads       what dictionaries with heads share, and what each head has
+//! places      where tensors lie
+//! select      what a number selects
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -23,6 +25,8 @@ mod gradients;
 mod heads;
 mod memory;
 mod penalties;
+mod places;
+mod select;
 mod slopes;
 mod sparse;
 mod terms;

@@ -2,9 +2,9 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
-use super::places::Places;
+use super::super::places::Places;
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor, Workspace};
+use crate::tensor::{Tensor, Workspace};
 use crate::train::step::Part;
 
 /// What the encoder makes of some tokens.
@@ -34,16 +34,6 @@ pub(super) fn encode(facts: &Facts<'_>, x: &Tensor, workspace: &Workspace) -> Re
     Ok(Encoded { hidden_pre, gated })
 }
 
-/// Returns what all heads together say of the pre-activations, `(n, d_sae)`.
-fn over_heads(facts: &Facts<'_>, block: &Workspace, by_pre: Tensor) -> Result<Tensor> {
-    if facts.heads.is_none() {
-        return Ok(by_pre);
-    }
-    let sum = block.empty(&[by_pre.size()[0], facts.sae.cfg.d_sae()], facts.options())?;
-    let by_head = facts.by_head(&by_pre)?;
-    Ok(by_head.f_sum_intlist_out(&sum, [1i64].as_slice(), false, None::<Kind>)?)
-}
-
 /// Adds the gradients of the encoder from the derivative by its pre-activations, `(n, [heads ·] d_sae)`.
 ///
 /// # Errors
@@ -60,7 +50,8 @@ pub(super) fn encoder(
         gradients.add_bias(facts, bias, by_pre)
     };
     let Some((linear_pre, gate)) = &encoded.gated else {
-        return linear(&over_heads(facts, places.block, by_pre)?, "W_E", "b_E");
+        let together = facts.over_heads(places.block, facts.by_head(&by_pre)?)?;
+        return linear(&together, "W_E", "b_E");
     };
     linear(&places.block.times(&by_pre, gate)?, "W_E", "b_E")?;
     // σ' = σ (1 − σ)

@@ -1,7 +1,7 @@
 //! What is computed number by number, each in one pass of a kernel: in float32 on the CPU.
 
 use super::super::facts::Facts;
-use super::super::form::BARE;
+use super::super::form::{BARE, PLAIN};
 use super::super::gradients::{Gradients, add};
 use super::super::penalties::{add_near, penalty};
 use super::super::slopes::Slopes;
@@ -11,14 +11,11 @@ use crate::dictionary::{Entries, Penalty};
 use crate::error::Result;
 use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor};
-
-/// The format and the device that the kernels are for.
-pub(super) const WHERE: (Kind, Device) = (Kind::Float, Device::Cpu);
+use crate::tensor::Tensor;
 
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {
-    facts.options() == WHERE
+    facts.options() == PLAIN
 }
 
 /// Calls `with` with what is known of each latent.

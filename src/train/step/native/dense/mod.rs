@@ -15,22 +15,22 @@ mod counts;
 mod decode;
 mod encode;
 mod fused;
-mod places;
-mod select;
+mod seen;
 mod tensors;
 mod zeros;
 
 use self::counts::Counts;
 use self::encode::{Encoded, encode, encoder};
 use self::fused::Derivation;
-use self::places::Places;
-use self::select::Selector;
+use self::seen::seen;
 use self::zeros::OverZeros;
 use super::auxk::{self, AuxK, Latents};
 use super::facts::Facts;
 use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
+use super::places::Places;
+use super::select::Selector;
 use super::terms::Terms;
 use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
@@ -251,7 +251,7 @@ fn activate(
     let before = counts.active()?;
     let mut seen = encoded.hidden_pre.shallow_clone();
     let numbers = if fused::serves(facts) {
-        seen = selector.seen(facts, &seen, workspace)?;
+        seen = self::seen(facts, &seen, selector, workspace)?;
         fused::activate(facts, &seen, workspace.empty_like(&seen)?, counts)
     } else {
         tensors::activate(facts, &seen, counts)
@@ -326,9 +326,9 @@ fn reconstruct(
     let mut aux = None;
     if let (Some(is_dead), Some(error)) = (&known.is_dead, errors.last()) {
         let latents = Latents::masked(facts, is_dead)?;
-        let hidden_pre = facts.for_heads(encoded.hidden_pre.shallow_clone())?;
-        let error = facts.by_head(error)?;
-        let found = auxk::step(facts, &hidden_pre, &error, &latents, gradients)?;
+        let numbers = (&encoded.hidden_pre, &facts.by_head(error)?);
+        let room = (parts.places, &mut *parts.selector);
+        let found = auxk::step(facts, room, numbers, &latents, gradients)?;
         parts.terms.add_auxk(found.value.shallow_clone())?;
         aux = Some(found);
     }
@@ -366,7 +366,7 @@ fn through_decoder(
 
 /// Returns about how many tensors of the size of the pre-activations a step holds at its height.
 pub(super) fn tensors(cfg: &SAEConfig, device: Device) -> u64 {
-    if (cfg.dtype.kind(), device) != fused::WHERE {
+    if (cfg.dtype.kind(), device) != form::PLAIN {
         return TENSORS;
     }
     let seen = cfg.act_fn.selects_k() || cfg.hooks.heads().is_some();

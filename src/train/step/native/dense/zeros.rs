@@ -7,7 +7,7 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::{Gradients, add_in_place};
-use super::places::Places;
+use super::super::places::Places;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
 use crate::kernels::tiles::Tiles;

@@ -31,7 +31,7 @@ use crate::kernels::cuda::ordered::Ordered;
 use crate::kernels::cuda::pairs::Pairs;
 use crate::kernels::cuda::prefixes::Prefixes;
 use crate::kernels::cuda::{Launcher, sums};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Kind, Tensor, Workspace};
 use crate::train::step::Part;
 
 /// Returns why the kernels cannot train this dictionary, if they cannot.
@@ -225,10 +225,11 @@ fn add_auxk(
     gradients: &mut Gradients,
 ) -> Result<bool> {
     let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
-    let error = || -> Result<Tensor> {
+    let error = |_: &Workspace| -> Result<Tensor> {
         let last = residual.f_get(-1)?;
         Ok(last.f_div_scalar(facts.error_slope(weight))?)
     };
+    let facts = (facts, &mut auxk::Room::default());
     let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? else {
         return Ok(false);
     };

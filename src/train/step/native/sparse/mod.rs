@@ -33,8 +33,8 @@ use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
 use crate::kernels::scatter::{Addends, Onto, scatter};
-use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Tensor, Workspace};
 use crate::train::step::Part;
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
@@ -120,9 +120,11 @@ fn add_auxk(
     terms: &mut Terms,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    let error = || whole_error(room, facts);
-    let kept = (input.x, is_dead);
-    let Some(by_reconstruction) = auxk::of_dead(facts, kept, error, terms, gradients)? else {
+    let mut aux = std::mem::take(&mut room.aux);
+    let error = |workspace: &Workspace| whole_error(room, facts, workspace);
+    let found = auxk::of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
+    room.aux = aux;
+    let Some(by_reconstruction) = found? else {
         return Ok(());
     };
     // Every latent is one of all latents.
@@ -143,15 +145,15 @@ fn add_auxk(
 }
 
 /// Returns `x̂ − y` of all latents, `(n, [heads,] d_model)`.
-fn whole_error(room: &mut Room, facts: &Facts<'_>) -> Result<Tensor> {
+fn whole_error(room: &mut Room, facts: &Facts<'_>, workspace: &Workspace) -> Result<Tensor> {
     let weight = facts.prefixes.last().map_or(1.0, |prefix| prefix.weight);
     let slope = facts.error_slope(weight);
     let mut error = |place: usize| -> Result<Tensor> {
         room.unpack(place);
-        let by_reconstruction = Tensor::f_from_slice(&room.rows_of_residual)?;
-        Ok(by_reconstruction
-            .f_div_scalar(slope)?
-            .f_view([facts.tokens, -1])?)
+        let size = [facts.tokens, facts.sae.cfg.d_model];
+        let mut error = workspace.empty(&size, facts.options())?;
+        numbers_mut(&mut error)?.copy_from_slice(&room.rows_of_residual);
+        Ok(error.f_div_scalar_(slope)?)
     };
     match facts.heads {
         Some(heads) => {

@@ -1,5 +1,6 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
+use super::super::auxk;
 use super::super::facts::Facts;
 use super::merged::Merged;
 use super::of_pairs::OfPairs;
@@ -64,6 +65,8 @@ pub(in super::super) struct Room {
     /// Numbers of some of the pairs, and the same in the order of their latents.
     pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
+    /// What looks at dead latents.
+    pub(super) aux: auxk::Room,
     /// What penalties and thresholds go by.
     pub(super) of_pairs: OfPairs,
     /// On how many tokens each latent is active.

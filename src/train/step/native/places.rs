@@ -7,6 +7,6 @@ use crate::tensor::Workspace;
 pub(super) struct Places<'a> {
     /// For what is there until the step ends.
     pub(super) step: &'a Workspace,
-    /// For what is there until the next tokens are looked at.
+    /// For what is there until the next tokens are looked at; where all are looked at together, the same.
     pub(super) block: &'a Workspace,
 }
