@@ -1,15 +1,15 @@
 //! The Aux-K loss by hand: `c · mean_t ‖e − ê‖²`, ê from dead latents alone, and its derivatives, also through e.
 
 use super::facts::Facts;
-use super::form::PLAIN;
+use super::form::{PLAIN, can_be_copied};
 use super::gradients::Gradients;
 use super::penalties::add_thresholds;
 use super::places::Places;
 use super::select::Selector;
 use super::terms::Terms;
+use super::zeros::{Products, most_filled};
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
-use crate::kernels::screen::Keep;
 use crate::tensor::{Kind, Tensor, Workspace};
 
 /// Room to work in where only dead latents are looked at, which serves one step after the other.
@@ -17,6 +17,15 @@ use crate::tensor::{Kind, Tensor, Workspace};
 pub(super) struct Room {
     workspace: Workspace,
     selector: Selector,
+    products: Products,
+}
+
+/// What a step works with.
+pub(super) struct Work<'a> {
+    pub(super) places: Places<'a>,
+    pub(super) selector: &'a mut Selector,
+    /// Where products may pass over what is 0.
+    pub(super) products: Option<&'a mut Products>,
 }
 
 /// The latents that may take part: all, of which those that are not dead are held at 0, or the dead ones alone.
@@ -91,6 +100,28 @@ impl Latents {
         }
     }
 
+    /// Returns the way over zeros, where there is one that is faster for what a number selects.
+    fn over_zeros<'a>(
+        &self,
+        facts: &Facts<'_>,
+        products: Option<&'a mut Products>,
+        gate: &Gate<'_>,
+    ) -> Result<Option<&'a mut Products>> {
+        let [latents, columns] = self.decoder.size()[..] else {
+            return Ok(None);
+        };
+        let selects = facts.options() == PLAIN && facts.sae.cfg.act_fn.selects_k();
+        let (products_up_to, dots_up_to) = most_filled();
+        let is_faster = (gate.k as f64) < products_up_to.min(dots_up_to) * latents as f64;
+        match products.filter(|_| selects && is_faster && can_be_copied(latents, columns)) {
+            Some(products) => {
+                products.take(&self.decoder)?;
+                Ok(Some(products))
+            }
+            None => Ok(None),
+        }
+    }
+
     /// Returns what the activation function sees of `hidden_pre (tokens, n)`, as far as thresholds want to know, and the
     /// activations, `(tokens, [heads,] n)` each.
     fn activations(
@@ -104,10 +135,7 @@ impl Latents {
         let mut size = vec![hidden_pre.size()[0]];
         size.extend(self.factor.size());
         let (seen, mut acts) = if act_fn.selects_k() && facts.options() == PLAIN {
-            let keep = match act_fn.is_per_token() {
-                true => Keep::Largest(gate.k as usize),
-                false => Keep::Batch((gate.k * facts.rows()) as usize),
-            };
+            let keep = facts.keep(gate.k);
             let room = block.zeros(&size, facts.options())?;
             let mut selected = selector.select(hidden_pre, Some(&self.factor), keep, room)?;
             let acts = selected.f_mul_(&self.factor)?;
@@ -129,14 +157,25 @@ impl Latents {
     fn add_by_decoder(
         &self,
         facts: &Facts<'_>,
-        step: &Workspace,
+        (step, products): (&Workspace, Option<&mut Products>),
         (acts, by_decoded): (&Tensor, &Tensor),
         gradients: &mut Gradients,
     ) -> Result<()> {
-        if let (None, None) = (&self.chosen, facts.heads) {
-            return gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded);
-        }
-        let rows = facts.by_decoder(step, acts, by_decoded)?.f_flatten(0, -2)?;
+        let rows = match (&self.chosen, products, facts.heads) {
+            (None, Some(products), _) => {
+                let mut sum = gradients.so_far((facts, step), "W_D")?;
+                return products.add_by_latent(acts, by_decoded, &mut sum);
+            }
+            (None, None, None) => {
+                return gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded);
+            }
+            (Some(_), Some(products), _) => {
+                let mut rows = step.zeros_like(&self.decoder)?;
+                products.add_by_latent(acts, by_decoded, &mut rows)?;
+                rows
+            }
+            _ => facts.by_decoder(step, acts, by_decoded)?.f_flatten(0, -2)?,
+        };
         match &self.chosen {
             Some(chosen) => gradients.add_some("W_D", (-2, facts.of_each_head(chosen)?), rows),
             None => gradients.add("W_D", rows),
@@ -177,18 +216,25 @@ pub(super) struct AuxK {
 /// Too little memory.
 pub(super) fn step(
     facts: &Facts<'_>,
-    (places, selector): (Places<'_>, &mut Selector),
+    work: Work<'_>,
     (hidden_pre, error): (&Tensor, &Tensor),
     latents: &Latents,
     gradients: &mut Gradients,
 ) -> Result<AuxK> {
-    let (gate, block) = (latents.gate(facts), places.block);
-    let (seen, acts) = latents.activations(facts, (block, selector), hidden_pre, &gate)?;
+    let Places { step, block } = work.places;
+    let gate = latents.gate(facts);
+    let mut products = latents.over_zeros(facts, work.products, &gate)?;
+    let (seen, acts) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
     // e − ê with e = −error.
-    let mut rest = facts
-        .decoded(block, &acts, &latents.decoder)?
-        .f_add_(error)?
-        .f_neg_()?;
+    let mut rest = match &products {
+        Some(products) => {
+            let mut sum = block.copy(error)?;
+            products.add_decoded(&acts, &mut sum)?;
+            sum
+        }
+        None => facts.decoded(block, &acts, &latents.decoder)?.f_add_(error)?,
+    };
+    let _ = rest.f_neg_()?;
     let share = facts.settings.auxk_coefficient / facts.rows() as f64;
     let value = block
         .times(&rest, &rest)?
@@ -196,7 +242,18 @@ pub(super) fn step(
         .f_mul_scalar(share)?
         .f_mul(&latents.any)?;
     let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
-    latents.add_by_decoder(facts, places.step, (&acts, &by_decoded), gradients)?;
+    let numbers = (&acts, &by_decoded);
+    latents.add_by_decoder(facts, (step, products.as_deref_mut()), numbers, gradients)?;
+    if let Some(products) = products {
+        // Without thresholds no more is asked of what is off.
+        let mut by_pre = block.empty_like(&acts)?;
+        products.put_dots(&acts, &by_decoded, &mut by_pre)?;
+        return Ok(AuxK {
+            value,
+            by_pre,
+            by_reconstruction: by_decoded,
+        });
+    }
     let mut by_acts = facts.by_acts(block, &by_decoded, &latents.decoder)?;
     if facts.sae.cfg.act_fn.has_thresholds() {
         let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
@@ -243,12 +300,22 @@ pub(super) fn of_dead(
         step: workspace,
         block: workspace,
     };
-    let room = (places, &mut room.selector);
-    let aux = step(facts, room, (&hidden_pre, &error), &latents, gradients)?;
+    let work = Work {
+        places,
+        selector: &mut room.selector,
+        products: Some(&mut room.products),
+    };
+    let aux = step(facts, work, (&hidden_pre, &error), &latents, gradients)?;
     terms.add_auxk(aux.value)?;
     let by_pre = facts.over_heads(workspace, aux.by_pre)?;
-    let rows = facts.product_in(workspace, &by_pre.f_tr()?, x)?;
-    gradients.add_some("W_E", (-1, dead.shallow_clone()), rows.f_tr()?)?;
+    let by_rows = if facts.options() == PLAIN {
+        let mut by_rows = workspace.zeros_like(&rows)?;
+        room.products.add_by_latent(&by_pre, x, &mut by_rows)?;
+        by_rows
+    } else {
+        facts.product_in(workspace, &by_pre.f_tr()?, x)?
+    };
+    gradients.add_some("W_E", (-1, dead.shallow_clone()), by_rows.f_tr()?)?;
     gradients.add_some("b_E", (-1, dead), facts.sum_of_rows(&by_pre)?)?;
     Ok(Some(aux.by_reconstruction))
 }

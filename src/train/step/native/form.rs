@@ -64,14 +64,18 @@ pub(super) fn is_sparse(
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
-/// The bytes of the largest decoder of which products over zeros hold a copy.
+/// The bytes of the most decoder rows of which products over zeros hold a copy.
 const MOST_COPIED: i64 = 256 << 20;
 
+/// Returns whether products over zeros may hold a copy of so many rows.
+pub(super) fn can_be_copied(latents: i64, columns: i64) -> bool {
+    latents * columns * PLAIN.0.elt_size_in_bytes() as i64 <= MOST_COPIED
+}
+
 /// Returns whether products over all latents can pass over those that are off: in float32 on the CPU, where all latents
-/// reconstruct together, without a gate or heads, and the decoder is not too large to be copied.
+/// reconstruct together, without heads, and the decoder is not too large to be copied.
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
-    let is_copied = cfg.d_sae() * cfg.d_model * kind.elt_size_in_bytes() as i64 <= MOST_COPIED;
-    let is_one = is_copied && !cfg.use_glu_encoder && cfg.variant.prefixes(cfg).len() == 1;
+    let is_one = can_be_copied(cfg.d_sae(), cfg.d_model) && cfg.variant.prefixes(cfg).len() == 1;
     is_one && (kind, device) == PLAIN && cfg.hooks.heads().is_none()
 }
 

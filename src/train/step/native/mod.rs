@@ -10,6 +10,7 @@
 //! heads       what dictionaries with heads share, and what each head has
 //! places      where tensors lie
 //! select      what a number selects
+//! zeros       products that pass over what is 0
 //! found       what comes out besides
 //! memory      what a step holds
 //! gradients   sums by the names of the parameters
@@ -30,6 +31,7 @@ mod select;
 mod slopes;
 mod sparse;
 mod terms;
+mod zeros;
 
 use std::rc::Rc;
 

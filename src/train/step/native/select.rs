@@ -1,5 +1,6 @@
 //! Selection by a number `k`, of a token or of a batch, in float32 on the CPU.
 
+use super::facts::Facts;
 use crate::error::Result;
 use crate::kernels::choose::Chooser;
 use crate::kernels::screen::{Keep, Rows};
@@ -12,6 +13,17 @@ pub(super) struct Selector {
     chooser: Chooser,
     rows: Rows,
     ones: Vec<f32>,
+}
+
+impl Facts<'_> {
+    /// Returns what is kept where a number `k` selects.
+    pub(super) fn keep(&self, k: i64) -> Keep<'static> {
+        if self.sae.cfg.act_fn.is_per_token() {
+            Keep::Largest(k as usize)
+        } else {
+            Keep::Batch((k * self.rows()) as usize)
+        }
+    }
 }
 
 impl Selector {

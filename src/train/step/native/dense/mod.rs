@@ -24,7 +24,7 @@ use self::encode::{Encoded, encode, encoder};
 use self::fused::Derivation;
 use self::seen::seen;
 use self::zeros::OverZeros;
-use super::auxk::{self, AuxK, Latents};
+use super::auxk::{self, AuxK, Latents, Work};
 use super::facts::Facts;
 use super::form;
 use super::found::Found;
@@ -32,6 +32,7 @@ use super::gradients::Gradients;
 use super::places::Places;
 use super::select::Selector;
 use super::terms::Terms;
+use super::zeros::Products;
 use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
 use crate::tensor::{Device, Tensor, Workspace};
@@ -57,7 +58,7 @@ pub(super) struct Room {
     step: Workspace,
     block: Workspace,
     selector: Selector,
-    zeros: zeros::Room,
+    products: Products,
 }
 
 /// What is known of a whole batch before its gradients are computed.
@@ -210,7 +211,7 @@ impl<'a> Parts<'a> {
             squared_errors: facts.prefixes.iter().map(|_| Vec::new()).collect(),
             counts: Counts::new(facts)?,
             derivation: None,
-            zeros: OverZeros::new(&mut room.zeros, places, facts),
+            zeros: OverZeros::new(&mut room.products, places, facts),
         })
     }
 
@@ -301,10 +302,8 @@ fn block(
         let _ = by_pre.f_add_(&aux.by_pre.f_flatten(1, -1)?)?;
     }
     facts.laps.end(Part::Penalties);
-    match parts.zeros(&acts) {
-        Some(zeros) => zeros.encoder(facts, x, &by_pre, gradients),
-        None => encoder(facts, places, (x, &encoded), by_pre, gradients),
-    }
+    let zeros = parts.zeros(&acts);
+    encoder(facts, places, (x, &encoded), by_pre, zeros, gradients)
 }
 
 /// Returns the derivatives by what the latents between two prefixes decode to, with what Aux-K says, if it says anything.
@@ -327,8 +326,12 @@ fn reconstruct(
     if let (Some(is_dead), Some(error)) = (&known.is_dead, errors.last()) {
         let latents = Latents::masked(facts, is_dead)?;
         let numbers = (&encoded.hidden_pre, &facts.by_head(error)?);
-        let room = (parts.places, &mut *parts.selector);
-        let found = auxk::step(facts, room, numbers, &latents, gradients)?;
+        let work = Work {
+            places: parts.places,
+            selector: parts.selector,
+            products: parts.zeros.as_mut().map(|zeros| &mut *zeros.products),
+        };
+        let found = auxk::step(facts, work, numbers, &latents, gradients)?;
         parts.terms.add_auxk(found.value.shallow_clone())?;
         aux = Some(found);
     }

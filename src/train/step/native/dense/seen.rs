@@ -3,7 +3,6 @@
 use super::super::facts::Facts;
 use super::super::select::Selector;
 use crate::error::Result;
-use crate::kernels::screen::Keep;
 use crate::tensor::{Tensor, Workspace};
 
 /// Returns what the activation function sees of `hidden_pre (n, d_sae)`, `(n, [heads ·] d_sae)`: with 0 in place of what is not
@@ -17,14 +16,10 @@ pub(super) fn seen(
     selector: &mut Selector,
     workspace: &Workspace,
 ) -> Result<Tensor> {
-    let (act_fn, k) = (facts.sae.cfg.act_fn, facts.gate.k);
     let size = [hidden_pre.size()[0], facts.latents() as i64];
-    if act_fn.selects_k() {
-        let keep = match act_fn.is_per_token() {
-            true => Keep::Largest(k as usize),
-            false => Keep::Batch((k * facts.rows()) as usize),
-        };
+    if facts.sae.cfg.act_fn.selects_k() {
         let room = workspace.zeros(&size, facts.options())?;
+        let keep = facts.keep(facts.gate.k);
         return selector.select(hidden_pre, facts.factor.as_ref(), keep, room);
     }
     if facts.heads.is_none() {

@@ -8,23 +8,13 @@
 use super::super::facts::Facts;
 use super::super::gradients::{Gradients, add_in_place};
 use super::super::places::Places;
+use super::super::zeros::{Products, most_filled};
 use crate::error::Result;
-use crate::kernels::isa::Isa;
-use crate::kernels::tiles::Tiles;
-use crate::kernels::zeros::{self, Matrix};
-use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Tensor, product};
-
-/// Room to work in, which serves one step after the other.
-#[derive(Default)]
-pub(in super::super) struct Room {
-    decoder: Tiles,
-    tokens: Tiles,
-}
 
 /// What the blocks of a step leave for its end, and room to work in.
 pub(super) struct OverZeros<'a> {
-    room: &'a mut Room,
+    pub(super) products: &'a mut Products,
     places: Places<'a>,
     has_decoder: bool,
     /// The sum of the inputs of the tokens of which more is left to say, `(d_model)`, and how many they are.
@@ -32,21 +22,11 @@ pub(super) struct OverZeros<'a> {
     tokens: i64,
 }
 
-/// Returns up to which part of all activations that are not 0 it is faster to pass over the others: `(products, dots)`.
-fn most_filled() -> (f64, f64) {
-    match Isa::chosen() {
-        // As measured with AVX2, beside products at 91% of what the processor can do; plain code goes the same ways.
-        Isa::Plain | Isa::Avx2 => (0.7, 0.45),
-        // Products are twice as fast, these not quite; by the number of their instructions, not measured.
-        Isa::Avx512 => (0.35, 0.2),
-    }
-}
-
 impl<'a> OverZeros<'a> {
     /// Returns the way over zeros; `None` where there is none.
-    pub(super) fn new(room: &'a mut Room, places: Places<'a>, facts: &Facts<'_>) -> Option<Self> {
+    pub(super) fn new(products: &'a mut Products, places: Places<'a>, facts: &Facts<'_>) -> Option<Self> {
         facts.passes_over_zeros().then_some(Self {
-            room,
+            products,
             places,
             has_decoder: false,
             inputs: None,
@@ -61,17 +41,14 @@ impl<'a> OverZeros<'a> {
 
     /// Returns whether the derivatives by pre-activations are those that lack what all cost.
     pub(super) fn is_lifted(facts: &Facts<'_>) -> bool {
-        facts.penalised_thresholds().is_some()
+        // With a gate the same cost says something else to each token.
+        facts.penalised_thresholds().is_some() && !facts.sae.cfg.use_glu_encoder
     }
 
     /// Puts the decoder into tiles, once a step.
     fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
         if !self.has_decoder {
-            let decoder = facts.parameter("W_D")?;
-            let columns = decoder.size()[1] as usize;
-            self.room
-                .decoder
-                .pack(numbers(&decoder)?, facts.latents(), columns, zeros::WIDTH);
+            self.products.take(&facts.parameter("W_D")?)?;
             self.has_decoder = true;
         }
         Ok(())
@@ -88,7 +65,7 @@ impl<'a> OverZeros<'a> {
             Ok(bias) => bias.f_sub_out(&error, label)?,
             Err(_) => label.f_neg_out(&error)?,
         };
-        zeros::multiply(matrix(acts, facts)?, &self.room.decoder, numbers_mut(&mut error)?);
+        self.products.add_decoded(acts, &mut error)?;
         Ok(error)
     }
 
@@ -104,7 +81,7 @@ impl<'a> OverZeros<'a> {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let mut sum = gradients.so_far((facts, self.places.step), "W_D")?;
-        self.add_product(matrix(acts, facts)?, by_decoded, numbers_mut(&mut sum)?)
+        self.products.add_by_latent(acts, by_decoded, &mut sum)
     }
 
     /// Returns the derivative by the activations, `(n, d_sae)`, of which this part is `filled`: without thresholds, it is left out
@@ -121,16 +98,15 @@ impl<'a> OverZeros<'a> {
         let mut by_acts = self.places.block.empty_like(acts)?;
         if !facts.sae.cfg.act_fn.has_thresholds() && filled < most_filled().1 {
             self.prepare(facts)?;
-            let filled = matrix(acts, facts)?;
-            let rows = numbers_mut(&mut by_acts)?;
-            zeros::dots(filled, numbers(by_decoded)?, &self.room.decoder, rows);
+            self.products.put_dots(acts, by_decoded, &mut by_acts)?;
         } else {
             product::put_product(&mut by_acts, by_decoded, &facts.parameter("W_D")?.f_tr()?)?;
         }
         Ok(by_acts)
     }
 
-    /// Adds the gradients of the encoder from the derivative by its pre-activations, but for what `finish` adds.
+    /// Adds the gradients of one of the encoder's matrices and its bias from the derivative by what they give, but for what
+    /// `finish` adds.
     ///
     /// # Errors
     /// Too little memory.
@@ -139,29 +115,16 @@ impl<'a> OverZeros<'a> {
         facts: &Facts<'_>,
         x: &Tensor,
         by_pre: &Tensor,
+        (name, bias): (&'static str, &'static str),
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let mut sum = gradients.so_far((facts, self.places.step), "W_E")?.f_tr()?;
-        self.add_product(matrix(by_pre, facts)?, x, numbers_mut(&mut sum)?)?;
-        gradients.add_bias(facts, "b_E", by_pre)?;
-        if facts.penalised_thresholds().is_some() {
+        let mut sum = gradients.so_far((facts, self.places.step), name)?.f_tr()?;
+        self.products.add_by_latent(by_pre, x, &mut sum)?;
+        gradients.add_bias(facts, bias, by_pre)?;
+        if Self::is_lifted(facts) {
             self.tokens += x.size()[0];
             add_in_place(&mut self.inputs, facts.sum_of_rows(x)?)?;
         }
-        Ok(())
-    }
-
-    /// Adds `leftᵀ · right` to `sum`, row after row.
-    fn add_product(&mut self, left: Matrix<'_>, right: &Tensor, sum: &mut [f32]) -> Result<()> {
-        let shape = right.size();
-        let tokens = &mut self.room.tokens;
-        tokens.pack(
-            numbers(right)?,
-            shape[0] as usize,
-            shape[1] as usize,
-            zeros::WIDTH,
-        );
-        zeros::multiply_turned(left, tokens, sum);
         Ok(())
     }
 
@@ -179,8 +142,4 @@ impl<'a> OverZeros<'a> {
         }
         Ok(())
     }
-}
-
-fn matrix<'a>(of_latents: &'a Tensor, facts: &Facts<'_>) -> Result<Matrix<'a>> {
-    Ok(Matrix::new(numbers(of_latents)?, facts.latents()))
 }
