@@ -100,20 +100,16 @@ impl Latents {
         }
     }
 
-    /// Returns the way over zeros, where there is one that is faster for what a number selects.
+    /// Returns the way over zeros, where there is one that is faster for activations of which this part is `filled`.
     fn over_zeros<'a>(
         &self,
-        facts: &Facts<'_>,
+        filled: f64,
         products: Option<&'a mut Products>,
-        gate: &Gate<'_>,
     ) -> Result<Option<&'a mut Products>> {
         let [latents, columns] = self.decoder.size()[..] else {
             return Ok(None);
         };
-        let selects = facts.options() == PLAIN && facts.sae.cfg.act_fn.selects_k();
-        let (products_up_to, dots_up_to) = most_filled();
-        let is_faster = (gate.k as f64) < products_up_to.min(dots_up_to) * latents as f64;
-        match products.filter(|_| selects && is_faster && can_be_copied(latents, columns)) {
+        match products.filter(|_| filled < most_filled().0 && can_be_copied(latents, columns)) {
             Some(products) => {
                 products.take(&self.decoder)?;
                 Ok(Some(products))
@@ -123,34 +119,35 @@ impl Latents {
     }
 
     /// Returns what the activation function sees of `hidden_pre (tokens, n)`, as far as thresholds want to know, and the
-    /// activations, `(tokens, [heads,] n)` each.
+    /// activations, `(tokens, [heads,] n)` each; and which part of these is not 0 where a number selects them by a kernel, else 1.
     fn activations(
         &self,
         facts: &Facts<'_>,
         (block, selector): (&Workspace, &mut Selector),
         hidden_pre: &Tensor,
         gate: &Gate<'_>,
-    ) -> Result<(Tensor, Tensor)> {
+    ) -> Result<(Tensor, Tensor, f64)> {
         let act_fn = facts.sae.cfg.act_fn;
         let mut size = vec![hidden_pre.size()[0]];
         size.extend(self.factor.size());
-        let (seen, mut acts) = if act_fn.selects_k() && facts.options() == PLAIN {
+        let (seen, mut acts, filled) = if act_fn.selects_k() && facts.options() == PLAIN {
             let keep = facts.keep(gate.k);
             let room = block.zeros(&size, facts.options())?;
             let mut selected = selector.select(hidden_pre, Some(&self.factor), keep, room)?;
             let acts = selected.f_mul_(&self.factor)?;
-            (acts.shallow_clone(), acts)
+            let filled = selector.selected() as f64 / acts.numel().max(1) as f64;
+            (acts.shallow_clone(), acts, filled)
         } else {
             let hidden_pre = facts.for_heads(hidden_pre.shallow_clone())?;
             let room = block.empty(&size, facts.options())?;
             let seen = hidden_pre.f_mul_out(&room, &self.factor)?;
             let acts = act_fn.apply(&seen, gate)?;
-            (seen, acts)
+            (seen, acts, 1.0)
         };
         if let Some(divisor) = &self.divisor {
             let _ = acts.f_div_(divisor)?;
         }
-        Ok((seen, acts))
+        Ok((seen, acts, filled))
     }
 
     /// Adds the gradient of the decoder from activations and the derivative by what they decode to.
@@ -223,8 +220,8 @@ pub(super) fn step(
 ) -> Result<AuxK> {
     let Places { step, block } = work.places;
     let gate = latents.gate(facts);
-    let mut products = latents.over_zeros(facts, work.products, &gate)?;
-    let (seen, acts) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
+    let (seen, acts, filled) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
+    let mut products = latents.over_zeros(filled, work.products)?;
     // e − ê with e = −error.
     let mut rest = match &products {
         Some(products) => {
@@ -244,7 +241,7 @@ pub(super) fn step(
     let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
     let numbers = (&acts, &by_decoded);
     latents.add_by_decoder(facts, (step, products.as_deref_mut()), numbers, gradients)?;
-    if let Some(products) = products {
+    if let Some(products) = products.filter(|_| filled < most_filled().1) {
         // Without thresholds no more is asked of what is off.
         let mut by_pre = block.empty_like(&acts)?;
         products.put_dots(&acts, &by_decoded, &mut by_pre)?;

@@ -27,6 +27,11 @@ impl Facts<'_> {
 }
 
 impl Selector {
+    /// Returns how many were selected the last time.
+    pub(super) fn selected(&self) -> usize {
+        self.rows.index.len()
+    }
+
     /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among them,
     /// by their products with its part of `factor ([heads ·] m)`.
     ///
