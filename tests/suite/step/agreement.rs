@@ -270,6 +270,24 @@ fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
 }
 
 #[test]
+fn in_float32_such_parts_add_up_too() {
+    let case = |sae: Value, loss: Value| Case { sae, loss, k: None };
+    let auxk = json!({ "auxk_coefficient": 0.5, "k_aux": 4 });
+    let cases = [
+        case(json!({ "act_fn": "topk", "top_k": 5 }), auxk),
+        case(
+            json!({ "act_fn": "topk", "top_k": 5, "use_glu_encoder": true }),
+            json!({}),
+        ),
+        case(
+            json!({ "act_fn": "jumprelu", "use_glu_encoder": true }),
+            json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "lp_coefficient": 0.3 }),
+        ),
+    ];
+    agree(&cases, Kind::Float, BLOCKS, 1e-5);
+}
+
+#[test]
 fn activations_may_lie_in_memory_in_any_order() {
     saescript::tensor::manual_seed(3);
     let sae = dictionary(&json!({ "act_fn": "topk", "top_k": 5 }), Kind::Float, SMALL);

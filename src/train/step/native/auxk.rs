@@ -4,18 +4,19 @@ use super::facts::Facts;
 use super::form::{PLAIN, can_be_copied};
 use super::gradients::Gradients;
 use super::penalties::add_thresholds;
-use super::places::Places;
+use super::places::{Places, tokens_at_a_time};
 use super::select::Selector;
 use super::terms::Terms;
 use super::zeros::{Products, most_filled};
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor, Workspace};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 
 /// Room to work in where only dead latents are looked at, which serves one step after the other.
 #[derive(Default)]
 pub(super) struct Room {
-    workspace: Workspace,
+    step: Workspace,
+    block: Workspace,
     selector: Selector,
     products: Products,
 }
@@ -36,8 +37,8 @@ pub(super) struct Latents {
     /// What their pre-activations are multiplied by before the activation function sees them.
     factor: Tensor,
     threshold: Option<Tensor>,
-    /// Which they are; `None`: all.
-    chosen: Option<Tensor>,
+    /// Which they are, and the sum of what is said of their decoder rows; `None`: all.
+    chosen: Option<(Tensor, Tensor)>,
     /// 1 where there is any dead latent, else 0.
     any: Tensor,
 }
@@ -77,6 +78,7 @@ impl Latents {
         let latents = size.len() - 2;
         size[latents] = dead.size()[0];
         let rows = workspace.empty(&size, facts.options())?;
+        let by_rows = workspace.zeros(&size, facts.options())?.f_flatten(0, -2)?;
         Ok(Self {
             decoder: decoder.f_index_select_out(&rows, -2, dead)?,
             divisor: match &facts.factor {
@@ -86,7 +88,7 @@ impl Latents {
             any: facts.zero()?.f_add_scalar(1.0)?,
             factor,
             threshold: facts.gate.threshold.as_ref().map(of).transpose()?,
-            chosen: Some(dead.shallow_clone()),
+            chosen: Some((dead.shallow_clone(), by_rows)),
         })
     }
 
@@ -150,6 +152,16 @@ impl Latents {
         Ok((seen, acts, filled))
     }
 
+    /// Returns of how many tokens these latents are looked at at a time.
+    fn tokens_at_a_time(&self, facts: &Facts<'_>) -> i64 {
+        let (kind, device) = facts.options();
+        if device != Device::Cpu || !facts.sae.cfg.act_fn.is_per_token() {
+            return facts.tokens.max(1);
+        }
+        let bytes = kind.elt_size_in_bytes() * self.factor.numel();
+        tokens_at_a_time(bytes as i64, facts.tokens)
+    }
+
     /// Adds the gradient of the decoder from activations and the derivative by what they decode to.
     fn add_by_decoder(
         &self,
@@ -158,31 +170,25 @@ impl Latents {
         (acts, by_decoded): (&Tensor, &Tensor),
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let rows = match (&self.chosen, products, facts.heads) {
-            (None, Some(products), _) => {
-                let mut sum = gradients.so_far((facts, step), "W_D")?;
-                return products.add_by_latent(acts, by_decoded, &mut sum);
-            }
-            (None, None, None) => {
-                return gradients.add_product((facts, step), "W_D", &acts.f_tr()?, by_decoded);
-            }
-            (Some(_), Some(products), _) => {
-                let mut rows = step.zeros_like(&self.decoder)?;
-                products.add_by_latent(acts, by_decoded, &mut rows)?;
-                rows
-            }
-            _ => facts.by_decoder(step, acts, by_decoded)?.f_flatten(0, -2)?,
+        let mut sum = match &self.chosen {
+            Some((_, by_rows)) => by_rows.shallow_clone(),
+            None => gradients.so_far((facts, step), "W_D")?,
         };
-        match &self.chosen {
-            Some(chosen) => gradients.add_some("W_D", (-2, facts.of_each_head(chosen)?), rows),
-            None => gradients.add("W_D", rows),
+        match (products, facts.heads) {
+            (Some(products), _) => products.add_by_latent(acts, by_decoded, &mut sum),
+            (None, None) => facts.add_product(&mut sum, &acts.f_tr()?, by_decoded),
+            (None, Some(_)) => {
+                let by_heads = facts.by_decoder(acts, by_decoded)?;
+                let _ = sum.f_add_(&by_heads.f_flatten(0, -2)?)?;
+                Ok(())
+            }
         }
     }
 
     /// Returns what there is of these latents in the shape of what there is of `all`, along the last dimension.
     fn spread(&self, of_these: Tensor, all: &Tensor) -> Result<Tensor> {
         match &self.chosen {
-            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(-1, chosen, &of_these)?),
+            Some((chosen, _)) => Ok(all.f_zeros_like()?.f_index_copy_(-1, chosen, &of_these)?),
             None => Ok(of_these),
         }
     }
@@ -284,35 +290,54 @@ pub(super) fn of_dead(
     if dead.numel() == 0 {
         return Ok(None);
     }
-    let workspace = &room.workspace;
-    workspace.begin();
-    let error = error(workspace)?;
+    room.step.begin();
+    let step = &room.step;
+    let error = error(step)?;
     let encoder = facts.encoder()?.f_tr()?;
-    let rows = workspace.empty(&[dead.size()[0], encoder.size()[1]], facts.options())?;
+    let rows = step.empty(&[dead.size()[0], encoder.size()[1]], facts.options())?;
     let rows = encoder.f_index_select_out(&rows, 0, &dead)?;
     let bias = facts.encoder_bias()?.f_index_select(0, &dead)?;
-    let hidden_pre = facts.product_in(workspace, x, &rows.f_tr()?)?.f_add_(&bias)?;
-    let latents = Latents::chosen(facts, workspace, &dead)?;
-    let places = Places {
-        step: workspace,
-        block: workspace,
-    };
-    let work = Work {
-        places,
-        selector: &mut room.selector,
-        products: Some(&mut room.products),
-    };
-    let aux = step(facts, work, (&hidden_pre, &error), &latents, gradients)?;
-    terms.add_auxk(aux.value)?;
-    let by_pre = facts.over_heads(workspace, aux.by_pre)?;
-    let by_rows = if facts.options() == PLAIN {
-        let mut by_rows = workspace.zeros_like(&rows)?;
-        room.products.add_by_latent(&by_pre, x, &mut by_rows)?;
-        by_rows
+    let latents = Latents::chosen(facts, step, &dead)?;
+    let mut by_encoder = (step.zeros_like(&rows)?, step.zeros_like(&bias)?);
+    let at_a_time = latents.tokens_at_a_time(facts);
+    for (x, mut error) in x.f_split(at_a_time, 0)?.into_iter().zip(error.f_split(at_a_time, 0)?) {
+        room.block.begin();
+        let hidden_pre = facts.product_in(&room.block, &x, &rows.f_tr()?)?.f_add_(&bias)?;
+        let work = Work {
+            places: Places {
+                step: &room.step,
+                block: &room.block,
+            },
+            selector: &mut room.selector,
+            products: Some(&mut room.products),
+        };
+        let aux = self::step(facts, work, (&hidden_pre, &error), &latents, gradients)?;
+        terms.add_auxk(aux.value)?;
+        error.f_copy_(&aux.by_reconstruction)?;
+        let by_pre = facts.over_heads(&room.block, aux.by_pre)?;
+        add_by_encoder(facts, &mut room.products, (&by_pre, &x), &mut by_encoder)?;
+    }
+    let (by_rows, by_bias) = by_encoder;
+    if let Some((dead, by_decoder)) = latents.chosen {
+        gradients.add_some("W_D", (-2, facts.of_each_head(&dead)?), by_decoder);
+        gradients.add_some("W_E", (-1, dead.shallow_clone()), by_rows.f_tr()?);
+        gradients.add_some("b_E", (-1, dead), by_bias);
+    }
+    Ok(Some(error))
+}
+
+/// Adds what some tokens say of the encoder's rows and biases of dead latents.
+fn add_by_encoder(
+    facts: &Facts<'_>,
+    products: &mut Products,
+    (by_pre, x): (&Tensor, &Tensor),
+    (by_rows, by_bias): &mut (Tensor, Tensor),
+) -> Result<()> {
+    if facts.options() == PLAIN {
+        products.add_by_latent(by_pre, x, by_rows)?;
     } else {
-        facts.product_in(workspace, &by_pre.f_tr()?, x)?
-    };
-    gradients.add_some("W_E", (-1, dead.shallow_clone()), by_rows.f_tr()?)?;
-    gradients.add_some("b_E", (-1, dead), facts.sum_of_rows(&by_pre)?)?;
-    Ok(Some(aux.by_reconstruction))
+        facts.add_product(by_rows, &by_pre.f_tr()?, x)?;
+    }
+    let _ = by_bias.f_add_(&facts.sum_of_rows(by_pre)?)?;
+    Ok(())
 }

@@ -55,18 +55,14 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds what is said of some latents alone, int64 `(n)` along a dimension of the parameter `name`; nobody else changes it.
-    ///
-    /// # Errors
-    /// Too little memory.
+    /// Adds what is said of some latents alone, int64 `(n)` along a dimension of the parameter `name`.
     pub(super) fn add_some(
         &mut self,
         name: &'static str,
         (dimension, latents): (i64, Tensor),
         gradient: Tensor,
-    ) -> Result<()> {
+    ) {
         self.some.push((name, dimension, latents, gradient));
-        Ok(())
     }
 
     /// Adds `left right` to the gradient of the parameter `name`, laid out in memory as the parameter is; it lies in the

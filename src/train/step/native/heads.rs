@@ -118,17 +118,9 @@ impl Facts<'_> {
 
     /// Returns the derivative by the decoder's rows, `([heads,] m, d_model)`, from activations and the derivative by what
     /// they decode to.
-    pub(super) fn by_decoder(
-        &self,
-        workspace: &Workspace,
-        acts: &Tensor,
-        by_decoded: &Tensor,
-    ) -> Result<Tensor> {
+    pub(super) fn by_decoder(&self, acts: &Tensor, by_decoded: &Tensor) -> Result<Tensor> {
         let acts = exchanged(acts)?.f_transpose(-2, -1)?;
-        match self.heads {
-            Some(_) => self.product(&acts, &exchanged(by_decoded)?),
-            None => self.product_in(workspace, &acts, by_decoded),
-        }
+        self.product(&acts, &exchanged(by_decoded)?)
     }
 
     /// Returns the derivative by the activations, `(n, [heads,] m)`, from that by what they decode to.

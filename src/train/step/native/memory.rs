@@ -38,7 +38,7 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
         let screened = match cfg.hooks.heads() {
             Some(_) => {
                 let waiting = if cfg.act_fn.is_per_token() { 0 } else { heads };
-                (1 + waiting) * rows_shared(n as i64).min(rows as i64) as u64 * n * width
+                (1 + waiting) * rows_shared(n as i64, rows as i64) as u64 * n * width
             }
             None => n * d * Kind::Int16.elt_size_in_bytes() as u64,
         };

@@ -29,7 +29,7 @@ use super::facts::Facts;
 use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
-use super::places::Places;
+use super::places::{Places, tokens_at_a_time};
 use super::select::Selector;
 use super::terms::Terms;
 use super::zeros::Products;
@@ -38,10 +38,6 @@ use crate::error::Result;
 use crate::tensor::{Device, Tensor, Workspace};
 use crate::train::step::Part;
 
-/// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
-/// still fast for.
-const BLOCK_BYTES: i64 = 12 << 20;
-const BLOCK_LEAST: i64 = 256;
 /// Bytes of pre-activations up to which those of all tokens are kept for a second pass.
 const KEPT_BYTES: i64 = 128 << 20;
 /// About how many tensors of the size of the pre-activations a step holds at its height where it goes by operations on tensors, and
@@ -147,7 +143,7 @@ pub(super) fn rows_at_a_time(cfg: &SAEConfig, device: Device, tokens: i64) -> i6
     if device != Device::Cpu || !cfg.act_fn.is_per_token() {
         return tokens;
     }
-    (BLOCK_BYTES / token_bytes(cfg)).max(BLOCK_LEAST).min(tokens)
+    tokens_at_a_time(token_bytes(cfg), tokens)
 }
 
 /// Returns the bytes of the pre-activations that are kept from one pass to the other, of those of `tokens` tokens.

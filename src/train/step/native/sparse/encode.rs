@@ -1,21 +1,18 @@
 //! Finding the pairs that take part: by screening, or where heads share pre-activations from these themselves.
 
 use super::super::facts::Facts;
+use super::super::form::PLAIN;
+use super::super::places::tokens_at_a_time;
 use super::room::Room;
 use crate::dictionary::Selection;
 use crate::error::{Error, Result};
 use crate::kernels::screen::{Encoder, Keep};
 use crate::tensor::slices::numbers;
-use crate::tensor::{Kind, Tensor, product};
+use crate::tensor::{Tensor, product};
 
-/// Bytes of the pre-activations that are computed at a time where heads share them, and the fewest tokens that products are still
-/// fast for.
-const BLOCK_BYTES: i64 = 12 << 20;
-const BLOCK_LEAST: i64 = 128;
-
-/// Returns of how many tokens the pre-activations of so many latents are computed at a time where heads share them.
-pub(in super::super) fn rows_shared(latents: i64) -> i64 {
-    (BLOCK_BYTES / (Kind::Float.elt_size_in_bytes() as i64 * latents)).max(BLOCK_LEAST)
+/// Returns of how many of `tokens` tokens the pre-activations of so many latents are computed at a time where heads share them.
+pub(in super::super) fn rows_shared(latents: i64, tokens: i64) -> i64 {
+    tokens_at_a_time(PLAIN.0.elt_size_in_bytes() as i64 * latents, tokens)
 }
 
 /// Finds the pairs that take part, and computes their pre-activations.
@@ -61,9 +58,7 @@ fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Res
     let latents = facts.sae.cfg.d_sae();
     let factor = facts.factor.as_ref();
     let factor = numbers(factor.ok_or_else(|| Error::run("heads differ by their decoder norms"))?)?;
-    let rows = (BLOCK_BYTES / (4 * latents))
-        .max(BLOCK_LEAST)
-        .min(facts.tokens.max(1));
+    let rows = rows_shared(latents, facts.tokens);
     room.chooser.begin(&mut room.rows);
     for x in x.f_split(rows, 0)? {
         let size = [x.size()[0], latents];
