@@ -145,7 +145,11 @@ fn products_pack() -> Vec<(Value, Value, u64)> {
         (glu("jumprelu"), json!("tanh-quad"), 0),
         (prefixes("relu"), json!("power"), 2),
         (heads("relu"), json!("power"), 12),
-        (json!({ "act_fn": "relu", "dtype": "float64" }), json!("power"), 50),
+        (
+            json!({ "act_fn": "relu", "dtype": "float64" }),
+            json!("power"),
+            50,
+        ),
     ]
 }
 

@@ -300,7 +300,11 @@ pub(super) fn of_dead(
     let latents = Latents::chosen(facts, step, &dead)?;
     let mut by_encoder = (step.zeros_like(&rows)?, step.zeros_like(&bias)?);
     let at_a_time = latents.tokens_at_a_time(facts);
-    for (x, mut error) in x.f_split(at_a_time, 0)?.into_iter().zip(error.f_split(at_a_time, 0)?) {
+    for (x, mut error) in x
+        .f_split(at_a_time, 0)?
+        .into_iter()
+        .zip(error.f_split(at_a_time, 0)?)
+    {
         room.block.begin();
         let hidden_pre = facts.product_in(&room.block, &x, &rows.f_tr()?)?.f_add_(&bias)?;
         let work = Work {

@@ -61,6 +61,11 @@ pub(super) fn encoder(
     };
     linear(&places.block.times(&by_pre, gate)?, "W_E", "b_E")?;
     // σ' = σ (1 − σ)
-    let mut slope = places.block.copy(gate)?.f_neg_()?.f_add_scalar_(1.0)?.f_mul_(gate)?;
+    let mut slope = places
+        .block
+        .copy(gate)?
+        .f_neg_()?
+        .f_add_scalar_(1.0)?
+        .f_mul_(gate)?;
     linear(&slope.f_mul_(linear_pre)?.f_mul_(&by_pre)?, "W_E_glu", "b_E_glu")
 }

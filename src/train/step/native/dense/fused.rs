@@ -10,8 +10,8 @@ use super::counts::{Counts, TakingPart};
 use crate::dictionary::{Entries, Penalty};
 use crate::error::Result;
 use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
-use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::Tensor;
+use crate::tensor::slices::{numbers, numbers_mut};
 
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {

@@ -69,10 +69,10 @@ struct Known {
 struct Activations {
     /// `(n, [heads ·] d_sae)`.
     numbers: Tensor,
-    /// What the activation function saw, as far as kernels want to know.
-    seen: Tensor,
     /// The part of them that is on; 1 where that is not known.
     filled: f64,
+    /// What the activation function saw, as far as kernels want to know.
+    seen: Tensor,
 }
 
 /// What was encoded of some tokens, with the activations where they have been counted for good.
@@ -148,7 +148,9 @@ pub(super) fn rows_at_a_time(cfg: &SAEConfig, device: Device, tokens: i64) -> i6
 
 /// Returns the bytes of the pre-activations that are kept from one pass to the other, of those of `tokens` tokens.
 pub(super) fn kept_bytes(cfg: &SAEConfig, tokens: i64) -> i64 {
-    let bytes = tokens * token_bytes(cfg);
+    // With a gate, what it lets through and how far it is open too.
+    let tensors = if cfg.use_glu_encoder { 3 } else { 1 };
+    let bytes = tensors * tokens * token_bytes(cfg);
     if bytes <= KEPT_BYTES { bytes } else { 0 }
 }
 
@@ -258,8 +260,8 @@ fn activate(
     facts.laps.end(Part::Encode);
     Ok(Activations {
         numbers,
-        seen,
         filled,
+        seen,
     })
 }
 
@@ -275,13 +277,7 @@ fn block(
     let places = parts.places;
     let acts = match acts {
         Some(acts) => acts,
-        None => activate(
-            facts,
-            &encoded,
-            parts.selector,
-            places.block,
-            &mut parts.counts,
-        )?,
+        None => activate(facts, &encoded, parts.selector, places.block, &mut parts.counts)?,
     };
     let (by_decoded, aux) = reconstruct(facts, (&encoded, &acts, label), known, parts, gradients)?;
     let by_acts = through_decoder(facts, &acts, &by_decoded, parts, gradients)?;
