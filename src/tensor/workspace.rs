@@ -6,7 +6,7 @@ use super::{Buffer, Device, Kind, Tensor};
 use crate::error::Result;
 
 /// Tensors that serve one round of work after the other, in the order in which they are asked for: a round that asks for what
-/// the one before did takes no memory. They are for what is small beside the parameters, since all of a round stay.
+/// the one before did takes no memory. All of a round stay, so it has to be no more than may be held.
 ///
 /// On a GPU each tensor is a new one, since work there goes on by itself, and its memory is kept for the next anyway.
 #[derive(Debug, Default)]

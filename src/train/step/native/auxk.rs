@@ -211,9 +211,9 @@ pub(super) struct AuxK {
     pub(super) by_pre: Tensor,
 }
 
-/// Computes the loss on pre-activations `hidden_pre (tokens, n)` of `latents` and on `error = x̂ − y`, `(tokens, [heads,] d_model)`,
-/// and adds the gradients of decoder and thresholds. Where no latent is dead everything is 0. What comes out lies in the workspace
-/// of the block.
+/// Computes the loss on pre-activations `hidden_pre (tokens, n)` of `latents` and on `error = x̂ − y`,
+/// `(tokens, [heads,] d_model)`, and adds the gradients of decoder and thresholds. Where no latent is dead everything is 0.
+/// What comes out is there until the next tokens are looked at.
 ///
 /// # Errors
 /// Too little memory.
@@ -275,7 +275,8 @@ pub(super) fn step(
 
 /// Adds the loss and the gradients of encoder and decoder where only pairs are known of other latents: the pre-activations
 /// of the dead ones of `is_dead (d_sae)` are computed here from the encoder's inputs `x`, and `error` gives `x̂ − y`. Returns
-/// the derivative by the reconstruction, which lies in the room; `None` where no latent is dead.
+/// the derivative by the reconstruction, which is there until the step ends; `None` where no latent is dead. In float32 on the
+/// CPU what passes over zeros does not round to `amp_dtype`, as the step itself does not.
 ///
 /// # Errors
 /// Too little memory.

@@ -1,6 +1,7 @@
 //! Selection by a number `k`, of a token or of a batch, in float32 on the CPU.
 
 use super::facts::Facts;
+use super::places::tokens_at_a_time;
 use crate::error::Result;
 use crate::kernels::choose::Chooser;
 use crate::kernels::screen::{Keep, Rows};
@@ -44,23 +45,63 @@ impl Selector {
         keep: Keep<'_>,
         mut into: Tensor,
     ) -> Result<Tensor> {
-        let of_rows = |x: &Tensor| x.numel() / x.size().first().map_or(1, |rows| (*rows).max(1) as usize);
-        let (shared, latents) = (of_rows(hidden_pre), of_rows(&into));
+        let of_token = |x: &Tensor| x.size().iter().skip(1).product::<i64>() as usize;
+        let (shared, latents) = (of_token(hidden_pre), of_token(&into));
+        let tokens = hidden_pre.size()[0];
+        if into.numel() == 0 {
+            return Ok(into);
+        }
         self.ones.resize(latents, 1.0);
         let factor = match factor {
             Some(factor) => numbers(factor)?,
             None => &self.ones,
         };
         self.chooser.begin(&mut self.rows);
-        self.chooser
-            .add(numbers(hidden_pre)?, shared, (factor, keep), &mut self.rows);
+        // Where a batch competes, what has been overtaken is dropped between two of these.
+        let at_a_time = tokens_at_a_time((shared * size_of::<f32>()) as i64, tokens);
+        for some in numbers(hidden_pre)?.chunks(at_a_time as usize * shared) {
+            self.chooser.add(some, shared, (factor, keep), &mut self.rows);
+        }
         self.chooser.end(factor, keep, &mut self.rows);
-        let tokens = numbers_mut(&mut into)?.chunks_mut(latents);
-        for (token, range) in tokens.zip(self.rows.offsets.windows(2)) {
+        let of_tokens = numbers_mut(&mut into)?.chunks_mut(latents);
+        for (token, range) in of_tokens.zip(self.rows.offsets.windows(2)) {
             for at in range[0]..range[1] {
                 token[self.rows.index[at] as usize] = self.rows.value[at];
             }
         }
         Ok(into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{Device, Kind};
+
+    /// Returns what is selected of some tokens for two heads, which weigh three latents differently.
+    fn selected(hidden_pre: &[f32], keep: Keep<'_>) -> Vec<f32> {
+        let tokens = hidden_pre.len() as i64 / 3;
+        let hidden_pre = Tensor::from_slice(hidden_pre).view([tokens, 3]);
+        let factor = Tensor::from_slice(&[1f32, 1.0, 1.0, 4.0, 1.0, 0.0]).view([2, 3]);
+        let room = Tensor::zeros([tokens, 2, 3], (Kind::Float, Device::Cpu));
+        let selected = Selector::default().select(&hidden_pre, Some(&factor), keep, room);
+        let selected = selected.expect("float32 on the CPU").flatten(0, -1);
+        Vec::try_from(selected).expect("numbers")
+    }
+
+    #[test]
+    fn each_head_selects_by_its_own_factors() {
+        let largest = selected(&[1.0, 2.0, 3.0], Keep::Largest(1));
+        assert_eq!(largest, [0.0, 0.0, 3.0, 1.0, 0.0, 0.0]);
+        let of_batch = selected(&[1.0, 2.0, 3.0, -1.0, -2.0, 0.5], Keep::Batch(2));
+        assert_eq!(
+            of_batch,
+            [0.0, 0.0, 3.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn of_no_tokens_nothing_is_selected() {
+        assert_eq!(selected(&[], Keep::Largest(1)), [0f32; 0]);
     }
 }

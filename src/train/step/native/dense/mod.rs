@@ -294,7 +294,7 @@ fn block(
         let _ = by_pre.f_add_(&aux.by_pre.f_flatten(1, -1)?)?;
     }
     facts.laps.end(Part::Penalties);
-    let zeros = parts.zeros(&acts);
+    let zeros = parts.zeros(&acts).filter(|_| OverZeros::is_for_encoder(facts));
     encoder(facts, places, (x, &encoded), by_pre, zeros, gradients)
 }
 

@@ -45,6 +45,11 @@ impl<'a> OverZeros<'a> {
         facts.penalised_thresholds().is_some() && !facts.sae.cfg.use_glu_encoder
     }
 
+    /// Returns whether most derivatives by pre-activations are 0 where most activations are.
+    pub(super) fn is_for_encoder(facts: &Facts<'_>) -> bool {
+        facts.penalised_thresholds().is_none() || Self::is_lifted(facts)
+    }
+
     /// Puts the decoder into tiles, once a step.
     fn prepare(&mut self, facts: &Facts<'_>) -> Result<()> {
         if !self.has_decoder {
