@@ -141,7 +141,8 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds a derivative by the decoder norms, `(d_sae)`, a tensor that nobody else holds, which becomes one by the decoder's rows when all are known.
+    /// Adds a derivative by the decoder norms, `(d_sae)`, a tensor that nobody else holds, which becomes one by the decoder's
+    /// rows when all are known.
     ///
     /// # Errors
     /// Too little memory.

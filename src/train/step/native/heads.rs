@@ -98,8 +98,8 @@ impl Facts<'_> {
         Ok(first.f_add(latents)?.f_flatten(0, -1)?)
     }
 
-    /// Returns `x (n, columns)`, where what is of one head follows on that of the one before, as `(n, heads, columns / heads)`; as it
-    /// is where there are no heads.
+    /// Returns `x (n, columns)`, where what is of one head follows on that of the one before, as
+    /// `(n, heads, columns / heads)`; as it is where there are no heads.
     pub(super) fn by_head(&self, x: &Tensor) -> Result<Tensor> {
         match self.heads {
             Some(heads) => Ok(x.f_view([x.size()[0], heads, -1])?),

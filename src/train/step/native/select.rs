@@ -33,8 +33,8 @@ impl Selector {
         self.rows.index.len()
     }
 
-    /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among them,
-    /// by their products with its part of `factor ([heads ·] m)`.
+    /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among
+    /// them, by their products with its part of `factor ([heads ·] m)`.
     ///
     /// # Errors
     /// They are not float32 on the CPU.
