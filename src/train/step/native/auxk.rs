@@ -5,21 +5,13 @@ use super::form::{PLAIN, can_be_copied};
 use super::gradients::Gradients;
 use super::penalties::add_thresholds;
 use super::places::{Places, tokens_at_a_time};
+use super::room::Room;
 use super::select::Selector;
 use super::terms::Terms;
 use super::zeros::{Products, most_filled};
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, Workspace};
-
-/// Room to work in where only dead latents are looked at, which serves one step after the other.
-#[derive(Default)]
-pub(super) struct Room {
-    step: Workspace,
-    block: Workspace,
-    selector: Selector,
-    products: Products,
-}
 
 /// What a step works with.
 pub(super) struct Work<'a> {

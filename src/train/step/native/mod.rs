@@ -9,6 +9,7 @@
 //! auxk, terms, penalties, slopes   the parts of the loss
 //! heads       what dictionaries with heads share, and what each head has
 //! places      where tensors lie
+//! room        what serves one step after the other
 //! select      what a number selects
 //! zeros       products that pass over what is 0
 //! found       what comes out besides
@@ -27,6 +28,7 @@ mod heads;
 mod memory;
 mod penalties;
 mod places;
+mod room;
 mod select;
 mod slopes;
 mod sparse;
@@ -60,7 +62,7 @@ pub struct NativeEngine {
     form: Form,
     workspace: Workspace,
     room: Room,
-    dense: dense::Room,
+    dense: room::Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
     density: Option<f64>,
     /// Starts our own kernels on a GPU, where they were asked for.
@@ -204,7 +206,7 @@ impl StepEngine for NativeEngine {
             gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(&facts) {
             // What the other form needs is as large as parameters are.
-            self.dense = dense::Room::default();
+            self.dense = room::Room::default();
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
             dense::step(&mut self.dense, &facts, &flat, is_dead, &mut gradients)?

@@ -30,9 +30,9 @@ use super::form;
 use super::found::Found;
 use super::gradients::Gradients;
 use super::places::{Places, tokens_at_a_time};
+use super::room::Room;
 use super::select::Selector;
 use super::terms::Terms;
-use super::zeros::Products;
 use crate::dictionary::{LossInput, SAEConfig};
 use crate::error::Result;
 use crate::tensor::{Device, Tensor, Workspace};
@@ -47,15 +47,6 @@ const TENSORS_OF_KERNELS: u64 = 3;
 /// How many more there are where what the activation function sees lies by itself, and where the encoder has a gate.
 const TENSORS_SEEN: u64 = 1;
 const TENSORS_OF_GATE: u64 = 4;
-
-/// Room to work in, which serves one step after the other.
-#[derive(Default)]
-pub(super) struct Room {
-    step: Workspace,
-    block: Workspace,
-    selector: Selector,
-    products: Products,
-}
 
 /// What is known of a whole batch before its gradients are computed.
 #[derive(Default)]

@@ -21,6 +21,7 @@ use super::auxk;
 use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
+use super::room::Room;
 use super::terms::Terms;
 use crate::dictionary::{Entries, LossInput, SAEConfig};
 use crate::error::Result;
@@ -229,7 +230,7 @@ fn add_auxk(
         let last = residual.f_get(-1)?;
         Ok(last.f_div_scalar(facts.error_slope(weight))?)
     };
-    let facts = (facts, &mut auxk::Room::default());
+    let facts = (facts, &mut Room::default());
     let Some(more) = auxk::of_dead(facts, (x, is_dead), error, terms, gradients)? else {
         return Ok(false);
     };

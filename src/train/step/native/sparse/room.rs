@@ -1,7 +1,7 @@
 //! What the sparse step keeps between steps: room to work in, so that nothing is allocated once batches have come.
 
-use super::super::auxk;
 use super::super::facts::Facts;
+use super::super::room;
 use super::merged::Merged;
 use super::of_pairs::OfPairs;
 use super::subset::Subset;
@@ -66,7 +66,7 @@ pub(in super::super) struct Room {
     pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
     /// What looks at dead latents.
-    pub(super) aux: auxk::Room,
+    pub(super) aux: room::Room,
     /// What penalties and thresholds go by.
     pub(super) of_pairs: OfPairs,
     /// On how many tokens each latent is active.

@@ -1,0 +1,16 @@
+//! What steps that look at all latents of some tokens work in.
+
+use super::select::Selector;
+use super::zeros::Products;
+use crate::tensor::Workspace;
+
+/// Room to work in, which serves one step after the other.
+#[derive(Default)]
+pub(super) struct Room {
+    /// For what is there until the step ends.
+    pub(super) step: Workspace,
+    /// For what is there until the next tokens are looked at.
+    pub(super) block: Workspace,
+    pub(super) selector: Selector,
+    pub(super) products: Products,
+}
