@@ -27,18 +27,6 @@ impl ByLatent {
     /// # Panics
     /// Panics where there are 2³² pairs or more.
     pub fn sort(&mut self, pattern: Pattern) {
-        self.sort_noting::<true>(pattern);
-    }
-
-    /// Sorts the pairs of `pattern` as [`sort`](Self::sort) does, but notes their tokens alone: for pairs that have no numbers.
-    ///
-    /// # Panics
-    /// As [`sort`](Self::sort).
-    pub fn sort_tokens(&mut self, pattern: Pattern) {
-        self.sort_noting::<false>(pattern);
-    }
-
-    fn sort_noting<const PAIRS: bool>(&mut self, pattern: Pattern) {
         assert!(
             u32::try_from(pattern.pairs().max(pattern.rows())).is_ok(),
             "pairs and tokens are counted in 32 bits"
@@ -46,10 +34,10 @@ impl ByLatent {
         let chunks = threads().min(pattern.pairs() / GRAIN).max(1);
         self.tokens = pattern.rows();
         self.token.resize(pattern.pairs(), 0);
-        self.pair.resize(if PAIRS { pattern.pairs() } else { 0 }, 0);
+        self.pair.resize(pattern.pairs(), 0);
         self.count(pattern, chunks);
         self.place(pattern.width(), chunks);
-        self.fill::<PAIRS>(pattern, chunks);
+        self.fill(pattern, chunks);
     }
 
     /// Returns the pattern of the transposed matrix (latents × tokens).
@@ -117,7 +105,7 @@ impl ByLatent {
     }
 
     /// Puts each pair in its place.
-    fn fill<const PAIRS: bool>(&mut self, pattern: Pattern, chunks: usize) {
+    fn fill(&mut self, pattern: Pattern, chunks: usize) {
         let width = pattern.width();
         let places = Shared::new(&mut self.places);
         let (token, pair) = (Shared::new(&mut self.token), Shared::new(&mut self.pair));
@@ -137,9 +125,7 @@ impl ByLatent {
                         // SAFETY: no two pairs have the same place.
                         unsafe {
                             token.part(here..here + 1)[0] = row as u32;
-                            if PAIRS {
-                                pair.part(here..here + 1)[0] = at as u32;
-                            }
+                            pair.part(here..here + 1)[0] = at as u32;
                         }
                     }
                 }

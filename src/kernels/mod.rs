@@ -13,6 +13,7 @@ mod lanes;
 pub mod norms;
 pub mod pattern;
 pub mod pointwise;
+pub mod product;
 pub mod rescore;
 pub mod residual;
 pub mod rest;
@@ -21,6 +22,7 @@ pub mod scatter;
 pub mod screen;
 pub mod select;
 pub mod spread;
+pub mod strided;
 pub mod tiles;
 pub mod zeros;
 

@@ -1,78 +1,130 @@
 //! Sums over the tokens that latents do not have, from the few that they have.
+//!
+//! Which tokens a latent has is noted in bits, a word for as many tokens as stay in the first-level cache with a tile's columns
+//! (as in [`zeros`](super::zeros)): what one latent after the other adds up is read from there, and its sums are in registers. Lists
+//! of tokens would read the tokens from the second level, in no order.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::isa::Isa;
-use super::lanes::{self, Kernel, Lanes};
+use super::lanes::{self, Kernel, Lanes, Line};
 use super::pattern::Pattern;
-use super::tiles::{Tiles, plain_sum};
-use crate::native::parallel::Shared;
+use super::strided::Strided;
+use super::tiles::Tiles;
+use super::zeros::{GROUPS, WIDTH, WORD, span};
+use crate::native::parallel::{Shared, for_ranges};
 
-/// How many pairs are worth a thread.
-const GRAIN: usize = 1 << 12;
+/// How many latents are worth a thread, and are taken at a time: their sums of a tile stay in the second-level cache.
+const LATENTS: usize = 512;
 
-/// Writes to `sums` (latents × columns), for each row of `pattern` (latents × tokens, see
-/// [`ByLatent`](super::by_latent::ByLatent)), the sum of the rows of `tokens` that it does not name, where `all` (columns) is
-/// that of every row; and to `dots` (latents) the product of this sum with the latent's row of `weight` (latents × columns).
-///
-/// # Panics
-/// Panics where shapes do not agree.
-pub fn rest(
-    pattern: Pattern,
-    (tokens, all): (&Tiles, &[f32]),
-    weight: &[f32],
-    (sums, dots): (&mut [f32], &mut [f32]),
-) {
-    rest_in(Isa::chosen(), pattern, (tokens, all), weight, (sums, dots));
+/// Which tokens latents have, and the tokens; there from one batch to the next.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// For each word of tokens, of each latent which of them it has.
+    marks: Vec<u64>,
+    latents: usize,
+    tokens: Tiles,
 }
 
-/// Does what [`rest`] does in a set of instructions.
-pub(super) fn rest_in(
-    isa: Isa,
-    pattern: Pattern,
-    (tokens, all): (&Tiles, &[f32]),
-    weight: &[f32],
-    (sums, dots): (&mut [f32], &mut [f32]),
-) {
-    let columns = tokens.columns();
-    assert_eq!(tokens.rows(), pattern.width(), "there is a row for each token");
-    assert_eq!(all.len(), columns, "there is one sum for each column");
-    let numbers = pattern.rows() * columns;
-    assert_eq!(
-        (weight.len(), sums.len(), dots.len()),
-        (numbers, numbers, pattern.rows()),
-        "every latent has its rows and its product"
-    );
-    let (sums, dots) = (Shared::new(sums), Shared::new(dots));
-    pattern.for_rows(GRAIN, |rows| {
-        // SAFETY: each thread has latents of its own.
-        let (sums, dots) = unsafe {
-            let place = rows.start * columns..rows.end * columns;
-            (sums.part(place), dots.part(rows.clone()))
-        };
-        dots.fill(0.0);
-        let part = Part {
-            pattern,
-            rows,
-            tokens,
-            all,
-            weight,
-            sums,
-            dots,
-        };
-        lanes::run(isa, part);
-    });
+impl Rest {
+    /// Takes up which tokens latents have, `pattern` (tokens × latents), and the tokens (tokens × columns).
+    ///
+    /// # Panics
+    /// Panics where shapes do not agree.
+    pub fn take(&mut self, pattern: Pattern, tokens: Strided<'_>) {
+        assert_eq!(tokens.rows, pattern.rows(), "there is a row for each token");
+        self.tokens.pack_strided(tokens, WIDTH);
+        self.latents = pattern.width();
+        let words = pattern.rows().div_ceil(WORD);
+        self.marks.resize(words * self.latents, 0);
+        let marks = Shared::new(&mut self.marks);
+        let latents = self.latents;
+        for_ranges(words, 1, |range| {
+            for word in range {
+                // SAFETY: each thread has words of its own.
+                let marks = unsafe { marks.part(word * latents..(word + 1) * latents) };
+                marks.fill(0);
+                for (at, token) in span(word, pattern.rows()).enumerate() {
+                    for &latent in &pattern.index()[pattern.row(token)] {
+                        marks[latent as usize] |= 1 << at;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Writes to `sums` (latents × columns), for each latent, the sum of the tokens that it does not have, where `all` (columns)
+    /// is that of every token; to `dots` (latents) the product of this sum with the latent's row of `weight` (latents × columns);
+    /// and to `counts` (latents) how many tokens these are.
+    ///
+    /// # Panics
+    /// Panics where shapes do not agree.
+    pub fn add_up(&self, all: &[f32], weight: &[f32], sums: Sums<'_>) {
+        self.add_up_in(Isa::chosen(), all, weight, sums);
+    }
+
+    /// Does what [`add_up`](Self::add_up) does in a set of instructions.
+    pub(super) fn add_up_in(&self, isa: Isa, all: &[f32], weight: &[f32], to: Sums<'_>) {
+        let (latents, columns) = (self.latents, self.tokens.columns());
+        assert_eq!(all.len(), columns, "there is one sum for each column");
+        let sizes = [weight.len(), to.sums.len(), to.dots.len(), to.counts.len()];
+        let numbers = latents * columns;
+        assert_eq!(
+            sizes,
+            [numbers, numbers, latents, latents],
+            "every latent has its rows and its numbers"
+        );
+        let (sums, dots) = (Shared::new(to.sums), Shared::new(to.dots));
+        let counts = Shared::new(to.counts);
+        for_ranges(latents, LATENTS, |range| {
+            for first in range.clone().step_by(LATENTS) {
+                let latents = first..(first + LATENTS).min(range.end);
+                let place = latents.start * columns..latents.end * columns;
+                // SAFETY: each thread has latents of its own.
+                let to = unsafe {
+                    Sums {
+                        sums: sums.part(place.clone()),
+                        dots: dots.part(latents.clone()),
+                        counts: counts.part(latents.clone()),
+                    }
+                };
+                let part = Part {
+                    rest: self,
+                    latents,
+                    all,
+                    weight: &weight[place],
+                    to,
+                };
+                lanes::run(isa, part);
+            }
+        });
+    }
 }
 
-/// The latents of one thread.
+/// Where sums go.
+#[derive(Debug)]
+pub struct Sums<'a> {
+    /// Of the tokens, (latents × columns).
+    pub sums: &'a mut [f32],
+    /// Their products with the latents' rows, (latents).
+    pub dots: &'a mut [f32],
+    /// How many tokens they are of, (latents).
+    pub counts: &'a mut [f32],
+}
+
+/// Some latents.
 struct Part<'a> {
-    pattern: Pattern<'a>,
-    rows: Range<usize>,
-    tokens: &'a Tiles,
+    rest: &'a Rest,
+    latents: Range<usize>,
     all: &'a [f32],
     weight: &'a [f32],
-    sums: &'a mut [f32],
-    dots: &'a mut [f32],
+    to: Sums<'a>,
+}
+
+thread_local! {
+    /// Room for the sums of some latents of a tile.
+    static KEPT: Cell<Vec<[Line; GROUPS]>> = const { Cell::new(Vec::new()) };
 }
 
 impl Kernel for Part<'_> {
@@ -80,33 +132,74 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) {
-        for tile in 0..self.tokens.tiles() {
-            match self.tokens.groups() {
-                1 => self.tile::<L, 1>(lanes, tile),
-                _ => self.tile::<L, 2>(lanes, tile),
+        let mut own = KEPT.take();
+        self.count();
+        self.to.dots.fill(0.0);
+        for tile in 0..self.rest.tokens.tiles() {
+            own.clear();
+            own.resize(self.latents.len(), [Line::default(); GROUPS]);
+            let tokens = self.rest.tokens.tile::<GROUPS>(tile);
+            for word in 0..tokens.len().div_ceil(WORD) {
+                let tokens = &tokens[span(word, tokens.len())];
+                let first = word * self.rest.latents;
+                let marks = &self.rest.marks[first + self.latents.start..first + self.latents.end];
+                for (&marks, own) in marks.iter().zip(&mut own) {
+                    if marks != 0 {
+                        add_rows(lanes, marks, tokens, own);
+                    }
+                }
+            }
+            self.finish(lanes, tile, &own);
+        }
+        KEPT.set(own);
+    }
+}
+
+impl Part<'_> {
+    /// Writes how many tokens latents do not have.
+    fn count(&mut self) {
+        self.to.counts.fill(self.rest.tokens.rows() as f32);
+        for marks in self.rest.marks.chunks(self.rest.latents) {
+            for (count, marks) in self.to.counts.iter_mut().zip(&marks[self.latents.clone()]) {
+                *count -= marks.count_ones() as f32;
+            }
+        }
+    }
+
+    /// Writes what is left of the sums of all tokens in tile `tile`, where those that latents have are `own`.
+    #[inline(always)]
+    fn finish<L: Lanes>(&mut self, lanes: L, tile: usize, own: &[[Line; GROUPS]]) {
+        let columns = self.all.len();
+        for (at, own) in own.iter().enumerate() {
+            let sums = &mut self.to.sums[at * columns..(at + 1) * columns];
+            let weight = &self.weight[at * columns..(at + 1) * columns];
+            for (group, own) in own.iter().enumerate() {
+                let span = self.rest.tokens.span(tile, group);
+                let rest = lanes.sub(lanes.load_part(&self.all[span.clone()]), lanes.load(&own.0));
+                let product = lanes.mul(rest, lanes.load_part(&weight[span.clone()]));
+                self.to.dots[at] += lanes.sum(product);
+                lanes.store_part(rest, &mut sums[span]);
             }
         }
     }
 }
 
-impl Part<'_> {
-    /// Does the columns of tile `tile`.
-    #[inline(always)]
-    fn tile<L: Lanes, const G: usize>(&mut self, lanes: L, tile: usize) {
-        let columns = self.tokens.columns();
-        let spans: [Range<usize>; G] = std::array::from_fn(|group| self.tokens.span(tile, group));
-        let tokens = self.tokens.tile::<G>(tile);
-        for (at, latent) in self.rows.clone().enumerate() {
-            let index = &self.pattern.index()[self.pattern.row(latent)];
-            let own = plain_sum(lanes, index, tokens);
-            let sums = &mut self.sums[at * columns..(at + 1) * columns];
-            let weight = &self.weight[latent * columns..(latent + 1) * columns];
-            for (own, span) in own.into_iter().zip(&spans) {
-                let rest = lanes.sub(lanes.load_part(&self.all[span.clone()]), own);
-                let product = lanes.mul(rest, lanes.load_part(&weight[span.clone()]));
-                self.dots[at] += lanes.sum(product);
-                lanes.store_part(rest, &mut sums[span.clone()]);
-            }
+/// Adds the rows that are marked.
+#[inline(always)]
+fn add_rows<L: Lanes>(lanes: L, mut marks: u64, rows: &[[Line; GROUPS]], lines: &mut [Line; GROUPS]) {
+    // Loops rather than closures, which are not compiled for the set of instructions.
+    let mut sums = [lanes.splat(0.0); GROUPS];
+    for (sum, line) in sums.iter_mut().zip(&*lines) {
+        *sum = lanes.load(&line.0);
+    }
+    while marks != 0 {
+        let at = marks.trailing_zeros() as usize;
+        marks &= marks - 1;
+        for (sum, line) in sums.iter_mut().zip(&rows[at]) {
+            *sum = lanes.add(*sum, lanes.load(&line.0));
         }
+    }
+    for (sum, line) in sums.into_iter().zip(lines) {
+        lanes.store(sum, &mut line.0);
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 
 use super::lanes::{GROUP, Lanes, Line};
+use super::strided::Strided;
 use crate::native::parallel::{Shared, for_ranges};
 
 /// How many rows are copied at a time, so that both sides stay in the first-level cache.
@@ -55,13 +56,13 @@ impl Tiles {
 
     /// Makes this a copy of `matrix` (`rows` × `columns`, row after row) in tiles of `width` columns, a multiple of 16.
     pub fn pack(&mut self, matrix: &[f32], rows: usize, columns: usize, width: usize) {
-        assert_eq!(
-            matrix.len(),
-            rows * columns,
-            "a matrix has rows times columns numbers"
-        );
-        self.reshape(rows, columns, width);
-        copy(matrix, (rows, columns, self.groups), &mut self.lines);
+        self.pack_strided(Strided::whole(matrix, rows, columns), width);
+    }
+
+    /// Makes this a copy of `matrix`, however it lies in memory, in tiles of `width` columns, a multiple of 16.
+    pub fn pack_strided(&mut self, matrix: Strided<'_>, width: usize) {
+        self.reshape(matrix.rows, matrix.columns, width);
+        copy(matrix, self.groups, &mut self.lines);
     }
 
     /// Returns the matrix to be read.
@@ -166,7 +167,7 @@ impl<'a> View<'a> {
         if !before.is_empty() {
             return None;
         }
-        copy(matrix, (rows, columns, groups), lines);
+        copy(Strided::whole(matrix, rows, columns), groups, lines);
         Some(View {
             lines,
             rows,
@@ -199,8 +200,9 @@ impl<'a> View<'a> {
 }
 
 /// Copies `matrix` in tiles of so many groups to `lines`.
-fn copy(matrix: &[f32], (rows, columns, groups): (usize, usize, usize), lines: &mut [Line]) {
-    let tiles = columns.div_ceil(groups * GROUP);
+fn copy(matrix: Strided<'_>, groups: usize, lines: &mut [Line]) {
+    let rows = matrix.rows;
+    let tiles = matrix.columns.div_ceil(groups * GROUP);
     let lines = Shared::new(lines);
     for_ranges(rows, 4 * BLOCK, |range| {
         for block in range.clone().step_by(BLOCK) {
@@ -209,12 +211,34 @@ fn copy(matrix: &[f32], (rows, columns, groups): (usize, usize, usize), lines: &
                 let first = (tile * rows + block.start) * groups;
                 // SAFETY: each thread has rows of its own, and these lines are the parts of those.
                 let lines = unsafe { lines.part(first..first + block.len() * groups) };
-                for (row, parts) in block.clone().zip(lines.chunks_exact_mut(groups)) {
-                    copy_row(&matrix[row * columns..(row + 1) * columns], tile * groups, parts);
+                if matrix.by_column == 1 {
+                    for (row, parts) in block.clone().zip(lines.chunks_exact_mut(groups)) {
+                        copy_row(&matrix.from(row, 0)[..matrix.columns], tile * groups, parts);
+                    }
+                } else {
+                    copy_columns(matrix, block.start, (tile, groups), lines);
                 }
             }
         }
     });
+}
+
+/// Copies the columns of tile `tile` from row `first` on to `lines`, as many rows as those have, with zeros beyond the last
+/// column.
+fn copy_columns(matrix: Strided<'_>, first: usize, (tile, groups): (usize, usize), lines: &mut [Line]) {
+    for at in 0..groups * GROUP {
+        let (group, place) = (at / GROUP, at % GROUP);
+        let column = tile * groups * GROUP + at;
+        let lines = lines
+            .chunks_exact_mut(groups)
+            .map(|line| &mut line[group].0[place]);
+        if column < matrix.columns {
+            let numbers = matrix.from(first, column).iter().step_by(matrix.by_row.max(1));
+            lines.zip(numbers).for_each(|(place, number)| *place = *number);
+        } else {
+            lines.for_each(|place| *place = 0.0);
+        }
+    }
 }
 
 /// Copies a row to `parts` from its group `group` on, with zeros beyond its end.
@@ -257,31 +281,6 @@ pub(super) fn weighted_sum<L: Lanes, const G: usize>(
     }
     for (chain, (&row, &weight)) in rest.iter().zip(last).enumerate() {
         add_row(lanes, &tile[row as usize], weight, &mut sums[chain]);
-    }
-    together(lanes, sums)
-}
-
-/// Returns the sum of the rows `index` of a tile.
-#[inline(always)]
-pub(super) fn plain_sum<L: Lanes, const G: usize>(
-    lanes: L,
-    index: &[u32],
-    tile: &[[Line; G]],
-) -> [L::Group; G] {
-    let mut sums = [[lanes.splat(0.0); G]; CHAINS];
-    let add = |chain: &mut [L::Group; G], row: u32| {
-        for (sum, line) in chain.iter_mut().zip(&tile[row as usize]) {
-            *sum = lanes.add(*sum, lanes.load(&line.0));
-        }
-    };
-    let (fours, rest) = index.as_chunks::<CHAINS>();
-    for four in fours {
-        for (chain, row) in sums.iter_mut().zip(four) {
-            add(chain, *row);
-        }
-    }
-    for (chain, row) in sums.iter_mut().zip(rest) {
-        add(chain, *row);
     }
     together(lanes, sums)
 }

@@ -34,6 +34,59 @@ pub fn elements_mut<T: Element>(tensor: &mut Tensor) -> Result<&mut [T]> {
     Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) })
 }
 
+/// How many rows and columns a matrix has, and how many numbers apart in memory rows and columns are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Rows and columns.
+    pub size: (usize, usize),
+    /// From a number to the one below it, and to the next one.
+    pub strides: (usize, usize),
+}
+
+/// Returns the numbers of a float32 matrix of the CPU from the first to the last as they lie in memory, and where they are.
+///
+/// # Errors
+/// It is no such matrix, or has no numbers.
+pub fn strided(matrix: &Tensor) -> Result<(&[f32], Layout)> {
+    let (layout, count) = layout(matrix)?;
+    // SAFETY: what is from the first to the last number is the tensor's, or that of a larger one of which it is a part.
+    let numbers = unsafe { std::slice::from_raw_parts(matrix.data_ptr().cast(), count) };
+    Ok((numbers, layout))
+}
+
+/// Returns the numbers of a matrix as [`strided`] does, to be changed: row after row, with gaps or without.
+///
+/// # Errors
+/// As [`strided`]; also where columns are not next to each other, or rows overlap.
+pub fn strided_mut(matrix: &mut Tensor) -> Result<(&mut [f32], Layout)> {
+    let (layout, count) = layout(matrix)?;
+    let (size, strides) = (layout.size, layout.strides);
+    let is_by_row = (size.1 == 1 || strides.1 == 1) && (size.0 == 1 || strides.0 >= size.1);
+    if !is_by_row {
+        return Err(unfit(matrix, Kind::Float));
+    }
+    // SAFETY: as above; who holds other handles on the numbers does not use them meanwhile.
+    let numbers = unsafe { std::slice::from_raw_parts_mut(matrix.data_ptr().cast(), count) };
+    Ok((numbers, layout))
+}
+
+/// Returns where the numbers of a float32 matrix of the CPU are, and how many places there are from the first to the last.
+fn layout(matrix: &Tensor) -> Result<(Layout, usize)> {
+    let ([rows, columns], [by_row, by_column]) = (&matrix.size()[..], &matrix.stride()[..]) else {
+        return Err(unfit(matrix, Kind::Float));
+    };
+    let is_plain = matrix.f_kind()? == Kind::Float && matrix.device() == Device::Cpu;
+    if !is_plain || rows * columns == 0 {
+        return Err(unfit(matrix, Kind::Float));
+    }
+    let layout = Layout {
+        size: (*rows as usize, *columns as usize),
+        strides: (*by_row as usize, *by_column as usize),
+    };
+    let count = (rows - 1) * by_row + (columns - 1) * by_column + 1;
+    Ok((layout, count as usize))
+}
+
 /// Returns the tensor with its dimensions in the order in which they lie in memory, without a copy: contiguous. `None`
 /// where there are gaps, or numbers that several places share.
 pub fn in_memory_order(tensor: &Tensor) -> Option<Tensor> {
@@ -52,9 +105,13 @@ fn check(tensor: &Tensor, kind: Kind) -> Result<()> {
     if fits && tensor.numel() > 0 {
         return Ok(());
     }
-    Err(Error::run(format!(
+    Err(unfit(tensor, kind))
+}
+
+fn unfit(tensor: &Tensor, kind: Kind) -> Error {
+    Error::run(format!(
         "a kernel needs contiguous numbers of the CPU, {kind:?}, but was given {tensor:?}"
-    )))
+    ))
 }
 
 #[cfg(test)]
@@ -72,5 +129,23 @@ mod tests {
         assert!(in_memory_order(&tensor.narrow(1, 0, 1)).is_none());
         assert!(in_memory_order(&tensor.get(0).unsqueeze(0).expand([2, 2], false)).is_none());
         assert!(numbers(&tensor.to_kind(Kind::Double)).is_err());
+    }
+
+    #[test]
+    fn parts_of_matrices_are_handed_out_as_they_lie() {
+        let tensor = Tensor::arange(12, (Kind::Float, Device::Cpu)).reshape([3, 4]);
+        let mut part = tensor.narrow(1, 1, 2);
+        let turned = part.tr();
+        let (read, layout) = strided(&turned).expect("a part");
+        assert_eq!((layout.size, layout.strides), ((2, 3), (1, 4)));
+        assert_eq!((read.first(), read.last()), (Some(&1.0), Some(&10.0)));
+        assert!(strided_mut(&mut part.tr()).is_err());
+        strided_mut(&mut part).expect("rows").0[9] = -1.0;
+        assert_eq!(f64::try_from(tensor.get(2).get(2)).expect("a number"), -1.0);
+        assert!(strided(&tensor.narrow(0, 0, 0)).is_err());
+        assert!(strided(&tensor.get(0)).is_err());
+        assert!(strided(&tensor.to_kind(Kind::Double)).is_err());
+        let mut same = tensor.get(0).unsqueeze(0).expand([2, 4], false);
+        assert!(strided_mut(&mut same).is_err());
     }
 }

@@ -1,8 +1,9 @@
 use super::{Example, Numbers, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
-use crate::kernels::rest::rest_in;
+use crate::kernels::rest::{Rest, Sums};
 use crate::kernels::scatter::{Addends, Onto, scatter_in};
+use crate::kernels::strided::Strided;
 use crate::kernels::tiles::Tiles;
 
 /// Returns the gradient of the decoder, where labels are taken for residuals.
@@ -72,8 +73,6 @@ fn gradients_are_added_onto_rows_times_their_factors() {
 fn sums_over_the_tokens_that_latents_do_not_have() {
     for example in examples().into_iter().chain([large_example()]) {
         let columns = example.columns;
-        let (mut order, mut tokens) = (ByLatent::default(), Tiles::default());
-        order.sort_tokens(example.pattern());
         let mut all = vec![0.0; columns];
         for row in example.label.chunks(columns) {
             all.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
@@ -90,12 +89,32 @@ fn sums_over_the_tokens_that_latents_do_not_have() {
                 expected[latent * columns + column].add(-number);
             }
         }
-        for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
-            tokens.pack(&example.label, example.tokens, columns, width);
+        let mut without = vec![example.tokens as f32; example.latents];
+        for (_, latent) in example.pairs() {
+            without[latent] -= 1.0;
+        }
+        let mut rest = Rest::default();
+        // What was there before counts for nothing.
+        let before = large_example();
+        rest.take(
+            before.pattern(),
+            Strided::whole(&before.label, before.tokens, before.columns),
+        );
+        rest.take(
+            example.pattern(),
+            Strided::whole(&example.label, example.tokens, columns),
+        );
+        for isa in sets() {
             let (mut sums, mut dots) = (vec![9.0; expected.len()], vec![9.0; example.latents]);
-            let found = (&mut sums[..], &mut dots[..]);
-            rest_in(isa, order.pattern(), (&tokens, &all), &example.decoder, found);
+            let mut counts = dots.clone();
+            let found = Sums {
+                sums: &mut sums,
+                dots: &mut dots,
+                counts: &mut counts,
+            };
+            rest.add_up_in(isa, &all, &example.decoder, found);
             assert_close(&sums, &expected);
+            assert_eq!(counts, without);
             let mut products = vec![Sum::default(); example.latents];
             for (at, (sum, weight)) in sums.iter().zip(&example.decoder).enumerate() {
                 products[at / columns].add(f64::from(*sum) * f64::from(*weight));
@@ -124,13 +143,6 @@ fn pairs_in_the_order_of_latents() {
             .zip(&values)
             .collect();
         assert_eq!(pairs, expected);
-        let mut without_numbers = ByLatent::default();
-        without_numbers.sort_tokens(example.pattern());
-        let alone = without_numbers.pattern();
-        assert_eq!(
-            (alone.offsets(), alone.index()),
-            (pattern.offsets(), pattern.index())
-        );
         let mut sums = vec![Sum::default(); example.latents];
         expected
             .iter()

@@ -47,7 +47,7 @@ impl<'a> Matrix<'a> {
 pub(super) type Numbers = [f32; WORD];
 
 /// Returns the numbers of which word `word` speaks, of so many.
-pub(super) fn span(word: usize, all: usize) -> Range<usize> {
+pub(in crate::kernels) fn span(word: usize, all: usize) -> Range<usize> {
     word * WORD..((word + 1) * WORD).min(all)
 }
 

@@ -15,14 +15,15 @@ mod tests;
 use super::lanes::GROUP;
 
 pub use block::Matrix;
+pub(super) use block::span;
 pub use dots::dots;
 pub use product::{multiply, multiply_turned};
 
 /// How many groups of numbers a row of a tile has: with AVX2, sums of so many leave four registers.
-const GROUPS: usize = 6;
+pub(super) const GROUPS: usize = 6;
 
 /// How many columns the tiles have that go into these products.
 pub const WIDTH: usize = GROUPS * GROUP;
 
 /// How many numbers a word of bits speaks of.
-const WORD: usize = 64;
+pub(super) const WORD: usize = 64;

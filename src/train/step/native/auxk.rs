@@ -3,6 +3,8 @@
 use super::facts::Facts;
 use super::form::{PLAIN, can_be_copied};
 use super::gradients::Gradients;
+use super::multiply::Addend;
+use super::panels::Stays;
 use super::penalties::add_thresholds;
 use super::places::{Places, tokens_at_a_time};
 use super::room::Room;
@@ -168,7 +170,10 @@ impl Latents {
         };
         match (products, facts.heads) {
             (Some(products), _) => products.add_by_latent(acts, by_decoded, &mut sum),
-            (None, None) => facts.add_product(&mut sum, &acts.f_tr()?, by_decoded),
+            (None, None) => {
+                let right = (by_decoded, Stays::Product);
+                facts.multiply(&acts.f_tr()?, right, Addend::Held, &mut sum)
+            }
             (None, Some(_)) => {
                 let by_heads = facts.by_decoder(acts, by_decoded)?;
                 let _ = sum.f_add_(&by_heads.f_flatten(0, -2)?)?;
@@ -299,7 +304,7 @@ pub(super) fn of_dead(
         .zip(error.f_split(at_a_time, 0)?)
     {
         room.block.begin();
-        let hidden_pre = facts.product_in(&room.block, &x, &rows.f_tr()?)?.f_add_(&bias)?;
+        let hidden_pre = facts.product_in(&room.block, &x, &rows.f_tr()?, Addend::Row(&bias))?;
         let work = Work {
             places: Places {
                 step: &room.step,
@@ -333,7 +338,7 @@ fn add_by_encoder(
     if facts.options() == PLAIN {
         products.add_by_latent(by_pre, x, by_rows)?;
     } else {
-        facts.add_product(by_rows, &by_pre.f_tr()?, x)?;
+        facts.multiply(&by_pre.f_tr()?, (x, Stays::Product), Addend::Held, by_rows)?;
     }
     let _ = by_bias.f_add_(&facts.sum_of_rows(by_pre)?)?;
     Ok(())

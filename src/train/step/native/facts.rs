@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::form::passes_over_zeros;
+use super::panels::Panels;
 use crate::dictionary::{
     Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
 };
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::kernels::cuda::{Launcher, rows};
 use crate::kernels::norms::row_norms;
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Device, Kind, Tensor, Workspace, product};
+use crate::tensor::{Device, Kind, Tensor, Workspace};
 use crate::train::step::profile::Laps;
 
 /// The numbers that one step begins with.
@@ -37,6 +38,8 @@ pub(super) struct Facts<'a> {
     pub(super) has_kernels: bool,
     /// Where numbers of each latent lie until the next step.
     pub(super) workspace: &'a Workspace,
+    /// What dense products of the step are done with.
+    pub(super) panels: &'a Panels,
     divisor: OnceCell<Tensor>,
     threshold_cost: OnceCell<Tensor>,
 }
@@ -61,9 +64,11 @@ impl<'a> Facts<'a> {
         settings: &'a LossSettings,
         pass: &'a Pass<'a>,
         (tokens, laps): (i64, &'a Laps),
-        (launcher, workspace): (Option<&dyn Launcher>, &'a Workspace),
+        launcher: Option<&dyn Launcher>,
+        (workspace, panels): (&'a Workspace, &'a Panels),
     ) -> Result<Self> {
         workspace.begin();
+        panels.begin();
         let (norm, factor) = decoder_norm(sae, launcher, workspace)?;
         let threshold = match sae.threshold(Some(workspace))? {
             Some(theta) if theta.size() != norm.size() => Some(of_each_head(&theta, &norm, workspace)?),
@@ -89,6 +94,7 @@ impl<'a> Facts<'a> {
             laps,
             has_kernels: launcher.is_some(),
             workspace,
+            panels,
             divisor: OnceCell::new(),
             threshold_cost: OnceCell::new(),
         })
@@ -128,54 +134,6 @@ impl<'a> Facts<'a> {
         2.0 * weight / self.rows() as f64
     }
 
-    /// Returns `x W`, in the number format of the pass.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        self.pass.product(x, weight)
-    }
-
-    /// Returns `x W` of two matrices, in the number format of the pass; it lies in the workspace.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn product_in(&self, workspace: &Workspace, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        if !self.multiplies_as_it_is() {
-            return self.product(x, weight);
-        }
-        let size = [x.size()[0], weight.size()[1]];
-        let mut product = workspace.empty(&size, self.options())?;
-        product::put_product(&mut product, x, weight)?;
-        Ok(product)
-    }
-
-    /// Puts `x W` of two matrices into `out`.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn put_product(&self, out: &mut Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
-        if self.multiplies_as_it_is() {
-            product::put_product(out, x, weight)?;
-        } else {
-            out.f_copy_(&self.product(x, weight)?)?;
-        }
-        Ok(())
-    }
-
-    /// Adds `x W` of two matrices to `sum`.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn add_product(&self, sum: &mut Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
-        if self.multiplies_as_it_is() {
-            product::add_product(sum, x, weight)?;
-        } else {
-            let _ = sum.f_add_(&self.product(x, weight)?)?;
-        }
-        Ok(())
-    }
-
     /// Returns the sum of the rows of `x (n, columns)`, `(columns)`.
     ///
     /// # Errors
@@ -189,12 +147,6 @@ impl<'a> Facts<'a> {
     pub(super) fn looks_ahead(&self) -> bool {
         let penalty = self.settings.sparsity_loss_type;
         self.settings.auxk_coefficient > 0.0 || penalty.is_some_and(SparsityLoss::is_scaled)
-    }
-
-    /// Returns whether products are done in the format of the parameters.
-    pub(super) fn multiplies_as_it_is(&self) -> bool {
-        let kind = self.sae.kind();
-        kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
     }
 
     /// Returns whether products over all latents pass over those that are off.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
+use super::multiply::Addend;
+use super::panels::Stays;
 use crate::dictionary::Parameter;
 use crate::error::Result;
 use crate::tensor::{Kind, Tensor, Workspace};
@@ -78,15 +80,15 @@ impl Gradients {
         right: &Tensor,
     ) -> Result<()> {
         if let Some(sum) = self.sums.get_mut(name) {
-            return facts.add_product(sum, left, right);
+            return facts.multiply(left, (right, Stays::Product), Addend::Held, sum);
         }
-        let product = if facts.sae.parameter(name)?.is_contiguous() {
-            facts.product_in(workspace, left, right)?
+        let (rows, columns) = (left.size()[0], right.size()[1]);
+        let mut product = if facts.sae.parameter(name)?.is_contiguous() {
+            workspace.empty(&[rows, columns], facts.options())?
         } else {
-            facts
-                .product_in(workspace, &right.f_tr()?, &left.f_tr()?)?
-                .f_tr()?
+            workspace.empty(&[columns, rows], facts.options())?.f_tr()?
         };
+        facts.multiply(left, (right, Stays::Product), Addend::Nothing, &mut product)?;
         self.add(name, product)
     }
 

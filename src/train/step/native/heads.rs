@@ -5,6 +5,7 @@
 //! heads. A dictionary without heads passes through here as it is.
 
 use super::facts::{Facts, of_each_head};
+use super::multiply::Addend;
 use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, Workspace};
@@ -112,7 +113,7 @@ impl Facts<'_> {
     pub(super) fn decoded(&self, workspace: &Workspace, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
         match self.heads {
             Some(_) => exchanged(&self.product(&exchanged(acts)?, decoder)?),
-            None => self.product_in(workspace, acts, decoder),
+            None => self.product_in(workspace, acts, decoder, Addend::Nothing),
         }
     }
 
@@ -133,7 +134,7 @@ impl Facts<'_> {
         let rows = decoder.f_transpose(-2, -1)?;
         match self.heads {
             Some(_) => exchanged(&self.product(&exchanged(by_decoded)?, &rows)?),
-            None => self.product_in(workspace, by_decoded, &rows),
+            None => self.product_in(workspace, by_decoded, &rows, Addend::Nothing),
         }
     }
 

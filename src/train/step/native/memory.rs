@@ -3,6 +3,7 @@
 use super::dense::{kept_bytes, rows_at_a_time, tensors, tile_bytes};
 use super::form::is_sparse;
 use super::gpu::{is_measured, refusal};
+use super::panels;
 use super::sparse::rows_shared;
 use crate::dictionary::SAEConfig;
 use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
@@ -38,7 +39,8 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
         let screened = match cfg.hooks.heads() {
             Some(_) => {
                 let waiting = if cfg.act_fn.is_per_token() { 0 } else { heads };
-                (1 + waiting) * rows_shared(n as i64, rows as i64) as u64 * n * width
+                let block = rows_shared(n as i64, rows as i64) as u64 * n * width;
+                (1 + waiting) * block + panels::bytes(cfg, device)
             }
             None => n * d * Kind::Int16.elt_size_in_bytes() as u64,
         };
@@ -58,5 +60,6 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
     } else {
         0
     };
-    batch + tensors(cfg, device) * block * heads * n * width + kept + tile_bytes(cfg, device, block)
+    let panels = panels::matrices(cfg, device) * panels::bytes(cfg, device);
+    batch + tensors(cfg, device) * block * heads * n * width + kept + tile_bytes(cfg, device, block) + panels
 }

@@ -26,6 +26,8 @@ mod gpu;
 mod gradients;
 mod heads;
 mod memory;
+mod multiply;
+mod panels;
 mod penalties;
 mod places;
 mod room;
@@ -42,6 +44,7 @@ pub use self::form::Form;
 pub(in crate::train) use self::gpu::{is_measured as kernels_are_measured, refusal as kernels_refuse};
 use self::gradients::Gradients;
 pub(in crate::train) use self::memory::step_bytes;
+use self::panels::Panels;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
@@ -61,6 +64,7 @@ use crate::train::dead::DeadTracker;
 pub struct NativeEngine {
     form: Form,
     workspace: Workspace,
+    panels: Panels,
     room: Room,
     dense: room::Room,
     /// The part of all pairs of a token and a latent that took part in the last step.
@@ -182,8 +186,8 @@ impl StepEngine for NativeEngine {
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let launcher = self.launcher.as_deref();
         let launcher = launcher.filter(|launcher| launcher.device() == sae.device());
-        let from = (launcher, &self.workspace);
-        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), from)?;
+        let rooms = (&self.workspace, &self.panels);
+        let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), launcher, rooms)?;
         let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
         let flat = LossInput { x: &x, label: &label };

@@ -11,6 +11,8 @@ use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor, Workspace};
 use crate::train::step::native::facts::Facts;
 use crate::train::step::native::gradients::Gradients;
+use crate::train::step::native::multiply::Addend;
+use crate::train::step::native::panels::Stays;
 
 /// What some latents have to do with errors.
 struct Share {
@@ -62,7 +64,8 @@ pub(super) fn errors(
         }
         let mut decoded = part(&errors[share.error], 1, &share.columns)?;
         let rows = part(&decoder, 0, &share.latents)?;
-        facts.put_product(&mut decoded, &part(acts, 1, &share.latents)?, &rows)?;
+        let acts = part(acts, 1, &share.latents)?;
+        facts.multiply(&acts, (&rows, Stays::Step), Addend::Nothing, &mut decoded)?;
     }
     let mut shorter: Option<Tensor> = None;
     for error in &mut errors {
@@ -131,7 +134,8 @@ pub(super) fn decoder(
     for share in shares(facts) {
         let acts = part(acts, 1, &share.latents)?.f_tr()?;
         let by = part(&by_decoded[share.error], 1, &share.columns)?;
-        facts.add_product(&mut part(&sum, 0, &share.latents)?, &acts, &by)?;
+        let mut sum = part(&sum, 0, &share.latents)?;
+        facts.multiply(&acts, (&by, Stays::Product), Addend::Held, &mut sum)?;
     }
     Ok(())
 }
@@ -151,7 +155,8 @@ pub(super) fn by_acts(
     for share in shares(facts) {
         let by = part(&by_decoded[share.error], 1, &share.columns)?;
         let rows = part(&decoder, 0, &share.latents)?.f_tr()?;
-        facts.put_product(&mut part(&by_acts, 1, &share.latents)?, &by, &rows)?;
+        let mut by_acts = part(&by_acts, 1, &share.latents)?;
+        facts.multiply(&by, (&rows, Stays::Step), Addend::Nothing, &mut by_acts)?;
     }
     Ok(by_acts)
 }

@@ -7,10 +7,12 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::{Gradients, add_in_place};
+use super::super::multiply::Addend;
+use super::super::panels::Stays;
 use super::super::places::Places;
 use super::super::zeros::{Products, most_filled};
 use crate::error::Result;
-use crate::tensor::{Tensor, product};
+use crate::tensor::Tensor;
 
 /// What the blocks of a step leave for its end, and room to work in.
 pub(super) struct OverZeros<'a> {
@@ -105,7 +107,8 @@ impl<'a> OverZeros<'a> {
             self.prepare(facts)?;
             self.products.put_dots(acts, by_decoded, &mut by_acts)?;
         } else {
-            product::put_product(&mut by_acts, by_decoded, &facts.parameter("W_D")?.f_tr()?)?;
+            let rows = facts.parameter("W_D")?.f_tr()?;
+            facts.multiply(by_decoded, (&rows, Stays::Step), Addend::Nothing, &mut by_acts)?;
         }
         Ok(by_acts)
     }

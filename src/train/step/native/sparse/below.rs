@@ -9,8 +9,9 @@ use super::room::Room;
 use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::pattern::Pattern;
-use crate::kernels::rest::rest;
+use crate::kernels::rest::Sums;
 use crate::kernels::scatter::Onto;
+use crate::kernels::strided::Strided;
 use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
 
@@ -29,11 +30,11 @@ pub(super) struct Below {
 }
 
 impl Below {
-    /// Adds up what is below; `None` where that costs nothing.
+    /// Adds up what is below of the tokens whose inputs are `x`; `None` where that costs nothing.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn new(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Self>> {
+    pub(super) fn new(room: &mut Room, facts: &Facts<'_>, x: &Tensor) -> Result<Option<Self>> {
         let Some(cost) = facts.threshold_cost()? else {
             return Ok(None);
         };
@@ -47,8 +48,12 @@ impl Below {
         room.add_up_inputs();
         if is_held {
             let mut inputs = room.by_encoder.take(&encoder)?;
-            let sums = (numbers_mut(&mut inputs)?, &mut *dots);
-            add_up(room, numbers(&encoder)?, sums, numbers_mut(&mut count)?);
+            let to = Sums {
+                sums: numbers_mut(&mut inputs)?,
+                dots: &mut *dots,
+                counts: numbers_mut(&mut count)?,
+            };
+            add_up(room, x, numbers(&encoder)?, to)?;
         } else {
             let ends = [0, dots.len()];
             room.latents.clear();
@@ -124,15 +129,14 @@ impl Below {
     }
 }
 
-/// Writes the sums of the inputs of all tokens but those of bare pairs and their products with the latents' rows of `encoder`, and
-/// how many tokens these are.
-fn add_up(room: &mut Room, encoder: &[f32], sums: (&mut [f32], &mut [f32]), count: &mut [f32]) {
+/// Writes the sums of the inputs `x` of all tokens but those of bare pairs and their products with the latents' rows of `encoder`,
+/// and how many tokens these are.
+fn add_up(room: &mut Room, x: &Tensor, encoder: &[f32], to: Sums<'_>) -> Result<()> {
     let bare = &room.rows.bare;
-    room.bare_by_latent
-        .sort_tokens(Pattern::new(&bare.offsets, &bare.index, count.len()));
-    let pattern = room.bare_by_latent.pattern();
-    rest(pattern, (room.tokens(), &room.inputs), encoder, sums);
-    for (latent, count) in count.iter_mut().enumerate() {
-        *count -= pattern.row(latent).len() as f32;
-    }
+    let pattern = Pattern::new(&bare.offsets, &bare.index, to.counts.len());
+    let columns = room.inputs.len();
+    room.rest
+        .take(pattern, Strided::whole(numbers(x)?, pattern.rows(), columns));
+    room.rest.add_up(&room.inputs, encoder, to);
+    Ok(())
 }

@@ -2,13 +2,15 @@
 
 use super::super::facts::Facts;
 use super::super::form::PLAIN;
+use super::super::multiply::Addend;
+use super::super::panels::Stays;
 use super::super::places::tokens_at_a_time;
 use super::room::Room;
 use crate::dictionary::Selection;
 use crate::error::{Error, Result};
 use crate::kernels::screen::{Encoder, Keep};
+use crate::tensor::Tensor;
 use crate::tensor::slices::numbers;
-use crate::tensor::{Tensor, product};
 
 /// Returns of how many of `tokens` tokens the pre-activations of so many latents are computed at a time where heads share them.
 pub(in super::super) fn rows_shared(latents: i64, tokens: i64) -> i64 {
@@ -63,8 +65,7 @@ fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Res
     for x in x.f_split(rows, 0)? {
         let size = [x.size()[0], latents];
         let mut hidden_pre = room.hidden_pre.take_sized(&size, facts.options())?;
-        product::put_product(&mut hidden_pre, &x, &weight)?;
-        let hidden_pre = hidden_pre.f_add_(&bias)?;
+        facts.multiply(&x, (&weight, Stays::Step), Addend::Row(&bias), &mut hidden_pre)?;
         let chosen = (factor, keep);
         room.chooser
             .add(numbers(&hidden_pre)?, latents as usize, chosen, &mut room.rows);

@@ -61,7 +61,7 @@ pub(super) fn step(
     }
     facts.laps.end(Part::Auxk);
     reach_thresholds(room, facts)?;
-    let below = Below::new(room, facts)?;
+    let below = Below::new(room, facts, input.x)?;
     facts.laps.end(Part::Scatter);
     add_penalties(room, facts, below.as_ref(), (&mut terms, gradients))?;
     facts.laps.end(Part::Penalties);

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::choose::Chooser;
 use crate::kernels::norms::column_sums;
+use crate::kernels::rest::Rest;
 use crate::kernels::screen::{Counts, Rows, Screen};
 use crate::kernels::tiles::{self, Tiles};
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -36,8 +37,8 @@ pub(in super::super) struct Room {
     pub(super) chooser: Chooser,
     pub(super) hidden_pre: Buffer,
     pub(super) by_latent: ByLatent,
-    /// Those without a number.
-    pub(super) bare_by_latent: ByLatent,
+    /// What those without a number leave of all tokens.
+    pub(super) rest: Rest,
     /// All latents, where each takes part once.
     pub(super) latents: Vec<u32>,
     /// The decoder in tiles, where the place of its gradient does not do for that.

@@ -1,0 +1,82 @@
+//! Products of all numbers: by our own kernel in float32 on the CPU, by a library elsewhere, and in the number format of the pass.
+
+use super::facts::Facts;
+use super::panels::{self, Stays};
+use crate::error::Result;
+use crate::kernels::product::Onto;
+use crate::tensor::slices::numbers;
+use crate::tensor::{Kind, Tensor, Workspace, product};
+
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Addend<'a> {
+    Nothing,
+    /// A row for all rows.
+    Row(&'a Tensor),
+    /// What is there.
+    Held,
+}
+
+impl Facts<'_> {
+    /// Returns whether products are done in the format of the parameters.
+    pub(super) fn multiplies_as_it_is(&self) -> bool {
+        let kind = self.sae.kind();
+        kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
+    }
+
+    /// Returns `x W`, in the number format of the pass.
+    ///
+    /// # Errors
+    /// Too little memory; so it is with all below.
+    pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        self.pass.product(x, weight)
+    }
+
+    /// Returns `addend + x W` of two matrices, of which `W` stays as it is until the step ends; it lies in the workspace.
+    pub(super) fn product_in(
+        &self,
+        workspace: &Workspace,
+        x: &Tensor,
+        weight: &Tensor,
+        addend: Addend<'_>,
+    ) -> Result<Tensor> {
+        let mut product = workspace.empty(&[x.size()[0], weight.size()[1]], self.options())?;
+        self.multiply(x, (weight, Stays::Step), addend, &mut product)?;
+        Ok(product)
+    }
+
+    /// Puts `addend + x W` of two matrices into `out`.
+    pub(super) fn multiply(
+        &self,
+        x: &Tensor,
+        (weight, stays): (&Tensor, Stays),
+        addend: Addend<'_>,
+        out: &mut Tensor,
+    ) -> Result<()> {
+        if !self.multiplies_as_it_is() {
+            let product = self.product(x, weight)?;
+            match addend {
+                Addend::Held => drop(out.f_add_(&product)?),
+                Addend::Row(row) => drop(product.f_add_out(out, row)?),
+                Addend::Nothing => out.f_copy_(&product)?,
+            }
+            return Ok(());
+        }
+        if panels::serve(self.options()) && out.numel() > 0 && x.numel() > 0 {
+            let onto = match addend {
+                Addend::Nothing => Onto::Nothing,
+                Addend::Row(row) => Onto::Row(numbers(row)?),
+                Addend::Held => Onto::Held,
+            };
+            return self.panels.product(x, (weight, stays), onto, out);
+        }
+        match addend {
+            Addend::Held => product::add_product(out, x, weight)?,
+            Addend::Row(_) | Addend::Nothing => product::put_product(out, x, weight)?,
+        }
+        if let Addend::Row(row) = addend {
+            let _ = out.f_add_(row)?;
+        }
+        Ok(())
+    }
+}
