@@ -16,6 +16,8 @@ use crate::dictionary::parameters::{ParameterSpec, Role};
 use crate::dictionary::pass::Pass;
 use crate::dictionary::variant::{SAEConfig, SparseAutoEncoder, StepFacts, Variant};
 use crate::error::{Error, Result};
+use crate::kernels::norms::row_norms;
+use crate::tensor::slices::numbers;
 use crate::tensor::{Kind, Tensor};
 
 /// one set of latents for several hook points, each with a decoder of its own
@@ -164,7 +166,11 @@ impl Variant for Crosscoder {
         let over_tokens = |x: &Tensor| x.f_mean_dim([0i64].as_slice(), false, None::<Kind>);
         let errors = over_tokens(facts.squared_error)?;
         let explained = errors.f_div(variance)?.f_neg()?.f_add_scalar(1.0)?;
-        let l0 = sum_last(&fired.f_to_kind(Kind::Double)?)?.f_div_scalar(facts.tokens.max(1))?;
+        let l0 = match numbers(fired) {
+            Ok(counts) => of_each_head(counts, fired.size()[0] as usize)?,
+            Err(_) => sum_last(&fired.f_to_kind(Kind::Double)?)?,
+        }
+        .f_div_scalar(facts.tokens.max(1))?;
         let mut metrics = Vec::new();
         for (head, hook) in facts.sae.cfg.writes().into_iter().enumerate() {
             for (name, values) in [
@@ -184,22 +190,57 @@ impl Variant for Crosscoder {
 /// Returns the mean decoder norms of a head over the tokens and latents that are on in some head: where that head has
 /// it on, and where it has not. `on (heads, d_sae)` says on how many tokens a head has a latent on.
 fn norms_where_on(facts: &StepFacts<'_>, on: &Tensor) -> Result<Vec<(String, Tensor)>> {
-    let norms = facts.sae.decoder_norm()?.f_detach()?.f_to_kind(Kind::Double)?;
-    let mean_over = |counts: &Tensor| -> Result<Tensor> {
-        let sum = norms.f_mul(counts)?.f_sum(None::<Kind>)?;
-        Ok(sum.f_div(&counts.f_sum(Kind::Double)?)?)
+    let means = match here(facts, on) {
+        Some(means) => means.map(Tensor::from),
+        None => {
+            let norms = facts.sae.decoder_norm()?.f_detach()?.f_to_kind(Kind::Double)?;
+            let mean_over = |counts: &Tensor| -> Result<Tensor> {
+                let sum = norms.f_mul(counts)?.f_sum(None::<Kind>)?;
+                Ok(sum.f_div(&counts.f_sum(Kind::Double)?)?)
+            };
+            [mean_over(on)?, mean_over(&facts.fired.f_sub(on)?)?]
+        }
     };
-    let off = facts.fired.f_sub(on)?;
-    Ok(vec![
-        (
-            "crosscoder_metrics/mean_decoder_norm_activated_in_activated".into(),
-            mean_over(on)?,
-        ),
-        (
-            "crosscoder_metrics/mean_decoder_norm_non_activated_in_activated".into(),
-            mean_over(&off)?,
-        ),
-    ])
+    let names = ["activated", "non_activated"]
+        .map(|name| format!("crosscoder_metrics/mean_decoder_norm_{name}_in_activated"));
+    Ok(names.into_iter().zip(means).collect())
+}
+
+/// Returns the sum of the numbers of each head, float64 `(heads)`.
+fn of_each_head(numbers: &[f32], heads: usize) -> Result<Tensor> {
+    let of_heads = numbers.chunks(numbers.len() / heads);
+    let sums: Vec<f64> = of_heads
+        .map(|counts| counts.iter().map(|count| f64::from(*count)).sum())
+        .collect();
+    Ok(Tensor::f_from_slice(&sums)?)
+}
+
+/// How many norms are computed at a time.
+const NORMS: usize = 256;
+
+/// Returns these means for float32 on the CPU, without room for what lies between; `None` elsewhere.
+fn here(facts: &StepFacts<'_>, on: &Tensor) -> Option<[f64; 2]> {
+    let decoder = facts.sae.parameter("W_D").ok()?.f_detach().ok()?;
+    let (rows, on, fired) = (
+        numbers(&decoder).ok()?,
+        numbers(on).ok()?,
+        numbers(facts.fired).ok()?,
+    );
+    let columns = rows.len() / on.len();
+    let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
+    let mut norms = [0.0; NORMS];
+    for (part, rows) in rows.chunks(NORMS * columns).enumerate() {
+        let norms = &mut norms[..rows.len() / columns];
+        row_norms(rows, columns, norms);
+        for (latent, norm) in (part * NORMS..).zip(norms) {
+            let (on, somewhere) = (on[latent], fired[latent % fired.len()]);
+            for (place, count) in [on, somewhere - on].into_iter().enumerate() {
+                sums[place] += f64::from(*norm) * f64::from(count);
+                counts[place] += f64::from(count);
+            }
+        }
+    }
+    Some([sums[0] / counts[0], sums[1] / counts[1]])
 }
 
 /// Returns the sum over the heads, the first dimension.

@@ -1,12 +1,13 @@
 //! What a step computes number by number over the pre-activations of some tokens, each in one pass: activations with what
 //! is counted of them ([`activate()`]), and the derivatives by pre-activations with what is summed of them ([`derive()`]);
-//! and the soft counts of some activations by themselves ([`soft_counts`]).
+//! and by themselves the soft counts of some activations ([`soft_counts`]) and the penalty on whole rows of them ([`power()`]).
 //!
 //! Latents are taken some at a time, so that what is known and summed of them stays in the first-level cache. Threads share
 //! out the latents, so that sums do not depend on how many threads there are.
 
 mod activate;
 mod derive;
+mod power;
 mod soft;
 mod strip;
 mod tanh;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use activate::{Bounds, Counted, activate};
 pub use derive::{Penalty, Sums, Thresholds, derive};
+pub use power::{Rows, power};
 pub use soft::soft_counts;
 
 /// What is known of each latent, `(width)` each.

@@ -1,5 +1,6 @@
 use super::activate::activate_in;
 use super::derive::derive_in;
+use super::power::power_in;
 use super::soft::soft_counts_in;
 use super::*;
 use crate::kernels::isa::Isa;
@@ -268,6 +269,49 @@ fn soft_counts_of_some_activations_are_those_of_the_formula() {
             let wanted = (1.5 * f64::from(*act) * f64::from(*norm)).tanh();
             let is_close = (f64::from(*soft) - wanted).abs() <= 1e-6 || (soft.is_nan() && wanted.is_nan());
             assert!(is_close, "{soft} in place of {wanted}");
+        }
+    }
+}
+
+#[test]
+fn penalties_on_rows_are_those_of_the_formula() {
+    let ends = [0, 1, 1, 30, 66];
+    for (isa, p) in sets().flat_map(|isa| [1, 2, 3, 6].map(|p| (isa, p))) {
+        for rows in [Rows::Of(33), Rows::Between(&ends)] {
+            let is_even = matches!(rows, Rows::Of(_));
+            let count = if is_even { 4 } else { ends.len() - 1 };
+            let size = if is_even { 132 } else { 66 };
+            // Of the even rows, two share the norms with the other two.
+            let (mut acts, norm) = (numbers(size, 7), positive(66, 8));
+            acts[..33].fill(0.0);
+            let (mut slopes, mut norms) = (vec![9.0; size], vec![9.0; count]);
+            power_in(isa, (&acts, &norm), rows, (p, 0.3), &mut slopes, &mut norms);
+            for (row, found) in norms.iter().enumerate() {
+                let range = if is_even {
+                    row * 33..(row + 1) * 33
+                } else {
+                    ends[row]..ends[row + 1]
+                };
+                let weighted = range
+                    .clone()
+                    .map(|at| f64::from(acts[at]) * f64::from(norm[at % 66]));
+                let weighted: Vec<f64> = weighted.collect();
+                let powers: f64 = weighted.iter().map(|w| w.abs().powi(p as i32)).sum();
+                let wanted = powers.powf(1.0 / f64::from(p));
+                assert!(
+                    (f64::from(*found) - wanted).abs() <= 1e-5 * wanted,
+                    "{found}, not {wanted}"
+                );
+                for (w, slope) in weighted.iter().zip(&slopes[range]) {
+                    let sign = f64::from(*w != 0.0) * w.signum();
+                    let mut slope_wanted = 0.3 * sign * w.abs().powi(p as i32 - 1);
+                    if wanted > 0.0 {
+                        slope_wanted *= wanted.powi(1 - p as i32);
+                    }
+                    let is_close = (f64::from(*slope) - slope_wanted).abs() <= 1e-5;
+                    assert!(is_close, "{slope}, not {slope_wanted}");
+                }
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ fn begin(own: &Value, size: Size) -> (SparseAutoEncoder, Trainer) {
     begin_with(own, &json!("tanh-quad"), size)
 }
 
-/// Begins with another penalty on activations, or none.
+/// Begins with another penalty on activations, or none; settings that are an object are those of the trainer.
 fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, Trainer) {
     manual_seed(2);
     let mut cfg = json!({
@@ -47,10 +47,16 @@ fn begin_with(own: &Value, penalty: &Value, size: Size) -> (SparseAutoEncoder, T
         let high = Tensor::full([size.d_sae], 2.5f64.ln(), (Kind::Float, Device::Cpu));
         sae.set_parameter(LOG_THRESHOLD, &high).expect("the shape fits");
     }
-    let trainer = json!({
+    let mut trainer = json!({
         "total_training_tokens": 1_000_000, "n_checkpoints": 0, "lr": 1e-4, "lr_warm_up_steps": 0,
-        "log_frequency": 1000, "amp_dtype": "float32", "sparsity_loss_type": penalty,
+        "log_frequency": 1000, "amp_dtype": "float32",
     });
+    match penalty {
+        Value::Object(settings) => settings
+            .iter()
+            .for_each(|(key, value)| trainer[key] = value.clone()),
+        kind => trainer["sparsity_loss_type"] = kind.clone(),
+    }
     let trainer = checked::<TrainerConfig>(trainer).expect("valid settings");
     (sae, Trainer::new(trainer).expect("a trainer"))
 }

@@ -2,16 +2,15 @@
 
 use super::super::facts::Facts;
 use super::super::form::{BARE, PLAIN};
-use super::super::gradients::{Gradients, add};
-use super::super::penalties::{add_near, penalty};
+use super::super::gradients::Gradients;
+use super::super::penalties::add_near;
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
-use crate::dictionary::{Entries, Penalty};
 use crate::error::Result;
-use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Sums, Thresholds};
-use crate::tensor::Tensor;
+use crate::kernels::pointwise::{self, Bounds, Counted, Latents, Rows, Sums, Thresholds};
 use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::{Tensor, Workspace};
 
 /// Returns whether the kernels can compute what these facts describe.
 pub(super) fn serves(facts: &Facts<'_>) -> bool {
@@ -109,9 +108,18 @@ impl Summed {
     }
 }
 
-/// Returns the penalty where the numbers of a token, or of a head of it, act together.
-fn of_rows(facts: &Facts<'_>, acts: &Tensor) -> Result<Option<Penalty>> {
-    penalty(facts, &Entries::Every, &facts.by_head(acts)?, None)
+/// Returns what is said of the activations of a token, or of a head of it, together; it lies in the workspace.
+fn by_token(facts: &Facts<'_>, block: &Workspace, acts: &Tensor) -> Result<Slopes> {
+    let latents = facts.sae.cfg.d_sae();
+    let rows = acts.numel() as i64 / latents;
+    let mut norms = block.empty(&[rows], PLAIN)?;
+    Slopes::by_token(
+        facts,
+        (numbers(acts)?, numbers(&facts.norm)?),
+        Rows::Of(latents as usize),
+        block.empty_like(acts)?,
+        numbers_mut(&mut norms)?,
+    )
 }
 
 /// What penalties and thresholds say of the activations of a batch, block after block.
@@ -119,7 +127,7 @@ pub(super) struct Derivation {
     /// The slopes of a penalty that says what it says of each number by itself.
     slopes: Slopes,
     /// What the penalty's value is where the numbers of a token act together.
-    given: Option<Tensor>,
+    of_tokens: Option<f64>,
     cost: Option<Tensor>,
     summed: Summed,
 }
@@ -134,28 +142,32 @@ impl Derivation {
             return Ok(None);
         }
         Ok(Some(Self {
-            slopes: Slopes::new(facts, soft_counts, || Ok(None))?,
-            given: None,
+            slopes: Slopes::new(facts, soft_counts, || Ok(Slopes::None))?,
+            of_tokens: None,
             cost: facts.threshold_cost()?,
             summed: Summed::new(facts)?,
         }))
     }
 
     /// Returns the derivative by pre-activations from that by activations, `by_acts`, with what penalties and thresholds add;
-    /// where it `is_lifted`, without what all pre-activations cost if they are below their threshold.
+    /// where it `is_lifted`, without what all pre-activations cost if they are below their threshold. It works in the workspace.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn derive(
         &mut self,
         facts: &Facts<'_>,
+        block: &Workspace,
         (seen, acts): (&Tensor, &Tensor),
         (mut by_acts, is_lifted): (Tensor, bool),
     ) -> Result<Tensor> {
         let of_block;
         let slopes = match &self.slopes {
             Slopes::None => {
-                of_block = Slopes::new(facts, None, || of_rows(facts, acts))?;
+                of_block = match facts.settings.sparsity_loss_type {
+                    Some(_) => by_token(facts, block, acts)?,
+                    None => Slopes::None,
+                };
                 &of_block
             }
             of_batch => of_batch,
@@ -175,8 +187,8 @@ impl Derivation {
             );
             Ok(())
         })?;
-        if let Slopes::Given(penalty) = slopes {
-            add(&mut self.given, penalty.value.shallow_clone())?;
+        if let Slopes::ByToken(value, _) = slopes {
+            *self.of_tokens.get_or_insert(0.0) += value;
         }
         Ok(by_acts)
     }
@@ -191,7 +203,8 @@ impl Derivation {
         (terms, gradients): (&mut Terms, &mut Gradients),
     ) -> Result<()> {
         let Summed([penalty, by_norm, near, below, below_count]) = self.summed;
-        if let Some(value) = self.slopes.value(penalty)?.or(self.given) {
+        let of_tokens = self.of_tokens.map(|value| Tensor::from(value as f32));
+        if let Some(value) = self.slopes.value(penalty)?.or(of_tokens) {
             terms.add_penalty(value)?;
             gradients.add_by_norm(by_norm)?;
         }

@@ -275,7 +275,7 @@ fn block(
     let is_lifted = parts.zeros(&acts).is_some() && OverZeros::is_lifted(facts);
     let numbers = (&acts.seen, &acts.numbers);
     let mut by_pre = match &mut parts.derivation {
-        Some(derivation) => derivation.derive(facts, numbers, (by_acts, is_lifted))?,
+        Some(derivation) => derivation.derive(facts, places.block, numbers, (by_acts, is_lifted))?,
         None => {
             let kept = (&mut parts.terms, &mut *gradients);
             tensors::derive(facts, numbers, by_acts, known.soft_counts.as_ref(), kept)?

@@ -2,14 +2,16 @@
 //! latents of tokens goes over the pairs as if each was a latent of its own, on one token.
 
 use super::super::facts::Facts;
+use super::super::form::PLAIN;
 use super::super::gradients::Gradients;
-use super::super::penalties::{add_near, penalty};
+use super::super::penalties::add_near;
 use super::super::slopes::Slopes;
 use super::super::terms::Terms;
 use super::below::Below;
+use super::of_pairs::OfPairs;
 use super::room::Room;
 use crate::error::Result;
-use crate::kernels::pointwise::{self, Latents, Penalty, Sums, Thresholds};
+use crate::kernels::pointwise::{self, Latents, Penalty, Rows, Sums, Thresholds};
 use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
 
@@ -76,10 +78,38 @@ fn slopes(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
         }
         _ => None,
     };
-    Slopes::new(facts, soft_counts.as_ref(), || {
-        let acts = Tensor::f_from_slice(&room.acts)?;
-        penalty(facts, &room.entries(facts)?, &acts, None)
-    })
+    Slopes::new(facts, soft_counts.as_ref(), || by_token(room, facts))
+}
+
+/// Returns what is said of the activations of a token, or of a head of it, together.
+fn by_token(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
+    if room.acts.is_empty() {
+        return Ok(Slopes::None);
+    }
+    let latents = facts.sae.cfg.d_sae() as u32;
+    let OfPairs {
+        norm,
+        ends,
+        norms,
+        slopes,
+        ..
+    } = &mut room.of_pairs;
+    ends.clear();
+    for token in room.rows.offsets.windows(2) {
+        // The pairs of a head follow on those of the one before.
+        let mut last = None;
+        for pair in token[0]..token[1] {
+            let head = room.rows.index[pair] / latents;
+            if last.replace(head) != Some(head) {
+                ends.push(pair);
+            }
+        }
+    }
+    norms.clear();
+    norms.resize(ends.len(), 0.0);
+    ends.push(room.acts.len());
+    let slopes = slopes.take_sized(&[room.acts.len() as i64], PLAIN)?;
+    Slopes::by_token(facts, (&room.acts, norm), Rows::Between(ends), slopes, norms)
 }
 
 /// Turns the derivatives of the pairs into those by their pre-activations, but for the threshold penalty, and sums what there is

@@ -5,7 +5,7 @@ use super::super::room;
 use super::merged::Merged;
 use super::of_pairs::OfPairs;
 use super::subset::Subset;
-use crate::dictionary::{Entries, LossInput};
+use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::choose::Chooser;
@@ -206,29 +206,5 @@ impl Room {
         let (tokens, columns) = (self.label.rows(), self.label.columns());
         let width = self.label.width();
         self.residual[group].pack(&self.rows_of_residual, tokens, columns, width);
-    }
-
-    /// Returns the places of the pairs; each head of a token is a token of its own.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn entries(&self, facts: &Facts<'_>) -> Result<Entries<'static>> {
-        let (heads, latents) = (facts.heads.unwrap_or(1), facts.sae.cfg.d_sae());
-        let mut row = Vec::with_capacity(self.rows.index.len());
-        for (token, range) in self.rows.offsets.windows(2).enumerate() {
-            let index = &self.rows.index[range[0]..range[1]];
-            row.extend(
-                index
-                    .iter()
-                    .map(|latent| token as i64 * heads + i64::from(*latent) / latents),
-            );
-        }
-        let latent: Vec<i32> = self.rows.index.iter().map(|latent| *latent as i32).collect();
-        Ok(Entries::Listed {
-            tokens: facts.rows(),
-            width: facts.latents() as i64,
-            token: Tensor::f_from_slice(&row)?,
-            latent: Tensor::f_from_slice(&latent)?.f_to_kind(Kind::Int64)?,
-        })
     }
 }
