@@ -130,6 +130,7 @@ pub fn all() -> Vec<Case> {
     vec![
         relu("relu"),
         relu("relu-1024").with(|case| case.batch = 1024),
+        relu("relu-bfloat16").with(|case| case.trainer["amp_dtype"] = json!("bfloat16")),
         jumprelu("jumprelu", 0.1).with(|case| case.l0 = Some(50)),
         jumprelu("jumprelu-1024", 0.1).with(|case| (case.l0, case.batch) = (Some(50), 1024)),
         jumprelu("jumprelu-unit", 0.1).with(|case| (case.l0, case.norm) = (Some(50), 1.0)),

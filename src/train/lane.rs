@@ -14,6 +14,7 @@ use super::provenance::{ALLOWED_CHANGES, allowed_changes};
 use super::run::{Owed, Run};
 use super::schedule::checkpoint_steps;
 use super::source::{First, Source, parts};
+use super::step::StepEngineName;
 use super::trainer::StepReport;
 use crate::activations::Batch;
 use crate::checksums;
@@ -24,7 +25,7 @@ use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Comparison, Fingerprint};
 use crate::kernels::isa::Isa;
 use crate::lock::FolderLock;
-use crate::tensor::{DType, Tensor, product, safetensors};
+use crate::tensor::{DType, Kind, Tensor, product, safetensors};
 
 /// One dictionary that is trained, with its run.
 pub struct Lane<'a> {
@@ -118,10 +119,24 @@ impl<'a> Lane<'a> {
         let rows = rows_of(&first.batch, self.sae)?;
         let forecast = Forecast::new(&self.sae.cfg, cfg, total, rows, first.memory);
         let amp = cfg.amp_dtype.map_or(self.sae.kind(), DType::kind);
-        if let Some(remark) = product::remark(amp, self.sae.device()) {
+        let device = self.sae.device();
+        let is_by_hand = self.engine() == StepEngineName::Native && self.sae.kind() == Kind::Float;
+        let remark = if is_by_hand {
+            product::remark_by_hand(amp, device)
+        } else {
+            product::remark(amp, device)
+        };
+        if let Some(remark) = remark {
             events.note(remark)?;
         }
         Ok(forecast)
+    }
+
+    /// Returns which way steps are computed.
+    fn engine(&self) -> StepEngineName {
+        let trainer = &self.run.trainer;
+        let name = trainer.cfg.step_engine;
+        trainer.engines.taken(name, &self.sae.cfg, &self.options.custom)
     }
 
     /// Makes the plan and the folder, in which what an earlier run left is set aside, and does what the last step has
@@ -153,11 +168,7 @@ impl<'a> Lane<'a> {
         } else {
             self.run.metrics_bytes
         };
-        let engine = {
-            let cfg = &self.run.trainer.cfg;
-            let engines = &self.run.trainer.engines;
-            engines.taken(cfg.step_engine, &self.sae.cfg, &self.options.custom)
-        };
+        let engine = self.engine();
         let facts = &mut self.options.provenance.facts;
         facts.insert("step_engine".into(), to_value(&engine)?);
         facts.insert("kernels".into(), Isa::chosen().name().into());

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::error::byte_size;
 use crate::hub::HubSettings;
+use crate::kernels::isa::Isa;
 use crate::report::wandb;
 use crate::tensor::gpu::{self, Driver};
 use crate::tensor::product::{Backend, Choice, Reason};
@@ -106,8 +107,12 @@ impl Processor {
             Reason::Kept => "as in the training that goes on",
             Reason::Remembered | Reason::Measured => "the fastest here",
         };
+        let by_hand = match Isa::chosen() {
+            Isa::Plain => String::new(),
+            isa => format!("; those of training steps by kernels of our own ({})", isa.name()),
+        };
         format!(
-            "products in float32 by {}, {why}{}",
+            "products in float32 by {}, {why}{}{by_hand}",
             choice.backend,
             measured(choice)
         )

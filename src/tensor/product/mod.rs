@@ -118,6 +118,15 @@ pub fn remark(kind: Kind, device: Device) -> Option<String> {
     })
 }
 
+/// Returns what to say of steps by hand whose products are asked for in `kind`, but are done in float32 without rounding to it.
+pub fn remark_by_hand(kind: Kind, device: Device) -> Option<String> {
+    instead_of(kind, device)?;
+    let dtype = DType::from(kind);
+    Some(format!(
+        "this processor has no products in {dtype}: steps are computed in float32, which is faster here and more exact"
+    ))
+}
+
 /// Returns `function` of `inputs`, all of one dtype, whose result has that dtype too; done in another dtype where
 /// products of it are.
 ///

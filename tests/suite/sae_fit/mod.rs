@@ -289,7 +289,10 @@ fn mixed_precision_rounds_products_only() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (mut sae, mut run) = (
             dictionary(json!({})),
-            run(folder.path(), json!({"amp_dtype": amp})),
+            run(
+                folder.path(),
+                json!({"amp_dtype": amp, "step_engine": "autograd"}),
+            ),
         );
         fit(&mut run, &mut sae, &mut Synthetic::new(100)).expect("trained");
         assert_eq!(sae.kind(), Kind::Float, "parameters keep their format");

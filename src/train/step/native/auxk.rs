@@ -62,19 +62,23 @@ impl Latents {
     /// # Errors
     /// Too little memory.
     pub(super) fn chosen(facts: &Facts<'_>, workspace: &Workspace, dead: &Tensor) -> Result<Self> {
-        let of = |x: &Tensor| x.f_index_select(-1, dead);
+        // What there is of these latents, along a dimension counted from the last.
+        let along = |x: &Tensor, dimension: usize| -> Result<Tensor> {
+            let mut size = x.size();
+            let dimension = size.len() - dimension;
+            size[dimension] = dead.size()[0];
+            let room = workspace.empty(&size, (x.f_kind()?, x.device()))?;
+            Ok(x.f_index_select_out(&room, dimension as i64, dead)?)
+        };
+        let of = |x: &Tensor| along(x, 1);
         let factor = match &facts.factor {
             Some(factor) => of(factor)?,
-            None => of(&facts.norm)?.f_ones_like()?,
+            None => of(&facts.norm)?.f_fill_(1.0)?,
         };
-        let decoder = facts.parameter("W_D")?;
-        let mut size = decoder.size();
-        let latents = size.len() - 2;
-        size[latents] = dead.size()[0];
-        let rows = workspace.empty(&size, facts.options())?;
-        let by_rows = workspace.zeros(&size, facts.options())?.f_flatten(0, -2)?;
+        let decoder = along(&facts.parameter("W_D")?, 2)?;
+        let by_rows = workspace.zeros_like(&decoder)?.f_flatten(0, -2)?;
         Ok(Self {
-            decoder: decoder.f_index_select_out(&rows, -2, dead)?,
+            decoder,
             divisor: match &facts.factor {
                 Some(_) => Some(of(&facts.divisor()?)?),
                 None => None,
@@ -223,7 +227,7 @@ pub(super) fn step(
 ) -> Result<AuxK> {
     let Places { step, block } = work.places;
     let gate = latents.gate(facts);
-    let (seen, acts, filled) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
+    let (seen, mut acts, filled) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
     let mut products = latents.over_zeros(filled, work.products)?;
     // e − ê with e = −error.
     let mut rest = match &products {
@@ -261,8 +265,8 @@ pub(super) fn step(
         let numbers = (&seen, &by_scaled);
         add_thresholds(facts, &Entries::Every, numbers, &gate, spread, gradients)?;
     }
-    let on = block.empty(&acts.size(), (Kind::Bool, acts.device()))?;
-    let on = acts.f_gt_scalar_out(&on, 0.0)?;
+    // In the format of what it is multiplied with, of which there would be a copy otherwise.
+    let on = acts.f_gt_(0.0)?;
     Ok(AuxK {
         value,
         by_pre: by_acts.f_mul_(&on)?,

@@ -5,7 +5,7 @@ use super::panels::{self, Stays};
 use crate::error::Result;
 use crate::kernels::product::Onto;
 use crate::tensor::slices::numbers;
-use crate::tensor::{Kind, Tensor, Workspace, product};
+use crate::tensor::{DType, Kind, Tensor, Workspace, product};
 
 /// What a product is added to.
 #[derive(Clone, Copy)]
@@ -18,10 +18,13 @@ pub(super) enum Addend<'a> {
 }
 
 impl Facts<'_> {
-    /// Returns whether products are done in the format of the parameters.
+    /// Returns whether products are done in the format of the parameters: also where another one is asked for, but the processor
+    /// cannot multiply in it and would have to in float32. Rounding to it would only take time.
     pub(super) fn multiplies_as_it_is(&self) -> bool {
-        let kind = self.sae.kind();
-        kind == Kind::Double || self.pass.amp.is_none_or(|amp| amp.kind() == kind)
+        let (kind, device) = (self.sae.kind(), self.sae.device());
+        let is_in_vain = |amp: Kind| kind == Kind::Float && product::instead_of(amp, device).is_some();
+        let amp = self.pass.amp.map(DType::kind);
+        kind == Kind::Double || amp.is_none_or(|amp| amp == kind || is_in_vain(amp))
     }
 
     /// Returns `x W`, in the number format of the pass.
