@@ -10,17 +10,6 @@ use crate::tensor::{Kind, Tensor};
 pub enum Entries<'a> {
     /// A number for every latent of every token: values are `(tokens, width)`.
     Every,
-    /// So many numbers and no more: values are `(n)`.
-    Listed {
-        /// How many tokens there are.
-        tokens: i64,
-        /// How many latents there are.
-        width: i64,
-        /// The token of each number, int64 `(n)`.
-        token: Tensor,
-        /// The latent of each number, int64 `(n)`.
-        latent: Tensor,
-    },
     /// So many numbers and no more, on a GPU, where kernels of our own add them up: values are `(n)`, float32.
     Ordered(&'a Ordered<'a>),
 }
@@ -33,7 +22,6 @@ impl Entries<'_> {
     pub fn sum_by_token(&self, values: &Tensor) -> Result<Tensor> {
         match self {
             Entries::Every => Ok(values.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?),
-            Entries::Listed { tokens, token, .. } => gather(values, *tokens, token),
             Entries::Ordered(pairs) => pairs.sum_by_token(values),
         }
     }
@@ -45,7 +33,6 @@ impl Entries<'_> {
     pub fn sum_by_latent(&self, values: &Tensor) -> Result<Tensor> {
         match self {
             Entries::Every => Ok(values.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?),
-            Entries::Listed { width, latent, .. } => gather(values, *width, latent),
             Entries::Ordered(pairs) => pairs.sum_by_latent(values),
         }
     }
@@ -57,7 +44,6 @@ impl Entries<'_> {
     pub fn zeros_by_latent(&self, values: &Tensor) -> Result<Tensor> {
         let width = match self {
             Entries::Every => values.size().last().copied().unwrap_or(0),
-            Entries::Listed { width, .. } => *width,
             Entries::Ordered(pairs) => pairs.latents(),
         };
         Ok(Tensor::f_zeros([width], (values.f_kind()?, values.device()))?)
@@ -70,7 +56,6 @@ impl Entries<'_> {
     pub fn of_token(&self, by_token: &Tensor) -> Result<Tensor> {
         match self {
             Entries::Every => Ok(by_token.f_unsqueeze(-1)?),
-            Entries::Listed { token, .. } => Ok(by_token.f_index_select(0, token)?),
             Entries::Ordered(pairs) => pairs.of_token(by_token),
         }
     }
@@ -82,14 +67,7 @@ impl Entries<'_> {
     pub fn of_latent(&self, by_latent: &Tensor) -> Result<Tensor> {
         match self {
             Entries::Every => Ok(by_latent.shallow_clone()),
-            Entries::Listed { latent, .. } => Ok(by_latent.f_reshape([-1])?.f_index_select(0, latent)?),
             Entries::Ordered(pairs) => pairs.of_latent(by_latent),
         }
     }
-}
-
-/// Returns `count` sums of the values that have the same place.
-fn gather(values: &Tensor, count: i64, place: &Tensor) -> Result<Tensor> {
-    let zeros = Tensor::f_zeros([count], (values.f_kind()?, values.device()))?;
-    Ok(zeros.f_index_add(0, place, values)?)
 }

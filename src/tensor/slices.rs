@@ -46,7 +46,7 @@ pub struct Layout {
 /// Returns the numbers of a float32 matrix of the CPU from the first to the last as they lie in memory, and where they are.
 ///
 /// # Errors
-/// It is no such matrix, or has no numbers.
+/// It is no such matrix, has no numbers, or rows or columns that are one and the same.
 pub fn strided(matrix: &Tensor) -> Result<(&[f32], Layout)> {
     let (layout, count) = layout(matrix)?;
     // SAFETY: what is from the first to the last number is the tensor's, or that of a larger one of which it is a part.
@@ -76,7 +76,8 @@ fn layout(matrix: &Tensor) -> Result<(Layout, usize)> {
         return Err(unfit(matrix, Kind::Float));
     };
     let is_plain = matrix.f_kind()? == Kind::Float && matrix.device() == Device::Cpu;
-    if !is_plain || rows * columns == 0 {
+    let is_one = |size: i64, stride: i64| size > 1 && stride == 0;
+    if !is_plain || rows * columns == 0 || is_one(*rows, *by_row) || is_one(*columns, *by_column) {
         return Err(unfit(matrix, Kind::Float));
     }
     let layout = Layout {
@@ -147,5 +148,6 @@ mod tests {
         assert!(strided(&tensor.to_kind(Kind::Double)).is_err());
         let mut same = tensor.get(0).unsqueeze(0).expand([2, 4], false);
         assert!(strided_mut(&mut same).is_err());
+        assert!(strided(&same).is_err());
     }
 }

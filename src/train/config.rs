@@ -65,7 +65,8 @@ pub struct TrainerConfig {
     /// Coefficient of the Aux-K loss, which revives dead latents; null leaves it out.
     pub auxk_coefficient: Option<f64>,
     /// Number format of the matrix products while training; parameters keep theirs. null or float32: no mixed
-    /// precision. Steps over active latents alone, on the CPU, compute in float32 all the same: it is faster there.
+    /// precision. Steps by hand on the CPU compute in float32 all the same where that is faster: over active latents alone, and
+    /// where the processor cannot multiply in this format.
     pub amp_dtype: Option<DType>,
     /// Sparsity penalty: `power`, `tanh`, `tanh-quad`, or null for none (the top-k family needs none).
     pub sparsity_loss_type: Option<SparsityLoss>,

@@ -3,7 +3,7 @@
 //! and by themselves the soft counts of some activations ([`soft_counts`]) and the penalty on whole rows of them ([`power()`]).
 //!
 //! Latents are taken some at a time, so that what is known and summed of them stays in the first-level cache. Threads share
-//! out the latents, so that sums do not depend on how many threads there are.
+//! out the latents, or where rows are summed the rows, so that sums do not depend on how many threads there are.
 
 mod activate;
 mod derive;

@@ -19,6 +19,14 @@ pub enum Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Returns whether no two rows share a number.
+    fn are_apart(self) -> bool {
+        match self {
+            Rows::Of(_) => true,
+            Rows::Between(ends) => ends.is_sorted(),
+        }
+    }
+
     fn range(self, row: usize) -> Range<usize> {
         match self {
             Rows::Of(width) => row * width..(row + 1) * width,
@@ -32,11 +40,11 @@ impl Rows<'_> {
 /// there are fewer than activations.
 ///
 /// # Panics
-/// Panics where lengths do not agree, or rows reach from one round of norms into the next.
+/// Panics where lengths do not agree, rows overlap or reach from one round of norms into the next, or `p` is below 1.
 pub fn power(
     (acts, norm): (&[f32], &[f32]),
     rows: Rows<'_>,
-    (p, share): (u32, f32),
+    (p, share): (i32, f32),
     slopes: &mut [f32],
     norms: &mut [f32],
 ) {
@@ -48,11 +56,12 @@ pub(super) fn power_in(
     isa: Isa,
     (acts, norm): (&[f32], &[f32]),
     rows: Rows<'_>,
-    (p, share): (u32, f32),
+    (p, share): (i32, f32),
     slopes: &mut [f32],
     norms: &mut [f32],
 ) {
     assert_eq!(acts.len(), slopes.len(), "every activation has a place");
+    assert!(rows.are_apart() && p > 0, "rows follow one another");
     let all = norms.len();
     if all == 0 || norm.is_empty() {
         return;
@@ -82,7 +91,7 @@ pub(super) fn power_in(
 struct Row<'a> {
     acts: &'a [f32],
     norm: &'a [f32],
-    p: u32,
+    p: i32,
     share: f32,
     slopes: &'a mut [f32],
 }
@@ -99,7 +108,7 @@ impl Kernel for Row<'_> {
         for ((acts, norm), slopes) in numbers.zip(self.slopes.chunks_mut(GROUP)) {
             let weighted = lanes.mul(lanes.load_part(acts), lanes.load_part(norm));
             let size = lanes.max(weighted, lanes.sub(zero, weighted));
-            let slope = raised(lanes, size, self.p - 1);
+            let slope = raised(lanes, size, self.p.unsigned_abs() - 1);
             sum = lanes.fma(slope, size, sum);
             let signed = lanes.sub(
                 lanes.where_over(weighted, zero, slope),
@@ -111,7 +120,7 @@ impl Kernel for Row<'_> {
         let factor = if norm == 0.0 {
             0.0
         } else {
-            self.share * norm.powi(1 - self.p as i32)
+            self.share * norm.powi(1 - self.p)
         };
         let factor = lanes.splat(factor);
         for slopes in self.slopes.chunks_mut(GROUP) {

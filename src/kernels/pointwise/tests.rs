@@ -296,7 +296,7 @@ fn penalties_on_rows_are_those_of_the_formula() {
                     .clone()
                     .map(|at| f64::from(acts[at]) * f64::from(norm[at % 66]));
                 let weighted: Vec<f64> = weighted.collect();
-                let powers: f64 = weighted.iter().map(|w| w.abs().powi(p as i32)).sum();
+                let powers: f64 = weighted.iter().map(|w| w.abs().powi(p)).sum();
                 let wanted = powers.powf(1.0 / f64::from(p));
                 assert!(
                     (f64::from(*found) - wanted).abs() <= 1e-5 * wanted,
@@ -304,9 +304,9 @@ fn penalties_on_rows_are_those_of_the_formula() {
                 );
                 for (w, slope) in weighted.iter().zip(&slopes[range]) {
                     let sign = f64::from(*w != 0.0) * w.signum();
-                    let mut slope_wanted = 0.3 * sign * w.abs().powi(p as i32 - 1);
+                    let mut slope_wanted = 0.3 * sign * w.abs().powi(p - 1);
                     if wanted > 0.0 {
-                        slope_wanted *= wanted.powi(1 - p as i32);
+                        slope_wanted *= wanted.powi(1 - p);
                     }
                     let is_close = (f64::from(*slope) - slope_wanted).abs() <= 1e-5;
                     assert!(is_close, "{slope}, not {slope_wanted}");

@@ -118,9 +118,14 @@ pub fn remark(kind: Kind, device: Device) -> Option<String> {
     })
 }
 
-/// Returns what to say of steps by hand whose products are asked for in `kind`, but are done in float32 without rounding to it.
+/// Returns what to say of steps by hand whose products are asked for in `kind`, but are done in float32 without rounding to it;
+/// the first time.
 pub fn remark_by_hand(kind: Kind, device: Device) -> Option<String> {
+    static SAID: AtomicBool = AtomicBool::new(false);
     instead_of(kind, device)?;
+    if SAID.swap(true, Ordering::Relaxed) {
+        return None;
+    }
     let dtype = DType::from(kind);
     Some(format!(
         "this processor has no products in {dtype}: steps are computed in float32, which is faster here and more exact"

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod form;
+mod formats;
 pub mod memory;
 
 use saescript::activations::Batch;

@@ -308,7 +308,7 @@ pub(super) fn of_dead(
         .zip(error.f_split(at_a_time, 0)?)
     {
         room.block.begin();
-        let hidden_pre = facts.product_in(&room.block, &x, &rows.f_tr()?, Addend::Row(&bias))?;
+        let hidden_pre = facts.product_in(&room.block, &x, (&rows.f_tr()?, Stays::Step), Some(&bias))?;
         let work = Work {
             places: Places {
                 step: &room.step,

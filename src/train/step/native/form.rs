@@ -64,8 +64,8 @@ pub(super) fn is_sparse(
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
-/// The bytes of the most decoder rows of which products over zeros hold a copy.
-const MOST_COPIED: i64 = 256 << 20;
+/// The bytes of the most decoder rows of which products over zeros hold a copy, and of the panels of all matrices.
+pub(super) const MOST_COPIED: i64 = 256 << 20;
 
 /// Returns whether products over zeros may hold a copy of so many rows.
 pub(super) fn can_be_copied(latents: i64, columns: i64) -> bool {

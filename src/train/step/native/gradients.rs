@@ -82,13 +82,12 @@ impl Gradients {
         if let Some(sum) = self.sums.get_mut(name) {
             return facts.multiply(left, (right, Stays::Product), Addend::Held, sum);
         }
-        let (rows, columns) = (left.size()[0], right.size()[1]);
-        let mut product = if facts.sae.parameter(name)?.is_contiguous() {
-            workspace.empty(&[rows, columns], facts.options())?
+        let passing = |x: &Tensor, y: &Tensor| facts.product_in(workspace, x, (y, Stays::Product), None);
+        let product = if facts.sae.parameter(name)?.is_contiguous() {
+            passing(left, right)?
         } else {
-            workspace.empty(&[columns, rows], facts.options())?.f_tr()?
+            passing(&right.f_tr()?, &left.f_tr()?)?.f_tr()?
         };
-        facts.multiply(left, (right, Stays::Product), Addend::Nothing, &mut product)?;
         self.add(name, product)
     }
 

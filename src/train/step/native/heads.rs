@@ -5,7 +5,7 @@
 //! heads. A dictionary without heads passes through here as it is.
 
 use super::facts::{Facts, of_each_head};
-use super::multiply::Addend;
+use super::panels::Stays;
 use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, Workspace};
@@ -113,7 +113,7 @@ impl Facts<'_> {
     pub(super) fn decoded(&self, workspace: &Workspace, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
         match self.heads {
             Some(_) => exchanged(&self.product(&exchanged(acts)?, decoder)?),
-            None => self.product_in(workspace, acts, decoder, Addend::Nothing),
+            None => self.product_in(workspace, acts, (decoder, Stays::Step), None),
         }
     }
 
@@ -134,7 +134,7 @@ impl Facts<'_> {
         let rows = decoder.f_transpose(-2, -1)?;
         match self.heads {
             Some(_) => exchanged(&self.product(&exchanged(by_decoded)?, &rows)?),
-            None => self.product_in(workspace, by_decoded, &rows, Addend::Nothing),
+            None => self.product_in(workspace, by_decoded, (&rows, Stays::Step), None),
         }
     }
 

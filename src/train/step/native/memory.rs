@@ -40,7 +40,7 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
             Some(_) => {
                 let waiting = if cfg.act_fn.is_per_token() { 0 } else { heads };
                 let block = rows_shared(n as i64, rows as i64) as u64 * n * width;
-                (1 + waiting) * block + panels::bytes(cfg, device)
+                (1 + waiting) * block + panels::bytes(cfg, device, 1)
             }
             None => n * d * Kind::Int16.elt_size_in_bytes() as u64,
         };
@@ -60,6 +60,6 @@ pub(in crate::train) fn step_bytes(cfg: &SAEConfig, looks_ahead: bool, device: D
     } else {
         0
     };
-    let panels = panels::matrices(cfg, device) * panels::bytes(cfg, device);
+    let panels = panels::bytes(cfg, device, panels::matrices(cfg, device));
     batch + tensors(cfg, device) * block * heads * n * width + kept + tile_bytes(cfg, device, block) + panels
 }

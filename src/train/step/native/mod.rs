@@ -11,6 +11,7 @@
 //! places      where tensors lie
 //! room        what serves one step after the other
 //! select      what a number selects
+//! multiply, panels   products of all numbers
 //! zeros       products that pass over what is 0
 //! found       what comes out besides
 //! memory      what a step holds

@@ -32,23 +32,34 @@ impl Facts<'_> {
     /// # Errors
     /// Too little memory; so it is with all below.
     pub(super) fn product(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        if self.multiplies_as_it_is() {
+            return Ok(product::matmul(x, weight)?);
+        }
         self.pass.product(x, weight)
     }
 
-    /// Returns `addend + x W` of two matrices, of which `W` stays as it is until the step ends; it lies in the workspace.
+    /// Returns the product `x W` of two matrices, with `row` added to each of its rows; where it can it lies in the workspace.
     pub(super) fn product_in(
         &self,
         workspace: &Workspace,
         x: &Tensor,
-        weight: &Tensor,
-        addend: Addend<'_>,
+        (weight, stays): (&Tensor, Stays),
+        row: Option<&Tensor>,
     ) -> Result<Tensor> {
+        if !self.multiplies_as_it_is() {
+            let mut product = self.product(x, weight)?;
+            return match row {
+                Some(row) => Ok(product.f_add_(row)?),
+                None => Ok(product),
+            };
+        }
         let mut product = workspace.empty(&[x.size()[0], weight.size()[1]], self.options())?;
-        self.multiply(x, (weight, Stays::Step), addend, &mut product)?;
+        let addend = row.map_or(Addend::Nothing, Addend::Row);
+        self.multiply_as_it_is(x, (weight, stays), addend, &mut product)?;
         Ok(product)
     }
 
-    /// Puts `addend + x W` of two matrices into `out`.
+    /// Puts `addend + x W` of two matrices into `out`, in the number format of the pass.
     pub(super) fn multiply(
         &self,
         x: &Tensor,
@@ -56,15 +67,26 @@ impl Facts<'_> {
         addend: Addend<'_>,
         out: &mut Tensor,
     ) -> Result<()> {
-        if !self.multiplies_as_it_is() {
-            let product = self.product(x, weight)?;
-            match addend {
-                Addend::Held => drop(out.f_add_(&product)?),
-                Addend::Row(row) => drop(product.f_add_out(out, row)?),
-                Addend::Nothing => out.f_copy_(&product)?,
-            }
-            return Ok(());
+        if self.multiplies_as_it_is() {
+            return self.multiply_as_it_is(x, (weight, stays), addend, out);
         }
+        let product = self.product(x, weight)?;
+        match addend {
+            Addend::Held => drop(out.f_add_(&product)?),
+            Addend::Row(row) => drop(product.f_add_out(out, row)?),
+            Addend::Nothing => out.f_copy_(&product)?,
+        }
+        Ok(())
+    }
+
+    /// Puts `addend + x W` of two matrices into `out`, in the format of the parameters whatever that of the pass is.
+    pub(super) fn multiply_as_it_is(
+        &self,
+        x: &Tensor,
+        (weight, stays): (&Tensor, Stays),
+        addend: Addend<'_>,
+        out: &mut Tensor,
+    ) -> Result<()> {
         if panels::serve(self.options()) && out.numel() > 0 && x.numel() > 0 {
             let onto = match addend {
                 Addend::Nothing => Onto::Nothing,

@@ -5,7 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::form::{PLAIN, can_be_copied, passes_over_zeros};
+use super::form::{MOST_COPIED, PLAIN, passes_over_zeros};
+use super::zeros::most_filled;
 use crate::dictionary::SAEConfig;
 use crate::error::Result;
 use crate::kernels::isa::Isa;
@@ -34,8 +35,9 @@ type Place = (usize, Layout);
 #[derive(Default)]
 pub(super) struct Panels {
     kept: RefCell<Vec<(Place, Tiles)>>,
-    /// How many of them are of this step.
+    /// How many of them are of this step, and of how many bytes.
     count: Cell<usize>,
+    bytes: Cell<usize>,
     piece: RefCell<Tiles>,
 }
 
@@ -44,36 +46,43 @@ pub(super) fn serve(options: (Kind, Device)) -> bool {
     options == PLAIN && Isa::chosen() != Isa::Plain
 }
 
-/// Returns the bytes of the panels of the encoder's matrix, where they are kept; those of the decoder are as large.
-pub(super) fn bytes(cfg: &SAEConfig, device: Device) -> u64 {
+/// Returns the bytes of the panels of so many matrices of the encoder's size, as far as they are kept.
+pub(super) fn bytes(cfg: &SAEConfig, device: Device, matrices: u64) -> u64 {
     let kind = cfg.dtype.kind();
-    let inputs = cfg.hooks.heads().unwrap_or(1) * cfg.d_model;
-    if !serve((kind, device)) || !can_be_copied(cfg.d_sae(), inputs) {
+    if !serve((kind, device)) {
         return 0;
     }
-    (cfg.d_sae() * inputs) as u64 * kind.elt_size_in_bytes() as u64
+    let inputs = (cfg.hooks.heads().unwrap_or(1) * cfg.d_model) as u64;
+    let matrix = inputs * cfg.d_sae() as u64 * kind.elt_size_in_bytes() as u64;
+    // One that has no room leaves it to the next.
+    (matrices * matrix).min(MOST_COPIED as u64 / matrix.max(1) * matrix)
 }
 
-/// Returns how many such matrices a step over all latents keeps: the encoder's, and the decoder's where it asks for the derivatives
-/// of all activations, and twice where it decodes all too.
+/// Returns how many matrices a step over all latents multiplies with: those of the encoder, the decoder where it asks for the
+/// derivatives of more activations than those that are on, and once more where it does not pass over those that are off. At the
+/// beginning of a training half of them are on, unless a number selects.
 pub(super) fn matrices(cfg: &SAEConfig, device: Device) -> u64 {
-    let passes = passes_over_zeros(cfg, cfg.dtype.kind(), device);
-    let of_decoder = if passes {
-        u64::from(cfg.act_fn.has_thresholds())
+    let on = if cfg.act_fn.selects_k() {
+        cfg.top_k as f64 / cfg.d_sae() as f64
     } else {
-        2
+        0.5
     };
-    1 + u64::from(cfg.use_glu_encoder) + of_decoder
+    let passes = passes_over_zeros(cfg, cfg.dtype.kind(), device);
+    let (products, dots) = most_filled();
+    let is_decoded = !passes || on >= products;
+    let asks_all = is_decoded || on >= dots || cfg.act_fn.has_thresholds();
+    1 + u64::from(cfg.use_glu_encoder) + u64::from(asks_all) + u64::from(is_decoded)
 }
 
 impl Panels {
-    /// Begins a step: nothing is taken to be what it was.
+    /// Begins a step: nothing is taken to be what it was, and what the step before had no use for goes.
     pub(super) fn begin(&self) {
-        self.count.set(0);
+        self.kept.borrow_mut().truncate(self.count.replace(0));
+        self.bytes.set(0);
     }
 
-    /// Writes `onto + left right` to `output`, in whose rows, or columns where it is added to nothing else, numbers are next to each
-    /// other.
+    /// Writes `onto + left right` to `output`, in whose rows numbers are next to each other, or in whose columns where it is not
+    /// added to a row.
     ///
     /// # Errors
     /// Something is not float32 on the CPU, or lies otherwise.
@@ -107,32 +116,39 @@ impl Panels {
             numbers: output,
             by_row: to.strides.0.max(to.size.1),
         };
-        let (rows, columns) = right.1.size;
-        if stays == Stays::Step && can_be_copied(rows as i64, columns as i64) {
-            self.with_kept(right, |right| product(left, right, onto, output));
-        } else {
-            self.by_pieces(left, right, onto, output);
+        let kept = match stays {
+            Stays::Step => self.kept(right),
+            Stays::Product => None,
+        };
+        match kept {
+            Some(at) => product(left, &self.kept.borrow()[at].1, onto, output),
+            None => self.by_pieces(left, right, onto, output),
         }
         Ok(())
     }
 
-    /// Calls `with` with the panels of a matrix, which are made where they are not there.
-    fn with_kept(&self, (numbers, layout): (&[f32], Layout), with: impl FnOnce(&Tiles)) {
+    /// Returns which are the panels of a matrix, and makes them where they are not there; `None` where there is no room for more.
+    fn kept(&self, (numbers, layout): (&[f32], Layout)) -> Option<usize> {
         let place = (numbers.as_ptr() as usize, layout);
         let mut kept = self.kept.borrow_mut();
         let count = self.count.get();
         let known = kept[..count].iter().position(|(there, _)| *there == place);
-        let at = known.unwrap_or_else(|| {
-            if kept.len() == count {
-                kept.push((place, Tiles::default()));
-            }
-            let (there, panels) = &mut kept[count];
-            *there = place;
-            panels.pack_strided(Strided::new(numbers, layout.size, layout.strides), width());
-            self.count.set(count + 1);
-            count
-        });
-        with(&kept[at].1);
+        if known.is_some() {
+            return known;
+        }
+        let bytes = self.bytes.get() + layout.size.0 * layout.size.1 * size_of::<f32>();
+        if bytes > MOST_COPIED as usize {
+            return None;
+        }
+        if kept.len() == count {
+            kept.push((place, Tiles::default()));
+        }
+        let (there, panels) = &mut kept[count];
+        *there = place;
+        panels.pack_strided(Strided::new(numbers, layout.size, layout.strides), width());
+        self.count.set(count + 1);
+        self.bytes.set(bytes);
+        Some(count)
     }
 
     /// Multiplies with some columns of the right matrix after the other.

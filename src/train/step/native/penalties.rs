@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn penalty(
+fn penalty(
     facts: &Facts<'_>,
     entries: &Entries<'_>,
     acts: &Tensor,

@@ -53,7 +53,7 @@ impl Slopes {
         norms: &mut [f32],
     ) -> Result<Self> {
         let share = facts.settings.l1_coefficient / facts.rows() as f64;
-        let p = u32::try_from(facts.settings.p).unwrap_or(u32::MAX);
+        let p = i32::try_from(facts.settings.p).unwrap_or(i32::MAX);
         let numbers = numbers_mut(&mut slopes)?;
         power((acts, norm), rows, (p, share as f32), numbers, norms);
         let sum: f64 = norms.iter().map(|norm| f64::from(*norm)).sum();

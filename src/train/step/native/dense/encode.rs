@@ -2,7 +2,7 @@
 
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
-use super::super::multiply::Addend;
+use super::super::panels::Stays;
 use super::super::places::Places;
 use super::zeros::OverZeros;
 use crate::error::Result;
@@ -23,7 +23,7 @@ pub(super) struct Encoded {
 /// Too little memory.
 pub(super) fn encode(facts: &Facts<'_>, x: &Tensor, workspace: &Workspace) -> Result<Encoded> {
     let linear = |matrix: &Tensor, bias: &Tensor| -> Result<Tensor> {
-        facts.product_in(workspace, x, matrix, Addend::Row(bias))
+        facts.product_in(workspace, x, (matrix, Stays::Step), Some(bias))
     };
     let mut hidden_pre = linear(&facts.encoder()?, &facts.encoder_bias()?)?;
     let mut gated = None;

@@ -65,7 +65,7 @@ fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Res
     for x in x.f_split(rows, 0)? {
         let size = [x.size()[0], latents];
         let mut hidden_pre = room.hidden_pre.take_sized(&size, facts.options())?;
-        facts.multiply(&x, (&weight, Stays::Step), Addend::Row(&bias), &mut hidden_pre)?;
+        facts.multiply_as_it_is(&x, (&weight, Stays::Step), Addend::Row(&bias), &mut hidden_pre)?;
         let chosen = (factor, keep);
         room.chooser
             .add(numbers(&hidden_pre)?, latents as usize, chosen, &mut room.rows);

@@ -84,7 +84,7 @@ fn slopes(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
 /// Returns what is said of the activations of a token, or of a head of it, together.
 fn by_token(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
     if room.acts.is_empty() {
-        return Ok(Slopes::None);
+        return Ok(Slopes::ByToken(0.0, facts.zero()?));
     }
     let latents = facts.sae.cfg.d_sae() as u32;
     let OfPairs {
