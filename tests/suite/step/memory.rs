@@ -106,11 +106,15 @@ fn a_steady_step_asks_for_no_large_block() {
         steps(counted);
         Asked::since(before, counted as u64)
     };
+    // In plain code a library multiplies, which packs what it reads.
+    let is_plain = !cfg!(target_arch = "x86_64")
+        || std::env::var("SAESCRIPT_KERNELS").is_ok_and(|kernels| kernels == "plain");
+    let packed = if is_plain { 12 } else { 0 };
     for (own, penalty, large) in steady() {
         let asked = asked(&own, penalty, (8, 4));
         assert!(asked.calls > 0, "calls are counted");
         assert!(
-            asked.large <= large,
+            asked.large <= large + packed,
             "{own}: {}, {} bytes",
             asked.large,
             asked.bytes
