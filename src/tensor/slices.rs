@@ -63,7 +63,7 @@ pub fn strided_mut(matrix: &mut Tensor) -> Result<(&mut [f32], Layout)> {
     let (size, strides) = (layout.size, layout.strides);
     let is_by_row = (size.1 == 1 || strides.1 == 1) && (size.0 == 1 || strides.0 >= size.1);
     if !is_by_row {
-        return Err(unfit(matrix, Kind::Float));
+        return Err(unfit_matrix(matrix));
     }
     // SAFETY: as above; who holds other handles on the numbers does not use them meanwhile.
     let numbers = unsafe { std::slice::from_raw_parts_mut(matrix.data_ptr().cast(), count) };
@@ -73,12 +73,12 @@ pub fn strided_mut(matrix: &mut Tensor) -> Result<(&mut [f32], Layout)> {
 /// Returns where the numbers of a float32 matrix of the CPU are, and how many places there are from the first to the last.
 fn layout(matrix: &Tensor) -> Result<(Layout, usize)> {
     let ([rows, columns], [by_row, by_column]) = (&matrix.size()[..], &matrix.stride()[..]) else {
-        return Err(unfit(matrix, Kind::Float));
+        return Err(unfit_matrix(matrix));
     };
     let is_plain = matrix.f_kind()? == Kind::Float && matrix.device() == Device::Cpu;
     let is_one = |size: i64, stride: i64| size > 1 && stride == 0;
     if !is_plain || rows * columns == 0 || is_one(*rows, *by_row) || is_one(*columns, *by_column) {
-        return Err(unfit(matrix, Kind::Float));
+        return Err(unfit_matrix(matrix));
     }
     let layout = Layout {
         size: (*rows as usize, *columns as usize),
@@ -106,12 +106,15 @@ fn check(tensor: &Tensor, kind: Kind) -> Result<()> {
     if fits && tensor.numel() > 0 {
         return Ok(());
     }
-    Err(unfit(tensor, kind))
+    Err(Error::run(format!(
+        "a kernel needs contiguous numbers of the CPU, {kind:?}, but was given {tensor:?}"
+    )))
 }
 
-fn unfit(tensor: &Tensor, kind: Kind) -> Error {
+fn unfit_matrix(given: &Tensor) -> Error {
     Error::run(format!(
-        "a kernel needs contiguous numbers of the CPU, {kind:?}, but was given {tensor:?}"
+        "a kernel needs a matrix of the CPU in float32 whose rows or columns lie in memory, but was given {given:?}, with strides {:?}",
+        given.stride()
     ))
 }
 

@@ -190,7 +190,7 @@ impl Variant for Crosscoder {
 /// Returns the mean decoder norms of a head over the tokens and latents that are on in some head: where that head has
 /// it on, and where it has not. `on (heads, d_sae)` says on how many tokens a head has a latent on.
 fn norms_where_on(facts: &StepFacts<'_>, on: &Tensor) -> Result<Vec<(String, Tensor)>> {
-    let means = match here(facts, on) {
+    let means = match means_of_numbers(facts, on) {
         Some(means) => means.map(Tensor::from),
         None => {
             let norms = facts.sae.decoder_norm()?.f_detach()?.f_to_kind(Kind::Double)?;
@@ -218,8 +218,9 @@ fn of_each_head(numbers: &[f32], heads: usize) -> Result<Tensor> {
 /// How many norms are computed at a time.
 const NORMS: usize = 256;
 
-/// Returns these means for float32 on the CPU, without room for what lies between; `None` elsewhere.
-fn here(facts: &StepFacts<'_>, on: &Tensor) -> Option<[f64; 2]> {
+/// Returns the means of [`norms_where_on`] for float32 on the CPU, norms some at a time, so that a step asks for no room for all;
+/// `None` elsewhere.
+fn means_of_numbers(facts: &StepFacts<'_>, on: &Tensor) -> Option<[f64; 2]> {
     let decoder = facts.sae.parameter("W_D").ok()?.f_detach().ok()?;
     let (rows, on, fired) = (
         numbers(&decoder).ok()?,

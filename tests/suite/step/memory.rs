@@ -15,7 +15,9 @@ use super::{Size, batch, begin, begin_with};
 
 /// Steps after which everything has its room.
 const WARM_UP: usize = 12;
-const STEPS: usize = 40;
+const STEPS: usize = 20;
+/// How many times so many steps are looked at.
+const ROUNDS: usize = 3;
 
 /// A dictionary with two heads.
 fn heads(act_fn: &str) -> Value {
@@ -70,13 +72,17 @@ fn a_steady_step_takes_nothing_from_the_system() {
             }
         };
         steps(WARM_UP);
-        let before = held();
-        steps(STEPS);
-        let grown = held().saturating_sub(before);
+        // A heap in pieces makes room once in a while; what steps keep is asked for in every round.
+        let grown = (0..ROUNDS).map(|_| {
+            let before = held();
+            steps(STEPS);
+            held().saturating_sub(before)
+        });
+        let least = grown.min().unwrap_or(usize::MAX);
         // The heap grows by 128 KiB at a time. What a batch takes, kept in each step, would be as much.
         assert!(
-            grown < STEPS * 128 * 16 * 4,
-            "{own}: {grown} bytes in {STEPS} steps"
+            least < STEPS * 128 * 16 * 4,
+            "{own}: {least} bytes at least in {STEPS} steps"
         );
     }
 }

@@ -35,9 +35,8 @@ type Place = (usize, Layout);
 #[derive(Default)]
 pub(super) struct Panels {
     kept: RefCell<Vec<(Place, Tiles)>>,
-    /// How many of them are of this step, and of how many bytes.
+    /// How many of them are of this step.
     count: Cell<usize>,
-    bytes: Cell<usize>,
     piece: RefCell<Tiles>,
 }
 
@@ -78,7 +77,6 @@ impl Panels {
     /// Begins a step: nothing is taken to be what it was, and what the step before had no use for goes.
     pub(super) fn begin(&self) {
         self.kept.borrow_mut().truncate(self.count.replace(0));
-        self.bytes.set(0);
     }
 
     /// Writes `onto + left right` to `output`, in whose rows numbers are next to each other, or in whose columns where it is not
@@ -136,8 +134,9 @@ impl Panels {
         if known.is_some() {
             return known;
         }
-        let bytes = self.bytes.get() + layout.size.0 * layout.size.1 * size_of::<f32>();
-        if bytes > MOST_COPIED as usize {
+        let bytes = |layout: Layout| layout.size.0 * layout.size.1 * size_of::<f32>();
+        let there: usize = kept[..count].iter().map(|((_, layout), _)| bytes(*layout)).sum();
+        if there + bytes(layout) > MOST_COPIED as usize {
             return None;
         }
         if kept.len() == count {
@@ -147,7 +146,6 @@ impl Panels {
         *there = place;
         panels.pack_strided(Strided::new(numbers, layout.size, layout.strides), width());
         self.count.set(count + 1);
-        self.bytes.set(bytes);
         Some(count)
     }
 
