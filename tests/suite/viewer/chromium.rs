@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How often the browser may be started until it answers.
+const STARTS: usize = 3;
+
 /// A browser with one page.
 pub struct Browser {
     child: Child,
@@ -23,9 +26,9 @@ pub struct Browser {
     troubles: Vec<String>,
     session: Option<String>,
     last: u64,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
     /// One browser at a time on a machine.
-    _turn: File,
+    turn: File,
 }
 
 /// Returns the browser that is installed, if one is.
@@ -37,12 +40,17 @@ pub fn installed() -> Option<PathBuf> {
     named.into_iter().chain(found).find(|path| path.is_file())
 }
 
+/// Where the browser's own messages are kept.
+fn said(profile: &Path) -> PathBuf {
+    profile.join("said.txt")
+}
+
 /// Starts the program without a window, its protocol on standard input and output.
 fn spawned(program: &Path, profile: &Path) -> Child {
     // It speaks on the descriptors 3 and 4.
-    let exec = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+    let exec = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>\"$SAID\"";
     let mut command = Command::new("sh");
-    command.args(["-c", exec]).arg(program);
+    command.args(["-c", exec]).arg(program).env("SAID", said(profile));
     command.args([
         "--headless",
         "--remote-debugging-pipe",
@@ -87,21 +95,7 @@ impl Browser {
         };
         let turn = File::create(std::env::temp_dir().join("saescript-test-browser.lock")).expect("a lock");
         turn.lock().expect("a turn");
-        let profile = tempfile::tempdir().expect("a folder");
-        let mut child = spawned(&program, profile.path());
-        let input = child.stdin.take();
-        let messages = messages_of(&mut child);
-        let mut browser = Browser {
-            child,
-            input,
-            messages,
-            events: VecDeque::new(),
-            troubles: Vec::new(),
-            session: None,
-            last: 0,
-            _profile: profile,
-            _turn: turn,
-        };
+        let mut browser = Browser::awake(&program, turn);
         let target = browser.ask("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.ask(
             "Target.attachToTarget",
@@ -115,8 +109,52 @@ impl Browser {
         Some(browser)
     }
 
+    /// Starts the program until it answers: on a machine without room to spare it may end at once.
+    fn awake(program: &Path, turn: File) -> Browser {
+        let mut browser = Browser::started(program, turn);
+        for _ in 1..STARTS {
+            if browser.answer("Browser.getVersion", json!({})).is_some() {
+                return browser;
+            }
+            eprintln!("the browser ended before it answered:\n{}", browser.said());
+            let turn = browser.turn.try_clone().expect("the turn");
+            // What is left of the one before has ended when the next one starts.
+            drop(browser);
+            sleep(Duration::from_secs(1));
+            browser = Browser::started(program, turn);
+        }
+        browser
+    }
+
+    fn started(program: &Path, turn: File) -> Browser {
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut child = spawned(program, profile.path());
+        Browser {
+            input: child.stdin.take(),
+            messages: messages_of(&mut child),
+            child,
+            events: VecDeque::new(),
+            troubles: Vec::new(),
+            session: None,
+            last: 0,
+            profile,
+            turn,
+        }
+    }
+
+    /// What the browser itself had to say.
+    fn said(&self) -> String {
+        std::fs::read_to_string(said(self.profile.path())).unwrap_or_default()
+    }
+
     /// Sends a command; returns its result.
     pub fn ask(&mut self, method: &str, parameters: Value) -> Value {
+        self.answer(method, parameters)
+            .unwrap_or_else(|| panic!("no answer to {method}\n{}", self.said()))
+    }
+
+    /// Sends a command; returns its result, or nothing if the browser has ended or says nothing for too long.
+    fn answer(&mut self, method: &str, parameters: Value) -> Option<Value> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -124,21 +162,14 @@ impl Browser {
         }
         let mut text = message.to_string().into_bytes();
         text.push(0);
-        self.input
-            .as_mut()
-            .expect("a pipe")
-            .write_all(&text)
-            .expect("the browser listens");
+        self.input.as_mut().expect("a pipe").write_all(&text).ok()?;
         let begun = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(begun.elapsed());
-            let message = self
-                .messages
-                .recv_timeout(left)
-                .unwrap_or_else(|_| panic!("no answer to {method}"));
+            let message = self.messages.recv_timeout(left).ok()?;
             if message["id"] == self.last {
                 assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].clone();
+                return Some(message["result"].clone());
             }
             self.note(message);
         }
