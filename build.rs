@@ -46,11 +46,12 @@ fn checked(lib: &Path) -> Result<(), String> {
 }
 
 fn compile(lib: &Path) {
-    const SOURCES: [&str; 5] = [
+    const SOURCES: [&str; 6] = [
         "src/native/attention.cpp",
         "src/native/calls.cpp",
         "src/native/parallel.cpp",
         "src/native/pending.cpp",
+        "src/native/pool.cpp",
         "src/native/stream.cpp",
     ];
     for source in SOURCES {

@@ -34,6 +34,33 @@ pub fn from_ordered(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) as u32 >> 1) as i32) as u32)
 }
 
+/// Sets all but the `count` largest of `values` to 0; of equal ones the first stay, and NaN is larger than any number. `keys` is
+/// room to work in.
+pub fn keep_largest_doubles(values: &mut [f64], count: usize, keys: &mut Vec<i64>) {
+    let key = |value: f64| {
+        let bits = value.to_bits() as i64;
+        let ordered = bits ^ ((bits >> 63) as u64 >> 1) as i64;
+        if value.is_nan() { i64::MAX } else { ordered }
+    };
+    keys.clear();
+    keys.extend(values.iter().map(|&value| key(value)));
+    if count >= values.len() {
+        return;
+    }
+    // There is none where none is kept.
+    let cut = nth_largest(keys, count).unwrap_or(i64::MAX);
+    let over = values.iter().filter(|&&value| key(value) > cut).count();
+    let mut equal = count - over;
+    for value in values {
+        let key = key(*value);
+        let is_kept = key > cut || key == cut && equal > 0;
+        equal -= usize::from(is_kept && key == cut);
+        if !is_kept {
+            *value = 0.0;
+        }
+    }
+}
+
 /// Keeps the `count` entries with the largest scores, where `score(index, value)` gives an entry's score, in their order.
 /// The indices ascend. Returns the least score kept, if `count` were. `keys` is room to work in.
 pub fn keep_largest(
@@ -115,6 +142,23 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_doubles_stay_where_they_are() {
+        let kept = |count| {
+            let mut values = [1.0, 3.0, 0.0, 3.0, 2.0, 3.0];
+            keep_largest_doubles(&mut values, count, &mut Vec::new());
+            values
+        };
+        assert_eq!(kept(0), [0.0; 6]);
+        assert_eq!(kept(2), [0.0, 3.0, 0.0, 3.0, 0.0, 0.0]);
+        assert_eq!(kept(4), [0.0, 3.0, 0.0, 3.0, 2.0, 3.0]);
+        assert_eq!(kept(9), [1.0, 3.0, 0.0, 3.0, 2.0, 3.0]);
+        let mut values = [-f64::NAN, f64::INFINITY, -1.0, f64::NAN];
+        keep_largest_doubles(&mut values, 2, &mut Vec::new());
+        assert!(values[0].is_nan() && values[3].is_nan());
+        assert_eq!(values[1..3], [0.0, 0.0]);
+    }
 
     #[test]
     fn ordered_integers_are_ordered_as_their_numbers() {

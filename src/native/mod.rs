@@ -5,4 +5,5 @@ pub mod attention;
 pub mod calls;
 pub mod parallel;
 pub mod pending;
+pub mod pool;
 pub mod stream;

@@ -2,6 +2,7 @@
 
 use super::{Device, Kind, Tensor};
 use crate::error::Result;
+use crate::native::pool::beside;
 
 /// A tensor that serves one use after the other: who takes it again writes over what it was.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ impl Buffer {
         let count = size.iter().product();
         let there = match self.0.take() {
             Some(there) if there.numel() as i64 >= count && is_of(&there, options) => there,
-            _ => Tensor::f_empty([count], options)?,
+            _ => beside(|| Tensor::f_empty([count], options))?,
         };
         let taken = there.f_narrow(0, 0, count)?.f_view(size)?;
         self.0 = Some(there);
@@ -36,7 +37,7 @@ impl Buffer {
         match &self.0 {
             Some(there) if is_alike(there) => Ok(there.shallow_clone()),
             _ => {
-                let fresh = like.f_empty_like()?;
+                let fresh = beside(|| like.f_empty_like())?;
                 self.0 = Some(fresh.shallow_clone());
                 Ok(fresh)
             }
@@ -51,6 +52,8 @@ fn is_of(tensor: &Tensor, options: (Kind, Device)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::pool::Pool;
+    use crate::tensor::runtime;
 
     #[test]
     fn room_is_used_again_for_what_fits_and_for_nothing_else() {
@@ -70,5 +73,55 @@ mod tests {
         assert_eq!(buffer.take(&like).expect("room").data_ptr(), taken.data_ptr());
         let turned = buffer.take(&like.contiguous()).expect("room");
         assert_eq!(turned.stride(), [2, 1]);
+    }
+
+    fn numbers(count: i64) -> Tensor {
+        Tensor::ones([count], (Kind::Double, Device::Cpu))
+    }
+
+    fn sum(tensor: &Tensor) -> f64 {
+        f64::try_from(tensor.sum(Kind::Double)).expect("a number")
+    }
+
+    fn place(tensor: &Tensor) -> usize {
+        tensor.data_ptr().addr()
+    }
+
+    #[test]
+    fn rounds_work_where_the_one_before_did() {
+        runtime::start();
+        let pool = Pool::default();
+        // Two that live together and one after them, and what lies in between is taken by others.
+        let round = || {
+            let (first, second) = (numbers(4000), numbers(4000));
+            let places = [place(&first), place(&second)];
+            drop(second);
+            let third = numbers(4000);
+            (places, place(&third), first)
+        };
+        let (places, again, kept) = pool.round(round);
+        assert_eq!(again, places[1]);
+        let others: Vec<_> = (0..4).map(|_| numbers(4000)).collect();
+        assert!(others.iter().all(|other| place(other) != again), "it is kept");
+        drop(kept);
+        let (mut second, ..) = pool.round(round);
+        second.sort();
+        let mut first = places;
+        first.sort();
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn tensors_outlive_their_pool() {
+        runtime::start();
+        let pool = Pool::default();
+        let (pooled, own) = pool.round(|| (numbers(1000), beside(|| numbers(2000))));
+        drop(pool);
+        assert_eq!(sum(&pooled), 1000.0);
+        let elsewhere = std::thread::spawn(move || sum(&pooled));
+        assert_eq!(elsewhere.join().expect("a sum"), 1000.0);
+        assert_eq!(sum(&own), 2000.0);
+        let nothing = Tensor::zeros([0], (Kind::Float, Device::Cpu));
+        assert_eq!(nothing.numel(), 0);
     }
 }

@@ -9,13 +9,14 @@ use super::metrics::StepFigures;
 use super::optim::{OptimizerState, clip};
 use super::schedule::Plan;
 use super::state::{Distributions, TrainingState};
-use super::step::{Engines, Part, Profile, StepEngine, StepOutput};
+use super::step::{Engines, Part, Profile, StepEngine, StepEngineName, StepOutput};
 use crate::activations::Batch;
 use crate::config::{Checked, IntoChecked};
 use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
 use crate::kernels::isa::Isa;
+use crate::native::pool::Pool;
 use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -27,6 +28,8 @@ pub struct Trainer {
     pub(super) state: Option<TrainingState>,
     /// Room for what a step sees of its batch.
     inputs: input::Room,
+    /// Memory of the tensors that operations of a step by hand make.
+    pool: Rc<Pool>,
     pub(super) last_metrics: Metrics,
     /// The last loss was not finite.
     is_broken: bool,
@@ -63,6 +66,7 @@ impl Trainer {
             engines: Engines::default(),
             state: None,
             inputs: input::Room::default(),
+            pool: Rc::default(),
             last_metrics: Metrics::new(),
             is_broken: false,
             is_half_moved: false,
@@ -218,7 +222,13 @@ impl Trainer {
         custom: Custom<'_>,
     ) -> Result<StepReport> {
         let step = self.steps_done() + 1;
-        let moved = self.moved_on(sae, batch, custom);
+        let pool = Rc::clone(&self.pool);
+        let moved = match self.engines.taken(self.cfg.step_engine, &sae.cfg, &custom) {
+            StepEngineName::Autograd => self.moved_on(sae, batch, custom),
+            StepEngineName::Auto | StepEngineName::Native | StepEngineName::Cuda => {
+                pool.round(|| self.moved_on(sae, batch, custom))
+            }
+        };
         self.finished(moved).map_err(|error| match error.subject() {
             Subject::DeviceFailure => error.context(format!(
                 "found at step {step}, and caused there or shortly before"

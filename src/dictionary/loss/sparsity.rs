@@ -60,7 +60,8 @@ impl SparsityLoss {
     }
 
     /// Returns the penalty that the tokens of `weighted`, activations times decoder norms, add to a batch of `tokens`
-    /// tokens, all of which count, with its derivative. `soft_counts` are those of the whole batch.
+    /// tokens, all of which count, with its derivative. `soft_counts` are those of the whole batch. What is said of latents lies in
+    /// the workspace.
     ///
     /// # Errors
     /// Too little memory.
@@ -70,15 +71,11 @@ impl SparsityLoss {
         entries: &Entries<'_>,
         settings: &LossSettings,
         tokens: i64,
-        soft_counts: Option<&Tensor>,
+        (soft_counts, workspace): (Option<&Tensor>, &Workspace),
     ) -> Result<Penalty> {
         let zeros = entries.zeros_by_latent(weighted)?;
-        match self.by_number(
-            settings,
-            tokens,
-            soft_counts.unwrap_or(&zeros),
-            &Workspace::default(),
-        )? {
+        let soft_counts = soft_counts.unwrap_or(&zeros);
+        match self.by_number(settings, tokens, soft_counts, workspace)? {
             None => power(
                 weighted,
                 entries,

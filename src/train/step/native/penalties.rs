@@ -22,7 +22,8 @@ fn penalty(
         return Ok(None);
     };
     let weighted = acts.f_mul(&entries.of_latent(&facts.norm)?)?;
-    kind.penalty(&weighted, entries, facts.settings, facts.rows(), soft_counts)
+    let known = (soft_counts, facts.workspace);
+    kind.penalty(&weighted, entries, facts.settings, facts.rows(), known)
         .map(Some)
 }
 

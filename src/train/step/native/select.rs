@@ -1,12 +1,13 @@
-//! Selection by a number `k`, of a token or of a batch, in float32 on the CPU.
+//! Selection by a number `k`, of a token or of a batch, on the CPU.
 
 use super::facts::Facts;
 use super::places::tokens_at_a_time;
 use crate::error::Result;
 use crate::kernels::choose::Chooser;
 use crate::kernels::screen::{Keep, Rows};
+use crate::kernels::select::keep_largest_doubles;
 use crate::tensor::Tensor;
-use crate::tensor::slices::{numbers, numbers_mut};
+use crate::tensor::slices::{elements_mut, numbers, numbers_mut};
 
 /// Room to select in, which serves one step after the other.
 #[derive(Default)]
@@ -14,6 +15,7 @@ pub(super) struct Selector {
     chooser: Chooser,
     rows: Rows,
     ones: Vec<f32>,
+    keys: Vec<i64>,
 }
 
 impl Facts<'_> {
@@ -70,6 +72,24 @@ impl Selector {
             }
         }
         Ok(into)
+    }
+
+    /// Sets all but those that are selected of `seen (…, m)`, in float64, to 0.
+    ///
+    /// # Errors
+    /// They are not float64 on the CPU.
+    pub(super) fn select_doubles(&mut self, mut seen: Tensor, keep: Keep<'_>) -> Result<Tensor> {
+        let width = seen.size().last().copied().unwrap_or(0) as usize;
+        let all = elements_mut::<f64>(&mut seen)?;
+        let (together, count) = match keep {
+            Keep::Batch(count) => (all.len(), count),
+            Keep::Largest(count) => (width, count),
+            Keep::Above(_) | Keep::Between { .. } => return Ok(seen),
+        };
+        for some in all.chunks_mut(together.max(1)) {
+            keep_largest_doubles(some, count, &mut self.keys);
+        }
+        Ok(seen)
     }
 }
 

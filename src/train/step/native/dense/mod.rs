@@ -244,7 +244,7 @@ fn activate(
         seen = self::seen(facts, &seen, selector, workspace)?;
         fused::activate(facts, &seen, workspace.empty_like(&seen)?, counts)
     } else {
-        tensors::activate(facts, &seen, counts)
+        tensors::activate(facts, selector, &seen, counts)
     }?;
     let on = before.zip(counts.active()?).map(|(before, now)| now - before);
     let filled = on.map_or(1.0, |on| on / numbers.numel() as f64);

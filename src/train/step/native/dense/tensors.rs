@@ -4,11 +4,12 @@
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_thresholds, penalise};
+use super::super::select::Selector;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
 use crate::dictionary::Entries;
 use crate::error::Result;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor};
 
 /// Returns what the activation function sees of pre-activations.
 fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
@@ -18,13 +19,28 @@ fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// Returns what the activation function gives for what it sees.
+fn applied(facts: &Facts<'_>, selector: &mut Selector, seen: &Tensor) -> Result<Tensor> {
+    let act_fn = facts.sae.cfg.act_fn;
+    if act_fn.selects_k() && facts.options() == (Kind::Double, Device::Cpu) {
+        let positive = seen.f_relu()?.f_contiguous()?;
+        return selector.select_doubles(positive, facts.keep(facts.gate.k));
+    }
+    act_fn.apply(seen, &facts.gate)
+}
+
 /// Returns the activations of `hidden_pre (n, d_sae)`, `(n, [heads ·] d_sae)`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
+pub(super) fn activate(
+    facts: &Facts<'_>,
+    selector: &mut Selector,
+    hidden_pre: &Tensor,
+    counts: &mut Counts,
+) -> Result<Tensor> {
     let seen = seen(facts, &facts.for_heads(hidden_pre.shallow_clone())?)?;
-    let acts = facts.unscaled(facts.sae.cfg.act_fn.apply(&seen, &facts.gate)?)?;
+    let acts = facts.unscaled(applied(facts, selector, &seen)?)?;
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
     let on = acts.f_gt(0.0)?;
     let _ = counts.fired.f_add_(&by_latent(&on, Kind::Float)?)?;
