@@ -49,8 +49,8 @@
 //! config | event | checksums   one schema for all sources | what long work tells | files that nobody altered
 //! atomic                       files written whole
 //! files | guard                regular files, opened to be read | panics turned into errors
-//! clock | memory | native | policy   time as text | what the process may hold | C++ beside tch | what scripts may reach
-//! error
+//! clock | memory | policy      time as text | what the process may hold | what scripts may reach
+//! native | error               C++ beside tch | what went wrong
 //! ```
 
 pub mod activations;

@@ -5,6 +5,8 @@
 
 use std::cmp::Reverse;
 
+use crate::native::parallel::{Shared, for_ranges};
+
 /// Returns the place of a score among others as an integer, the larger the earlier. `None` if it cannot be selected.
 pub fn rank(score: f32) -> Option<u32> {
     if score.is_nan() {
@@ -34,25 +36,46 @@ pub fn from_ordered(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) as u32 >> 1) as i32) as u32)
 }
 
-/// Sets all but the `count` largest of `values` to 0; of equal ones the first stay, and NaN is larger than any number. `keys` is
-/// room to work in.
-pub fn keep_largest_doubles(values: &mut [f64], count: usize, keys: &mut Vec<i64>) {
-    let key = |value: f64| {
+/// Sets all but the `count` largest of each row of `width` values to 0; of equal ones the first stay, and NaN is larger than any
+/// number. `keys` is room for as many.
+///
+/// # Panics
+/// There is not so much room.
+pub fn keep_largest_doubles(values: &mut [f64], (width, count): (usize, usize), keys: &mut [i64]) {
+    assert_eq!(values.len(), keys.len(), "every value has room for its key");
+    if count >= width {
+        return;
+    }
+    let rows = values.len() / width;
+    let (values, keys) = (Shared::new(values), Shared::new(keys));
+    for_ranges(rows, GRAIN, |range| {
+        for row in range {
+            let row = row * width..(row + 1) * width;
+            // SAFETY: each row is looked at once.
+            let (values, keys) = unsafe { (values.part(row.clone()), keys.part(row)) };
+            keep_largest_of_row(values, count, keys);
+        }
+    });
+}
+
+/// How many rows are worth a thread.
+const GRAIN: usize = 4;
+
+fn keep_largest_of_row(values: &mut [f64], count: usize, keys: &mut [i64]) {
+    let key_of = |value: f64| {
         let bits = value.to_bits() as i64;
         let ordered = bits ^ ((bits >> 63) as u64 >> 1) as i64;
         if value.is_nan() { i64::MAX } else { ordered }
     };
-    keys.clear();
-    keys.extend(values.iter().map(|&value| key(value)));
-    if count >= values.len() {
-        return;
+    for (key, value) in keys.iter_mut().zip(&*values) {
+        *key = key_of(*value);
     }
     // There is none where none is kept.
     let cut = nth_largest(keys, count).unwrap_or(i64::MAX);
-    let over = values.iter().filter(|&&value| key(value) > cut).count();
+    let over = keys.iter().filter(|&&key| key > cut).count();
     let mut equal = count - over;
     for value in values {
-        let key = key(*value);
+        let key = key_of(*value);
         let is_kept = key > cut || key == cut && equal > 0;
         equal -= usize::from(is_kept && key == cut);
         if !is_kept {
@@ -147,17 +170,18 @@ mod tests {
     fn the_largest_doubles_stay_where_they_are() {
         let kept = |count| {
             let mut values = [1.0, 3.0, 0.0, 3.0, 2.0, 3.0];
-            keep_largest_doubles(&mut values, count, &mut Vec::new());
+            keep_largest_doubles(&mut values, (6, count), &mut [0; 6]);
             values
         };
         assert_eq!(kept(0), [0.0; 6]);
         assert_eq!(kept(2), [0.0, 3.0, 0.0, 3.0, 0.0, 0.0]);
         assert_eq!(kept(4), [0.0, 3.0, 0.0, 3.0, 2.0, 3.0]);
         assert_eq!(kept(9), [1.0, 3.0, 0.0, 3.0, 2.0, 3.0]);
-        let mut values = [-f64::NAN, f64::INFINITY, -1.0, f64::NAN];
-        keep_largest_doubles(&mut values, 2, &mut Vec::new());
-        assert!(values[0].is_nan() && values[3].is_nan());
-        assert_eq!(values[1..3], [0.0, 0.0]);
+        let mut rows = [-f64::NAN, f64::INFINITY, 5.0, 1.0, -1.0, 2.0];
+        keep_largest_doubles(&mut rows, (3, 1), &mut [0; 6]);
+        assert!(rows[0].is_nan());
+        assert_eq!(rows[1..], [0.0, 0.0, 0.0, 0.0, 2.0]);
+        keep_largest_doubles(&mut [], (0, 0), &mut []);
     }
 
     #[test]

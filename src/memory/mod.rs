@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use self::heap::{Heap, at_any_depth, forget_depth, was_deep};
 pub use self::watch::{is_nearly_over, is_over, is_still_nearly_over, is_still_over, set_backstop, watched};
 use crate::error::{Error, Result, byte_size};
+use crate::native::pool;
 
 /// Part of the machine's or the control group's memory that the budget is by default.
 const SHARE: f64 = 0.9;
@@ -112,8 +113,9 @@ fn fits(need: impl Fn() -> u64) -> bool {
     }
 }
 
-/// Has the C library, which keeps freed memory for the next tensor, hand it back.
+/// Has pools, and the C library, which keep freed memory for the next tensor, hand it back.
 fn trim() {
+    pool::free_kept();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: may be called at any time by any thread.
     unsafe {

@@ -10,9 +10,6 @@
 
 namespace {
 
-// Smaller blocks cost the C library next to nothing.
-constexpr size_t LEAST = 4096;
-
 struct Pool;
 
 // What stands before the numbers of every tensor.
@@ -27,10 +24,13 @@ struct alignas(64) Block {
 };
 static_assert(sizeof(Block) == 64, "numbers start where a cache line does");
 
+// Smaller blocks cost the C library next to nothing.
+constexpr size_t LEAST = 4096 - sizeof(Block);
+
 Block *of_numbers(void *numbers) { return static_cast<Block *>(numbers) - 1; }
 
 // libtorch's own.
-c10::Allocator *own = nullptr;
+c10::Allocator *own = c10::GetCPUAllocator();
 
 struct ToOwn {
   void operator()(Block *block) const { own->raw_deallocate(block); }
@@ -39,7 +39,7 @@ using Owned = std::unique_ptr<Block, ToOwn>;
 
 // The size of a block for so many bytes, up to an eighth more: what grows and shrinks a little finds a block again.
 size_t rounded(size_t bytes) {
-  size_t step = LEAST / 8;
+  size_t step = 256;
   while (step * 16 <= bytes) step *= 2;
   return (bytes + step - 1) / step * step;
 }
@@ -60,6 +60,11 @@ struct Pool {
 
 thread_local Pool *current = nullptr;
 
+// Those that have not ended. Whoever locks both locks this first.
+std::mutex all_lock;
+std::vector<Pool *> all;
+
+// Gives back to the C library what is kept since before that round.
 void free_kept(Pool *pool, uint64_t before) {
   for (auto of_size = pool->kept.begin(); of_size != pool->kept.end();) {
     auto &blocks = of_size->second;
@@ -99,13 +104,9 @@ Owned taken(Pool *pool, size_t bytes) {
     block = std::move(of_size->second.back());
     of_size->second.pop_back();
   } else {
-    try {
-      block = made(pool, bytes);
-    } catch (const c10::Error &) {
-      // What nobody holds may be what is missing.
-      free_kept(pool, UINT64_MAX);
-      block = made(pool, bytes);
-    }
+    // What this round does not need may be what is missing.
+    free_kept(pool, pool->round);
+    block = made(pool, bytes);
   }
   ++pool->held;
   return block;
@@ -126,24 +127,50 @@ struct Pooled final : c10::Allocator {
   void copy_data(void *into, const void *from, size_t bytes) const override { default_copy_data(into, from, bytes); }
 };
 
+// From before main on, so that there is no memory of which one of the two does not know.
+[[maybe_unused]] const bool stands_before = [] {
+  c10::SetCPUAllocator(new Pooled);
+  return true;
+}();
+
 } // namespace
 
-// Has libtorch ask this allocator from now on; to be called before there are threads. What it gave before goes back to its own.
-extern "C" void saescript_pool_stand_before() noexcept {
-  if (own) return;
-  own = c10::GetCPUAllocator();
-  c10::SetCPUAllocator(new Pooled);
+extern "C" void *saescript_pool_new() noexcept {
+  auto *pool = new Pool;
+  std::lock_guard<std::mutex> locked(all_lock);
+  all.push_back(pool);
+  return pool;
 }
-
-extern "C" void *saescript_pool_new() noexcept { return new Pool; }
 
 // Ends a pool; what tensors hold of it stays until they go.
 extern "C" void saescript_pool_end(void *handle) noexcept {
   auto *pool = static_cast<Pool *>(handle);
+  {
+    std::lock_guard<std::mutex> locked(all_lock);
+    all.erase(std::remove(all.begin(), all.end(), pool), all.end());
+  }
   std::unique_lock<std::mutex> locked(pool->lock);
   pool->has_ended = true;
   pool->kept.clear();
   let_go(pool, std::move(locked));
+}
+
+// Gives back to the C library what no tensor holds of any pool.
+extern "C" void saescript_pools_free_kept() noexcept {
+  std::lock_guard<std::mutex> all_locked(all_lock);
+  for (auto *pool : all) {
+    std::lock_guard<std::mutex> locked(pool->lock);
+    free_kept(pool, UINT64_MAX);
+  }
+}
+
+// Returns how many bytes are kept that no tensor holds.
+extern "C" size_t saescript_pool_kept(void *handle) noexcept {
+  auto *pool = static_cast<Pool *>(handle);
+  std::lock_guard<std::mutex> locked(pool->lock);
+  size_t bytes = 0;
+  for (auto &of_size : pool->kept) bytes += of_size.first * of_size.second.size();
+  return bytes;
 }
 
 // Begins a round: what the one before did not need goes back to the C library.

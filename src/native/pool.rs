@@ -7,17 +7,19 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 unsafe extern "C" {
-    fn saescript_pool_stand_before();
     fn saescript_pool_new() -> NonNull<c_void>;
     fn saescript_pool_end(pool: NonNull<c_void>);
     fn saescript_pool_begin(pool: NonNull<c_void>);
+    fn saescript_pools_free_kept();
+    #[cfg(test)]
+    fn saescript_pool_kept(pool: NonNull<c_void>) -> usize;
     fn saescript_pool_use(pool: *mut c_void) -> *mut c_void;
 }
 
-/// Has libtorch look for pools before it takes memory; without it there are none. Call it once, before there are threads.
-pub fn stand_before() {
-    // SAFETY: it changes a setting of libtorch's that nobody reads meanwhile.
-    unsafe { saescript_pool_stand_before() };
+/// Gives back to the C library what no tensor holds of any pool.
+pub fn free_kept() {
+    // SAFETY: it locks what it looks at.
+    unsafe { saescript_pools_free_kept() };
 }
 
 /// Memory that is kept from round to round. What a tensor holds when it goes stays the tensor's.
@@ -38,6 +40,13 @@ impl Pool {
         // SAFETY: it is a pool that has not ended.
         unsafe { saescript_pool_begin(self.0) };
         with(self.0.as_ptr(), work)
+    }
+
+    /// Returns how many bytes are kept that no tensor holds.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        // SAFETY: it is a pool that has not ended.
+        unsafe { saescript_pool_kept(self.0) }
     }
 }
 

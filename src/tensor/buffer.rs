@@ -53,7 +53,6 @@ fn is_of(tensor: &Tensor, options: (Kind, Device)) -> bool {
 mod tests {
     use super::*;
     use crate::native::pool::Pool;
-    use crate::tensor::runtime;
 
     #[test]
     fn room_is_used_again_for_what_fits_and_for_nothing_else() {
@@ -89,7 +88,6 @@ mod tests {
 
     #[test]
     fn rounds_work_where_the_one_before_did() {
-        runtime::start();
         let pool = Pool::default();
         // Two that live together and one after them, and what lies in between is taken by others.
         let round = || {
@@ -112,12 +110,40 @@ mod tests {
     }
 
     #[test]
+    fn what_a_round_does_not_need_goes_back() {
+        let pool = Pool::default();
+        let bytes = |count: usize| count * size_of::<f64>();
+        pool.round(|| drop((numbers(4096), numbers(8192))));
+        assert_eq!(pool.kept(), bytes(4096 + 8192));
+        pool.round(|| drop(numbers(4096)));
+        assert_eq!(pool.kept(), bytes(4096 + 8192), "the round before needed it");
+        pool.round(|| {
+            drop(numbers(4096));
+            assert_eq!(pool.kept(), bytes(4096));
+        });
+        pool.round(|| {
+            drop(numbers(1024));
+            assert_eq!(
+                pool.kept(),
+                bytes(1024),
+                "what is not there is made where others go"
+            );
+        });
+        crate::native::pool::free_kept();
+        assert_eq!(pool.kept(), 0);
+        // A little more or less finds a block again, and little ones are not kept.
+        pool.round(|| drop((numbers(4000), numbers(100))));
+        assert_eq!(pool.kept(), bytes(4096));
+    }
+
+    #[test]
     fn tensors_outlive_their_pool() {
-        runtime::start();
         let pool = Pool::default();
         let (pooled, own) = pool.round(|| (numbers(1000), beside(|| numbers(2000))));
         drop(pool);
+        let others: Vec<_> = (0..8).map(|_| numbers(1000).fill_(2.0)).collect();
         assert_eq!(sum(&pooled), 1000.0);
+        assert_eq!(others.len(), 8);
         let elsewhere = std::thread::spawn(move || sum(&pooled));
         assert_eq!(elsewhere.join().expect("a sum"), 1000.0);
         assert_eq!(sum(&own), 2000.0);

@@ -15,7 +15,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use super::gpu::{self, CudaVersion};
 use super::memory;
 use crate::error::{Error, Result};
-use crate::native::{attention, pool};
+use crate::native::attention;
 
 /// The version of libtorch that tch is made for.
 pub const LIBTORCH_VERSION: &str = "2.11.0";
@@ -85,7 +85,6 @@ pub fn start() -> &'static CudaLibrary {
     static LIBRARY: OnceLock<CudaLibrary> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         memory::keep_freed();
-        pool::stand_before();
         silence_warnings();
         let library = match libtorch_folder() {
             Some(folder) => load(&folder.join("libtorch_cuda.so")),

@@ -16,7 +16,7 @@ use crate::dictionary::{Custom, LossSettings, Pass, SparseAutoEncoder, Term};
 use crate::error::{Error, Result, Subject, counted};
 use crate::event::Metrics;
 use crate::kernels::isa::Isa;
-use crate::native::pool::Pool;
+use crate::native::pool::{Pool, beside};
 use crate::tensor::Tensor;
 
 /// Trains dictionaries, a step at a time. Holds the optimiser and everything else that changes with a step, and knows of
@@ -186,7 +186,9 @@ impl Trainer {
         let mut remarks = self.cfg.check_run(sae, total, custom.penalty.is_some())?;
         remarks.extend(self.cfg.step_engine.check(&sae.cfg, custom)?);
         remarks.extend(unavailable);
-        self.state = Some(TrainingState::new(&self.cfg, sae, total)?);
+        // What is there for the whole training is of no step.
+        let state = beside(|| TrainingState::new(&self.cfg, sae, total))?;
+        self.state = Some(state);
         Ok(remarks)
     }
 

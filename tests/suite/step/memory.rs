@@ -169,6 +169,7 @@ fn steady() -> Vec<(Value, Value)> {
         (float64("topk"), Value::Null),
         (float64("batchtopk"), Value::Null),
         (float64("jumprelu"), json!("tanh-quad")),
+        (float64("relu"), json!("tanh")),
     ]
 }
 
@@ -200,6 +201,8 @@ fn a_step_holds_about_what_its_forecast_says() {
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 2.0 }),
             json!("tanh-quad"),
         ),
+        (float64("relu"), json!("power")),
+        (float64("batchtopk"), Value::Null),
     ] {
         let (mut sae, mut trainer) = begin_with(&own, &penalty, size);
         let batches: Vec<_> = (0..2).map(|_| batch(size)).collect();

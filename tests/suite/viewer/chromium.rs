@@ -116,7 +116,10 @@ impl Browser {
             if browser.answer("Browser.getVersion", json!({})).is_some() {
                 return browser;
             }
-            eprintln!("the browser ended before it answered:\n{}", browser.said());
+            eprintln!(
+                "the browser does not answer and is started again:\n{}",
+                browser.said()
+            );
             let turn = browser.turn.try_clone().expect("the turn");
             // What is left of the one before has ended when the next one starts.
             drop(browser);

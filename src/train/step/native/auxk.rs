@@ -141,7 +141,7 @@ impl Latents {
             let hidden_pre = facts.for_heads(hidden_pre.shallow_clone())?;
             let room = block.empty(&size, facts.options())?;
             let seen = hidden_pre.f_mul_out(&room, &self.factor)?;
-            let acts = act_fn.apply(&seen, gate)?;
+            let acts = facts.applied(&seen, gate)?;
             (seen, acts, 1.0)
         };
         if let Some(divisor) = &self.divisor {

@@ -5,10 +5,10 @@ use super::gradients::Gradients;
 use super::terms::Terms;
 use crate::dictionary::{Entries, Gate, LOG_THRESHOLD, Penalty};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Workspace};
 
 /// Returns the sparsity penalty on activations `acts` with its derivative by their weighted form; `None` without one.
-/// `soft_counts` are those of the whole batch.
+/// What is known is the soft counts of the whole batch, and where numbers of each latent may lie.
 ///
 /// # Errors
 /// Too little memory.
@@ -16,13 +16,12 @@ fn penalty(
     facts: &Facts<'_>,
     entries: &Entries<'_>,
     acts: &Tensor,
-    soft_counts: Option<&Tensor>,
+    known: (Option<&Tensor>, &Workspace),
 ) -> Result<Option<Penalty>> {
     let Some(kind) = facts.settings.sparsity_loss_type else {
         return Ok(None);
     };
     let weighted = acts.f_mul(&entries.of_latent(&facts.norm)?)?;
-    let known = (soft_counts, facts.workspace);
     kind.penalty(&weighted, entries, facts.settings, facts.rows(), known)
         .map(Some)
 }
@@ -36,10 +35,10 @@ pub(super) fn penalise(
     facts: &Facts<'_>,
     entries: &Entries<'_>,
     (acts, by_acts): (&Tensor, &mut Tensor),
-    soft_counts: Option<&Tensor>,
+    known: (Option<&Tensor>, &Workspace),
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<()> {
-    let Some(penalty) = penalty(facts, entries, acts, soft_counts)? else {
+    let Some(penalty) = penalty(facts, entries, acts, known)? else {
         return Ok(());
     };
     terms.add_penalty(penalty.value)?;

@@ -2,12 +2,13 @@
 
 use super::facts::Facts;
 use super::places::tokens_at_a_time;
+use crate::dictionary::Gate;
 use crate::error::Result;
 use crate::kernels::choose::Chooser;
 use crate::kernels::screen::{Keep, Rows};
 use crate::kernels::select::keep_largest_doubles;
-use crate::tensor::Tensor;
 use crate::tensor::slices::{elements_mut, numbers, numbers_mut};
+use crate::tensor::{Device, Kind, Tensor};
 
 /// Room to select in, which serves one step after the other.
 #[derive(Default)]
@@ -15,7 +16,6 @@ pub(super) struct Selector {
     chooser: Chooser,
     rows: Rows,
     ones: Vec<f32>,
-    keys: Vec<i64>,
 }
 
 impl Facts<'_> {
@@ -26,6 +26,30 @@ impl Facts<'_> {
         } else {
             Keep::Batch((k * self.rows()) as usize)
         }
+    }
+
+    /// Returns what the activation function gives for what it sees, `seen (…, m)`, by operations on tensors.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(super) fn applied(&self, seen: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
+        let act_fn = self.sae.cfg.act_fn;
+        if !act_fn.selects_k() || self.options() != (Kind::Double, Device::Cpu) {
+            return act_fn.apply(seen, gate);
+        }
+        let mut acts = seen.f_relu()?.f_contiguous()?;
+        let mut keys = Tensor::f_empty(acts.size(), (Kind::Int64, Device::Cpu))?;
+        let width = if act_fn.is_per_token() {
+            acts.size().last().copied().unwrap_or(0) as usize
+        } else {
+            acts.numel()
+        };
+        let count = match self.keep(gate.k) {
+            Keep::Largest(count) | Keep::Batch(count) => count,
+            Keep::Above(_) | Keep::Between { .. } => width,
+        };
+        keep_largest_doubles(elements_mut(&mut acts)?, (width, count), elements_mut(&mut keys)?);
+        Ok(acts)
     }
 }
 
@@ -73,30 +97,11 @@ impl Selector {
         }
         Ok(into)
     }
-
-    /// Sets all but those that are selected of `seen (…, m)`, in float64, to 0.
-    ///
-    /// # Errors
-    /// They are not float64 on the CPU.
-    pub(super) fn select_doubles(&mut self, mut seen: Tensor, keep: Keep<'_>) -> Result<Tensor> {
-        let width = seen.size().last().copied().unwrap_or(0) as usize;
-        let all = elements_mut::<f64>(&mut seen)?;
-        let (together, count) = match keep {
-            Keep::Batch(count) => (all.len(), count),
-            Keep::Largest(count) => (width, count),
-            Keep::Above(_) | Keep::Between { .. } => return Ok(seen),
-        };
-        for some in all.chunks_mut(together.max(1)) {
-            keep_largest_doubles(some, count, &mut self.keys);
-        }
-        Ok(seen)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{Device, Kind};
 
     /// Returns what is selected of some tokens for two heads, which weigh three latents differently.
     fn selected(hidden_pre: &[f32], keep: Keep<'_>) -> Vec<f32> {

@@ -244,7 +244,7 @@ fn activate(
         seen = self::seen(facts, &seen, selector, workspace)?;
         fused::activate(facts, &seen, workspace.empty_like(&seen)?, counts)
     } else {
-        tensors::activate(facts, selector, &seen, counts)
+        tensors::activate(facts, &seen, counts)
     }?;
     let on = before.zip(counts.active()?).map(|(before, now)| now - before);
     let filled = on.map_or(1.0, |on| on / numbers.numel() as f64);
@@ -278,7 +278,14 @@ fn block(
         Some(derivation) => derivation.derive(facts, places.block, numbers, (by_acts, is_lifted))?,
         None => {
             let kept = (&mut parts.terms, &mut *gradients);
-            tensors::derive(facts, numbers, by_acts, known.soft_counts.as_ref(), kept)?
+            tensors::derive(
+                facts,
+                places.block,
+                numbers,
+                by_acts,
+                known.soft_counts.as_ref(),
+                kept,
+            )?
         }
     };
     if let Some(aux) = aux {

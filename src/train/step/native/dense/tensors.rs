@@ -4,12 +4,11 @@
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_thresholds, penalise};
-use super::super::select::Selector;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
 use crate::dictionary::Entries;
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Kind, Tensor, Workspace};
 
 /// Returns what the activation function sees of pre-activations.
 fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
@@ -19,28 +18,13 @@ fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Returns what the activation function gives for what it sees.
-fn applied(facts: &Facts<'_>, selector: &mut Selector, seen: &Tensor) -> Result<Tensor> {
-    let act_fn = facts.sae.cfg.act_fn;
-    if act_fn.selects_k() && facts.options() == (Kind::Double, Device::Cpu) {
-        let positive = seen.f_relu()?.f_contiguous()?;
-        return selector.select_doubles(positive, facts.keep(facts.gate.k));
-    }
-    act_fn.apply(seen, &facts.gate)
-}
-
 /// Returns the activations of `hidden_pre (n, d_sae)`, `(n, [heads ·] d_sae)`, and counts them.
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn activate(
-    facts: &Facts<'_>,
-    selector: &mut Selector,
-    hidden_pre: &Tensor,
-    counts: &mut Counts,
-) -> Result<Tensor> {
+pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
     let seen = seen(facts, &facts.for_heads(hidden_pre.shallow_clone())?)?;
-    let acts = facts.unscaled(applied(facts, selector, &seen)?)?;
+    let acts = facts.unscaled(facts.applied(&seen, &facts.gate)?)?;
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
     let on = acts.f_gt(0.0)?;
     let _ = counts.fired.f_add_(&by_latent(&on, Kind::Float)?)?;
@@ -66,6 +50,7 @@ pub(super) fn activate(
 /// Too little memory.
 pub(super) fn derive(
     facts: &Facts<'_>,
+    block: &Workspace,
     (hidden_pre, acts): (&Tensor, &Tensor),
     by_acts: Tensor,
     soft_counts: Option<&Tensor>,
@@ -75,7 +60,7 @@ pub(super) fn derive(
     let (acts, mut by_acts) = (&facts.by_head(acts)?, facts.by_head(&by_acts)?);
     let hidden_pre = &facts.for_heads(hidden_pre.shallow_clone())?;
     let kept = (&mut *terms, &mut *gradients);
-    penalise(facts, every, (acts, &mut by_acts), soft_counts, kept)?;
+    penalise(facts, every, (acts, &mut by_acts), (soft_counts, block), kept)?;
     if facts.sae.cfg.act_fn.has_thresholds() {
         let by_scaled = facts.unscaled(by_acts.shallow_clone())?;
         let seen = seen(facts, hidden_pre)?;

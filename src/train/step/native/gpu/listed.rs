@@ -53,7 +53,8 @@ pub(super) fn derive(
         None => None,
     };
     let kept = (&mut *terms, &mut *gradients);
-    penalise(facts, entries, (acts, &mut by_acts), soft_counts.as_ref(), kept)?;
+    let known = (soft_counts.as_ref(), facts.workspace);
+    penalise(facts, entries, (acts, &mut by_acts), known, kept)?;
     let mut by_pre = by_acts.f_mul(&acts.f_gt(0.0)?)?;
     if facts.sae.cfg.act_fn.has_thresholds() {
         let (seen, by_scaled) = as_seen(facts, entries, hidden_pre, &by_acts)?;
