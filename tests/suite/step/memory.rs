@@ -3,7 +3,8 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use saescript::activations::StreamMemory;
-use saescript::tensor::{Device, Kind, product, runtime};
+use saescript::dictionary::SparseAutoEncoder;
+use saescript::tensor::{Device, Kind, Tensor, no_grad_guard, product, runtime};
 use saescript::train::Forecast;
 use serde_json::{Value, json};
 
@@ -43,6 +44,19 @@ fn float64(act_fn: &str) -> Value {
 /// Products in bfloat16, where the processor has them.
 fn low_precision() -> Value {
     json!({ "sparsity_loss_type": "power", "amp_dtype": "bfloat16" })
+}
+
+/// A loss that asks for dead latents.
+fn dead() -> Value {
+    json!({ "auxk_coefficient": 0.03125, "k_aux": 16, "dead_threshold": 512 })
+}
+
+/// Has half of the latents be on so seldom that they are not among the largest of any token.
+fn silence(sae: &mut SparseAutoEncoder, size: Size) {
+    let _no_grad = no_grad_guard();
+    let half = |bias: f64| Tensor::full([size.d_sae / 2], bias, (sae.kind(), Device::Cpu));
+    let bias = Tensor::cat(&[half(0.0), half(-3.0)], 0);
+    sae.set_parameter("b_E", &bias).expect("the shape fits");
 }
 
 /// Returns how many bytes the C library, from which tensors come too, has from the system.
@@ -112,6 +126,9 @@ fn a_steady_step_asks_for_no_large_block() {
     };
     let asked = |own: &Value, penalty: &Value| {
         let (mut sae, mut trainer) = begin_with(own, penalty, size);
+        if *penalty == dead() {
+            silence(&mut sae, size);
+        }
         let batches: Vec<_> = (0..4).map(|_| batch(size)).collect();
         let mut steps = |count: usize| {
             for batch in batches.iter().cycle().take(count) {
@@ -164,6 +181,8 @@ fn steady() -> Vec<(Value, Value)> {
         (heads("relu"), json!("power")),
         (heads("relu"), squares()),
         (json!({ "act_fn": "relu" }), low_precision()),
+        (json!({ "act_fn": "topk", "top_k": 8 }), dead()),
+        (float64("topk"), dead()),
         (float64("relu"), json!("power")),
         (float64("relu"), squares()),
         (float64("topk"), Value::Null),

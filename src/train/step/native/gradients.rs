@@ -182,7 +182,9 @@ impl Gradients {
         }
         for (name, dimension, latents, gradient) in std::mem::take(&mut self.some) {
             let mut sum = self.so_far((facts, facts.workspace), name)?;
-            let _ = sum.f_index_add_(dimension, &latents, &gradient)?;
+            // Each latent is there once, so that nothing has to be added up in place, for which libtorch sorts.
+            let of_some = sum.f_index_select(dimension, &latents)?.f_add_(&gradient)?;
+            let _ = sum.f_index_copy_(dimension, &latents, &of_some)?;
         }
         let parameters = facts.sae.parameters().iter();
         parameters
