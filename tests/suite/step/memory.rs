@@ -37,8 +37,13 @@ fn prefixes(act_fn: &str) -> Value {
     json!({ "act_fn": act_fn, "sae_type": "matryoshka", "matryoshka_fractions": [0.25, 0.5] })
 }
 
+fn in_float64(mut own: Value) -> Value {
+    own["dtype"] = json!("float64");
+    own
+}
+
 fn float64(act_fn: &str) -> Value {
-    json!({ "act_fn": act_fn, "top_k": 8, "dtype": "float64" })
+    in_float64(json!({ "act_fn": act_fn, "top_k": 8 }))
 }
 
 /// Products in bfloat16, where the processor has them.
@@ -122,7 +127,7 @@ fn a_steady_step_asks_for_no_large_block() {
     let size = Size {
         d_model: 16,
         d_sae: 1024,
-        batch: 256,
+        batch: 128,
     };
     let asked = |own: &Value, penalty: &Value| {
         let (mut sae, mut trainer) = begin_with(own, penalty, size);
@@ -138,7 +143,16 @@ fn a_steady_step_asks_for_no_large_block() {
         steps(WARM_UP);
         let before = Asked::now();
         steps(COUNTED);
-        Asked::since(before, 1)
+        let asked = Asked::since(before, 1);
+        if *penalty == dead() {
+            let dead = trainer
+                .dead()
+                .expect("they are counted")
+                .is_dead()
+                .expect("known");
+            assert_eq!(dead.sum(Kind::Int64).int64_value(&[]), size.d_sae / 2);
+        }
+        asked
     };
     let is_plain = !cfg!(target_arch = "x86_64")
         || std::env::var("SAESCRIPT_KERNELS").is_ok_and(|kernels| kernels == "plain");
@@ -189,6 +203,10 @@ fn steady() -> Vec<(Value, Value)> {
         (float64("batchtopk"), Value::Null),
         (float64("jumprelu"), json!("tanh-quad")),
         (float64("relu"), json!("tanh")),
+        (in_float64(heads("topk")), squares()),
+        (in_float64(heads("batchtopk")), Value::Null),
+        (in_float64(glu("jumprelu")), json!("tanh-quad")),
+        (in_float64(prefixes("relu")), json!("power")),
     ]
 }
 
