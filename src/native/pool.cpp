@@ -60,9 +60,9 @@ struct Pool {
 
 thread_local Pool *current = nullptr;
 
-// Those that have not ended. Whoever locks both locks this first.
+// Those that have not ended, to the end of the process and after main. Whoever locks both locks this first.
 std::mutex all_lock;
-std::vector<Pool *> all;
+auto &all = *new std::vector<Pool *>;
 
 // Gives back to the C library what is kept since before that round.
 void free_kept(Pool *pool, uint64_t before) {
