@@ -130,6 +130,8 @@ pub fn all() -> Vec<Case> {
     vec![
         relu("relu"),
         relu("relu-1024").with(|case| case.batch = 1024),
+        relu("relu-many")
+            .with(|case| (case.d_model, case.d_sae, case.batch, case.l0) = (256, 262_144, 1024, None)),
         relu("relu-bfloat16").with(|case| case.trainer["amp_dtype"] = json!("bfloat16")),
         jumprelu("jumprelu", 0.1).with(|case| case.l0 = Some(50)),
         jumprelu("jumprelu-1024", 0.1).with(|case| (case.l0, case.batch) = (Some(50), 1024)),

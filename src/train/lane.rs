@@ -10,7 +10,7 @@ use super::input::rows_of;
 use super::keeping;
 use super::metrics::TRAINING_TOKENS;
 use super::options::{FitOptions, FitOutcome};
-use super::provenance::{ALLOWED_CHANGES, allowed_changes};
+use super::provenance::{ALLOWED_CHANGES, KERNELS, allowed_changes, fact};
 use super::run::{Owed, Run};
 use super::schedule::checkpoint_steps;
 use super::source::{First, Source, parts};
@@ -25,7 +25,7 @@ use crate::event::{Control, Event, Events, Metrics, RunContext};
 use crate::fingerprint::{Comparison, Fingerprint};
 use crate::kernels::isa::Isa;
 use crate::lock::FolderLock;
-use crate::tensor::{DType, Kind, Tensor, product, safetensors};
+use crate::tensor::{DType, Device, Kind, Tensor, product, safetensors};
 
 /// One dictionary that is trained, with its run.
 pub struct Lane<'a> {
@@ -100,12 +100,25 @@ impl<'a> Lane<'a> {
                  or end with it, run differently from here on"
             ))?;
         }
+        self.tell_of_kernels(&events)?;
         let changes = allowed_changes(self.run.folder(), comparison, self.run.trainer.steps_done());
         if !changes.is_empty() {
             let facts = &mut self.options.provenance.facts;
             facts.insert(ALLOWED_CHANGES.into(), changes.into());
         }
         Ok(())
+    }
+
+    /// Says where another processor, or another wish, has kernels use other instructions than before.
+    fn tell_of_kernels(&self, events: &Events) -> Result<()> {
+        let (before, now) = (fact(self.run.folder(), KERNELS), Isa::chosen().name());
+        match before.as_str() {
+            Some(before) if before != now && self.sae.device() == Device::Cpu => events.note(format!(
+                "the kernels of this training were those for \"{before}\" and are those for \"{now}\" from here on, which \
+                 differ in last places; SAESCRIPT_KERNELS={before} asks for the former where the processor has them"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the plan, passes on the remarks about it, and returns what the training will cost.
@@ -171,7 +184,7 @@ impl<'a> Lane<'a> {
         let engine = self.engine();
         let facts = &mut self.options.provenance.facts;
         facts.insert("step_engine".into(), to_value(&engine)?);
-        facts.insert("kernels".into(), Isa::chosen().name().into());
+        facts.insert(KERNELS.into(), Isa::chosen().name().into());
         let folder = RunFolder::open(&self.run.trainer.cfg, self.sae, &self.options.provenance, keep)?;
         self.folder = Some(folder);
         self.saved_at = Instant::now();

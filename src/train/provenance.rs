@@ -22,6 +22,9 @@ const PRODUCT: &str = "program.product";
 /// The keys that tell how a dictionary began.
 pub(super) const BEGAN_WITH: [&str; 2] = ["initializer.", "sae_weights"];
 
+/// The key of `run.json` that tells which set of instructions the kernels use.
+pub(super) const KERNELS: &str = "kernels";
+
 /// The key of `run.json` that keeps the changes that were allowed on the way.
 pub(super) const ALLOWED_CHANGES: &str = "allowed_changes";
 
@@ -101,11 +104,19 @@ fn with_product(is: &Fingerprint, was: &Fingerprint) -> Result<Fingerprint> {
     Ok(is)
 }
 
+/// Returns what `run.json` in `folder` says of this; null where it does not.
+pub(super) fn fact(folder: &Path, key: &str) -> Value {
+    let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).unwrap_or_default();
+    let mut facts: Value = serde_json::from_str(&text).unwrap_or_default();
+    facts.get_mut(key).map(Value::take).unwrap_or_default()
+}
+
 /// Returns the changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
 pub(super) fn allowed_changes(folder: &Path, comparison: &Comparison, step: u64) -> Vec<Value> {
-    let text = files::read_text(folder.join("run.json"), files::SETTINGS_MOST).unwrap_or_default();
-    let facts: Value = serde_json::from_str(&text).unwrap_or_default();
-    let mut changes = facts[ALLOWED_CHANGES].as_array().cloned().unwrap_or_default();
+    let mut changes = fact(folder, ALLOWED_CHANGES)
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     changes.extend(
         comparison
             .allowed

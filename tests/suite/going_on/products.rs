@@ -101,6 +101,31 @@ fn a_training_that_goes_on_keeps_its_library() {
 }
 
 #[test]
+fn a_training_that_goes_on_with_other_kernels_says_so() {
+    let folder = begun(&[]);
+    let text = std::fs::read_to_string(folder.path().join("results/run.json")).expect("facts");
+    let facts: Value = serde_json::from_str(&text).expect("JSON");
+    let before = facts["kernels"].as_str().expect("a name");
+    let model = format!(
+        "model.model_name={:?}",
+        folder.path().join("model").display().to_string()
+    );
+    let resume = |kernels: &str| {
+        let mut command = with_product("gemm", folder.path());
+        command
+            .current_dir(folder.path())
+            .env("SAESCRIPT_KERNELS", kernels);
+        let all = ["train", "train.toml", "--resume", "--dry-run", "--set", &model];
+        finish(command.args(all), "").ended_with(0).err
+    };
+    let said = resume("plain");
+    let told = format!("SAESCRIPT_KERNELS={before}");
+    assert_eq!(said.contains(&told), before != "plain", "{said}");
+    let said = resume(before);
+    assert!(!said.contains("SAESCRIPT_KERNELS"), "{said}");
+}
+
+#[test]
 fn nothing_is_measured_where_a_training_goes_on() {
     let folder = begun(&[]);
     let mut command = with_product("", folder.path());

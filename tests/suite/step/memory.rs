@@ -3,9 +3,10 @@
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use saescript::activations::StreamMemory;
-use saescript::dictionary::SparseAutoEncoder;
+use saescript::config::{checked, from_value};
+use saescript::dictionary::{SAEConfig, SparseAutoEncoder};
 use saescript::tensor::{Device, Kind, Tensor, no_grad_guard, product, runtime};
-use saescript::train::Forecast;
+use saescript::train::{Forecast, TrainerConfig};
 use serde_json::{Value, json};
 
 #[path = "../../../benches/training/allocations.rs"]
@@ -257,5 +258,49 @@ fn a_step_holds_about_what_its_forecast_says() {
             (held - said).abs() < 0.4 * said + 1e6,
             "{own}: {held} bytes are held, {said} were said ({forecast})"
         );
+    }
+}
+
+/// Returns what a training in float32 may hold: four times the parameters, the encoder in 16 bits, three batches and a block.
+fn bound(cfg: &SAEConfig, rows: u64) -> u64 {
+    let (d, n) = (cfg.d_model as u64, cfg.d_sae() as u64);
+    4 * 4 * cfg.parameter_count() + 2 * d * n + 3 * 4 * rows * d + (256 << 20)
+}
+
+#[test]
+fn trainings_of_any_size_are_planned_within_their_bound() {
+    let rows = 4096;
+    let sizes = [
+        (768, 6144),
+        (768, 8192),
+        (768, 24_576),
+        (768, 65_536),
+        (2048, 65_536),
+        (256, 262_144),
+        (4096, 1_000_000),
+    ];
+    for (d_model, d_sae) in sizes {
+        for (own, penalty) in [
+            (json!({ "act_fn": "topk", "top_k": 64 }), Value::Null),
+            (json!({ "act_fn": "relu" }), json!("power")),
+            (json!({ "act_fn": "jumprelu" }), json!("tanh-quad")),
+        ] {
+            let mut sae = json!({
+                "hook_point_in": "in", "hook_point_out": "in", "d_model": d_model, "d_sae": d_sae,
+                "dtype": "float32", "device": "cpu",
+            });
+            for (key, value) in own.as_object().expect("settings") {
+                sae[key] = value.clone();
+            }
+            let sae: SAEConfig = from_value(sae).expect("a valid configuration");
+            let trainer = json!({ "total_training_tokens": 1_000_000, "sparsity_loss_type": penalty });
+            let trainer = checked::<TrainerConfig>(trainer).expect("valid settings");
+            let forecast = Forecast::new(&sae, &trainer, 4, rows, StreamMemory::default());
+            let bound = bound(&sae, rows);
+            assert!(
+                forecast.memory() <= bound,
+                "{own}, {d_model} to {d_sae}: {forecast}, {bound}"
+            );
+        }
     }
 }

@@ -1,9 +1,10 @@
-//! The step by hand: against libtorch's automatic differentiation, its form, and what it takes from the system.
+//! The step by hand: against libtorch's automatic differentiation, one step and many, its form, and what it takes from the system.
 
 mod agreement;
 mod form;
 mod formats;
 pub mod memory;
+mod trajectory;
 
 use saescript::activations::Batch;
 use saescript::config::{checked, from_value};

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::form::passes_over_zeros;
+use super::form::{passes_over_zeros, room_for_panels};
 use super::panels::Panels;
 use crate::dictionary::{
     Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
@@ -68,7 +68,7 @@ impl<'a> Facts<'a> {
         (workspace, panels): (&'a Workspace, &'a Panels),
     ) -> Result<Self> {
         workspace.begin();
-        panels.begin();
+        panels.begin(room_for_panels(&sae.cfg, sae.kind(), sae.device()));
         let (norm, factor) = decoder_norm(sae, launcher, workspace)?;
         let threshold = match sae.threshold(Some(workspace))? {
             Some(theta) if theta.size() != norm.size() => Some(of_each_head(&theta, &norm, workspace)?),

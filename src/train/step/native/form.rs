@@ -64,8 +64,8 @@ pub(super) fn is_sparse(
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
-/// The bytes of the most decoder rows of which products over zeros hold a copy, and of the panels of all matrices.
-pub(super) const MOST_COPIED: i64 = 256 << 20;
+/// The bytes of all copies of matrices that products of a step read together: decoder rows where they pass over zeros, and panels.
+pub(super) const MOST_COPIED: i64 = 128 << 20;
 
 /// Returns whether products over zeros may hold a copy of so many rows.
 pub(super) fn can_be_copied(latents: i64, columns: i64) -> bool {
@@ -77,6 +77,17 @@ pub(super) fn can_be_copied(latents: i64, columns: i64) -> bool {
 pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> bool {
     let is_one = can_be_copied(cfg.d_sae(), cfg.d_model) && cfg.variant.prefixes(cfg).len() == 1;
     is_one && (kind, device) == PLAIN && cfg.hooks.heads().is_none()
+}
+
+/// Returns for how many bytes of panels a step over all latents has room.
+pub(super) fn room_for_panels(cfg: &SAEConfig, kind: Kind, device: Device) -> i64 {
+    let copied = cfg.d_sae() * cfg.d_model * PLAIN.0.elt_size_in_bytes() as i64;
+    MOST_COPIED
+        - if passes_over_zeros(cfg, kind, device) {
+            copied
+        } else {
+            0
+        }
 }
 
 /// Returns whether the form of the next step depends on how many pairs take part in this one.

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::form::{MOST_COPIED, PLAIN, passes_over_zeros};
+use super::form::{PLAIN, passes_over_zeros, room_for_panels};
 use super::zeros::most_filled;
 use crate::dictionary::SAEConfig;
 use crate::error::Result;
@@ -35,8 +35,9 @@ type Place = (usize, Layout);
 #[derive(Default)]
 pub(super) struct Panels {
     kept: RefCell<Vec<(Place, Tiles)>>,
-    /// How many of them are of this step.
+    /// How many of them are of this step, and how many bytes all may have.
     count: Cell<usize>,
+    room: Cell<usize>,
     piece: RefCell<Tiles>,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn bytes(cfg: &SAEConfig, device: Device, matrices: u64) -> u64 {
     let inputs = (cfg.hooks.heads().unwrap_or(1) * cfg.d_model) as u64;
     let matrix = inputs * cfg.d_sae() as u64 * kind.elt_size_in_bytes() as u64;
     // One that has no room leaves it to the next.
-    (matrices * matrix).min(MOST_COPIED as u64 / matrix.max(1) * matrix)
+    (matrices * matrix).min(room_for_panels(cfg, kind, device) as u64 / matrix.max(1) * matrix)
 }
 
 /// Returns how many matrices a step over all latents multiplies with: those of the encoder, the decoder where it asks for the
@@ -74,8 +75,10 @@ pub(super) fn matrices(cfg: &SAEConfig, device: Device) -> u64 {
 }
 
 impl Panels {
-    /// Begins a step: nothing is taken to be what it was, and what the step before had no use for goes.
-    pub(super) fn begin(&self) {
+    /// Begins a step of panels that come to at most so many bytes: nothing is taken to be what it was, and what the step before had
+    /// no use for goes.
+    pub(super) fn begin(&self, room: i64) {
+        self.room.set(room.max(0) as usize);
         self.kept.borrow_mut().truncate(self.count.replace(0));
     }
 
@@ -136,7 +139,7 @@ impl Panels {
         }
         let bytes = |layout: Layout| layout.size.0 * layout.size.1 * size_of::<f32>();
         let there: usize = kept[..count].iter().map(|((_, layout), _)| bytes(*layout)).sum();
-        if there + bytes(layout) > MOST_COPIED as usize {
+        if there + bytes(layout) > self.room.get() {
             return None;
         }
         if kept.len() == count {
