@@ -64,11 +64,11 @@ fn cases() -> Vec<Case> {
 }
 
 /// Returns the parameters after many steps, by name.
-fn trained(case: &Case, dtype: &str, engine: &str) -> Vec<(String, Tensor)> {
+fn trained(case: &Case, (dtype, lr): (&str, f64), engine: &str) -> Vec<(String, Tensor)> {
     let (mut sae, mut trainer) = (case.sae.clone(), case.trainer.clone());
     sae["dtype"] = json!(dtype);
     trainer["step_engine"] = json!(engine);
-    trainer["lr"] = json!(1e-3);
+    trainer["lr"] = json!(lr);
     let (mut sae, mut trainer) = begin_with(&sae, &trainer, SIZE);
     let draw = || Batch {
         mask: case
@@ -91,9 +91,10 @@ fn trained(case: &Case, dtype: &str, engine: &str) -> Vec<(String, Tensor)> {
 #[test]
 fn two_hundred_steps_by_hand_go_where_those_by_automatic_differentiation_go() {
     for case in cases() {
-        for (dtype, most) in [("float64", 1e-10), ("float32", 1e-4)] {
-            let ours = trained(&case, dtype, "native");
-            let theirs = trained(&case, dtype, "autograd");
+        // In float32 now and then two latents are so close that either may be selected, and long steps carry that far.
+        for (dtype, lr, most) in [("float64", 1e-3, 1e-10), ("float32", 1e-4, 1e-4)] {
+            let ours = trained(&case, (dtype, lr), "native");
+            let theirs = trained(&case, (dtype, lr), "autograd");
             for ((name, ours), (_, theirs)) in ours.iter().zip(&theirs) {
                 let apart = f64::try_from((ours - theirs).norm()).expect("a number");
                 let size = f64::try_from(theirs.norm()).expect("a number");
