@@ -81,13 +81,12 @@ pub(super) fn passes_over_zeros(cfg: &SAEConfig, kind: Kind, device: Device) -> 
 
 /// Returns for how many bytes of panels a step over all latents has room.
 pub(super) fn room_for_panels(cfg: &SAEConfig, kind: Kind, device: Device) -> i64 {
-    let copied = cfg.d_sae() * cfg.d_model * PLAIN.0.elt_size_in_bytes() as i64;
-    MOST_COPIED
-        - if passes_over_zeros(cfg, kind, device) {
-            copied
-        } else {
-            0
-        }
+    let copied = if passes_over_zeros(cfg, kind, device) {
+        cfg.d_sae() * cfg.d_model * PLAIN.0.elt_size_in_bytes() as i64
+    } else {
+        0
+    };
+    MOST_COPIED - copied
 }
 
 /// Returns whether the form of the next step depends on how many pairs take part in this one.
