@@ -169,7 +169,9 @@ fn make(
             return load(Path::new(&trained.pretrained_name_or_path), plan, context).under("sae");
         }
     };
-    let Some(initializer) = &plan.initializer else {
+    // What goes on from a checkpoint has begun, and needs its batches for going on.
+    let begins = plan.trainer.from_pretrained_path.is_none();
+    let Some(initializer) = plan.initializer.as_ref().filter(|_| begins) else {
         return SparseAutoEncoder::from_config(cfg, context).under("sae");
     };
     let mlp = mlp_of(model, initializer.model_layer);

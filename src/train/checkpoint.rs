@@ -71,6 +71,13 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
+/// Returns the folder of the run that wrote `checkpoint`, where it lies among the checkpoints of one.
+pub(super) fn run_of(checkpoint: &Path) -> Option<PathBuf> {
+    let path = fs::canonicalize(checkpoint).ok()?;
+    let folder = path.parent()?.parent()?.to_path_buf();
+    belongs_to(checkpoint, &folder).then_some(folder)
+}
+
 /// Returns whether `checkpoint` is one of the run in `folder`.
 pub(super) fn belongs_to(checkpoint: &Path, folder: &Path) -> bool {
     let there = fs::canonicalize(checkpoint).ok();

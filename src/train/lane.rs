@@ -1,6 +1,6 @@
 //! One dictionary of a training: its run, its folder, its logs and checkpoints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::checkpoint;
@@ -100,8 +100,11 @@ impl<'a> Lane<'a> {
                  or end with it, run differently from here on"
             ))?;
         }
-        self.tell_of_kernels(&events)?;
-        let changes = allowed_changes(self.run.folder(), comparison, self.run.trainer.steps_done());
+        // A training may go on in another folder.
+        let before = self.run.checkpoint.as_deref().and_then(checkpoint::run_of);
+        let before = before.unwrap_or_else(|| self.run.folder().to_path_buf());
+        self.tell_of_kernels(&before, &events)?;
+        let changes = allowed_changes(&before, comparison, self.run.trainer.steps_done());
         if !changes.is_empty() {
             let facts = &mut self.options.provenance.facts;
             facts.insert(ALLOWED_CHANGES.into(), changes.into());
@@ -109,9 +112,9 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Says where another processor, or another wish, has kernels use other instructions than before.
-    fn tell_of_kernels(&self, events: &Events) -> Result<()> {
-        let (before, now) = (fact(self.run.folder(), KERNELS), Isa::chosen().name());
+    /// Says where another processor, or another wish, has kernels use other instructions than before, in the run in `folder`.
+    fn tell_of_kernels(&self, folder: &Path, events: &Events) -> Result<()> {
+        let (before, now) = (fact(folder, KERNELS), Isa::chosen().name());
         match before.as_str() {
             Some(before) if before != now && self.sae.device() == Device::Cpu => events.note(format!(
                 "the kernels of this training were those for \"{before}\" and are those for \"{now}\" from here on, which \

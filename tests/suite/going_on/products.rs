@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use saescript::config::Value;
+use saescript::train::list_checkpoints;
 use serde_json::json;
 
 use super::training::begun;
@@ -123,6 +124,21 @@ fn a_training_that_goes_on_with_other_kernels_says_so() {
     assert_eq!(said.contains(&told), before != "plain", "{said}");
     let said = resume(before);
     assert!(!said.contains("SAESCRIPT_KERNELS"), "{said}");
+    // In another folder too.
+    let checkpoints = list_checkpoints(&folder.path().join("results"));
+    let (_, last) = checkpoints.last().expect("a checkpoint");
+    let from = format!("trainer.from_pretrained_path={:?}", last.display().to_string());
+    let elsewhere = ["--set", &from, "--set", "trainer.exp_result_path=\"elsewhere\""];
+    for dry in [Some("--dry-run"), None] {
+        let mut command = with_product("gemm", folder.path());
+        command
+            .current_dir(folder.path())
+            .env("SAESCRIPT_KERNELS", "plain");
+        let all = ["train", "train.toml", "--set", &model].into_iter();
+        let said = finish(command.args(all.chain(dry).chain(elsewhere)), "");
+        let said = said.ended_with(0).err;
+        assert_eq!(said.contains(&told), before != "plain", "{said}");
+    }
 }
 
 #[test]
