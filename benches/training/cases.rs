@@ -160,6 +160,11 @@ pub fn all() -> Vec<Case> {
             case.sae = json!({"act_fn": "topk", "use_glu_encoder": true});
             case.name = "glu".into();
         }),
+        batchtopk().with(|case| {
+            case.sae = json!({"act_fn": "batchtopk", "use_glu_encoder": true});
+            case.name = "glu-batchtopk".into();
+        }),
+        batchtopk().with(|case| (case.name, case.k) = ("batchtopk-dense".into(), 1000)),
         topk().with(|case| {
             case.sae = json!({"act_fn": "topk", "sae_type": "crosscoder"});
             (case.name, case.heads) = ("crosscoder".into(), 2);

@@ -5,23 +5,27 @@ use std::sync::Mutex;
 
 use super::isa::Isa;
 use super::lanes::{self, GROUP, Kernel, Lanes};
-use super::screen::{Keep, Rows};
-use super::select::{Cut, from_ordered, keep_largest, nth_largest, ordered, rank};
+use super::screen::Rows;
+use super::select::{Cut, from_ordered, keep_largest, nth_largest, ordered};
 use crate::native::parallel::for_ranges;
 
 /// How many rows are worth a thread.
 const GRAIN: usize = 16;
 
-/// How many times as many pairs as a batch keeps are held before those are dropped that others have overtaken.
-const SPARE: usize = 2;
+/// What is selected of rows.
+pub enum Wanted<'a> {
+    /// So many of each row and head, the largest ones.
+    Largest(usize),
+    /// Those over the bound of their latent (heads × latents).
+    Above(&'a [f32]),
+    /// Those that the cut of a batch takes, whose rows come in order.
+    Over(&'a mut Cut),
+}
 
 /// Selects row by row. The latents of the heads are numbered one head after the other. It keeps room to work in from one batch
 /// to the next.
 #[derive(Default)]
 pub struct Chooser {
-    /// The rank below which nothing is selected any more, where a whole batch competes.
-    cut: u32,
-    ranks: Vec<u32>,
     spare: Mutex<Vec<Found>>,
 }
 
@@ -54,10 +58,18 @@ enum Floor<'a> {
     Bounds(&'a [f32]),
 }
 
+/// What is looked for in a row.
+#[derive(Clone, Copy)]
+enum Goal<'a> {
+    /// So many of each head.
+    Largest(usize),
+    /// All over this.
+    Over(Floor<'a>),
+}
+
 impl Chooser {
     /// Begins a batch.
     pub fn begin(&mut self, out: &mut Rows) {
-        self.cut = 0;
         for offsets in [&mut out.offsets, &mut out.bare.offsets] {
             offsets.clear();
             offsets.push(0);
@@ -67,36 +79,55 @@ impl Chooser {
         out.bare.index.clear();
     }
 
-    /// Adds what is selected of the next rows, with their pre-activations `hidden_pre` (rows × latents). `factor` (heads × latents)
-    /// makes scores of them; `keep` counts or bounds (heads × latents) these. What a batch keeps is only known at its
-    /// [`end`](Chooser::end).
+    /// Adds what is `wanted` of the next rows, with their pre-activations `hidden_pre` (rows × latents), of which `factor`
+    /// (heads × latents) makes scores.
     ///
     /// # Panics
     /// Panics where shapes do not agree.
     pub fn add(
         &mut self,
-        hidden_pre: &[f32],
-        latents: usize,
-        (factor, keep): (&[f32], Keep<'_>),
+        (hidden_pre, latents): (&[f32], usize),
+        factor: &[f32],
+        wanted: Wanted<'_>,
         out: &mut Rows,
     ) {
         assert!(
             hidden_pre.len().is_multiple_of(latents) && factor.len().is_multiple_of(latents),
             "rows and heads are whole"
         );
-        let bounds = keep.bounds();
-        assert!(
-            bounds.is_none_or(|bounds| bounds.len() == factor.len()),
-            "each latent has a bound"
-        );
-        let (isa, cut, spare) = (Isa::chosen(), self.cut, &self.spare);
+        let before = out.offsets.len();
+        let goal = match &wanted {
+            Wanted::Largest(count) => Goal::Largest(*count),
+            Wanted::Above(bounds) => {
+                assert_eq!(bounds.len(), factor.len(), "each latent has a bound");
+                Goal::Over(Floor::Bounds(bounds))
+            }
+            Wanted::Over(cut) if cut.rank == u32::MAX => Goal::Over(Floor::Score(f32::INFINITY)),
+            Wanted::Over(cut) => Goal::Over(Floor::Score(f32::from_bits(cut.rank))),
+        };
+        self.list((hidden_pre, latents), (factor, goal), out);
+        if let Wanted::Over(cut) = wanted {
+            retain(out, before, |index, value| {
+                cut.takes(value * factor[index as usize])
+            });
+        }
+    }
+
+    /// Lists what is looked for in the next rows.
+    fn list(
+        &self,
+        (hidden_pre, latents): (&[f32], usize),
+        (factor, goal): (&[f32], Goal<'_>),
+        out: &mut Rows,
+    ) {
+        let (isa, spare) = (Isa::chosen(), &self.spare);
         let found = Mutex::new(Vec::new());
         for_ranges(hidden_pre.len() / latents, GRAIN, |range| {
             let mut piece = lock(spare).pop().unwrap_or_default();
             piece.clear(range.start);
             for row in range {
                 let row = &hidden_pre[row * latents..(row + 1) * latents];
-                piece.row(isa, row, (factor, keep, cut));
+                piece.row(isa, row, (factor, goal));
             }
             lock(&found).push(piece);
         });
@@ -110,31 +141,12 @@ impl Chooser {
             out.value.extend_from_slice(&piece.value);
             lock(&self.spare).push(piece);
         }
-        if let Keep::Batch(count) = keep
-            && out.index.len() > SPARE * count
-        {
-            self.cut = self.largest(count, factor, out).rank;
-            let cut = self.cut;
-            retain(factor, out, |score| rank(score) >= Some(cut));
-        }
     }
+}
 
-    /// Ends the batch.
-    pub fn end(&mut self, factor: &[f32], keep: Keep<'_>, out: &mut Rows) {
-        if let Keep::Batch(count) = keep {
-            let mut cut = self.largest(count, factor, out);
-            retain(factor, out, |score| cut.takes(score));
-        }
-    }
-
-    /// Returns what separates the `count` largest scores from the others.
-    fn largest(&mut self, count: usize, factor: &[f32], out: &Rows) -> Cut {
-        self.ranks.clear();
-        let pairs = out.index.iter().zip(&out.value);
-        self.ranks
-            .extend(pairs.filter_map(|(index, value)| rank(value * factor[*index as usize])));
-        Cut::largest(&mut self.ranks, count)
-    }
+/// Keeps what the cut of a batch takes of its rows, all of which are there, with all that it can take.
+pub fn keep_over(factor: &[f32], cut: &mut Cut, rows: &mut Rows) {
+    retain(rows, 1, |index, value| cut.takes(value * factor[index as usize]));
 }
 
 /// Returns what the lock protects, also after a panic elsewhere: it is room to work in.
@@ -142,14 +154,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Keeps the pairs whose score is wanted, in their order.
-fn retain(factor: &[f32], out: &mut Rows, mut wanted: impl FnMut(f32) -> bool) {
-    let (mut kept, mut from) = (0, 0);
-    for end in &mut out.offsets[1..] {
+/// Keeps the wanted pairs of some rows in their order, from the one on whose end is `offsets[first]`.
+fn retain(out: &mut Rows, first: usize, mut wanted: impl FnMut(u32, f32) -> bool) {
+    let mut from = out.offsets[first - 1];
+    let mut kept = from;
+    for end in &mut out.offsets[first..] {
         for at in from..*end {
             let (index, value) = (out.index[at], out.value[at]);
             (out.index[kept], out.value[kept]) = (index, value);
-            kept += usize::from(wanted(value * factor[index as usize]));
+            kept += usize::from(wanted(index, value));
         }
         from = std::mem::replace(end, kept);
     }
@@ -166,43 +179,17 @@ impl Found {
     }
 
     /// Selects for every head of a row.
-    fn row(&mut self, isa: Isa, row: &[f32], (factor, keep, cut): (&[f32], Keep<'_>, u32)) {
+    fn row(&mut self, isa: Isa, row: &[f32], (factor, goal): (&[f32], Goal<'_>)) {
         let latents = row.len();
         for (head, factor) in factor.chunks(latents).enumerate() {
             let first = head * latents;
-            let floor = match keep {
-                Keep::Largest(count) => {
-                    lanes::run(
-                        isa,
-                        Highest {
-                            row,
-                            factor,
-                            highest: &mut self.one.highest,
-                        },
-                    );
-                    Floor::Score(self.one.floor(count))
+            match goal {
+                Goal::Largest(count) => self.one.largest(isa, (row, factor), count),
+                Goal::Over(Floor::Bounds(bounds)) => {
+                    let bounds = &bounds[first..][..latents];
+                    self.one.look(isa, (row, factor), Floor::Bounds(bounds));
                 }
-                Keep::Batch(_) => Floor::Score(if cut == u32::MAX {
-                    f32::INFINITY
-                } else {
-                    f32::from_bits(cut)
-                }),
-                Keep::Above(bounds) | Keep::Between { bounds, .. } => {
-                    Floor::Bounds(&bounds[first..][..latents])
-                }
-            };
-            self.one.look(isa, (row, factor), floor);
-            if let Keep::Largest(count) = keep {
-                let One {
-                    index, value, keys, ..
-                } = &mut self.one;
-                keep_largest(
-                    count,
-                    index,
-                    value,
-                    |latent, value| value * factor[latent as usize],
-                    keys,
-                );
+                Goal::Over(floor) => self.one.look(isa, (row, factor), floor),
             }
             self.index
                 .extend(self.one.index.iter().map(|latent| latent + first as u32));
@@ -213,6 +200,16 @@ impl Found {
 }
 
 impl One {
+    /// Lists the latents with the `count` largest scores of a head.
+    fn largest(&mut self, isa: Isa, (row, factor): (&[f32], &[f32]), count: usize) {
+        let highest = &mut self.highest;
+        lanes::run(isa, Highest { row, factor, highest });
+        let floor = self.floor(count);
+        self.look(isa, (row, factor), Floor::Score(floor));
+        let score = |latent: u32, value: f32| value * factor[latent as usize];
+        keep_largest(count, &mut self.index, &mut self.value, score, &mut self.keys);
+    }
+
     /// Returns a score that at least `count` scores reach, if there are that many groups.
     fn floor(&mut self, count: usize) -> f32 {
         self.order.clear();

@@ -6,6 +6,7 @@ pub mod by_latent;
 pub mod choose;
 mod compiled;
 pub mod cuda;
+pub mod cut;
 mod flush;
 pub mod gather;
 pub mod isa;

@@ -134,12 +134,19 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// What keeps nothing.
+    pub const NOTHING: Cut = Cut {
+        rank: u32::MAX,
+        ties: 0,
+    };
+
     /// Returns the cut that keeps the `count` largest of `ranks`, which are reordered, or all if there are fewer.
     pub fn largest(ranks: &mut [u32], count: usize) -> Cut {
         let Some(rank) = nth_largest(ranks, count) else {
-            return Cut {
-                rank: if count == 0 { u32::MAX } else { 0 },
-                ties: 0,
+            return if count == 0 {
+                Cut::NOTHING
+            } else {
+                Cut { rank: 0, ties: 0 }
             };
         };
         let above = ranks[..count].iter().filter(|&&other| other > rank).count();

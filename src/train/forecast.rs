@@ -5,7 +5,7 @@ use std::fmt;
 use super::config::TrainerConfig;
 use super::step::{StepEngineName, step_bytes};
 use crate::activations::StreamMemory;
-use crate::dictionary::{Custom, SAEConfig, SparsityLoss};
+use crate::dictionary::{Custom, LossSettings, SAEConfig};
 use crate::error::{byte_size, counted};
 
 /// Steps, parameters and memory of one training, in bytes where not said otherwise.
@@ -54,8 +54,21 @@ impl Forecast {
             (Some(last), best) => (last + best.unwrap_or(0)).min(cfg.n_checkpoints),
         };
         let engine = cfg.step_engine.resolved(sae, &Custom::default());
-        let looks_ahead = cfg.sparsity_loss_type.is_some_and(SparsityLoss::is_scaled)
-            || cfg.auxk_coefficient.is_some_and(|coefficient| coefficient > 0.0);
+        let settings = LossSettings {
+            sparsity_loss_type: cfg.sparsity_loss_type,
+            auxk_coefficient: cfg.auxk_coefficient.unwrap_or(0.0),
+            ..LossSettings::default()
+        };
+        // What the first steps hold goes when fewer latents take part.
+        let first = cfg.initial_k.map(|k| {
+            let mut first = sae.clone();
+            first.top_k = k.ceil() as i64;
+            first
+        });
+        let step_bytes = |device| {
+            let of = |sae: &SAEConfig| step_bytes(sae, &settings, device, rows);
+            first.as_ref().map_or(0, of).max(of(sae))
+        };
         let resumable = cfg.resumable_checkpoints.min(checkpoints);
         Self {
             steps,
@@ -64,9 +77,7 @@ impl Forecast {
             gradients: weights,
             moments,
             step_buffers: match (engine, sae.device.resolve()) {
-                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => {
-                    step_bytes(sae, looks_ahead, device, rows)
-                }
+                (StepEngineName::Native | StepEngineName::Cuda, Ok(device)) => step_bytes(device),
                 _ => width * rows * (LATENT_BUFFERS * n + MODEL_BUFFERS * d),
             },
             stream,

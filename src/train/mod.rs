@@ -75,7 +75,8 @@ pub use record::RunRecord;
 pub use run::Run;
 pub use schedule::{KSchedule, LrSchedule, Plan, checkpoint_steps};
 pub use step::{
-    AutogradEngine, Form, NativeEngine, Part, Profile, Spent, StepEngine, StepEngineName, StepOutput,
+    AutogradEngine, Form, NativeEngine, Part, Profile, Spent, StepEngine, StepEngineName, StepLimits,
+    StepOutput,
 };
 pub use target::{check_target, target_of};
 pub use trainer::{StepReport, Trainer};

@@ -58,6 +58,13 @@ pub struct LossSettings {
     pub k_aux: i64,
 }
 
+impl LossSettings {
+    /// Returns whether something of the whole batch has to be known before gradients of a part of it can be computed.
+    pub fn needs_whole_batch(&self) -> bool {
+        self.auxk_coefficient > 0.0 || self.sparsity_loss_type.is_some_and(SparsityLoss::is_scaled)
+    }
+}
+
 impl Default for LossSettings {
     /// Returns the settings of a loss of reconstruction alone.
     fn default() -> Self {

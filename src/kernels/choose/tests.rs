@@ -1,3 +1,4 @@
+use super::super::select::rank;
 use super::*;
 
 /// Numbers with ties, zeros, NaN and infinity among them.
@@ -33,6 +34,14 @@ fn pairs(hidden_pre: &[f32], latents: usize, heads: usize) -> Vec<Vec<(u32, f32)
     hidden_pre.chunks(latents).map(of_row).collect()
 }
 
+/// What is selected of a batch.
+#[derive(Clone, Copy, Debug)]
+enum Keep<'a> {
+    Largest(usize),
+    Above(&'a [f32]),
+    Batch(usize),
+}
+
 /// All of a batch at once, by sorting.
 fn sorted(hidden_pre: &[f32], latents: usize, factor: &[f32], keep: Keep<'_>) -> Rows {
     let mut rows = Rows {
@@ -66,16 +75,11 @@ fn sorted(hidden_pre: &[f32], latents: usize, factor: &[f32], keep: Keep<'_>) ->
                 put(kept);
             }
         }
-        Keep::Batch(count) => {
-            let mut ranks: Vec<u32> = hidden
-                .clone()
-                .flatten()
-                .filter_map(|pair| rank(score(pair)))
-                .collect();
-            let mut cut = Cut::largest(&mut ranks, count);
+        Keep::Batch(_) => {
+            let mut cut = cut_of(hidden_pre, latents, factor, keep);
             hidden.for_each(|pairs| put(pairs.into_iter().filter(|pair| cut.takes(score(*pair))).collect()));
         }
-        Keep::Above(bounds) | Keep::Between { bounds, .. } => hidden.for_each(|pairs| {
+        Keep::Above(bounds) => hidden.for_each(|pairs| {
             let over = |pair: &(u32, f32)| {
                 let score = score(*pair);
                 score > bounds[pair.0 as usize] || score.is_nan()
@@ -84,6 +88,18 @@ fn sorted(hidden_pre: &[f32], latents: usize, factor: &[f32], keep: Keep<'_>) ->
         }),
     }
     rows
+}
+
+/// Returns the cut of a batch whose latents compete, and else one that takes nothing.
+fn cut_of(hidden_pre: &[f32], latents: usize, factor: &[f32], keep: Keep<'_>) -> Cut {
+    let Keep::Batch(count) = keep else {
+        return Cut::NOTHING;
+    };
+    let pairs = pairs(hidden_pre, latents, factor.len() / latents)
+        .into_iter()
+        .flatten();
+    let ranks = pairs.filter_map(|(index, value)| rank(value * factor[index as usize]));
+    Cut::largest(&mut ranks.collect::<Vec<_>>(), count)
 }
 
 #[test]
@@ -106,10 +122,15 @@ fn what_is_selected_is_what_sorting_selects() {
             let (mut chooser, mut out) = (Chooser::default(), Rows::default());
             for _ in 0..2 {
                 chooser.begin(&mut out);
+                let mut cut = cut_of(&hidden_pre, latents, &factor, keep);
                 for block in hidden_pre.chunks(latents * 9) {
-                    chooser.add(block, latents, (&factor, keep), &mut out);
+                    let wanted = match keep {
+                        Keep::Largest(count) => Wanted::Largest(count),
+                        Keep::Above(bounds) => Wanted::Above(bounds),
+                        Keep::Batch(_) => Wanted::Over(&mut cut),
+                    };
+                    chooser.add((block, latents), &factor, wanted, &mut out);
                 }
-                chooser.end(&factor, keep, &mut out);
                 let expected = sorted(&hidden_pre, latents, &factor, keep);
                 let shape = (rows, latents, heads, keep);
                 assert_eq!(

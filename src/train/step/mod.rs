@@ -20,7 +20,7 @@ pub use autograd::AutogradEngine;
 pub(super) use choice::Engines;
 pub use choice::StepEngineName;
 pub(super) use native::step_bytes;
-pub use native::{Form, NativeEngine};
+pub use native::{Form, NativeEngine, StepLimits};
 pub use output::StepOutput;
 pub(super) use profile::Laps;
 pub use profile::{Part, Profile, Spent};

@@ -3,7 +3,7 @@
 use saescript::config::{from_value, to_value};
 use saescript::dictionary::{LOG_THRESHOLD, LossInput, LossSettings, Pass, SAEConfig, SparseAutoEncoder};
 use saescript::tensor::{Device, Kind, Tensor, no_grad_guard};
-use saescript::train::{AutogradEngine, DeadTracker, Form, NativeEngine, StepEngine, StepOutput};
+use saescript::train::{AutogradEngine, DeadTracker, Form, NativeEngine, StepEngine, StepLimits, StepOutput};
 use serde_json::{Value, json};
 
 const D_MODEL: i64 = 12;
@@ -13,13 +13,26 @@ const D_MODEL: i64 = 12;
 struct Size {
     d_sae: i64,
     rows: i64,
+    /// How many tokens, the first ones, are a hundredth as large as the others.
+    faint: i64,
 }
 
-const SMALL: Size = Size { d_sae: 40, rows: 64 };
-/// More tokens than are taken at a time.
+const SMALL: Size = Size {
+    d_sae: 40,
+    rows: 64,
+    faint: 0,
+};
+/// What is selected of the first tokens says nothing of the others.
+const UNLIKE: Size = Size {
+    d_sae: 40,
+    rows: 64,
+    faint: 24,
+};
+/// More tokens than are taken at a time, with nothing but what is given.
 const BLOCKS: Size = Size {
     d_sae: 8192,
     rows: 600,
+    faint: 0,
 };
 
 /// A dictionary with numbers of every kind: decoder norms that differ, one of them 0, biases, thresholds.
@@ -59,7 +72,14 @@ fn input(sae: &SparseAutoEncoder, size: Size) -> (Tensor, Tensor) {
         .into_iter()
         .flatten()
         .collect();
-    let draw = || Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu)).to_kind(sae.kind());
+    let draw = || {
+        let drawn = Tensor::randn(shape.as_slice(), (Kind::Double, Device::Cpu));
+        if size.faint > 0 {
+            let others = size.rows - size.faint;
+            let _ = drawn.narrow(0, size.faint, others).g_mul_scalar_(100.0);
+        }
+        drawn.to_kind(sae.kind())
+    };
     (draw(), draw())
 }
 
@@ -160,9 +180,28 @@ fn matryoshka(act: &str, k: Option<i64>) -> [Case; 2] {
     ]
 }
 
-/// The engines by hand, in both forms.
-fn by_hand() -> [(&'static str, NativeEngine); 2] {
-    [("dense", Form::Dense), ("sparse", Form::Sparse)].map(|(name, form)| (name, NativeEngine::new(form)))
+/// The engines by hand: in both forms, and with a few tokens at a time, of which all is kept, what may be selected, or nothing.
+fn by_hand() -> Vec<(&'static str, NativeEngine)> {
+    let within = |form: Form, kept_bytes: i64| {
+        let limits = StepLimits {
+            block_bytes: 10 * SMALL.d_sae * 4,
+            block_tokens: 1,
+            kept_bytes,
+            ..StepLimits::default()
+        };
+        NativeEngine::within(form, limits)
+    };
+    let all = 1 << 30;
+    // Less than pre-activations in float32 take, and more than five or seven pairs of each token.
+    let few = SMALL.rows * SMALL.d_sae * 4 - 1;
+    vec![
+        ("dense", NativeEngine::new(Form::Dense)),
+        ("sparse", NativeEngine::new(Form::Sparse)),
+        ("dense, all kept", within(Form::Dense, all)),
+        ("dense, some kept", within(Form::Dense, few)),
+        ("dense, none kept", within(Form::Dense, 0)),
+        ("sparse, in parts", within(Form::Sparse, 0)),
+    ]
 }
 
 fn computed(engine: &mut dyn StepEngine, case: &Case, (kind, size): (Kind, Size), seed: i64) -> StepOutput {
@@ -221,11 +260,16 @@ fn compare(ours: &StepOutput, theirs: &StepOutput, tolerance: f64, names: &[&str
     }
 }
 
+/// The names of the parameters that have gradients.
+fn names(case: &Case) -> Vec<&'static str> {
+    let sae = dictionary(&case.sae, Kind::Float, SMALL);
+    sae.named_parameters().iter().map(|(name, _)| *name).collect()
+}
+
 fn agree(cases: &[Case], kind: Kind, size: Size, tolerance: f64) {
     for (index, case) in cases.iter().enumerate() {
         let theirs = computed(&mut AutogradEngine, case, (kind, size), index as i64);
-        let sae = dictionary(&case.sae, kind, size);
-        let names: Vec<&str> = sae.named_parameters().iter().map(|(name, _)| *name).collect();
+        let names = names(case);
         let said = format!(
             "{} {} {kind:?}",
             case.sae,
@@ -249,42 +293,42 @@ fn in_float32_both_engines_are_the_same_to_five_digits() {
 }
 
 #[test]
-fn tokens_that_are_taken_in_parts_add_up_to_the_batch() {
-    let losses = [
-        json!({ "sparsity_loss_type": "power", "l1_coefficient": 0.7, "lp_coefficient": 0.3 }),
-        json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "auxk_coefficient": 0.5, "k_aux": 4 }),
-    ];
-    let acts = ["relu", "jumprelu", "topk"];
-    let mut cases: Vec<Case> = acts
-        .iter()
-        .flat_map(|act| losses.iter().map(move |loss| (act, loss)))
-        .map(|(act, loss)| Case {
-            sae: json!({ "act_fn": act, "top_k": 5, "use_glu_encoder": *act == "relu" }),
-            loss: loss.clone(),
-            k: None,
-        })
-        .collect();
-    let [_, with_auxk] = heads("jumprelu", None, &losses[1]);
-    cases.push(with_auxk);
-    agree(&cases, Kind::Double, BLOCKS, 1e-10);
+fn as_many_tokens_as_are_taken_at_a_time_add_up_to_the_batch() {
+    let sae = json!({ "act_fn": "batchtopk", "top_k": 5, "use_glu_encoder": true });
+    let loss = json!({ "auxk_coefficient": 0.5, "k_aux": 4 });
+    let case = Case { sae, loss, k: None };
+    let theirs = computed(&mut AutogradEngine, &case, (Kind::Float, BLOCKS), 0);
+    let ours = computed(
+        &mut NativeEngine::new(Form::Dense),
+        &case,
+        (Kind::Float, BLOCKS),
+        0,
+    );
+    compare(&ours, &theirs, 1e-5, &names(&case), "in parts");
 }
 
 #[test]
-fn in_float32_such_parts_add_up_too() {
-    let case = |sae: Value, loss: Value| Case { sae, loss, k: None };
-    let auxk = json!({ "auxk_coefficient": 0.5, "k_aux": 4 });
-    let cases = [
-        case(json!({ "act_fn": "topk", "top_k": 5 }), auxk),
-        case(
-            json!({ "act_fn": "topk", "top_k": 5, "use_glu_encoder": true }),
-            json!({}),
-        ),
-        case(
-            json!({ "act_fn": "jumprelu", "use_glu_encoder": true }),
-            json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2, "lp_coefficient": 0.3 }),
-        ),
-    ];
-    agree(&cases, Kind::Float, BLOCKS, 1e-5);
+fn latents_of_a_batch_compete_also_where_its_tokens_are_unlike() {
+    let mut cases = Vec::new();
+    for more in [
+        json!({}),
+        json!({ "use_glu_encoder": true }),
+        json!({ "sae_type": "crosscoder", "hook_points": ["a", "b"] }),
+        json!({ "top_k": 30 }),
+    ] {
+        let mut sae = json!({ "act_fn": "batchtopk", "top_k": 5 });
+        for (key, value) in more.as_object().expect("settings") {
+            sae[key] = value.clone();
+        }
+        for loss in [
+            json!({ "auxk_coefficient": 0.5, "k_aux": 4 }),
+            json!({ "sparsity_loss_type": "tanh-quad", "l1_coefficient": 0.2 }),
+        ] {
+            let sae = sae.clone();
+            cases.push(Case { sae, loss, k: None });
+        }
+    }
+    agree(&cases, Kind::Float, UNLIKE, 1e-5);
 }
 
 #[test]

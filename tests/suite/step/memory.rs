@@ -261,10 +261,61 @@ fn a_step_holds_about_what_its_forecast_says() {
     }
 }
 
-/// Returns what a training in float32 may hold: four times the parameters, the encoder in 16 bits, three batches and a block.
+/// Returns what a training in float32 may hold: four times the parameters, the encoder in 16 bits where it is screened, three
+/// batches and a block; and a hundredth more for what there is of each latent, in wide dictionaries.
 fn bound(cfg: &SAEConfig, rows: u64) -> u64 {
     let (d, n) = (cfg.d_model as u64, cfg.d_sae() as u64);
-    4 * 4 * cfg.parameter_count() + 2 * d * n + 3 * 4 * rows * d + (256 << 20)
+    let columns = d * cfg.hooks.heads().unwrap_or(1) as u64;
+    let is_screened = cfg.act_fn.selects_k() && !cfg.use_glu_encoder;
+    let encoder = if is_screened { 2 * columns * n } else { 0 };
+    let exact = 4 * 4 * cfg.parameter_count() + encoder + 3 * 4 * rows * columns + (256 << 20);
+    exact + exact / 100
+}
+
+/// Trainings of a dictionary of this size whose steps hold different things.
+fn kinds(d_sae: i64) -> Vec<(Value, Value)> {
+    let auxk = || json!({ "auxk_coefficient": 0.03125 });
+    let with = |mut sae: Value, key: &str, value: Value| {
+        sae[key] = value;
+        sae
+    };
+    let gate = |act_fn: &str| {
+        with(
+            json!({ "act_fn": act_fn, "top_k": 64 }),
+            "use_glu_encoder",
+            json!(true),
+        )
+    };
+    let annealed = json!({ "initial_k": d_sae / 2 });
+    vec![
+        (json!({ "act_fn": "topk", "top_k": 64 }), json!({})),
+        (json!({ "act_fn": "topk", "top_k": 64 }), annealed.clone()),
+        (json!({ "act_fn": "topk", "top_k": d_sae / 5 }), auxk()),
+        (
+            json!({ "act_fn": "relu" }),
+            json!({ "sparsity_loss_type": "power" }),
+        ),
+        (json!({ "act_fn": "relu" }), auxk()),
+        (
+            json!({ "act_fn": "jumprelu" }),
+            json!({ "sparsity_loss_type": "tanh-quad" }),
+        ),
+        (json!({ "act_fn": "jumprelu" }), auxk()),
+        (json!({ "act_fn": "batchtopk", "top_k": 64 }), auxk()),
+        (json!({ "act_fn": "batchtopk", "top_k": 64 }), annealed),
+        (json!({ "act_fn": "batchtopk", "top_k": d_sae / 5 }), json!({})),
+        (json!({ "act_fn": "batchtopk", "top_k": d_sae / 5 }), auxk()),
+        (gate("topk"), auxk()),
+        (gate("batchtopk"), json!({})),
+        (gate("batchtopk"), auxk()),
+        (gate("relu"), json!({ "sparsity_loss_type": "power" })),
+        (gate("jumprelu"), json!({ "sparsity_loss_type": "tanh-quad" })),
+        (prefixes("relu"), json!({ "sparsity_loss_type": "power" })),
+        (prefixes("batchtopk"), auxk()),
+        (heads("topk"), json!({})),
+        (heads("batchtopk"), auxk()),
+        (heads("relu"), json!({ "sparsity_loss_type": "power" })),
+    ]
 }
 
 #[test]
@@ -279,28 +330,30 @@ fn trainings_of_any_size_are_planned_within_their_bound() {
         (256, 262_144),
         (4096, 1_000_000),
     ];
+    let mut over = Vec::new();
     for (d_model, d_sae) in sizes {
-        for (own, penalty) in [
-            (json!({ "act_fn": "topk", "top_k": 64 }), Value::Null),
-            (json!({ "act_fn": "relu" }), json!("power")),
-            (json!({ "act_fn": "jumprelu" }), json!("tanh-quad")),
-        ] {
-            let mut sae = json!({
-                "hook_point_in": "in", "hook_point_out": "in", "d_model": d_model, "d_sae": d_sae,
-                "dtype": "float32", "device": "cpu",
-            });
+        for (own, training) in kinds(d_sae) {
+            let mut sae = json!({ "d_model": d_model, "d_sae": d_sae, "dtype": "float32", "device": "cpu" });
+            if own.get("hook_points").is_none() {
+                (sae["hook_point_in"], sae["hook_point_out"]) = (json!("in"), json!("in"));
+            }
             for (key, value) in own.as_object().expect("settings") {
                 sae[key] = value.clone();
             }
             let sae: SAEConfig = from_value(sae).expect("a valid configuration");
-            let trainer = json!({ "total_training_tokens": 1_000_000, "sparsity_loss_type": penalty });
+            let mut trainer = training.clone();
+            trainer["total_training_tokens"] = json!(1_000_000);
             let trainer = checked::<TrainerConfig>(trainer).expect("valid settings");
             let forecast = Forecast::new(&sae, &trainer, 4, rows, StreamMemory::default());
             let bound = bound(&sae, rows);
-            assert!(
-                forecast.memory() <= bound,
-                "{own}, {d_model} to {d_sae}: {forecast}, {bound}"
-            );
+            if forecast.memory() > bound {
+                over.push(format!(
+                    "{own}, {training}, {d_model} to {d_sae}: {} of {} MiB",
+                    forecast.memory() >> 20,
+                    bound >> 20
+                ));
+            }
         }
     }
+    assert!(over.is_empty(), "{}", over.join("\n"));
 }

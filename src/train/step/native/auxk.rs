@@ -6,14 +6,15 @@ use super::gradients::Gradients;
 use super::multiply::Addend;
 use super::panels::Stays;
 use super::penalties::add_thresholds;
-use super::places::{Places, tokens_at_a_time};
-use super::room::Room;
+use super::places::Places;
 use super::select::Selector;
-use super::terms::Terms;
 use super::zeros::{Products, most_filled};
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, Workspace};
+
+/// About how many tensors of the size of the pre-activations of dead latents there are at a time.
+const TENSORS: i64 = 4;
 
 /// What a step works with.
 pub(super) struct Work<'a> {
@@ -90,7 +91,8 @@ impl Latents {
         })
     }
 
-    fn gate<'a>(&self, facts: &Facts<'a>) -> Gate<'a> {
+    /// Returns how the activation function works on them.
+    pub(super) fn gate<'a>(&self, facts: &Facts<'a>) -> Gate<'a> {
         let latents = self.factor.size().last().copied().unwrap_or(0);
         Gate {
             // More than there are dead latents changes nothing: all others are 0.
@@ -98,6 +100,11 @@ impl Latents {
             threshold: self.threshold.as_ref().map(Tensor::shallow_clone),
             ..facts.gate
         }
+    }
+
+    /// Returns what their pre-activations are multiplied by before the activation function sees them, `([heads,] n)`.
+    pub(super) fn factor(&self) -> &Tensor {
+        &self.factor
     }
 
     /// Returns the way over zeros, where there is one that is faster for activations of which this part is `filled`.
@@ -150,14 +157,23 @@ impl Latents {
         Ok((seen, acts, filled))
     }
 
+    /// Returns which they are and the sum of what is said of their decoder rows, where they are some of all.
+    pub(super) fn into_chosen(self) -> Option<(Tensor, Tensor)> {
+        self.chosen
+    }
+
     /// Returns of how many tokens these latents are looked at at a time.
-    fn tokens_at_a_time(&self, facts: &Facts<'_>) -> i64 {
+    pub(super) fn tokens_at_a_time(&self, facts: &Facts<'_>) -> i64 {
         let (kind, device) = facts.options();
-        if device != Device::Cpu || !facts.sae.cfg.act_fn.is_per_token() {
+        let is_whole = !facts.sae.cfg.act_fn.is_per_token() && !facts.competes_by_kernel();
+        if device != Device::Cpu || is_whole {
             return facts.tokens.max(1);
         }
         let bytes = kind.elt_size_in_bytes() * self.factor.numel();
-        tokens_at_a_time(bytes as i64, facts.tokens)
+        let room = facts.limits.most_bytes / 4;
+        facts
+            .limits
+            .tokens_at_a_time(bytes as i64, (TENSORS, room), facts.tokens)
     }
 
     /// Adds the gradient of the decoder from activations and the derivative by what they decode to.
@@ -272,78 +288,4 @@ pub(super) fn step(
         by_pre: by_acts.f_mul_(&on)?,
         by_reconstruction: by_decoded,
     })
-}
-
-/// Adds the loss and the gradients of encoder and decoder where only pairs are known of other latents: the pre-activations
-/// of the dead ones of `is_dead (d_sae)` are computed here from the encoder's inputs `x`, and `error` gives `x̂ − y`. Returns
-/// the derivative by the reconstruction, which is there until the step ends; `None` where no latent is dead. In float32 on the
-/// CPU what passes over zeros does not round to `amp_dtype`, as the step itself does not.
-///
-/// # Errors
-/// Too little memory.
-pub(super) fn of_dead(
-    (facts, room): (&Facts<'_>, &mut Room),
-    (x, is_dead): (&Tensor, &Tensor),
-    error: impl FnOnce(&Workspace) -> Result<Tensor>,
-    terms: &mut Terms,
-    gradients: &mut Gradients,
-) -> Result<Option<Tensor>> {
-    let dead = is_dead.f_nonzero()?.f_squeeze_dim(1)?;
-    if dead.numel() == 0 {
-        return Ok(None);
-    }
-    room.step.begin();
-    let step = &room.step;
-    let error = error(step)?;
-    let encoder = facts.encoder()?.f_tr()?;
-    let rows = step.empty(&[dead.size()[0], encoder.size()[1]], facts.options())?;
-    let rows = encoder.f_index_select_out(&rows, 0, &dead)?;
-    let bias = facts.encoder_bias()?.f_index_select(0, &dead)?;
-    let latents = Latents::chosen(facts, step, &dead)?;
-    let mut by_encoder = (step.zeros_like(&rows)?, step.zeros_like(&bias)?);
-    let at_a_time = latents.tokens_at_a_time(facts);
-    for (x, mut error) in x
-        .f_split(at_a_time, 0)?
-        .into_iter()
-        .zip(error.f_split(at_a_time, 0)?)
-    {
-        room.block.begin();
-        let hidden_pre = facts.product_in(&room.block, &x, (&rows.f_tr()?, Stays::Step), Some(&bias))?;
-        let work = Work {
-            places: Places {
-                step: &room.step,
-                block: &room.block,
-            },
-            selector: &mut room.selector,
-            products: Some(&mut room.products),
-        };
-        let aux = self::step(facts, work, (&hidden_pre, &error), &latents, gradients)?;
-        terms.add_auxk(aux.value)?;
-        error.f_copy_(&aux.by_reconstruction)?;
-        let by_pre = facts.over_heads(&room.block, aux.by_pre)?;
-        add_by_encoder(facts, &mut room.products, (&by_pre, &x), &mut by_encoder)?;
-    }
-    let (by_rows, by_bias) = by_encoder;
-    if let Some((dead, by_decoder)) = latents.chosen {
-        gradients.add_some("W_D", (-2, facts.of_each_head(&dead)?), by_decoder);
-        gradients.add_some("W_E", (-1, dead.shallow_clone()), by_rows.f_tr()?);
-        gradients.add_some("b_E", (-1, dead), by_bias);
-    }
-    Ok(Some(error))
-}
-
-/// Adds what some tokens say of the encoder's rows and biases of dead latents.
-fn add_by_encoder(
-    facts: &Facts<'_>,
-    products: &mut Products,
-    (by_pre, x): (&Tensor, &Tensor),
-    (by_rows, by_bias): &mut (Tensor, Tensor),
-) -> Result<()> {
-    if facts.options() == PLAIN {
-        products.add_by_latent(by_pre, x, by_rows)?;
-    } else {
-        facts.multiply(&by_pre.f_tr()?, (x, Stays::Product), Addend::Held, by_rows)?;
-    }
-    let _ = by_bias.f_add_(&facts.sum_of_rows(by_pre)?)?;
-    Ok(())
 }

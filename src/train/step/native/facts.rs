@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::form::{passes_over_zeros, room_for_panels};
 use super::panels::Panels;
+use super::places::StepLimits;
 use crate::dictionary::{
-    Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, SparsityLoss, norm_floor,
+    Gate, LOG_THRESHOLD, LossSettings, Pass, Prefix, Selection, SparseAutoEncoder, norm_floor,
 };
 use crate::error::Result;
 use crate::kernels::cuda::{Launcher, rows};
@@ -40,6 +41,7 @@ pub(super) struct Facts<'a> {
     pub(super) workspace: &'a Workspace,
     /// What dense products of the step are done with.
     pub(super) panels: &'a Panels,
+    pub(super) limits: StepLimits,
     divisor: OnceCell<Tensor>,
     threshold_cost: OnceCell<Tensor>,
 }
@@ -65,7 +67,7 @@ impl<'a> Facts<'a> {
         pass: &'a Pass<'a>,
         (tokens, laps): (i64, &'a Laps),
         launcher: Option<&dyn Launcher>,
-        (workspace, panels): (&'a Workspace, &'a Panels),
+        (workspace, panels, limits): (&'a Workspace, &'a Panels, StepLimits),
     ) -> Result<Self> {
         workspace.begin();
         panels.begin(room_for_panels(&sae.cfg, sae.kind(), sae.device()));
@@ -95,6 +97,7 @@ impl<'a> Facts<'a> {
             has_kernels: launcher.is_some(),
             workspace,
             panels,
+            limits,
             divisor: OnceCell::new(),
             threshold_cost: OnceCell::new(),
         })
@@ -141,12 +144,6 @@ impl<'a> Facts<'a> {
     pub(super) fn sum_of_rows(&self, x: &Tensor) -> Result<Tensor> {
         let sum = self.workspace.empty(&x.size()[1..], (x.f_kind()?, x.device()))?;
         Ok(x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?)
-    }
-
-    /// Returns whether something of the whole batch has to be known before its parts are looked at.
-    pub(super) fn looks_ahead(&self) -> bool {
-        let penalty = self.settings.sparsity_loss_type;
-        self.settings.auxk_coefficient > 0.0 || penalty.is_some_and(SparsityLoss::is_scaled)
     }
 
     /// Returns whether products over all latents pass over those that are off.

@@ -7,10 +7,12 @@
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties, slopes   the parts of the loss
+//! dead        Aux-K where only pairs are known
 //! heads       what dictionaries with heads share, and what each head has
 //! places      where tensors lie
 //! room        what serves one step after the other
 //! select      what a number selects
+//! listed      what may be selected of a batch
 //! multiply, panels   products of all numbers
 //! zeros       products that pass over what is 0
 //! found       what comes out besides
@@ -19,6 +21,7 @@
 //! ```
 
 mod auxk;
+mod dead;
 mod dense;
 mod facts;
 mod form;
@@ -26,6 +29,7 @@ mod found;
 mod gpu;
 mod gradients;
 mod heads;
+mod listed;
 mod memory;
 mod multiply;
 mod panels;
@@ -46,6 +50,7 @@ pub(in crate::train) use self::gpu::{is_measured as kernels_are_measured, refusa
 use self::gradients::Gradients;
 pub(in crate::train) use self::memory::step_bytes;
 use self::panels::Panels;
+pub use self::places::StepLimits;
 use self::sparse::Room;
 use super::StepEngine;
 use super::output::{StepOutput, count_tokens};
@@ -64,6 +69,7 @@ use crate::train::dead::DeadTracker;
 #[derive(Default)]
 pub struct NativeEngine {
     form: Form,
+    limits: StepLimits,
     workspace: Workspace,
     panels: Panels,
     room: Room,
@@ -83,6 +89,14 @@ impl NativeEngine {
         Self {
             form,
             ..Self::default()
+        }
+    }
+
+    /// Returns an engine whose steps have this form and hold so much.
+    pub fn within(form: Form, limits: StepLimits) -> Self {
+        Self {
+            limits,
+            ..Self::new(form)
         }
     }
 
@@ -187,7 +201,7 @@ impl StepEngine for NativeEngine {
         let (x, label) = (rows(input.x)?, rows(input.label)?);
         let launcher = self.launcher.as_deref();
         let launcher = launcher.filter(|launcher| launcher.device() == sae.device());
-        let rooms = (&self.workspace, &self.panels);
+        let rooms = (&self.workspace, &self.panels, self.limits);
         let facts = Facts::new(sae, settings, pass, (x.size()[0], &self.laps), launcher, rooms)?;
         let tokens = count_tokens(sae, input);
         let mut gradients = Gradients::default();
@@ -204,16 +218,16 @@ impl StepEngine for NativeEngine {
             }
         };
         let held = &mut self.held;
-        let known = (self.form, self.density);
-        let encoded = encoded(launcher, held, (&facts, &x), known)?;
+        let encoded = encoded(launcher, held, (&facts, &x), (self.form, self.density))?;
         let own = encoded.as_ref().map(|(launcher, _)| *launcher);
+        // What the form that is not gone by holds is as large as parameters are: it goes.
         let found = if let Some((launcher, encoded)) = encoded {
             gpu::step(launcher, held, encoded, (&facts, &flat), is_dead, &mut gradients)?
         } else if self.is_sparse(&facts) {
-            // What the other form needs is as large as parameters are.
             self.dense = room::Room::default();
             sparse::step(&mut self.room, &facts, &flat, is_dead, &mut gradients)?
         } else {
+            self.room = std::mem::take(&mut self.room).emptied();
             dense::step(&mut self.dense, &facts, &flat, is_dead, &mut gradients)?
         };
         self.laps.end(Part::Scatter);

@@ -11,20 +11,39 @@ pub(super) struct Places<'a> {
     pub(super) block: &'a Workspace,
 }
 
-/// Bytes of the pre-activations of the tokens that are taken at a time on a CPU, and the fewest tokens that products are
-/// still fast for.
-const BLOCK_BYTES: i64 = 12 << 20;
-const BLOCK_LEAST: i64 = 256;
-/// Bytes that the few tensors of a block's size come to at most, however many latents there are.
-const BLOCKS_MOST: i64 = 256 << 20;
-const BLOCKS: i64 = 3;
+/// How much a step on a CPU holds of what it computes of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepLimits {
+    /// Bytes of the pre-activations of the tokens that are taken at a time.
+    pub block_bytes: i64,
+    /// The fewest tokens that are taken at a time whatever their bytes.
+    pub block_tokens: i64,
+    /// Bytes that the few tensors of a block's size, what is kept of all tokens and copies of matrices come to at most together.
+    pub most_bytes: i64,
+    /// Bytes up to which something is kept of all tokens for another pass.
+    pub kept_bytes: i64,
+}
 
-/// Returns how many of `tokens` tokens with so many bytes of pre-activations are taken at a time on a CPU, so that these stay in
-/// its caches, and where they cannot take little memory.
-pub(super) fn tokens_at_a_time(bytes: i64, tokens: i64) -> i64 {
-    let bytes = bytes.max(1);
-    let least = BLOCK_LEAST.min(BLOCKS_MOST / BLOCKS / bytes);
-    (BLOCK_BYTES / bytes).max(least).clamp(1, tokens.max(1))
+impl Default for StepLimits {
+    /// Returns limits with which blocks stay in a processor's caches, have enough tokens for fast products, and take little memory.
+    fn default() -> Self {
+        Self {
+            block_bytes: 12 << 20,
+            block_tokens: 256,
+            most_bytes: 256 << 20,
+            kept_bytes: 128 << 20,
+        }
+    }
+}
+
+impl StepLimits {
+    /// Returns how many of `tokens` tokens with so many bytes of pre-activations are taken at a time, where there is this `room` for
+    /// all tensors of a block.
+    pub(super) fn tokens_at_a_time(self, bytes: i64, (tensors, room): (i64, i64), tokens: i64) -> i64 {
+        let bytes = bytes.max(1);
+        let least = self.block_tokens.min(room / tensors.max(1) / bytes);
+        (self.block_bytes / bytes).max(least).clamp(1, tokens.max(1))
+    }
 }
 
 #[cfg(test)]
@@ -33,7 +52,9 @@ mod tests {
 
     #[test]
     fn the_more_latents_the_fewer_tokens_at_a_time() {
-        let of = |latents: i64, tokens: i64| tokens_at_a_time(4 * latents, tokens);
+        let limits = StepLimits::default();
+        let of =
+            |latents: i64, tokens: i64| limits.tokens_at_a_time(4 * latents, (3, limits.most_bytes), tokens);
         assert_eq!(of(6144, 4096), 512);
         assert_eq!(of(6144, 100), 100);
         assert_eq!(of(65_536, 4096), 256);
@@ -41,9 +62,13 @@ mod tests {
         assert_eq!(of(1_000_000, 4096), 22);
         assert_eq!(of(1 << 40, 4096), 1);
         assert_eq!(of(0, 0), 1);
+        assert_eq!(
+            limits.tokens_at_a_time(4 * 65_536, (8, limits.most_bytes), 4096),
+            128
+        );
         for latents in [100_000, 262_144, 1_000_000, 10_000_000] {
             assert!(
-                of(latents, 4096) * 4 * latents * BLOCKS <= BLOCKS_MOST,
+                of(latents, 4096) * 4 * latents * 3 <= limits.most_bytes,
                 "{latents}"
             );
         }

@@ -1,6 +1,7 @@
 //! What steps that look at all latents of some tokens work in.
 
-use super::select::Selector;
+use super::listed::Lists;
+use super::select::Selectors;
 use super::zeros::Products;
 use crate::tensor::Workspace;
 
@@ -11,6 +12,7 @@ pub(super) struct Room {
     pub(super) step: Workspace,
     /// For what is there until the next tokens are looked at.
     pub(super) block: Workspace,
-    pub(super) selector: Selector,
+    pub(super) selectors: Selectors,
+    pub(super) lists: Lists,
     pub(super) products: Products,
 }

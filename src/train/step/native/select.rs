@@ -1,12 +1,13 @@
 //! Selection by a number `k`, of a token or of a batch, on the CPU.
 
 use super::facts::Facts;
-use super::places::tokens_at_a_time;
+use super::form::PLAIN;
 use crate::dictionary::Gate;
-use crate::error::Result;
-use crate::kernels::choose::Chooser;
+use crate::error::{Error, Result};
+use crate::kernels::choose::{Chooser, Wanted};
+use crate::kernels::cut::CutSearch;
 use crate::kernels::screen::{Keep, Rows};
-use crate::kernels::select::keep_largest_doubles;
+use crate::kernels::select::{Cut, keep_largest_doubles};
 use crate::tensor::slices::{elements_mut, numbers, numbers_mut};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -16,6 +17,17 @@ pub(super) struct Selector {
     chooser: Chooser,
     rows: Rows,
     ones: Vec<f32>,
+    search: CutSearch,
+    /// What separates the latents of a batch that are kept from the others, and what of it the tokens so far have left.
+    cut: Option<Cut>,
+    left: Option<Cut>,
+}
+
+/// Room to select in of all latents, and of dead ones.
+#[derive(Default)]
+pub(super) struct Selectors {
+    pub(super) of_all: Selector,
+    pub(super) of_dead: Selector,
 }
 
 impl Facts<'_> {
@@ -26,6 +38,11 @@ impl Facts<'_> {
         } else {
             Keep::Batch((k * self.rows()) as usize)
         }
+    }
+
+    /// Returns whether the latents of a whole batch compete, and a kernel compares them.
+    pub(super) fn competes_by_kernel(&self) -> bool {
+        !self.sae.cfg.act_fn.is_per_token() && self.options() == PLAIN
     }
 
     /// Returns what the activation function gives for what it sees, `seen (…, m)`, by operations on tensors.
@@ -59,11 +76,62 @@ impl Selector {
         self.rows.index.len()
     }
 
-    /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among
-    /// them, by their products with its part of `factor ([heads ·] m)`.
+    /// Begins to look for what the largest pre-activations of a batch of `tokens` tokens have to reach, where `latents` of each
+    /// compete, those of each head for themselves.
+    pub(super) fn begin_search(&mut self, keep: Keep<'_>, (tokens, latents): (i64, usize)) {
+        self.ones.resize(latents, 1.0);
+        if let Keep::Batch(count) = keep {
+            self.search.begin(count, tokens as usize);
+        }
+    }
+
+    /// Looks at the pre-activations `hidden_pre (n, m)` of the next tokens, which `factor ([heads ·] m)` makes scores of.
     ///
     /// # Errors
-    /// They are not float32 on the CPU.
+    /// They are not float32 on the CPU; so it is with all below.
+    pub(super) fn look(&mut self, hidden_pre: &Tensor, factor: Option<&Tensor>) -> Result<()> {
+        if hidden_pre.numel() > 0 {
+            let factor = factor.map_or(Ok(&self.ones[..]), numbers)?;
+            self.search
+                .look(numbers(hidden_pre)?, columns(hidden_pre), factor);
+        }
+        Ok(())
+    }
+
+    /// Returns those of them that may be selected in the end, unless nothing is known of that yet.
+    pub(super) fn within_reach(
+        &mut self,
+        hidden_pre: &Tensor,
+        factor: Option<&Tensor>,
+    ) -> Result<Option<&Rows>> {
+        let Some(mut least) = self.search.least() else {
+            return Ok(None);
+        };
+        let factor = factor.map_or(Ok(&self.ones[..]), numbers)?;
+        let these = (numbers(hidden_pre)?, columns(hidden_pre));
+        self.chooser.begin(&mut self.rows);
+        self.chooser
+            .add(these, factor, Wanted::Over(&mut least), &mut self.rows);
+        Ok(Some(&self.rows))
+    }
+
+    /// Returns whether all is known after all tokens, or else they have to be looked at once more.
+    pub(super) fn end_search(&mut self) -> bool {
+        self.cut = self.search.end();
+        self.cut.is_some()
+    }
+
+    /// Begins a batch anew, with what has been found for it.
+    pub(super) fn begin(&mut self) {
+        self.left = self.cut;
+    }
+
+    /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among
+    /// them, by their products with its part of `factor ([heads ·] m)`. Where the latents of a batch compete, what they have to
+    /// reach has been found, and the tokens come in order.
+    ///
+    /// # Errors
+    /// They are not float32 on the CPU, or nothing has been found.
     pub(super) fn select(
         &mut self,
         hidden_pre: &Tensor,
@@ -71,32 +139,37 @@ impl Selector {
         keep: Keep<'_>,
         mut into: Tensor,
     ) -> Result<Tensor> {
-        let of_token = |x: &Tensor| x.size().iter().skip(1).product::<i64>() as usize;
-        let (shared, latents) = (of_token(hidden_pre), of_token(&into));
-        let tokens = hidden_pre.size()[0];
+        let (shared, latents) = (columns(hidden_pre), columns(&into));
         if into.numel() == 0 {
             return Ok(into);
         }
         self.ones.resize(latents, 1.0);
-        let factor = match factor {
-            Some(factor) => numbers(factor)?,
-            None => &self.ones,
+        let factor = factor.map_or(Ok(&self.ones[..]), numbers)?;
+        let hidden_pre = numbers(hidden_pre)?;
+        let rows = &mut self.rows;
+        let wanted = match keep {
+            Keep::Largest(count) => Wanted::Largest(count),
+            Keep::Batch(_) => {
+                let left = self.left.as_mut();
+                Wanted::Over(left.ok_or_else(|| Error::run("the latents of a batch have not been compared"))?)
+            }
+            Keep::Above(bounds) | Keep::Between { bounds, .. } => Wanted::Above(bounds),
         };
-        self.chooser.begin(&mut self.rows);
-        // Where a batch competes, what has been overtaken is dropped between two of these.
-        let at_a_time = tokens_at_a_time((shared * size_of::<f32>()) as i64, tokens);
-        for some in numbers(hidden_pre)?.chunks(at_a_time as usize * shared) {
-            self.chooser.add(some, shared, (factor, keep), &mut self.rows);
-        }
-        self.chooser.end(factor, keep, &mut self.rows);
+        self.chooser.begin(rows);
+        self.chooser.add((hidden_pre, shared), factor, wanted, rows);
         let of_tokens = numbers_mut(&mut into)?.chunks_mut(latents);
-        for (token, range) in of_tokens.zip(self.rows.offsets.windows(2)) {
+        for (token, range) in of_tokens.zip(rows.offsets.windows(2)) {
             for at in range[0]..range[1] {
-                token[self.rows.index[at] as usize] = self.rows.value[at];
+                token[rows.index[at] as usize] = rows.value[at];
             }
         }
         Ok(into)
     }
+}
+
+/// Returns how many numbers there are of each token.
+fn columns(of: &Tensor) -> usize {
+    of.size().iter().skip(1).product::<i64>() as usize
 }
 
 #[cfg(test)]
@@ -109,7 +182,16 @@ mod tests {
         let hidden_pre = Tensor::from_slice(hidden_pre).view([tokens, 3]);
         let factor = Tensor::from_slice(&[1f32, 1.0, 1.0, 4.0, 1.0, 0.0]).view([2, 3]);
         let room = Tensor::zeros([tokens, 2, 3], (Kind::Float, Device::Cpu));
-        let selected = Selector::default().select(&hidden_pre, Some(&factor), keep, room);
+        let mut selector = Selector::default();
+        selector.begin_search(keep, (tokens, 6));
+        while {
+            selector
+                .look(&hidden_pre, Some(&factor))
+                .expect("float32 on the CPU");
+            !selector.end_search()
+        } {}
+        selector.begin();
+        let selected = selector.select(&hidden_pre, Some(&factor), keep, room);
         let selected = selected.expect("float32 on the CPU").flatten(0, -1);
         Vec::try_from(selected).expect("numbers")
     }

@@ -17,6 +17,20 @@ pub(super) struct Encoded {
     pub(super) gated: Option<(Tensor, Tensor)>,
 }
 
+impl Encoded {
+    /// Returns all there is.
+    pub(super) fn tensors(&self) -> Vec<&Tensor> {
+        let gated = self.gated.iter().flat_map(|(linear, gate)| [linear, gate]);
+        std::iter::once(&self.hidden_pre).chain(gated).collect()
+    }
+
+    /// Returns all there is, to be written.
+    pub(super) fn tensors_mut(&mut self) -> Vec<&mut Tensor> {
+        let gated = self.gated.iter_mut().flat_map(|(linear, gate)| [linear, gate]);
+        std::iter::once(&mut self.hidden_pre).chain(gated).collect()
+    }
+}
+
 /// Encodes the tokens `x`; what comes out lies in the workspace.
 ///
 /// # Errors

@@ -4,17 +4,20 @@ use super::super::facts::Facts;
 use super::super::form::PLAIN;
 use super::super::multiply::Addend;
 use super::super::panels::Stays;
-use super::super::places::tokens_at_a_time;
+use super::super::places::StepLimits;
 use super::room::Room;
 use crate::dictionary::Selection;
 use crate::error::{Error, Result};
+use crate::kernels::choose::{Wanted, keep_over};
 use crate::kernels::screen::{Encoder, Keep};
+use crate::kernels::select::Cut;
 use crate::tensor::Tensor;
 use crate::tensor::slices::numbers;
 
 /// Returns of how many of `tokens` tokens the pre-activations of so many latents are computed at a time where heads share them.
-pub(in super::super) fn rows_shared(latents: i64, tokens: i64) -> i64 {
-    tokens_at_a_time(PLAIN.0.elt_size_in_bytes() as i64 * latents, tokens)
+pub(in super::super) fn rows_shared(limits: StepLimits, latents: i64, tokens: i64) -> i64 {
+    let bytes = PLAIN.0.elt_size_in_bytes() as i64 * latents;
+    limits.tokens_at_a_time(bytes, (1, limits.most_bytes / 2), tokens)
 }
 
 /// Finds the pairs that take part, and computes their pre-activations.
@@ -54,22 +57,53 @@ fn screened(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> R
 }
 
 /// Computes all pre-activations once, some tokens at a time, and has every head select among them. Screening would have to be done
-/// for each head.
+/// for each head. Where the latents of the batch compete and are unlike what the first tokens let expect, it begins again.
 fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Result<()> {
-    let (weight, bias) = (facts.encoder()?, facts.encoder_bias()?);
     let latents = facts.sae.cfg.d_sae();
     let factor = facts.factor.as_ref();
     let factor = numbers(factor.ok_or_else(|| Error::run("heads differ by their decoder norms"))?)?;
-    let rows = rows_shared(latents, facts.tokens);
-    room.chooser.begin(&mut room.rows);
-    for x in x.f_split(rows, 0)? {
-        let size = [x.size()[0], latents];
-        let mut hidden_pre = room.hidden_pre.take_sized(&size, facts.options())?;
-        facts.multiply_as_it_is(&x, (&weight, Stays::Step), Addend::Row(&bias), &mut hidden_pre)?;
-        let chosen = (factor, keep);
-        room.chooser
-            .add(numbers(&hidden_pre)?, latents as usize, chosen, &mut room.rows);
+    let xs = x.f_split(rows_shared(facts.limits, latents, facts.tokens), 0)?;
+    if let Keep::Batch(count) = keep {
+        room.search.begin(count, facts.tokens as usize);
     }
-    room.chooser.end(factor, keep, &mut room.rows);
-    Ok(())
+    loop {
+        room.chooser.begin(&mut room.rows);
+        for x in &xs {
+            let hidden_pre = pre_activations(room, facts, x)?;
+            let hidden_pre = (numbers(&hidden_pre)?, latents as usize);
+            choose(room, hidden_pre, factor, keep);
+        }
+        let Keep::Batch(_) = keep else {
+            return Ok(());
+        };
+        if let Some(mut cut) = room.search.end() {
+            keep_over(factor, &mut cut, &mut room.rows);
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the pre-activations of some tokens, which are there until those of others are asked for.
+fn pre_activations(room: &mut Room, facts: &Facts<'_>, x: &Tensor) -> Result<Tensor> {
+    let (weight, bias) = (facts.encoder()?, facts.encoder_bias()?);
+    let size = [x.size()[0], facts.sae.cfg.d_sae()];
+    let mut hidden_pre = room.hidden_pre.take_sized(&size, facts.options())?;
+    facts.multiply_as_it_is(x, (&weight, Stays::Step), Addend::Row(&bias), &mut hidden_pre)?;
+    Ok(hidden_pre)
+}
+
+/// Adds what is kept of the next tokens; of a batch whose latents compete all that may be.
+fn choose(room: &mut Room, hidden_pre: (&[f32], usize), factor: &[f32], keep: Keep<'_>) {
+    let mut least;
+    let wanted = match keep {
+        Keep::Largest(count) => Wanted::Largest(count),
+        Keep::Above(bounds) | Keep::Between { bounds, .. } => Wanted::Above(bounds),
+        Keep::Batch(_) => {
+            room.search.look(hidden_pre.0, hidden_pre.1, factor);
+            // Where that is not known yet, there will be another round.
+            least = room.search.least().unwrap_or(Cut::NOTHING);
+            Wanted::Over(&mut least)
+        }
+    };
+    room.chooser.add(hidden_pre, factor, wanted, &mut room.rows);
 }

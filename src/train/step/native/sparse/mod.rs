@@ -22,7 +22,7 @@ pub(super) use self::encode::rows_shared;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
-use super::auxk;
+use super::dead;
 use super::facts::Facts;
 use super::form::BARE;
 use super::found::Found;
@@ -122,7 +122,7 @@ fn add_auxk(
 ) -> Result<()> {
     let mut aux = std::mem::take(&mut room.aux);
     let error = |workspace: &Workspace| whole_error(room, facts, workspace);
-    let found = auxk::of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
+    let found = dead::of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
     room.aux = aux;
     let Some(by_reconstruction) = found? else {
         return Ok(());

@@ -9,6 +9,7 @@ use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::choose::Chooser;
+use crate::kernels::cut::CutSearch;
 use crate::kernels::norms::column_sums;
 use crate::kernels::rest::Rest;
 use crate::kernels::screen::{Counts, Rows, Screen};
@@ -35,6 +36,7 @@ pub(in super::super) struct Room {
     /// The same where heads share pre-activations, which they select among.
     pub(super) merged: Merged,
     pub(super) chooser: Chooser,
+    pub(super) search: CutSearch,
     pub(super) hidden_pre: Buffer,
     pub(super) by_latent: ByLatent,
     /// What those without a number leave of all tokens.
@@ -81,6 +83,14 @@ pub(in super::super) struct Room {
 }
 
 impl Room {
+    /// Returns room that holds nothing but how encoding went.
+    pub(in super::super) fn emptied(self) -> Self {
+        Self {
+            counts: self.counts,
+            ..Self::default()
+        }
+    }
+
     /// Sets the activations of the pairs, and returns how many tokens each latent is active on, float `(d_sae)`.
     ///
     /// # Errors

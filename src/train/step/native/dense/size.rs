@@ -1,0 +1,133 @@
+//! How many tokens are taken at a time, and what is held of them.
+
+use super::super::form;
+use super::super::panels;
+use super::super::places::StepLimits;
+use crate::dictionary::SAEConfig;
+use crate::tensor::Device;
+
+/// About how many tensors of the size of the pre-activations a step holds at its height where it goes by operations on tensors, and
+/// where kernels work in place: pre-activations, activations, the derivative by them.
+const TENSORS: u64 = 8;
+const TENSORS_OF_KERNELS: u64 = 3;
+/// How many more there are where what the activation function sees lies by itself, where the encoder has a gate, and with Aux-K.
+const TENSORS_SEEN: u64 = 1;
+const TENSORS_OF_GATE: u64 = 4;
+const TENSORS_OF_AUXK: u64 = 3;
+/// About how many numbers of each latent a step holds, with penalties and thresholds.
+const VECTORS: i64 = 30;
+
+/// What is kept of all tokens for another pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Keeping {
+    /// Nothing: they are encoded again.
+    Nothing,
+    /// What the encoder makes of them.
+    Whole,
+    /// What of that may be selected, where the latents of the batch compete.
+    Listed,
+}
+
+/// What the size of things depends on.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Size<'a> {
+    pub(in super::super) cfg: &'a SAEConfig,
+    pub(in super::super) device: Device,
+    pub(in super::super) limits: StepLimits,
+    /// How many latents of a token are selected where a number selects.
+    pub(in super::super) k: i64,
+    /// How many dead latents, where there is Aux-K.
+    pub(in super::super) k_aux: Option<i64>,
+}
+
+impl Size<'_> {
+    /// Returns how many of `tokens` tokens are taken at a time: all where caches play no part, or where the latents of the batch compete
+    /// and no kernel compares them.
+    pub(in super::super) fn rows_at_a_time(self, tokens: i64) -> i64 {
+        let is_whole = !self.cfg.act_fn.is_per_token() && !self.is_plain();
+        if self.device != Device::Cpu || is_whole {
+            return tokens;
+        }
+        let bytes = self.token_bytes() * self.heads();
+        let room = self.room(tokens) - self.copied_bytes();
+        self.limits
+            .tokens_at_a_time(bytes, (self.tensors() as i64, room), tokens)
+    }
+
+    /// Returns what is kept of `tokens` tokens from one pass to the next, and its bytes.
+    pub(in super::super) fn keeping(self, tokens: i64) -> (Keeping, i64) {
+        // With a gate, what it lets through and how far it is open too.
+        let tensors = if self.cfg.use_glu_encoder { 3 } else { 1 };
+        let whole = tensors * tokens * self.token_bytes();
+        let pairs = (self.k + self.k_aux.unwrap_or(0)).saturating_mul(tokens * self.heads());
+        let listed = pairs.saturating_mul(pair_bytes(self.cfg.use_glu_encoder));
+        let competes = !self.cfg.act_fn.is_per_token() && self.is_plain();
+        let blocks = self.tensors() as i64 * self.rows_at_a_time(tokens) * self.token_bytes() * self.heads();
+        let room = self.room(tokens) - self.copied_bytes() - blocks;
+        let most = room.min(self.limits.kept_bytes);
+        if whole <= most {
+            (Keeping::Whole, whole)
+        } else if competes && listed <= most {
+            (Keeping::Listed, listed)
+        } else {
+            (Keeping::Nothing, 0)
+        }
+    }
+
+    /// Returns about how many tensors of the size of the pre-activations a step holds at its height.
+    pub(in super::super) fn tensors(self) -> u64 {
+        if !self.is_plain() {
+            return TENSORS;
+        }
+        let seen = self.cfg.act_fn.selects_k() || self.cfg.hooks.heads().is_some();
+        let more = [
+            (seen, TENSORS_SEEN),
+            (self.cfg.use_glu_encoder, TENSORS_OF_GATE),
+            (self.k_aux.is_some(), TENSORS_OF_AUXK),
+        ];
+        let more = more.iter().filter(|(is_there, _)| *is_there);
+        TENSORS_OF_KERNELS + more.map(|(_, tensors)| tensors).sum::<u64>()
+    }
+
+    /// Returns the bytes of the copies of matrices that products read: decoder rows where they pass over zeros, and panels.
+    pub(in super::super) fn copied_bytes(self) -> i64 {
+        let (cfg, kind) = (self.cfg, self.cfg.dtype.kind());
+        let tiles = match form::passes_over_zeros(cfg, kind, self.device) {
+            true => cfg.d_model * self.token_bytes(),
+            false => 0,
+        };
+        tiles + panels::bytes(cfg, self.device, panels::matrices(cfg, self.device)) as i64
+    }
+
+    /// Returns the bytes of what a step holds of each latent, and of a batch's shape besides the batches themselves.
+    pub(in super::super) fn other_bytes(self, tokens: i64) -> i64 {
+        let width = self.cfg.dtype.kind().elt_size_in_bytes() as i64;
+        let of_batch = tokens * self.cfg.d_model * self.heads() * width;
+        of_batch + VECTORS * self.token_bytes() * self.heads()
+    }
+
+    /// Returns the bytes that all else may have: with little of what each token and each latent has, so much less than the most.
+    fn room(self, tokens: i64) -> i64 {
+        let most = self.limits.most_bytes;
+        (most - self.other_bytes(tokens)).max(most / 4 * 3)
+    }
+
+    fn is_plain(self) -> bool {
+        (self.cfg.dtype.kind(), self.device) == form::PLAIN
+    }
+
+    fn heads(self) -> i64 {
+        self.cfg.hooks.heads().unwrap_or(1)
+    }
+
+    /// Returns the bytes of the pre-activations of a token, which heads share.
+    fn token_bytes(self) -> i64 {
+        self.cfg.d_sae() * self.cfg.dtype.kind().elt_size_in_bytes() as i64
+    }
+}
+
+/// Returns the bytes of a pair that is listed: which latent it is of, and what its pre-activation is; with a gate what that lets
+/// through and how far it is open too.
+pub(super) fn pair_bytes(has_gate: bool) -> i64 {
+    if has_gate { 16 } else { 8 }
+}
