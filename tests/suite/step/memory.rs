@@ -239,6 +239,9 @@ fn a_step_holds_about_what_its_forecast_says() {
             json!({ "act_fn": "jumprelu", "jumprelu_threshold_window": 2.0 }),
             json!("tanh-quad"),
         ),
+        (json!({ "act_fn": "topk", "top_k": 1024 }), Value::Null),
+        (json!({ "act_fn": "batchtopk", "top_k": 512 }), Value::Null),
+        (glu("batchtopk"), Value::Null),
         (float64("relu"), json!("power")),
         (float64("batchtopk"), Value::Null),
     ] {

@@ -169,11 +169,11 @@ impl Latents {
         if device != Device::Cpu || is_whole {
             return facts.tokens.max(1);
         }
-        let bytes = kind.elt_size_in_bytes() * self.factor.numel();
+        let bytes = (kind.elt_size_in_bytes() * self.factor.numel()) as i64;
         let room = facts.limits.most_bytes / 4;
         facts
             .limits
-            .tokens_at_a_time(bytes as i64, (TENSORS, room), facts.tokens)
+            .tokens_at_a_time(bytes, (TENSORS * bytes, room), facts.tokens)
     }
 
     /// Adds the gradient of the decoder from activations and the derivative by what they decode to.

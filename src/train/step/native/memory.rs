@@ -54,8 +54,9 @@ pub(in crate::train) fn step_bytes(
     } else {
         0
     };
-    let tensors = size.tensors() * heads * n + d;
-    batch + tensors * block * width + kept + size.copied_bytes() as u64
+    // Of the tokens in a block their reconstruction too.
+    let block = size.block_bytes(block as i64) as u64 + block * d * width;
+    batch + block + kept + size.copied_bytes() as u64
 }
 
 /// Returns what a step over the latents that take part holds besides, of so many `pairs` of `rows` tokens and a latent.

@@ -60,10 +60,10 @@ pub(super) fn bytes(cfg: &SAEConfig, device: Device, matrices: u64) -> u64 {
 
 /// Returns how many matrices a step over all latents multiplies with: those of the encoder, the decoder where it asks for the
 /// derivatives of more activations than those that are on, and once more where it does not pass over those that are off. At the
-/// beginning of a training half of them are on, unless a number selects.
-pub(super) fn matrices(cfg: &SAEConfig, device: Device) -> u64 {
+/// beginning of a training half of them are on, unless the number `k` selects.
+pub(super) fn matrices(cfg: &SAEConfig, k: i64, device: Device) -> u64 {
     let on = if cfg.act_fn.selects_k() {
-        cfg.top_k as f64 / cfg.d_sae() as f64
+        k as f64 / cfg.d_sae() as f64
     } else {
         0.5
     };

@@ -37,12 +37,12 @@ impl Default for StepLimits {
 }
 
 impl StepLimits {
-    /// Returns how many of `tokens` tokens with so many bytes of pre-activations are taken at a time, where there is this `room` for
-    /// all tensors of a block.
-    pub(super) fn tokens_at_a_time(self, bytes: i64, (tensors, room): (i64, i64), tokens: i64) -> i64 {
-        let bytes = bytes.max(1);
-        let least = self.block_tokens.min(room / tensors.max(1) / bytes);
-        (self.block_bytes / bytes).max(least).clamp(1, tokens.max(1))
+    /// Returns how many of `tokens` tokens with so many `bytes` of pre-activations are taken at a time, where all that is held of one
+    /// are `all` bytes, for which there is this `room`.
+    pub(super) fn tokens_at_a_time(self, bytes: i64, (all, room): (i64, i64), tokens: i64) -> i64 {
+        let most = room / all.max(1);
+        let cached = self.block_bytes / bytes.max(1);
+        cached.max(self.block_tokens).min(most).clamp(1, tokens.max(1))
     }
 }
 
@@ -53,8 +53,10 @@ mod tests {
     #[test]
     fn the_more_latents_the_fewer_tokens_at_a_time() {
         let limits = StepLimits::default();
-        let of =
-            |latents: i64, tokens: i64| limits.tokens_at_a_time(4 * latents, (3, limits.most_bytes), tokens);
+        let of = |latents: i64, tokens: i64| {
+            let bytes = 4 * latents;
+            limits.tokens_at_a_time(bytes, (3 * bytes, limits.most_bytes), tokens)
+        };
         assert_eq!(of(6144, 4096), 512);
         assert_eq!(of(6144, 100), 100);
         assert_eq!(of(65_536, 4096), 256);
@@ -63,7 +65,7 @@ mod tests {
         assert_eq!(of(1 << 40, 4096), 1);
         assert_eq!(of(0, 0), 1);
         assert_eq!(
-            limits.tokens_at_a_time(4 * 65_536, (8, limits.most_bytes), 4096),
+            limits.tokens_at_a_time(1 << 18, (1 << 21, limits.most_bytes), 4096),
             128
         );
         for latents in [100_000, 262_144, 1_000_000, 10_000_000] {

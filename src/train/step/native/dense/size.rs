@@ -8,12 +8,15 @@ use crate::tensor::Device;
 
 /// About how many tensors of the size of the pre-activations a step holds at its height where it goes by operations on tensors, and
 /// where kernels work in place: pre-activations, activations, the derivative by them.
-const TENSORS: u64 = 8;
-const TENSORS_OF_KERNELS: u64 = 3;
+const TENSORS: i64 = 8;
+const TENSORS_OF_KERNELS: i64 = 3;
 /// How many more there are where what the activation function sees lies by itself, where the encoder has a gate, and with Aux-K.
-const TENSORS_SEEN: u64 = 1;
-const TENSORS_OF_GATE: u64 = 4;
-const TENSORS_OF_AUXK: u64 = 3;
+const TENSORS_SEEN: i64 = 1;
+const TENSORS_OF_GATE: i64 = 4;
+const TENSORS_OF_AUXK: i64 = 3;
+/// Bytes of a pair of a token and a latent that is selected: which and what it is, where a thread finds it and where all are brought
+/// together.
+const SELECTED_BYTES: i64 = 16;
 /// About how many numbers of each latent a step holds, with penalties and thresholds.
 const VECTORS: i64 = 30;
 
@@ -51,7 +54,7 @@ impl Size<'_> {
         let bytes = self.token_bytes() * self.heads();
         let room = self.room(tokens) - self.copied_bytes();
         self.limits
-            .tokens_at_a_time(bytes, (self.tensors() as i64, room), tokens)
+            .tokens_at_a_time(bytes, (self.block_bytes(1), room), tokens)
     }
 
     /// Returns what is kept of `tokens` tokens from one pass to the next, and its bytes.
@@ -62,8 +65,8 @@ impl Size<'_> {
         let pairs = (self.k + self.k_aux.unwrap_or(0)).saturating_mul(tokens * self.heads());
         let listed = pairs.saturating_mul(pair_bytes(self.cfg.use_glu_encoder));
         let competes = !self.cfg.act_fn.is_per_token() && self.is_plain();
-        let blocks = self.tensors() as i64 * self.rows_at_a_time(tokens) * self.token_bytes() * self.heads();
-        let room = self.room(tokens) - self.copied_bytes() - blocks;
+        let block = self.block_bytes(self.rows_at_a_time(tokens));
+        let room = self.room(tokens) - self.copied_bytes() - block;
         let most = room.min(self.limits.kept_bytes);
         if whole <= most {
             (Keeping::Whole, whole)
@@ -74,8 +77,19 @@ impl Size<'_> {
         }
     }
 
-    /// Returns about how many tensors of the size of the pre-activations a step holds at its height.
-    pub(in super::super) fn tensors(self) -> u64 {
+    /// Returns about how many bytes a step holds at its height of so many tokens that are taken at a time.
+    pub(in super::super) fn block_bytes(self, rows: i64) -> i64 {
+        let of_tensors = self.tensors() * self.token_bytes() * self.heads();
+        let selected = if self.cfg.act_fn.selects_k() && self.is_plain() {
+            (self.k + self.k_aux.unwrap_or(0)) * self.heads() * SELECTED_BYTES
+        } else {
+            0
+        };
+        rows * (of_tensors + selected)
+    }
+
+    /// Returns about how many tensors of the size of the pre-activations there are at a time.
+    fn tensors(self) -> i64 {
         if !self.is_plain() {
             return TENSORS;
         }
@@ -86,17 +100,18 @@ impl Size<'_> {
             (self.k_aux.is_some(), TENSORS_OF_AUXK),
         ];
         let more = more.iter().filter(|(is_there, _)| *is_there);
-        TENSORS_OF_KERNELS + more.map(|(_, tensors)| tensors).sum::<u64>()
+        TENSORS_OF_KERNELS + more.map(|(_, tensors)| tensors).sum::<i64>()
     }
 
     /// Returns the bytes of the copies of matrices that products read: decoder rows where they pass over zeros, and panels.
     pub(in super::super) fn copied_bytes(self) -> i64 {
         let (cfg, kind) = (self.cfg, self.cfg.dtype.kind());
-        let tiles = match form::passes_over_zeros(cfg, kind, self.device) {
-            true => cfg.d_model * self.token_bytes(),
-            false => 0,
+        let tiles = if form::passes_over_zeros(cfg, kind, self.device) {
+            cfg.d_model * self.token_bytes()
+        } else {
+            0
         };
-        tiles + panels::bytes(cfg, self.device, panels::matrices(cfg, self.device)) as i64
+        tiles + panels::bytes(cfg, self.device, panels::matrices(cfg, self.k, self.device)) as i64
     }
 
     /// Returns the bytes of what a step holds of each latent, and of a batch's shape besides the batches themselves.

@@ -17,7 +17,7 @@ use crate::tensor::slices::numbers;
 /// Returns of how many of `tokens` tokens the pre-activations of so many latents are computed at a time where heads share them.
 pub(in super::super) fn rows_shared(limits: StepLimits, latents: i64, tokens: i64) -> i64 {
     let bytes = PLAIN.0.elt_size_in_bytes() as i64 * latents;
-    limits.tokens_at_a_time(bytes, (1, limits.most_bytes / 2), tokens)
+    limits.tokens_at_a_time(bytes, (bytes, limits.most_bytes / 2), tokens)
 }
 
 /// Finds the pairs that take part, and computes their pre-activations.
