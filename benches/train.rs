@@ -17,7 +17,7 @@
 //! `--sweep` takes the top-k case over batch sizes, numbers of latents and k instead. `--json` prints a line of JSON for each
 //! case. `SAESCRIPT_KERNELS=avx2` has our own kernels work as on a processor without AVX-512.
 //!
-//! `--l0` has other numbers of latents on at the beginning of the cases that say how many are.
+//! `--l0` has other numbers of latents on: at the beginning of the cases that say how many are, or as what a number selects.
 //!
 //! `--compare` has the trainer of another library make its steps in turn, on the same batches, in a process of its own, where
 //! it can train the same and is installed (`scripts/peers NAME`): sae-lens, eai-sparsify, dictionary-learning or
@@ -55,8 +55,12 @@ fn main() -> Result<()> {
         compare: options.text("compare"),
     };
     for mut case in chosen(&options)? {
-        if case.l0.is_some() && !options.text("l0").is_empty() {
-            case.l0 = Some(options.number("l0")?);
+        if !options.text("l0").is_empty() {
+            let l0 = options.number("l0")?;
+            match &mut case.l0 {
+                Some(at_first) => *at_first = l0,
+                None => case.k = l0,
+            }
         }
         let measured = measure(case, &plan)?;
         if options.is_set("json") {

@@ -11,8 +11,11 @@ use crate::native::parallel::for_ranges;
 /// How many rows are worth a thread.
 const GRAIN: usize = 16;
 
-/// How many counters there are. As many ranks are a sixteenth of a power of two: about 3% to either side of what is guessed.
+/// How many counters there are. As many ranks are 2 to 3% to either side of what is guessed.
 const COUNTERS: usize = 1 << 19;
+
+/// Their bytes.
+pub const COUNTER_BYTES: u64 = (COUNTERS * size_of::<AtomicU64>()) as u64;
 
 /// The highest rank of a number; only NaN comes before it.
 const HIGHEST: u32 = f32::INFINITY.to_bits();
@@ -29,8 +32,6 @@ pub struct CutSearch {
     /// How many ranks are higher than those, and how many scores are NaN.
     over: AtomicU64,
     nan: AtomicU64,
-    /// The cut, where it was found while what it takes could not be told yet.
-    known: Option<Cut>,
 }
 
 /// Ranks that are counted: `1 << shift` with each counter, from `first` on.
@@ -71,7 +72,7 @@ impl CutSearch {
     /// Begins a batch of `rows` rows, the `count` largest scores of which are kept.
     pub fn begin(&mut self, count: usize, rows: usize) {
         (self.count, self.rows) = (count, rows);
-        (self.span, self.known) = (None, None);
+        self.span = None;
         self.counters.resize_with(COUNTERS, AtomicU64::default);
     }
 
@@ -85,7 +86,7 @@ impl CutSearch {
             hidden_pre.len().is_multiple_of(latents) && factor.len().is_multiple_of(latents),
             "rows and heads are whole"
         );
-        if self.count == 0 || self.known.is_some() {
+        if self.count == 0 {
             return;
         }
         if let Some(span) = self.span {
@@ -109,34 +110,26 @@ impl CutSearch {
         self.tally(span, (hidden_pre, latents), factor);
     }
 
-    /// Returns a cut that takes all that the one of the batch can take, if these rows are the last that are looked at; `None` where
-    /// that is not known, or nothing is taken.
+    /// Returns a cut that takes all that the one of the batch takes, and a little more, provided that [`end`](Self::end) finds that one
+    /// after this round; `None` where ranks are not counted one by one yet.
     pub fn least(&self) -> Option<Cut> {
-        let of_span = self.span.filter(|span| span.shift == 0).map(|span| Cut {
+        let span = self.span.filter(|span| span.shift == 0)?;
+        Some(Cut {
             rank: span.first,
             ties: usize::MAX,
-        });
-        self.known.or(of_span)
+        })
     }
 
-    /// Returns the cut, after all rows; `None` where all have to be looked at again. Of the rows that are looked at last,
-    /// [`least`](Self::least) is known.
+    /// Returns the cut, after all rows; `None` where all have to be looked at again.
     pub fn end(&mut self) -> Option<Cut> {
         if self.count == 0 {
             return Some(Cut::NOTHING);
-        }
-        if self.known.is_some() {
-            return self.known;
         }
         let Some(span) = self.span else {
             return Some(Cut { rank: 0, ties: 0 });
         };
         match self.told(span, self.count) {
-            Told::Cut(cut) if span.shift == 0 => Some(cut),
-            Told::Cut(cut) => {
-                self.known = Some(cut);
-                None
-            }
+            Told::Cut(cut) => Some(cut),
             Told::Within(span) => {
                 self.span = Some(span);
                 self.forget();

@@ -71,11 +71,13 @@ pub fn list_checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     found
 }
 
-/// Returns the folder of the run that wrote `checkpoint`, where it lies among the checkpoints of one.
-pub(super) fn run_of(checkpoint: &Path) -> Option<PathBuf> {
-    let path = fs::canonicalize(checkpoint).ok()?;
-    let folder = path.parent()?.parent()?.to_path_buf();
-    belongs_to(checkpoint, &folder).then_some(folder)
+/// Returns the folder of the run that `checkpoint` is one of, or else `folder`, where the training goes on.
+pub(super) fn run_of<'a>(checkpoint: &'a Path, folder: &'a Path) -> &'a Path {
+    let above = checkpoint.parent().and_then(Path::parent);
+    match above {
+        Some(above) if !belongs_to(checkpoint, folder) && belongs_to(checkpoint, above) => above,
+        _ => folder,
+    }
 }
 
 /// Returns whether `checkpoint` is one of the run in `folder`.

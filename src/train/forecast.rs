@@ -57,17 +57,17 @@ impl Forecast {
         let settings = LossSettings {
             sparsity_loss_type: cfg.sparsity_loss_type,
             auxk_coefficient: cfg.auxk_coefficient.unwrap_or(0.0),
+            k_aux: cfg.k_aux,
             ..LossSettings::default()
         };
-        // What the first steps hold goes when fewer latents take part.
-        let first = cfg.initial_k.map(|k| {
-            let mut first = sae.clone();
-            first.top_k = k.ceil() as i64;
-            first
-        });
+        let first_k = cfg.initial_k.map_or(sae.top_k, |k| k.ceil() as i64);
         let step_bytes = |device| {
-            let of = |sae: &SAEConfig| step_bytes(sae, &settings, device, rows);
-            first.as_ref().map_or(0, of).max(of(sae))
+            step_bytes(
+                sae,
+                &settings,
+                (device, rows),
+                (sae.top_k, first_k.max(sae.top_k)),
+            )
         };
         let resumable = cfg.resumable_checkpoints.min(checkpoints);
         Self {

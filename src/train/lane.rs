@@ -101,8 +101,10 @@ impl<'a> Lane<'a> {
             ))?;
         }
         // A training may go on in another folder.
-        let before = self.run.checkpoint.as_deref().and_then(checkpoint::run_of);
-        let before = before.unwrap_or_else(|| self.run.folder().to_path_buf());
+        let (here, from) = (self.run.folder(), self.run.checkpoint.as_deref());
+        let before = from
+            .map_or(here, |from| checkpoint::run_of(from, here))
+            .to_path_buf();
         self.tell_of_kernels(&before, &events)?;
         let changes = allowed_changes(&before, comparison, self.run.trainer.steps_done());
         if !changes.is_empty() {

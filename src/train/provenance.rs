@@ -111,12 +111,19 @@ pub(super) fn fact(folder: &Path, key: &str) -> Value {
     facts.get_mut(key).map(Value::take).unwrap_or_default()
 }
 
-/// Returns the changes that `run.json` in `folder` has, and those of `comparison`, which are made at `step`.
+/// Returns the changes that `run.json` in `folder` has up to `step`, and those of `comparison`, which are made there.
 pub(super) fn allowed_changes(folder: &Path, comparison: &Comparison, step: u64) -> Vec<Value> {
     let mut changes = fact(folder, ALLOWED_CHANGES)
         .as_array()
         .cloned()
         .unwrap_or_default();
+    // What came after the checkpoint that the training goes on from is not of it.
+    changes.retain(|change| {
+        change
+            .get("from_step")
+            .and_then(Value::as_u64)
+            .is_none_or(|from| from <= step)
+    });
     changes.extend(
         comparison
             .allowed

@@ -38,8 +38,7 @@ fn found(
         }
         let least = search.least();
         if let Some(cut) = search.end() {
-            // What may be taken was known when it was looked at.
-            assert!(count == 0 || hidden_pre.is_empty() || least.is_some());
+            assert!(least.is_none_or(|least| least.rank <= cut.rank || cut.rank == 0));
             return (cut, round);
         }
     }

@@ -137,13 +137,13 @@ impl<'a> Facts<'a> {
         2.0 * weight / self.rows() as f64
     }
 
-    /// Returns the sum of the rows of `x (n, columns)`, `(columns)`.
+    /// Returns the sum of the rows of `x (n, columns)`, `(columns)`. Each block of tokens has its own, so that it is no part of the
+    /// workspace, which keeps all of a step.
     ///
     /// # Errors
     /// Too little memory.
     pub(super) fn sum_of_rows(&self, x: &Tensor) -> Result<Tensor> {
-        let sum = self.workspace.empty(&x.size()[1..], (x.f_kind()?, x.device()))?;
-        Ok(x.f_sum_intlist_out(&sum, [0i64].as_slice(), false, None::<Kind>)?)
+        Ok(x.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)
     }
 
     /// Returns whether products over all latents pass over those that are off.
@@ -194,7 +194,7 @@ impl<'a> Facts<'a> {
             return Ok(None);
         };
         let logarithms = self.sae.parameter(LOG_THRESHOLD)?;
-        let by_log = self.workspace.times(by_threshold, theta)?;
+        let by_log = by_threshold.f_mul(theta)?;
         let by_log = if logarithms.size() == by_log.size() {
             by_log
         } else {

@@ -64,6 +64,11 @@ pub(super) fn is_sparse(
     can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
 }
 
+/// Returns up to which number a step goes over the latents that take part, where a number selects and that can be.
+pub(super) fn most_sparse(cfg: &SAEConfig) -> i64 {
+    (DENSE_FROM * cfg.d_sae() as f64).ceil() as i64 - 1
+}
+
 /// The bytes of all copies of matrices that products of a step read together: decoder rows where they pass over zeros, and panels.
 pub(super) const MOST_COPIED: i64 = 128 << 20;
 

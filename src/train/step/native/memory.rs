@@ -1,13 +1,14 @@
 //! What a step by hand holds besides parameters, gradients and moments.
 
-use super::dense::Size;
-use super::form::is_sparse;
+use super::dense::{Size, k_aux};
+use super::form::{is_sparse, most_sparse};
 use super::gpu::{is_measured, refusal};
 use super::panels;
 use super::places::StepLimits;
 use super::sparse::rows_shared;
 use crate::dictionary::{LossSettings, SAEConfig};
 use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
+use crate::kernels::cut::COUNTER_BYTES;
 use crate::tensor::{Device, Kind};
 
 /// Bytes of what a step notes of a pair of a token and a latent that takes part.
@@ -15,29 +16,39 @@ const PAIR_BYTES: u64 = 80;
 /// The same where the pairs of a batch compete: more of them wait for what they have to be over.
 const COMPETING_PAIR_BYTES: u64 = 230;
 
-/// Returns an estimate in bytes for batches of `rows` tokens on `device`, with the loss as it is set.
+/// Returns an estimate in bytes for batches of `rows` tokens on `device`, with the loss as it is set, where a number selects from
+/// the least to the most that `ks` says.
 pub(in crate::train) fn step_bytes(
     cfg: &SAEConfig,
     settings: &LossSettings,
-    device: Device,
-    rows: u64,
+    (device, rows): (Device, u64),
+    ks: (i64, i64),
 ) -> u64 {
-    let size = Size {
+    let size = |k: i64| Size {
         cfg,
         device,
         limits: StepLimits::default(),
-        k: cfg.top_k,
-        k_aux: Some(settings.k_aux).filter(|_| settings.auxk_coefficient > 0.0),
+        k,
+        k_aux: k_aux(settings),
     };
+    // The more pairs the more memory, up to where all latents are looked at.
+    let of_pairs = most_sparse(cfg).clamp(ks.0, ks.1);
+    let each = [ks.0, of_pairs, ks.1].map(|k| bytes_with(size(k), settings, rows));
+    each.into_iter().max().unwrap_or(0)
+}
+
+/// Returns that estimate for one number.
+fn bytes_with(size: Size<'_>, settings: &LossSettings, rows: u64) -> u64 {
+    let (cfg, device, k) = (size.cfg, size.device, size.k);
     let heads = cfg.hooks.heads().unwrap_or(1) as u64;
     let (d, n) = (heads * cfg.d_model as u64, cfg.d_sae() as u64);
     let kind = cfg.dtype.kind();
     let width = kind.elt_size_in_bytes() as u64;
     // Input, label and reconstruction, besides the derivative by it and what there is of each latent.
     let batch = 3 * rows * d * width + size.other_bytes(rows as i64) as u64;
-    let pairs = rows * heads * cfg.top_k as u64;
+    let pairs = rows * heads * k as u64;
     // Nothing is known yet of what takes part.
-    if is_sparse(cfg, (kind, device), (cfg.top_k, None), false) {
+    if is_sparse(cfg, (kind, device), (k, None), false) {
         return batch + sparse_bytes(size, (rows, pairs));
     }
     // Others go over all latents, or begin so; where the kernels are asked for, they may take less.
@@ -54,9 +65,10 @@ pub(in crate::train) fn step_bytes(
     } else {
         0
     };
+    let counters = if competes { COUNTER_BYTES } else { 0 };
     // Of the tokens in a block their reconstruction too.
     let block = size.block_bytes(block as i64) as u64 + block * d * width;
-    batch + block + kept + size.copied_bytes() as u64
+    batch + block + kept + counters + size.copied_bytes() as u64
 }
 
 /// Returns what a step over the latents that take part holds besides, of so many `pairs` of `rows` tokens and a latent.

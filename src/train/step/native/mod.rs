@@ -7,12 +7,12 @@
 //! sparse/     numbers of the pairs of a token and a latent that take part
 //! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties, slopes   the parts of the loss
-//! dead        Aux-K where only pairs are known
+//! of_dead     Aux-K where only pairs are known
 //! heads       what dictionaries with heads share, and what each head has
 //! places      where tensors lie
 //! room        what serves one step after the other
 //! select      what a number selects
-//! listed      what may be selected of a batch
+//! candidates  what may be selected of a batch
 //! multiply, panels   products of all numbers
 //! zeros       products that pass over what is 0
 //! found       what comes out besides
@@ -21,7 +21,7 @@
 //! ```
 
 mod auxk;
-mod dead;
+mod candidates;
 mod dense;
 mod facts;
 mod form;
@@ -29,9 +29,9 @@ mod found;
 mod gpu;
 mod gradients;
 mod heads;
-mod listed;
 mod memory;
 mod multiply;
+mod of_dead;
 mod panels;
 mod penalties;
 mod places;

@@ -60,8 +60,9 @@ pub(super) fn bytes(cfg: &SAEConfig, device: Device, matrices: u64) -> u64 {
 
 /// Returns how many matrices a step over all latents multiplies with: those of the encoder, the decoder where it asks for the
 /// derivatives of more activations than those that are on, and once more where it does not pass over those that are off. At the
-/// beginning of a training half of them are on, unless the number `k` selects.
-pub(super) fn matrices(cfg: &SAEConfig, k: i64, device: Device) -> u64 {
+/// beginning of a training half of them are on, unless the number `k` selects. Aux-K asks for
+/// the whole decoder, where it does not pass over zeros.
+pub(super) fn matrices(cfg: &SAEConfig, (k, has_auxk): (i64, bool), device: Device) -> u64 {
     let on = if cfg.act_fn.selects_k() {
         k as f64 / cfg.d_sae() as f64
     } else {
@@ -69,9 +70,12 @@ pub(super) fn matrices(cfg: &SAEConfig, k: i64, device: Device) -> u64 {
     };
     let passes = passes_over_zeros(cfg, cfg.dtype.kind(), device);
     let (products, dots) = most_filled();
-    let is_decoded = !passes || on >= products;
+    let all_dead = has_auxk && !cfg.act_fn.selects_k();
+    let is_decoded = !passes || on >= products || all_dead;
     let asks_all = is_decoded || on >= dots || cfg.act_fn.has_thresholds();
-    1 + u64::from(cfg.use_glu_encoder) + u64::from(asks_all) + u64::from(is_decoded)
+    // Prefixes have parts of the decoder in panels of their own.
+    let of_dead = if has_auxk && !passes { 2 } else { 0 };
+    1 + u64::from(cfg.use_glu_encoder) + u64::from(asks_all) + u64::from(is_decoded) + of_dead
 }
 
 impl Panels {

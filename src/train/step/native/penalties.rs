@@ -65,11 +65,9 @@ pub(super) fn add_thresholds(
     let Some(near) = act_fn.near_thresholds(seen, by_scaled, entries, gate)? else {
         return Ok(());
     };
-    add_by_threshold(
-        facts,
-        &spread(gate.by_threshold(&near, facts.workspace)?)?,
-        gradients,
-    )
+    // Each block of tokens has its own.
+    let by_threshold = gate.by_threshold(&near, &Workspace::default())?;
+    add_by_threshold(facts, &spread(by_threshold)?, gradients)
 }
 
 /// Adds what the activation function says of its thresholds, where it has any: `near (d_sae)` are the sums of the

@@ -1,6 +1,6 @@
 //! What steps that look at all latents of some tokens work in.
 
-use super::listed::Lists;
+use super::candidates::CandidateLists;
 use super::select::Selectors;
 use super::zeros::Products;
 use crate::tensor::Workspace;
@@ -13,6 +13,6 @@ pub(super) struct Room {
     /// For what is there until the next tokens are looked at.
     pub(super) block: Workspace,
     pub(super) selectors: Selectors,
-    pub(super) lists: Lists,
+    pub(super) lists: CandidateLists,
     pub(super) products: Products,
 }

@@ -115,13 +115,14 @@ impl Selector {
         Ok(Some(&self.rows))
     }
 
-    /// Returns whether all is known after all tokens, or else they have to be looked at once more.
+    /// Returns whether all is known after all tokens, so that a batch begins, or else they have to be looked at once more.
     pub(super) fn end_search(&mut self) -> bool {
         self.cut = self.search.end();
+        self.begin();
         self.cut.is_some()
     }
 
-    /// Begins a batch anew, with what has been found for it.
+    /// Begins a batch once more, with what has been found for it.
     pub(super) fn begin(&mut self) {
         self.left = self.cut;
     }
@@ -190,7 +191,6 @@ mod tests {
                 .expect("float32 on the CPU");
             !selector.end_search()
         } {}
-        selector.begin();
         let selected = selector.select(&hidden_pre, Some(&factor), keep, room);
         let selected = selected.expect("float32 on the CPU").flatten(0, -1);
         Vec::try_from(selected).expect("numbers")

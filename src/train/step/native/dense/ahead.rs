@@ -46,7 +46,6 @@ pub(super) fn look_ahead(
         known.counts = Some(counts).filter(|_| blocks.is_one());
     }
     selectors.of_all.begin();
-    selectors.of_dead.begin();
     Ok(known)
 }
 
@@ -70,14 +69,14 @@ fn compare(
         blocks.begin_list(which);
         blocks.each(Extent::All, facts, places, |blocks, Kept { encoded, .. }| {
             selector.look(&encoded.hidden_pre, factor)?;
-            if blocks.lists()
-                && let Some(rows) = selector.within_reach(&encoded.hidden_pre, factor)?
-            {
-                blocks.add_to_list(which, rows, encoded)?;
+            if !blocks.is_listed() {
+                return Ok(());
             }
-            Ok(())
+            let rows = selector.within_reach(&encoded.hidden_pre, factor)?;
+            blocks.add_to_list(which, rows, encoded)
         })?;
         if selector.end_search() {
+            blocks.end_list();
             return Ok(());
         }
     }

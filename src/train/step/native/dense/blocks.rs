@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use super::super::candidates::{CandidateLists, Candidates};
 use super::super::facts::Facts;
-use super::super::listed::{Listed, Lists};
 use super::super::places::Places;
 use super::activate::Activations;
 use super::encode::{Encoded, encode};
-use super::size::{Keeping, Size, pair_bytes};
+use super::size::{Keeping, Size, k_aux, pair_bytes};
 use crate::error::Result;
 use crate::kernels::screen::Rows;
 use crate::tensor::{Tensor, Workspace};
@@ -40,9 +40,10 @@ pub(super) struct Blocks {
     pub(super) rows: i64,
     kept: Vec<Option<Kept>>,
     keeping: Keeping,
-    pub(super) lists: Lists,
-    /// Bytes that these may have.
+    pub(super) lists: CandidateLists,
+    /// Bytes that these may have, and whether nothing is missing in them so far.
     list_bytes: i64,
+    is_listed: bool,
 }
 
 impl Blocks {
@@ -50,13 +51,13 @@ impl Blocks {
     ///
     /// # Errors
     /// Too little memory; so it is with all below.
-    pub(super) fn new(facts: &Facts<'_>, x: &Tensor, lists: Lists) -> Result<Self> {
+    pub(super) fn new(facts: &Facts<'_>, x: &Tensor, lists: CandidateLists) -> Result<Self> {
         let size = Size {
             cfg: &facts.sae.cfg,
             device: facts.sae.device(),
             limits: facts.limits,
             k: facts.gate.k,
-            k_aux: Some(facts.settings.k_aux).filter(|_| facts.settings.auxk_coefficient > 0.0),
+            k_aux: k_aux(facts.settings),
         };
         let rows = size.rows_at_a_time(facts.tokens);
         let xs = x.f_split(rows, 0)?;
@@ -69,8 +70,13 @@ impl Blocks {
             xs,
             rows,
             keeping,
-            lists,
-            list_bytes: facts.limits.kept_bytes,
+            lists: if keeping == Keeping::Candidates {
+                lists
+            } else {
+                CandidateLists::default()
+            },
+            list_bytes: size.kept_bytes(facts.tokens),
+            is_listed: false,
         })
     }
 
@@ -147,42 +153,54 @@ impl Blocks {
         first..first + self.xs[number].size()[0] as usize
     }
 
-    /// Begins to list latents of these, if they are.
+    /// Begins to list latents of these, where something is listed.
     pub(super) fn begin_list(&mut self, which: Which) {
         self.list(which).clear();
         if which == Which::All {
             self.lists.of_dead.clear();
         }
+        self.is_listed = self.lists();
     }
 
-    fn list(&mut self, which: Which) -> &mut Listed {
+    /// Returns whether what may be selected has been listed of all blocks so far.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_listed
+    }
+
+    /// CandidateLists what may be selected of the next block, if that is known and there is room for it.
+    ///
+    /// # Errors
+    /// It is not float32 on the CPU.
+    pub(super) fn add_to_list(&mut self, which: Which, rows: Option<&Rows>, encoded: &Encoded) -> Result<()> {
+        if let Some(rows) = rows {
+            self.list(which).add(rows, &encoded.tensors())?;
+        }
+        let pairs = (self.lists.of_all.len() + self.lists.of_dead.len()) as i64;
+        let has_room = pairs * pair_bytes(encoded.gated.is_some()) <= self.list_bytes;
+        self.is_listed = rows.is_some() && has_room;
+        if !has_room {
+            *self.list(which) = Candidates::default();
+        }
+        Ok(())
+    }
+
+    /// Ends the list; where something is missing in it, what is asked for will be encoded again.
+    pub(super) fn end_list(&mut self) {
+        if self.lists() && !self.is_listed {
+            self.keeping = Keeping::Nothing;
+            self.lists = CandidateLists::default();
+        }
+    }
+
+    fn list(&mut self, which: Which) -> &mut Candidates {
         match which {
             Which::All => &mut self.lists.of_all,
             Which::Dead => &mut self.lists.of_dead,
         }
     }
 
-    /// Lists what may be selected of the next block.
-    pub(super) fn add_to_list(&mut self, which: Which, rows: &Rows, encoded: &Encoded) -> Result<()> {
-        self.list(which).add(rows, &encoded.tensors())?;
-        let pairs = self.lists.of_all.len() + self.lists.of_dead.len();
-        let bytes = pairs as i64 * pair_bytes(encoded.gated.is_some());
-        if bytes > self.list_bytes {
-            self.encode_again();
-        }
-        Ok(())
-    }
-
     /// Returns whether what may be selected is listed.
-    pub(super) fn lists(&self) -> bool {
-        self.keeping == Keeping::Listed
-    }
-
-    /// Lists no more: what is asked for will be encoded again.
-    pub(super) fn encode_again(&mut self) {
-        if self.lists() {
-            self.keeping = Keeping::Nothing;
-            self.lists = Lists::default();
-        }
+    fn lists(&self) -> bool {
+        self.keeping == Keeping::Candidates
     }
 }

@@ -29,7 +29,7 @@ use self::blocks::{Blocks, Kept};
 use self::counts::Counts;
 use self::encode::{Encoded, encoder};
 use self::fused::Derivation;
-pub(super) use self::size::Size;
+pub(super) use self::size::{Size, k_aux};
 use self::zeros::OverZeros;
 use super::auxk::{self, AuxK, Work};
 use super::facts::Facts;

@@ -3,7 +3,7 @@
 use super::super::form;
 use super::super::panels;
 use super::super::places::StepLimits;
-use crate::dictionary::SAEConfig;
+use crate::dictionary::{LossSettings, SAEConfig};
 use crate::tensor::Device;
 
 /// About how many tensors of the size of the pre-activations a step holds at its height where it goes by operations on tensors, and
@@ -28,7 +28,7 @@ pub(in super::super) enum Keeping {
     /// What the encoder makes of them.
     Whole,
     /// What of that may be selected, where the latents of the batch compete.
-    Listed,
+    Candidates,
 }
 
 /// What the size of things depends on.
@@ -39,7 +39,7 @@ pub(in super::super) struct Size<'a> {
     pub(in super::super) limits: StepLimits,
     /// How many latents of a token are selected where a number selects.
     pub(in super::super) k: i64,
-    /// How many dead latents, where there is Aux-K.
+    /// How many dead latents at most, where there is Aux-K ([`k_aux`]).
     pub(in super::super) k_aux: Option<i64>,
 }
 
@@ -62,26 +62,37 @@ impl Size<'_> {
         // With a gate, what it lets through and how far it is open too.
         let tensors = if self.cfg.use_glu_encoder { 3 } else { 1 };
         let whole = tensors * tokens * self.token_bytes();
-        let pairs = (self.k + self.k_aux.unwrap_or(0)).saturating_mul(tokens * self.heads());
-        let listed = pairs.saturating_mul(pair_bytes(self.cfg.use_glu_encoder));
+        let pairs = self.selected() * tokens * self.heads();
+        let listed = pairs * pair_bytes(self.cfg.use_glu_encoder);
         let competes = !self.cfg.act_fn.is_per_token() && self.is_plain();
-        let block = self.block_bytes(self.rows_at_a_time(tokens));
-        let room = self.room(tokens) - self.copied_bytes() - block;
-        let most = room.min(self.limits.kept_bytes);
+        let most = self.kept_bytes(tokens);
         if whole <= most {
             (Keeping::Whole, whole)
         } else if competes && listed <= most {
-            (Keeping::Listed, listed)
+            (Keeping::Candidates, listed)
         } else {
             (Keeping::Nothing, 0)
         }
+    }
+
+    /// Returns how many bytes may be kept of `tokens` tokens.
+    pub(in super::super) fn kept_bytes(self, tokens: i64) -> i64 {
+        let block = self.block_bytes(self.rows_at_a_time(tokens));
+        let room = self.room(tokens) - self.copied_bytes() - block;
+        room.min(self.limits.kept_bytes)
+    }
+
+    /// Returns how many latents of a token are selected at most, dead ones with the others.
+    fn selected(self) -> i64 {
+        let of_dead = self.k_aux.map_or(0, |k| k.min(self.cfg.d_sae()));
+        self.k.min(self.cfg.d_sae()) + of_dead
     }
 
     /// Returns about how many bytes a step holds at its height of so many tokens that are taken at a time.
     pub(in super::super) fn block_bytes(self, rows: i64) -> i64 {
         let of_tensors = self.tensors() * self.token_bytes() * self.heads();
         let selected = if self.cfg.act_fn.selects_k() && self.is_plain() {
-            (self.k + self.k_aux.unwrap_or(0)) * self.heads() * SELECTED_BYTES
+            self.selected() * self.heads() * SELECTED_BYTES
         } else {
             0
         };
@@ -111,7 +122,12 @@ impl Size<'_> {
         } else {
             0
         };
-        tiles + panels::bytes(cfg, self.device, panels::matrices(cfg, self.k, self.device)) as i64
+        tiles
+            + panels::bytes(
+                cfg,
+                self.device,
+                panels::matrices(cfg, (self.k, self.k_aux.is_some()), self.device),
+            ) as i64
     }
 
     /// Returns the bytes of what a step holds of each latent, and of a batch's shape besides the batches themselves.
@@ -139,6 +155,11 @@ impl Size<'_> {
     fn token_bytes(self) -> i64 {
         self.cfg.d_sae() * self.cfg.dtype.kind().elt_size_in_bytes() as i64
     }
+}
+
+/// Returns how many dead latents of a token are selected at most, where there is Aux-K.
+pub(in super::super) fn k_aux(settings: &LossSettings) -> Option<i64> {
+    (settings.auxk_coefficient > 0.0).then_some(settings.k_aux)
 }
 
 /// Returns the bytes of a pair that is listed: which latent it is of, and what its pre-activation is; with a gate what that lets

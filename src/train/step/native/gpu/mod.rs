@@ -17,10 +17,10 @@ mod tests;
 pub(super) use self::encode::{Encoded, encode};
 pub(super) use self::held::Held;
 use self::listed::{BareSums, Listed, derive};
-use super::dead;
 use super::facts::Facts;
 use super::found::Found;
 use super::gradients::Gradients;
+use super::of_dead::of_dead;
 use super::room::Room;
 use super::terms::Terms;
 use crate::dictionary::{Entries, LossInput, SAEConfig};
@@ -231,7 +231,7 @@ fn add_auxk(
         Ok(last.f_div_scalar(facts.error_slope(weight))?)
     };
     let facts = (facts, &mut Room::default());
-    let Some(more) = dead::of_dead(facts, (x, is_dead), error, terms, gradients)? else {
+    let Some(more) = of_dead(facts, (x, is_dead), error, terms, gradients)? else {
         return Ok(false);
     };
     // Every latent is one of all latents.

@@ -57,31 +57,81 @@ fn screened(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> R
 }
 
 /// Computes all pre-activations once, some tokens at a time, and has every head select among them. Screening would have to be done
-/// for each head. Where the latents of the batch compete and are unlike what the first tokens let expect, it begins again.
+/// for each head.
 fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Result<()> {
-    let latents = facts.sae.cfg.d_sae();
     let factor = facts.factor.as_ref();
     let factor = numbers(factor.ok_or_else(|| Error::run("heads differ by their decoder norms"))?)?;
-    let xs = x.f_split(rows_shared(facts.limits, latents, facts.tokens), 0)?;
-    if let Keep::Batch(count) = keep {
-        room.search.begin(count, facts.tokens as usize);
-    }
-    loop {
-        room.chooser.begin(&mut room.rows);
-        for x in &xs {
-            let hidden_pre = pre_activations(room, facts, x)?;
-            let hidden_pre = (numbers(&hidden_pre)?, latents as usize);
-            choose(room, hidden_pre, factor, keep);
-        }
-        let Keep::Batch(_) = keep else {
-            return Ok(());
-        };
-        if let Some(mut cut) = room.search.end() {
-            keep_over(factor, &mut cut, &mut room.rows);
-            return Ok(());
+    let xs = x.f_split(rows_shared(facts.limits, facts.sae.cfg.d_sae(), facts.tokens), 0)?;
+    match keep {
+        Keep::Batch(count) => competing(room, facts, &xs, (factor, count)),
+        Keep::Largest(count) => for_themselves(room, facts, &xs, factor, || Wanted::Largest(count)),
+        Keep::Above(bounds) | Keep::Between { bounds, .. } => {
+            for_themselves(room, facts, &xs, factor, || Wanted::Above(bounds))
         }
     }
 }
+
+/// Selects where each token stands for itself.
+fn for_themselves<'a>(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    xs: &[Tensor],
+    factor: &[f32],
+    wanted: impl Fn() -> Wanted<'a>,
+) -> Result<()> {
+    room.chooser.begin(&mut room.rows);
+    for x in xs {
+        let hidden_pre = pre_activations(room, facts, x)?;
+        let hidden_pre = (numbers(&hidden_pre)?, columns(&hidden_pre));
+        room.chooser.add(hidden_pre, factor, wanted(), &mut room.rows);
+    }
+    Ok(())
+}
+
+/// Selects where the latents of the batch compete. What may be selected is listed while it is found out what they have to reach; where
+/// the first tokens let expect something else, or there is no end of the list, the tokens are looked at once more.
+fn competing(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    xs: &[Tensor],
+    (factor, count): (&[f32], usize),
+) -> Result<()> {
+    room.search.begin(count, facts.tokens as usize);
+    let mut known: Option<Cut> = None;
+    loop {
+        let (mut left, mut is_listed) = (known, true);
+        room.chooser.begin(&mut room.rows);
+        for x in xs {
+            let hidden_pre = pre_activations(room, facts, x)?;
+            let hidden_pre = (numbers(&hidden_pre)?, columns(&hidden_pre));
+            if left.is_none() {
+                room.search.look(hidden_pre.0, hidden_pre.1, factor);
+            }
+            let mut least = room.search.least().filter(|_| is_listed);
+            if let Some(cut) = left.as_mut().or(least.as_mut()) {
+                room.chooser
+                    .add(hidden_pre, factor, Wanted::Over(cut), &mut room.rows);
+            }
+            if left.is_none() && (least.is_none() || room.rows.index.len() > MOST_LISTED * count) {
+                room.chooser.begin(&mut room.rows);
+                is_listed = false;
+            }
+        }
+        if left.is_some() {
+            return Ok(());
+        }
+        if let Some(mut cut) = room.search.end() {
+            if is_listed {
+                keep_over(factor, &mut cut, &mut room.rows);
+                return Ok(());
+            }
+            known = Some(cut);
+        }
+    }
+}
+
+/// How many times as many pairs as are kept are listed at most.
+const MOST_LISTED: usize = 2;
 
 /// Returns the pre-activations of some tokens, which are there until those of others are asked for.
 fn pre_activations(room: &mut Room, facts: &Facts<'_>, x: &Tensor) -> Result<Tensor> {
@@ -92,18 +142,6 @@ fn pre_activations(room: &mut Room, facts: &Facts<'_>, x: &Tensor) -> Result<Ten
     Ok(hidden_pre)
 }
 
-/// Adds what is kept of the next tokens; of a batch whose latents compete all that may be.
-fn choose(room: &mut Room, hidden_pre: (&[f32], usize), factor: &[f32], keep: Keep<'_>) {
-    let mut least;
-    let wanted = match keep {
-        Keep::Largest(count) => Wanted::Largest(count),
-        Keep::Above(bounds) | Keep::Between { bounds, .. } => Wanted::Above(bounds),
-        Keep::Batch(_) => {
-            room.search.look(hidden_pre.0, hidden_pre.1, factor);
-            // Where that is not known yet, there will be another round.
-            least = room.search.least().unwrap_or(Cut::NOTHING);
-            Wanted::Over(&mut least)
-        }
-    };
-    room.chooser.add(hidden_pre, factor, wanted, &mut room.rows);
+fn columns(hidden_pre: &Tensor) -> usize {
+    hidden_pre.size()[1] as usize
 }

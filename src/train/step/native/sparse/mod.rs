@@ -22,11 +22,11 @@ pub(super) use self::encode::rows_shared;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
-use super::dead;
 use super::facts::Facts;
 use super::form::BARE;
 use super::found::Found;
 use super::gradients::Gradients;
+use super::of_dead::of_dead;
 use super::terms::Terms;
 use crate::dictionary::LossInput;
 use crate::error::Result;
@@ -122,7 +122,7 @@ fn add_auxk(
 ) -> Result<()> {
     let mut aux = std::mem::take(&mut room.aux);
     let error = |workspace: &Workspace| whole_error(room, facts, workspace);
-    let found = dead::of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
+    let found = of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
     room.aux = aux;
     let Some(by_reconstruction) = found? else {
         return Ok(());

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::tensor::{Tensor, Workspace};
 
 /// The tokens of a batch, some at a time, and the part of the encoder that belongs to dead latents.
-struct Encoder {
+struct DeadEncoder {
     /// The rows of the latents, `(n, inputs)`, and their biases, `(n)`.
     rows: Tensor,
     bias: Tensor,
@@ -25,7 +25,7 @@ struct Encoder {
     keeps: bool,
 }
 
-impl Encoder {
+impl DeadEncoder {
     /// Returns the encoder of the latents `dead`, int64 `(n)`, and the tokens `x`, of which so many come at a time; its rows lie in
     /// the workspace.
     ///
@@ -46,7 +46,7 @@ impl Encoder {
             rows,
             bias: facts.encoder_bias()?.f_index_select(0, dead)?,
             kept: xs.iter().map(|_| None).collect(),
-            keeps: facts.competes_by_kernel() && bytes <= facts.limits.kept_bytes,
+            keeps: facts.competes_by_kernel() && bytes <= facts.limits.kept_bytes / 4,
             xs,
         })
     }
@@ -83,7 +83,6 @@ impl Encoder {
                 selector.look(&self.encoded(number, facts, places)?, Some(factor))?;
             }
             if selector.end_search() {
-                selector.begin();
                 return Ok(());
             }
         }
@@ -106,6 +105,7 @@ pub(super) fn of_dead(
 ) -> Result<Option<Tensor>> {
     let dead = is_dead.f_nonzero()?.f_squeeze_dim(1)?;
     if dead.numel() == 0 {
+        *room = Room::default();
         return Ok(None);
     }
     room.step.begin();
@@ -116,7 +116,7 @@ pub(super) fn of_dead(
     let error = error(places.step)?;
     let latents = Latents::chosen(facts, places.step, &dead)?;
     let at_a_time = latents.tokens_at_a_time(facts);
-    let mut encoder = Encoder::new(facts, places.step, &dead, (x, at_a_time))?;
+    let mut encoder = DeadEncoder::new(facts, places.step, &dead, (x, at_a_time))?;
     let selector = &mut room.selectors.of_dead;
     encoder.compare(facts, places, &latents, selector)?;
     let mut by_encoder = (

@@ -9,20 +9,20 @@ use crate::tensor::slices::{numbers, numbers_mut};
 
 /// What may be selected of all latents, and of dead ones.
 #[derive(Default)]
-pub(super) struct Lists {
-    pub(super) of_all: Listed,
-    pub(super) of_dead: Listed,
+pub(super) struct CandidateLists {
+    pub(super) of_all: Candidates,
+    pub(super) of_dead: Candidates,
 }
 
 /// Pairs of a token and a latent, token by token, with numbers of each. Its room serves one step after the other.
 #[derive(Default)]
-pub(super) struct Listed {
+pub(super) struct Candidates {
     ends: Vec<usize>,
     index: Vec<u32>,
     numbers: Vec<Vec<f32>>,
 }
 
-impl Listed {
+impl Candidates {
     /// Forgets all pairs.
     pub(super) fn clear(&mut self) {
         self.ends.clear();
@@ -97,7 +97,7 @@ mod tests {
             index,
             ..Rows::default()
         };
-        let mut listed = Listed::default();
+        let mut listed = Candidates::default();
         for _ in 0..2 {
             listed.clear();
             // Two heads: latents 3 to 5 are those of the second.
