@@ -13,8 +13,8 @@ use crate::tensor::{Device, Kind};
 
 /// Bytes of what a step notes of a pair of a token and a latent that takes part.
 const PAIR_BYTES: u64 = 80;
-/// The same where the pairs of a batch compete: more of them wait for what they have to be over.
-const COMPETING_PAIR_BYTES: u64 = 230;
+/// The same where the pairs of a batch compete, more of which wait for what they have to be over.
+const COMPETING_PAIR_BYTES: u64 = 110;
 
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`, with the loss as it is set, where a number selects from
 /// the least to the most that `ks` says.

@@ -18,9 +18,10 @@ pub struct StepLimits {
     pub block_bytes: i64,
     /// The fewest tokens that are taken at a time whatever their bytes.
     pub block_tokens: i64,
-    /// Bytes that the few tensors of a block's size, what is kept of all tokens and copies of matrices come to at most together.
+    /// Bytes that the few tensors of a block's size, what is kept of all tokens, copies of matrices (which have a limit of their own),
+    /// what there is of each latent and a tensor of the batch's shape should come to together; three quarters are always there.
     pub most_bytes: i64,
-    /// Bytes up to which something is kept of all tokens for another pass.
+    /// Bytes up to which something is kept of all tokens for another pass, where they come some at a time.
     pub kept_bytes: i64,
 }
 

@@ -5,8 +5,8 @@
 //! reconstruct too, each latent has a G of its own (`decode`).
 //!
 //! Tokens are taken some at a time, so few that what is computed of them stays in the processor's caches. What has to be
-//! known of the whole batch before takes passes of its own (`ahead`); the pre-activations are kept from them where they are not
-//! too many.
+//! known of the whole batch before takes passes of its own (`ahead`); what the encoder makes of the tokens is kept from them, or what
+//! of it may be selected, where that is not too much (`size`).
 //!
 //! Where many activations are 0, products pass over them (`zeros`). Between the products stands what is computed number by
 //! number: in one pass of a kernel (`fused`), or by operations on tensors (`tensors`).

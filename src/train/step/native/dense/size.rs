@@ -122,12 +122,8 @@ impl Size<'_> {
         } else {
             0
         };
-        tiles
-            + panels::bytes(
-                cfg,
-                self.device,
-                panels::matrices(cfg, (self.k, self.k_aux.is_some()), self.device),
-            ) as i64
+        let matrices = panels::matrices(cfg, (self.k, self.k_aux.is_some()), self.device);
+        tiles + panels::bytes(cfg, self.device, matrices) as i64
     }
 
     /// Returns the bytes of what a step holds of each latent, and of a batch's shape besides the batches themselves.
