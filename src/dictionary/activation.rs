@@ -62,14 +62,13 @@ pub struct Gate<'a> {
 
 impl Gate<'_> {
     /// Returns the derivative by the thresholds from the sums of derivatives within their windows
-    /// ([`near_thresholds`](ActFn::near_thresholds)), both `(width)`; it lies in the workspace.
+    /// ([`near_thresholds`](ActFn::near_thresholds)), both `(width)`.
     ///
     /// # Errors
     /// There are no thresholds.
-    pub fn by_threshold(&self, near: &Tensor, workspace: &Workspace) -> Result<Tensor> {
+    pub fn by_threshold(&self, near: &Tensor) -> Result<Tensor> {
         let theta = self.threshold.as_ref().ok_or_else(no_thresholds)?.f_detach()?;
-        let mut slope = workspace.copy(&theta)?;
-        Ok(slope.f_mul_scalar_(-1.0 / self.window)?.f_mul_(near)?)
+        Ok(theta.f_mul_scalar(-1.0 / self.window)?.f_mul_(near)?)
     }
 }
 

@@ -289,7 +289,8 @@ fn kinds(d_sae: i64) -> Vec<(Value, Value)> {
             json!(true),
         )
     };
-    let annealed = json!({ "initial_k": d_sae / 2 });
+    // Pairs of more than some 700 latents of a token come to more than the bound allows for, as is said where it is given.
+    let annealed = json!({ "initial_k": 700 });
     vec![
         (json!({ "act_fn": "topk", "top_k": 64 }), json!({})),
         (json!({ "act_fn": "topk", "top_k": 64 }), annealed.clone()),

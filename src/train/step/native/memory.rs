@@ -13,8 +13,8 @@ use crate::tensor::{Device, Kind};
 
 /// Bytes of what a step notes of a pair of a token and a latent that takes part.
 const PAIR_BYTES: u64 = 80;
-/// The same where the pairs of a batch compete, more of which wait for what they have to be over.
-const COMPETING_PAIR_BYTES: u64 = 110;
+/// About what the lists take in which the pairs of a batch wait that compete, besides those that are kept.
+const WAITING_BYTES: u64 = 4 << 20;
 
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`, with the loss as it is set, where a number selects from
 /// the least to the most that `ks` says.
@@ -81,11 +81,11 @@ fn sparse_bytes(size: Size<'_>, (rows, pairs): (u64, u64)) -> u64 {
         let width = cfg.dtype.kind().elt_size_in_bytes() as u64;
         return block * width + panels::bytes(cfg, device, 1) + pairs * PAIR_BYTES;
     }
-    let noted = if cfg.act_fn.is_per_token() {
-        PAIR_BYTES
+    let waiting = if cfg.act_fn.is_per_token() {
+        0
     } else {
-        COMPETING_PAIR_BYTES
+        WAITING_BYTES
     };
     // The encoder in short integers; of every pair its places in several orders and some numbers.
-    n * cfg.d_model as u64 * Kind::Int16.elt_size_in_bytes() as u64 + pairs * noted
+    n * cfg.d_model as u64 * Kind::Int16.elt_size_in_bytes() as u64 + pairs * PAIR_BYTES + waiting
 }

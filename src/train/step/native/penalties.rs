@@ -65,9 +65,7 @@ pub(super) fn add_thresholds(
     let Some(near) = act_fn.near_thresholds(seen, by_scaled, entries, gate)? else {
         return Ok(());
     };
-    // Each block of tokens has its own.
-    let by_threshold = gate.by_threshold(&near, &Workspace::default())?;
-    add_by_threshold(facts, &spread(by_threshold)?, gradients)
+    add_by_threshold(facts, &spread(gate.by_threshold(&near)?)?, gradients)
 }
 
 /// Adds what the activation function says of its thresholds, where it has any: `near (d_sae)` are the sums of the
@@ -79,7 +77,7 @@ pub(super) fn add_near(facts: &Facts<'_>, near: &Tensor, gradients: &mut Gradien
     if facts.gate.threshold.is_none() {
         return Ok(());
     }
-    add_by_threshold(facts, &facts.gate.by_threshold(near, facts.workspace)?, gradients)
+    add_by_threshold(facts, &facts.gate.by_threshold(near)?, gradients)
 }
 
 fn add_by_threshold(facts: &Facts<'_>, by_threshold: &Tensor, gradients: &mut Gradients) -> Result<()> {
