@@ -313,4 +313,4 @@ impl Look<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -61,8 +61,9 @@ impl Span {
     }
 }
 
-/// What all rows have told.
+/// What the counters tell of the rows that were looked at.
 enum Told {
+    /// This is it, or there are fewer scores than are kept.
     Cut(Cut),
     /// The cut is in here.
     Within(Span),
@@ -199,7 +200,7 @@ impl CutSearch {
             before += here;
         }
         if span.first > 1 {
-            // All is over the cut.
+            // Too few are in the span or over it.
             return Told::Within(Span::ALL);
         }
         Told::Cut(Cut { rank: 0, ties: 0 })

@@ -1,8 +1,8 @@
 use super::super::select::rank;
 use super::*;
 
-/// Numbers with ties, zeros, NaN and infinity among them.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
+/// Numbers from −1 to 1 that look random.
+pub fn drawn(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
         state = state
@@ -10,9 +10,13 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
             .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
-    let drawn = (0..count).map(|_| next()).collect::<Vec<_>>();
+    (0..count).map(|_| next()).collect()
+}
+
+/// Numbers with ties, zeros, NaN and infinity among them.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let strange = [0.0, -0.0, 0.25, 0.25, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
-    drawn
+    drawn(count, seed)
         .into_iter()
         .enumerate()
         .map(|(at, number)| {

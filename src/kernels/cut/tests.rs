@@ -1,18 +1,7 @@
+use super::super::choose::tests::drawn;
 use super::super::choose::{Chooser, Wanted};
 use super::super::screen::Rows;
 use super::*;
-
-/// Numbers in a row that looks random.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
 
 /// Returns the cut of scores by sorting.
 fn sorted(hidden_pre: &[f32], latents: usize, factor: &[f32], count: usize) -> Cut {
@@ -64,7 +53,7 @@ fn batches() -> Vec<Vec<f32>> {
         1e-40,
         f32::MAX,
     ];
-    let plain = numbers(LATENTS * ROWS, 7);
+    let plain = drawn(LATENTS * ROWS, 7);
     let mut with_strange = plain.clone();
     let places = with_strange.iter_mut().step_by(29);
     places
@@ -88,12 +77,9 @@ fn batches() -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn the_cut_is_that_of_sorting_whatever_the_numbers() {
+fn the_cut_is_that_of_sorting_whatever_the_drawn() {
     let ones = vec![1f32; LATENTS];
-    let heads: Vec<f32> = numbers(2 * LATENTS, 11)
-        .iter()
-        .map(|number| number.abs())
-        .collect();
+    let heads: Vec<f32> = drawn(2 * LATENTS, 11).iter().map(|number| number.abs()).collect();
     let all = LATENTS * ROWS;
     for (number, batch) in batches().iter().enumerate() {
         let factor = [&ones, &heads][number % 2];
@@ -111,7 +97,7 @@ fn the_cut_is_that_of_sorting_whatever_the_numbers() {
 #[test]
 fn rows_like_the_first_ones_are_looked_at_once() {
     const LATENTS: usize = 512;
-    let batch = numbers(LATENTS * 2048, 3);
+    let batch = drawn(LATENTS * 2048, 3);
     let ones = vec![1f32; LATENTS];
     for count in [2048 * 5, 2048 * 60, 2048 * 200] {
         assert_eq!(found(&batch, (LATENTS, 256), &ones, count).1, 1, "{count}");
@@ -126,7 +112,7 @@ fn no_rows_have_a_cut() {
 #[test]
 fn what_a_cut_takes_of_blocks_is_what_it_takes_of_the_batch() {
     const LATENTS: usize = 40;
-    let mut batch = numbers(LATENTS * 60, 5);
+    let mut batch = drawn(LATENTS * 60, 5);
     batch.iter_mut().step_by(3).for_each(|number| *number = 0.5);
     let factor: Vec<f32> = [1.0, 2.0]
         .iter()
