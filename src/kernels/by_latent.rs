@@ -59,13 +59,13 @@ impl ByLatent {
         });
     }
 
-    /// Writes the sum of each latent's numbers to `sums` (latents); `values` are in the order by latent.
-    pub fn sums(&self, values: &[f32], sums: &mut [f32]) {
+    /// Adds the sum of each latent's numbers to `sums` (latents); `values` are in the order by latent.
+    pub fn add_sums(&self, values: &[f32], sums: &mut [f32]) {
         let pattern = self.pattern();
         assert_eq!(values.len(), pattern.pairs(), "there is one number for each pair");
         assert_eq!(sums.len(), pattern.rows(), "there is one sum for each latent");
         for (latent, sum) in sums.iter_mut().enumerate() {
-            *sum = values[pattern.row(latent)].iter().sum();
+            *sum += values[pattern.row(latent)].iter().sum::<f32>();
         }
     }
 

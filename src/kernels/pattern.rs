@@ -77,8 +77,15 @@ impl<'a> Pattern<'a> {
     /// Calls `work` for ranges of rows that together are all rows, on several threads, each with about as many filled
     /// places as the others and at least `grain` where there are so many.
     pub fn for_rows(&self, grain: usize, work: impl Fn(Range<usize>) + Sync) {
-        for_ranges(self.pairs() + self.rows(), grain, |range| {
-            work(self.first_row(range.start)..self.first_row(range.end))
+        self.for_rows_of(0..self.rows(), grain, work);
+    }
+
+    /// Does what [`for_rows`](Self::for_rows) does for the rows `rows` alone.
+    pub fn for_rows_of(&self, rows: Range<usize>, grain: usize, work: impl Fn(Range<usize>) + Sync) {
+        let before = self.offsets[rows.start] + rows.start;
+        let weight = self.offsets[rows.end] + rows.end - before;
+        for_ranges(weight, grain, |range| {
+            work(self.first_row(before + range.start)..self.first_row(before + range.end))
         });
     }
 

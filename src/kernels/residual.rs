@@ -16,6 +16,8 @@ const GRAIN: usize = 1 << 12;
 pub struct Batch<'a> {
     /// The active latents of each token (tokens × latents).
     pub pattern: Pattern<'a>,
+    /// The first and the last token, exclusive, whose errors are asked for; what there is of others stays as it is.
+    pub tokens: (usize, usize),
     /// Their activations, one for each pair.
     pub activation: &'a [f32],
     /// The decoder (latents × columns).
@@ -90,7 +92,8 @@ pub(super) fn residual_in(isa: Isa, batch: Batch, errors: Errors) {
         .collect();
     let squared = Shared::new(squared);
     let dots = dots.map(Shared::new);
-    batch.pattern.for_rows(GRAIN, |tokens| {
+    let (first, end) = batch.tokens;
+    batch.pattern.for_rows_of(first..end, GRAIN, |tokens| {
         let part = Part {
             batch: &batch,
             tokens,

@@ -54,9 +54,9 @@ impl Rest {
         });
     }
 
-    /// Writes to `sums` (latents × columns), for each latent, the sum of the tokens that it does not have, where `all` (columns)
-    /// is that of every token; to `dots` (latents) the product of this sum with the latent's row of `weight` (latents × columns);
-    /// and to `counts` (latents) how many tokens these are.
+    /// Writes to `sums` (latents × columns), for each latent, its factor times the sum of the tokens that it does not have, where
+    /// `all` (columns) is that of every token; to `dots` (latents) the product of this sum with the latent's row of `weight`
+    /// (latents × columns); and to `counts` (latents) how many tokens these are.
     ///
     /// # Panics
     /// Panics where shapes do not agree.
@@ -68,13 +68,10 @@ impl Rest {
     pub(super) fn add_up_in(&self, isa: Isa, all: &[f32], weight: &[f32], to: Sums<'_>) {
         let (latents, columns) = (self.latents, self.tokens.columns());
         assert_eq!(all.len(), columns, "there is one sum for each column");
-        let sizes = [weight.len(), to.sums.len(), to.dots.len(), to.counts.len()];
-        let numbers = latents * columns;
-        assert_eq!(
-            sizes,
-            [numbers, numbers, latents, latents],
-            "every latent has its rows and its numbers"
-        );
+        let sizes = [weight.len(), to.sums.len()];
+        assert_eq!(sizes, [latents * columns; 2], "every latent has its rows");
+        let sizes = [to.factor.len(), to.dots.len(), to.counts.len()];
+        assert_eq!(sizes, [latents; 3], "every latent has its numbers");
         let (sums, dots) = (Shared::new(to.sums), Shared::new(to.dots));
         let counts = Shared::new(to.counts);
         for_ranges(latents, LATENTS, |range| {
@@ -84,6 +81,8 @@ impl Rest {
                 // SAFETY: each thread has latents of its own.
                 let to = unsafe {
                     Sums {
+                        held: to.held,
+                        factor: &to.factor[latents.clone()],
                         sums: sums.part(place.clone()),
                         dots: dots.part(latents.clone()),
                         counts: counts.part(latents.clone()),
@@ -105,6 +104,10 @@ impl Rest {
 /// Where sums go.
 #[derive(Debug)]
 pub struct Sums<'a> {
+    /// What stands there is added to, else it means nothing.
+    pub held: bool,
+    /// What the sums are multiplied by, (latents).
+    pub factor: &'a [f32],
     /// Of the tokens, (latents × columns).
     pub sums: &'a mut [f32],
     /// Their products with the latents' rows, (latents).
@@ -173,12 +176,18 @@ impl Part<'_> {
         for (at, own) in own.iter().enumerate() {
             let sums = &mut self.to.sums[at * columns..(at + 1) * columns];
             let weight = &self.weight[at * columns..(at + 1) * columns];
+            let factor = lanes.splat(self.to.factor[at]);
             for (group, own) in own.iter().enumerate() {
                 let span = self.rest.tokens.span(tile, group);
                 let rest = lanes.sub(lanes.load_part(&self.all[span.clone()]), lanes.load(&own.0));
                 let product = lanes.mul(rest, lanes.load_part(&weight[span.clone()]));
                 self.to.dots[at] += lanes.sum(product);
-                lanes.store_part(rest, &mut sums[span]);
+                let sums = &mut sums[span];
+                let mut scaled = lanes.mul(rest, factor);
+                if self.to.held {
+                    scaled = lanes.add(scaled, lanes.load_part(sums));
+                }
+                lanes.store_part(scaled, sums);
             }
         }
     }

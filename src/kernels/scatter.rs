@@ -21,16 +21,24 @@ pub struct Addends<'a> {
 }
 
 /// What the sums of rows are added to.
-#[derive(Clone, Copy, Debug)]
-pub enum Onto<'a> {
-    /// 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Onto<'a> {
+    /// What stands in the output too, else that means nothing.
+    pub held: bool,
+    /// What is given.
+    pub given: Given<'a>,
+}
+
+/// Rows that sums of rows are added to.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Given<'a> {
+    /// None.
+    #[default]
     Nothing,
     /// The rows of a matrix (latents × columns), each times its factor (latents).
     Rows(&'a [f32], &'a [f32]),
     /// One row (columns) for all latents, times the factor of each (latents).
     Row(&'a [f32], &'a [f32]),
-    /// What stands in the output, each row times its factor (latents).
-    Held(&'a [f32]),
 }
 
 /// Writes to `output` (latents × columns), for each row of `pattern` (latents × tokens, see
@@ -73,13 +81,12 @@ pub(super) fn scatter_in(
         pattern.rows() * columns,
         "there is a row for each latent"
     );
-    match onto {
-        Onto::Nothing => {}
-        Onto::Rows(factor, rows) => {
+    match onto.given {
+        Given::Nothing => {}
+        Given::Rows(factor, rows) => {
             assert_eq!((factor.len(), rows.len()), (pattern.rows(), output.len()));
         }
-        Onto::Row(factor, row) => assert_eq!((factor.len(), row.len()), (pattern.rows(), columns)),
-        Onto::Held(factor) => assert_eq!(factor.len(), pattern.rows()),
+        Given::Row(factor, row) => assert_eq!((factor.len(), row.len()), (pattern.rows(), columns)),
     }
     let output = Shared::new(output);
     pattern.for_rows(GRAIN, |rows| {
@@ -149,19 +156,19 @@ impl Part<'_> {
             for (&sum, span) in sums.iter().zip(&spans) {
                 let place = latent * columns + span.start..latent * columns + span.end;
                 let output = &mut output[span.clone()];
-                let sum = match self.onto {
-                    Onto::Nothing => sum,
-                    Onto::Rows(factor, rows) => {
+                let mut sum = match self.onto.given {
+                    Given::Nothing => sum,
+                    Given::Rows(factor, rows) => {
                         lanes.fma(lanes.splat(factor[latent]), lanes.load_part(&rows[place]), sum)
                     }
-                    Onto::Row(factor, row) => {
+                    Given::Row(factor, row) => {
                         let row = lanes.load_part(&row[span.clone()]);
                         lanes.fma(lanes.splat(factor[latent]), row, sum)
                     }
-                    Onto::Held(factor) => {
-                        lanes.fma(lanes.splat(factor[latent]), lanes.load_part(output), sum)
-                    }
                 };
+                if self.onto.held {
+                    sum = lanes.add(sum, lanes.load_part(output));
+                }
                 lanes.store_part(sum, output);
             }
         }

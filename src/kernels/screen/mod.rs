@@ -22,6 +22,7 @@ mod tile_plain;
 mod weights;
 mod worker;
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use super::isa::Isa;
@@ -32,6 +33,10 @@ pub use problem::{Counts, Encoder, Keep, Rows};
 use stores::{Stores, get};
 use weights::Weights;
 use worker::{Found, Job};
+
+/// How many estimates there are at most of the rows that are taken at a time, and the fewest rows whatever those are.
+const MOST_ESTIMATES: usize = 1 << 25;
+const LEAST_ROWS: usize = 128;
 
 /// Encodes batches. It keeps room to work in and what it learnt about thresholds from one batch to the next.
 #[derive(Default)]
@@ -146,11 +151,32 @@ fn lists(keep: Keep, latents: usize, rows: usize) -> Lists {
     }
 }
 
-/// Selects where each row stands for itself: the rows whose guess was too high a second time, without one.
+/// Returns how many rows are taken at a time where each stands for itself, so that what threads find of them takes little beside all
+/// that is selected.
+fn rows_at_a_time(latents: usize) -> usize {
+    (MOST_ESTIMATES / latents.max(1)).max(LEAST_ROWS)
+}
+
+/// Selects where each row stands for itself, some rows at a time.
 fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows) -> Counts {
+    let rows = std::mem::take(&mut stores.rows);
+    let mut counts = Counts::default();
+    for rows in rows.chunks(rows_at_a_time(job.encoder.latents())) {
+        counts += some_rows(job, rows, (stores, guess), out);
+    }
+    stores.rows = rows;
+    counts
+}
+
+/// Selects for rows that follow on those before: those whose guess was too high a second time, without one.
+fn some_rows(
+    job: &mut Job,
+    rows: &[u32],
+    (stores, guess): (&mut Stores, &mut Guess),
+    out: &mut Rows,
+) -> Counts {
     job.ratio = guess.ratio();
-    let mut rows = std::mem::take(&mut stores.rows);
-    let blocks = stores.screen(job, &rows, 0);
+    let blocks = stores.screen(job, rows, 0);
     let mut redo = std::mem::take(&mut stores.redo);
     redo.clear();
     for found in &mut stores.found[..blocks] {
@@ -162,6 +188,7 @@ fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows)
     let mut counts = stores.counts(blocks);
     counts.redone = redo.len();
     counts.rows = rows.len();
+    stores.redo = redo;
     if matches!(job.keep, Keep::Largest(_)) {
         stores.ratios.clear();
         for found in &mut stores.found[..blocks] {
@@ -169,14 +196,15 @@ fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows)
         }
         guess.learn_ratios(&mut stores.ratios);
     }
-    rows.clear();
-    (stores.rows, stores.redo) = (rows, redo);
-    gather(&mut stores.found[..blocks], out);
+    if let Some(first) = rows.first() {
+        let first = *first as usize;
+        gather(&mut stores.found[..blocks], first..first + rows.len(), out);
+    }
     counts
 }
 
-/// Brings what was found in the order of rows.
-fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
+/// Brings what was found of some rows in their order, after that of the rows before.
+fn gather(found: &mut [Mutex<Found>], rows: Range<usize>, out: &mut Rows) {
     for found in found.iter_mut() {
         let found = get(found);
         for (row, range) in found.entries(&found.ends) {
@@ -186,10 +214,11 @@ fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
             out.bare.offsets[row as usize + 1] = range.len();
         }
     }
-    let total = add_up(&mut out.offsets);
+    let total = add_up(&mut out.offsets[rows.start..=rows.end]);
     out.index.resize(total, 0);
     out.value.resize(total, 0.0);
-    out.bare.index.resize(add_up(&mut out.bare.offsets), 0);
+    let total = add_up(&mut out.bare.offsets[rows.start..=rows.end]);
+    out.bare.index.resize(total, 0);
     for found in found.iter_mut() {
         let found = get(found);
         for (row, range) in found.entries(&found.ends) {
@@ -204,7 +233,7 @@ fn gather(found: &mut [Mutex<Found>], out: &mut Rows) {
     }
 }
 
-/// Turns the lengths of rows, after a 0, into where they end, and returns where the last one does.
+/// Turns the lengths of rows, after where the one before ends, into where they end, and returns where the last one does.
 fn add_up(offsets: &mut [usize]) -> usize {
     for row in 1..offsets.len() {
         offsets[row] += offsets[row - 1];

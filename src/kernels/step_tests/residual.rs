@@ -27,6 +27,7 @@ fn found_by(example: &Example, prefixes: &[Prefix], isa: Isa, width: usize) -> F
     label.pack(&example.label, example.tokens, example.columns, width);
     let batch = Batch {
         pattern: example.pattern(),
+        tokens: (0, example.tokens),
         activation: &example.activation,
         decoder: decoder.view(),
         bias: &example.bias,

@@ -2,13 +2,13 @@ use super::{Example, Numbers, Sum, assert_close, bits, examples, large_example, 
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
 use crate::kernels::rest::{Rest, Sums};
-use crate::kernels::scatter::{Addends, Onto, scatter_in};
+use crate::kernels::scatter::{Addends, Given, Onto, scatter_in};
 use crate::kernels::strided::Strided;
 use crate::kernels::tiles::Tiles;
 
 /// Returns the gradient of the decoder, where labels are taken for residuals.
 fn found(example: &Example, isa: Isa, width: usize) -> Vec<f32> {
-    found_onto(example, isa, width, Onto::Nothing)
+    found_onto(example, isa, width, Onto::default())
 }
 
 /// Returns the same added onto something.
@@ -48,22 +48,26 @@ fn gradients_are_added_onto_rows_times_their_factors() {
         let (columns, factor) = (example.columns, Numbers::new(5).numbers(example.latents));
         for (isa, width) in sets().flat_map(|isa| [(isa, 16), (isa, 32)]) {
             let alone = found(&example, isa, width);
-            let onto = Onto::Rows(&factor, &example.decoder);
-            for (onto, rows) in [
-                (onto, example.decoder.clone()),
+            let nothing = vec![0.0; alone.len()];
+            for (given, rows) in [
+                (Given::Nothing, nothing),
+                (Given::Rows(&factor, &example.decoder), example.decoder.clone()),
                 (
-                    Onto::Row(&factor, &example.bias),
+                    Given::Row(&factor, &example.bias),
                     example.bias.repeat(example.latents),
                 ),
-                // What stands there in these tests.
-                (Onto::Held(&factor), vec![9.0; alone.len()]),
             ] {
-                let mut expected = vec![Sum::default(); alone.len()];
-                for (at, expected) in expected.iter_mut().enumerate() {
-                    expected.add(alone[at].into());
-                    expected.add(f64::from(factor[at / columns]) * f64::from(rows[at]));
+                for held in [false, true] {
+                    let mut expected = vec![Sum::default(); alone.len()];
+                    for (at, expected) in expected.iter_mut().enumerate() {
+                        expected.add(alone[at].into());
+                        expected.add(f64::from(factor[at / columns]) * f64::from(rows[at]));
+                        // What stands there in these tests.
+                        expected.add(if held { 9.0 } else { 0.0 });
+                    }
+                    let onto = Onto { held, given };
+                    assert_close(&found_onto(&example, isa, width, onto), &expected);
                 }
-                assert_close(&found_onto(&example, isa, width, onto), &expected);
             }
         }
     }
@@ -107,12 +111,18 @@ fn sums_over_the_tokens_that_latents_do_not_have() {
         for isa in sets() {
             let (mut sums, mut dots) = (vec![9.0; expected.len()], vec![9.0; example.latents]);
             let mut counts = dots.clone();
-            let found = Sums {
-                sums: &mut sums,
-                dots: &mut dots,
-                counts: &mut counts,
+            let mut add_up = |held: bool, factor: f32, sums: &mut [f32]| {
+                let found = Sums {
+                    held,
+                    factor: &vec![factor; example.latents],
+                    sums,
+                    dots: &mut dots,
+                    counts: &mut counts,
+                };
+                rest.add_up_in(isa, &all, &example.decoder, found);
             };
-            rest.add_up_in(isa, &all, &example.decoder, found);
+            add_up(false, 2.0, &mut sums);
+            add_up(true, -1.0, &mut sums);
             assert_close(&sums, &expected);
             assert_eq!(counts, without);
             let mut products = vec![Sum::default(); example.latents];
@@ -148,7 +158,8 @@ fn pairs_in_the_order_of_latents() {
             .iter()
             .for_each(|&((_, latent), &value)| sums[latent].add(value.into()));
         let mut found = vec![9.0; example.latents];
-        order.sums(&values, &mut found);
+        order.add_sums(&values, &mut found);
+        sums.iter_mut().for_each(|sum| sum.add(9.0));
         assert_close(&found, &sums);
     }
 }

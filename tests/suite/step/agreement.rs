@@ -187,6 +187,9 @@ fn by_hand() -> Vec<(&'static str, NativeEngine)> {
             block_bytes: 10 * SMALL.d_sae * 4,
             block_tokens: 1,
             kept_bytes,
+            // Some tokens, or one where many latents take part; a few of the dead latents.
+            pairs_bytes: 2000,
+            rows_bytes: 5 * D_MODEL * 4,
             ..StepLimits::default()
         };
         NativeEngine::within(form, limits)

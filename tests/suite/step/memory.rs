@@ -289,8 +289,8 @@ fn kinds(d_sae: i64) -> Vec<(Value, Value)> {
             json!(true),
         )
     };
-    // Pairs of more than some 700 latents of a token come to more than the bound allows for, as is said where it is given.
-    let annealed = json!({ "initial_k": 700 });
+    let annealed = json!({ "initial_k": 4000.min(d_sae) });
+    let many = json!({ "initial_k": 700, "auxk_coefficient": 0.03125 });
     vec![
         (json!({ "act_fn": "topk", "top_k": 64 }), json!({})),
         (json!({ "act_fn": "topk", "top_k": 64 }), annealed.clone()),
@@ -307,6 +307,8 @@ fn kinds(d_sae: i64) -> Vec<(Value, Value)> {
         (json!({ "act_fn": "jumprelu" }), auxk()),
         (json!({ "act_fn": "batchtopk", "top_k": 64 }), auxk()),
         (json!({ "act_fn": "batchtopk", "top_k": 64 }), annealed),
+        (json!({ "act_fn": "topk", "top_k": 64 }), many.clone()),
+        (json!({ "act_fn": "batchtopk", "top_k": 64 }), many),
         (json!({ "act_fn": "batchtopk", "top_k": d_sae / 5 }), json!({})),
         (json!({ "act_fn": "batchtopk", "top_k": d_sae / 5 }), auxk()),
         (gate("topk"), auxk()),

@@ -1,20 +1,17 @@
 //! The Aux-K loss by hand: `c · mean_t ‖e − ê‖²`, ê from dead latents alone, and its derivatives, also through e.
 
+use super::decoding::Decoding;
 use super::facts::Facts;
 use super::form::{PLAIN, can_be_copied};
 use super::gradients::Gradients;
-use super::multiply::Addend;
-use super::panels::Stays;
 use super::penalties::add_thresholds;
 use super::places::Places;
 use super::select::Selector;
+use super::some_rows::{RowSums, SomeRows};
 use super::zeros::{Products, most_filled};
 use crate::dictionary::{Entries, Gate};
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor, Workspace};
-
-/// About how many tensors of the size of the pre-activations of dead latents there are at a time.
-const TENSORS: i64 = 4;
 
 /// What a step works with.
 pub(super) struct Work<'a> {
@@ -26,14 +23,14 @@ pub(super) struct Work<'a> {
 
 /// The latents that may take part: all, of which those that are not dead are held at 0, or the dead ones alone.
 pub(super) struct Latents {
-    /// Their decoder rows, `([heads,] n, d_model)`, and what those are divided by.
-    decoder: Tensor,
+    /// Their decoder rows, and what those are divided by.
+    decoder: SomeRows,
     divisor: Option<Tensor>,
     /// What their pre-activations are multiplied by before the activation function sees them.
     factor: Tensor,
     threshold: Option<Tensor>,
-    /// Which they are, and the sum of what is said of their decoder rows; `None`: all.
-    chosen: Option<(Tensor, Tensor)>,
+    /// Which they are; `None`: all.
+    chosen: Option<Tensor>,
     /// 1 where there is any dead latent, else 0.
     any: Tensor,
 }
@@ -49,7 +46,7 @@ impl Latents {
             None => is_dead.f_to_kind(facts.norm.f_kind()?)?,
         };
         Ok(Self {
-            decoder: facts.parameter("W_D")?,
+            decoder: SomeRows::all(facts.parameter("W_D")?),
             divisor: facts.factor.as_ref().map(|_| facts.divisor()).transpose()?,
             factor,
             threshold: facts.gate.threshold.as_ref().map(Tensor::shallow_clone),
@@ -63,23 +60,20 @@ impl Latents {
     /// # Errors
     /// Too little memory.
     pub(super) fn chosen(facts: &Facts<'_>, workspace: &Workspace, dead: &Tensor) -> Result<Self> {
-        // What there is of these latents, along a dimension counted from the last.
-        let along = |x: &Tensor, dimension: usize| -> Result<Tensor> {
+        let of = |x: &Tensor| -> Result<Tensor> {
             let mut size = x.size();
-            let dimension = size.len() - dimension;
-            size[dimension] = dead.size()[0];
+            if let Some(latents) = size.last_mut() {
+                *latents = dead.size()[0];
+            }
             let room = workspace.empty(&size, (x.f_kind()?, x.device()))?;
-            Ok(x.f_index_select_out(&room, dimension as i64, dead)?)
+            Ok(x.f_index_select_out(&room, -1, dead)?)
         };
-        let of = |x: &Tensor| along(x, 1);
         let factor = match &facts.factor {
             Some(factor) => of(factor)?,
             None => of(&facts.norm)?.f_fill_(1.0)?,
         };
-        let decoder = along(&facts.parameter("W_D")?, 2)?;
-        let by_rows = workspace.zeros_like(&decoder)?.f_flatten(0, -2)?;
         Ok(Self {
-            decoder,
+            decoder: SomeRows::of(facts, workspace, facts.parameter("W_D")?, dead)?,
             divisor: match &facts.factor {
                 Some(_) => Some(of(&facts.divisor()?)?),
                 None => None,
@@ -87,7 +81,7 @@ impl Latents {
             any: facts.zero()?.f_add_scalar(1.0)?,
             factor,
             threshold: facts.gate.threshold.as_ref().map(of).transpose()?,
-            chosen: Some((dead.shallow_clone(), by_rows)),
+            chosen: Some(dead.shallow_clone()),
         })
     }
 
@@ -107,22 +101,22 @@ impl Latents {
         &self.factor
     }
 
+    /// Returns their decoder rows.
+    pub(super) fn decoder(&self) -> &SomeRows {
+        &self.decoder
+    }
+
     /// Returns the way over zeros, where there is one that is faster for activations of which this part is `filled`.
     fn over_zeros<'a>(
         &self,
+        facts: &Facts<'_>,
         filled: f64,
         products: Option<&'a mut Products>,
-    ) -> Result<Option<&'a mut Products>> {
-        let [latents, columns] = self.decoder.size()[..] else {
-            return Ok(None);
-        };
-        match products.filter(|_| filled < most_filled().0 && can_be_copied(latents, columns)) {
-            Some(products) => {
-                products.take(&self.decoder)?;
-                Ok(Some(products))
-            }
-            None => Ok(None),
-        }
+    ) -> Option<&'a mut Products> {
+        let can_be = facts.heads.is_none()
+            && can_be_copied(self.decoder.groups.at_a_time(), facts.sae.cfg.d_model)
+            && filled < most_filled().0;
+        products.filter(|_| can_be)
     }
 
     /// Returns what the activation function sees of `hidden_pre (tokens, n)`, as far as thresholds want to know, and the
@@ -157,11 +151,6 @@ impl Latents {
         Ok((seen, acts, filled))
     }
 
-    /// Returns which they are and the sum of what is said of their decoder rows, where they are some of all.
-    pub(super) fn into_chosen(self) -> Option<(Tensor, Tensor)> {
-        self.chosen
-    }
-
     /// Returns of how many tokens these latents are looked at at a time.
     pub(super) fn tokens_at_a_time(&self, facts: &Facts<'_>) -> i64 {
         let (kind, device) = facts.options();
@@ -170,42 +159,13 @@ impl Latents {
             return facts.tokens.max(1);
         }
         let bytes = (kind.elt_size_in_bytes() * self.factor.numel()) as i64;
-        let room = facts.limits.most_bytes / 4;
-        facts
-            .limits
-            .tokens_at_a_time(bytes, (TENSORS * bytes, room), facts.tokens)
-    }
-
-    /// Adds the gradient of the decoder from activations and the derivative by what they decode to.
-    fn add_by_decoder(
-        &self,
-        facts: &Facts<'_>,
-        (step, products): (&Workspace, Option<&mut Products>),
-        (acts, by_decoded): (&Tensor, &Tensor),
-        gradients: &mut Gradients,
-    ) -> Result<()> {
-        let mut sum = match &self.chosen {
-            Some((_, by_rows)) => by_rows.shallow_clone(),
-            None => gradients.so_far((facts, step), "W_D")?,
-        };
-        match (products, facts.heads) {
-            (Some(products), _) => products.add_by_latent(acts, by_decoded, &mut sum),
-            (None, None) => {
-                let right = (by_decoded, Stays::Product);
-                facts.multiply(&acts.f_tr()?, right, Addend::Held, &mut sum)
-            }
-            (None, Some(_)) => {
-                let by_heads = facts.by_decoder(acts, by_decoded)?;
-                let _ = sum.f_add_(&by_heads.f_flatten(0, -2)?)?;
-                Ok(())
-            }
-        }
+        facts.limits.dead_block(bytes, facts.tokens).1
     }
 
     /// Returns what there is of these latents in the shape of what there is of `all`, along the last dimension.
     fn spread(&self, of_these: Tensor, all: &Tensor) -> Result<Tensor> {
         match &self.chosen {
-            Some((chosen, _)) => Ok(all.f_zeros_like()?.f_index_copy_(-1, chosen, &of_these)?),
+            Some(chosen) => Ok(all.f_zeros_like()?.f_index_copy_(-1, chosen, &of_these)?),
             None => Ok(of_these),
         }
     }
@@ -238,22 +198,16 @@ pub(super) fn step(
     facts: &Facts<'_>,
     work: Work<'_>,
     (hidden_pre, error): (&Tensor, &Tensor),
-    latents: &Latents,
+    (latents, by_decoder): (&Latents, &mut RowSums),
     gradients: &mut Gradients,
 ) -> Result<AuxK> {
-    let Places { step, block } = work.places;
+    let block = work.places.block;
     let gate = latents.gate(facts);
-    let (seen, mut acts, filled) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
-    let mut products = latents.over_zeros(filled, work.products)?;
+    let (seen, acts, filled) = latents.activations(facts, (block, work.selector), hidden_pre, &gate)?;
+    let products = latents.over_zeros(facts, filled, work.products);
+    let mut decoding = Decoding::new(facts, block, &latents.decoder, &acts, products)?;
     // e − ê with e = −error.
-    let mut rest = match &products {
-        Some(products) => {
-            let mut sum = block.copy(error)?;
-            products.add_decoded(&acts, &mut sum)?;
-            sum
-        }
-        None => facts.decoded(block, &acts, &latents.decoder)?.f_add_(error)?,
-    };
+    let mut rest = decoding.decoded(block.copy(error)?)?;
     let _ = rest.f_neg_()?;
     let share = facts.settings.auxk_coefficient / facts.rows() as f64;
     let value = block
@@ -262,30 +216,24 @@ pub(super) fn step(
         .f_mul_scalar(share)?
         .f_mul(&latents.any)?;
     let by_decoded = rest.f_mul_(&latents.any.f_mul_scalar(-2.0 * share)?)?;
-    let numbers = (&acts, &by_decoded);
-    latents.add_by_decoder(facts, (step, products.as_deref_mut()), numbers, gradients)?;
-    if let Some(products) = products.filter(|_| filled < most_filled().1) {
-        // Without thresholds no more is asked of what is off.
-        let mut by_pre = block.empty_like(&acts)?;
-        products.put_dots(&acts, &by_decoded, &mut by_pre)?;
-        return Ok(AuxK {
-            value,
-            by_pre,
-            by_reconstruction: by_decoded,
-        });
-    }
-    let mut by_acts = facts.by_acts(block, &by_decoded, &latents.decoder)?;
-    if facts.sae.cfg.act_fn.has_thresholds() {
+    // Without thresholds no more is asked of what is off.
+    let asks_all = !decoding.passes() || filled >= most_filled().1;
+    let mut by_acts = block.empty_like(&acts)?;
+    decoding.backwards(&by_decoded, by_decoder, (&by_acts, asks_all))?;
+    if asks_all && facts.sae.cfg.act_fn.has_thresholds() {
         let by_scaled = latents.unscaled(by_acts.shallow_clone())?;
         let spread = |by_threshold| latents.spread(by_threshold, &facts.norm);
         let numbers = (&seen, &by_scaled);
         add_thresholds(facts, &Entries::Every, numbers, &gate, spread, gradients)?;
     }
-    // In the format of what it is multiplied with, of which there would be a copy otherwise.
-    let on = acts.f_gt_(0.0)?;
+    if asks_all {
+        // In the format of what it is multiplied with, of which there would be a copy otherwise.
+        let mut acts = acts;
+        by_acts = by_acts.f_mul_(&acts.f_gt_(0.0)?)?;
+    }
     Ok(AuxK {
         value,
-        by_pre: by_acts.f_mul_(&on)?,
+        by_pre: by_acts,
         by_reconstruction: by_decoded,
     })
 }

@@ -47,13 +47,14 @@ fn expected(cfg: &SAEConfig, k: i64, density: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Returns whether a step over the latents that take part is faster, as far as is known; all latents it is where nothing is.
-/// `passes` says whether products over all latents pass over those that are off.
+/// Returns whether a step over the latents that take part is faster, as far as is known, and has room, which it has for the part
+/// `most` of all pairs; all latents it is where nothing is known. `passes` says whether products over all latents pass over those
+/// that are off.
 pub(super) fn is_sparse(
     cfg: &SAEConfig,
     (kind, device): (Kind, Device),
     (k, density): (i64, Option<f64>),
-    passes: bool,
+    (passes, most): (bool, f64),
 ) -> bool {
     let density = expected(cfg, k, density);
     let dense_from = if passes && !cfg.act_fn.selects_k() {
@@ -61,12 +62,13 @@ pub(super) fn is_sparse(
     } else {
         DENSE_FROM
     };
-    can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from)
+    can_be_sparse(cfg, kind, device) && density.is_some_and(|density| density < dense_from.min(most))
 }
 
-/// Returns up to which number a step goes over the latents that take part, where a number selects and that can be.
-pub(super) fn most_sparse(cfg: &SAEConfig) -> i64 {
-    (DENSE_FROM * cfg.d_sae() as f64).ceil() as i64 - 1
+/// Returns up to which number a step goes over the latents that take part, where a number selects and that can be, with room for the
+/// part `most` of all pairs.
+pub(super) fn most_sparse(cfg: &SAEConfig, most: f64) -> i64 {
+    (DENSE_FROM.min(most) * cfg.d_sae() as f64).ceil() as i64 - 1
 }
 
 /// The bytes of all copies of matrices that products of a step read together: decoder rows where they pass over zeros, and panels.

@@ -18,6 +18,8 @@ pub(super) struct Gradients {
     by_norm: Option<Tensor>,
     /// What some latents add when all else is known: to which parameter, along which dimension, where, and what.
     some: Vec<(&'static str, i64, Tensor, Tensor)>,
+    /// Where sums may lie that there are none of yet.
+    places: BTreeMap<&'static str, Tensor>,
 }
 
 /// Adds `value` to what there is.
@@ -103,8 +105,18 @@ impl Gradients {
         self.add(name, facts.sum_of_rows(by_sum)?)
     }
 
-    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in the workspace where
-    /// there is none.
+    /// Has the gradient of the parameter `name` lie here, laid out in memory as the parameter is, once something is added to it.
+    pub(super) fn reserve(&mut self, name: &'static str, place: Tensor) {
+        self.places.insert(name, place);
+    }
+
+    /// Returns whether something was added to the gradient of the parameter `name`.
+    pub(super) fn has(&self, name: &'static str) -> bool {
+        self.sums.contains_key(name)
+    }
+
+    /// Returns the gradient of the parameter `name` so far, laid out in memory as the parameter is; 0 in its place, or in the
+    /// workspace, where there is none.
     ///
     /// # Errors
     /// Too little memory.
@@ -115,6 +127,11 @@ impl Gradients {
     ) -> Result<Tensor> {
         if let Some(sum) = self.sums.get(name) {
             return Ok(sum.shallow_clone());
+        }
+        if let Some(mut place) = self.places.remove(name) {
+            let sum = place.f_zero_()?;
+            self.sums.insert(name, sum.shallow_clone());
+            return Ok(sum);
         }
         let parameter = facts.parameter(name)?;
         let parameter = match parameter.dim() {
@@ -140,6 +157,11 @@ impl Gradients {
         }
         self.sums.insert(name, gradient);
         Ok(())
+    }
+
+    /// Takes `gradient` for that of the parameter `name`, with all that was added to it before.
+    pub(super) fn set(&mut self, name: &'static str, gradient: Tensor) {
+        self.sums.insert(name, gradient);
     }
 
     /// Adds a derivative by the decoder norms, `(d_sae)`, a tensor that nobody else holds, which becomes one by the decoder's

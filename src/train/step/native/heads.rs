@@ -5,6 +5,7 @@
 //! heads. A dictionary without heads passes through here as it is.
 
 use super::facts::{Facts, of_each_head};
+use super::multiply::Addend;
 use super::panels::Stays;
 use crate::dictionary::LossInput;
 use crate::error::Result;
@@ -108,34 +109,46 @@ impl Facts<'_> {
         }
     }
 
-    /// Returns what activations `(n, [heads,] m)` of the latents with the rows `decoder ([heads,] m, d_model)` decode to,
-    /// `(n, [heads,] d_model)`.
-    pub(super) fn decoded(&self, workspace: &Workspace, acts: &Tensor, decoder: &Tensor) -> Result<Tensor> {
-        match self.heads {
-            Some(_) => exchanged(&self.product(&exchanged(acts)?, decoder)?),
-            None => self.product_in(workspace, acts, (decoder, Stays::Step), None),
-        }
-    }
-
-    /// Returns the derivative by the decoder's rows, `([heads,] m, d_model)`, from activations and the derivative by what
-    /// they decode to.
-    pub(super) fn by_decoder(&self, acts: &Tensor, by_decoded: &Tensor) -> Result<Tensor> {
-        let acts = exchanged(acts)?.f_transpose(-2, -1)?;
-        self.product(&acts, &exchanged(by_decoded)?)
-    }
-
-    /// Returns the derivative by the activations, `(n, [heads,] m)`, from that by what they decode to.
-    pub(super) fn by_acts(
+    /// Adds what activations `(n, [heads,] m)` of the latents with the rows `decoder ([heads,] m, d_model)` decode to, to
+    /// `sum (n, [heads,] d_model)`.
+    pub(super) fn add_decoded(
         &self,
-        workspace: &Workspace,
-        by_decoded: &Tensor,
-        decoder: &Tensor,
-    ) -> Result<Tensor> {
-        let rows = decoder.f_transpose(-2, -1)?;
-        match self.heads {
-            Some(_) => exchanged(&self.product(&exchanged(by_decoded)?, &rows)?),
-            None => self.product_in(workspace, by_decoded, (&rows, Stays::Step), None),
+        acts: &Tensor,
+        (decoder, stays): (&Tensor, Stays),
+        sum: &mut Tensor,
+    ) -> Result<()> {
+        if self.heads.is_none() {
+            return self.multiply(acts, (decoder, stays), Addend::Held, sum);
         }
+        let decoded = exchanged(&self.product(&exchanged(acts)?, decoder)?)?;
+        let _ = sum.f_add_(&decoded)?;
+        Ok(())
+    }
+
+    /// Adds the derivative by the decoder's rows, from activations and the derivative by what they decode to, to
+    /// `sum ([heads ·] m, d_model)`.
+    pub(super) fn add_by_decoder(&self, acts: &Tensor, by_decoded: &Tensor, sum: &mut Tensor) -> Result<()> {
+        if self.heads.is_none() {
+            return self.multiply(&acts.f_tr()?, (by_decoded, Stays::Product), Addend::Held, sum);
+        }
+        let acts = exchanged(acts)?.f_transpose(-2, -1)?;
+        let by_heads = self.product(&acts, &exchanged(by_decoded)?)?;
+        let _ = sum.f_add_(&by_heads.f_flatten(0, -2)?)?;
+        Ok(())
+    }
+
+    /// Puts the derivative by the activations, from that by what they decode to, into `by_acts (n, [heads,] m)`.
+    pub(super) fn put_by_acts(
+        &self,
+        by_decoded: &Tensor,
+        (decoder, stays): (&Tensor, Stays),
+        by_acts: &mut Tensor,
+    ) -> Result<()> {
+        let rows = decoder.f_transpose(-2, -1)?;
+        if self.heads.is_none() {
+            return self.multiply(by_decoded, (&rows, stays), Addend::Nothing, by_acts);
+        }
+        Ok(by_acts.f_copy_(&exchanged(&self.product(&exchanged(by_decoded)?, &rows)?)?)?)
     }
 
     /// Returns a gradient in the shape of its parameter and laid out as it is; what heads share is that of each.

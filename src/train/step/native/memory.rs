@@ -3,18 +3,14 @@
 use super::dense::{Size, k_aux};
 use super::form::{is_sparse, most_sparse};
 use super::gpu::{is_measured, refusal};
-use super::panels;
 use super::places::StepLimits;
-use super::sparse::rows_shared;
 use crate::dictionary::{LossSettings, SAEConfig};
 use crate::kernels::cuda::estimate::ESTIMATE_BYTES;
 use crate::kernels::cut::COUNTER_BYTES;
 use crate::tensor::{Device, Kind};
 
-/// Bytes of what a step notes of a pair of a token and a latent that takes part.
+/// Bytes of what a step by our own kernels for GPUs notes of a pair of a token and a latent that takes part.
 const PAIR_BYTES: u64 = 80;
-/// About what the lists take in which the pairs of a batch wait that compete, besides those that are kept.
-const WAITING_BYTES: u64 = 4 << 20;
 
 /// Returns an estimate in bytes for batches of `rows` tokens on `device`, with the loss as it is set, where a number selects from
 /// the least to the most that `ks` says.
@@ -32,7 +28,8 @@ pub(in crate::train) fn step_bytes(
         k_aux: k_aux(settings),
     };
     // The more pairs the more memory, up to where all latents are looked at.
-    let of_pairs = most_sparse(cfg).clamp(ks.0, ks.1);
+    let most = size(ks.0).most_of_pairs(rows as i64);
+    let of_pairs = most_sparse(cfg, most).clamp(ks.0, ks.1);
     let each = [ks.0, of_pairs, ks.1].map(|k| bytes_with(size(k), settings, rows));
     each.into_iter().max().unwrap_or(0)
 }
@@ -48,8 +45,10 @@ fn bytes_with(size: Size<'_>, settings: &LossSettings, rows: u64) -> u64 {
     let batch = 3 * rows * d * width + size.other_bytes(rows as i64) as u64;
     let pairs = rows * heads * k as u64;
     // Nothing is known yet of what takes part.
-    if is_sparse(cfg, (kind, device), (k, None), false) {
-        return batch + sparse_bytes(size, (rows, pairs));
+    let room = (false, size.most_of_pairs(rows as i64));
+    if is_sparse(cfg, (kind, device), (k, None), room) {
+        let says_more = settings.sparsity_loss_type.is_some() || cfg.act_fn.has_thresholds();
+        return batch + size.sparse_bytes((rows as i64, pairs as i64), says_more) as u64;
     }
     // Others go over all latents, or begin so; where the kernels are asked for, they may take less.
     let is_by_kernels = refusal(cfg).is_none() && is_measured(cfg, false);
@@ -69,23 +68,4 @@ fn bytes_with(size: Size<'_>, settings: &LossSettings, rows: u64) -> u64 {
     // Of the tokens in a block their reconstruction too.
     let block = size.block_bytes(block as i64) as u64 + block * d * width;
     batch + block + kept + counters + size.copied_bytes() as u64
-}
-
-/// Returns what a step over the latents that take part holds besides, of so many `pairs` of `rows` tokens and a latent.
-fn sparse_bytes(size: Size<'_>, (rows, pairs): (u64, u64)) -> u64 {
-    let (cfg, device) = (size.cfg, size.device);
-    let n = cfg.d_sae() as u64;
-    if cfg.hooks.heads().is_some() {
-        // A block of pre-activations.
-        let block = rows_shared(size.limits, n as i64, rows as i64) as u64 * n;
-        let width = cfg.dtype.kind().elt_size_in_bytes() as u64;
-        return block * width + panels::bytes(cfg, device, 1) + pairs * PAIR_BYTES;
-    }
-    let waiting = if cfg.act_fn.is_per_token() {
-        0
-    } else {
-        WAITING_BYTES
-    };
-    // The encoder in short integers; of every pair its places in several orders and some numbers.
-    n * cfg.d_model as u64 * Kind::Int16.elt_size_in_bytes() as u64 + pairs * PAIR_BYTES + waiting
 }

@@ -8,6 +8,7 @@
 //! gpu/        the same by our own kernels for GPUs
 //! auxk, terms, penalties, slopes   the parts of the loss
 //! of_dead     Aux-K where only pairs are known
+//! decoding, some_rows   latents of Aux-K and their rows, as many as have room
 //! heads       what dictionaries with heads share, and what each head has
 //! places      where tensors lie
 //! room        what serves one step after the other
@@ -22,6 +23,7 @@
 
 mod auxk;
 mod candidates;
+mod decoding;
 mod dense;
 mod facts;
 mod form;
@@ -38,6 +40,7 @@ mod places;
 mod room;
 mod select;
 mod slopes;
+mod some_rows;
 mod sparse;
 mod terms;
 mod zeros;
@@ -158,7 +161,15 @@ impl NativeEngine {
             Form::Sparse => form::can_be_sparse(cfg, kind, device),
             Form::Auto => {
                 let known = (facts.gate.k, self.density);
-                form::is_sparse(cfg, (kind, device), known, facts.passes_over_zeros())
+                let size = dense::Size {
+                    cfg,
+                    device,
+                    limits: self.limits,
+                    k: facts.gate.k,
+                    k_aux: dense::k_aux(facts.settings),
+                };
+                let room = (facts.passes_over_zeros(), size.most_of_pairs(facts.tokens));
+                form::is_sparse(cfg, (kind, device), known, room)
             }
         }
     }

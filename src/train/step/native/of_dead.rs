@@ -9,6 +9,7 @@ use super::panels::Stays;
 use super::places::Places;
 use super::room::Room;
 use super::select::Selector;
+use super::some_rows::{Groups, RowSums, SomeRows, of_group};
 use super::terms::Terms;
 use super::zeros::Products;
 use crate::error::Result;
@@ -16,8 +17,8 @@ use crate::tensor::{Tensor, Workspace};
 
 /// The tokens of a batch, some at a time, and the part of the encoder that belongs to dead latents.
 struct DeadEncoder {
-    /// The rows of the latents, `(n, inputs)`, and their biases, `(n)`.
-    rows: Tensor,
+    /// The rows of the latents, and their biases, `(n)`.
+    rows: SomeRows,
     bias: Tensor,
     xs: Vec<Tensor>,
     /// The pre-activations, where they are kept from one pass to the next.
@@ -37,13 +38,10 @@ impl DeadEncoder {
         dead: &Tensor,
         (x, at_a_time): (&Tensor, i64),
     ) -> Result<Self> {
-        let encoder = facts.encoder()?.f_tr()?;
-        let rows = workspace.empty(&[dead.size()[0], encoder.size()[1]], facts.options())?;
-        let rows = encoder.f_index_select_out(&rows, 0, dead)?;
         let xs = x.f_split(at_a_time, 0)?;
         let bytes = facts.tokens * dead.size()[0] * facts.options().0.elt_size_in_bytes() as i64;
         Ok(Self {
-            rows,
+            rows: SomeRows::of(facts, workspace, facts.encoder()?.f_tr()?, dead)?,
             bias: facts.encoder_bias()?.f_index_select(0, dead)?,
             kept: xs.iter().map(|_| None).collect(),
             keeps: facts.competes_by_kernel() && bytes <= facts.limits.kept_bytes / 4,
@@ -58,8 +56,14 @@ impl DeadEncoder {
             return Ok(kept.shallow_clone());
         }
         let room = if self.keeps { places.step } else { places.block };
-        let matrix = (&self.rows.f_tr()?, Stays::Step);
-        let hidden_pre = facts.product_in(room, &self.xs[number], matrix, Some(&self.bias))?;
+        let x = &self.xs[number];
+        let hidden_pre = room.empty(&[x.size()[0], self.bias.size()[0]], facts.options())?;
+        for group in self.rows.groups.each() {
+            let matrix = (&self.rows.get(&group)?.f_tr()?, self.rows.groups.stays());
+            let bias = of_group(&self.bias, 0, &group)?;
+            let mut hidden_pre = of_group(&hidden_pre, 1, &group)?;
+            facts.multiply(x, matrix, Addend::Row(&bias), &mut hidden_pre)?;
+        }
         self.kept[number] = self.keeps.then(|| hidden_pre.shallow_clone());
         Ok(hidden_pre)
     }
@@ -119,10 +123,7 @@ pub(super) fn of_dead(
     let mut encoder = DeadEncoder::new(facts, places.step, &dead, (x, at_a_time))?;
     let selector = &mut room.selectors.of_dead;
     encoder.compare(facts, places, &latents, selector)?;
-    let mut by_encoder = (
-        places.step.zeros_like(&encoder.rows)?,
-        places.step.zeros_like(&encoder.bias)?,
-    );
+    let mut sums = Sums::new((facts, places.step), (&dead, &latents, &encoder), gradients)?;
     for (number, mut error) in error.f_split(at_a_time, 0)?.into_iter().enumerate() {
         let hidden_pre = encoder.encoded(number, facts, places)?;
         let work = Work {
@@ -130,34 +131,79 @@ pub(super) fn of_dead(
             selector,
             products: Some(&mut room.products),
         };
-        let aux = auxk::step(facts, work, (&hidden_pre, &error), &latents, gradients)?;
+        let latents = (&latents, &mut sums.decoder);
+        let aux = auxk::step(facts, work, (&hidden_pre, &error), latents, gradients)?;
         terms.add_auxk(aux.value)?;
         error.f_copy_(&aux.by_reconstruction)?;
         let by_pre = facts.over_heads(places.block, aux.by_pre)?;
         let x = &encoder.xs[number];
-        add_by_encoder(facts, &mut room.products, (&by_pre, x), &mut by_encoder)?;
+        sums.add_by_encoder((facts, places.block), &mut room.products, (&by_pre, x))?;
     }
-    let (by_rows, by_bias) = by_encoder;
-    if let Some((dead, by_decoder)) = latents.into_chosen() {
-        gradients.add_some("W_D", (-2, facts.of_each_head(&dead)?), by_decoder);
-        gradients.add_some("W_E", (-1, dead.shallow_clone()), by_rows.f_tr()?);
-        gradients.add_some("b_E", (-1, dead), by_bias);
-    }
+    sums.finish(facts, &dead, gradients)?;
     Ok(Some(error))
 }
 
-/// Adds what some tokens say of the encoder's rows and biases of dead latents.
-fn add_by_encoder(
-    facts: &Facts<'_>,
-    products: &mut Products,
-    (by_pre, x): (&Tensor, &Tensor),
-    (by_rows, by_bias): &mut (Tensor, Tensor),
-) -> Result<()> {
-    if facts.options() == PLAIN {
-        products.add_by_latent(by_pre, x, by_rows)?;
-    } else {
-        facts.multiply(&by_pre.f_tr()?, (x, Stays::Product), Addend::Held, by_rows)?;
+/// The sums of what is said of the latents.
+struct Sums {
+    decoder: RowSums,
+    encoder: RowSums,
+    /// In which groups those of the encoder are added to.
+    groups: Groups,
+    /// `(n)`.
+    bias: Tensor,
+}
+
+impl Sums {
+    fn new(
+        (facts, workspace): (&Facts<'_>, &Workspace),
+        (dead, latents, encoder): (&Tensor, &Latents, &DeadEncoder),
+        gradients: &mut Gradients,
+    ) -> Result<Self> {
+        let groups = (latents.decoder().groups, encoder.rows.groups);
+        let facts = (facts, workspace);
+        Ok(Self {
+            decoder: RowSums::of(facts, "W_D", (dead, groups.0), gradients)?,
+            encoder: RowSums::of(facts, "W_E", (dead, groups.1), gradients)?,
+            groups: groups.1,
+            bias: workspace.zeros_like(&encoder.bias)?,
+        })
     }
-    let _ = by_bias.f_add_(&facts.sum_of_rows(by_pre)?)?;
-    Ok(())
+
+    /// Adds what some tokens say of the encoder's rows and biases.
+    fn add_by_encoder(
+        &mut self,
+        (facts, block): (&Facts<'_>, &Workspace),
+        products: &mut Products,
+        (by_pre, x): (&Tensor, &Tensor),
+    ) -> Result<()> {
+        let room = match self.groups.is_one() {
+            true => None,
+            false => Some(block.empty(&[by_pre.size()[0] * self.groups.at_a_time()], facts.options())?),
+        };
+        for group in self.groups.each() {
+            let mut of_these = of_group(by_pre, 1, &group)?;
+            if let Some(room) = &room {
+                let mut there = room
+                    .f_narrow(0, 0, of_these.numel() as i64)?
+                    .f_view(&of_these.size()[..])?;
+                there.f_copy_(&of_these)?;
+                of_these = there;
+            }
+            self.encoder.add(facts, &group, |sum| {
+                if facts.options() == PLAIN {
+                    return products.add_by_latent(&of_these, x, sum);
+                }
+                facts.multiply(&of_these.f_tr()?, (x, Stays::Product), Addend::Held, sum)
+            })?;
+        }
+        let _ = self.bias.f_add_(&facts.sum_of_rows(by_pre)?)?;
+        Ok(())
+    }
+
+    fn finish(self, facts: &Facts<'_>, dead: &Tensor, gradients: &mut Gradients) -> Result<()> {
+        self.decoder.finish(facts, "W_D", dead, gradients)?;
+        self.encoder.finish(facts, "W_E", dead, gradients)?;
+        gradients.add_some("b_E", (-1, dead.shallow_clone()), self.bias);
+        Ok(())
+    }
 }

@@ -11,6 +11,9 @@ pub(super) struct Places<'a> {
     pub(super) block: &'a Workspace,
 }
 
+/// About how many tensors of the size of the pre-activations of dead latents there are at a time.
+const DEAD_TENSORS: i64 = 4;
+
 /// How much a step on a CPU holds of what it computes of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepLimits {
@@ -23,6 +26,10 @@ pub struct StepLimits {
     pub most_bytes: i64,
     /// Bytes up to which something is kept of all tokens for another pass, where they come some at a time.
     pub kept_bytes: i64,
+    /// Bytes of what is known of pairs of a token and a latent besides what they are, where steps go over those that take part.
+    pub pairs_bytes: i64,
+    /// Bytes of the rows of a matrix that are brought together of dead latents, where those are not all latents.
+    pub rows_bytes: i64,
 }
 
 impl Default for StepLimits {
@@ -33,6 +40,8 @@ impl Default for StepLimits {
             block_tokens: 256,
             most_bytes: 256 << 20,
             kept_bytes: 128 << 20,
+            pairs_bytes: 64 << 20,
+            rows_bytes: 8 << 20,
         }
     }
 }
@@ -44,6 +53,16 @@ impl StepLimits {
         let most = room / all.max(1);
         let cached = self.block_bytes / bytes.max(1);
         cached.max(self.block_tokens).min(most).clamp(1, tokens.max(1))
+    }
+
+    /// Returns the bytes that are held of a token of whose dead latents the pre-activations are so many `bytes`, and how many of
+    /// `tokens` tokens are taken at a time.
+    pub(super) fn dead_block(self, bytes: i64, tokens: i64) -> (i64, i64) {
+        let all = DEAD_TENSORS * bytes;
+        (
+            all,
+            self.tokens_at_a_time(bytes, (all, self.most_bytes / 4), tokens),
+        )
     }
 }
 

@@ -38,6 +38,7 @@ use super::gradients::Gradients;
 use super::places::Places;
 use super::room::Room;
 use super::select::Selectors;
+use super::some_rows::RowSums;
 use super::terms::Terms;
 use crate::dictionary::LossInput;
 use crate::error::Result;
@@ -219,7 +220,9 @@ fn reconstruct(
             selector: &mut parts.selectors.of_dead,
             products: parts.zeros.as_mut().map(|zeros| &mut *zeros.products),
         };
-        let found = auxk::step(facts, work, numbers, dead, gradients)?;
+        let by_decoder = gradients.so_far((facts, parts.places.step), "W_D")?;
+        let latents = (dead, &mut RowSums::All(by_decoder));
+        let found = auxk::step(facts, work, numbers, latents, gradients)?;
         parts.terms.add_auxk(found.value.shallow_clone())?;
         aux = Some(found);
     }

@@ -134,7 +134,7 @@ impl Size<'_> {
     }
 
     /// Returns the bytes that all else may have: with little of what each token and each latent has, so much less than the most.
-    fn room(self, tokens: i64) -> i64 {
+    pub(in super::super) fn room(self, tokens: i64) -> i64 {
         let most = self.limits.most_bytes;
         (most - self.other_bytes(tokens)).max(most / 4 * 3)
     }
@@ -143,7 +143,7 @@ impl Size<'_> {
         (self.cfg.dtype.kind(), self.device) == form::PLAIN
     }
 
-    fn heads(self) -> i64 {
+    pub(in super::super) fn heads(self) -> i64 {
         self.cfg.hooks.heads().unwrap_or(1)
     }
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::pattern::Pattern;
 use crate::kernels::rest::Sums;
-use crate::kernels::scatter::Onto;
+use crate::kernels::scatter::Given;
 use crate::kernels::strided::Strided;
 use crate::tensor::Tensor;
 use crate::tensor::slices::{numbers, numbers_mut};
@@ -24,17 +24,23 @@ pub(super) struct Below {
     /// What each unit below costs, `([heads,] d_sae)`, and how it changes the gradient of the encoder, `(d_sae)`.
     cost: Tensor,
     by_inputs: Tensor,
-    /// The sums of the inputs of these tokens stand where the gradient of the encoder will; otherwise there are no bare pairs, and
-    /// the sum is that of all tokens.
+    /// What the sums of the inputs of these tokens say stands in the gradient of the encoder already; otherwise there are no bare
+    /// pairs, and the sum is that of all tokens.
     is_held: bool,
 }
 
 impl Below {
-    /// Adds up what is below of the tokens whose inputs are `x`; `None` where that costs nothing.
+    /// Adds up what is below of the tokens whose inputs are `x`; `None` where that costs nothing. Where there are bare pairs, it is
+    /// added to the gradient of the encoder.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn new(room: &mut Room, facts: &Facts<'_>, x: &Tensor) -> Result<Option<Self>> {
+    pub(super) fn new(
+        room: &mut Room,
+        facts: &Facts<'_>,
+        x: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<Option<Self>> {
         let Some(cost) = facts.threshold_cost()? else {
             return Ok(None);
         };
@@ -45,15 +51,23 @@ impl Below {
         let mut hidden_pre = like(&facts.norm)?;
         let latents = facts.sae.cfg.d_sae() as usize;
         let (dots, of_other_heads) = numbers_mut(&mut hidden_pre)?.split_at_mut(latents);
+        let mut by_inputs = match facts.heads {
+            Some(_) => facts.sum_heads(&cost)?,
+            None => facts.workspace.copy(&cost)?,
+        };
+        let _ = by_inputs.f_neg_()?;
         room.add_up_inputs();
         if is_held {
-            let mut inputs = room.by_encoder.take(&encoder)?;
+            let mut by_encoder = room.by_encoder.take(&encoder)?;
             let to = Sums {
-                sums: numbers_mut(&mut inputs)?,
+                held: gradients.has("W_E"),
+                factor: numbers(&by_inputs)?,
+                sums: numbers_mut(&mut by_encoder)?,
                 dots: &mut *dots,
                 counts: numbers_mut(&mut count)?,
             };
             add_up(room, x, numbers(&encoder)?, to)?;
+            gradients.set("W_E", by_encoder.f_tr()?);
         } else {
             let ends = [0, dots.len()];
             room.latents.clear();
@@ -66,11 +80,6 @@ impl Below {
             of_head.copy_from_slice(dots);
         }
         let _ = hidden_pre.f_addcmul_(&facts.encoder_bias()?, &count)?;
-        let mut by_inputs = match facts.heads {
-            Some(_) => facts.sum_heads(&cost)?,
-            None => facts.workspace.copy(&cost)?,
-        };
-        let _ = by_inputs.f_neg_()?;
         Ok(Some(Self {
             count,
             hidden_pre,
@@ -80,16 +89,15 @@ impl Below {
         }))
     }
 
-    /// Returns what the gradient of the encoder is added onto, where `inputs (d_model)` is the sum of the inputs of all tokens.
+    /// Returns what the gradient of the encoder is still added onto, where `inputs (d_model)` is the sum of the inputs of all tokens.
     ///
     /// # Errors
     /// None on the CPU.
-    pub(super) fn onto<'a>(&'a self, inputs: &'a [f32]) -> Result<Onto<'a>> {
-        let factor = numbers(&self.by_inputs)?;
+    pub(super) fn given<'a>(&'a self, inputs: &'a [f32]) -> Result<Given<'a>> {
         Ok(if self.is_held {
-            Onto::Held(factor)
+            Given::Nothing
         } else {
-            Onto::Row(factor, inputs)
+            Given::Row(numbers(&self.by_inputs)?, inputs)
         })
     }
 
@@ -129,8 +137,8 @@ impl Below {
     }
 }
 
-/// Writes the sums of the inputs `x` of all tokens but those of bare pairs and their products with the latents' rows of `encoder`,
-/// and how many tokens these are.
+/// Adds up the inputs `x` of all tokens but those of bare pairs and their products with the latents' rows of `encoder`, and how many
+/// tokens these are.
 fn add_up(room: &mut Room, x: &Tensor, encoder: &[f32], to: Sums<'_>) -> Result<()> {
     let bare = &room.rows.bare;
     let pattern = Pattern::new(&bare.offsets, &bare.index, to.counts.len());

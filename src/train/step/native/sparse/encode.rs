@@ -1,10 +1,8 @@
 //! Finding the pairs that take part: by screening, or where heads share pre-activations from these themselves.
 
 use super::super::facts::Facts;
-use super::super::form::PLAIN;
 use super::super::multiply::Addend;
 use super::super::panels::Stays;
-use super::super::places::StepLimits;
 use super::room::Room;
 use crate::dictionary::Selection;
 use crate::error::{Error, Result};
@@ -13,12 +11,6 @@ use crate::kernels::screen::{Encoder, Keep};
 use crate::kernels::select::Cut;
 use crate::tensor::Tensor;
 use crate::tensor::slices::numbers;
-
-/// Returns of how many of `tokens` tokens the pre-activations of so many latents are computed at a time where heads share them.
-pub(in super::super) fn rows_shared(limits: StepLimits, latents: i64, tokens: i64) -> i64 {
-    let bytes = PLAIN.0.elt_size_in_bytes() as i64 * latents;
-    limits.tokens_at_a_time(bytes, (bytes, limits.most_bytes / 2), tokens)
-}
 
 /// Finds the pairs that take part, and computes their pre-activations.
 ///
@@ -61,7 +53,8 @@ fn screened(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> R
 fn shared(room: &mut Room, facts: &Facts<'_>, x: &Tensor, keep: Keep<'_>) -> Result<()> {
     let factor = facts.factor.as_ref();
     let factor = numbers(factor.ok_or_else(|| Error::run("heads differ by their decoder norms"))?)?;
-    let xs = x.f_split(rows_shared(facts.limits, facts.sae.cfg.d_sae(), facts.tokens), 0)?;
+    let rows = facts.limits.rows_shared(facts.sae.cfg.d_sae(), facts.tokens);
+    let xs = x.f_split(rows, 0)?;
     match keep {
         Keep::Batch(count) => competing(room, facts, &xs, (factor, count)),
         Keep::Largest(count) => for_themselves(room, facts, &xs, factor, || Wanted::Largest(count)),

@@ -1,6 +1,9 @@
 //! What the heads say of the latents that they share, as one.
 
+use std::ops::Range;
+
 use super::super::facts::Facts;
+use super::of_pairs::Latents;
 use crate::error::Result;
 use crate::kernels::pattern::Pattern;
 use crate::kernels::screen::Rows;
@@ -19,13 +22,16 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// Becomes the sums of `by_pre`, one number for each pair of `rows`, over the heads; pairs that are 0 are left out.
-    pub(super) fn merge(&mut self, rows: &Rows, by_pre: &[f32], latents: usize) {
+    /// Becomes the sums of `by_pre`, one number for each pair of these tokens of `rows`, over the heads; pairs that are 0 are left
+    /// out, and other tokens have none.
+    pub(super) fn merge(&mut self, rows: &Rows, tokens: &Range<usize>, by_pre: &[f32], latents: usize) {
         self.begin(latents);
         self.value.clear();
-        for token in rows.offsets.windows(2) {
+        self.offsets.resize(tokens.start + 1, 0);
+        let ends = &rows.offsets[tokens.start..=tokens.end];
+        for token in ends.windows(2) {
             for at in token[0]..token[1] {
-                let by_pre = by_pre[at];
+                let by_pre = by_pre[at - ends[0]];
                 if by_pre == 0.0 {
                     continue;
                 }
@@ -38,28 +44,32 @@ impl Merged {
             }
             self.offsets.push(self.index.len());
         }
+        self.offsets.resize(rows.offsets.len(), self.index.len());
     }
 
-    /// Returns on how many tokens each latent is on in some head, float `(d_sae)`, where there are heads: `acts` are the activations
-    /// of the pairs.
+    /// Returns on how many tokens each latent is on in some head, float `(d_sae)`, where there are heads.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn fired(&mut self, rows: &Rows, acts: &[f32], facts: &Facts<'_>) -> Result<Option<Tensor>> {
+    pub(super) fn fired(&mut self, rows: &Rows, facts: &Facts<'_>) -> Result<Option<Tensor>> {
         if facts.heads.is_none() {
             return Ok(None);
         }
         let latents = facts.sae.cfg.d_sae();
         let mut counted = facts.workspace.zeros(&[latents], (Kind::Float, Device::Cpu))?;
         let fired = numbers_mut(&mut counted)?;
+        let of_heads = Latents::new(facts)?;
         self.begin(latents as usize);
-        for token in rows.offsets.windows(2) {
+        for (number, token) in rows.offsets.windows(2).enumerate() {
             for at in token[0]..token[1] {
-                if acts[at] > 0.0 && self.place_of(rows.index[at]).1 {
-                    fired[rows.index[at] as usize % self.latents] += 1.0;
+                let (of_head, value) = (rows.index[at], rows.value[at]);
+                let place = &mut self.place[of_head as usize % latents as usize];
+                // The token that a latent was found in last.
+                if of_heads.act(of_head, value) > 0.0 && *place != number {
+                    *place = number;
+                    fired[of_head as usize % latents as usize] += 1.0;
                 }
             }
-            self.offsets.push(self.index.len());
         }
         Ok(Some(counted))
     }
@@ -108,12 +118,18 @@ mod tests {
             ..Rows::default()
         };
         let mut merged = Merged::default();
-        merged.merge(&rows, &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 0.0], 3);
+        merged.merge(&rows, &(0..2), &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 0.0], 3);
         let mut values = Vec::new();
         let pattern = merged.pattern(&mut values);
         assert_eq!(
             (pattern.offsets(), pattern.index(), &values[..]),
             (&[0, 3, 4][..], &[0, 2, 1, 1][..], &[5.0, 2.0, 8.0, 48.0][..])
+        );
+        merged.merge(&rows, &(1..2), &[16.0, 32.0, 0.0], 3);
+        let pattern = merged.pattern(&mut values);
+        assert_eq!(
+            (pattern.offsets(), pattern.index(), &values[..]),
+            (&[0, 0, 1][..], &[1][..], &[48.0][..])
         );
     }
 }

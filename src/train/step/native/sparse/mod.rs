@@ -11,14 +11,15 @@ mod decode;
 mod encode;
 mod merged;
 mod of_pairs;
+mod parts;
 mod penalties;
 mod room;
+mod size;
 mod subset;
 
 use self::below::Below;
 use self::decode::decode;
 use self::encode::encode;
-pub(super) use self::encode::rows_shared;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
 use self::subset::Subset;
@@ -32,7 +33,7 @@ use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::kernels::gather::gather;
 use crate::kernels::norms::column_sums;
-use crate::kernels::scatter::{Addends, Onto, scatter};
+use crate::kernels::scatter::{Addends, Given, Onto, scatter};
 use crate::tensor::slices::{numbers, numbers_mut};
 use crate::tensor::{Tensor, Workspace};
 use crate::train::step::Part;
@@ -49,24 +50,26 @@ pub(super) fn step(
     gradients: &mut Gradients,
 ) -> Result<Found> {
     encode(room, facts, input.x)?;
-    let fired = room.activate(facts)?;
-    let fired_somewhere = room.merged.fired(&room.rows, &room.acts, facts)?;
+    let most = facts.limits.pairs_at_a_time(facts.says_more_of_pairs());
+    room.parts.divide(&room.rows, most as usize);
+    let (fired, sum) = room.count(facts)?;
+    let fired_somewhere = room.merged.fired(&room.rows, facts)?;
     facts.laps.end(Part::Encode);
     decode(room, facts, input)?;
     let squared_errors = room.squared_errors(facts)?;
     let mut terms = Terms::new(facts);
     facts.laps.end(Part::Decode);
+    let mut moved = false;
     if let Some(is_dead) = is_dead(fired_somewhere.as_ref().unwrap_or(&fired))? {
-        add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
+        moved = add_auxk(room, facts, input, &is_dead, &mut terms, gradients)?;
     }
     facts.laps.end(Part::Auxk);
-    reach_thresholds(room, facts)?;
-    let below = Below::new(room, facts, input.x)?;
+    let below = Below::new(room, facts, input.x, gradients)?;
+    complete(room, facts, moved)?;
     facts.laps.end(Part::Scatter);
     add_penalties(room, facts, below.as_ref(), (&mut terms, gradients))?;
     facts.laps.end(Part::Penalties);
     scatter_gradients(room, facts, below.as_ref(), gradients)?;
-    let sum: f64 = room.acts.iter().map(|act| f64::from(*act)).sum();
     let active: f64 = numbers(&fired)?.iter().map(|fired| f64::from(*fired)).sum();
     Ok(Found {
         terms,
@@ -78,19 +81,33 @@ pub(super) fn step(
     })
 }
 
-/// Computes the derivatives by the activations of pairs that are off and near their threshold.
-fn reach_thresholds(room: &mut Room, facts: &Facts<'_>) -> Result<()> {
-    if room.near.is_empty() {
+/// Computes the derivatives by the activations of pairs that are off and near their threshold, and once more of those that are on
+/// where `G` has moved.
+fn complete(room: &mut Room, facts: &Facts<'_>, moved: bool) -> Result<()> {
+    if !moved && !facts.sae.cfg.act_fn.has_thresholds() {
         return Ok(());
     }
-    let near = std::mem::take(&mut room.near);
-    let done = dot(room, facts, &near);
-    room.near = near;
-    done
+    for part in 0..room.parts.count() {
+        room.begin(part, facts)?;
+        if moved {
+            let on = std::mem::take(&mut room.on);
+            let done = dot(room, facts, &on);
+            room.on = on;
+            done?;
+        }
+        let near = std::mem::take(&mut room.near);
+        let done = dot(room, facts, &near);
+        room.near = near;
+        done?;
+    }
+    Ok(())
 }
 
 /// Computes the derivatives by the activations of some pairs from `G` and the decoder's rows.
 fn dot(room: &mut Room, facts: &Facts<'_>, pairs: &Subset) -> Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
     let decoder = facts.decoder()?;
     let columns = decoder.size()[1] as usize;
     for (place, group) in facts.groups().into_iter().enumerate() {
@@ -106,12 +123,12 @@ fn dot(room: &mut Room, facts: &Facts<'_>, pairs: &Subset) -> Result<()> {
             columns,
             &mut room.sorted,
         );
-        room.group.put(&room.sorted, &mut room.by_acts);
+        room.group.put(&room.sorted, &mut room.by[room.parts.pairs()]);
     }
     Ok(())
 }
 
-/// Adds the Aux-K loss, which also changes `G`.
+/// Adds the Aux-K loss, and returns whether it moved `G`.
 fn add_auxk(
     room: &mut Room,
     facts: &Facts<'_>,
@@ -119,13 +136,17 @@ fn add_auxk(
     is_dead: &Tensor,
     terms: &mut Terms,
     gradients: &mut Gradients,
-) -> Result<()> {
+) -> Result<bool> {
+    // The decoder's tiles have no use for its gradient's place any more.
+    gradients.reserve("W_D", room.by_decoder.take(&facts.decoder()?)?);
+    let by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
+    gradients.reserve("W_E", by_encoder.f_tr()?);
     let mut aux = std::mem::take(&mut room.aux);
     let error = |workspace: &Workspace| whole_error(room, facts, workspace);
     let found = of_dead((facts, &mut aux), (input.x, is_dead), error, terms, gradients);
     room.aux = aux;
     let Some(by_reconstruction) = found? else {
-        return Ok(());
+        return Ok(false);
     };
     // Every latent is one of all latents.
     for place in 0..room.residual.len() {
@@ -138,10 +159,7 @@ fn add_auxk(
         sums.zip(numbers(&more)?).for_each(|(sum, more)| *sum += more);
         room.pack(place);
     }
-    let on = std::mem::take(&mut room.on);
-    let done = dot(room, facts, &on);
-    room.on = on;
-    done
+    Ok(true)
 }
 
 /// Returns `x̂ − y` of all latents, `(n, [heads,] d_model)`.
@@ -172,8 +190,25 @@ fn scatter_gradients(
     below: Option<&Below>,
     gradients: &mut Gradients,
 ) -> Result<()> {
-    decoder_gradient(room, facts, gradients)?;
-    encoder_gradients(room, facts, below, gradients)?;
+    let decoder = facts.decoder()?;
+    let mut by_decoder = room.by_decoder.take(&decoder)?;
+    let mut by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
+    let mut by_bias = room.by_encoder_bias.take(&facts.encoder_bias()?)?.f_zero_()?;
+    let held = (gradients.has("W_D"), gradients.has("W_E"));
+    let slope = gradients.take_slope(facts)?;
+    let inputs = std::mem::take(&mut room.inputs);
+    // What all parts are added to, and what the others are added to then.
+    let mut onto = bases((slope.as_ref(), &decoder), (below, &inputs), held)?;
+    for part in 0..room.parts.count() {
+        room.begin(part, facts)?;
+        decoder_gradient(room, facts, onto.0, &mut by_decoder)?;
+        encoder_gradients(room, facts, onto.1, (&mut by_encoder, &mut by_bias))?;
+        onto = (HELD, HELD);
+    }
+    room.inputs = inputs;
+    gradients.set("W_D", by_decoder);
+    gradients.set("W_E", by_encoder.f_tr()?);
+    gradients.add_to(by_bias, "b_E")?;
     if let Ok(bias) = facts.parameter("b_D") {
         let mut by_bias = room.by_decoder_bias.take(&bias)?;
         // Every prefix has the bias, every head one of its own.
@@ -186,9 +221,36 @@ fn scatter_gradients(
     Ok(())
 }
 
-fn decoder_gradient(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradients) -> Result<()> {
-    let decoder = facts.decoder()?;
-    let mut by_decoder = room.by_decoder.take(&decoder)?;
+const HELD: Onto<'static> = Onto {
+    held: true,
+    given: Given::Nothing,
+};
+
+/// Returns what the gradients of decoder and encoder are added onto: where it is `held` what stands in their places, and what
+/// penalties say of the decoder's norms and of the sum of the inputs of all tokens.
+fn bases<'a>(
+    (slope, decoder): (Option<&'a Tensor>, &'a Tensor),
+    (below, inputs): (Option<&'a Below>, &'a [f32]),
+    held: (bool, bool),
+) -> Result<(Onto<'a>, Onto<'a>)> {
+    let decoder = match slope {
+        Some(slope) => Given::Rows(numbers(slope)?, numbers(decoder)?),
+        None => Given::Nothing,
+    };
+    let encoder = match below {
+        Some(below) => below.given(inputs)?,
+        None => Given::Nothing,
+    };
+    let onto = |held: bool, given| Onto { held, given };
+    Ok((onto(held.0, decoder), onto(held.1, encoder)))
+}
+
+fn decoder_gradient(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    onto: Onto<'_>,
+    by_decoder: &mut Tensor,
+) -> Result<()> {
     room.on.take(&room.acts, &mut room.some);
     room.by_latent.sort(room.on.pattern(facts.latents()));
     room.by_latent.permute(&room.some, &mut room.sorted);
@@ -199,55 +261,39 @@ fn decoder_gradient(room: &mut Room, facts: &Facts<'_>, gradients: &mut Gradient
             tokens,
         })
         .collect();
-    let slope = gradients.take_slope(facts)?;
-    let onto = match &slope {
-        Some(slope) => Onto::Rows(numbers(slope)?, numbers(&decoder)?),
-        None => Onto::Nothing,
-    };
     let pattern = room.by_latent.pattern();
-    scatter(
-        pattern,
-        &room.sorted,
-        &groups,
-        onto,
-        numbers_mut(&mut by_decoder)?,
-    );
-    gradients.add_to(by_decoder, "W_D")
+    scatter(pattern, &room.sorted, &groups, onto, numbers_mut(by_decoder)?);
+    Ok(())
 }
 
 fn encoder_gradients(
     room: &mut Room,
     facts: &Facts<'_>,
-    below: Option<&Below>,
-    gradients: &mut Gradients,
+    onto: Onto<'_>,
+    (by_encoder, by_bias): (&mut Tensor, &mut Tensor),
 ) -> Result<()> {
     let latents = facts.sae.cfg.d_sae() as usize;
-    let mut by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
+    let (tokens, by_pre) = (room.parts.tokens(), &room.by[room.parts.pairs()]);
     let pattern = match facts.heads {
         Some(_) => {
-            room.merged.merge(&room.rows, &room.by_pre, latents);
+            room.merged.merge(&room.rows, &tokens, by_pre, latents);
             room.merged.pattern(&mut room.some)
         }
         None => {
-            room.moving.choose(&room.rows, |pair| room.by_pre[pair] != 0.0);
-            room.moving.take(&room.by_pre, &mut room.some);
+            room.moving
+                .choose(&room.rows, &tokens, |pair| by_pre[pair] != 0.0);
+            room.moving.take(by_pre, &mut room.some);
             room.moving.pattern(latents)
         }
     };
     room.by_latent.sort(pattern);
     room.by_latent.permute(&room.some, &mut room.sorted);
-    let pattern = room.by_latent.pattern();
     let input = [Addends {
         end: latents,
         tokens: room.tokens(),
     }];
-    let onto = match below {
-        Some(below) => below.onto(&room.inputs)?,
-        None => Onto::Nothing,
-    };
-    scatter(pattern, &room.sorted, &input, onto, numbers_mut(&mut by_encoder)?);
-    gradients.add_to(by_encoder.f_tr()?, "W_E")?;
-    let mut by_bias = room.by_encoder_bias.take(&facts.encoder_bias()?)?;
-    room.by_latent.sums(&room.sorted, numbers_mut(&mut by_bias)?);
-    gradients.add_to(by_bias, "b_E")
+    let pattern = room.by_latent.pattern();
+    scatter(pattern, &room.sorted, &input, onto, numbers_mut(by_encoder)?);
+    room.by_latent.add_sums(&room.sorted, numbers_mut(by_bias)?);
+    Ok(())
 }

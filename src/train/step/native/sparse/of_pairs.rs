@@ -1,8 +1,45 @@
-//! Numbers that penalties and thresholds need of each pair.
+//! Numbers that are known of each pair.
 
+use super::super::facts::Facts;
+use crate::error::Result;
 use crate::tensor::Buffer;
+use crate::tensor::slices::numbers;
 
-/// What is known of the latent of each pair, and what is summed of each pair.
+/// What says whether latents are on.
+pub(super) struct Latents<'a> {
+    threshold: Option<&'a [f32]>,
+    factor: Option<&'a [f32]>,
+}
+
+impl<'a> Latents<'a> {
+    /// Returns what the facts know of them.
+    ///
+    /// # Errors
+    /// It is not float32 on the CPU.
+    pub(super) fn new(facts: &'a Facts<'_>) -> Result<Self> {
+        Ok(Self {
+            threshold: facts.gate.threshold.as_ref().map(numbers).transpose()?,
+            factor: facts.factor.as_ref().map(numbers).transpose()?,
+        })
+    }
+
+    /// Returns how far a pre-activation is over the latent's threshold, where there are any.
+    pub(super) fn over(&self, latent: u32, value: f32) -> Option<f32> {
+        let latent = latent as usize;
+        let seen = self.factor.map_or(value, |factor| value * factor[latent]);
+        self.threshold.map(|threshold| seen - threshold[latent])
+    }
+
+    /// Returns the activation. NaN is not under a threshold, and reaches the loss.
+    pub(super) fn act(&self, latent: u32, value: f32) -> f32 {
+        match self.over(latent, value) {
+            Some(over) if over <= 0.0 => 0.0,
+            _ => value,
+        }
+    }
+}
+
+/// What penalties and thresholds need of the latent of each pair of a part, and what is summed of each.
 #[derive(Default)]
 pub(super) struct OfPairs {
     pub(super) norm: Vec<f32>,

@@ -23,18 +23,48 @@ fn spread(index: &[u32], by_latent: &Tensor, into: &mut Vec<f32>) -> Result<()> 
     Ok(())
 }
 
-/// Returns the sums of the numbers of each latent's pairs, `(d_sae)`.
-fn sum_by_latent(facts: &Facts<'_>, index: &[u32], values: &[f32]) -> Result<Tensor> {
-    let mut sums = facts.workspace.zeros_like(&facts.norm)?;
-    let by_latent = numbers_mut(&mut sums)?;
+/// Adds up the numbers of each latent's pairs.
+fn add_by_latent(index: &[u32], values: &[f32], sums: &mut Tensor) -> Result<()> {
+    let by_latent = numbers_mut(sums)?;
     for (latent, value) in index.iter().zip(values) {
         by_latent[*latent as usize] += value;
     }
-    Ok(sums)
+    Ok(())
 }
 
-/// Adds the sparsity penalty, the thresholds' gradients and the threshold penalty on what is `below`, and sets the derivatives by
-/// the pre-activations of the pairs.
+/// What is summed of the pairs of each latent, `([heads,] d_sae)`.
+struct OfLatents {
+    penalty: Tensor,
+    by_norm: Tensor,
+    near: Tensor,
+    /// How far those that are not below are over the threshold, and how many they are.
+    over: Tensor,
+    over_count: Tensor,
+}
+
+impl OfLatents {
+    fn new(facts: &Facts<'_>) -> Result<Self> {
+        let zeros = || facts.workspace.zeros_like(&facts.norm);
+        Ok(Self {
+            penalty: zeros()?,
+            by_norm: zeros()?,
+            near: zeros()?,
+            over: zeros()?,
+            over_count: zeros()?,
+        })
+    }
+
+    /// Adds what was said of the pairs of a part.
+    fn add(&mut self, room: &Room) -> Result<()> {
+        let (index, of_pairs) = (&room.rows.index[room.parts.pairs()], &room.of_pairs);
+        add_by_latent(index, &of_pairs.penalty, &mut self.penalty)?;
+        add_by_latent(index, &of_pairs.by_norm, &mut self.by_norm)?;
+        add_by_latent(index, &of_pairs.near, &mut self.near)
+    }
+}
+
+/// Adds the sparsity penalty, the thresholds' gradients and the threshold penalty on what is `below`, and makes the derivatives of
+/// the pairs those by their pre-activations.
 ///
 /// # Errors
 /// Too little memory.
@@ -44,41 +74,64 @@ pub(super) fn add_penalties(
     below: Option<&Below>,
     (terms, gradients): (&mut Terms, &mut Gradients),
 ) -> Result<()> {
-    room.by_pre.clear();
-    room.by_pre.extend_from_slice(&room.by_acts);
     if !facts.says_more_of_pairs() {
         return Ok(());
     }
-    spread(&room.rows.index, &facts.norm, &mut room.of_pairs.norm)?;
-    let slopes = slopes(room, facts)?;
-    derive(room, facts, &slopes)?;
-    let (index, of_pairs) = (&room.rows.index, &room.of_pairs);
-    let by_latent = |values: &[f32]| sum_by_latent(facts, index, values);
-    if let Some(value) = slopes.value(by_latent(&of_pairs.penalty)?)? {
-        terms.add_penalty(value)?;
-        gradients.add_by_norm(by_latent(&of_pairs.by_norm)?)?;
+    let soft_counts = soft_counts(room, facts)?;
+    let mut of_latents = OfLatents::new(facts)?;
+    let (mut slopes, mut together) = (None, 0.0);
+    for part in 0..room.parts.count() {
+        room.begin(part, facts)?;
+        let index = &room.rows.index[room.parts.pairs()];
+        spread(index, &facts.norm, &mut room.of_pairs.norm)?;
+        let of_part = match slopes.take() {
+            None => Slopes::new(facts, soft_counts.as_ref(), || by_token(room, facts))?,
+            Some(Slopes::ByToken(..)) => by_token(room, facts)?,
+            Some(of_all) => of_all,
+        };
+        derive(room, facts, &of_part)?;
+        of_latents.add(room)?;
+        if let Some(below) = below {
+            take_off(room, below.cost(), &mut of_latents)?;
+        }
+        if let Slopes::ByToken(value, _) = &of_part {
+            together += value;
+        }
+        slopes = Some(of_part);
     }
-    add_near(facts, &by_latent(&of_pairs.near)?, gradients)?;
+    let slopes = match slopes {
+        Some(Slopes::ByToken(_, last)) => Slopes::ByToken(together, last),
+        known => known.unwrap_or(Slopes::None),
+    };
+    if let Some(value) = slopes.value(of_latents.penalty)? {
+        terms.add_penalty(value)?;
+        gradients.add_by_norm(of_latents.by_norm)?;
+    }
+    add_near(facts, &of_latents.near, gradients)?;
     if let Some(below) = below {
-        let (over, over_count) = take_off(room, facts, below.cost())?;
-        below.add(facts, (&over, &over_count), (terms, gradients))?;
+        let over = (&of_latents.over, &of_latents.over_count);
+        below.add(facts, over, (terms, gradients))?;
     }
     Ok(())
 }
 
-/// Returns how the sparsity penalty grows with the activations of the pairs.
-fn slopes(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
-    let (settings, of_pairs) = (facts.settings, &mut room.of_pairs);
-    let soft_counts = match settings.sparsity_loss_type {
-        Some(kind) if kind.is_scaled() => {
-            of_pairs.penalty.resize(room.acts.len(), 0.0);
-            let stretch = settings.tanh_stretch_coefficient as f32;
-            pointwise::soft_counts(&room.acts, &of_pairs.norm, stretch, &mut of_pairs.penalty);
-            Some(facts.pooled(sum_by_latent(facts, &room.rows.index, &of_pairs.penalty)?)?)
-        }
-        _ => None,
-    };
-    Slopes::new(facts, soft_counts.as_ref(), || by_token(room, facts))
+/// Returns the soft counts of all pairs, where the sparsity penalty goes by them.
+fn soft_counts(room: &mut Room, facts: &Facts<'_>) -> Result<Option<Tensor>> {
+    let settings = facts.settings;
+    if settings.sparsity_loss_type.is_none_or(|kind| !kind.is_scaled()) {
+        return Ok(None);
+    }
+    let stretch = settings.tanh_stretch_coefficient as f32;
+    let mut counts = facts.workspace.zeros_like(&facts.norm)?;
+    for part in 0..room.parts.count() {
+        room.begin(part, facts)?;
+        let (index, of_pairs) = (&room.rows.index[room.parts.pairs()], &mut room.of_pairs);
+        spread(index, &facts.norm, &mut of_pairs.norm)?;
+        of_pairs.penalty.resize(room.acts.len(), 0.0);
+        pointwise::soft_counts(&room.acts, &of_pairs.norm, stretch, &mut of_pairs.penalty);
+        add_by_latent(index, &of_pairs.penalty, &mut counts)?;
+    }
+    Ok(Some(facts.pooled(counts)?))
 }
 
 /// Returns what is said of the activations of a token, or of a head of it, together.
@@ -95,13 +148,14 @@ fn by_token(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
         ..
     } = &mut room.of_pairs;
     ends.clear();
-    for token in room.rows.offsets.windows(2) {
+    let (tokens, first) = (room.parts.tokens(), room.parts.pairs().start);
+    for token in room.rows.offsets[tokens.start..=tokens.end].windows(2) {
         // The pairs of a head follow on those of the one before.
         let mut last = None;
         for pair in token[0]..token[1] {
             let head = room.rows.index[pair] / latents;
             if last.replace(head) != Some(head) {
-                ends.push(pair);
+                ends.push(pair - first);
             }
         }
     }
@@ -115,7 +169,8 @@ fn by_token(room: &mut Room, facts: &Facts<'_>) -> Result<Slopes> {
 /// Turns the derivatives of the pairs into those by their pre-activations, but for the threshold penalty, and sums what there is
 /// to sum.
 fn derive(room: &mut Room, facts: &Facts<'_>, slopes: &Slopes) -> Result<()> {
-    let (index, of_pairs) = (&room.rows.index, &mut room.of_pairs);
+    let pairs = room.parts.pairs();
+    let (index, of_pairs) = (&room.rows.index[pairs.clone()], &mut room.of_pairs);
     let [first, second] = &mut of_pairs.unused;
     let summed = [
         &mut of_pairs.penalty,
@@ -166,27 +221,26 @@ fn derive(room: &mut Room, facts: &Facts<'_>, slopes: &Slopes) -> Result<()> {
         below,
         below_count,
     };
-    let numbers = (&room.rows.value[..], &room.acts[..]);
-    pointwise::derive(numbers, &latents, (slope, thresholds), &mut room.by_pre, sums);
+    let numbers = (&room.rows.value[pairs.clone()], &room.acts[..]);
+    let by = &mut room.by[pairs];
+    pointwise::derive(numbers, &latents, (slope, thresholds), by, sums);
     Ok(())
 }
 
-/// Takes the `cost` of being below off the pairs that are not, and returns for each latent how far these are over its threshold
-/// and how many they are, `(d_sae)`.
-fn take_off(room: &mut Room, facts: &Facts<'_>, cost: &Tensor) -> Result<(Tensor, Tensor)> {
-    let zeros = || facts.workspace.zeros_like(&facts.norm);
-    let (mut over, mut over_count) = (zeros()?, zeros()?);
-    let (sums, counts) = (numbers_mut(&mut over)?, numbers_mut(&mut over_count)?);
-    let cost = numbers(cost)?;
-    let thresholds = &room.of_pairs.threshold;
-    let pairs = room.rows.index.iter().zip(&room.rows.value).zip(thresholds);
-    for (((latent, value), threshold), by_pre) in pairs.zip(&mut room.by_pre) {
+/// Takes the `cost` of being below off the pairs of a part that are not, and adds up how far these are over their thresholds and how
+/// many they are.
+fn take_off(room: &mut Room, cost: &Tensor, sums: &mut OfLatents) -> Result<()> {
+    let (over, over_count) = (numbers_mut(&mut sums.over)?, numbers_mut(&mut sums.over_count)?);
+    let (cost, pairs) = (numbers(cost)?, room.parts.pairs());
+    let by = &mut room.by[pairs.clone()];
+    let pairs = room.rows.index[pairs.clone()].iter().zip(&room.rows.value[pairs]);
+    for (((latent, value), threshold), by_pre) in pairs.zip(&room.of_pairs.threshold).zip(by) {
         let (latent, beyond) = (*latent as usize, value - threshold);
         if beyond >= 0.0 {
-            sums[latent] += beyond;
-            counts[latent] += 1.0;
+            over[latent] += beyond;
+            over_count[latent] += 1.0;
             *by_pre += cost[latent];
         }
     }
-    Ok((over, over_count))
+    Ok(())
 }

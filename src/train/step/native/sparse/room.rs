@@ -3,7 +3,8 @@
 use super::super::facts::Facts;
 use super::super::room;
 use super::merged::Merged;
-use super::of_pairs::OfPairs;
+use super::of_pairs::{Latents, OfPairs};
+use super::parts::Parts;
 use super::subset::Subset;
 use crate::dictionary::LossInput;
 use crate::error::Result;
@@ -25,7 +26,11 @@ pub(in super::super) struct Room {
     pub(in super::super) counts: Counts,
     /// The pairs, by token, with their pre-activations.
     pub(super) rows: Rows,
-    /// Those that are on: they alone are decoded.
+    /// The derivatives of the pairs by their activations, then by their pre-activations.
+    pub(super) by: Vec<f32>,
+    /// What else there is of pairs is there of as many tokens at a time as have room.
+    pub(super) parts: Parts,
+    /// The pairs of these tokens that are on: they alone are decoded.
     pub(super) on: Subset,
     /// Those that are off, but within the window of their threshold: it takes gradient from them.
     pub(super) near: Subset,
@@ -61,10 +66,8 @@ pub(in super::super) struct Room {
     pub(super) squared: Vec<f64>,
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
-    /// Of each pair: its activation, and the derivatives by activation and pre-activation.
+    /// The activation of each pair.
     pub(super) acts: Vec<f32>,
-    pub(super) by_acts: Vec<f32>,
-    pub(super) by_pre: Vec<f32>,
     /// Numbers of some of the pairs, and the same in the order of their latents.
     pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
@@ -91,37 +94,45 @@ impl Room {
         }
     }
 
-    /// Sets the activations of the pairs, and returns how many tokens each latent is active on, float `(d_sae)`.
+    /// Returns how many tokens each latent is active on, float `(d_sae)`, and the sum of all activations.
     ///
     /// # Errors
     /// Too little memory.
-    pub(super) fn activate(&mut self, facts: &Facts<'_>) -> Result<Tensor> {
+    pub(super) fn count(&mut self, facts: &Facts<'_>) -> Result<(Tensor, f64)> {
         let mut counted = self.fired.take(&facts.norm)?.f_zero_()?;
         let fired = numbers_mut(&mut counted)?;
-        let theta = facts.gate.threshold.as_ref().map(numbers).transpose()?;
-        let factor = facts.factor.as_ref().map(numbers).transpose()?;
-        let seen = |pair: usize| {
-            let (latent, value) = (self.rows.index[pair] as usize, self.rows.value[pair]);
-            factor.map_or(value, |factor| value * factor[latent])
-        };
-        // How far a pair is over its threshold, where there are any. NaN is not under it, and reaches the loss.
-        let over = |pair: usize| theta.map(|theta| seen(pair) - theta[self.rows.index[pair] as usize]);
-        self.acts.clear();
-        for (pair, (&latent, &value)) in self.rows.index.iter().zip(&self.rows.value).enumerate() {
-            let act = if over(pair).is_some_and(|over| over <= 0.0) {
-                0.0
-            } else {
-                value
-            };
+        let latents = Latents::new(facts)?;
+        let mut sum = 0.0;
+        for (&latent, &value) in self.rows.index.iter().zip(&self.rows.value) {
+            let act = latents.act(latent, value);
             fired[latent as usize] += f32::from(act > 0.0);
-            self.acts.push(act);
+            sum += f64::from(act);
         }
+        Ok((counted, sum))
+    }
+
+    /// Goes over to the pairs of part `number`: sets what they are, and their activations.
+    ///
+    /// # Errors
+    /// Numbers of latents are not float32 on the CPU.
+    pub(super) fn begin(&mut self, number: usize, facts: &Facts<'_>) -> Result<()> {
+        if !self.parts.begin(number, &self.rows) {
+            return Ok(());
+        }
+        let latents = Latents::new(facts)?;
+        let (tokens, pairs) = (self.parts.tokens(), self.parts.pairs());
+        let (index, value) = (&self.rows.index[pairs.clone()], &self.rows.value[pairs]);
+        self.acts.clear();
+        let acts = index.iter().zip(value);
+        self.acts
+            .extend(acts.map(|(&latent, &value)| latents.act(latent, value)));
         let half = (facts.gate.window / 2.0) as f32;
-        self.on.choose(&self.rows, |pair| self.acts[pair] != 0.0);
-        self.near.choose(&self.rows, |pair| {
-            self.acts[pair] == 0.0 && over(pair).is_some_and(|over| over > -half)
+        self.on.choose(&self.rows, &tokens, |pair| self.acts[pair] != 0.0);
+        self.near.choose(&self.rows, &tokens, |pair| {
+            let over = latents.over(index[pair], value[pair]);
+            self.acts[pair] == 0.0 && over.is_some_and(|over| over > -half)
         });
-        Ok(counted)
+        Ok(())
     }
 
     /// Cuts what the encoder reads into tiles, and what the decoder writes where there are no heads. Returns their width.
@@ -151,8 +162,8 @@ impl Room {
         let groups = facts.groups().len();
         self.squared.resize(groups * tokens, 0.0);
         self.residual.resize_with(groups, Tiles::default);
-        self.by_acts.clear();
-        self.by_acts.resize(self.acts.len(), 0.0);
+        self.by.clear();
+        self.by.resize(self.rows.index.len(), 0.0);
         self.scale.clear();
         self.scale.resize(tokens, facts.error_slope(1.0) as f32);
         self.bias.clear();

@@ -5,31 +5,33 @@ use std::ops::Range;
 use crate::kernels::pattern::Pattern;
 use crate::kernels::screen::Rows;
 
-/// Pairs chosen out of all of a step, in the same order.
+/// Pairs chosen out of those of some tokens, in the same order; other tokens have none.
 #[derive(Default)]
 pub(super) struct Subset {
     offsets: Vec<usize>,
     index: Vec<u32>,
-    /// Where each stands among all pairs.
+    /// Where each stands among the pairs of these tokens.
     place: Vec<u32>,
 }
 
 impl Subset {
-    /// Becomes the pairs of `rows` for whose places `is_chosen` is true.
-    pub(super) fn choose(&mut self, rows: &Rows, is_chosen: impl Fn(usize) -> bool) {
-        self.offsets.clear();
+    /// Becomes the pairs of these tokens of `rows` for whose places among the tokens' pairs `is_chosen` is true.
+    pub(super) fn choose(&mut self, rows: &Rows, tokens: &Range<usize>, is_chosen: impl Fn(usize) -> bool) {
         self.index.clear();
         self.place.clear();
-        self.offsets.push(0);
-        for range in rows.offsets.windows(2) {
+        self.offsets.clear();
+        self.offsets.resize(tokens.start + 1, 0);
+        let ends = &rows.offsets[tokens.start..=tokens.end];
+        for range in ends.windows(2) {
             for place in range[0]..range[1] {
-                if is_chosen(place) {
+                if is_chosen(place - ends[0]) {
                     self.index.push(rows.index[place]);
-                    self.place.push(place as u32);
+                    self.place.push((place - ends[0]) as u32);
                 }
             }
             self.offsets.push(self.index.len());
         }
+        self.offsets.resize(rows.offsets.len(), self.index.len());
     }
 
     /// Becomes the pairs of `all` with one of the latents `latents`.
@@ -59,7 +61,7 @@ impl Subset {
         Pattern::new(&self.offsets, &self.index, width)
     }
 
-    /// Writes their numbers, out of those `from` of all pairs, to `into`.
+    /// Writes their numbers, out of those `from` of all pairs of the tokens, to `into`.
     pub(super) fn take(&self, from: &[f32], into: &mut Vec<f32>) {
         into.clear();
         into.extend(self.place.iter().map(|place| from[*place as usize]));
@@ -86,7 +88,7 @@ mod tests {
             ..Rows::default()
         };
         let mut subset = Subset::default();
-        subset.choose(&rows, |place| place != 0 && place != 3);
+        subset.choose(&rows, &(0..3), |place| place != 0 && place != 3);
         let pattern = subset.pattern(4);
         assert_eq!(
             (pattern.offsets(), pattern.index()),
@@ -100,7 +102,15 @@ mod tests {
         let mut part = Subset::default();
         part.within(&subset, 1..4);
         assert_eq!((&part.index[..], &part.place[..]), (&[3, 3][..], &[1, 4][..]));
-        subset.choose(&rows, |_| false);
+        subset.choose(&rows, &(0..3), |_| false);
         assert!(subset.is_empty() && subset.pattern(4).rows() == 3);
+        // Of the last two tokens.
+        subset.choose(&rows, &(1..3), |place| place != 1);
+        let pattern = subset.pattern(4);
+        assert_eq!(
+            (pattern.offsets(), pattern.index()),
+            (&[0, 0, 0, 2][..], &[0, 3][..])
+        );
+        assert_eq!(subset.place, [0, 2]);
     }
 }
