@@ -115,6 +115,10 @@ pub fn merged(objects: impl IntoIterator<Item = Value>) -> Value {
 /// Returns all cases.
 pub fn all() -> Vec<Case> {
     let topk = || Case::new("topk", json!({"act_fn": "topk"}), json!({}));
+    let auxk = |name: &str| {
+        let trainer = json!({"auxk_coefficient": 0.03125, "dead_threshold": 4096});
+        Case::new(name, json!({"act_fn": "topk"}), trainer)
+    };
     let batchtopk = || Case::new("batchtopk", json!({"act_fn": "batchtopk"}), json!({}));
     let jumprelu = |name: &str, window: f64| {
         Case::new(
@@ -152,9 +156,10 @@ pub fn all() -> Vec<Case> {
             (case.name, case.batch) = ("topk-many".into(), 1024);
             (case.d_model, case.d_sae) = (256, 262_144);
         }),
-        topk().with(|case| {
-            (case.name, case.silent) = ("auxk".into(), 1024);
-            case.trainer = json!({"auxk_coefficient": 0.03125, "dead_threshold": 4096});
+        auxk("auxk").with(|case| case.silent = 1024),
+        auxk("auxk-many").with(|case| {
+            (case.d_model, case.d_sae, case.batch) = (256, 262_144, 1024);
+            case.silent = case.d_sae / 2;
         }),
         topk().with(|case| {
             case.sae = json!({"act_fn": "topk", "use_glu_encoder": true});

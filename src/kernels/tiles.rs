@@ -12,6 +12,9 @@ use crate::native::parallel::{Shared, for_ranges};
 /// How many rows are copied at a time, so that both sides stay in the first-level cache.
 const BLOCK: usize = 32;
 
+/// How many lines are worth a thread.
+const LINES: usize = 1 << 12;
+
 /// A matrix in tiles: tile after tile, each with its part of every row. What the last tile has beyond the last column
 /// is 0.
 #[derive(Debug, Default)]
@@ -90,6 +93,35 @@ impl Tiles {
                 for (group, part) in whole.chunks_mut(GROUP).enumerate() {
                     part.copy_from_slice(&self.line(row, group).0[..part.len()]);
                 }
+            }
+        });
+    }
+
+    /// Makes this `factor` times another matrix, in equal tiles.
+    pub fn set_scaled(&mut self, other: &Tiles, factor: f32) {
+        self.reshape(other.rows, other.columns, other.width());
+        self.with(other, |number, other| *number = factor * other);
+    }
+
+    /// Adds another matrix, which is in equal tiles.
+    ///
+    /// # Panics
+    /// Panics where shapes do not agree.
+    pub fn add(&mut self, other: &Tiles) {
+        let shape = |tiles: &Tiles| (tiles.rows, tiles.columns, tiles.groups);
+        assert_eq!(shape(self), shape(other), "both are in equal tiles");
+        self.with(other, |number, other| *number += other);
+    }
+
+    /// Has `change` change each number by the one of `other` in its place.
+    fn with(&mut self, other: &Tiles, change: impl Fn(&mut f32, f32) + Sync) {
+        let lines = Shared::new(&mut self.lines);
+        for_ranges(other.lines.len(), LINES, |range| {
+            // SAFETY: each thread has lines of its own.
+            let lines = unsafe { lines.part(range.clone()) };
+            for (line, other) in lines.iter_mut().zip(&other.lines[range]) {
+                let numbers = line.0.iter_mut().zip(&other.0);
+                numbers.for_each(|(number, other)| change(number, *other));
             }
         });
     }

@@ -4,21 +4,30 @@ use super::{Device, Kind, Tensor};
 use crate::error::Result;
 use crate::native::pool::beside;
 
+/// What is asked for is more than ever before at times: where there is room already, it grows by this part of itself at least, so that
+/// it seldom does.
+const GROWTH: i64 = 8;
+
 /// A tensor that serves one use after the other: who takes it again writes over what it was.
 #[derive(Debug, Default)]
 pub struct Buffer(Option<Tensor>);
 
 impl Buffer {
     /// Returns a tensor of this size with numbers that mean nothing; it lies where the largest one so far did, if that had this
-    /// dtype and device.
+    /// dtype and device and is large enough.
     ///
     /// # Errors
     /// Too little memory.
     pub fn take_sized(&mut self, size: &[i64], options: (Kind, Device)) -> Result<Tensor> {
         let count = size.iter().product();
-        let there = match self.0.take() {
-            Some(there) if there.numel() as i64 >= count && is_of(&there, options) => there,
-            _ => beside(|| Tensor::f_empty([count], options))?,
+        let there = match self.0.take().filter(|there| is_of(there, options)) {
+            Some(there) if there.numel() as i64 >= count => there,
+            smaller => {
+                let least = smaller.map_or(0, |there| there.numel() as i64);
+                // Before there is more, what was there goes.
+                let most = count.max(least + least / GROWTH);
+                beside(|| Tensor::f_empty([most], options))?
+            }
         };
         let taken = there.f_narrow(0, 0, count)?.f_view(size)?;
         self.0 = Some(there);
@@ -62,6 +71,11 @@ mod tests {
         let smaller = buffer.take_sized(&[2, 5], plain).expect("room");
         assert_eq!(smaller.size(), [2, 5]);
         assert_eq!(smaller.data_ptr(), first.data_ptr());
+        let more = buffer.take_sized(&[32], plain).expect("room");
+        let grown = buffer.take_sized(&[33], plain).expect("room");
+        let again = buffer.take_sized(&[36, 1], plain).expect("room");
+        assert_ne!(grown.data_ptr(), more.data_ptr());
+        assert_eq!(grown.data_ptr(), again.data_ptr());
         let other = buffer
             .take_sized(&[2, 5], (Kind::Double, Device::Cpu))
             .expect("room");

@@ -27,6 +27,7 @@ use std::sync::Mutex;
 
 use super::isa::Isa;
 use super::rounded::PANEL;
+use crate::native::parallel::threads;
 use block::{LEAST, Lists};
 use guess::Guess;
 pub use problem::{Counts, Encoder, Keep, Rows};
@@ -34,15 +35,16 @@ use stores::{Stores, get};
 use weights::Weights;
 use worker::{Found, Job};
 
-/// How many estimates there are at most of the rows that are taken at a time, and the fewest rows whatever those are.
-const MOST_ESTIMATES: usize = 1 << 25;
-const LEAST_ROWS: usize = 128;
+/// How many blocks of rows a thread has at a time, where each row stands for itself.
+const BLOCKS: usize = 2;
 
 /// Encodes batches. It keeps room to work in and what it learnt about thresholds from one batch to the next.
 #[derive(Default)]
 pub struct Screen {
     weights: Weights,
     guess: Guess,
+    /// What was learnt where something else was selected.
+    guess_of_others: Guess,
     stores: Stores,
 }
 
@@ -53,6 +55,17 @@ impl Screen {
     /// If the slices do not have the lengths that [`Encoder`] and [`Keep`] tell.
     pub fn encode(&mut self, x: &[f32], encoder: &Encoder, keep: Keep, out: &mut Rows) -> Counts {
         self.encode_with(Isa::chosen(), x, encoder, keep, out)
+    }
+
+    /// Selects as [`Screen::encode`] does, once more of the same rows, other latents or as many as another number says.
+    ///
+    /// # Panics
+    /// As [`Screen::encode`].
+    pub fn encode_others(&mut self, x: &[f32], encoder: &Encoder, keep: Keep, out: &mut Rows) -> Counts {
+        std::mem::swap(&mut self.guess, &mut self.guess_of_others);
+        let counts = self.encode(x, encoder, keep, out);
+        std::mem::swap(&mut self.guess, &mut self.guess_of_others);
+        counts
     }
 
     /// Selects as [`Screen::encode`] does, with a given set of instructions.
@@ -151,17 +164,13 @@ fn lists(keep: Keep, latents: usize, rows: usize) -> Lists {
     }
 }
 
-/// Returns how many rows are taken at a time where each stands for itself, so that what threads find of them takes little beside all
-/// that is selected.
-fn rows_at_a_time(latents: usize) -> usize {
-    (MOST_ESTIMATES / latents.max(1)).max(LEAST_ROWS)
-}
-
 /// Selects where each row stands for itself, some rows at a time.
 fn by_row(job: &mut Job, stores: &mut Stores, guess: &mut Guess, out: &mut Rows) -> Counts {
     let rows = std::mem::take(&mut stores.rows);
     let mut counts = Counts::default();
-    for rows in rows.chunks(rows_at_a_time(job.encoder.latents())) {
+    // What threads find of so many takes little beside all that is selected.
+    let at_a_time = BLOCKS * threads() * job.block_rows(rows.len());
+    for rows in rows.chunks(at_a_time) {
         counts += some_rows(job, rows, (stores, guess), out);
     }
     stores.rows = rows;

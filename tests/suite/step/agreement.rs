@@ -182,11 +182,12 @@ fn matryoshka(act: &str, k: Option<i64>) -> [Case; 2] {
 
 /// The engines by hand: in both forms, and with a few tokens at a time, of which all is kept, what may be selected, or nothing.
 fn by_hand() -> Vec<(&'static str, NativeEngine)> {
-    let within = |form: Form, kept_bytes: i64| {
+    let within = |form: Form, kept_bytes: i64, most_bytes: i64| {
         let limits = StepLimits {
             block_bytes: 10 * SMALL.d_sae * 4,
             block_tokens: 1,
             kept_bytes,
+            most_bytes,
             // Some tokens, or one where many latents take part; a few of the dead latents.
             pairs_bytes: 2000,
             rows_bytes: 5 * D_MODEL * 4,
@@ -194,16 +195,18 @@ fn by_hand() -> Vec<(&'static str, NativeEngine)> {
         };
         NativeEngine::within(form, limits)
     };
-    let all = 1 << 30;
+    let (all, most) = (1 << 30, StepLimits::default().most_bytes);
     // Less than pre-activations in float32 take, and more than five or seven pairs of each token.
     let few = SMALL.rows * SMALL.d_sae * 4 - 1;
     vec![
         ("dense", NativeEngine::new(Form::Dense)),
         ("sparse", NativeEngine::new(Form::Sparse)),
-        ("dense, all kept", within(Form::Dense, all)),
-        ("dense, some kept", within(Form::Dense, few)),
-        ("dense, none kept", within(Form::Dense, 0)),
-        ("sparse, in parts", within(Form::Sparse, 0)),
+        ("dense, all kept", within(Form::Dense, all, most)),
+        ("dense, some kept", within(Form::Dense, few, most)),
+        ("dense, none kept", within(Form::Dense, 0, most)),
+        ("sparse, in parts", within(Form::Sparse, 0, most)),
+        // Pairs of dead latents have no room either.
+        ("sparse, in little room", within(Form::Sparse, 0, 4096)),
     ]
 }
 

@@ -161,14 +161,8 @@ impl NativeEngine {
             Form::Sparse => form::can_be_sparse(cfg, kind, device),
             Form::Auto => {
                 let known = (facts.gate.k, self.density);
-                let size = dense::Size {
-                    cfg,
-                    device,
-                    limits: self.limits,
-                    k: facts.gate.k,
-                    k_aux: dense::k_aux(facts.settings),
-                };
-                let room = (facts.passes_over_zeros(), size.most_of_pairs(facts.tokens));
+                let most = facts.size().most_of_pairs(facts.tokens);
+                let room = (facts.passes_over_zeros(), most);
                 form::is_sparse(cfg, (kind, device), known, room)
             }
         }

@@ -13,38 +13,49 @@ use crate::tensor::slices::{numbers, numbers_mut};
 /// # Errors
 /// Too little memory.
 pub(super) fn decode(room: &mut Room, facts: &Facts<'_>, input: &LossInput<'_>) -> Result<()> {
-    let decoder = facts.decoder()?;
-    let columns = decoder.size()[1] as usize;
+    let columns = facts.decoder()?.size()[1] as usize;
     let width = room.take_batch(facts, input)?;
     room.prepare(facts, columns)?;
-    // The gradient's place is free until the reconstruction is known.
-    let mut gradient = room.by_decoder.take(&decoder)?;
-    let shape = (facts.latents(), columns);
-    let mut spare = std::mem::take(&mut room.decoder);
-    let tiled = match View::pack(numbers(&decoder)?, shape, width, numbers_mut(&mut gradient)?) {
-        Some(tiled) => tiled,
-        None => {
-            spare.pack(numbers(&decoder)?, shape.0, columns, width);
-            spare.view()
-        }
-    };
     let prefixes = prefixes(facts);
-    for part in 0..room.parts.count() {
-        room.begin(part, facts)?;
-        match facts.heads {
-            Some(_) => {
-                for (head, group) in facts.groups().into_iter().enumerate() {
-                    take_label_of_head(room, facts, input, (head, width))?;
-                    room.group.within(&room.on, group);
-                    decode_part(room, (tiled, &prefixes), Some(head));
-                }
+    with_decoder(room, facts, width, |room, decoder| {
+        for part in 0..room.parts.count() {
+            room.begin(part, facts)?;
+            if facts.heads.is_none() {
+                // The pairs of all groups are decoded together.
+                decode_part(room, (decoder, &prefixes), None);
+                continue;
             }
-            // The pairs of all groups are decoded together.
-            None => decode_part(room, (tiled, &prefixes), None),
+            for (head, group) in facts.groups().into_iter().enumerate() {
+                take_label_of_head(room, facts, input, (head, width))?;
+                room.group.within(&room.on, group);
+                decode_part(room, (decoder, &prefixes), Some(head));
+            }
         }
+        Ok(())
+    })
+}
+
+/// Has `work` done with the decoder in tiles of this width. They lie where its gradient will, which means nothing so far.
+///
+/// # Errors
+/// What `work` says; too little memory.
+pub(super) fn with_decoder(
+    room: &mut Room,
+    facts: &Facts<'_>,
+    width: usize,
+    work: impl FnOnce(&mut Room, View<'_>) -> Result<()>,
+) -> Result<()> {
+    let decoder = facts.decoder()?;
+    let shape = (facts.latents(), decoder.size()[1] as usize);
+    let mut gradient = room.by_decoder.take(&decoder)?;
+    if let Some(tiled) = View::pack(numbers(&decoder)?, shape, width, numbers_mut(&mut gradient)?) {
+        return work(room, tiled);
     }
+    let mut spare = std::mem::take(&mut room.decoder);
+    spare.pack(numbers(&decoder)?, shape.0, shape.1, width);
+    let done = work(room, spare.view());
     room.decoder = spare;
-    Ok(())
+    done
 }
 
 /// Puts what a head should reconstruct into tiles.

@@ -7,6 +7,8 @@
 //! in.
 
 mod below;
+mod dead;
+mod dead_pairs;
 mod decode;
 mod encode;
 mod merged;
@@ -14,6 +16,7 @@ mod of_pairs;
 mod parts;
 mod penalties;
 mod room;
+mod scatter;
 mod size;
 mod subset;
 
@@ -22,6 +25,7 @@ use self::decode::decode;
 use self::encode::encode;
 use self::penalties::add_penalties;
 pub(super) use self::room::Room;
+use self::scatter::scatter_gradients;
 use self::subset::Subset;
 use super::facts::Facts;
 use super::form::BARE;
@@ -32,10 +36,8 @@ use super::terms::Terms;
 use crate::dictionary::LossInput;
 use crate::error::Result;
 use crate::kernels::gather::gather;
-use crate::kernels::norms::column_sums;
-use crate::kernels::scatter::{Addends, Given, Onto, scatter};
 use crate::tensor::slices::{numbers, numbers_mut};
-use crate::tensor::{Tensor, Workspace};
+use crate::tensor::{Kind, Tensor, Workspace};
 use crate::train::step::Part;
 
 /// Makes the step. `is_dead` is asked once, with what has fired.
@@ -137,6 +139,12 @@ fn add_auxk(
     terms: &mut Terms,
     gradients: &mut Gradients,
 ) -> Result<bool> {
+    let count = i64::try_from(is_dead.f_sum(Kind::Int64)?)?;
+    if facts.size().dead_pairs_fit(facts.tokens, count) {
+        room.aux = super::room::Room::default();
+        dead::add_auxk(room, facts, (input.x, is_dead, count), terms, gradients)?;
+        return Ok(true);
+    }
     // The decoder's tiles have no use for its gradient's place any more.
     gradients.reserve("W_D", room.by_decoder.take(&facts.decoder()?)?);
     let by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
@@ -180,120 +188,4 @@ fn whole_error(room: &mut Room, facts: &Facts<'_>, workspace: &Workspace) -> Res
         }
         None => error(facts.prefixes.len() - 1),
     }
-}
-
-/// Adds the gradients of matrices and biases, from the derivatives by activations and pre-activations of the pairs, and from what
-/// is `below`.
-fn scatter_gradients(
-    room: &mut Room,
-    facts: &Facts<'_>,
-    below: Option<&Below>,
-    gradients: &mut Gradients,
-) -> Result<()> {
-    let decoder = facts.decoder()?;
-    let mut by_decoder = room.by_decoder.take(&decoder)?;
-    let mut by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
-    let mut by_bias = room.by_encoder_bias.take(&facts.encoder_bias()?)?.f_zero_()?;
-    let held = (gradients.has("W_D"), gradients.has("W_E"));
-    let slope = gradients.take_slope(facts)?;
-    let inputs = std::mem::take(&mut room.inputs);
-    // What all parts are added to, and what the others are added to then.
-    let mut onto = bases((slope.as_ref(), &decoder), (below, &inputs), held)?;
-    for part in 0..room.parts.count() {
-        room.begin(part, facts)?;
-        decoder_gradient(room, facts, onto.0, &mut by_decoder)?;
-        encoder_gradients(room, facts, onto.1, (&mut by_encoder, &mut by_bias))?;
-        onto = (HELD, HELD);
-    }
-    room.inputs = inputs;
-    gradients.set("W_D", by_decoder);
-    gradients.set("W_E", by_encoder.f_tr()?);
-    gradients.add_to(by_bias, "b_E")?;
-    if let Ok(bias) = facts.parameter("b_D") {
-        let mut by_bias = room.by_decoder_bias.take(&bias)?;
-        // Every prefix has the bias, every head one of its own.
-        let columns = room.label.columns();
-        let sums = numbers_mut(&mut by_bias)?.chunks_mut(columns);
-        sums.zip(&room.residual)
-            .for_each(|(sums, residual)| column_sums(residual, sums));
-        gradients.add_to(by_bias, "b_D")?;
-    }
-    Ok(())
-}
-
-const HELD: Onto<'static> = Onto {
-    held: true,
-    given: Given::Nothing,
-};
-
-/// Returns what the gradients of decoder and encoder are added onto: where it is `held` what stands in their places, and what
-/// penalties say of the decoder's norms and of the sum of the inputs of all tokens.
-fn bases<'a>(
-    (slope, decoder): (Option<&'a Tensor>, &'a Tensor),
-    (below, inputs): (Option<&'a Below>, &'a [f32]),
-    held: (bool, bool),
-) -> Result<(Onto<'a>, Onto<'a>)> {
-    let decoder = match slope {
-        Some(slope) => Given::Rows(numbers(slope)?, numbers(decoder)?),
-        None => Given::Nothing,
-    };
-    let encoder = match below {
-        Some(below) => below.given(inputs)?,
-        None => Given::Nothing,
-    };
-    let onto = |held: bool, given| Onto { held, given };
-    Ok((onto(held.0, decoder), onto(held.1, encoder)))
-}
-
-fn decoder_gradient(
-    room: &mut Room,
-    facts: &Facts<'_>,
-    onto: Onto<'_>,
-    by_decoder: &mut Tensor,
-) -> Result<()> {
-    room.on.take(&room.acts, &mut room.some);
-    room.by_latent.sort(room.on.pattern(facts.latents()));
-    room.by_latent.permute(&room.some, &mut room.sorted);
-    let groups = facts.groups().into_iter().zip(&room.residual);
-    let groups: Vec<Addends<'_>> = groups
-        .map(|(group, tokens)| Addends {
-            end: group.end as usize,
-            tokens,
-        })
-        .collect();
-    let pattern = room.by_latent.pattern();
-    scatter(pattern, &room.sorted, &groups, onto, numbers_mut(by_decoder)?);
-    Ok(())
-}
-
-fn encoder_gradients(
-    room: &mut Room,
-    facts: &Facts<'_>,
-    onto: Onto<'_>,
-    (by_encoder, by_bias): (&mut Tensor, &mut Tensor),
-) -> Result<()> {
-    let latents = facts.sae.cfg.d_sae() as usize;
-    let (tokens, by_pre) = (room.parts.tokens(), &room.by[room.parts.pairs()]);
-    let pattern = match facts.heads {
-        Some(_) => {
-            room.merged.merge(&room.rows, &tokens, by_pre, latents);
-            room.merged.pattern(&mut room.some)
-        }
-        None => {
-            room.moving
-                .choose(&room.rows, &tokens, |pair| by_pre[pair] != 0.0);
-            room.moving.take(by_pre, &mut room.some);
-            room.moving.pattern(latents)
-        }
-    };
-    room.by_latent.sort(pattern);
-    room.by_latent.permute(&room.some, &mut room.sorted);
-    let input = [Addends {
-        end: latents,
-        tokens: room.tokens(),
-    }];
-    let pattern = room.by_latent.pattern();
-    scatter(pattern, &room.sorted, &input, onto, numbers_mut(by_encoder)?);
-    room.by_latent.add_sums(&room.sorted, numbers_mut(by_bias)?);
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::super::facts::Facts;
 use super::super::room;
+use super::dead_pairs::DeadPairs;
 use super::merged::Merged;
 use super::of_pairs::{Latents, OfPairs};
 use super::parts::Parts;
@@ -71,8 +72,9 @@ pub(in super::super) struct Room {
     /// Numbers of some of the pairs, and the same in the order of their latents.
     pub(super) some: Vec<f32>,
     pub(super) sorted: Vec<f32>,
-    /// What looks at dead latents.
+    /// What looks at dead latents, at all of them or at pairs.
     pub(super) aux: room::Room,
+    pub(super) dead: DeadPairs,
     /// What penalties and thresholds go by.
     pub(super) of_pairs: OfPairs,
     /// On how many tokens each latent is active.

@@ -1,6 +1,7 @@
 //! How many pairs a step may have, how many of them are looked at at a time, and what it holds.
 
-use super::super::dense::Size;
+use super::super::dense::{Size, k_aux};
+use super::super::facts::Facts;
 use super::super::panels;
 use super::super::places::StepLimits;
 use crate::tensor::Kind;
@@ -36,6 +37,19 @@ fn part_bytes(says_more: bool) -> i64 {
     PART_BYTES + if says_more { PENALISED_BYTES } else { 0 }
 }
 
+impl Facts<'_> {
+    /// Returns what the size of the step's things depends on.
+    pub(in super::super) fn size(&self) -> Size<'_> {
+        Size {
+            cfg: &self.sae.cfg,
+            device: self.options().1,
+            limits: self.limits,
+            k: self.gate.k,
+            k_aux: k_aux(self.settings),
+        }
+    }
+}
+
 impl Size<'_> {
     fn competes(self) -> bool {
         !self.cfg.act_fn.is_per_token()
@@ -69,15 +83,41 @@ impl Size<'_> {
         block + self.dead_bytes(tokens)
     }
 
-    /// Returns the bytes of what Aux-K holds where it looks at dead latents alone, if all are.
+    /// Returns how many pairs Aux-K goes over at most where a number selects and they have room.
+    fn most_dead_pairs(self, tokens: i64) -> Option<i64> {
+        let k = self.k_aux?.min(self.cfg.d_sae());
+        let pairs = tokens * k;
+        let fits = pairs * self.pair_bytes() <= self.limits.most_bytes / 8 * 3;
+        let can_be = self.cfg.act_fn.selects_k() && self.cfg.hooks.heads().is_none();
+        (can_be && fits).then_some(pairs)
+    }
+
+    /// Returns whether Aux-K goes over pairs where so many latents are dead: their rows have no room together.
+    pub(in super::super) fn dead_pairs_fit(self, tokens: i64, dead: i64) -> bool {
+        dead > self.dead_rows() && self.most_dead_pairs(tokens).is_some()
+    }
+
+    /// Returns of how many dead latents the rows have room together.
+    fn dead_rows(self) -> i64 {
+        let row = self.heads() * self.cfg.d_model * Kind::Float.elt_size_in_bytes() as i64;
+        self.limits.rows_bytes / row.max(1)
+    }
+
+    /// Returns the bytes of what Aux-K holds, however many latents are dead.
     fn dead_bytes(self, tokens: i64) -> i64 {
         if self.k_aux.is_none() {
             return 0;
         }
-        let of_token = self.heads() * self.cfg.d_sae() * Kind::Float.elt_size_in_bytes() as i64;
+        let pairs = self.most_dead_pairs(tokens);
+        let latents = match pairs {
+            Some(_) => self.cfg.d_sae().min(self.dead_rows()),
+            None => self.cfg.d_sae(),
+        };
+        let of_token = self.heads() * latents * Kind::Float.elt_size_in_bytes() as i64;
         let rows = (of_token * self.cfg.d_model).min(self.limits.rows_bytes);
         let (all, block) = self.limits.dead_block(of_token, tokens);
-        TIMES_ROWS * rows + all * block
+        let of_pairs = pairs.map_or(0, |pairs| pairs * self.pair_bytes());
+        of_pairs.max(TIMES_ROWS * rows + all * block)
     }
 
     /// Returns what such a step holds of so many `pairs` of `tokens` tokens, besides numbers of latents and of the shape of the batch.
