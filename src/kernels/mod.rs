@@ -11,6 +11,7 @@ mod flush;
 pub mod gather;
 pub mod isa;
 mod lanes;
+pub mod largest;
 pub mod norms;
 pub mod pattern;
 pub mod pointwise;

@@ -61,21 +61,23 @@ pub fn keep_largest_doubles(values: &mut [f64], (width, count): (usize, usize), 
 /// How many rows are worth a thread.
 const GRAIN: usize = 4;
 
+/// Returns an integer that is ordered as float64 are, NaN above all.
+pub(super) fn key_of_double(value: f64) -> i64 {
+    let bits = value.to_bits() as i64;
+    let ordered = bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    if value.is_nan() { i64::MAX } else { ordered }
+}
+
 fn keep_largest_of_row(values: &mut [f64], count: usize, keys: &mut [i64]) {
-    let key_of = |value: f64| {
-        let bits = value.to_bits() as i64;
-        let ordered = bits ^ ((bits >> 63) as u64 >> 1) as i64;
-        if value.is_nan() { i64::MAX } else { ordered }
-    };
     for (key, value) in keys.iter_mut().zip(&*values) {
-        *key = key_of(*value);
+        *key = key_of_double(*value);
     }
     // There is none where none is kept.
     let cut = nth_largest(keys, count).unwrap_or(i64::MAX);
     let over = keys.iter().filter(|&&key| key > cut).count();
     let mut equal = count - over;
     for value in values {
-        let key = key_of(*value);
+        let key = key_of_double(*value);
         let is_kept = key > cut || key == cut && equal > 0;
         equal -= usize::from(is_kept && key == cut);
         if !is_kept {

@@ -142,7 +142,7 @@ impl Latents {
             let hidden_pre = facts.for_heads(hidden_pre.shallow_clone())?;
             let room = block.empty(&size, facts.options())?;
             let seen = hidden_pre.f_mul_out(&room, &self.factor)?;
-            let acts = facts.applied(&seen, gate)?;
+            let acts = selector.applied(facts, &seen, gate)?;
             (seen, acts, 1.0)
         };
         if let Some(divisor) = &self.divisor {
@@ -154,7 +154,7 @@ impl Latents {
     /// Returns of how many tokens these latents are looked at at a time.
     pub(super) fn tokens_at_a_time(&self, facts: &Facts<'_>) -> i64 {
         let (kind, device) = facts.options();
-        let is_whole = !facts.sae.cfg.act_fn.is_per_token() && !facts.competes_by_kernel();
+        let is_whole = !facts.sae.cfg.act_fn.is_per_token() && !facts.competes_in_blocks();
         if device != Device::Cpu || is_whole {
             return facts.tokens.max(1);
         }
@@ -227,9 +227,8 @@ pub(super) fn step(
         add_thresholds(facts, &Entries::Every, numbers, &gate, spread, gradients)?;
     }
     if asks_all {
-        // In the format of what it is multiplied with, of which there would be a copy otherwise.
-        let mut acts = acts;
-        by_acts = by_acts.f_mul_(&acts.f_gt_(0.0)?)?;
+        // What is off has no derivative.
+        by_acts = acts.f_threshold_backward_grad_input(&by_acts, &by_acts, 0.0)?;
     }
     Ok(AuxK {
         value,

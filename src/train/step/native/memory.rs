@@ -64,7 +64,12 @@ fn bytes_with(size: Size<'_>, settings: &LossSettings, rows: u64) -> u64 {
     } else {
         0
     };
-    let counters = if competes { COUNTER_BYTES } else { 0 };
+    let counters = match (kind, competes) {
+        (Kind::Float, true) => COUNTER_BYTES,
+        // The largest so far.
+        (_, true) => 2 * pairs * size_of::<i64>() as u64,
+        (_, false) => 0,
+    };
     // Of the tokens in a block their reconstruction too.
     let block = size.block_bytes(block as i64) as u64 + block * d * width;
     batch + block + kept + counters + size.copied_bytes() as u64

@@ -44,7 +44,7 @@ impl DeadEncoder {
             rows: SomeRows::of(facts, workspace, facts.encoder()?.f_tr()?, dead)?,
             bias: facts.encoder_bias()?.f_index_select(0, dead)?,
             kept: xs.iter().map(|_| None).collect(),
-            keeps: facts.competes_by_kernel() && bytes <= facts.limits.kept_bytes / 4,
+            keeps: facts.competes_in_blocks() && bytes <= facts.limits.kept_bytes / 4,
             xs,
         })
     }
@@ -76,7 +76,7 @@ impl DeadEncoder {
         latents: &Latents,
         selector: &mut Selector,
     ) -> Result<()> {
-        if !facts.competes_by_kernel() {
+        if !facts.competes_in_blocks() {
             return Ok(());
         }
         let factor = latents.factor();

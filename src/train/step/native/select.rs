@@ -1,11 +1,11 @@
 //! Selection by a number `k`, of a token or of a batch, on the CPU.
 
 use super::facts::Facts;
-use super::form::PLAIN;
 use crate::dictionary::Gate;
 use crate::error::{Error, Result};
 use crate::kernels::choose::{Chooser, Wanted};
 use crate::kernels::cut::CutSearch;
+use crate::kernels::largest::{DoubleCut, LargestDoubles};
 use crate::kernels::screen::{Keep, Rows};
 use crate::kernels::select::{Cut, keep_largest_doubles};
 use crate::tensor::slices::{elements_mut, numbers, numbers_mut};
@@ -21,6 +21,10 @@ pub(super) struct Selector {
     /// What separates the latents of a batch that are kept from the others, and what of it the tokens so far have left.
     cut: Option<Cut>,
     left: Option<Cut>,
+    /// The same where these are not float32.
+    largest: LargestDoubles,
+    cut_of_doubles: Option<DoubleCut>,
+    left_of_doubles: Option<DoubleCut>,
 }
 
 /// Room to select in of all latents, and of dead ones.
@@ -40,33 +44,9 @@ impl Facts<'_> {
         }
     }
 
-    /// Returns whether the latents of a whole batch compete, and a kernel compares them.
-    pub(super) fn competes_by_kernel(&self) -> bool {
-        !self.sae.cfg.act_fn.is_per_token() && self.options() == PLAIN
-    }
-
-    /// Returns what the activation function gives for what it sees, `seen (…, m)`, by operations on tensors.
-    ///
-    /// # Errors
-    /// Too little memory.
-    pub(super) fn applied(&self, seen: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
-        let act_fn = self.sae.cfg.act_fn;
-        if !act_fn.selects_k() || self.options() != (Kind::Double, Device::Cpu) {
-            return act_fn.apply(seen, gate);
-        }
-        let mut acts = seen.f_relu()?.f_contiguous()?;
-        let mut keys = Tensor::f_empty(acts.size(), (Kind::Int64, Device::Cpu))?;
-        let width = if act_fn.is_per_token() {
-            acts.size().last().copied().unwrap_or(0) as usize
-        } else {
-            acts.numel()
-        };
-        let count = match self.keep(gate.k) {
-            Keep::Largest(count) | Keep::Batch(count) => count,
-            Keep::Above(_) | Keep::Between { .. } => width,
-        };
-        keep_largest_doubles(elements_mut(&mut acts)?, (width, count), elements_mut(&mut keys)?);
-        Ok(acts)
+    /// Returns whether the latents of a whole batch compete, and are compared some tokens at a time.
+    pub(super) fn competes_in_blocks(&self) -> bool {
+        !self.sae.cfg.act_fn.is_per_token() && self.options().1 == Device::Cpu
     }
 }
 
@@ -82,15 +62,26 @@ impl Selector {
         self.ones.resize(latents, 1.0);
         if let Keep::Batch(count) = keep {
             self.search.begin(count, tokens as usize);
+            self.largest.begin(count);
         }
+        (self.cut, self.cut_of_doubles) = (None, None);
     }
 
     /// Looks at the pre-activations `hidden_pre (n, m)` of the next tokens, which `factor ([heads ·] m)` makes scores of.
     ///
     /// # Errors
-    /// They are not float32 on the CPU; so it is with all below.
+    /// They are not on the CPU; too little memory.
     pub(super) fn look(&mut self, hidden_pre: &Tensor, factor: Option<&Tensor>) -> Result<()> {
-        if hidden_pre.numel() > 0 {
+        if hidden_pre.f_kind()? != Kind::Float {
+            let seen = match factor {
+                Some(factor) if factor.dim() > 1 => hidden_pre.f_unsqueeze(1)?.f_mul(factor)?,
+                Some(factor) => hidden_pre.f_mul(factor)?,
+                None => hidden_pre.shallow_clone(),
+            };
+            self.largest.look(elements_mut(&mut as_doubles(&seen)?)?);
+            // There is one pass.
+            self.cut_of_doubles = Some(self.largest.end());
+        } else if hidden_pre.numel() > 0 {
             let factor = factor.map_or(Ok(&self.ones[..]), numbers)?;
             self.search
                 .look(numbers(hidden_pre)?, columns(hidden_pre), factor);
@@ -99,6 +90,9 @@ impl Selector {
     }
 
     /// Returns those of them that may be selected in the end, unless nothing is known of that yet.
+    ///
+    /// # Errors
+    /// They are not float32 on the CPU.
     pub(super) fn within_reach(
         &mut self,
         hidden_pre: &Tensor,
@@ -117,14 +111,44 @@ impl Selector {
 
     /// Returns whether all is known after all tokens, so that a batch begins, or else they have to be looked at once more.
     pub(super) fn end_search(&mut self) -> bool {
-        self.cut = self.search.end();
+        if self.cut_of_doubles.is_none() {
+            self.cut = self.search.end();
+        }
         self.begin();
-        self.cut.is_some()
+        self.cut.is_some() || self.cut_of_doubles.is_some()
     }
 
     /// Begins a batch once more, with what has been found for it.
     pub(super) fn begin(&mut self) {
-        self.left = self.cut;
+        (self.left, self.left_of_doubles) = (self.cut, self.cut_of_doubles);
+    }
+
+    /// Returns what the activation function gives for what it sees, `seen (…, m)`, by operations on tensors; where the latents of a
+    /// batch compete in blocks, what they have to reach has been found, and the tokens come in order.
+    ///
+    /// # Errors
+    /// Nothing has been found; too little memory.
+    pub(super) fn applied(&mut self, facts: &Facts<'_>, seen: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
+        let act_fn = facts.sae.cfg.act_fn;
+        let is_double = facts.options() == (Kind::Double, Device::Cpu);
+        if !facts.competes_in_blocks() && !(act_fn.selects_k() && is_double) {
+            return act_fn.apply(seen, gate);
+        }
+        let mut acts = as_doubles(&seen.f_relu()?)?;
+        let width = acts.size().last().copied().unwrap_or(0) as usize;
+        match facts.keep(gate.k) {
+            Keep::Batch(_) => {
+                let left = self.left_of_doubles.as_mut();
+                left.ok_or_else(not_compared)?.keep(elements_mut(&mut acts)?);
+            }
+            Keep::Largest(count) => {
+                let mut keys = Tensor::f_empty(acts.size(), (Kind::Int64, Device::Cpu))?;
+                let room = elements_mut(&mut keys)?;
+                keep_largest_doubles(elements_mut(&mut acts)?, (width, count), room);
+            }
+            Keep::Above(_) | Keep::Between { .. } => {}
+        }
+        Ok(acts.f_to_kind(seen.f_kind()?)?)
     }
 
     /// Writes those of `hidden_pre (n, m)` that are selected into the zeros of `into (n, [heads ·] m)`: each head selects among
@@ -152,7 +176,7 @@ impl Selector {
             Keep::Largest(count) => Wanted::Largest(count),
             Keep::Batch(_) => {
                 let left = self.left.as_mut();
-                Wanted::Over(left.ok_or_else(|| Error::run("the latents of a batch have not been compared"))?)
+                Wanted::Over(left.ok_or_else(not_compared)?)
             }
             Keep::Above(bounds) | Keep::Between { bounds, .. } => Wanted::Above(bounds),
         };
@@ -166,6 +190,15 @@ impl Selector {
         }
         Ok(into)
     }
+}
+
+fn not_compared() -> Error {
+    Error::run("the latents of a batch have not been compared")
+}
+
+/// Returns numbers as float64, next to each other.
+fn as_doubles(numbers: &Tensor) -> Result<Tensor> {
+    Ok(numbers.f_to_kind(Kind::Double)?.f_contiguous()?)
 }
 
 /// Returns how many numbers there are of each token.

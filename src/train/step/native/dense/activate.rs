@@ -38,7 +38,7 @@ pub(super) fn activate(
         (seen, numbers)
     } else {
         let seen = encoded.hidden_pre.shallow_clone();
-        let numbers = tensors::activate(facts, &seen, counts)?;
+        let numbers = tensors::activate(facts, &seen, selector, counts)?;
         (seen, numbers)
     };
     let on = before.zip(counts.active()?).map(|(before, now)| now - before);

@@ -57,7 +57,7 @@ fn compare(
     dead: Option<&Latents>,
     selector: &mut Selector,
 ) -> Result<()> {
-    if !facts.competes_by_kernel() {
+    if !facts.competes_in_blocks() {
         return Ok(());
     }
     let (which, k, factor) = match dead {

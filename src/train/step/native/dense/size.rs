@@ -44,14 +44,17 @@ pub(in super::super) struct Size<'a> {
 }
 
 impl Size<'_> {
-    /// Returns how many of `tokens` tokens are taken at a time: all where caches play no part, or where the latents of the batch compete
-    /// and no kernel compares them.
+    /// Returns how many of `tokens` tokens are taken at a time. On a GPU, where caches play no part, it is as many as a tensor of their
+    /// pre-activations has room for, or all where the latents of the batch compete.
     pub(in super::super) fn rows_at_a_time(self, tokens: i64) -> i64 {
-        let is_whole = !self.cfg.act_fn.is_per_token() && !self.is_plain();
-        if self.device != Device::Cpu || is_whole {
-            return tokens;
-        }
         let bytes = self.token_bytes() * self.heads();
+        if self.device != Device::Cpu {
+            let most = match self.cfg.act_fn.is_per_token() {
+                true => self.limits.most_bytes / bytes.max(1),
+                false => tokens,
+            };
+            return most.clamp(1, tokens.max(1));
+        }
         let room = self.room(tokens) - self.copied_bytes();
         self.limits
             .tokens_at_a_time(bytes, (self.block_bytes(1), room), tokens)

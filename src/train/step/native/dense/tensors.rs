@@ -4,6 +4,7 @@
 use super::super::facts::Facts;
 use super::super::gradients::Gradients;
 use super::super::penalties::{add_thresholds, penalise};
+use super::super::select::Selector;
 use super::super::terms::Terms;
 use super::counts::{Counts, TakingPart};
 use crate::dictionary::Entries;
@@ -22,9 +23,14 @@ fn seen(facts: &Facts<'_>, hidden_pre: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// Too little memory.
-pub(super) fn activate(facts: &Facts<'_>, hidden_pre: &Tensor, counts: &mut Counts) -> Result<Tensor> {
+pub(super) fn activate(
+    facts: &Facts<'_>,
+    hidden_pre: &Tensor,
+    selector: &mut Selector,
+    counts: &mut Counts,
+) -> Result<Tensor> {
     let seen = seen(facts, &facts.for_heads(hidden_pre.shallow_clone())?)?;
-    let acts = facts.unscaled(facts.applied(&seen, &facts.gate)?)?;
+    let acts = facts.unscaled(selector.applied(facts, &seen, &facts.gate)?)?;
     let by_latent = |of: &Tensor, kind: Kind| of.f_sum_dim_intlist([0i64].as_slice(), false, kind);
     let on = acts.f_gt(0.0)?;
     let _ = counts.fired.f_add_(&by_latent(&on, Kind::Float)?)?;
