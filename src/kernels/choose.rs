@@ -70,13 +70,7 @@ enum Goal<'a> {
 impl Chooser {
     /// Begins a batch.
     pub fn begin(&mut self, out: &mut Rows) {
-        for offsets in [&mut out.offsets, &mut out.bare.offsets] {
-            offsets.clear();
-            offsets.push(0);
-        }
-        out.index.clear();
-        out.value.clear();
-        out.bare.index.clear();
+        out.clear(0, 0);
     }
 
     /// Adds what is `wanted` of the next rows, with their pre-activations `hidden_pre` (rows × latents), of which `factor`
@@ -136,7 +130,6 @@ impl Chooser {
         for piece in found {
             let before = out.index.len();
             out.offsets.extend(piece.ends.iter().map(|end| before + end));
-            out.bare.offsets.resize(out.offsets.len(), 0);
             out.index.extend_from_slice(&piece.index);
             out.value.extend_from_slice(&piece.value);
             lock(&self.spare).push(piece);

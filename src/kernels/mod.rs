@@ -12,6 +12,7 @@ pub mod gather;
 pub mod isa;
 mod lanes;
 pub mod largest;
+pub mod marked;
 pub mod norms;
 pub mod pattern;
 pub mod pointwise;

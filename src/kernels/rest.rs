@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::isa::Isa;
 use super::lanes::{self, Kernel, Lanes, Line};
-use super::pattern::Pattern;
+use super::marked::Marked;
 use super::strided::Strided;
 use super::tiles::Tiles;
 use super::zeros::{GROUPS, WIDTH, WORD, span};
@@ -18,55 +18,32 @@ use crate::native::parallel::{Shared, for_ranges};
 /// How many latents are worth a thread, and are taken at a time: their sums of a tile stay in the second-level cache.
 const LATENTS: usize = 512;
 
-/// Which tokens latents have, and the tokens; there from one batch to the next.
+/// The tokens; there from one batch to the next.
 #[derive(Debug, Default)]
 pub struct Rest {
-    /// For each word of tokens, of each latent which of them it has.
-    marks: Vec<u64>,
-    latents: usize,
     tokens: Tiles,
 }
 
 impl Rest {
-    /// Takes up which tokens latents have, `pattern` (tokens × latents), and the tokens (tokens × columns).
-    ///
-    /// # Panics
-    /// Panics where shapes do not agree.
-    pub fn take(&mut self, pattern: Pattern, tokens: Strided<'_>) {
-        assert_eq!(tokens.rows, pattern.rows(), "there is a row for each token");
+    /// Takes up the tokens (tokens × columns).
+    pub fn take(&mut self, tokens: Strided<'_>) {
         self.tokens.pack_strided(tokens, WIDTH);
-        self.latents = pattern.width();
-        let words = pattern.rows().div_ceil(WORD);
-        self.marks.resize(words * self.latents, 0);
-        let marks = Shared::new(&mut self.marks);
-        let latents = self.latents;
-        for_ranges(words, 1, |range| {
-            for word in range {
-                // SAFETY: each thread has words of its own.
-                let marks = unsafe { marks.part(word * latents..(word + 1) * latents) };
-                marks.fill(0);
-                for (at, token) in span(word, pattern.rows()).enumerate() {
-                    for &latent in &pattern.index()[pattern.row(token)] {
-                        marks[latent as usize] |= 1 << at;
-                    }
-                }
-            }
-        });
     }
 
-    /// Writes to `sums` (latents × columns), for each latent, its factor times the sum of the tokens that it does not have, where
-    /// `all` (columns) is that of every token; to `dots` (latents) the product of this sum with the latent's row of `weight`
+    /// Writes to `sums` (latents × columns), for each latent, its factor times the sum of the tokens that it does not have, by
+    /// `marked` (tokens × latents), where `all` (columns) is that of every token; to `dots` (latents) the product of this sum with the latent's row of `weight`
     /// (latents × columns); and to `counts` (latents) how many tokens these are.
     ///
     /// # Panics
     /// Panics where shapes do not agree.
-    pub fn add_up(&self, all: &[f32], weight: &[f32], sums: Sums<'_>) {
-        self.add_up_in(Isa::chosen(), all, weight, sums);
+    pub fn add_up(&self, marked: &Marked, all: &[f32], weight: &[f32], sums: Sums<'_>) {
+        self.add_up_in(Isa::chosen(), marked, all, weight, sums);
     }
 
     /// Does what [`add_up`](Self::add_up) does in a set of instructions.
-    pub(super) fn add_up_in(&self, isa: Isa, all: &[f32], weight: &[f32], to: Sums<'_>) {
-        let (latents, columns) = (self.latents, self.tokens.columns());
+    pub(super) fn add_up_in(&self, isa: Isa, marked: &Marked, all: &[f32], weight: &[f32], to: Sums<'_>) {
+        let (latents, columns) = (marked.columns(), self.tokens.columns());
+        assert_eq!(marked.rows(), self.tokens.rows(), "there is a row for each token");
         assert_eq!(all.len(), columns, "there is one sum for each column");
         let sizes = [weight.len(), to.sums.len()];
         assert_eq!(sizes, [latents * columns; 2], "every latent has its rows");
@@ -90,6 +67,7 @@ impl Rest {
                 };
                 let part = Part {
                     rest: self,
+                    marked,
                     latents,
                     all,
                     weight: &weight[place],
@@ -119,6 +97,7 @@ pub struct Sums<'a> {
 /// Some latents.
 struct Part<'a> {
     rest: &'a Rest,
+    marked: &'a Marked,
     latents: Range<usize>,
     all: &'a [f32],
     weight: &'a [f32],
@@ -144,8 +123,7 @@ impl Kernel for Part<'_> {
             let tokens = self.rest.tokens.tile::<GROUPS>(tile);
             for word in 0..tokens.len().div_ceil(WORD) {
                 let tokens = &tokens[span(word, tokens.len())];
-                let first = word * self.rest.latents;
-                let marks = &self.rest.marks[first + self.latents.start..first + self.latents.end];
+                let marks = &self.marked.word(word)[self.latents.clone()];
                 for (&marks, own) in marks.iter().zip(&mut own) {
                     if marks != 0 {
                         add_rows(lanes, marks, tokens, own);
@@ -162,8 +140,9 @@ impl Part<'_> {
     /// Writes how many tokens latents do not have.
     fn count(&mut self) {
         self.to.counts.fill(self.rest.tokens.rows() as f32);
-        for marks in self.rest.marks.chunks(self.rest.latents) {
-            for (count, marks) in self.to.counts.iter_mut().zip(&marks[self.latents.clone()]) {
+        for word in 0..self.marked.words() {
+            let marks = &self.marked.word(word)[self.latents.clone()];
+            for (count, marks) in self.to.counts.iter_mut().zip(marks) {
                 *count -= marks.count_ones() as f32;
             }
         }

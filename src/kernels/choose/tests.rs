@@ -52,13 +52,11 @@ fn sorted(hidden_pre: &[f32], latents: usize, factor: &[f32], keep: Keep<'_>) ->
         offsets: vec![0],
         ..Rows::default()
     };
-    rows.bare.offsets.push(0);
     let score = |(index, value): (u32, f32)| value * factor[index as usize];
     let mut put = |pairs: Vec<(u32, f32)>| {
         rows.index.extend(pairs.iter().map(|pair| pair.0));
         rows.value.extend(pairs.iter().map(|pair| pair.1));
         rows.offsets.push(rows.index.len());
-        rows.bare.offsets.push(0);
     };
     let hidden = pairs(hidden_pre, latents, factor.len() / latents).into_iter();
     match keep {

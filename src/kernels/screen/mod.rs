@@ -82,7 +82,11 @@ impl Screen {
     ) -> Counts {
         check(isa, x, encoder, keep);
         let rows = x.len() / encoder.width;
-        out.clear(rows);
+        let bare = match keep {
+            Keep::Between { .. } => encoder.latents(),
+            _ => 0,
+        };
+        out.clear(rows, bare);
         if rows == 0 || encoder.latents() == 0 || matches!(keep, Keep::Largest(0) | Keep::Batch(0)) {
             return Counts {
                 rows,
@@ -220,24 +224,18 @@ fn gather(found: &mut [Mutex<Found>], rows: Range<usize>, out: &mut Rows) {
             out.offsets[row as usize + 1] = range.len();
         }
         for (row, range) in found.entries(&found.bare_ends) {
-            out.bare.offsets[row as usize + 1] = range.len();
+            out.bare.mark(row as usize, &found.bare[range]);
         }
     }
     let total = add_up(&mut out.offsets[rows.start..=rows.end]);
     out.index.resize(total, 0);
     out.value.resize(total, 0.0);
-    let total = add_up(&mut out.bare.offsets[rows.start..=rows.end]);
-    out.bare.index.resize(total, 0);
     for found in found.iter_mut() {
         let found = get(found);
         for (row, range) in found.entries(&found.ends) {
             let place = out.offsets[row as usize]..out.offsets[row as usize + 1];
             out.index[place.clone()].copy_from_slice(&found.index[range.clone()]);
             out.value[place].copy_from_slice(&found.value[range]);
-        }
-        for (row, range) in found.entries(&found.bare_ends) {
-            let place = out.bare.offsets[row as usize]..out.bare.offsets[row as usize + 1];
-            out.bare.index[place].copy_from_slice(&found.bare[range]);
         }
     }
 }

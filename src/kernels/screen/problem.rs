@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use super::super::marked::Marked;
+
 /// The encoder of a dictionary with `S` latents for rows of `d` numbers.
 #[derive(Clone, Copy)]
 pub struct Encoder<'a> {
@@ -76,30 +78,19 @@ pub struct Rows {
     pub index: Vec<u32>,
     /// Their pre-activations, not multiplied with the factor.
     pub value: Vec<f32>,
-    /// Those without a number.
-    pub bare: Bare,
+    /// The latents that are selected, but whose pre-activations nobody asked for (rows × latents).
+    pub bare: Marked,
 }
 
 impl Rows {
-    /// Becomes so many rows without entries.
-    pub(super) fn clear(&mut self, rows: usize) {
-        for offsets in [&mut self.offsets, &mut self.bare.offsets] {
-            offsets.clear();
-            offsets.resize(rows + 1, 0);
-        }
+    /// Becomes so many rows without entries, which may have bare ones of so many latents.
+    pub(in crate::kernels) fn clear(&mut self, rows: usize, bare: usize) {
+        self.offsets.clear();
+        self.offsets.resize(rows + 1, 0);
         self.index.clear();
         self.value.clear();
-        self.bare.index.clear();
+        self.bare.clear(rows, bare);
     }
-}
-
-/// Latents that are selected, but whose pre-activations nobody asked for, row by row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bare {
-    /// Row `i` has the entries `offsets[i]..offsets[i + 1]`.
-    pub offsets: Vec<usize>,
-    /// The latents, ascending in each row.
-    pub index: Vec<u32>,
 }
 
 /// How screening went.

@@ -1,6 +1,7 @@
 use super::{Example, Numbers, Sum, assert_close, bits, examples, large_example, on_any_threads, sets};
 use crate::kernels::by_latent::ByLatent;
 use crate::kernels::isa::Isa;
+use crate::kernels::marked::Marked;
 use crate::kernels::rest::{Rest, Sums};
 use crate::kernels::scatter::{Addends, Given, Onto, scatter_in};
 use crate::kernels::strided::Strided;
@@ -97,17 +98,15 @@ fn sums_over_the_tokens_that_latents_do_not_have() {
         for (_, latent) in example.pairs() {
             without[latent] -= 1.0;
         }
-        let mut rest = Rest::default();
+        let (mut rest, mut marked) = (Rest::default(), Marked::default());
         // What was there before counts for nothing.
-        let before = large_example();
-        rest.take(
-            before.pattern(),
-            Strided::whole(&before.label, before.tokens, before.columns),
-        );
-        rest.take(
-            example.pattern(),
-            Strided::whole(&example.label, example.tokens, columns),
-        );
+        for example in [&large_example(), &example] {
+            rest.take(Strided::whole(&example.label, example.tokens, example.columns));
+            marked.clear(example.tokens, example.latents);
+            for (token, latent) in example.pairs() {
+                marked.mark(token, &[latent as u32]);
+            }
+        }
         for isa in sets() {
             let (mut sums, mut dots) = (vec![9.0; expected.len()], vec![9.0; example.latents]);
             let mut counts = dots.clone();
@@ -119,7 +118,7 @@ fn sums_over_the_tokens_that_latents_do_not_have() {
                     dots: &mut dots,
                     counts: &mut counts,
                 };
-                rest.add_up_in(isa, &all, &example.decoder, found);
+                rest.add_up_in(isa, &marked, &all, &example.decoder, found);
             };
             add_up(false, 2.0, &mut sums);
             add_up(true, -1.0, &mut sums);

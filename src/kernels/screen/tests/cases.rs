@@ -133,7 +133,7 @@ impl Case {
         screen.encode_with(isa, &self.x, &encoder, keep, &mut rows);
         let (mut within, mut found) = (0, 0);
         for row in 0..self.rows() {
-            let mut listed = rows.bare.index[rows.bare.offsets[row]..rows.bare.offsets[row + 1]].to_vec();
+            let mut listed = rows.bare.row(row);
             let bare = listed.clone();
             listed.extend(&rows.index[rows.offsets[row]..rows.offsets[row + 1]]);
             listed.sort_unstable();

@@ -45,7 +45,7 @@ impl Below {
             return Ok(None);
         };
         let encoder = facts.encoder()?.f_tr()?;
-        let is_held = !room.rows.bare.index.is_empty();
+        let is_held = room.rows.bare.count() > 0;
         let like = |of: &Tensor| facts.workspace.empty_like(of);
         let mut count = like(&facts.norm)?.f_fill_(facts.tokens)?;
         let mut hidden_pre = like(&facts.norm)?;
@@ -140,11 +140,8 @@ impl Below {
 /// Adds up the inputs `x` of all tokens but those of bare pairs and their products with the latents' rows of `encoder`, and how many
 /// tokens these are.
 fn add_up(room: &mut Room, x: &Tensor, encoder: &[f32], to: Sums<'_>) -> Result<()> {
-    let bare = &room.rows.bare;
-    let pattern = Pattern::new(&bare.offsets, &bare.index, to.counts.len());
-    let columns = room.inputs.len();
-    room.rest
-        .take(pattern, Strided::whole(numbers(x)?, pattern.rows(), columns));
-    room.rest.add_up(&room.inputs, encoder, to);
+    let (bare, columns) = (&room.rows.bare, room.inputs.len());
+    room.rest.take(Strided::whole(numbers(x)?, bare.rows(), columns));
+    room.rest.add_up(bare, &room.inputs, encoder, to);
     Ok(())
 }

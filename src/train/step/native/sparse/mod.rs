@@ -76,7 +76,7 @@ pub(super) fn step(
     Ok(Found {
         terms,
         squared_errors,
-        pairs: Some(room.rows.index.len() as f64 + BARE * room.rows.bare.index.len() as f64),
+        pairs: Some(room.rows.index.len() as f64 + BARE * room.rows.bare.count() as f64),
         activity: (Tensor::from(sum as f32), Tensor::from(active as i64)),
         fired: fired_somewhere.as_ref().unwrap_or(&fired).shallow_clone(),
         fired_by_head: fired_somewhere.map(|_| fired),
