@@ -80,7 +80,13 @@ impl Size<'_> {
             None if self.competes() => WAITING_BYTES,
             None => 0,
         };
-        block + self.dead_bytes(tokens)
+        // A bit of each latent for each token, where pairs may have no number.
+        let marked = if self.cfg.act_fn.has_thresholds() {
+            tokens * latents / 8
+        } else {
+            0
+        };
+        block + marked + self.dead_bytes(tokens)
     }
 
     /// Returns how many pairs Aux-K goes over at most where a number selects and they have room.
