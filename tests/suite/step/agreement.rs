@@ -191,7 +191,6 @@ fn by_hand() -> Vec<(&'static str, NativeEngine)> {
             // Some tokens, or one where many latents take part; a few of the dead latents.
             pairs_bytes: 2000,
             rows_bytes: 5 * D_MODEL * 4,
-            ..StepLimits::default()
         };
         NativeEngine::within(form, limits)
     };

@@ -176,9 +176,10 @@ impl Sums {
         products: &mut Products,
         (by_pre, x): (&Tensor, &Tensor),
     ) -> Result<()> {
-        let room = match self.groups.is_one() {
-            true => None,
-            false => Some(block.empty(&[by_pre.size()[0] * self.groups.at_a_time()], facts.options())?),
+        let room = if self.groups.is_one() {
+            None
+        } else {
+            Some(block.empty(&[by_pre.size()[0] * self.groups.at_a_time()], facts.options())?)
         };
         for group in self.groups.each() {
             let mut of_these = of_group(by_pre, 1, &group)?;

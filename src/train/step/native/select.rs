@@ -131,7 +131,8 @@ impl Selector {
     pub(super) fn applied(&mut self, facts: &Facts<'_>, seen: &Tensor, gate: &Gate<'_>) -> Result<Tensor> {
         let act_fn = facts.sae.cfg.act_fn;
         let is_double = facts.options() == (Kind::Double, Device::Cpu);
-        if !facts.competes_in_blocks() && !(act_fn.selects_k() && is_double) {
+        let is_ours = facts.competes_in_blocks() || (act_fn.selects_k() && is_double);
+        if !is_ours {
             return act_fn.apply(seen, gate);
         }
         let mut acts = as_doubles(&seen.f_relu()?)?;

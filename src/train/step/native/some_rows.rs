@@ -166,9 +166,10 @@ impl RowSums {
     ) -> Result<Self> {
         let of_decoder = name == "W_D";
         let heads = facts.heads.filter(|_| of_decoder).unwrap_or(1);
-        let columns = match of_decoder {
-            true => facts.sae.cfg.d_model,
-            false => facts.encoder()?.size()[0],
+        let columns = if of_decoder {
+            facts.sae.cfg.d_model
+        } else {
+            facts.encoder()?.size()[0]
         };
         let size = [heads * groups.at_a_time(), columns];
         if groups.is_one() {

@@ -49,9 +49,10 @@ impl Size<'_> {
     pub(in super::super) fn rows_at_a_time(self, tokens: i64) -> i64 {
         let bytes = self.token_bytes() * self.heads();
         if self.device != Device::Cpu {
-            let most = match self.cfg.act_fn.is_per_token() {
-                true => self.limits.most_bytes / bytes.max(1),
-                false => tokens,
+            let most = if self.cfg.act_fn.is_per_token() {
+                self.limits.most_bytes / bytes.max(1)
+            } else {
+                tokens
             };
             return most.clamp(1, tokens.max(1));
         }

@@ -138,9 +138,10 @@ impl DeadPairs {
             let tokens = &self.residual;
             let acts = (pattern, &self.rows.value[pairs.clone()]);
             scatter_pairs(by, acts, &[Addends { end, tokens }], onto, &mut by_decoder)?;
-            let tokens = match room.reads_its_label {
-                true => &room.label,
-                false => &room.input,
+            let tokens = if room.reads_its_label {
+                &room.label
+            } else {
+                &room.input
             };
             let by = (&mut room.by_latent, &mut room.sorted);
             let by_pre = (pattern, &self.by[pairs]);

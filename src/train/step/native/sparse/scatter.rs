@@ -117,9 +117,10 @@ fn encoder_gradients(
             room.moving.pattern(latents)
         }
     };
-    let tokens = match room.reads_its_label {
-        true => &room.label,
-        false => &room.input,
+    let tokens = if room.reads_its_label {
+        &room.label
+    } else {
+        &room.input
     };
     let by = (&mut room.by_latent, &mut room.sorted);
     let input = [Addends { end: latents, tokens }];
