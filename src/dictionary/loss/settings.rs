@@ -63,6 +63,11 @@ impl LossSettings {
     pub fn needs_whole_batch(&self) -> bool {
         self.auxk_coefficient > 0.0 || self.sparsity_loss_type.is_some_and(SparsityLoss::is_scaled)
     }
+
+    /// Returns whether the threshold penalty asks for all latents that are over their thresholds, on or not.
+    pub fn every_over(&self) -> bool {
+        self.lp_coefficient > 0.0
+    }
 }
 
 impl Default for LossSettings {

@@ -18,6 +18,13 @@ pub struct Lists {
     pub largest: Option<usize>,
 }
 
+impl Lists {
+    /// Returns the bytes of a list behind which so many more survivors fit: a latent and an estimate for each.
+    pub fn bytes(self, spare: usize) -> usize {
+        (self.capacity + spare) * (size_of::<u32>() + size_of::<f32>())
+    }
+}
+
 /// The rows of a block, `tile` of them interleaved, and for each row a list. A row whose threshold is NaN is closed: it has
 /// no survivors.
 #[derive(Default)]

@@ -33,7 +33,7 @@ use guess::Guess;
 pub use problem::{Counts, Encoder, Keep, Rows};
 use stores::{Stores, get};
 use weights::Weights;
-use worker::{Found, Job};
+use worker::{Found, Job, block_rows};
 
 /// How many blocks of rows a thread has at a time, where each row stands for itself.
 const BLOCKS: usize = 2;
@@ -166,6 +166,16 @@ fn lists(keep: Keep, latents: usize, rows: usize) -> Lists {
             largest: None,
         },
     }
+}
+
+/// Returns the bytes of the lists that all threads have while they screen, for rows of so many numbers, latents and rows.
+pub fn lists_bytes(keep: Keep, [width, latents, rows]: [usize; 3]) -> usize {
+    if rows == 0 || width == 0 {
+        return 0;
+    }
+    let (isa, lists) = (Isa::chosen(), lists(keep, latents, rows));
+    let spare = Job::tile(isa).1 * PANEL;
+    threads() * block_rows(isa, lists, (width, rows)) * lists.bytes(spare)
 }
 
 /// Selects where each row stands for itself, some rows at a time.

@@ -15,6 +15,8 @@ use crate::native::parallel::threads;
 
 /// Bytes of rounded rows in a block: they stay in the second-level cache while all weights pass by.
 const BLOCK_BYTES: usize = 256 << 10;
+/// Bytes that the lists of all threads have together where a block of fewer rows does that.
+const LISTS_BYTES: usize = 32 << 20;
 
 /// One call, as its workers see it.
 pub struct Job<'a> {
@@ -43,12 +45,9 @@ impl Job<'_> {
         }
     }
 
-    /// Returns how many of `count` rows a block has: few enough that every thread gets some.
+    /// Returns how many of `count` rows a block has.
     pub fn block_rows(&self, count: usize) -> usize {
-        let (rows, _) = Job::tile(self.isa);
-        let cached = (BLOCK_BYTES / (2 * self.encoder.width)).min(512) / rows * rows;
-        let share = count.div_ceil(threads()).next_multiple_of(rows);
-        cached.min(share).max(rows)
+        block_rows(self.isa, self.lists, (self.encoder.width, count))
     }
 
     /// Returns a row of the batch.
@@ -60,6 +59,16 @@ impl Job<'_> {
     fn limit(&self, norm: f32) -> f32 {
         (self.ratio * norm).max(self.threshold).max(LEAST)
     }
+}
+
+/// Returns how many of `count` rows of this width a block has: few enough that every thread gets some, and that their lists have
+/// room.
+pub fn block_rows(isa: Isa, lists: Lists, (width, count): (usize, usize)) -> usize {
+    let (rows, group) = Job::tile(isa);
+    let cached = (BLOCK_BYTES / (2 * width)).min(512) / rows * rows;
+    let listed = LISTS_BYTES / (threads() * lists.bytes(group * PANEL)) / rows * rows;
+    let share = count.div_ceil(threads()).next_multiple_of(rows);
+    cached.min(listed).min(share).max(rows)
 }
 
 /// What was found in one block. Each row that is done has the entries from the end of the one before to its own.

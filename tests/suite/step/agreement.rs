@@ -15,24 +15,29 @@ struct Size {
     rows: i64,
     /// How many tokens, the first ones, are a hundredth as large as the others.
     faint: i64,
+    /// Of so many latents one is dead.
+    dead_of: i64,
 }
 
 const SMALL: Size = Size {
     d_sae: 40,
     rows: 64,
     faint: 0,
+    dead_of: 3,
 };
 /// What is selected of the first tokens says nothing of the others.
 const UNLIKE: Size = Size {
     d_sae: 40,
     rows: 64,
     faint: 24,
+    dead_of: 3,
 };
 /// More tokens than are taken at a time, with nothing but what is given.
 const BLOCKS: Size = Size {
     d_sae: 8192,
     rows: 600,
     faint: 0,
+    dead_of: 3,
 };
 
 /// A dictionary with numbers of every kind: decoder norms that differ, one of them 0, biases, thresholds.
@@ -83,11 +88,11 @@ fn input(sae: &SparseAutoEncoder, size: Size) -> (Tensor, Tensor) {
     (draw(), draw())
 }
 
-/// A tracker by which every third latent has not fired for long.
-fn dead(d_sae: i64) -> DeadTracker {
-    let mut dead = DeadTracker::new(d_sae, 1000.0, Device::Cpu).expect("a tracker");
-    let silent = Tensor::arange(d_sae, (Kind::Int64, Device::Cpu))
-        .remainder(3)
+/// A tracker by which some latents have not fired for long.
+fn dead(size: Size) -> DeadTracker {
+    let mut dead = DeadTracker::new(size.d_sae, 1000.0, Device::Cpu).expect("a tracker");
+    let silent = Tensor::arange(size.d_sae, (Kind::Int64, Device::Cpu))
+        .remainder(size.dead_of)
         .gt(0);
     dead.record(&silent.to_kind(Kind::Float), 5000).expect("recorded");
     dead
@@ -214,7 +219,7 @@ fn computed(engine: &mut dyn StepEngine, case: &Case, (kind, size): (Kind, Size)
     let sae = dictionary(&case.sae, kind, size);
     let (x, other) = input(&sae, size);
     let label = if sae.cfg.is_transcoder() { &other } else { &x };
-    let mut dead = dead(size.d_sae);
+    let mut dead = dead(size);
     let settings: LossSettings = from_value(case.loss.clone()).expect("valid settings");
     let pass = Pass {
         k: case.k,
@@ -298,6 +303,30 @@ fn in_float32_both_engines_are_the_same_to_five_digits() {
 }
 
 #[test]
+fn steps_leave_nothing_that_later_ones_find() {
+    let of = |rows: i64, dead_of: i64| Size {
+        rows,
+        dead_of,
+        ..SMALL
+    };
+    let sizes = [of(64, 3), of(9, 1), of(40, 40), of(1, 2), of(64, 2)];
+    for case in cases().iter().skip(3).step_by(11) {
+        for (place, (form, mut used)) in by_hand().into_iter().enumerate() {
+            if !form.starts_with("sparse") && form != "dense, none kept" {
+                continue;
+            }
+            for (seed, size) in (0..).zip(sizes) {
+                let ours = computed(&mut used, case, (Kind::Float, size), seed);
+                let (_, mut fresh) = by_hand().swap_remove(place);
+                let theirs = computed(&mut fresh, case, (Kind::Float, size), seed);
+                let said = format!("{form}: {}, step {seed}", case.sae);
+                compare(&ours, &theirs, 0.0, &names(case), &said);
+            }
+        }
+    }
+}
+
+#[test]
 fn as_many_tokens_as_are_taken_at_a_time_add_up_to_the_batch() {
     let sae = json!({ "act_fn": "batchtopk", "top_k": 5, "use_glu_encoder": true });
     let loss = json!({ "auxk_coefficient": 0.5, "k_aux": 4 });
@@ -344,7 +373,7 @@ fn activations_may_lie_in_memory_in_any_order() {
     let mut losses = Vec::new();
     for x in [&lying, &lying.contiguous()] {
         let input = LossInput { x, label: x };
-        let mut dead = dead(SMALL.d_sae);
+        let mut dead = dead(SMALL);
         let step = NativeEngine::new(Form::Sparse).compute(
             &sae,
             &input,

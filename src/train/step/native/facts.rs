@@ -162,7 +162,7 @@ impl<'a> Facts<'a> {
         self.gate
             .threshold
             .as_ref()
-            .filter(|_| self.settings.lp_coefficient > 0.0)
+            .filter(|_| self.settings.every_over())
     }
 
     /// Returns what a token's pre-activation costs for each unit that it is below its threshold, `(d_sae)`; `None` where
@@ -217,7 +217,7 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// Too little memory.
     pub(super) fn selection(&self) -> Result<Selection> {
-        let every_over = self.settings.lp_coefficient > 0.0;
+        let every_over = self.settings.every_over();
         let (act_fn, factor) = (self.sae.cfg.act_fn, self.factor.as_ref());
         act_fn.selection(&self.gate, &self.norm, factor, every_over, self.workspace)
     }

@@ -26,10 +26,11 @@ pub(in crate::train) fn step_bytes(
         limits: StepLimits::default(),
         k,
         k_aux: k_aux(settings),
+        every_over: settings.every_over(),
     };
-    // The more pairs the more memory, up to where all latents are looked at.
-    let most = size(ks.0).most_of_pairs(rows as i64);
-    let of_pairs = most_sparse(cfg, most).clamp(ks.0, ks.1);
+    // The more pairs the more memory, up to where all latents are looked at; what they are listed in takes room from them.
+    let most = |k: i64| most_sparse(cfg, size(k).most_of_pairs(rows as i64)).max(1);
+    let of_pairs = most(most(ks.0)).clamp(ks.0, ks.1);
     let each = [ks.0, of_pairs, ks.1].map(|k| bytes_with(size(k), settings, rows));
     each.into_iter().max().unwrap_or(0)
 }
@@ -67,7 +68,10 @@ fn bytes_with(size: Size<'_>, settings: &LossSettings, rows: u64) -> u64 {
     let counters = match (kind, competes) {
         (Kind::Float, true) => COUNTER_BYTES,
         // The largest so far.
-        (_, true) => 2 * pairs * size_of::<i64>() as u64,
+        (_, true) => {
+            let of_dead = rows * heads * size.k_aux.unwrap_or(0).min(n as i64) as u64;
+            2 * (pairs + of_dead) * size_of::<i64>() as u64
+        }
         (_, false) => 0,
     };
     // Of the tokens in a block their reconstruction too.

@@ -7,7 +7,7 @@ use super::super::facts::Facts;
 use super::super::places::Places;
 use super::activate::Activations;
 use super::encode::{Encoded, encode};
-use super::size::{Keeping, Size, k_aux, pair_bytes};
+use super::size::{Keeping, pair_bytes};
 use crate::error::Result;
 use crate::kernels::screen::Rows;
 use crate::tensor::{Tensor, Workspace};
@@ -52,13 +52,7 @@ impl Blocks {
     /// # Errors
     /// Too little memory; so it is with all below.
     pub(super) fn new(facts: &Facts<'_>, x: &Tensor, lists: CandidateLists) -> Result<Self> {
-        let size = Size {
-            cfg: &facts.sae.cfg,
-            device: facts.sae.device(),
-            limits: facts.limits,
-            k: facts.gate.k,
-            k_aux: k_aux(facts.settings),
-        };
+        let size = facts.size();
         let rows = size.rows_at_a_time(facts.tokens);
         let xs = x.f_split(rows, 0)?;
         let keeping = match xs.len() {

@@ -41,6 +41,8 @@ pub(in super::super) struct Size<'a> {
     pub(in super::super) k: i64,
     /// How many dead latents at most, where there is Aux-K ([`k_aux`]).
     pub(in super::super) k_aux: Option<i64>,
+    /// A threshold penalty asks which latents are over their thresholds.
+    pub(in super::super) every_over: bool,
 }
 
 impl Size<'_> {

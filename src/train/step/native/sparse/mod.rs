@@ -21,6 +21,7 @@ mod size;
 mod subset;
 
 use self::below::Below;
+use self::dead_pairs::DeadPairs;
 use self::decode::decode;
 use self::encode::encode;
 use self::penalties::add_penalties;
@@ -145,6 +146,7 @@ fn add_auxk(
         dead::add_auxk(room, facts, (input.x, is_dead, count), terms, gradients)?;
         return Ok(true);
     }
+    room.dead = DeadPairs::default();
     // The decoder's tiles have no use for its gradient's place any more.
     gradients.reserve("W_D", room.by_decoder.take(&facts.decoder()?)?);
     let by_encoder = room.by_encoder.take(&facts.encoder()?.f_tr()?)?;
