@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::{atomic, files};
 
 /// Raised whenever a change of this program gives other numbers for the same settings.
-pub const ARITHMETIC: u64 = 13;
+pub const ARITHMETIC: u64 = 14;
 
 const ARITHMETIC_KEY: &str = "program.arithmetic";
 
