@@ -33,6 +33,7 @@ use guess::Guess;
 pub use problem::{Counts, Encoder, Keep, Rows};
 use stores::{Stores, get};
 use weights::Weights;
+pub use worker::LISTS_BYTES;
 use worker::{Found, Job, block_rows};
 
 /// How many blocks of rows a thread has at a time, where each row stands for itself.

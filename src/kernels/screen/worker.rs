@@ -16,7 +16,7 @@ use crate::native::parallel::threads;
 /// Bytes of rounded rows in a block: they stay in the second-level cache while all weights pass by.
 const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes that the lists of all threads have together where a block of fewer rows does that.
-const LISTS_BYTES: usize = 32 << 20;
+pub const LISTS_BYTES: usize = 16 << 20;
 
 /// One call, as its workers see it.
 pub struct Job<'a> {

@@ -28,9 +28,9 @@ pub(in crate::train) fn step_bytes(
         k_aux: k_aux(settings),
         every_over: settings.every_over(),
     };
-    // The more pairs the more memory, up to where all latents are looked at; what they are listed in takes room from them.
-    let most = |k: i64| most_sparse(cfg, size(k).most_of_pairs(rows as i64)).max(1);
-    let of_pairs = most(most(ks.0)).clamp(ks.0, ks.1);
+    // The more pairs the more memory, up to where all latents are looked at.
+    let most = size(ks.0).most_of_pairs(rows as i64);
+    let of_pairs = most_sparse(cfg, most).clamp(ks.0, ks.1);
     let each = [ks.0, of_pairs, ks.1].map(|k| bytes_with(size(k), settings, rows));
     each.into_iter().max().unwrap_or(0)
 }

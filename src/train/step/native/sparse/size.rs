@@ -39,6 +39,11 @@ impl StepLimits {
     }
 }
 
+/// Returns the bytes of lists and of what threads have found in them.
+fn with_found(lists: i64) -> i64 {
+    lists / FOUND_OF_LISTS * (FOUND_OF_LISTS + 1)
+}
+
 fn part_bytes(says_more: bool) -> i64 {
     PART_BYTES + if says_more { PENALISED_BYTES } else { 0 }
 }
@@ -69,7 +74,12 @@ impl Size<'_> {
     /// Returns which part of all pairs of `tokens` tokens and a latent a step over those that take part has room for.
     pub(in super::super) fn most_of_pairs(self, tokens: i64) -> f64 {
         let most = self.limits.most_bytes;
-        let room = self.room(tokens) - self.limits.pairs_bytes - self.beside_pairs(tokens);
+        // The most that lists may be, so that the form of a step does not depend on the number of threads.
+        let lists = match self.cfg.hooks.heads() {
+            Some(_) => 0,
+            None => with_found(screen::LISTS_BYTES as i64),
+        };
+        let room = self.room(tokens) - self.limits.pairs_bytes - self.beside_pairs(tokens) - lists;
         // Pairs have an eighth whatever else there is, unless bits alone take a quarter.
         let least = most / 8 * i64::from(self.marked_bytes(tokens) <= most / 4);
         let pairs = room.max(least) / self.pair_bytes();
@@ -86,15 +96,17 @@ impl Size<'_> {
                 rows * latents * Kind::Float.elt_size_in_bytes() as i64
                     + panels::bytes(self.cfg, self.device, 1) as i64
             }
-            None if self.competes() => WAITING_BYTES + self.lists_bytes(tokens),
-            None => self.lists_bytes(tokens) / FOUND_OF_LISTS * (FOUND_OF_LISTS + 1),
+            None if self.competes() => WAITING_BYTES,
+            None => 0,
         };
-        let by_latent = threads() as i64 * latents * size_of::<u32>() as i64;
-        block + by_latent + self.marked_bytes(tokens) + self.dead_bytes(tokens)
+        block + self.marked_bytes(tokens) + self.dead_bytes(tokens)
     }
 
     /// Returns the bytes of the lists that threads have while they screen.
     fn lists_bytes(self, tokens: i64) -> i64 {
+        if self.cfg.hooks.heads().is_some() {
+            return 0;
+        }
         let keep = match (self.cfg.act_fn.selects_k(), self.competes()) {
             (false, _) => Keep::Above(&[]),
             (true, false) => Keep::Largest(self.k as usize),
@@ -167,7 +179,10 @@ impl Size<'_> {
             Some(_) => 0,
             None => self.cfg.d_sae() * self.cfg.d_model * Kind::Int16.elt_size_in_bytes() as i64,
         };
-        screened + pairs * self.pair_bytes() + at_a_time * part_bytes(says_more) + self.beside_pairs(tokens)
+        let by_latent = threads() as i64 * self.cfg.d_sae() * size_of::<u32>() as i64;
+        let of_threads = with_found(self.lists_bytes(tokens)) + by_latent;
+        let of_pairs = pairs * self.pair_bytes() + at_a_time * part_bytes(says_more);
+        screened + of_pairs + of_threads + self.beside_pairs(tokens)
     }
 }
 
@@ -220,7 +235,10 @@ mod tests {
                 let bytes = size(&cfg, k).lists_bytes(4096);
                 // One tile of rows a thread has at least.
                 let tile = threads() as i64 * 12 * (4 * k + 1024) * 8;
-                assert!(bytes > 0 && bytes <= (32 << 20).max(tile), "{k}: {bytes}");
+                assert!(
+                    bytes > 0 && bytes <= (screen::LISTS_BYTES as i64).max(tile),
+                    "{k}: {bytes}"
+                );
             }
         }
     }
